@@ -1,0 +1,112 @@
+"""Every error that Bakeoff raises on purpose.
+
+    BakeoffError
+    ├── UsageError               an argument, option or recipe that can't be used            exit code 2
+    │   └── RecipeError          an unknown key, a wrong type or value in a recipe
+    ├── DataError                pictures, folders or arrays that can't be read              exit code 3
+    │   └── BadFilesError        some files aren't pictures: all of them are named
+    ├── MissingDependencyError   a library is missing: names the extra that brings it        exit code 4
+    ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
+    ├── VersionError             a file of another schema                                    exit code 6
+    ├── ParityError              two things that had to be the same are not                  exit code 7
+    ├── CorruptError             a file that is truncated, edited or hostile                 exit code 8
+    └── WorkerError              a worker process died                                       exit code 9
+
+A message says what came, what was expected and how to mend it, in at most three lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class BakeoffError(Exception):
+    """The base of all; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(BakeoffError):
+    """An argument or option that can't be used."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe with an unknown key, a wrong type or a wrong value."""
+
+
+class DataError(BakeoffError):
+    """Pictures, folders or arrays that can't be read."""
+
+    exit_code = 3
+
+
+class BadFilesError(DataError):
+    """Files that can't be decoded.
+
+    Attributes:
+        files: pairs of path and reason, all of them.
+    """
+
+    def __init__(self, files: Sequence[tuple[str, str]]) -> None:
+        self.files = tuple(files)
+        first = "; ".join(f"{path}: {reason}" for path, reason in self.files[:3])
+        more = f"; and {len(self.files) - 3} more" if len(self.files) > 3 else ""
+        count = "1 file is" if len(self.files) == 1 else f"{len(self.files)} files are"
+        super().__init__(
+            f"{count} not a readable picture: {first}{more}\n"
+            "Mend or remove them, or leave them out with --bad-files exclude (they are then listed in the run)."
+        )
+
+    def __reduce__(self) -> tuple[type[BadFilesError], tuple[tuple[tuple[str, str], ...]]]:
+        return type(self), (self.files,)
+
+
+class MissingDependencyError(BakeoffError):
+    """A library is not installed.
+
+    Args:
+        library: the name to import, as `torch`.
+        extra: the extra of Bakeoff that brings it.
+        purpose: what it would add.
+    """
+
+    exit_code = 4
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        self.library, self.extra, self.purpose = library, extra, purpose
+        super().__init__(f"{library} is not installed, and {purpose} needs it.\nInstall it: pip install 'bakeoff[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), (self.library, self.extra, self.purpose)
+
+
+class UnsupportedError(BakeoffError):
+    """An operator, layer or format without a lowering."""
+
+    exit_code = 5
+
+
+class VersionError(BakeoffError):
+    """A file whose `schema` number this version can't read."""
+
+    exit_code = 6
+
+
+class ParityError(BakeoffError):
+    """Two things that had to be the same are not."""
+
+    exit_code = 7
+
+
+class CorruptError(BakeoffError):
+    """A file that is truncated, was edited, or holds what must not be executed."""
+
+    exit_code = 8
+
+
+class WorkerError(BakeoffError):
+    """A worker process died; the message holds the end of what it said."""
+
+    exit_code = 9

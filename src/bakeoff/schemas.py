@@ -1,0 +1,133 @@
+"""Plain frozen values that pass between rooms, in the order in which they flow.
+
+picture -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate;  Event (worker -> parent)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = 1  # of every JSON that Bakeoff writes; a reader refuses what it doesn't know
+
+Array = NDArray[Any]
+SplitName = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures on their way to a step.
+
+    Attributes:
+        images: uint8, (N, H, W, C).
+        labels: int64, (N,), positions in the class names.
+        records: int64, (N,), row numbers of the manifest.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    records: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What the gradients of one micro-batch leave behind.
+
+    Attributes:
+        loss: the sum of the losses over the pictures (not the mean: micro-batches add up).
+        count: how many pictures.
+    """
+
+    loss: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of pictures whose labels are known.
+
+    Attributes:
+        logits: float, (N, classes), or (N, 1) for one binary logit.
+        labels: int64, (N,).
+        records: int64, (N,), row numbers of the manifest.
+    """
+
+    logits: Array
+    labels: NDArray[np.int64]
+    records: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How one class fares: `recall` of its `num` pictures, `precision` of what was called so."""
+
+    name: str
+    num: int
+    correct: int
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a classifier fares on a split.
+
+    Attributes:
+        accuracy: correct / num.
+        accuracy_interval: Wilson's 95 % interval of the accuracy.
+        num: the number of pictures; equals the manifest's for that split.
+        loss: mean cross-entropy, in nats.
+        per_class: in the order of the class names.
+        confusion: counts, row = true class, column = predicted class.
+    """
+
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    num: int
+    loss: float
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of two things that should be the same.
+
+    Attributes:
+        name: as `logits.tensorflow`.
+        difference: what was measured, in the unit of the tolerance (relative, unless `detail` says otherwise).
+        tolerance: the largest difference that passes.
+        passed: difference <= tolerance, and finite.
+        detail: where it is largest, what the noise floor was, how the tolerance was derived.
+    """
+
+    name: str
+    difference: float
+    tolerance: float
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Checks that were run together, and what they were run on."""
+
+    checks: tuple[Check, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed; a certificate without checks did not."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line from a worker to its parent: `kind` is progress, log, result or error."""
+
+    kind: Literal["progress", "log", "result", "error"]
+    payload: dict[str, Any]
