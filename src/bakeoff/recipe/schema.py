@@ -1,0 +1,198 @@
+"""What a recipe can say: frozen values with their defaults, drawn from TOML.
+
+Recipe
+├── data         DataSettings: Split, bad files
+├── input        InputSettings: how a picture becomes numbers (what is None comes from the data or the backbone)
+├── model        ModelSettings: an architecture by name, or a frozen backbone under a new head; the loss
+├── phases       Probe | Finetune, told apart by `strategy`; a further strategy is one more Struct in `Phase`
+└── evaluation   EvaluationSettings
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bakeoff.schemas import SCHEMA
+
+Count = Annotated[int, Meta(ge=1)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+BelowOne = Annotated[float, Meta(ge=0, lt=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Argument = bool | int | float | str | list[Any]
+
+
+class _Table(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the recipe: an unknown key is an error, never ignored."""
+
+
+class Split(_Table, frozen=True):
+    """Shares of the pictures; they add up to 1. Data that come with split folders keep them."""
+
+    train: Ratio = 0.8
+    validation: Ratio = 0.1
+    test: Ratio = 0.1
+
+
+class DataSettings(_Table, frozen=True):
+    """How a folder becomes splits.
+
+    Attributes:
+        split: the shares.
+        bad_files: `fail` names unreadable pictures and stops; `exclude` leaves them out, counted and listed.
+    """
+
+    split: Split = Split()
+    bad_files: Literal["fail", "exclude"] = "fail"
+
+
+class InputSettings(_Table, frozen=True):
+    """The preprocessing signature, as far as the recipe fixes it.
+
+    Attributes:
+        size: height and width in pixels; None: from the data or the backbone.
+        channels: 1 (grey) or 3 (RGB); None: from the data or the backbone.
+        fit: `stretch` the whole picture to `size`, or `crop` its middle; None: from the backbone, else stretch.
+        resize: the filter, as `bilinear` or `bicubic`; None: from the backbone, else bilinear.
+        resize_to: the shorter side in pixels before the crop; None: from the backbone.
+        mean: per channel, of pixels in 0..1; None: from the backbone, else 0.
+        std: per channel, of pixels in 0..1; None: from the backbone, else 1 (that is, pixels / 255).
+    """
+
+    size: tuple[Count, Count] | None = None
+    channels: Literal[1, 3] | None = None
+    fit: Literal["stretch", "crop"] | None = None
+    resize: str | None = None
+    resize_to: Count | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[Positive, ...] | None = None
+
+
+class ModelSettings(_Table, frozen=True):
+    """The network: `name` (trained from scratch) or `backbone` (pretrained, under a new head), exactly one of them.
+
+    Attributes:
+        name: a file of `bakeoff.models`.
+        arguments: what that file's builder takes besides classes and input shape.
+        backbone: a pretrained feature extractor.
+        until: the stage at which the backbone is cut; None: before its own classifier.
+        dropout: share of the features that is dropped before the new head.
+        loss: `binary_cross_entropy` has one logit and is for two classes.
+    """
+
+    name: str | None = None
+    arguments: dict[str, Argument] = {}
+    backbone: str | None = None
+    until: str | None = None
+    dropout: BelowOne = 0.0
+    loss: Literal["softmax_cross_entropy", "binary_cross_entropy"] = "softmax_cross_entropy"
+
+
+class OptimizerSettings(_Table, frozen=True):
+    """A page of `bakeoff.optimizers` and its settings; None: the page's own default."""
+
+    name: str = "adam"
+    momentum: BelowOne | None = None
+    nesterov: bool | None = None
+    beta1: BelowOne | None = None
+    beta2: BelowOne | None = None
+    epsilon: Positive | None = None
+    weight_decay: NotNegative | None = None
+
+    def settings(self) -> dict[str, float | bool]:
+        """What the recipe says besides the name."""
+        return {
+            key: value for key, value in msgspec.structs.asdict(self).items() if key != "name" and value is not None
+        }
+
+
+class ScheduleSettings(_Table, frozen=True):
+    """A file of `bakeoff.train.schedules`.
+
+    Attributes:
+        peak: the learning rate; the highest, where it changes.
+        warmup_epochs: epochs (a fraction is fine) of linear rise to the peak.
+        end: the rate at the last step, for schedules that fall.
+    """
+
+    name: str = "constant"
+    peak: Positive = 1e-3
+    warmup_epochs: NotNegative = 0.0
+    end: NotNegative = 0.0
+
+
+class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
+    """Train a linear head on the features of a frozen backbone, each picture seen once.
+
+    Attributes:
+        folds: of the cross-validation that chooses the regularisation.
+        penalties: the inverse strengths C to choose from (C multiplies the summed loss: smaller is stricter).
+        views: of each picture, as `plain` and `flip`.
+        max_iterations: of L-BFGS.
+    """
+
+    folds: Annotated[int, Meta(ge=2)] = 5
+    penalties: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.001, 0.01, 0.1, 1.0, 10.0)
+    views: Annotated[tuple[Literal["plain", "flip"], ...], Meta(min_length=1)] = ("plain",)
+    max_iterations: Count = 1000
+
+    @property
+    def strategy(self) -> str:
+        """`probe`."""
+        return "probe"
+
+
+class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
+    """Train with the framework's own optimiser steps, from scratch or from where the last phase ended.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: pictures a step; with `accumulate`, pictures a micro-batch.
+        optimizer: the page and its settings.
+        schedule: the learning rate, step by step.
+        freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
+        batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
+        accumulate: micro-batches whose gradients make one step.
+        drop_last: whether a last, smaller batch is left out.
+        keep: the weights of the `last` epoch, or of the `best` by validation accuracy.
+    """
+
+    epochs: Count = 5
+    batch_size: Count = 32
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    freeze: tuple[str, ...] = ()
+    batch_norm: Literal["train", "frozen"] = "train"
+    accumulate: Count = 1
+    drop_last: bool = False
+    keep: Literal["last", "best"] = "last"
+
+    @property
+    def strategy(self) -> str:
+        """`finetune`."""
+        return "finetune"
+
+
+Phase = Probe | Finetune
+
+
+class EvaluationSettings(_Table, frozen=True):
+    """How the finished model is asked; `batch_size` changes speed and memory, not the result."""
+
+    batch_size: Count = 256
+
+
+class Recipe(_Table, frozen=True, kw_only=True):
+    """Everything that decides a training, apart from pictures, framework and machine."""
+
+    title: str = ""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    schema: int = SCHEMA
+    data: DataSettings = DataSettings()
+    input: InputSettings = InputSettings()
+    model: ModelSettings
+    phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
+    evaluation: EvaluationSettings = EvaluationSettings()
