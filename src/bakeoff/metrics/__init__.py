@@ -1,0 +1,1 @@
+"""What is counted and how sure it is: NumPy only, one metric a file."""

@@ -115,7 +115,7 @@ class ScheduleSettings(_Table, frozen=True):
     Attributes:
         peak: the learning rate; the highest, where it changes.
         warmup_epochs: epochs (a fraction is fine) of linear rise to the peak.
-        end: the rate at the last step, for schedules that fall.
+        end: the rate that a falling schedule would reach right after its last step.
     """
 
     name: str = "constant"

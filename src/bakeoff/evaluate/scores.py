@@ -1,0 +1,87 @@
+"""From logits and labels to probabilities and a Score. Every denominator is the number of pictures that came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.metrics.confusion import confusion
+from bakeoff.metrics.log_loss import log_loss
+from bakeoff.metrics.wilson import wilson
+from bakeoff.schemas import Array, ClassScore, Predictions, Score
+
+
+def score(predictions: Predictions, classes: Sequence[str]) -> Score:
+    """How a classifier fares.
+
+    Args:
+        predictions: logits and true labels.
+        classes: the class names, in the order of the logits.
+
+    Raises:
+        UsageError: there is no picture, or the logits are of another number of classes.
+        BakeoffError: a logit is not finite; the message has its record.
+    """
+    _check(predictions, classes)
+    table = confusion(predicted(predictions.logits), predictions.labels, len(classes))
+    num, correct = int(table.sum()), int(table.trace())
+    return Score(
+        accuracy=correct / num,
+        accuracy_interval=wilson(correct, num),
+        num=num,
+        loss=log_loss(predictions.logits, predictions.labels),
+        per_class=tuple(_class_score(table, index, name) for index, name in enumerate(classes)),
+        confusion=tuple(tuple(int(count) for count in row) for row in table),
+    )
+
+
+def probabilities(logits: Array) -> NDArray[np.float64]:
+    """The probability of each class, (N, classes), rows adding up to 1, in float64.
+
+    Args:
+        logits: (N, classes): softmax; (N, 1): one binary logit z, giving (1 / (1 + exp(z)), 1 / (1 + exp(-z))).
+    """
+    wide = logits.astype(np.float64)
+    if wide.shape[1] == 1:  # the softmax of (0, z)
+        wide = np.concatenate([np.zeros_like(wide), wide], axis=1)
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def predicted(logits: Array) -> NDArray[np.int64]:
+    """The most probable class of each picture, (N,); the first of equals, also with one binary logit (0 gives class 0)."""
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).astype(np.int64)
+    return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
+
+
+def _check(predictions: Predictions, classes: Sequence[str]) -> None:
+    logits = predictions.logits
+    if len(predictions.labels) == 0:
+        raise UsageError("there is no picture to score: the split is empty.")
+    width = len(classes) if len(classes) != 2 or logits.shape[1] != 1 else 1
+    if logits.shape != (len(predictions.labels), width):
+        raise UsageError(
+            f"got logits of shape {logits.shape} for {len(predictions.labels)} labels and {len(classes)} classes; were the"
+            " model and the data made from the same class folders?"
+        )
+    rows = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(rows):
+        record = int(predictions.records[rows[0]])
+        raise BakeoffError(
+            f"the logits of {len(rows)} pictures are not finite, first of record {record}; train again with a lower rate."
+        )
+
+
+def _class_score(table: NDArray[np.int64], index: int, name: str) -> ClassScore:
+    num, called, correct = int(table[index].sum()), int(table[:, index].sum()), int(table[index, index])
+    return ClassScore(
+        name=name,
+        num=num,
+        correct=correct,
+        precision=correct / called if called else None,
+        recall=correct / num if num else None,
+    )
