@@ -1,0 +1,24 @@
+"""One page per operator: what it means, how torch, Keras and ONNX say it, its traps, cases, tolerance and gaps.
+
+The folder is the registry: `page("conv2d")` loads conv2d.py. What a page must hold stands in `_page.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff import registry
+
+
+def names() -> tuple[str, ...]:
+    """The operators that have a page."""
+    return registry.names(__name__)
+
+
+def page(op: str) -> Any:
+    """The page of an operator.
+
+    Raises:
+        UsageError: there is no page of that name.
+    """
+    return registry.load(__name__, op, what="operator")

@@ -1,0 +1,137 @@
+"""Graph -> functional keras.Model of keras.layers, channels last; the same for TensorFlow and JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from bakeoff.frameworks._keras import layers
+from bakeoff.graph.graph import Graph, Node
+from bakeoff.graph.lowering import Binding, Lowering, Value, load, read
+from bakeoff.graph.names import keras_name
+from bakeoff.ops._dimension import Dim, Shape
+from bakeoff.schemas import Array
+
+
+@dataclass(frozen=True)
+class Built:
+    """A native model, and where its parameters live in it."""
+
+    model: Any
+    bindings: dict[str, Binding]
+
+    def variable(self, binding: Binding) -> Any:
+        """The keras.Variable behind a binding."""
+        return getattr(self.model.get_layer(binding.owner), binding.attribute)
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """Copy canonical arrays in."""
+        load(self.bindings, arrays, lambda binding, array: self.variable(binding).assign(array))
+
+    def arrays(self) -> dict[str, Array]:
+        """Canonical copies of all parameters."""
+        return read(self.bindings, lambda binding: np.array(self.variable(binding)))
+
+
+def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Built:
+    """The native model with the graph's numbers in it; it takes (N, H, W, C) and gives (N, classes).
+
+    Args:
+        batch_norm: "exact" keeps the running variance that the graph asks for, through a registered layer where Keras
+            differs; "stock" uses keras.layers.BatchNormalization alone, whose running variance is the biased one.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        lowering = KerasLowering(graph, dtype, batch_norm)
+        out = lowering.walk().native
+        built = Built(keras.Model(lowering.input, out, name="net"), lowering.bindings)
+    finally:
+        keras.config.set_dtype_policy(before)
+    built.load(graph.arrays())
+    _freeze(graph, built)
+    return built
+
+
+def _freeze(graph: Graph, built: Built) -> None:
+    """Layers whose weights are all frozen become untrainable; in others the variables do, one by one."""
+    by_layer: dict[str, list[str]] = {}
+    for path, binding in built.bindings.items():
+        if graph.parameters[path].role == "weight":
+            by_layer.setdefault(binding.owner, []).append(path)
+    for owner, paths in by_layer.items():
+        frozen = [path for path in paths if not graph.parameters[path].trainable]
+        layer = built.model.get_layer(owner)
+        exact = isinstance(layer, layers.BatchNorm) or not isinstance(layer, keras.layers.BatchNormalization)
+        if len(frozen) == len(paths) and exact:
+            layer.trainable = False
+        else:
+            for path in frozen:
+                built.variable(built.bindings[path]).trainable = False
+
+
+class KerasLowering(Lowering):
+    """Applies layers to symbolic tensors; names are the source's module paths."""
+
+    library, image_axes = "keras", (0, 1, 2, 3)
+
+    def __init__(self, graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> None:
+        super().__init__(graph, dtype, batch_norm)
+        self.lib, self.own = keras, layers
+        self.input: Any = None
+        self._shared: dict[Any, Any] = {}
+        self._held: dict[str, Any] = {}
+        self._names: dict[str, str] = {}
+
+    def placeholder(self, name: str, shape: Shape) -> Any:
+        sizes = tuple(None if isinstance(size, Dim) else size for size in shape[1:])
+        self.input = keras.Input(sizes, name=name, dtype=self.dtype)
+        return self.input
+
+    def node_name(self, node: Node) -> str:
+        if node.id not in self._names:
+            wanted = keras_name(node.name)
+            taken = set(self._names.values()) | {"input"}
+            self._names[node.id] = keras_name(node.id) if wanted in taken else wanted
+        return self._names[node.id]
+
+    def permute(self, native: Any, order: tuple[int, ...]) -> Any:
+        if order[0] == 0:
+            return keras.layers.Permute(order[1:])(native)
+        return keras.ops.transpose(native, order)
+
+    def reshape(self, native: Any, shape: Shape) -> Any:
+        if isinstance(shape[0], Dim):
+            return keras.layers.Reshape(tuple(-1 if isinstance(size, Dim) else size for size in shape[1:]))(native)
+        return keras.ops.reshape(native, shape)
+
+    def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
+        key = self.key(node)
+        if key in self._shared:
+            return self._shared[key](*natives)
+        self._shared[key] = native
+        out = native(*natives)
+        self.bind(node, native.name, inputs)
+        return out
+
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
+        return native(*natives) if len(natives) == 1 else native(list(natives))
+
+    def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:
+        if path not in self._held:
+            parameter = self.graph.parameters[path]
+            layer = layers.Parameter(parameter.array.shape, trainable=parameter.trainable, name=keras_name(path))
+            self._held[path] = layer(self.input)
+            self.bindings[path] = Binding(path, layer.name, "value")
+        value = self._held[path]
+        if not pattern:
+            return value
+        from bakeoff.graph.lowering import permutation
+
+        return keras.ops.transpose(value, permutation(pattern))
+
+    def constant(self, array: Array) -> Any:
+        return keras.ops.convert_to_tensor(array)

@@ -1,0 +1,151 @@
+"""Graph -> torch.fx.GraphModule of native modules under the source's paths, with a forward that can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bakeoff.frameworks.torch import layers
+from bakeoff.graph.graph import Graph, Node
+from bakeoff.graph.lowering import CHANNELS_FIRST, Binding, Lowering, Value, load, read
+from bakeoff.graph.names import torch_path
+from bakeoff.ops._dimension import Dim, Shape
+from bakeoff.schemas import Array
+
+
+@dataclass(frozen=True)
+class Built:
+    """A native net, and where its parameters live in it."""
+
+    module: torch.fx.GraphModule
+    bindings: dict[str, Binding]
+
+    def tensor(self, binding: Binding) -> torch.Tensor:
+        """The parameter or buffer behind a binding."""
+        owner = self.module.get_submodule(binding.owner)
+        found: torch.Tensor = getattr(owner, binding.attribute)
+        return found
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """Copy canonical arrays in."""
+
+        def put(binding: Binding, array: Array) -> None:
+            with torch.no_grad():
+                self.tensor(binding).copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+        load(self.bindings, arrays, put)
+
+    def arrays(self) -> dict[str, Array]:
+        """Canonical copies of all parameters."""
+        return read(self.bindings, lambda binding: self.tensor(binding).detach().cpu().numpy())
+
+
+def build(graph: Graph, dtype: str = "float32") -> Built:
+    """The native net with the graph's numbers in it, in predict mode.
+
+    The module takes (N, C, H, W) and gives (N, classes). Frozen weights have requires_grad False.
+    """
+    lowering = TorchLowering(graph, dtype)
+    lowering.tape.output(lowering.walk().native.node)
+    module = torch.fx.GraphModule(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
+    built = Built(module, lowering.bindings)
+    built.load(graph.arrays())
+    for path, binding in built.bindings.items():
+        tensor = built.tensor(binding)
+        if isinstance(tensor, nn.Parameter):
+            tensor.requires_grad_(graph.parameters[path].trainable)
+    module.eval()
+    return built
+
+
+class TorchLowering(Lowering):
+    """Registers nn.Modules in nested containers, and records the calls on an fx tape."""
+
+    library, image_axes = "torch", CHANNELS_FIRST
+
+    def __init__(self, graph: Graph, dtype: str = "float32") -> None:
+        super().__init__(graph, dtype)
+        self.lib, self.own = torch, layers
+        self.root, self.tape = nn.Module(), torch.fx.Graph()
+        self._tracer = torch.fx.proxy.GraphAppendingTracer(self.tape)
+        self._shared: dict[Any, str] = {}
+        self._held: dict[str, Any] = {}
+
+    def _proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        return torch.fx.Proxy(node, self._tracer)
+
+    def placeholder(self, name: str, shape: Shape) -> Any:
+        return self._proxy(self.tape.placeholder(name))
+
+    def permute(self, native: Any, order: tuple[int, ...]) -> Any:
+        return native.permute(*order)
+
+    def reshape(self, native: Any, shape: Shape) -> Any:
+        return native.reshape(*(-1 if isinstance(size, Dim) else size for size in shape))
+
+    def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
+        key = self.key(node)
+        if key not in self._shared:
+            self._shared[key] = self._register(node, "", native)
+            self.bind(node, self._shared[key], inputs)
+        return self._call(self._shared[key], natives)
+
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
+        return self._call(self._register(node, suffix, native), natives)
+
+    def _call(self, path: str, natives: tuple[Any, ...]) -> Any:
+        return self._proxy(self.tape.call_module(path, tuple(x.node for x in natives)))
+
+    def _register(self, node: Node, suffix: str, native: nn.Module) -> str:
+        for name in (node.name, node.id):
+            path = torch_path(name + suffix)
+            *parents, last = path.split(".")
+            place = self._container(parents)
+            held = getattr(place, last, None)
+            if held is None:
+                place.add_module(last, native)
+                return path
+            if not list(native.parameters()) and repr(held) == repr(native):
+                return path  # the source calls one module twice
+        raise ValueError(f"{node.id}: the name {path} is taken")
+
+    def _container(self, parents: list[str]) -> nn.Module:
+        place = self.root
+        for parent in parents:
+            if not hasattr(place, parent):
+                place.add_module(parent, nn.Module())
+            place = getattr(place, parent)
+        return place
+
+    def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:
+        if path not in self._held:
+            parameter = self.graph.parameters[path]
+            *parents, last = torch_path(path).split(".")
+            tensor = torch.from_numpy(parameter.array.copy())
+            place = self._container(parents)
+            if parameter.role == "weight":
+                place.register_parameter(last, nn.Parameter(tensor))
+            else:
+                place.register_buffer(last, tensor)
+            self.bindings[path] = Binding(path, ".".join(parents), last)
+            self._held[path] = partial(self.tape.get_attr, ".".join([*parents, last]))
+        value = self._proxy(self._held[path]())
+        return value.permute(*_order(pattern)) if pattern and _order(pattern) else value
+
+    def constant(self, array: Array) -> Any:
+        name = f"constant_{len(self._held)}"
+        self.root.register_buffer(name, torch.from_numpy(array.copy()), persistent=False)
+        self._held[name] = None
+        return self._proxy(self.tape.get_attr(name))
+
+
+def _order(pattern: str) -> tuple[int, ...] | None:
+    from bakeoff.graph.lowering import permutation
+
+    order = permutation(pattern)
+    return None if order == tuple(range(len(order))) else order

@@ -1,0 +1,46 @@
+"""Runs a graph in NumPy through the truths of its pages: the oracle that no framework had a hand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.ops._page import Mode
+from bakeoff.schemas import Array
+
+PREDICT = Mode()
+
+
+def run(graph: Graph, images: Array, mode: Mode = PREDICT) -> Array:
+    """The logits (N, classes) for images (N, H, W, C), in the dtype of the images (cast the graph to match)."""
+    return trace(graph, images, mode)[graph.output]
+
+
+def trace(graph: Graph, images: Array, mode: Mode = PREDICT) -> dict[Ref, Array]:
+    """Every value of the graph, by reference: to find the first layer that differs."""
+    values = {Ref(next(iter(graph.inputs))): images}
+    for node in graph.nodes:
+        out = node.page.truth(mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values))
+        for index, one in enumerate(out if isinstance(out, tuple) else (out,)):
+            values[Ref(node.id, index)] = one
+    return values
+
+
+def new_state(graph: Graph, values: Mapping[Ref, Array], mode: Mode) -> dict[str, Array]:
+    """What the running statistics become after a pass whose values are given: {path: array}."""
+    state: dict[str, Array] = {}
+    for node in graph.nodes:
+        update = getattr(node.page, "update", None)
+        if update is None:
+            continue
+        slots = update(mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values))
+        state |= {path: slots[slot] for slot, path in node.parameters.items() if isinstance(path, str) and slot in slots}
+    return state
+
+
+def parameters(graph: Graph, node: Node, values: Mapping[Ref, Array]) -> dict[str, Array]:
+    """The arrays behind a node's slots."""
+    return {
+        slot: values[source] if isinstance(source, Ref) else graph.parameters[source].array
+        for slot, source in node.parameters.items()
+    }

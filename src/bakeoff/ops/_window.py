@@ -1,0 +1,93 @@
+"""What convolution and pooling share: padding, and the size of what comes out.
+
+"same" is TensorFlow's: out = ceil(n / stride), the odd cell of padding goes to the end; it depends on the input's size,
+so it stays a word until the size is known (TensorFlow's documentation of tf.nn.convolution; PARITY section 3).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape, Size, too_small
+from bakeoff.schemas import Array
+
+Pad = Literal["same"] | tuple[int, int, int, int]  # top, bottom, left, right
+
+
+def reach(kernel: int, dilation: int) -> int:
+    """How many cells a dilated kernel spans."""
+    return dilation * (kernel - 1) + 1
+
+
+def length(size: Size, span: int, stride: int, pad: tuple[int, int] | None, what: str) -> Size:
+    """The output's size along one axis; a pad of None means "same".
+
+    Raises:
+        UnsupportedError: the window does not fit.
+    """
+    if pad is None:
+        return (size + (stride - 1)) // stride
+    out = (size + (pad[0] + pad[1] - span)) // stride + 1
+    if too_small(out):
+        raise UnsupportedError(
+            f"{what}: a window of {span} does not fit a size of {size} with pad {pad}. "
+            "Use larger pictures, a smaller window or more pad."
+        )
+    return out
+
+
+def output(x: Shape, spans: tuple[int, int], stride: tuple[int, int], pad: Pad, what: str) -> tuple[Size, Size]:
+    """Output height and width."""
+    sides = (None, None) if pad == "same" else (pad[:2], pad[2:])
+    height, width = (length(x[i + 1], spans[i], stride[i], sides[i], what) for i in (0, 1))
+    return height, width
+
+
+def same_pad(size: int, span: int, stride: int) -> tuple[int, int]:
+    """Cells before and after for "same": total = max((ceil(n / s) - 1) s + span - n, 0), the odd one after."""
+    total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2
+
+
+def explicit(x: Shape, spans: tuple[int, int], stride: tuple[int, int], pad: Pad) -> tuple[int, int, int, int] | None:
+    """The pad in four integers; None where "same" meets a size that is not known yet."""
+    if pad != "same":
+        return pad
+    if stride == (1, 1):  # then "same" does not depend on the size
+        top, left = (spans[0] - 1) // 2, (spans[1] - 1) // 2
+        return top, spans[0] - 1 - top, left, spans[1] - 1 - left
+    height, width = x[1], x[2]
+    if not isinstance(height, int) or not isinstance(width, int):
+        return None
+    return (*same_pad(height, spans[0], stride[0]), *same_pad(width, spans[1], stride[1]))
+
+
+def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[Any]:
+    """F.pad's list for "same" at run time, from an NCHW value: span - 1 - (n - 1) mod stride cells in all.
+
+    Raises:
+        UnsupportedError: a stride beyond the window, where the total could become negative.
+    """
+    if spans[0] < stride[0] or spans[1] < stride[1]:
+        raise UnsupportedError(f"same padding of a free size needs a window of at least the stride, not {spans} under {stride}")
+    sides = []
+    for axis, span, step in ((3, spans[1], stride[1]), (2, spans[0], stride[0])):
+        total = span - 1 - (x.shape[axis] - 1) % step
+        sides += [total // 2, total - total // 2]
+    return sides
+
+
+def windows(
+    x: Array, spans: tuple[int, int], stride: tuple[int, int], pad: Pad, value: float, dilation: tuple[int, int] = (1, 1)
+) -> Array:
+    """All windows of x (N, H, W, C), padded with a value: (N, H', W', C, kernel height, kernel width)."""
+    pads = explicit(x.shape, spans, stride, pad)
+    assert pads is not None
+    top, bottom, left, right = pads
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=value)
+    views = sliding_window_view(x, spans, axis=(1, 2))
+    return views[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]

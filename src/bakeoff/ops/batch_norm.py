@@ -1,0 +1,144 @@
+"""batch_norm: shift and scale each channel to mean 0 and variance 1 over the batch, then by learned scale and offset.
+
+Shape    x (..., C), scale, offset, mean, variance (C,)  ->  y (..., C)
+
+Formula  train, statistics "batch":   m, v = mean and biased variance of x over all axes but the last
+                                      y = (x - m) / sqrt(v + epsilon) * scale + offset
+                                      mean <- (1 - momentum) mean + momentum m
+                                      variance <- (1 - momentum) variance + momentum v'
+                                      v' = v n / (n - 1) if variance is "unbiased", n = cells per channel; v if "biased"
+         predict, or statistics "frozen": the same with the running mean and variance, which stay
+         Ioffe and Szegedy, 2015, algorithms 1 and 2
+
+Laws     train: y has mean offset and standard deviation scale (but for epsilon); y(x a + b) = y(x) for a > 0
+
+Traps    momentum   torch's weighs the new value, Keras's the old one: keras = 1 - torch (here: torch's)
+         epsilon    1e-5 by default in torch, 1e-3 in Keras
+         variance   torch keeps the unbiased batch variance, Keras the biased one, and both divide by the biased one:
+                    the same net and the same steps part in evaluation mode (n = 2: by a factor of 2)
+         frozen     torch has no such mode: net.train() unfreezes; Keras freezes by trainable=False alone: a
+                    training=False given when the model is built is ignored once an outer call trains
+         n = 1      torch refuses to train on one value per channel; unbiased variance would divide by 0
+         float64    Keras on JAX computes the mean in float32, unless its promotion table is mended
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "spatial"
+FEATURES = {slot: "c" for slot in ("scale", "offset", "mean", "variance")}
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`momentum` weighs the new value, as in torch. Without `affine` there is neither scale nor offset."""
+
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+    variance: Literal["unbiased", "biased"] = "unbiased"
+    statistics: Literal["batch", "frozen"] = "batch"
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
+    size = (fixed(x[-1], "batch_norm: the number of channels"),)
+    learned = {"scale": Slot(size), "offset": Slot(size)} if a.affine else {}
+    return {**learned, "mean": Slot(size, "state"), "variance": Slot(size, "state")}
+
+
+def _uses_batch(mode: Mode, a: Attributes) -> bool:
+    return mode.train and a.statistics == "batch"
+
+
+def truth(
+    mode: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array, scale: Array | None = None, offset: Array | None = None
+) -> Array:
+    if _uses_batch(mode, a):
+        axes = tuple(range(x.ndim - 1))
+        mean, variance = x.mean(axes), x.var(axes)
+    y: Array = (x - mean) / np.sqrt(variance + np.asarray(a.epsilon, x.dtype))
+    return y if scale is None or offset is None else y * scale + offset
+
+
+def update(mode: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array, **_: Array) -> dict[str, Array]:
+    if not _uses_batch(mode, a):
+        return {"mean": mean, "variance": variance}
+    axes, m = tuple(range(x.ndim - 1)), np.asarray(a.momentum, x.dtype)
+    n = x.size // x.shape[-1]
+    correction = n / (n - 1) if a.variance == "unbiased" else 1.0
+    return {
+        "mean": (1 - m) * mean + m * x.mean(axes),
+        "variance": (1 - m) * variance + m * x.var(axes) * np.asarray(correction, x.dtype),
+    }
+
+
+def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
+    torch = {"scale": "weight", "offset": "bias", "mean": "running_mean", "variance": "running_var"}
+    keras = {"scale": "gamma", "offset": "beta", "mean": "moving_mean", "variance": "moving_variance"}
+    return {
+        library: {slot: Native(names[slot], "c -> c") for slot in parameters(a, x)}
+        for library, names in (("torch", torch), ("keras", keras))
+    }
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    channels = scope.shapes[0][-1]
+    rank = len(scope.shapes[0])
+    if a.variance == "unbiased" and a.statistics == "batch":
+        kind = scope.lib.nn.BatchNorm2d if rank == 4 else scope.lib.nn.BatchNorm1d
+        return scope.module(kind(channels, a.epsilon, a.momentum, a.affine), x)
+    kind = scope.own.BatchNorm
+    return scope.module(kind(channels, a.epsilon, a.momentum, a.affine, variance=a.variance, statistics=a.statistics), x)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    common = {"momentum": 1 - a.momentum, "epsilon": a.epsilon, "center": a.affine, "scale": a.affine, "name": scope.name}
+    stock = scope.batch_norm == "stock"
+    if a.statistics == "batch" and (stock or a.variance == "biased"):
+        return scope.module(scope.lib.layers.BatchNormalization(**common), x)
+    if stock:  # frozen: Keras's own layer runs on its statistics once it is not trainable
+        return scope.module(scope.lib.layers.BatchNormalization(trainable=False, **common), x)
+    return scope.module(scope.own.BatchNorm(variance=a.variance, statistics=a.statistics, **common), x)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    channels = fixed(scope.shapes[0][-1], "batch_norm: the number of channels")
+    scale = scope.parameter("scale", "c -> c") if a.affine else scope.constant(np.ones(channels, scope.dtype))
+    offset = scope.parameter("offset", "c -> c") if a.affine else scope.constant(np.zeros(channels, scope.dtype))
+    inputs = [x, scale, offset, scope.parameter("mean", "c -> c"), scope.parameter("variance", "c -> c")]
+    return scope.emit("BatchNormalization", inputs, epsilon=a.epsilon)
+
+
+def from_aten(
+    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, epsilon: float, cudnn: bool = True
+) -> Attributes:
+    return Attributes(epsilon, momentum, weight is not None, statistics="batch" if training else "frozen")
+
+
+FROM_TORCH = {"aten.batch_norm.default": from_aten}
+
+CASES = {
+    "predict": Case(((3, 4, 5, 6),), Attributes()),
+    "train": Case(((3, 4, 5, 6),), Attributes(), train=True),
+    "train as Keras does": Case(((2, 2, 1, 4),), Attributes(1e-3, 0.01, variance="biased"), train=True),
+    "train, few cells": Case(((2, 1, 1, 4),), Attributes(momentum=0.5, epsilon=0.1), train=True),
+    "train, frozen": Case(((3, 4, 5, 6),), Attributes(statistics="frozen"), train=True),
+    "no scale, no offset": Case(((3, 2, 2, 4),), Attributes(affine=False), train=True),
+    "vectors": Case(((5, 4),), Attributes(), train=True),
+}
+# epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases keep below 20
+TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"epsilon": 1e-3, "momentum": 0.9, "variance": "biased", "statistics": "batch", "affine": False}
+GAPS = {"keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"}

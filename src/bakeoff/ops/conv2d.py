@@ -1,0 +1,196 @@
+"""conv2d: a weighted sum under each place of a sliding kernel, for each output channel.
+
+Shape    x (N, H, W, C), kernel (kh, kw, C / groups, O), bias (O,)  ->  y (N, H', W', O)
+         H' = (H + top + bottom - dilation_h * (kh - 1) - 1) // stride_h + 1, and W' in the same way;
+         pad "same": H' = ceil(H / stride_h)
+
+Laws     linear in x and in the kernel; g groups are g convolutions side by side;
+         a 1 x 1 kernel with stride 1 is dense at every place
+
+Traps    torch   kernel OIHW; one pad for both sides of an axis: an uneven one comes first, as its own pad;
+                 padding=k // 2 at stride 2 is not TensorFlow's "same" (an 8-pixel input: wrong by 16 of 16)
+         keras   "same" pads unevenly at stride 2 and depends on the input's size;
+                 groups == C has its own layer, with kernel (kh, kw, C, O / C)
+         tf      on CPU the gradient of a grouped convolution fails in float64, or without oneDNN: the groups are
+                 split, convolved and joined; a depthwise kernel wants equal strides, and refuses stride > 1 with
+                 dilation > 1
+         onnx    pads are top, left, bottom, right
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
+from bakeoff.schemas import Array
+
+LAYOUT = "spatial"
+
+
+# 1. attributes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`pad` is "same" or (top, bottom, left, right)."""
+
+    filters: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    pad: Pad = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
+    @property
+    def spans(self) -> tuple[int, int]:
+        """Cells that the dilated kernel covers."""
+        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
+
+
+# 2. shape -----------------------------------------------------------------------------------------------------------
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    channels = fixed(x[3], "conv2d: the number of channels")
+    if channels % a.groups or a.filters % a.groups:
+        raise UnsupportedError(f"conv2d: {a.groups} groups must divide {channels} channels and {a.filters} filters")
+    height, width = output(x, a.spans, a.stride, a.pad, "conv2d")
+    return x[0], height, width, a.filters
+
+
+def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
+    kernel = Slot((*a.kernel, fixed(x[3], "conv2d: the number of channels") // a.groups, a.filters))
+    return {"kernel": kernel, "bias": Slot((a.filters,))} if a.bias else {"kernel": kernel}
+
+
+# 3. truth -----------------------------------------------------------------------------------------------------------
+
+
+def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None = None) -> Array:
+    cells = windows(x, a.spans, a.stride, a.pad, 0.0, a.dilation)
+    n, h, w, c = cells.shape[:4]
+    cells = cells.reshape(n, h, w, a.groups, c // a.groups, *a.kernel)
+    weights = kernel.reshape(*a.kernel, c // a.groups, a.groups, a.filters // a.groups)
+    if a.groups == c and a.filters == c:  # depthwise: no sum over channels, so no matrix product to make of it
+        y = np.einsum("nhwgij,ijg->nhwg", cells[:, :, :, :, 0], weights[:, :, 0, :, 0])
+    else:
+        y = np.einsum("nhwgcij,ijcgo->nhwgo", cells, weights, optimize=True)
+    y = y.reshape(n, h, w, a.filters)
+    return y if bias is None else y + bias
+
+
+# 4. layouts: an einops pattern each, so that the way back is the same pattern read backwards ----------------------------
+
+
+def depthwise(a: Attributes, x: Shape) -> bool:
+    """Whether Keras's own depthwise layer can say it."""
+    strided = a.stride[0] == a.stride[1] and (a.stride == (1, 1) or a.dilation == (1, 1))
+    return a.groups > 1 and a.groups == x[3] and strided
+
+
+def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
+    keras = Native("kernel", "h w i o -> h w i o")
+    if depthwise(a, x):
+        keras = Native("kernel", "h w 1 (g m) -> h w g m", {"g": a.groups})
+    return {
+        "torch": {"kernel": Native("weight", "h w i o -> o i h w"), "bias": Native("bias", "o -> o")},
+        "keras": {"kernel": keras, "bias": Native("bias", "o -> o")},
+    }
+
+
+# 5. lowerings -------------------------------------------------------------------------------------------------------
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
+    nn = scope.lib.nn
+    pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
+    if pads is None:
+        x, pad = nn.functional.pad(x, torch_same(x, a.spans, a.stride)), (0, 0)
+    elif pads[0::2] != pads[1::2]:
+        top, bottom, left, right = pads
+        x, pad = nn.functional.pad(x, (left, right, top, bottom)), (0, 0)
+    else:
+        pad = pads[0], pads[2]
+    if not scope.owned():
+        bias = scope.parameter("bias") if a.bias else None
+        kernel = scope.parameter("kernel", "h w i o -> o i h w")
+        return nn.functional.conv2d(x, kernel, bias, a.stride, pad, a.dilation, a.groups)
+    channels = scope.shapes[0][3]
+    return scope.module(nn.Conv2d(channels, a.filters, a.kernel, a.stride, pad, a.dilation, a.groups, a.bias), x)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
+    layers = scope.lib.layers
+    symmetric = a.stride == (1, 1) and explicit(scope.shapes[0], a.spans, a.stride, "same") == a.pad
+    padding = "same" if a.pad == "same" or symmetric else "valid"
+    if a.pad != "same" and padding == "valid" and any(a.pad):
+        top, bottom, left, right = a.pad
+        x = scope.helper(layers.ZeroPadding2D(((top, bottom), (left, right)), name=f"{scope.name}_pad"), x, suffix="_pad")
+    if not scope.owned():
+        return _keras_function(scope, a, x, padding)
+    common = {"strides": a.stride, "padding": padding, "dilation_rate": a.dilation, "use_bias": a.bias}
+    if depthwise(a, scope.shapes[0]):
+        multiplier = a.filters // a.groups
+        return scope.module(layers.DepthwiseConv2D(a.kernel, depth_multiplier=multiplier, name=scope.name, **common), x)
+    if a.groups == 1 and (a.stride == (1, 1) or a.dilation == (1, 1)):
+        return scope.module(layers.Conv2D(a.filters, a.kernel, name=scope.name, **common), x)
+    return scope.module(scope.own.GroupedConv2D(a.filters, a.kernel, groups=a.groups, name=scope.name, **common), x)
+
+
+def _keras_function(scope: Scope, a: Attributes, x: Any, padding: str) -> Any:
+    """A kernel that is shared or computed: the functional form."""
+    if a.groups != 1:
+        raise UnsupportedError(f"conv2d {scope.name}: a grouped kernel that is shared or computed has no Keras form yet")
+    y = scope.lib.ops.conv(x, scope.parameter("kernel"), a.stride, padding, dilation_rate=a.dilation)
+    return y + scope.parameter("bias") if a.bias else y
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
+    inputs = [x, scope.parameter("kernel", "h w i o -> o i h w")] + ([scope.parameter("bias")] if a.bias else [])
+    common = {"kernel_shape": a.kernel, "strides": a.stride, "dilations": a.dilation, "group": a.groups}
+    pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
+    if pads is None:
+        return scope.emit("Conv", inputs, auto_pad="SAME_UPPER", **common)
+    top, bottom, left, right = pads
+    return scope.emit("Conv", inputs, pads=(top, left, bottom, right), **common)
+
+
+# 6. raisings: what a captured graph calls this operator --------------------------------------------------------------
+
+
+def from_aten(
+    x: Any, weight: Any, bias: Any = None, stride: Any = (1, 1), pad: Any = (0, 0), dilation: Any = (1, 1), groups: int = 1
+) -> Attributes:
+    filters, _, kh, kw = weight.shape
+    pads = (pad[0], pad[0], pad[-1], pad[-1])
+    return Attributes(filters, (kh, kw), (stride[0], stride[-1]), pads, (dilation[0], dilation[-1]), groups, bias is not None)
+
+
+FROM_TORCH = {"aten.conv2d.default": from_aten}
+
+
+# 7. cases, tolerance, mutations, gaps ----------------------------------------------------------------------------------
+
+CASES = {
+    "the usual 3 x 3": Case(((2, 6, 6, 3),), Attributes(4, (3, 3), pad=(1, 1, 1, 1))),
+    "1 x 1 is dense at every place": Case(((2, 3, 4, 5),), Attributes(4, (1, 1))),
+    "stride 2 on an even size, same": Case(((1, 8, 7, 2),), Attributes(3, (3, 3), (2, 2), "same")),
+    "stride 2, padded like torch": Case(((1, 8, 8, 2),), Attributes(3, (3, 3), (2, 2), (1, 1, 1, 1))),
+    "an even kernel, same": Case(((1, 5, 5, 2),), Attributes(3, (2, 4), (1, 1), "same")),
+    "uneven explicit pad": Case(((1, 6, 5, 2),), Attributes(3, (3, 2), pad=(0, 1, 2, 0))),
+    "depthwise": Case(((2, 6, 6, 4),), Attributes(4, (3, 3), (2, 2), "same", groups=4, bias=False)),
+    "depthwise with multiplier 2": Case(((1, 5, 5, 3),), Attributes(6, (3, 3), groups=3)),
+    "depthwise, uneven strides": Case(((1, 7, 6, 2),), Attributes(2, (3, 3), (2, 1), groups=2)),
+    "grouped, dilated": Case(((1, 9, 9, 4),), Attributes(6, (3, 3), dilation=(2, 2), groups=2)),
+    "strided and dilated": Case(((1, 9, 9, 2),), Attributes(3, (3, 3), (2, 2), dilation=(2, 2))),
+}
+TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
+GAPS = {"keras: a grouped kernel that is shared or computed": "not yet: raises UnsupportedError, named by node"}

@@ -1,0 +1,64 @@
+"""flatten: all axes but the batch become one.
+
+Shape    x (N, H, W, C)  ->  y (N, H * W * C); the order of the features is said: "HWC", or "CHW" as torch counts
+
+Laws     HWC and CHW hold the same numbers in another order; 1 x 1 pictures: the same
+
+Traps    torch   nn.Flatten counts channels first, Keras's Flatten channels last. A dense layer behind it takes the order
+                 as it comes, and the rows of its kernel are moved instead: no transpose runs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bakeoff.ops._dimension import Shape, product
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "free"  # the builder notes the order in which the library's own flatten leaves the features
+
+
+@dataclass(frozen=True)
+class Attributes:
+    order: Literal["HWC", "CHW"] = "HWC"
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x[0], product(x[1:], "flatten")
+
+
+def feature_axes(a: Attributes, x: Shape) -> tuple[int, ...]:
+    """The canonical axes in the order in which they are counted."""
+    rest = tuple(range(1, len(x)))
+    return (3, 1, 2) if a.order == "CHW" and len(x) == 4 else rest
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    if a.order == "CHW" and x.ndim == 4:
+        x = x.transpose(0, 3, 1, 2)
+    return x.reshape(len(x), -1)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Flatten(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Flatten(name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Flatten", [x], axis=1)
+
+
+FROM_TORCH: dict[str, Any] = {}
+CASES = {
+    "channels last": Case(((2, 3, 4, 5),), Attributes()),
+    "channels first": Case(((2, 3, 4, 5),), Attributes("CHW")),
+    "vectors stay": Case(((2, 3),), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}
+MUTATIONS: dict[str, Any] = {"order": "CHW"}
+GAPS: dict[str, str] = {}

@@ -1,0 +1,57 @@
+"""relu: the positive part.
+
+Shape    x  ->  y of the same shape, y = max(x, 0)
+
+Laws     relu(a x) = a relu(x) for a > 0; relu(relu(x)) = relu(x)
+
+Traps    the slope at 0 is taken as 0 by torch, TensorFlow and JAX
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.maximum(x, np.zeros((), x.dtype))
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.ReLU(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.ReLU(name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Relu", [x])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+FROM_TORCH = {"aten.relu.default": from_aten, "aten.relu_.default": from_aten}
+CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
