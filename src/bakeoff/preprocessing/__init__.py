@@ -1,0 +1,18 @@
+"""From a picture to a model's input, one path for trainer, prediction and server: decode, resize, normalize."""
+
+from bakeoff.preprocessing.decode import LARGEST_PIXELS, SUFFIXES, Header, decode, read_header
+from bakeoff.preprocessing.normalize import normalize, scale_and_offset
+from bakeoff.preprocessing.pixels import prepare
+from bakeoff.preprocessing.signature import Signature
+
+__all__ = [
+    "LARGEST_PIXELS",
+    "SUFFIXES",
+    "Header",
+    "Signature",
+    "decode",
+    "normalize",
+    "prepare",
+    "read_header",
+    "scale_and_offset",
+]

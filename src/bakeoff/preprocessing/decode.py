@@ -1,0 +1,202 @@
+"""The one decoder: training, prediction, export and server all see these bytes.
+
+Rules, in this order:
+    format       by content, never by suffix; only the formats in `FORMATS` (no EPS: it would start Ghostscript)
+    bombs        more than 178,956,970 pixels by the header: refused before decoding
+    animation    the first frame
+    truncation   refused; Pillow's filling with grey is not used
+    1 bit        grey, 0 or 255
+    16-bit grey  value / 257, rounded, so that 65,535 is 255; 16-bit RGB: the high byte, as Pillow reads it
+    32-bit       integers and floats are refused: they have no stated range
+    palette      RGB
+    alpha        composited onto white: RGBA, LA, PA, and a transparent colour or palette entry
+    CMYK, YCbCr  RGB by Pillow's conversion
+    ICC          not applied, as in every training pipeline of the field
+    EXIF         the orientation is applied; EXIF that can't be read counts as none
+What is grey stays grey (mode L) until someone asks for channels.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from bakeoff.errors import DataError
+from bakeoff.preprocessing._quiet import quiet
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST_PIXELS = 178_956_970
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .apng .gif .bmp .dib .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .j2k .avif".split()
+)
+
+_ORIENTATION = 0x0112
+_GREY = frozenset(["1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I"])
+_ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
+_SIXTEEN = frozenset(["I;16", "I;16L", "I;16B", "I;16N"])
+
+
+class Header(NamedTuple):
+    """What the header of a picture says, after orientation."""
+
+    height: int
+    width: int
+    grey: bool
+
+
+def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
+    """The picture as a Pillow image of mode L or RGB, by the rules of this module.
+
+    Args:
+        source: a path, the bytes of a file, or an open binary file.
+
+    Raises:
+        DataError: it can't be decoded; the message is one short reason, without the path.
+    """
+    with quiet(), _opened(source) as image:
+        try:
+            image.load()
+            return _orient(_to_grey_or_rgb(image), _orientation(image))
+        except Exception as error:
+            raise _reason(error) from None
+
+
+def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
+    """Size and kind of a picture without decoding its pixels.
+
+    Raises:
+        DataError: it isn't a picture of a known format, or too large; the message is one short reason.
+    """
+    with quiet(), _opened(source) as image:
+        width, height = image.size
+        # A TIFF's size is already turned when Pillow opens it.
+        if _orientation(image) >= 5 and image.format != "TIFF":
+            width, height = height, width
+        return Header(height, width, image.mode in _GREY)
+
+
+def _opened(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
+    from PIL import Image
+
+    try:
+        stream: IO[bytes] | Path = Path(os.fspath(source)) if isinstance(source, str | os.PathLike) else _stream(source)
+        image = Image.open(stream, formats=_formats())
+    except Image.UnidentifiedImageError:
+        raise DataError(_unknown(source)) from None
+    except Exception as error:
+        raise _reason(error) from None
+    width, height = image.size
+    if width * height > LARGEST_PIXELS:
+        image.close()
+        raise DataError(f"too large ({width} x {height} pixels; at most {LARGEST_PIXELS:,})")
+    return image
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this build of Pillow reads; a phone's MPO opens as the JPEG that it begins with."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _stream(source: bytes | IO[bytes]) -> IO[bytes]:
+    return BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+
+
+def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
+    if "transparency" in image.info and image.mode in ("1", "L", "P", "RGB"):
+        return _onto_white(image.convert("LA" if image.mode in ("1", "L") else "RGBA"))
+    if image.mode in _ALPHA:
+        return _onto_white(image)
+    if image.mode in _SIXTEEN or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return _from_sixteen_bits(image)
+    if image.mode in ("I", "F"):
+        raise DataError(f"{'32-bit integer' if image.mode == 'I' else 'floating-point'} pixels have no stated range")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _onto_white(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    grey = image.mode in ("LA", "La")
+    image = image.convert("LA" if grey else "RGBA")
+    below = Image.new("L" if grey else "RGB", image.size, "white")
+    below.paste(image.convert(below.mode), mask=image.getchannel("A"))
+    return below
+
+
+def _from_sixteen_bits(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _orient(image: Image.Image, orientation: int) -> Image.Image:
+    from PIL.Image import Transpose
+
+    if orientation == 1:
+        return image
+    turns = (
+        Transpose.FLIP_LEFT_RIGHT,
+        Transpose.ROTATE_180,
+        Transpose.FLIP_TOP_BOTTOM,
+        Transpose.TRANSPOSE,
+        Transpose.ROTATE_270,
+        Transpose.TRANSVERSE,
+        Transpose.ROTATE_90,
+    )
+    return image.transpose(turns[orientation - 2])
+
+
+def _unknown(source: object) -> str:
+    head = _head(source)
+    if not head:
+        return "empty (0 bytes)"
+    printable = sum(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
+    return "text, not a picture" if b"\0" not in head and printable > 0.95 * len(head) else "not a known picture format"
+
+
+def _head(source: object) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source[:512])
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return file.read(512)
+    source.seek(0)  # type: ignore[attr-defined]
+    return bytes(source.read(512))  # type: ignore[attr-defined]
+
+
+def _reason(error: Exception) -> Exception:
+    from PIL import Image
+
+    if isinstance(error, MemoryError | DataError):
+        return error
+    if isinstance(error, Image.DecompressionBombError):
+        return DataError(f"too large (more than {LARGEST_PIXELS:,} pixels)")
+    if isinstance(error, FileNotFoundError):
+        return DataError("no such file")
+    if isinstance(error, OSError) and error.errno is not None:
+        return DataError(f"can't be read ({(error.strerror or 'I/O error').lower()})")
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return DataError("truncated")
+    return DataError(f"damaged ({text[:80]})")
