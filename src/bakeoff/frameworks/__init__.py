@@ -1,0 +1,96 @@
+"""The training frameworks, one folder each; `load("torch")` imports it, and nothing else of this package does.
+
+One framework a process: Keras fixes its backend at import, and TensorFlow imported before torch's compiler crashes the
+process. `enter` keeps the order for the few who want two in one process (a notebook that asks for both natives).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from typing import cast
+
+from bakeoff import registry
+from bakeoff.errors import BakeoffError, MissingDependencyError
+from bakeoff.protocols import Framework
+
+LIBRARIES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "jax": ("jax", "keras")}
+
+
+def names() -> tuple[str, ...]:
+    """The frameworks that Bakeoff knows."""
+    return registry.names(__name__)
+
+
+def version(name: str) -> str | None:
+    """The installed version of a framework, or None; imports nothing."""
+    for library in LIBRARIES.get(name, (name,)):
+        if importlib.util.find_spec(library) is None:
+            return None
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown" if importlib.util.find_spec(name) else None
+
+
+def installed() -> tuple[str, ...]:
+    """The frameworks that can be used here, in the order of preference."""
+    return tuple(name for name in ("torch", "tensorflow", "jax") if version(name) is not None)
+
+
+def require(name: str, purpose: str = "training with it") -> None:
+    """Say clearly that a framework is missing.
+
+    Raises:
+        UsageError: no such framework.
+        MissingDependencyError: it is not installed; names the extra.
+    """
+    known = names()
+    if name not in known:
+        registry.load(__name__, name, what="framework")
+    if version(name) is None:
+        raise MissingDependencyError(name, name, purpose)
+
+
+def load(name: str) -> Framework:
+    """The adapter of a framework, imported into this process.
+
+    Raises:
+        MissingDependencyError: the framework is not installed.
+    """
+    require(name)
+    enter(name)
+    return cast(Framework, registry.load(__name__, name, what="framework"))
+
+
+def enter(name: str) -> None:
+    """Prepare this process for a framework, in the order that doesn't crash.
+
+    torch loads triton when it first compiles or builds an optimizer; where TensorFlow was loaded before, the two LLVMs
+    clash and the process dies (PARITY section 0). So triton comes first whenever both may come.
+
+    Raises:
+        BakeoffError: it is too late: the other one is in, in the wrong order, or Keras runs on another backend.
+    """
+    if name == "torch":
+        if "tensorflow" in sys.modules and "triton" not in sys.modules and importlib.util.find_spec("triton"):
+            raise BakeoffError(
+                "TensorFlow was imported before PyTorch, and together they would crash this process.\n"
+                "Import torch first (or call to_torch() before to_keras()), in a new process."
+            )
+        return
+    backend = name if name == "jax" else "tensorflow"
+    if "keras" in sys.modules:
+        found = sys.modules["keras"].backend.backend()
+        if found != backend:
+            raise BakeoffError(
+                f"Keras already runs on {found} in this process, and can't change to {backend}.\n"
+                f"Start a new process, or set KERAS_BACKEND={backend} before Keras is imported."
+            )
+        return
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if backend == "tensorflow" and "torch" in sys.modules and importlib.util.find_spec("triton"):
+        importlib.import_module("triton")

@@ -22,6 +22,8 @@ class BatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not training or self.statistics == "frozen":
             return self._normalized(inputs, self.moving_mean, self.moving_variance)
+        if keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and len(inputs.shape) == 4:
+            return self._fused(inputs)
         axes = tuple(range(len(inputs.shape) - 1))
         mean = ops.mean(inputs, axes)
         centred = inputs - mean
@@ -29,13 +31,36 @@ class BatchNorm(keras.layers.BatchNormalization):
         self._keep(inputs, mean, variance)
         return self._normalized(inputs, mean, variance)
 
+    def _fused(self, inputs: Any) -> Any:
+        """TensorFlow's one kernel, float32 alone: several times faster, and its variance is the unbiased one."""
+        import tensorflow as tf
+
+        channels = inputs.shape[-1]
+        scale = self.gamma if self.scale else tf.ones(channels, inputs.dtype)
+        offset = self.beta if self.center else tf.zeros(channels, inputs.dtype)
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+        )
+        if self.variance == "biased":
+            cells = self._cells(inputs, variance.dtype)
+            variance = variance * ((cells - 1) / cells)
+        self._assign(mean, variance)
+        return y
+
+    def _cells(self, inputs: Any, dtype: Any) -> Any:
+        cells = ops.convert_to_tensor(1.0, dtype=dtype)
+        for size in ops.shape(inputs)[:-1]:
+            cells = cells * ops.cast(size, dtype)
+        return cells
+
     def _keep(self, inputs: Any, mean: Any, variance: Any) -> None:
-        dtype = self.moving_mean.dtype
         if self.variance == "unbiased":
-            cells = ops.convert_to_tensor(1.0, dtype=dtype)
-            for size in ops.shape(inputs)[:-1]:
-                cells = cells * ops.cast(size, dtype)
+            cells = self._cells(inputs, self.moving_mean.dtype)
             variance = variance * (cells / (cells - 1))
+        self._assign(mean, variance)
+
+    def _assign(self, mean: Any, variance: Any) -> None:
+        dtype = self.moving_mean.dtype
         new = ops.convert_to_tensor(1 - self.momentum, dtype=dtype)
         old = ops.convert_to_tensor(self.momentum, dtype=dtype)
         self.moving_mean.assign(self.moving_mean * old + mean * new)

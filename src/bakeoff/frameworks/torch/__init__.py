@@ -1,0 +1,39 @@
+"""PyTorch: native modules, autograd and torch.optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.errors import UsageError
+
+
+def build(
+    graph: Any,
+    *,
+    device: str = "cpu",
+    precision: str = "float32",
+    threads: int | None = None,
+    batch_norm: str = "exact",
+    seed: int = 0,
+) -> Any:
+    """A `TorchNet`; see `bakeoff.protocols.Framework`. torch's own BatchNorm is exact, so `batch_norm` changes nothing."""
+    import torch
+
+    from bakeoff.frameworks.torch.net import TorchNet
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch sees no GPU here. Use --device cpu, or auto.")
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    return TorchNet(graph, device, precision)
+
+
+def environment() -> dict[str, str]:
+    """Version, threads and device."""
+    import torch
+
+    cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
+    return {"torch": torch.__version__, "torch threads": str(torch.get_num_threads()), "torch gpu": cuda}

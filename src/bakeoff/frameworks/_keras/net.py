@@ -1,0 +1,80 @@
+"""What the Keras nets of TensorFlow and JAX share: building, copying, the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import keras
+
+from bakeoff import ops, optimizers
+from bakeoff.frameworks._keras.build import Built, build
+from bakeoff.graph.graph import Graph
+from bakeoff.optimizers._page import Group
+from bakeoff.schemas import Array
+
+
+class KerasNet:
+    """A keras.Model with its parameters by path; subclasses give the step."""
+
+    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
+        self.precision = precision
+        self.built: Built = build(graph, precision, batch_norm)
+        self.native = self.built.model
+        self.trainable = {
+            path: self.built.variable(self.built.bindings[path])
+            for path, parameter in graph.parameters.items()
+            if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
+        }
+        self.variables = list(self.trainable.values())
+        self.optimizer: Any = None
+        self.count = 0
+
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+        self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
+        self.loss_attributes = self.loss_page.Attributes()
+        group = Group(self.variables)
+        self.optimizer = self.page.to_keras(keras, [group], self.page.Settings(**settings))
+        if not self.optimizer.built:
+            self.optimizer.build(self.variables)
+        self.count = 0
+        self.compiled()
+
+    def compiled(self) -> None:
+        """Called once optimizer and loss are known: trace functions."""
+
+    def losses(self, logits: Any, labels: Any) -> Any:
+        """Per-example losses."""
+        return self.loss_page.to_keras(keras, self.loss_attributes, logits, labels)
+
+    def canonical(self, natives: list[Array]) -> dict[str, Array]:
+        """Native arrays, in the order of the trainable parameters, as canonical ones by path."""
+        return {
+            path: self.built.bindings[path].to_canonical(array)
+            for path, array in zip(self.trainable, natives, strict=True)
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        return self.built.arrays()
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        self.built.load(dict(arrays))
+
+    def slots(self) -> dict[str, dict[str, Array]]:
+        found = {}
+        for path, variable in self.trainable.items():
+            native = self.page.read_slots("keras", self.optimizer, variable)
+            found[path] = {slot: self.built.bindings[path].to_canonical(array) for slot, array in native.items()}
+        return found
+
+    def load_slots(self, slots: Mapping[str, Mapping[str, Array]], step: int) -> None:
+        for path, variable in self.trainable.items():
+            native = {slot: self.built.bindings[path].to_native(array) for slot, array in slots[path].items()}
+            self.page.write_slots("keras", self.optimizer, variable, native, step)
+
+
+def runs(sizes: list[int]) -> list[tuple[int, int]]:
+    """Stretches of batches of one size: the last batch of an epoch is smaller."""
+    cuts = [0, *(i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]), len(sizes)]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]

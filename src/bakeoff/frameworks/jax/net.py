@@ -1,0 +1,108 @@
+"""A native Keras net in training on JAX: state is passed through pure functions and written back after each call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bakeoff.frameworks._keras.net import KerasNet, runs
+from bakeoff.graph.graph import Graph
+from bakeoff.schemas import Array, StepResult
+
+
+class JaxNet(KerasNet):
+    """See `bakeoff.protocols.Net`."""
+
+    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
+        super().__init__(graph, precision, batch_norm)
+        chosen = {id(variable) for variable in self.variables}
+        self._others = [variable for variable in self.native.variables if id(variable) not in chosen]
+        self._forward = jax.jit(self._logits, static_argnums=3)
+
+    def _call(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any]:
+        """Logits, and the variables that aren't trained as they are afterwards."""
+        from keras import StatelessScope
+
+        mapping = [*zip(self.variables, weights, strict=True), *zip(self._others, others, strict=True)]
+        with StatelessScope(state_mapping=mapping) as scope:
+            logits = self.native(images, training=train)
+        return logits, [scope.get_current_value(variable) for variable in self._others]
+
+    def _logits(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any]:
+        return self._call(weights, others, images, train)
+
+    def _state(self) -> tuple[list[Any], list[Any]]:
+        return [v.value for v in self.variables], [v.value for v in self._others]
+
+    def _assign(self, variables: list[Any], values: Any) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def logits(self, images: Array, *, train: bool = False) -> Array:
+        logits, others = self._forward(*self._state(), jnp.asarray(images), train)
+        if train:
+            self._assign(self._others, others)
+        return np.array(logits)
+
+    def compiled(self) -> None:
+        self._sums: list[Any] | None = None
+        self._gradients = jax.jit(jax.value_and_grad(self._loss, has_aux=True))
+        self._update = jax.jit(self._apply_to)
+        self._many = jax.jit(self._run_steps)
+
+    def _loss(self, weights: Any, others: Any, images: Any, labels: Any) -> tuple[Any, Any]:
+        logits, new = self._call(weights, others, images, True)
+        return self.losses(logits, labels).sum(), new
+
+    def gradients(self, images: Array, labels: Array) -> StepResult:
+        (loss, others), gradients = self._gradients(*self._state(), jnp.asarray(images), jnp.asarray(labels))
+        self._assign(self._others, others)
+        fresh = self.count == 0 or self._sums is None
+        self._sums = list(gradients) if fresh else [a + b for a, b in zip(self._sums or [], gradients, strict=True)]
+        self.count += len(labels)
+        return StepResult(float(loss), len(labels))
+
+    def gradient_arrays(self) -> dict[str, Array]:
+        return self.canonical([np.array(total) / self.count for total in self._sums or []])
+
+    def _optimizer_state(self, values: list[Any], rate: Any) -> list[Any]:
+        """The optimizer's variables, with the rate of this step among them."""
+        index = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.rate)
+        return [jnp.asarray(rate, value.dtype) if i == index else value for i, value in enumerate(values)]
+
+    def _apply_to(self, weights: Any, slots: Any, gradients: Any, rate: Any) -> tuple[Any, Any]:
+        return self.optimizer.stateless_apply(self._optimizer_state(slots, rate), gradients, weights)
+
+    def apply(self, rate: float) -> None:
+        weights, _ = self._state()
+        slots = [v.value for v in self.optimizer.variables]
+        gradients = [total / self.count for total in self._sums or []]
+        weights, slots = self._update(weights, slots, gradients, jnp.asarray(rate, self.precision))
+        self._assign(self.variables, weights)
+        self._assign(self.optimizer.variables, slots)
+        self.count = 0
+
+    def _run_steps(self, weights: Any, others: Any, slots: Any, images: Any, labels: Any, rates: Any) -> Any:
+        def step(state: Any, batch: Any) -> Any:
+            weights, others, slots = state
+            x, y, rate = batch
+            (loss, others), gradients = jax.value_and_grad(self._loss, has_aux=True)(weights, others, x, y)
+            weights, slots = self._apply_to(weights, slots, [g / len(y) for g in gradients], rate)
+            return (list(weights), list(others), list(slots)), loss / len(y)
+
+        return jax.lax.scan(step, (weights, others, slots), (images, labels, rates))
+
+    def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
+        done = []
+        for start, end in runs([len(y) for y in labels]):
+            state = (*self._state(), [v.value for v in self.optimizer.variables])
+            batches = jnp.asarray(np.stack(images[start:end])), jnp.asarray(np.stack(labels[start:end]))
+            (weights, others, slots), losses = self._many(*state, *batches, jnp.asarray(rates[start:end], self.precision))
+            self._assign(self.variables, weights)
+            self._assign(self._others, others)
+            self._assign(self.optimizer.variables, slots)
+            done.append(np.array(losses).astype("float64"))
+        return np.concatenate(done)

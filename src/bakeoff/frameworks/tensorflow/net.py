@@ -1,0 +1,86 @@
+"""A native Keras net in training on TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bakeoff.frameworks._keras.net import KerasNet, runs
+from bakeoff.graph.graph import Graph
+from bakeoff.schemas import Array, StepResult
+
+
+class TensorFlowNet(KerasNet):
+    """See `bakeoff.protocols.Net`."""
+
+    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
+        super().__init__(graph, precision, batch_norm)
+        images = tf.TensorSpec([None, *self.native.input_shape[1:]], precision)
+        self._predict = tf.function(lambda x: self.native(x, training=False), input_signature=[images])
+        self._batch_logits = tf.function(lambda x: self.native(x, training=True), input_signature=[images])
+
+    def logits(self, images: Array, *, train: bool = False) -> Array:
+        found: Array = (self._batch_logits if train else self._predict)(images).numpy()
+        return found
+
+    def compiled(self) -> None:
+        self._sums = [tf.Variable(tf.zeros_like(v.value), trainable=False) for v in self.variables]
+        self._gradients = tf.function(self._add_gradients, reduce_retracing=True)
+        self._apply = tf.function(self._apply_sums)
+        self._many = tf.function(self._run_steps, reduce_retracing=True)
+
+    def _gradient(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
+        values = [variable.value for variable in self.variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            losses = self.losses(self.native(images, training=True), labels)
+            loss = tf.reduce_sum(losses)
+        zero = tf.UnconnectedGradients.ZERO
+        return loss, tape.gradient(loss, values, unconnected_gradients=zero)
+
+    def _add_gradients(self, images: Any, labels: Any) -> Any:
+        loss, gradients = self._gradient(images, labels)
+        for total, gradient in zip(self._sums, gradients, strict=True):
+            total.assign_add(gradient)
+        return loss
+
+    def gradients(self, images: Array, labels: Array) -> StepResult:
+        if self.count == 0:
+            for total in self._sums:
+                total.assign(tf.zeros_like(total))
+        loss = self._gradients(tf.constant(images), tf.constant(labels))
+        self.count += len(labels)
+        return StepResult(float(loss), len(labels))
+
+    def gradient_arrays(self) -> dict[str, Array]:
+        return self.canonical([total.numpy() / self.count for total in self._sums])
+
+    def _apply_sums(self, count: Any) -> None:
+        self.optimizer.apply([total / count for total in self._sums], self.variables)
+
+    def apply(self, rate: float) -> None:
+        self.optimizer.rate.assign(rate)
+        self._apply(tf.constant(self.count, self.precision))
+        self.count = 0
+
+    def _run_steps(self, images: Any, labels: Any, rates: Any) -> Any:
+        """A loop inside the graph: Python and the dispatch of a function cost as much as a step of a small net."""
+        count = tf.shape(images)[0]
+        size = tf.cast(tf.shape(images)[1], self.precision)
+        losses = tf.TensorArray(self.precision, size=count)
+        for k in tf.range(count):
+            loss, gradients = self._gradient(images[k], labels[k])
+            self.optimizer.rate.assign(rates[k])
+            self.optimizer.apply([gradient / size for gradient in gradients], self.variables)
+            losses = losses.write(k, loss / size)
+        return losses.stack()
+
+    def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
+        done = []
+        for start, end in runs([len(y) for y in labels]):
+            stacked = np.stack(images[start:end]), np.stack(labels[start:end])
+            losses = self._many(*(tf.constant(part) for part in stacked), tf.constant(rates[start:end], self.precision))
+            done.append(losses.numpy().astype("float64"))
+        return np.concatenate(done)

@@ -1,0 +1,109 @@
+"""A native torch net in training: logits, gradients of a micro-batch, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from bakeoff import ops, optimizers
+from bakeoff.frameworks.torch.build import Built, build
+from bakeoff.graph.graph import Graph
+from bakeoff.optimizers._page import Group
+from bakeoff.schemas import Array, StepResult
+
+
+class TorchNet:
+    """See `bakeoff.protocols.Net`."""
+
+    def __init__(self, graph: Graph, device: str, precision: str) -> None:
+        self.built: Built = build(graph, precision)
+        self.device = torch.device(device)
+        self.native = self.built.module.to(self.device)
+        self.trainable = {
+            path: self.built.tensor(self.built.bindings[path])
+            for path, parameter in graph.parameters.items()
+            if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
+        }
+        self.optimizer: Any = None
+        self.count = 0
+
+    def _images(self, images: Array) -> torch.Tensor:
+        """(N, H, W, C) to (N, C, H, W): a view, in memory channels last, which is what torch's CPU kernels like."""
+        return torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2)
+
+    def logits(self, images: Array, *, train: bool = False) -> Array:
+        self.native.train(train)
+        with torch.inference_mode():
+            found: Array = self.native(self._images(images)).cpu().numpy()
+        return found
+
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+        self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
+        group = Group(list(self.trainable.values()))
+        self.optimizer = self.page.to_torch(torch, [group], self.page.Settings(**settings))
+        self.loss_attributes = self.loss_page.Attributes()
+        self.count = 0
+
+    def _losses(self, images: Array, labels: Array) -> torch.Tensor:
+        target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device)
+        losses: torch.Tensor = self.loss_page.to_torch(torch, self.loss_attributes, self.native(self._images(images)), target)
+        return losses
+
+    def gradients(self, images: Array, labels: Array) -> StepResult:
+        self.native.train(True)
+        if self.count == 0:
+            self.optimizer.zero_grad(set_to_none=True)
+        loss = self._losses(images, labels).sum()
+        loss.backward()
+        self.count += len(labels)
+        return StepResult(float(loss.detach()), len(labels))
+
+    def gradient_arrays(self) -> dict[str, Array]:
+        found = {}
+        for path, tensor in self.trainable.items():
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad / self.count
+            found[path] = self.built.bindings[path].to_canonical(gradient.cpu().numpy())
+        return found
+
+    def apply(self, rate: float) -> None:
+        gradients = [tensor.grad for tensor in self.trainable.values() if tensor.grad is not None]
+        torch._foreach_div_(gradients, self.count)
+        self._step(rate)
+        self.count = 0
+
+    def _step(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("rate_factor", 1.0)
+        self.optimizer.step()
+
+    def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
+        self.native.train(True)
+        losses = []
+        for x, y, rate in zip(images, labels, rates, strict=True):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._losses(x, y).mean()
+            loss.backward()
+            self._step(rate)
+            losses.append(loss.detach())
+        return torch.stack(losses).double().cpu().numpy()
+
+    def arrays(self) -> dict[str, Array]:
+        return self.built.arrays()
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        self.built.load(dict(arrays))
+
+    def slots(self) -> dict[str, dict[str, Array]]:
+        found = {}
+        for path, tensor in self.trainable.items():
+            native = self.page.read_slots("torch", self.optimizer, tensor)
+            found[path] = {slot: self.built.bindings[path].to_canonical(array) for slot, array in native.items()}
+        return found
+
+    def load_slots(self, slots: Mapping[str, Mapping[str, Array]], step: int) -> None:
+        for path, tensor in self.trainable.items():
+            native = {slot: self.built.bindings[path].to_native(array) for slot, array in slots[path].items()}
+            self.page.write_slots("torch", self.optimizer, tensor, native, step)

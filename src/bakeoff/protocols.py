@@ -1,0 +1,124 @@
+"""What a plug-in must offer. An entry is a module: its functions are the protocol's methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.schemas import StepResult
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total), often, from the thread that asked."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a source found: columns, one row a picture.
+
+    Attributes:
+        classes: names, in the order of the labels.
+        paths: (n,), names as the user would type them, relative to the data.
+        labels: int64, (n,), positions in `classes`.
+        split: int8, (n,), positions in `("train", "validation", "test")`, -1 where the data doesn't say.
+        root: the folder that holds the files of `paths`; None where the pictures are arrays.
+        pixels: uint8, (n, H, W) or (n, H, W, C), where the pictures are arrays.
+        ignored: what was left out by rule, and how often.
+    """
+
+    classes: tuple[str, ...]
+    paths: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    split: NDArray[np.int8]
+    root: Path | None = None
+    pixels: NDArray[Any] | None = None
+    ignored: Mapping[str, int] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A layout of data on disk: `data/sources/NAME.py`."""
+
+    PRIORITY: int
+    """The highest that accepts a path reads it."""
+
+    def accepts(self, path: Path) -> bool:
+        """Whether this path has the layout; looks at names and first bytes alone."""
+        ...
+
+    def read(self, path: Path) -> Table:
+        """The table; raises DataError with the remedy where the layout is broken."""
+        ...
+
+
+class Net(Protocol):
+    """A native net in training. Images are normalised (N, H, W, C) in the net's precision; arrays are canonical copies."""
+
+    native: Any
+    """The nn.Module or keras.Model itself."""
+
+    def logits(self, images: NDArray[Any], *, train: bool = False) -> NDArray[Any]:
+        """(N, classes). With `train`, batch statistics are used (and the running ones move)."""
+        ...
+
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+        """Choose an optimizer page, its settings and a loss page; slots start anew."""
+        ...
+
+    def gradients(self, images: NDArray[Any], labels: NDArray[np.int64]) -> StepResult:
+        """Add up the gradients of a micro-batch (of the sum of its losses)."""
+        ...
+
+    def gradient_arrays(self) -> dict[str, NDArray[Any]]:
+        """The gradients so far, per picture, by path of the trainable parameters."""
+        ...
+
+    def apply(self, rate: float) -> None:
+        """One optimizer step on the gradients so far, divided by the number of pictures; then forget them."""
+        ...
+
+    def steps(
+        self, images: list[NDArray[Any]], labels: list[NDArray[np.int64]], rates: list[float]
+    ) -> NDArray[np.float64]:
+        """`gradients` and `apply` for each batch in turn, without coming back in between; the mean losses."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All parameters, running statistics too."""
+        ...
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Copy parameters in."""
+        ...
+
+    def slots(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """The optimizer's state, by path and slot, canonical."""
+        ...
+
+    def load_slots(self, slots: Mapping[str, Mapping[str, NDArray[Any]]], step: int) -> None:
+        """Set the optimizer's state and the number of steps that it has made."""
+        ...
+
+
+class Framework(Protocol):
+    """`frameworks/NAME/__init__.py`."""
+
+    def build(
+        self,
+        graph: Any,
+        *,
+        device: str = "cpu",
+        precision: str = "float32",
+        threads: int | None = None,
+        batch_norm: str = "exact",
+        seed: int = 0,
+    ) -> Net:
+        """A native net with the graph's parameters; `seed` is for dropout alone."""
+        ...
+
+    def environment(self) -> dict[str, str]:
+        """Versions and settings that a reader of a run needs."""
+        ...
