@@ -52,7 +52,7 @@ def probabilities(logits: Array) -> NDArray[np.float64]:
 
 
 def predicted(logits: Array) -> NDArray[np.int64]:
-    """The most probable class of each picture, (N,); the first of equals, also with one binary logit (0 gives class 0)."""
+    """The most probable class of each picture, (N,); the first of equals, so that a binary logit of 0 is class 0."""
     if logits.shape[1] == 1:
         return (logits[:, 0] > 0).astype(np.int64)
     return np.asarray(np.argmax(logits, axis=1), dtype=np.int64)
@@ -65,14 +65,15 @@ def _check(predictions: Predictions, classes: Sequence[str]) -> None:
     width = len(classes) if len(classes) != 2 or logits.shape[1] != 1 else 1
     if logits.shape != (len(predictions.labels), width):
         raise UsageError(
-            f"got logits of shape {logits.shape} for {len(predictions.labels)} labels and {len(classes)} classes; were the"
-            " model and the data made from the same class folders?"
+            f"got logits of shape {logits.shape} for {len(predictions.labels)} labels and {len(classes)} classes; were"
+            " the model and the data made from the same class folders?"
         )
     rows = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(rows):
         record = int(predictions.records[rows[0]])
         raise BakeoffError(
-            f"the logits of {len(rows)} pictures are not finite, first of record {record}; train again with a lower rate."
+            f"the logits of {len(rows)} pictures are not finite, first of record {record}.\n"
+            "Train again with a lower rate."
         )
 
 

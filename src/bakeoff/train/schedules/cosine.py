@@ -12,8 +12,8 @@ def rate(step: int, total_steps: int, *, peak: float, warmup_steps: int = 0, end
 
     end + (peak - end) * (1 + cos(pi * (t - W) / (T - W))) / 2   for W <= t < T, with T total and W warm-up steps
 
-    The peak is had at t = W, the end would be had at t = T; later steps stay there (torch's CosineAnnealingLR would rise
-    again). Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5, without restarts; the same numbers as
+    The peak is had at t = W, the end would be had at t = T; later steps stay there (torch's CosineAnnealingLR would
+    rise again). Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5, without restarts; the same numbers as
     CosineAnnealingLR(T_max = T, eta_min = end) and keras CosineDecay(decay_steps = T) have where W = 0.
     """
     rising = warmup(step, warmup_steps, peak)

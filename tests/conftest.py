@@ -1,0 +1,83 @@
+"""Which tests run in which process, and where they may write.
+
+pytest                                      everything but tests/frameworks
+pytest --framework torch tests/frameworks   these, once for each framework: torch and TensorFlow can't share a process
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+FRAMEWORKS = ("torch", "tensorflow", "jax")
+_FOLDER = Path(__file__).parent / "frameworks"
+
+# Property tests draw the same cases every time: a failure belongs to the change, not to the day.
+settings.register_profile("bakeoff", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("bakeoff")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--framework", choices=FRAMEWORKS, help="the one framework of this process, for tests/frameworks")
+    parser.addoption("--allow-none", action="store_true", help="exit 0 where no test is selected")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    name = config.getoption("--framework")
+    if name is None:
+        return
+    needed = (name,) if name == "torch" else (name, "keras")
+    missing = [library for library in needed if importlib.util.find_spec(library) is None]
+    if missing:
+        raise pytest.UsageError(f"--framework {name}: {missing[0]} is not installed: pip install -e '.[dev]'")
+    if name != "torch":  # Keras fixes its backend when it is first imported
+        os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--framework") is None and (collection_path == _FOLDER or _FOLDER in collection_path.parents):
+        return True
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In tests/frameworks, a test marked `torch` is for the torch process only, and so on."""
+    chosen = config.getoption("--framework")
+    if chosen is None:
+        return
+    kept, left = [], []
+    for item in items:
+        marked = {name for name in FRAMEWORKS if item.get_closest_marker(name)}
+        ours = _FOLDER in item.path.parents and (not marked or chosen in marked)
+        (kept if ours else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.getoption("--allow-none"):
+        session.exitstatus = pytest.ExitCode.OK
+
+
+@pytest.fixture(scope="session")
+def framework(request: pytest.FixtureRequest) -> str:
+    """The framework of this process: torch, tensorflow or jax."""
+    name = request.config.getoption("--framework")
+    if name is None:
+        pytest.fail("the fixture `framework` is for tests/frameworks, run by pytest --framework NAME tests/frameworks")
+    return str(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests never read or write the user's cache; the commands that they start inherit the place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

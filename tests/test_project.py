@@ -1,0 +1,108 @@
+"""Laws of the whole tree: quick imports, registries, short files, nothing left to do."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import bakeoff
+from bakeoff import registry
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src" / "bakeoff").rglob("*.py"))
+FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
+HEAVY = FRAMEWORKS | {"sklearn", "scipy", "onnx", "onnxruntime", "timm", "torchvision", "matplotlib"}
+REGISTRIES = ("ops", "optimizers", "models", "metrics", "data.sources", "train.schedules", "train.strategies")
+NEEDS_FRAMEWORK = (
+    "bakeoff.frameworks.torch.",
+    "bakeoff.frameworks.tensorflow.",
+    "bakeoff.frameworks.jax.",
+    "bakeoff.frameworks._keras.",
+)
+
+
+def test_every_module_imports_without_a_framework() -> None:
+    """All rooms but the adapters themselves, in one bare process: none of them pulls a heavy library."""
+    found = pkgutil.walk_packages(bakeoff.__path__, "bakeoff.")
+    modules = [
+        one.name for one in found if not one.name.startswith(NEEDS_FRAMEWORK) and not one.name.endswith("__main__")
+    ]
+    assert len(modules) > 30
+    lines = [f"import {name}" for name in modules]
+    lines += ["import sys", f"print(sorted({HEAVY!r} & set(sys.modules)))"]
+    assert _python("\n".join(lines)).strip() == "[]"
+
+
+def test_import_bakeoff_is_quick_and_bare() -> None:
+    loaded = _python(
+        f"import bakeoff, sys; print(sorted({HEAVY | {'PIL', 'rich', 'jinja2', 'typer'}!r} & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+    # Best of five, since a busy machine is not what is measured.
+    extra = min(_seconds("import bakeoff") for _ in range(5)) - min(_seconds("pass") for _ in range(5))
+    assert extra <= 0.2, f"import bakeoff takes {extra * 1000:.0f} ms"
+
+
+@pytest.mark.parametrize("room", REGISTRIES)
+def test_registries_list_what_lies_in_their_folder(room: str) -> None:
+    package = f"bakeoff.{room}"
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    expected = {path.stem for path in folder.glob("*.py") if not path.name.startswith("_")}
+    expected |= {path.parent.name for path in folder.glob("[!_]*/__init__.py")}
+    assert set(registry.names(package)) == expected
+    for name in expected:
+        module = importlib.import_module(f"{package}.{name}")
+        assert module.__doc__, f"{module.__name__} has no docstring"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_are_short_and_finished(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 500, "split it: one concept a file"
+    assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)
+    assert not re.search(r"^\s*breakpoint\(|^\s*import pdb", text, re.MULTILINE)
+
+
+def test_nothing_names_a_path_of_one_machine() -> None:
+    suffixes = {".py", ".toml", ".md", ".txt", ".yml"}
+    skipped = {".venv", ".git", "runs", "demo", "site"}
+    for path in ROOT.rglob("*"):
+        if path.suffix in suffixes and not skipped & set(path.relative_to(ROOT).parts):
+            assert not re.search(r"(?<![\w.])/(?:home|root|work|Users)/\w", path.read_text(encoding="utf-8")), path
+
+
+def test_constraints_hold_every_direct_dependency() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in ("torch", "tensorflow", "jax", "zoo", "dev") for one in extras[extra]),
+    ]
+    names = {re.split(r"[\[<>=!~ ]", one)[0].lower().replace("_", "-") for one in wanted} - {"bakeoff"}
+    pinned = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert names <= {one.lower().replace("_", "-") for one in pinned}
+
+
+def _python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _seconds(code: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    return time.perf_counter() - start
