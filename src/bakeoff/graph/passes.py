@@ -1,0 +1,217 @@
+"""Graphs from graphs: cut, put a new head on, freeze, silence. Nothing is changed in place.
+
+features = cut(graph, "_blocks.10._add")              # pooled, if it is a picture
+graph = with_head(features, classes=5, seed=0)
+graph = freeze(graph, ["backbone"])
+graph = freeze_statistics(graph)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
+from bakeoff.graph.graph import Graph, Node, Parameter, Ref
+from bakeoff.graph.initialize import Initializer, torch_uniform
+from bakeoff.ops import page
+from bakeoff.ops._dimension import fixed
+from bakeoff.registry import nearest
+from bakeoff.schemas import Array
+
+NOISE = ("dropout", "drop_path")
+
+
+# cutting and joining --------------------------------------------------------------------------------------------------
+
+
+def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
+    """Only what the outputs need; the other nodes' parameters go too, or travel along as passengers."""
+    needed = {ref.node for ref in graph.outputs.values()}
+    for node in reversed(graph.nodes):
+        if node.id in needed:
+            sources = (*node.inputs, *(source for source in node.parameters.values() if isinstance(source, Ref)))
+            needed |= {ref.node for ref in sources}
+    nodes = tuple(node for node in graph.nodes if node.id in needed)
+    if keep_passengers:
+        return replace(graph, nodes=nodes)
+    used = {source for node in nodes for source in node.parameters.values() if isinstance(source, str)}
+    lost = {path for path, users in graph.users.items() if users and path not in used}
+    kept = {path: parameter for path, parameter in graph.parameters.items() if path not in lost}
+    return replace(graph, nodes=nodes, parameters=kept)
+
+
+def cut(graph: Graph, node_id: str) -> Graph:
+    """The features behind a node: its output, averaged over the picture where it has one; output "features".
+
+    Raises:
+        UsageError: there is no such node; the message has the nearest.
+        UnsupportedError: its output is neither a picture nor a vector.
+    """
+    ids = [node.id for node in graph.nodes]
+    if node_id not in ids:
+        raise UsageError(f"the net has no node {node_id!r}{nearest(node_id, ids)}. Its last is {ids[-1]!r}.")
+    features = Ref(node_id)
+    shape = graph.shapes[features]
+    if len(shape) not in (2, 4):
+        raise UnsupportedError(f"a cut at {node_id!r} gives {shape}; features are a vector or a picture's channels.")
+    graph = prune(replace(graph, outputs={"features": features}))
+    if len(shape) == 2:
+        return graph
+    graph = append(graph, "global_avg_pool", _free_name(graph, "pool"), features)
+    return replace(graph, outputs={"features": Ref(graph.nodes[-1].id)})
+
+
+def with_head(
+    graph: Graph,
+    classes: int,
+    seed: int = 0,
+    dropout: float = 0.0,
+    name: str = "head",
+    weights: Mapping[str, Array] | None = None,
+) -> Graph:
+    """A dense layer on features: a classifier with `classes` logits.
+
+    Args:
+        graph: gives features (batch, n).
+        classes: the number of logits.
+        seed: of the drawn start weights.
+        dropout: share of the features that is dropped in training.
+        name: of the layer, whose parameters are NAME.kernel (n, classes) and NAME.bias (classes,).
+        weights: start values by slot ("kernel", "bias"), instead of drawn ones.
+
+    Raises:
+        UsageError: fewer than one logit.
+        UnsupportedError: the output is no vector.
+    """
+    if classes < 1:
+        raise UsageError(f"a head with {classes} logits; expected at least 1.")
+    if len(graph.output_shape) != 2:
+        raise UnsupportedError(
+            f"a head needs features (batch, n), and the net gives {graph.output_shape}. Cut it first."
+        )
+    features = graph.output
+    if dropout:
+        graph = append(graph, "dropout", _free_name(graph, f"{name}_dropout"), features, rate=dropout)
+        features = Ref(graph.nodes[-1].id)
+    graph = append(graph, "dense", name, features, seed=seed, weights=weights, units=classes)
+    return replace(graph, outputs={"logits": Ref(name)})
+
+
+def append(
+    graph: Graph,
+    op: str,
+    name: str,
+    *inputs: Ref,
+    seed: int = 0,
+    initializer: Initializer = torch_uniform,
+    weights: Mapping[str, Array] | None = None,
+    **attributes: Any,
+) -> Graph:
+    """The graph with one more node; the outputs stay.
+
+    Raises:
+        BakeoffError: the name is taken, or given weights have another shape.
+    """
+    a = page(op).Attributes(**attributes)
+    declare: Callable[..., Any] | None = getattr(page(op), "parameters", None)
+    slots = declare(a, *(graph.shapes[ref] for ref in inputs)) if declare else {}
+    parameters = dict(graph.parameters)
+    for slot, spec in slots.items():
+        path = f"{name}.{slot}"
+        if path in parameters:
+            raise BakeoffError(f"the net has a parameter {path!r} already: choose another name than {name!r}")
+        given = (weights or {}).get(slot)
+        array = initializer(seed, path, op, slot, spec) if given is None else np.array(given)
+        if array.shape != spec.shape:
+            raise BakeoffError(f"weights: {path} has shape {array.shape}, the layer expects {spec.shape}")
+        parameters[path] = Parameter(path, array, spec.role, spec.role == "weight")
+    node = Node(name, op, a, inputs, {slot: f"{name}.{slot}" for slot in slots}, name)
+    return replace(graph, nodes=(*graph.nodes, node), parameters=parameters)
+
+
+def features(graph: Graph) -> int:
+    """How many features or logits the graph gives."""
+    return fixed(graph.output_shape[-1], "the number of features")
+
+
+def _free_name(graph: Graph, wanted: str) -> str:
+    taken = {node.id for node in graph.nodes} | set(graph.inputs)
+    names = (wanted, *(f"{wanted}_{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+# what training may change ---------------------------------------------------------------------------------------------
+
+
+def head_paths(graph: Graph) -> frozenset[str]:
+    """The parameters of the last node that has any: what gives the logits."""
+    for node in reversed(prune(graph).nodes):
+        paths = frozenset(source for source in node.parameters.values() if isinstance(source, str))
+        if paths:
+            return paths
+    return frozenset()
+
+
+def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
+    """The weights whose paths match one of the fnmatch patterns; "backbone" stands for all but the head's.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    weights = [path for path, parameter in graph.parameters.items() if parameter.role == "weight"]
+    found: set[str] = set()
+    for pattern in patterns:
+        if pattern == "backbone":
+            hits = set(weights) - head_paths(graph)
+        else:
+            hits = {path for path in weights if fnmatchcase(path, pattern)}
+        if not hits and pattern != "backbone":  # a net of one layer has an empty backbone
+            raise UsageError(
+                f"freeze: no weight matches {pattern!r}{nearest(pattern, weights)}.\n"
+                f"A path looks like {weights[0]!r}; * stands for anything, 'backbone' for all but the head."
+            )
+        found |= hits
+    return frozenset(found)
+
+
+def freeze(graph: Graph, patterns: Sequence[str]) -> Graph:
+    """The matching weights stay as they are in training; the others stay what they were.
+
+    Raises:
+        UsageError: a pattern matches nothing.
+    """
+    return _with_trainable(graph, matching(graph, patterns), trainable=False)
+
+
+def thaw(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:
+    """The matching weights may change in training again."""
+    return _with_trainable(graph, matching(graph, patterns), trainable=True)
+
+
+def _with_trainable(graph: Graph, paths: frozenset[str], *, trainable: bool) -> Graph:
+    changed = {path: replace(graph.parameters[path], trainable=trainable) for path in paths}
+    return replace(graph, parameters={path: changed.get(path, p) for path, p in graph.parameters.items()})
+
+
+def freeze_statistics(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:
+    """Batch norm of the matching module paths uses its running statistics in training, and leaves them as they are."""
+
+    def frozen(node: Node) -> Node:
+        chosen = node.op == "batch_norm" and any(fnmatchcase(node.name, pattern) for pattern in patterns)
+        return replace(node, attributes=replace(node.attributes, statistics="frozen")) if chosen else node
+
+    return replace(graph, nodes=tuple(map(frozen, graph.nodes)))
+
+
+def without_noise(graph: Graph) -> Graph:
+    """Dropout and drop-path with rate 0: training without masks, for comparing frameworks."""
+
+    def silent(node: Node) -> Node:
+        return replace(node, attributes=replace(node.attributes, rate=0.0)) if node.op in NOISE else node
+
+    return replace(graph, nodes=tuple(map(silent, graph.nodes)))

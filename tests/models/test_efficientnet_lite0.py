@@ -1,0 +1,109 @@
+"""EfficientNet-lite0 with its ImageNet weights, against an implementation that others wrote (timm's)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.errors import CorruptError, UsageError
+from bakeoff.graph import Graph, run
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.models import efficientnet_lite0
+from bakeoff.ops._dimension import Dim
+
+TIMM = """
+import re, sys
+import numpy as np, timm, torch
+torch.set_num_threads(1)
+source = torch.load(sys.argv[1], weights_only=True)
+net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+target = net.state_dict()
+assert [v.shape for v in source.values()] == [v.shape for v in target.values()]
+net.load_state_dict(dict(zip(target, source.values())))
+images = torch.from_numpy(np.load(sys.argv[2])).permute(0, 3, 1, 2)
+with torch.no_grad():
+    np.savez(sys.argv[3], logits=net(images).numpy(), exact=net.double()(images.double()).numpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Graph:
+    return efficientnet_lite0.build()
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(1, 224, 224, 3)).astype(np.float32)
+
+
+def test_counts_names_and_hash(lite0: Graph) -> None:
+    assert lite0.count() == 4_652_008
+    assert lite0.output_shape == (Dim("batch"), 1000)
+    assert weights_sha256(lite0.arrays()) == efficientnet_lite0.WEIGHTS.sha256
+    assert "_blocks.3._depthwise_conv.kernel" in lite0.parameters
+    assert sum(node.op == "conv2d" for node in lite0.nodes) == 49
+    assert all(node.attributes.epsilon == 1e-3 for node in lite0.nodes if node.op == "batch_norm")
+    rates = [node.attributes.rate for node in lite0.nodes if node.op == "drop_path"]
+    np.testing.assert_allclose(rates, [0.2 * index / 16 for index in (2, 4, 6, 7, 9, 10, 12, 13, 14)])
+
+
+@pytest.mark.torch
+def test_logits_are_timms(lite0: Graph, images: np.ndarray, tmp_path: Path) -> None:
+    pytest.importorskip("timm", reason="timm is not installed")
+    np.save(tmp_path / "images.npy", images)
+    arguments = [str(efficientnet_lite0._file()), str(tmp_path / "images.npy"), str(tmp_path / "out.npz")]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", TIMM, *arguments], check=True)
+    theirs = np.load(tmp_path / "out.npz")
+    logits = run(lite0, images)
+    exact = run(lite0.astype("float64"), images.astype("float64"))
+    assert np.abs(logits - theirs["logits"]).max() <= 1e-5 * np.abs(logits).max()
+    assert np.abs(exact - theirs["exact"]).max() <= 1e-12 * np.abs(exact).max()
+
+
+def test_features_and_a_new_classifier_share_the_backbone(lite0: Graph) -> None:
+    features = efficientnet_lite0.build(classes=None)
+    assert dict(features.outputs).keys() == {"features"}
+    assert features.output_shape == (Dim("batch"), 1280)
+    few = efficientnet_lite0.build(classes=5, dropout=0.0, drop_path=0.0)
+    assert few.parameters["_fc.kernel"].array.shape == (1280, 5)
+    assert not {"dropout", "drop_path"} & {node.op for node in few.nodes}
+    for path, parameter in features.parameters.items():
+        np.testing.assert_array_equal(parameter.array, few.parameters[path].array)
+        np.testing.assert_array_equal(parameter.array, lite0.parameters[path].array)
+
+
+def test_stages_are_in_order_and_shrink(lite0: Graph) -> None:
+    ids = [node.id for node in lite0.nodes]
+    from bakeoff.graph.graph import Ref
+
+    shapes = [lite0.shapes[Ref(node)] for node in efficientnet_lite0.STAGES.values()]
+    places = [ids.index(node) for node in efficientnet_lite0.STAGES.values()]
+    assert places == sorted(places)
+    assert [shape[1] for shape in shapes] == [112, 112, 56, 28, 14, 14, 7, 7, 7]
+    assert [shape[3] for shape in shapes] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
+
+
+def test_drawn_weights_need_no_file_and_follow_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficientnet_lite0, "_file", lambda: pytest.fail("the file was read"))
+    one, same, other = (
+        efficientnet_lite0.build(classes=2, channels=1, weights=None, seed=seed).parameters["_conv_head.kernel"].array
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    assert one.std() == pytest.approx(np.sqrt(2 / 1280), rel=0.01)
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no weights 'imagenette'"):
+        efficientnet_lite0.build(weights="imagenette")
+    with pytest.raises(UsageError, match="take 3 channels, not 1"):
+        efficientnet_lite0.build(channels=1)
+    monkeypatch.setattr(efficientnet_lite0, "WEIGHTS", replace(efficientnet_lite0.WEIGHTS, sha256="0"))
+    with pytest.raises(CorruptError, match="not the weights that were recorded"):
+        efficientnet_lite0.build()
