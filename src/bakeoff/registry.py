@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from bakeoff.errors import UsageError
 
@@ -52,3 +54,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a known name is near, else nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def make_callable(package: str, target: str) -> None:
+    """Let a package be called like the function that it is named after.
+
+    `bakeoff.train` is a room and a public function: once a module of the room is imported, Python binds the package over
+    any function of that name. So the package itself is made callable.
+
+    Args:
+        package: its `__name__`.
+        target: "module:function", imported at the first call.
+    """
+    module_name, _, function = target.partition(":")
+
+    class CallablePackage(ModuleType):
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            return getattr(importlib.import_module(module_name), function)(*args, **kwargs)
+
+        @property
+        def __signature__(self) -> Any:
+            import inspect
+
+            return inspect.signature(getattr(importlib.import_module(module_name), function))
+
+    sys.modules[package].__class__ = CallablePackage

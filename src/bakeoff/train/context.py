@@ -1,0 +1,92 @@
+"""What every phase of a training sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bakeoff.data import Data, Split
+from bakeoff.graph import Graph
+from bakeoff.preprocessing.normalize import normalize
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.recipe.schema import Recipe
+from bakeoff.schemas import Array, Batch, Predictions
+from bakeoff.train.channel import Reporter
+from bakeoff.train.job import Job
+from bakeoff.train.run import Run, cpus
+from bakeoff.train.setup import Start
+
+
+@dataclass(frozen=True)
+class Context:
+    """The surroundings of a phase."""
+
+    job: Job
+    recipe: Recipe
+    data: Data
+    start: Start
+    run: Run
+    reporter: Reporter
+
+    @property
+    def signature(self) -> Signature:
+        """How a picture becomes an input."""
+        return self.start.signature
+
+    @property
+    def workers(self) -> int:
+        """Threads that decode."""
+        return self.job.threads or cpus()
+
+    def batches(self, split: Split, batch_size: int, *, epoch: int = 0, shuffle: bool = False, drop_last: bool = False) -> Any:
+        """The split's batches, uint8."""
+        return split.batches(
+            signature=self.signature,
+            batch_size=batch_size,
+            seed=self.job.seed,
+            epoch=epoch,
+            workers=self.workers,
+            shuffle=shuffle,
+            drop_last=drop_last,
+        )
+
+    def images(self, batch: Batch) -> Array:
+        """A batch as the net's input, in the precision of the job."""
+        found: Array = normalize(batch.images, self.signature, self.job.precision)
+        return found
+
+
+@dataclass
+class PhaseResult:
+    """What a phase leaves.
+
+    Attributes:
+        graph: the net with its new weights.
+        num_images: pictures that went through it, all epochs.
+        wall_s: seconds.
+        logits: predictions by split where the phase has them at hand, so that nothing runs twice.
+        notes: what the run should record, as the chosen regularisation.
+    """
+
+    graph: Graph
+    num_images: int
+    wall_s: float = 0.0
+    logits: dict[str, Predictions] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def predict_split(
+    context: Context, split: Split, predict: Callable[[Array], Array], batch_size: int, phase: str = "evaluate"
+) -> Predictions:
+    """Logits of a whole split; as many as it has pictures."""
+    logits, labels, records, done = [], [], [], 0
+    for batch in context.batches(split, batch_size):
+        logits.append(predict(context.images(batch)))
+        labels.append(batch.labels)
+        records.append(batch.records)
+        done += len(batch.labels)
+        context.reporter.progress(f"{phase} {split.name}", done, len(split))
+    return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))

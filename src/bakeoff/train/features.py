@@ -1,0 +1,74 @@
+"""Features of a frozen backbone: computed once by the fastest engine, cached on disk by what decides them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import numpy as np
+
+from bakeoff.data.cache import cache_root
+from bakeoff.graph import Graph
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.schemas import Array
+from bakeoff.train.context import Context
+from bakeoff.train.run import cpus
+
+BATCH = 16
+
+
+def features(context: Context, graph: Graph) -> tuple[Array, bool]:
+    """The features (rows of the manifest, d), float32, and whether they came from the cache.
+
+    The key: content of the pictures, preprocessing signature, graph and weights. Rows are found by the pictures' own
+    hashes, so files may move and be renamed.
+    """
+    hashes = context.data.manifest.sha256
+    path = cache_root() / "features" / f"{_key(context, graph)}.npz"
+    if path.is_file():
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                rows = _rows(stored["sha256"], hashes)
+                if rows is not None:
+                    found: Array = stored["features"][rows]
+                    return found, True
+        except (OSError, ValueError, KeyError):
+            path.unlink(missing_ok=True)  # cut short by a full disk: computed again
+    computed = _compute(context, graph)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp.npz")
+    np.savez(temporary, features=computed, sha256=hashes)
+    os.replace(temporary, path)
+    return computed, False
+
+
+def _key(context: Context, graph: Graph) -> str:
+    nodes = repr([(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes])
+    parts = (context.data.fingerprint, context.signature.digest(), weights_sha256(graph.arrays()), nodes)
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+
+
+def _rows(stored: Array, wanted: Array) -> Array | None:
+    index = {row.tobytes(): i for i, row in enumerate(stored)}
+    try:
+        return np.array([index[row.tobytes()] for row in wanted])
+    except KeyError:
+        return None
+
+
+def _compute(context: Context, graph: Graph) -> Array:
+    from bakeoff.runtimes import onnxruntime
+
+    runtime = onnxruntime.from_graph(graph, threads=context.job.threads or cpus())
+    out: Array | None = None
+    done, total = 0, sum(len(split) for split in context.data.splits)
+    for split in context.data.splits:
+        for batch in context.batches(split, BATCH):
+            rows = runtime.predict(context.images(batch).astype("float32", copy=False))
+            if out is None:
+                out = np.zeros((len(context.data.manifest.sha256), rows.shape[1]), "float32")
+            out[batch.records] = rows
+            done += len(rows)
+            context.reporter.progress("features", done, total)
+    assert out is not None
+    return out

@@ -1,0 +1,70 @@
+"""What a training is asked to do, in one value that can be sent to a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.errors import UsageError
+from bakeoff.recipe.schema import Finetune, Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        data: where the pictures are.
+        recipe: resolved, as TOML.
+        framework: torch, tensorflow, jax or onnxruntime.
+        run: the run folder.
+        seed: of split, start weights, order and dropout.
+        device: cpu, cuda or auto.
+        precision: float32 or float64.
+        threads: of the framework and the decoder; None: chosen by the size of the work.
+        start: a bundle whose weights to start from, instead of drawn or pretrained ones.
+    """
+
+    data: str
+    recipe: str
+    framework: str
+    run: str
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "float32"
+    threads: int | None = None
+    start: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return dataclasses.asdict(self)
+
+
+PRECISIONS = ("float32", "float64")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def check(job: Job, recipe: Recipe) -> None:
+    """What can be refused before any picture is read.
+
+    Raises:
+        UsageError: a precision, device or framework that can't be used.
+        MissingDependencyError: the framework isn't installed.
+    """
+    from bakeoff import frameworks
+
+    if job.precision not in PRECISIONS:
+        raise UsageError(f"--precision {job.precision}: expected one of {', '.join(PRECISIONS)}.")
+    if job.device not in DEVICES:
+        raise UsageError(f"--device {job.device}: expected one of {', '.join(DEVICES)}.")
+    if job.framework == "onnxruntime":
+        if any(isinstance(phase, Finetune) for phase in recipe.phases):
+            raise UsageError(
+                "ONNX Runtime can't fine-tune: this recipe has a `finetune` phase.\n"
+                "Choose --framework torch, tensorflow or jax (pip install 'bakeoff[torch]'), or a probe: --recipe photos."
+            )
+        if job.device == "cuda":
+            raise UsageError("--device cuda: the probe runs on the CPU. Use --device cpu, or auto.")
+        return
+    frameworks.require(job.framework)

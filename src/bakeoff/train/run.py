@@ -1,0 +1,139 @@
+"""The run folder: what a training leaves behind.
+
+    run.json          schema, and the object that `bakeoff train --json` prints
+    recipe.toml       the resolved recipe
+    environment.json  versions, machine
+    manifest.json     classes, fingerprint, how many pictures on which side, excluded files
+    metrics.jsonl     a line a step: phase, step, epoch, loss, rate
+    epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds
+    predictions/      validation.npz, test.npz: logits, labels, records
+    bundle/           graph, weights, signature, class names
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from bakeoff.errors import DataError, UsageError, VersionError
+from bakeoff.schemas import SCHEMA, Predictions
+
+
+class Run:
+    """A run folder being written."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._open: dict[str, TextIO] = {}
+
+    def create(self) -> Run:
+        """Make the folder.
+
+        Raises:
+            UsageError: it holds something already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UsageError(f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it.")
+        (self.path / "predictions").mkdir(parents=True)
+        return self
+
+    def line(self, name: str, row: dict[str, Any]) -> None:
+        """Append a line of JSON."""
+        if name not in self._open:
+            self._open[name] = (self.path / name).open("a", encoding="utf-8")
+        self._open[name].write(json.dumps(row) + "\n")
+
+    def flush(self) -> None:
+        """Hand everything to the system."""
+        for stream in self._open.values():
+            stream.flush()
+
+    def close(self) -> None:
+        """Close the logs."""
+        for stream in self._open.values():
+            stream.close()
+        self._open.clear()
+
+    def json(self, name: str, value: dict[str, Any]) -> None:
+        """Write a file whole or not at all."""
+        atomic(self.path / name, json.dumps({"schema": SCHEMA, **value}, indent=2, ensure_ascii=False) + "\n")
+
+    def predictions(self, split: str, found: Predictions) -> None:
+        """Keep the logits of a split."""
+        target = self.path / "predictions" / f"{split}.npz"
+        np.savez(target, logits=found.logits, labels=found.labels, records=found.records)
+
+
+def atomic(path: Path, text: str) -> None:
+    """Write a text file: temporary name, fsync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a run.
+
+    Raises:
+        DataError: it isn't there, or isn't JSON.
+        VersionError: of another schema.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: not found; {path.parent} is not a finished run. Train one: bakeoff train DATA") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: can't be read ({error}). Train the run again.") from None
+    found = value.get("schema") if isinstance(value, dict) else None
+    if found != SCHEMA:
+        raise VersionError(
+            f"{path}: schema {found!r}; this version of Bakeoff reads {SCHEMA}.\n"
+            "Use the version that wrote it (see environment.json), or train the run again."
+        )
+    return value
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON Lines file; none where it is missing."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def read_predictions(run: Path, split: str) -> Predictions | None:
+    """The kept logits of a split."""
+    path = run / "predictions" / f"{split}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return Predictions(arrays["logits"], arrays["labels"], arrays["records"])
+
+
+def machine() -> dict[str, str]:
+    """Versions and machine, without paths, users or hosts."""
+    import importlib.metadata
+
+    import bakeoff
+
+    found = {
+        "bakeoff": bakeoff.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": str(cpus()),
+    }
+    for name in ("numpy", "pillow", "onnxruntime", "scikit-learn"):
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def cpus() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,109 @@
+"""From a recipe and pictures to what a training starts from: signature, graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bakeoff import registry
+from bakeoff.data import Data
+from bakeoff.errors import UsageError
+from bakeoff.graph import Graph, passes
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.recipe.schema import Recipe
+
+HEAD = "head"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        graph: pictures to logits, with start weights.
+        signature: how a picture becomes an input.
+        features: for a backbone: the last node before the head; its graph cut there is the probe's.
+    """
+
+    graph: Graph
+    signature: Signature
+    features: Graph | None = None
+    licence: str | None = None
+
+
+def start(recipe: Recipe, data: Data, seed: int) -> Start:
+    """Signature and graph for these pictures.
+
+    Raises:
+        UsageError: the recipe doesn't fit the data, as pictures of many sizes for a net that wants one.
+    """
+    outputs = outputs_of(recipe, data)
+    return _backbone(recipe, outputs, seed) if recipe.model.backbone else _native(recipe, data, outputs, seed)
+
+
+def outputs_of(recipe: Recipe, data: Data) -> int:
+    """How many logits: one for a binary loss, else one a class."""
+    if recipe.model.loss == "softmax_cross_entropy":
+        return len(data.classes)
+    if len(data.classes) != 2:
+        raise UsageError(
+            f"loss binary_cross_entropy has one logit for two classes; {data.path} has {len(data.classes)}.\n"
+            "Use --set model.loss=softmax_cross_entropy."
+        )
+    return 1
+
+
+def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
+    given = recipe.input
+    size = given.size or data.size
+    if size is None:
+        raise UsageError(
+            f"{data.path}: the pictures have different sizes, and the recipe {recipe.title!r} doesn't say which to use.\n"
+            "Set one: --set input.size=[32,32] (or use --recipe photos)."
+        )
+    signature = Signature(
+        size=size,
+        channels=given.channels or data.channels,
+        fit=given.fit or "stretch",
+        resize=_filter(given.resize) or "bilinear",
+        resize_to=given.resize_to,
+        mean=given.mean or (0.0,),
+        std=given.std or (1.0,),
+    )
+    model = registry.load("bakeoff.models", recipe.model.name or "", what="model")
+    arguments = dict(recipe.model.arguments)
+    graph = model.build(input_size=size, channels=signature.channels, classes=outputs, seed=seed, **arguments)
+    return Start(graph, signature)
+
+
+def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
+    name = recipe.model.backbone or ""
+    model = registry.load("bakeoff.models", name, what="backbone")
+    if not hasattr(model, "SIGNATURE"):
+        raise UsageError(f"{name} is not a backbone: it has no pretrained weights. Use it as a model: --set model.name={name}")
+    signature = _overridden(model.SIGNATURE, recipe)
+    features = model.build(input_size=signature.size, channels=signature.channels, classes=None, seed=seed)
+    if recipe.model.until:
+        stages = model.STAGES
+        if recipe.model.until not in stages:
+            known = ", ".join(stages)
+            raise UsageError(f"--until {recipe.model.until}: {name} has no such stage. Stages: {known}")
+        features = passes.cut(features, stages[recipe.model.until])
+    graph = passes.with_head(features, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
+    return Start(graph, signature, features, getattr(getattr(model, "WEIGHTS", None), "licence", None))
+
+
+def _overridden(signature: Signature, recipe: Recipe) -> Signature:
+    given = recipe.input
+    chosen: dict[str, Any] = {
+        key: getattr(given, key)
+        for key in ("size", "channels", "fit", "resize", "resize_to", "mean", "std")
+        if getattr(given, key) is not None
+    }
+    if chosen.get("fit") == "stretch" or ("size" in chosen and "resize_to" not in chosen):
+        chosen["resize_to"] = None
+    return replace(signature, **chosen)
+
+
+def _filter(name: str | None) -> Any:
+    return name

@@ -1,0 +1,77 @@
+"""probe: a linear head on frozen features, each picture seen once; L-BFGS, regularisation by cross-validation."""
+
+from __future__ import annotations
+
+import time
+
+from bakeoff.errors import UsageError
+from bakeoff.graph import Graph
+from bakeoff.recipe.schema import Probe
+from bakeoff.schemas import Array, Predictions
+from bakeoff.train.context import Context, PhaseResult
+from bakeoff.train.features import features
+from bakeoff.train.setup import HEAD
+from bakeoff.train.strategies import _logistic
+
+
+def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
+    """Features of every picture, a head from those of the training split, logits of the others.
+
+    Raises:
+        UsageError: the model has no backbone, or the data no training split.
+    """
+    began = time.perf_counter()
+    backbone = context.start.features
+    if backbone is None:
+        raise UsageError(
+            "the phase `probe` needs a pretrained backbone, and this recipe trains a net from scratch.\n"
+            "Use --recipe photos, or --phases finetune."
+        )
+    if phase.views != ("plain",):
+        raise UsageError(f"views {list(phase.views)}: only ['plain'] so far. Use --set phases.0.views=['plain'].")
+    backbone = backbone.with_arrays({path: graph.parameters[path].array for path in backbone.parameters})
+    rows, cached = features(context, backbone)
+    train = context.data.train
+    computed = time.perf_counter()
+    context.reporter.progress("head", 0, 1, unit="fits")
+    head = _logistic.fit(
+        rows[train.indices],
+        train.labels,
+        len(train.classes),
+        penalties=phase.penalties,
+        folds=phase.folds,
+        seed=context.job.seed,
+        max_iterations=phase.max_iterations,
+        progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
+    )
+    new = with_head_weights(graph, head)
+    logits = {
+        split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
+        for split in context.data.splits
+        if split.name != "train"
+    }
+    notes = {
+        "penalty": head.penalty,
+        "cross_validation": {str(c): score for c, score in head.scores.items()},
+        "features": {"cached": cached, "engine": "onnxruntime", "dimensions": int(rows.shape[1]), "wall_s": computed - began},
+        "head_wall_s": time.perf_counter() - computed,
+    }
+    return PhaseResult(new, len(rows), logits=logits, notes=notes)
+
+
+def with_head_weights(graph: Graph, head: _logistic.Head) -> Graph:
+    """The graph with the head's numbers; one logit where the net has one."""
+    kernel, bias = head.kernel, head.bias
+    outputs = graph.output_shape[-1]
+    if outputs == 1 and kernel.shape[1] == 2:
+        kernel, bias = kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]
+    arrays = {f"{HEAD}.kernel": kernel, f"{HEAD}.bias": bias}
+    dtype = {path: graph.parameters[path].array.dtype for path in arrays}
+    return graph.with_arrays({path: array.astype(dtype[path]) for path, array in arrays.items()})
+
+
+def _logits(graph: Graph, rows: Array) -> Array:
+    kernel, bias = (graph.parameters[f"{HEAD}.{slot}"].array for slot in ("kernel", "bias"))
+    found: Array = rows @ kernel + bias
+    return found
+
