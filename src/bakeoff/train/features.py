@@ -61,8 +61,8 @@ def _compute(context: Context, graph: Graph) -> Array:
 
     runtime = onnxruntime.from_graph(graph, threads=context.job.threads or cpus())
     out: Array | None = None
-    done, total = 0, sum(len(split) for split in context.data.splits)
-    for split in context.data.splits:
+    done, total = 0, sum(len(split) for split in context.data.splits.values())
+    for split in context.data.splits.values():
         for batch in context.batches(split, BATCH):
             rows = runtime.predict(context.images(batch).astype("float32", copy=False))
             if out is None:

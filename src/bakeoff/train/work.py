@@ -136,7 +136,7 @@ def _manifest(data: Data) -> dict[str, Any]:
         "data": Path(data.path).name,
         "classes": list(data.classes),
         "fingerprint": data.fingerprint,
-        "splits": {split.name: len(split) for split in data.splits},
+        "splits": {split.name: len(split) for split in data.splits.values()},
         "excluded": [{"path": path, "reason": reason} for path, reason in data.excluded],
     }
 

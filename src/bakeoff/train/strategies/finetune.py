@@ -40,5 +40,5 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     notes: dict[str, Any] = loop.run()
     trained_s = time.perf_counter() - began
     size = context.recipe.evaluation.batch_size
-    logits = {s.name: predict_split(context, s, net.logits, size) for s in context.data.splits if s.name != "train"}
+    logits = {s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"}
     return PhaseResult(graph.with_arrays(net.arrays()), phase.epochs * len(context.data.train), trained_s, logits, notes)

@@ -47,7 +47,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
     new = with_head_weights(graph, head)
     logits = {
         split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
-        for split in context.data.splits
+        for split in context.data.splits.values()
         if split.name != "train"
     }
     notes = {

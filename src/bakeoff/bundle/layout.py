@@ -1,0 +1,43 @@
+"""A bundle on disk, and as a value.
+
+    bundle/
+      bundle.json           schema, graph, signature, class names, recipe, scores, hashes, environment
+      weights.safetensors   the canonical arrays by path
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing.signature import Signature
+
+JSON_NAME = "bundle.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A finished classifier: everything that predicting, exporting and serving need, and what made it.
+
+    Attributes:
+        graph: pictures to logits, with its weights.
+        signature: how a picture becomes an input.
+        classes: names, in the order of the logits (two names for one binary logit).
+        recipe_toml: the resolved recipe.
+        scores: by split.
+        framework: what trained it.
+        loss: softmax_cross_entropy or binary_cross_entropy: how logits become probabilities.
+        extra: environment, licence of the weights, and what else should travel.
+    """
+
+    graph: Graph
+    signature: Signature
+    classes: tuple[str, ...]
+    recipe_toml: str = ""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    framework: str = ""
+    loss: str = "softmax_cross_entropy"
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,62 @@
+"""Writing a bundle: whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
+from bakeoff.graph import serialize
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.schemas import SCHEMA
+
+
+def write(folder: str | Path, bundle: Bundle) -> Path:
+    """Write a bundle into a new folder: under a temporary name first, synced, then renamed.
+
+    An older bundle of the same name is replaced.
+    """
+    from safetensors.numpy import save_file
+
+    target = Path(folder)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    arrays = {path: np.ascontiguousarray(array) for path, array in bundle.graph.arrays().items()}
+    save_file(arrays, str(temporary / WEIGHTS_NAME))
+    (temporary / JSON_NAME).write_text(json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    for name in (WEIGHTS_NAME, JSON_NAME):
+        _sync(temporary / name)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(temporary, target)
+    if os.name == "posix":
+        _sync(target.parent)
+    return target
+
+
+def _json(bundle: Bundle) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "classes": list(bundle.classes),
+        "loss": bundle.loss,
+        "framework": bundle.framework,
+        "signature": bundle.signature.to_json(),
+        "scores": dict(bundle.scores),
+        "weights_sha256": weights_sha256(bundle.graph.arrays()),
+        "recipe": bundle.recipe_toml,
+        "extra": dict(bundle.extra),
+        "graph": serialize.to_json(bundle.graph),
+    }
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
