@@ -1,0 +1,44 @@
+"""What a runtime offers: logits for pictures, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bakeoff.schemas import Array
+
+
+class Runtime(Protocol):
+    """A loaded model."""
+
+    @property
+    def name(self) -> str:
+        """The library that computes, as `onnxruntime`."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself; see `_metadata`."""
+        ...
+
+    def predict(self, images: Array) -> Array:
+        """Logits or features (N, n) of normalised pictures, float32 (N, H, W, C)."""
+        ...
+
+
+@dataclass(frozen=True)
+class FunctionRuntime:
+    """A runtime that is a function of at most `step` pictures."""
+
+    name: str
+    function: Callable[[Array], Array]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    step: int = 32
+
+    def predict(self, images: Array) -> Array:
+        """Logits or features (N, n) of normalised pictures, float32 (N, H, W, C)."""
+        import numpy as np
+
+        parts = [images[start : start + self.step] for start in range(0, max(1, len(images)), self.step)]
+        return np.concatenate([np.asarray(self.function(part.astype(np.float32)), np.float32) for part in parts])

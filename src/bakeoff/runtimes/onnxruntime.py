@@ -1,0 +1,128 @@
+"""ONNX Runtime: the default engine, for `.onnx` files and for graphs that were never written.
+
+A call gets few pictures at a time, so that what passes between layers stays in the cache. Measured on 2 cores, features
+of EfficientNet-lite0 at 224 pixels, pictures/s by pictures a call:
+
+    pictures a call             1    2    4    8   16   32   64
+    2 threads, spinning       471  451  428  389  354  327  144
+    2 threads, no spinning    332  402  421  361  347  322  229
+    2 sessions' threads of 1  445  431  406  362  330  239
+    1 thread                  222  222  216  195  183  166   86
+
+The results are the same bit for bit. Of the optimisation levels, only "all" moves to blocked layouts: 389 against 131
+("extended") at 8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UnsupportedError
+from bakeoff.graph.graph import Graph
+from bakeoff.runtimes._onnx_build import to_onnx
+from bakeoff.schemas import Array
+
+SUFFIX = ".onnx"
+VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 picture at 224, 192 of MNIST
+
+
+def accepts(path: Path) -> bool:
+    """Whether it is a file of this kind, by its name."""
+    return path.suffix == SUFFIX and path.is_file()
+
+
+@dataclass(frozen=True)
+class OnnxRuntime:
+    """A session; it may be called from several threads."""
+
+    session: Any
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: str = "onnxruntime"
+
+    def predict(self, images: Array) -> Array:
+        """Logits or features (N, n) of normalised pictures (N, H, W, C)."""
+        (wanted,) = self.session.get_inputs()
+        dtype = np.float64 if wanted.type == "tensor(double)" else np.float32
+        step = max(1, VALUES_A_CALL // max(1, math.prod(images.shape[1:])))
+        if isinstance(wanted.shape[0], int):  # a file that was exported for one batch size
+            step = wanted.shape[0]
+        parts = [images[start : start + step] for start in range(0, len(images), step)]
+        done = [self._call(wanted.name, np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype)) for part in parts]
+        return np.concatenate(done) if done else self._nothing()
+
+    def _call(self, name: str, native: Array) -> Array:
+        (out,) = self.session.run(None, {name: native})
+        return np.asarray(out)
+
+    def _nothing(self) -> Array:
+        size = self.session.get_outputs()[0].shape[-1]
+        return np.zeros((0, size if isinstance(size, int) else 0), np.float32)
+
+
+def from_graph(graph: Graph, threads: int | None = None) -> OnnxRuntime:
+    """A session for a graph, in its own precision.
+
+    Args:
+        graph: gives logits or features.
+        threads: inside an operator; None: as many as there are cores.
+    """
+    dtype = next((p.array.dtype.name for p in graph.parameters.values()), "float32")
+    return OnnxRuntime(_session(to_onnx(graph, dtype=dtype).SerializeToString(), threads))
+
+
+def load(path: Path, threads: int | None = None) -> OnnxRuntime:
+    """A session for a file.
+
+    Raises:
+        CorruptError: it is damaged, or asks for other files (external data is never followed).
+        DataError: it is not one picture in, one vector out.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}. Expected an ONNX file.") from None
+    _refuse_external(data, path)
+    session = _session(data, threads, str(path))
+    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
+        raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one picture in, one vector out.")
+    return OnnxRuntime(session, dict(session.get_modelmeta().custom_metadata_map))
+
+
+def _refuse_external(data: bytes, path: Path) -> None:
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError:
+        raise CorruptError(f"{path}: not an ONNX file, or damaged. Export it anew.") from None
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise CorruptError(
+                f"{path}: {tensor.name!r} lies in another file, which is not followed. Export it as one file."
+            )
+
+
+def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:
+    try:
+        import onnxruntime as ort
+    except ImportError:
+        raise MissingDependencyError("onnxruntime", "all", "prediction without a training framework") from None
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions have no common base
+        said = str(error).splitlines()[0][:200]
+        if "NOT_IMPLEMENTED" in said:  # as a convolution in float64
+            raise UnsupportedError(f"{what}: ONNX Runtime lacks an operator in this precision ({said}).") from None
+        raise CorruptError(f"{what}: ONNX Runtime can't load it ({said}).") from None
