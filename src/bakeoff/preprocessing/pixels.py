@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def prepare(source: str | os.PathLike[str] | bytes | NDArray[np.uint8] | Any, signature: Signature) -> NDArray[np.uint8]:
+def prepare(
+    source: str | os.PathLike[str] | bytes | NDArray[np.uint8] | Any, signature: Signature
+) -> NDArray[np.uint8]:
     """The picture as the model's bytes: uint8, (height, width, channels).
 
     Args:

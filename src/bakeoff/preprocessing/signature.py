@@ -84,7 +84,9 @@ class Signature:
         unknown = set(value) - {field.name for field in fields(cls)}
         if unknown or "size" not in value:
             wrong = f"unknown {', '.join(sorted(map(repr, unknown)))}" if unknown else "no 'size'"
-            raise UsageError(f"a preprocessing signature with {wrong}.\nKnown: {', '.join(f.name for f in fields(cls))}")
+            raise UsageError(
+                f"a preprocessing signature with {wrong}.\nKnown: {', '.join(f.name for f in fields(cls))}"
+            )
         return cls(**value)
 
     def digest(self) -> str:

@@ -1,0 +1,200 @@
+"""Every file is read once: hashed, its header looked at, its end checked. What was found is cached on disk.
+
+The cache knows a file by (path, size, times of change and of status change, in ns). A file changed within the last two
+seconds isn't cached: it could change again within the clock's tick. A damaged or missing cache costs time only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.errors import DataError
+from bakeoff.preprocessing import decode, read_header
+from bakeoff.protocols import Progress
+
+CHUNK = 64
+WHOLE = 32 << 20  # larger files are read in pieces of this many bytes
+SAVE_EVERY_S = 30.0
+_SETTLED_NS = 2_000_000_000
+_FORMAT = 1
+
+Stamp = tuple[int, int, int]
+"""Size in bytes, time of change and of status change in ns."""
+
+
+class FileFacts(NamedTuple):
+    """What is known of a file; `reason` says why it is no picture, else it is empty."""
+
+    sha256: bytes
+    size_bytes: int
+    height: int
+    width: int
+    grey: bool
+    reason: str = ""
+
+
+def hash_files(
+    root: Path, paths: Iterable[str], *, workers: int = 2, progress: Progress | None = None
+) -> list[FileFacts]:
+    """Facts of every file, in the order of `paths`, which are relative to `root`.
+
+    Interrupted, what was done is kept in the cache.
+    """
+    names = list(paths)
+    cache = HashCache.open(root)
+    facts: list[FileFacts | None] = [None] * len(names)
+    stamps: list[Stamp] = []
+    missing: list[int] = []
+    for index, name in enumerate(names):
+        stamp = _stamp(root / name)
+        known = cache.known.get(name)
+        stamps.append(stamp)
+        if known is not None and known[0] == stamp:
+            facts[index] = known[1]
+        else:
+            missing.append(index)
+    done = len(names) - len(missing)
+    if progress:
+        progress(done, len(names))
+    saved = time.monotonic()
+    try:
+        for block, found in _read(root, names, missing, workers):
+            for index, fact in zip(block, found, strict=True):
+                facts[index] = fact
+                cache.add(names[index], stamps[index], fact)
+            done += len(block)
+            if progress:
+                progress(done, len(names))
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                cache.save()
+                saved = time.monotonic()
+    finally:
+        cache.save()
+    return [fact for fact in facts if fact is not None]
+
+
+def _read(
+    root: Path, names: list[str], missing: list[int], workers: int
+) -> Iterator[tuple[list[int], list[FileFacts]]]:
+    blocks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    pool = ThreadPoolExecutor(max(1, workers), "bakeoff-hash")
+    try:
+        found = pool.map(lambda block: [look_at(root / names[index]) for index in block], blocks)
+        yield from zip(blocks, found, strict=True)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def look_at(path: Path) -> FileFacts:
+    """The facts of one file; a file whose end is missing is decoded, to be sure."""
+    digest, size = b"\0" * 32, 0
+    try:
+        with path.open("rb") as file:
+            data = file.read(WHOLE)
+            size = len(data)
+            hasher = hashlib.sha256(data)
+            if size == WHOLE:
+                while piece := file.read(WHOLE):
+                    hasher.update(piece)
+                    size += len(piece)
+            digest = hasher.digest()
+            file.seek(0)
+            if not size:
+                raise DataError("empty (0 bytes)")
+            header = read_header(BytesIO(data) if size < WHOLE else file)
+            if not _ends_well(data, size):
+                decode(data if size < WHOLE else path)
+        return FileFacts(digest, size, *header)
+    except DataError as error:
+        return FileFacts(digest, size, 0, 0, False, str(error))
+    except FileNotFoundError:
+        return FileFacts(digest, size, 0, 0, False, "broken link" if path.is_symlink() else "no such file")
+    except OSError as error:
+        return FileFacts(digest, size, 0, 0, False, f"can't be read ({(error.strerror or 'I/O error').lower()})")
+
+
+def _ends_well(data: bytes, size: int) -> bool:
+    """Whether the file has the end that its format asks for; what isn't known here has not."""
+    if size > len(data):
+        return False
+    if data.startswith(b"\xff\xd8"):
+        return data.endswith(b"\xff\xd9")
+    if data.startswith(b"\x89PNG"):
+        return data.endswith(b"IEND\xaeB`\x82")
+    return data.startswith(b"GIF8") and data.endswith(b"\0;")
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, -1, -1
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@dataclass
+class HashCache:
+    """What was found in a folder before, by relative path."""
+
+    path: Path
+    known: dict[str, tuple[Stamp, FileFacts]]
+    changed: bool = False
+
+    @classmethod
+    def open(cls, root: Path) -> HashCache:
+        """The cache of a folder; empty where there is none, or where it can't be read."""
+        key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+        path = cache_root() / "hashes" / f"{key}.npz"
+        try:
+            return cls(path, _load(path))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return cls(path, {})
+
+    def add(self, name: str, stamp: Stamp, facts: FileFacts) -> None:
+        """Remember a readable file that has settled."""
+        if not facts.reason and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
+            self.known[name] = stamp, facts
+            self.changed = True
+
+    def save(self) -> None:
+        """Write what is new; a cache that can't be written is no reason to stop."""
+        if not self.changed:
+            return
+        rows = list(self.known.values())
+        with suppress(OSError), atomic_write(self.path) as file:
+            np.savez(
+                file,
+                format=np.array(_FORMAT),
+                paths=np.frombuffer("\0".join(self.known).encode("utf-8", "surrogateescape"), np.uint8),
+                stamps=np.array([stamp for stamp, _ in rows], np.int64).reshape(-1, 3),
+                sha256=np.frombuffer(b"".join(facts.sha256 for _, facts in rows), np.uint8).reshape(-1, 32),
+                headers=np.array([facts[2:5] for _, facts in rows], np.int32).reshape(-1, 3),
+            )
+            self.changed = False
+
+
+def _load(path: Path) -> dict[str, tuple[Stamp, FileFacts]]:
+    with np.load(path, allow_pickle=False) as archive:
+        if int(archive["format"]) != _FORMAT:
+            return {}
+        names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0")
+        stamps, headers = archive["stamps"].tolist(), archive["headers"].tolist()
+        digests = archive["sha256"].tobytes()
+    known: dict[str, tuple[Stamp, FileFacts]] = {}
+    for index, (name, stamp, header) in enumerate(zip(names, stamps, headers, strict=True)):
+        facts = FileFacts(digests[32 * index : 32 * index + 32], stamp[0], header[0], header[1], bool(header[2]))
+        known[name] = (stamp[0], stamp[1], stamp[2]), facts
+    return known

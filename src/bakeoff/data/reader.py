@@ -1,0 +1,289 @@
+"""From a path to pictures that are known, split and ready to be drawn in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff import registry
+from bakeoff.data.hashing import FileFacts, hash_files
+from bakeoff.data.loader import Split
+from bakeoff.data.manifest import SPLITS, Manifest
+from bakeoff.data.pictures import Bad, Pictures, in_threads
+from bakeoff.data.split import TRAIN, VALIDATION, by_content, exact_share, ratios
+from bakeoff.errors import BadFilesError, DataError, UsageError
+from bakeoff.preprocessing import Signature, decode
+from bakeoff.protocols import Progress, Source, Table
+from bakeoff.schemas import SplitName
+
+BadFiles = Literal["fail", "exclude"]
+SOURCES = "bakeoff.data.sources"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the data was asked for."""
+
+    shares: tuple[float, float, float]
+    seed: int
+    bad_files: BadFiles
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set.
+
+    Attributes:
+        path: as it was given.
+        classes: names, in the order of the labels.
+        manifest: a row a picture.
+        train: always there.
+        validation: None where there is none.
+        test: None where there is none.
+        excluded: (path, reason) of the bad files that were left out.
+        ignored: what is no picture by rule (hidden files, other suffixes), and how often.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    manifest: Manifest
+    train: Split
+    validation: Split | None
+    test: Split | None
+    pictures: Pictures
+    rules: Rules
+    excluded: tuple[tuple[str, str], ...] = ()
+    excluded_sha256: tuple[str, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    @property
+    def channels(self) -> Literal[1, 3]:
+        """1 if every picture is grey, else 3."""
+        return 1 if self.pictures.channels == 1 else 3
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) that all pictures have, after EXIF orientation; None where they differ."""
+        return self.pictures.size
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Those that are there, by name."""
+        every = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in every.items() if split is not None}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of content, labels, classes and declared splits, and of what was excluded.
+
+        Independent of where the data lies and of the names and order of its files.
+        """
+        if not self.excluded:
+            return self.manifest.fingerprint
+        text = "\n".join([self.manifest.fingerprint, "excluded", *sorted(self.excluded_sha256)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def pixels(
+        self, signature: Signature, *, workers: int | None = None, progress: Progress | None = None
+    ) -> NDArray[np.uint8]:
+        """All pictures in the order of the manifest: uint8, (n, H, W, C); decoded once, not to be written to.
+
+        Raises:
+            BadFilesError: names all that can't be decoded.
+        """
+        return self.pictures.all(signature, default_workers(workers), progress)
+
+    def verify(
+        self, signature: Signature | None = None, *, workers: int | None = None, progress: Progress | None = None
+    ) -> Data:
+        """The data with every picture decoded once: itself, or without the bad ones where they are to be excluded.
+
+        Args:
+            signature: what is decoded on the way is kept for it, where it fits in memory.
+            workers: threads.
+            progress: called with (done, total).
+
+        Raises:
+            BadFilesError: names all bad files, where `bad_files` is "fail".
+        """
+        bad = _decode_all(self.pictures, signature, default_workers(workers), progress)
+        if not bad:
+            return self
+        error = self.pictures.bad_files(bad)
+        if self.rules.bad_files == "fail":
+            raise error
+        rows = np.array([record for record, _ in bad], np.int64)
+        keep = np.setdiff1d(np.arange(len(self)), rows)
+        lost = tuple(self.manifest.sha256[row].tobytes().hex() for row in rows)
+        excluded, lost = self.excluded + error.files, self.excluded_sha256 + lost
+        known = replace(self, excluded=tuple(sorted(excluded)), excluded_sha256=lost)
+        return _divided(known, self.manifest.select(keep), self.pictures.select(keep))
+
+
+def read_data(
+    path: str | os.PathLike[str],
+    *,
+    split: Sequence[float] | Mapping[str, float] | None = None,
+    seed: int = 0,
+    bad_files: BadFiles = "fail",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Data:
+    """Pictures of known classes: a folder of class folders (with or without split folders), or an .npz of arrays.
+
+    Every file is hashed and its header read (cached on disk); nothing is decoded yet but what looks cut off.
+
+    Args:
+        path: the folder or file.
+        split: (train, validation, test), adding up to 1; 0.8, 0.1, 0.1 if left out. Of data that brings its own test
+            split only the validation share is used, and only if it brings no validation split.
+        seed: of the split.
+        bad_files: `fail` raises with all that can't be read; `exclude` leaves them out and lists them in `excluded`.
+        workers: threads; as many as the processor has, at most 8, if left out.
+        progress: called with (done, total) files.
+
+    Raises:
+        DataError: nothing there, no class folders, one class only, a class without pictures.
+        BadFilesError: files that aren't readable pictures, all of them.
+        UsageError: an argument that can't be used.
+    """
+    if bad_files not in get_args(BadFiles):
+        raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
+    rules = Rules(ratios(split), seed, bad_files)
+    place = Path(path).expanduser()
+    table = find_source(place).read(place)
+    facts = _facts(table, default_workers(workers), progress)
+    bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
+    excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
+    if bad and bad_files == "fail":
+        raise BadFilesError(excluded)
+    keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
+    manifest = _manifest(table, facts).select(keep)
+    pictures = _pictures(table, facts, keep)
+    lost = tuple(facts[row].sha256.hex() for row, _ in bad)
+    nothing = Split("train", keep[:0], keep[:0], table.classes, pictures)
+    data = Data(
+        place, table.classes, manifest, nothing, None, None, pictures, rules, excluded, lost, dict(table.ignored)
+    )
+    return _divided(data, manifest, pictures)
+
+
+def find_source(path: Path) -> Source:
+    """The source of the highest priority that accepts a path.
+
+    Raises:
+        DataError: nothing is there, or nothing reads it.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, or an .npz of arrays.")
+    sources = [cast(Source, registry.load(SOURCES, name)) for name in registry.names(SOURCES)]
+    for source in sorted(sources, key=lambda each: -each.PRIORITY):
+        if source.accepts(path):
+            return source
+    raise DataError(
+        f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
+        "Give a folder of class folders, or an .npz of arrays; unpack archives first."
+    )
+
+
+def default_workers(workers: int | None) -> int:
+    """As asked, else one thread a core that this process may use, at most 8."""
+    if workers is not None:
+        return workers
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, 8)
+
+
+def _facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:
+    if table.pixels is None:
+        assert table.root is not None
+        return hash_files(table.root, table.paths.tolist(), workers=workers, progress=progress)
+    pixels = np.ascontiguousarray(table.pixels)
+    height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
+    size = pixels[0].nbytes
+    return [FileFacts(hashlib.sha256(picture).digest(), size, height, width, grey) for picture in pixels]
+
+
+def _manifest(table: Table, facts: list[FileFacts]) -> Manifest:
+    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
+    sizes = np.array([fact.size_bytes for fact in facts], np.int64)
+    return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes)
+
+
+def _pictures(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Pictures:
+    good = [facts[row] for row in keep]
+    sizes = {(fact.height, fact.width) for fact in good}
+    channels = 1 if all(fact.grey for fact in good) else 3
+    pictures = Pictures(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None)
+    return pictures if len(keep) == len(facts) else pictures.select(keep)
+
+
+def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
+    counts = np.bincount(manifest.labels, minlength=len(manifest.classes))
+    if not counts.all():
+        name = manifest.classes[int(np.argmin(counts))]
+        raise DataError(f"{data.path}: class {name!r} has no readable picture.\nAdd some, or remove the class.")
+    sides = _sides(manifest, data.rules, fixed=pictures.table.pixels is not None)
+    made: dict[str, Split | None] = {}
+    for code, name in enumerate(SPLITS):
+        rows = np.flatnonzero(sides == code)
+        split = Split(cast(SplitName, name), rows, manifest.labels[rows], manifest.classes, pictures)
+        made[name] = split if len(rows) else None
+    train = made["train"]
+    if train is None:
+        raise DataError(f"{data.path}: no readable picture to train on.\nAdd some to the train split.")
+    return replace(
+        data, manifest=manifest, pictures=pictures, train=train, validation=made["validation"], test=made["test"]
+    )
+
+
+def _sides(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:
+    """The side of every row: as declared, and drawn where nothing is."""
+    sides = manifest.split.copy()
+    if (sides < 0).all():
+        return by_content(manifest, np.arange(len(sides)), rules.shares, rules.seed)
+    share = rules.shares[VALIDATION]
+    if (sides == VALIDATION).any() or share == 0:
+        return sides
+    rows = np.flatnonzero(sides == TRAIN)
+    if fixed:
+        sides[rows[exact_share(manifest, rows, share, rules.seed)]] = VALIDATION
+    else:
+        sides[rows] = by_content(manifest, rows, (1 - share, share, 0.0), rules.seed)
+    return sides
+
+
+def _decode_all(pictures: Pictures, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:
+    if pictures.table.pixels is not None:
+        return []
+    if signature is None and pictures.size is not None:
+        signature = Signature(pictures.size, channels=pictures.channels)
+    view = None if signature is None else pictures.view(signature)
+    if view is not None and view.array is not None:
+        array, records = view.array, view.missing(np.arange(len(pictures))).tolist()
+        found = in_threads(lambda chunk: view.fill(array, chunk, chunk), records, workers, progress)
+    else:
+        every = list(range(len(pictures)))
+        found = in_threads(lambda chunk: _only_decode(pictures, chunk), every, workers, progress)
+    return [bad for part in found for bad in part]
+
+
+def _only_decode(pictures: Pictures, records: list[int]) -> list[Bad]:
+    bad: list[Bad] = []
+    for record in records:
+        try:
+            decode(cast(str, pictures.source(record)))
+        except DataError as error:
+            bad.append((record, str(error)))
+    return bad

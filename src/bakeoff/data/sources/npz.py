@@ -1,0 +1,100 @@
+"""NumPy's `.npz` in the layout of Keras's data sets: x_train, y_train and, where there are, x_test, y_test.
+
+Pictures are uint8, (n, H, W) or (n, H, W, 1 or 3); labels whole numbers, (n,) or (n, 1). Classes are the labels of
+y_train as text, in the order of the numbers, or the array `classes` of names. x_val and y_val (or x_validation,
+y_validation) are taken for validation. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import DataError
+from bakeoff.protocols import Table
+
+PRIORITY = 10
+
+_PARTS = (("train", 0), ("val", 1), ("validation", 1), ("test", 2))
+
+
+def accepts(path: Path) -> bool:
+    """Any file named .npz."""
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def read(path: Path) -> Table:
+    """The table of an archive.
+
+    Raises:
+        DataError: not an archive, arrays missing, of another shape or type.
+    """
+    arrays = _load(path)
+    parts = [(name, code) for name, code in _PARTS if f"x_{name}" in arrays and f"y_{name}" in arrays]
+    if not parts or parts[0][1] != 0:
+        raise DataError(f"{path}: holds {', '.join(sorted(arrays)) or 'nothing'}.\nExpected x_train and y_train.")
+    pixels = [_pixels(path, f"x_{name}", arrays) for name, _ in parts]
+    shapes = sorted({part.shape[1:] for part in pixels})
+    if len(shapes) > 1:
+        raise DataError(f"{path}: pictures of shapes {shapes}.\nAll splits need the same.")
+    numbers = [_labels(path, f"y_{name}", arrays, len(part)) for (name, _), part in zip(parts, pixels, strict=True)]
+    values = np.unique(numbers[0])
+    strange = np.setdiff1d(np.concatenate(numbers), values)
+    if strange.size:
+        raise DataError(
+            f"{path}: label {strange[0]} has no picture in x_train.\nEvery class needs pictures to train on."
+        )
+    classes = _classes(path, arrays, values)
+    return Table(
+        classes,
+        np.concatenate([_names(name, len(part)) for (name, _), part in zip(parts, pixels, strict=True)]),
+        np.searchsorted(values, np.concatenate(numbers)).astype(np.int64),
+        np.concatenate([np.full(len(part), code, np.int8) for (_, code), part in zip(parts, pixels, strict=True)]),
+        pixels=np.concatenate(pixels),
+    )
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        text = "holds Python objects, which are never unpickled" if "allow_pickle" in str(error) else "can't be read"
+        raise DataError(f"{path}: {text}; expected an archive of NumPy arrays, as numpy.savez writes.") from None
+
+
+def _pixels(path: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    value = arrays[name]
+    good = value.ndim == 3 or (value.ndim == 4 and value.shape[-1] in (1, 3))
+    if value.dtype != np.uint8 or not good or not value.size:
+        raise DataError(
+            f"{path}: {name} is {value.dtype} {value.shape}.\nExpected uint8, (n, H, W) or (n, H, W, 1 or 3)."
+        )
+    return value[..., 0] if value.ndim == 4 and value.shape[-1] == 1 else value
+
+
+def _labels(path: Path, name: str, arrays: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.int64]:
+    value = arrays[name]
+    if value.dtype.kind not in "iu" or value.shape not in ((count,), (count, 1)):
+        raise DataError(f"{path}: {name} is {value.dtype} {value.shape}.\nExpected whole numbers, ({count},).")
+    return value.reshape(-1).astype(np.int64)
+
+
+def _classes(path: Path, arrays: Mapping[str, NDArray[Any]], values: NDArray[np.int64]) -> tuple[str, ...]:
+    if len(values) < 2:
+        raise DataError(f"{path}: one class only, {values[0]}; a classifier needs two or more.")
+    names = arrays.get("classes")
+    if names is None:
+        return tuple(str(value) for value in values)
+    if names.dtype.kind != "U" or names.ndim != 1 or values[0] < 0 or values[-1] >= len(names):
+        raise DataError(f"{path}: classes is {names.dtype} {names.shape}.\nExpected a name for each label.")
+    return tuple(str(names[value]) for value in values)
+
+
+def _names(split: str, count: int) -> NDArray[np.str_]:
+    return np.char.add(np.char.add(f"x_{split}[", np.arange(count).astype(str)), "]")

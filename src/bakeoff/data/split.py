@@ -1,0 +1,154 @@
+"""Who trains and who judges, decided by what a picture is, never by its name or place.
+
+A picture's draw u is a pure function of (seed, content), uniform in [0, 1):
+
+    test            0 <= u < test
+    validation      test <= u < test + validation
+    train           the rest
+
+So copies are on one side, files can be renamed, added and removed without moving others, and ratios are approximate.
+Where a class would miss a side, the group of copies nearest to that side's interval moves there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff import seeds
+from bakeoff.data.manifest import Manifest
+from bakeoff.errors import DataError, UsageError
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+DEFAULT = (0.8, 0.1, 0.1)
+
+
+def ratios(value: Sequence[float] | Mapping[str, float] | None) -> tuple[float, float, float]:
+    """(train, validation, test) from numbers in that order or by name; they add up to 1.
+
+    Raises:
+        UsageError: they don't.
+    """
+    if value is None:
+        return DEFAULT
+    if isinstance(value, Mapping):
+        unknown = set(value) - {"train", "validation", "test"}
+        numbers = [] if unknown else [value.get(name, 0.0) for name in ("train", "validation", "test")]
+    else:
+        numbers = list(value) if not isinstance(value, str) else []
+    numeric = all(isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x <= 1 for x in numbers)
+    if len(numbers) != 3 or not numeric or abs(sum(numbers) - 1) > 1e-6 or numbers[0] <= 0:
+        raise UsageError(
+            f"split is {value!r}; expected (train, validation, test) that add up to 1, as (0.8, 0.1, 0.1)."
+        )
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])
+
+
+def draws(manifest: Manifest, seed: int) -> NDArray[np.float64]:
+    """(n,): the draw of every row; the same for the same content."""
+    _, first = np.unique(manifest.groups, return_index=True)
+    unit = [seeds.key(seed, "split", record=manifest.sha256[row].tobytes().hex()) >> 75 for row in first]
+    return (np.array(unit, np.float64) / 2.0**53)[manifest.groups]
+
+
+def by_content(
+    manifest: Manifest, rows: NDArray[np.int64], shares: tuple[float, float, float], seed: int
+) -> NDArray[np.int8]:
+    """Sides (0 train, 1 validation, 2 test) of `rows`, as int8 of their length.
+
+    Raises:
+        DataError: a class has fewer different pictures than there are sides.
+    """
+    u = draws(manifest, seed)[rows]
+    _, validation, test = shares
+    sides = np.where(u < test, TEST, np.where(u < test + validation, VALIDATION, TRAIN)).astype(np.int8)
+    wanted = [side for side, share in ((TEST, test), (VALIDATION, validation), (TRAIN, shares[0])) if share > 0]
+    edges = {TEST: (0.0, test), VALIDATION: (test, test + validation), TRAIN: (test + validation, 1.0)}
+    _Repair(manifest, rows, u, sides, wanted, edges).run()
+    return sides
+
+
+class _Repair:
+    """Gives each class at least one picture on each side; classes in order, sides in order, until nothing moves."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        rows: NDArray[np.int64],
+        u: NDArray[np.float64],
+        sides: NDArray[np.int8],
+        wanted: list[int],
+        edges: Mapping[int, tuple[float, float]],
+    ) -> None:
+        self.classes, self.wanted, self.edges = manifest.classes, wanted, edges
+        self.labels, self.groups, self.u, self.sides = manifest.labels[rows], manifest.groups[rows], u, sides
+        pairs = np.unique(np.stack([self.groups, self.labels]), axis=1)
+        self.shared = {group for group, count in Counter(pairs[0].tolist()).items() if count > 1}
+        self.moved: set[int] = set()
+
+    def run(self) -> None:
+        for _ in range(len(self.classes) + 1):
+            if not sum(self._mend(label) for label in np.unique(self.labels).tolist()):
+                return
+        raise DataError("classes share too many pictures to be split.\nKeep each picture under one label.")
+
+    def _mend(self, label: int) -> int:
+        rows = np.flatnonzero(self.labels == label)
+        present = set(self.sides[rows].tolist())
+        missing = [side for side in self.wanted if side not in present]
+        if missing and len(set(self.groups[rows].tolist())) < len(self.wanted):
+            raise DataError(
+                f"class {self.classes[label]!r} has {len(set(self.groups[rows].tolist()))} different picture(s); "
+                f"splitting it needs {len(self.wanted)} or more.\nAdd pictures, or bring split folders of your own."
+            )
+        for side in missing:
+            self._move(label, rows, side)
+        return len(missing)
+
+    def _move(self, label: int, rows: NDArray[np.int64], side: int) -> None:
+        """The nearest group goes to `side`; one alone on its own side stays, one of two classes goes last."""
+        on_side: dict[int, set[int]] = {}
+        for row in rows.tolist():
+            on_side.setdefault(int(self.sides[row]), set()).add(int(self.groups[row]))
+        low, high = self.edges[side]
+        best: tuple[bool, float, int] | None = None
+        for row in rows.tolist():
+            group, u = int(self.groups[row]), float(self.u[row])
+            if len(on_side[int(self.sides[row])]) < 2 or group in self.moved:
+                continue
+            key = group in self.shared, max(low - u, u - high, 0.0), group
+            best = key if best is None else min(best, key)
+        if best is None:
+            name = self.classes[label]
+            raise DataError(f"class {name!r} shares too many pictures to be split.\nKeep each picture under one label.")
+        self.sides[self.groups == best[2]] = side
+        self.moved.add(best[2])
+
+
+def exact_share(manifest: Manifest, rows: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which of `rows` are the share with the smallest draws: exact in sum, per class by largest remainder.
+
+    For data whose pictures are fixed arrays. Copies may only part where a class's quota ends between them; there the
+    last group stays out and the next class quota isn't touched.
+    """
+    u, labels, groups = draws(manifest, seed)[rows], manifest.labels[rows], manifest.groups[rows]
+    values, counts = np.unique(labels, return_counts=True)
+    quota = counts * share
+    take = np.maximum(np.floor(quota).astype(np.int64), 1)
+    left = round(len(rows) * share) - int(take.sum())
+    for position in np.argsort(-(quota - np.floor(quota)), kind="stable")[: max(left, 0)]:
+        take[position] += 1
+    chosen = np.zeros(len(rows), bool)
+    for value, count in zip(values, take, strict=True):
+        own = np.flatnonzero(labels == value)
+        if len(own) < 2:
+            raise DataError(f"class {manifest.classes[value]!r} has one picture; splitting it needs two or more.")
+        ordered = own[np.lexsort((groups[own], u[own]))]
+        if count < len(ordered):
+            last, beyond = ordered[count - 1], ordered[count]
+            picked = ordered[:count]
+            chosen[picked[groups[picked] != groups[beyond]] if groups[last] == groups[beyond] else picked] = True
+    return chosen
