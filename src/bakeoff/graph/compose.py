@@ -52,7 +52,7 @@ class Composer:
             attributes: those of the page.
         """
         chosen = page(op)
-        a = chosen.Attributes(**attributes)
+        a = chosen.Attributes(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
         shapes = [self._graph.shapes[ref] for ref in inputs]
         declare: Callable[..., Any] | None = getattr(chosen, "parameters", None)
         slots = declare(a, *shapes) if declare else {}

@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from einops import rearrange
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.graph.graph import Graph, Node, Ref
-from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._dimension import Dim, Shape, fixed
 from bakeoff.schemas import Array
 
 CHANNELS_FIRST = (0, 3, 1, 2)
@@ -63,14 +64,14 @@ class Binding:
 
     def to_native(self, array: Array) -> Array:
         """Canonical -> native; a copy."""
-        return array.copy() if not self.pattern else rearrange(array, self.pattern, **dict(self.sizes)).copy()
+        return array.copy() if not self.pattern else np.array(rearrange(array, self.pattern, **dict(self.sizes)))
 
     def to_canonical(self, array: Array) -> Array:
         """Native -> canonical, by the same pattern read backwards; a copy."""
         if not self.pattern:
             return array.copy()
         left, right = self.pattern.split(" -> ")
-        return rearrange(array, f"{right} -> {left}", **dict(self.sizes)).copy()
+        return np.array(rearrange(array, f"{right} -> {left}", **dict(self.sizes)))
 
 
 class Lowering(ABC):
@@ -88,9 +89,9 @@ class Lowering(ABC):
 
     def walk(self) -> Value:
         """Lower every node; the output in canonical layout."""
-        (name, shape), *_ = self.graph.inputs.items()
-        axes = self.image_axes if len(shape) == 4 else tuple(range(len(shape)))
-        self.values[Ref(name)] = Value(self.placeholder(name, tuple(shape[axis] for axis in axes)), shape, axes)
+        for name, shape in self.graph.inputs.items():
+            axes = self.image_axes if len(shape) == 4 else tuple(range(len(shape)))
+            self.values[Ref(name)] = Value(self.placeholder(name, tuple(shape[axis] for axis in axes)), shape, axes)
         for node in self.graph.nodes:
             self._lower(node)
         return self.canonical(self.values[self.graph.output])
@@ -119,7 +120,7 @@ class Lowering(ABC):
     def _arranged(self, node: Node, inputs: list[Value]) -> list[Value]:
         layout, takes_features = node.page.LAYOUT, hasattr(node.page, "FEATURES") and self.alone(node)
         if layout == "elementwise":
-            return self._aligned(inputs)
+            return self._aligned(self._counted(node, inputs))
         if layout == "free":
             return inputs if hasattr(node.page, "feature_axes") else [self.canonical(value) for value in inputs]
         if layout == "spatial":
@@ -127,6 +128,13 @@ class Lowering(ABC):
         else:
             inputs = [self.moved(value, tuple(range(len(value.axes)))) for value in inputs]
         return inputs if takes_features else [self._unfeatured(value) for value in inputs]
+
+    def _counted(self, node: Node, inputs: list[Value]) -> list[Value]:
+        """A flattened axis keeps its order of features only where it stays one axis: joined ones are put in order."""
+        featured = [value for value in inputs if value.features is not None]
+        if all(self.graph.shapes[Ref(node.id)][-1] == value.shape[-1] for value in featured):
+            return inputs
+        return [self._unfeatured(value) for value in inputs]
 
     def _aligned(self, inputs: list[Value]) -> list[Value]:
         """All of one rank and one layout: that of the input with the most axes that aren't 1."""
@@ -155,7 +163,8 @@ class Lowering(ABC):
         if value.axes == axes:
             return value
         shape = tuple(value.shape[axis] for axis in axes)
-        if [a for a in value.axes if value.shape[a] != 1] == [a for a in axes if value.shape[a] != 1]:
+        same = [a for a in value.axes if value.shape[a] != 1] == [a for a in axes if value.shape[a] != 1]
+        if same and sum(isinstance(size, Dim) for size in shape) < 2:  # a reshape can leave one size open
             return Value(self.reshape(value.native, shape), value.shape, axes)
         order = tuple(value.axes.index(axis) for axis in axes)
         return Value(self.permute(value.native, order), value.shape, axes)
@@ -194,7 +203,9 @@ class Lowering(ABC):
         for slot, path in node.parameters.items():
             native = layouts[slot]
             pattern, sizes = self.with_features(node, slot, native.pattern, dict(native.sizes), inputs)
-            self.bindings.setdefault(str(path), Binding(str(path), owner, native.attribute, pattern, tuple(sizes.items())))
+            self.bindings.setdefault(
+                str(path), Binding(str(path), owner, native.attribute, pattern, tuple(sizes.items()))
+            )
 
     def with_features(
         self, node: Node, slot: str, pattern: str, sizes: dict[str, int], inputs: list[Value]
@@ -213,7 +224,7 @@ class Lowering(ABC):
 
     @abstractmethod
     def placeholder(self, name: str, shape: Shape) -> Any:
-        """The net's input, of that physical shape."""
+        """An input of the net, of that physical shape."""
 
     @abstractmethod
     def permute(self, native: Any, order: tuple[int, ...]) -> Any:
@@ -239,6 +250,10 @@ class Lowering(ABC):
     def constant(self, array: Array) -> Any:
         """A constant as a value."""
 
+    def emit(self, node: Node, op: str, inputs: list[Any], attributes: dict[str, Any]) -> Any:
+        """ONNX only: append an operator, give its output."""
+        raise BakeoffError(f"{self.library} has no `emit`: it is ONNX's")
+
     def node_name(self, node: Node) -> str:
         """The name under which the page registers its native layer."""
         return node.id
@@ -254,6 +269,11 @@ class NodeScope:
         self.shapes = tuple(value.shape for value in inputs)
 
     def module(self, make: Any, *inputs: Any) -> Any:
+        if not self.owned():
+            raise UnsupportedError(
+                f"{self._node.op} {self._node.name}: its parameters are computed, or shared with another operator.\n"
+                f"That has no {self._lowering.library} form yet. Give the operator parameters of its own."
+            )
         return self._lowering.module(self._node, make, inputs, self._inputs)
 
     def helper(self, make: Any, *inputs: Any, suffix: str) -> Any:
@@ -266,10 +286,13 @@ class NodeScope:
         source = self._node.parameters[slot]
         if isinstance(source, Ref):
             value = self._lowering.canonical(self._lowering.values[source]).native
-            return value if pattern is None else self._lowering.permute(value, permutation(pattern))
+            order = permutation(pattern) if pattern else ()
+            return value if order == tuple(range(len(order))) else self._lowering.permute(value, order)
         if pattern is None:
             return self._lowering.hold(source, "", {})
-        return self._lowering.hold(source, *self._lowering.with_features(self._node, slot, pattern, sizes, self._inputs))
+        return self._lowering.hold(
+            source, *self._lowering.with_features(self._node, slot, pattern, sizes, self._inputs)
+        )
 
     def constant(self, array: Array) -> Any:
         return self._lowering.constant(array)
@@ -279,7 +302,7 @@ class NodeScope:
         return axes.index(canonical % len(axes))
 
     def emit(self, op: str, inputs: list[Any], **attributes: Any) -> Any:
-        raise BakeoffError(f"{self._lowering.library} has no `emit`: it is ONNX's")
+        return self._lowering.emit(self._node, op, inputs, attributes)
 
 
 def permutation(pattern: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a page of an operator holds, in this order; the suites in tests/ops and tests/frameworks run every page through it.
+"""What a page of an operator holds, in this order; tests/ops and tests/frameworks run every page through it.
 
     heading       docstring: one line, Shape, Laws, Traps (library by library)
     Attributes    a frozen dataclass; what the operator is told besides its inputs
@@ -17,6 +17,10 @@
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.rounding`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
+
+A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and
+to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case)` gives labels for a case. A page
+with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x)`.
 
 A `scope` is what a lowering sees of its surroundings; its words are those of `Scope`.
 """
@@ -70,18 +74,21 @@ class Native:
 
 @dataclass(frozen=True)
 class Case:
-    """One example that any library can run: float32 normal inputs of these shapes, drawn with a fixed seed."""
+    """One example that any library can run: normal inputs of these shapes, times a scale, drawn with a fixed seed."""
 
     inputs: tuple[tuple[int, ...], ...]
     attributes: Any
     train: bool = False
+    scale: float = 1.0
 
 
 class Scope(Protocol):
     """What a lowering sees. Inputs and outputs are the library's own symbolic values."""
 
     lib: Any  # torch, keras, or onnx.helper
-    own: Any  # the few modules or layers that the library lacks: frameworks/torch/layers.py, frameworks/_keras/layers.py
+    own: (
+        Any  # the few modules or layers that the library lacks: frameworks/torch/layers.py, frameworks/_keras/layers.py
+    )
     batch_norm: str  # "exact", or "stock": the library's own layer though its running variance differs
     name: str  # the node's name
     shapes: tuple[Shape, ...]  # canonical shapes of the inputs
@@ -121,7 +128,7 @@ def rounding(products: int, dtype: str) -> float:
 def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:
     """The inputs of a case."""
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape).astype(dtype) for shape in case.inputs]
+    return [(case.scale * rng.normal(size=shape)).astype(dtype) for shape in case.inputs]
 
 
 def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 1) -> dict[str, Array]:

@@ -73,7 +73,9 @@ def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[
         UnsupportedError: a stride beyond the window, where the total could become negative.
     """
     if spans[0] < stride[0] or spans[1] < stride[1]:
-        raise UnsupportedError(f"same padding of a free size needs a window of at least the stride, not {spans} under {stride}")
+        raise UnsupportedError(
+            f"same padding of a free size needs a window of at least the stride, not {spans} under {stride}"
+        )
     sides = []
     for axis, span, step in ((3, spans[1], stride[1]), (2, spans[0], stride[0])):
         total = span - 1 - (x.shape[axis] - 1) % step
@@ -82,7 +84,12 @@ def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[
 
 
 def windows(
-    x: Array, spans: tuple[int, int], stride: tuple[int, int], pad: Pad, value: float, dilation: tuple[int, int] = (1, 1)
+    x: Array,
+    spans: tuple[int, int],
+    stride: tuple[int, int],
+    pad: Pad,
+    value: float,
+    dilation: tuple[int, int] = (1, 1),
 ) -> Array:
     """All windows of x (N, H, W, C), padded with a value: (N, H', W', C, kernel height, kernel width)."""
     pads = explicit(x.shape, spans, stride, pad)

@@ -63,7 +63,14 @@ def _uses_batch(mode: Mode, a: Attributes) -> bool:
 
 
 def truth(
-    mode: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array, scale: Array | None = None, offset: Array | None = None
+    mode: Mode,
+    a: Attributes,
+    x: Array,
+    *,
+    mean: Array,
+    variance: Array,
+    scale: Array | None = None,
+    offset: Array | None = None,
 ) -> Array:
     if _uses_batch(mode, a):
         axes = tuple(range(x.ndim - 1))
@@ -100,13 +107,22 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
         kind = scope.lib.nn.BatchNorm2d if rank == 4 else scope.lib.nn.BatchNorm1d
         return scope.module(kind(channels, a.epsilon, a.momentum, a.affine), x)
     kind = scope.own.BatchNorm
-    return scope.module(kind(channels, a.epsilon, a.momentum, a.affine, variance=a.variance, statistics=a.statistics), x)
+    return scope.module(
+        kind(channels, a.epsilon, a.momentum, a.affine, variance=a.variance, statistics=a.statistics), x
+    )
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    common = {"momentum": 1 - a.momentum, "epsilon": a.epsilon, "center": a.affine, "scale": a.affine, "name": scope.name}
+    common = {
+        "momentum": 1 - a.momentum,
+        "epsilon": a.epsilon,
+        "center": a.affine,
+        "scale": a.affine,
+        "name": scope.name,
+    }
     stock = scope.batch_norm == "stock"
-    if a.statistics == "batch" and (stock or a.variance == "biased"):
+    plain = a.variance == "biased" and scope.dtype != "float64"  # the stock layer's momentum passes through float32
+    if a.statistics == "batch" and (stock or plain):
         return scope.module(scope.lib.layers.BatchNormalization(**common), x)
     if stock:  # frozen: Keras's own layer runs on its statistics once it is not trainable
         return scope.module(scope.lib.layers.BatchNormalization(trainable=False, **common), x)
@@ -122,7 +138,15 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def from_aten(
-    x: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, epsilon: float, cudnn: bool = True
+    x: Any,
+    weight: Any,
+    bias: Any,
+    mean: Any,
+    variance: Any,
+    training: bool,
+    momentum: float,
+    epsilon: float,
+    cudnn: bool = True,
 ) -> Attributes:
     return Attributes(epsilon, momentum, weight is not None, statistics="batch" if training else "frozen")
 
@@ -140,5 +164,13 @@ CASES = {
 }
 # epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases keep below 20
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {"epsilon": 1e-3, "momentum": 0.9, "variance": "biased", "statistics": "batch", "affine": False}
-GAPS = {"keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"}
+MUTATIONS: dict[str, Any] = {
+    "epsilon": 1e-3,
+    "momentum": 0.9,
+    "variance": "biased",
+    "statistics": "batch",
+    "affine": False,
+}
+GAPS = {
+    "keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"
+}

@@ -2,7 +2,7 @@
 
 Shape    logits (N, 1), labels (N,) of 0 and 1  ->  losses (N,)
 
-Formula  y = log(1 + exp(logit)) - q logit = max(logit, 0) - q logit + log(1 + exp(-|logit|)),   the second can't
+Formula  y = log(1 + exp(logit)) - q logit,   worked out as max(logit, 0) - q logit + log(1 + exp(-|logit|)): no
          overflow q = (1 - smoothing) label + smoothing / 2
 
 Laws     binary_cross_entropy(z, 1) = binary_cross_entropy(-z, 0);  the same as softmax_cross_entropy of (0, z)

@@ -83,7 +83,7 @@ def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None
     else:
         y = np.einsum("nhwgcij,ijcgo->nhwgo", cells, weights, optimize=True)
     y = y.reshape(n, h, w, a.filters)
-    return y if bias is None else y + bias
+    return np.asarray(y if bias is None else y + bias)
 
 
 # 4. layouts: an einops pattern each, so that the way back is the same pattern read backwards ----------------------------
@@ -132,7 +132,9 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
     padding = "same" if a.pad == "same" or symmetric else "valid"
     if a.pad != "same" and padding == "valid" and any(a.pad):
         top, bottom, left, right = a.pad
-        x = scope.helper(layers.ZeroPadding2D(((top, bottom), (left, right)), name=f"{scope.name}_pad"), x, suffix="_pad")
+        x = scope.helper(
+            layers.ZeroPadding2D(((top, bottom), (left, right)), name=f"{scope.name}_pad"), x, suffix="_pad"
+        )
     if not scope.owned():
         return _keras_function(scope, a, x, padding)
     common = {"strides": a.stride, "padding": padding, "dilation_rate": a.dilation, "use_bias": a.bias}
@@ -147,7 +149,9 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 def _keras_function(scope: Scope, a: Attributes, x: Any, padding: str) -> Any:
     """A kernel that is shared or computed: the functional form."""
     if a.groups != 1:
-        raise UnsupportedError(f"conv2d {scope.name}: a grouped kernel that is shared or computed has no Keras form yet")
+        raise UnsupportedError(
+            f"conv2d {scope.name}: a grouped kernel that is shared or computed has no Keras form yet"
+        )
     y = scope.lib.ops.conv(x, scope.parameter("kernel"), a.stride, padding, dilation_rate=a.dilation)
     return y + scope.parameter("bias") if a.bias else y
 
@@ -166,11 +170,19 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_aten(
-    x: Any, weight: Any, bias: Any = None, stride: Any = (1, 1), pad: Any = (0, 0), dilation: Any = (1, 1), groups: int = 1
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = (1, 1),
+    pad: Any = (0, 0),
+    dilation: Any = (1, 1),
+    groups: int = 1,
 ) -> Attributes:
     filters, _, kh, kw = weight.shape
     pads = (pad[0], pad[0], pad[-1], pad[-1])
-    return Attributes(filters, (kh, kw), (stride[0], stride[-1]), pads, (dilation[0], dilation[-1]), groups, bias is not None)
+    return Attributes(
+        filters, (kh, kw), (stride[0], stride[-1]), pads, (dilation[0], dilation[-1]), groups, bias is not None
+    )
 
 
 FROM_TORCH = {"aten.conv2d.default": from_aten}
@@ -189,6 +201,7 @@ CASES = {
     "depthwise with multiplier 2": Case(((1, 5, 5, 3),), Attributes(6, (3, 3), groups=3)),
     "depthwise, uneven strides": Case(((1, 7, 6, 2),), Attributes(2, (3, 3), (2, 1), groups=2)),
     "grouped, dilated": Case(((1, 9, 9, 4),), Attributes(6, (3, 3), dilation=(2, 2), groups=2)),
+    "strided and dilated, same": Case(((1, 8, 7, 2),), Attributes(3, (3, 3), (2, 2), "same", (2, 2))),
     "strided and dilated": Case(((1, 9, 9, 2),), Attributes(3, (3, 3), (2, 2), dilation=(2, 2))),
 }
 TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}

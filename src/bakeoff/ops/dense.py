@@ -53,7 +53,9 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     nn = scope.lib.nn
     if not scope.owned():
-        return nn.functional.linear(x, scope.parameter("kernel", "i o -> o i"), scope.parameter("bias") if a.bias else None)
+        return nn.functional.linear(
+            x, scope.parameter("kernel", "i o -> o i"), scope.parameter("bias") if a.bias else None
+        )
     return scope.module(nn.Linear(scope.shapes[0][-1], a.units, a.bias), x)
 
 

@@ -57,7 +57,7 @@ def _kind(keras: Any) -> Any:
         ) -> None:
             super().__init__(learning_rate=self._current, name=name)
             chosen = [(variable, group) for group in groups for variable in group.parameters]
-            self.rate = keras.Variable(0.0, dtype=chosen[0][0].dtype, trainable=False, name="rate")
+            self.rate = keras.Variable(0.0, dtype=chosen[0][0].dtype if chosen else None, trainable=False, name="rate")
             self._step = step
             self._factors = tuple(float(group.rate_factor) for _, group in chosen)
             self._decays = tuple(float(decay if group.decay is None else group.decay) for _, group in chosen)

@@ -114,7 +114,7 @@ def torch_fused(groups: tuple[Group, ...]) -> bool | None:
 def read_slots(names: dict[str, tuple[str, str]], library: Library, optimizer: Any, parameter: Any) -> Slots:
     """Copies of what the optimizer keeps for a parameter; zeros where it keeps nothing yet."""
     if library == "keras":
-        return {slot: np.array(variable) for slot, variable in optimizer.slots_of(parameter).items()}
+        return {slot: _numpy(variable.value) for slot, variable in optimizer.slots_of(parameter).items()}
     state = optimizer.state.get(parameter, {})
     held = {slot: state.get(torch_name) for slot, (torch_name, _) in names.items()}
     zero = np.zeros(tuple(parameter.shape), str(parameter.dtype).removeprefix("torch."))
@@ -146,3 +146,8 @@ def write_slots(
     if counts:
         state["step"] = make(0.0).float().fill_(step)
     optimizer.state[parameter] = state
+
+
+def _numpy(value: Any) -> Array:
+    """A copy of a TensorFlow or JAX array."""
+    return np.array(value.numpy() if hasattr(value, "numpy") else value)

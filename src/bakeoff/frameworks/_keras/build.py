@@ -33,7 +33,12 @@ class Built:
 
     def arrays(self) -> dict[str, Array]:
         """Canonical copies of all parameters."""
-        return read(self.bindings, lambda binding: np.array(self.variable(binding)))
+
+        def get(binding: Binding) -> Array:
+            value = self.variable(binding).value
+            return np.array(value.numpy() if hasattr(value, "numpy") else value)  # a tf.Variable, or a JAX array
+
+        return read(self.bindings, get)
 
 
 def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Built:
@@ -48,7 +53,10 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Bu
     try:
         lowering = KerasLowering(graph, dtype, batch_norm)
         out = lowering.walk().native
-        built = Built(keras.Model(lowering.input, out, name="net"), lowering.bindings)
+        built = Built(
+            keras.Model(lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0], out, name="net"),
+            lowering.bindings,
+        )
     finally:
         keras.config.set_dtype_policy(before)
     built.load(graph.arrays())
@@ -81,20 +89,20 @@ class KerasLowering(Lowering):
     def __init__(self, graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> None:
         super().__init__(graph, dtype, batch_norm)
         self.lib, self.own = keras, layers
-        self.input: Any = None
+        self.inputs: list[Any] = []
         self._shared: dict[Any, Any] = {}
         self._held: dict[str, Any] = {}
         self._names: dict[str, str] = {}
 
     def placeholder(self, name: str, shape: Shape) -> Any:
         sizes = tuple(None if isinstance(size, Dim) else size for size in shape[1:])
-        self.input = keras.Input(sizes, name=name, dtype=self.dtype)
-        return self.input
+        self.inputs.append(keras.Input(sizes, name=name, dtype=self.dtype))
+        return self.inputs[-1]
 
     def node_name(self, node: Node) -> str:
         if node.id not in self._names:
             wanted = keras_name(node.name)
-            taken = set(self._names.values()) | {"input"}
+            taken = {*self._names.values(), *self.graph.inputs}
             self._names[node.id] = keras_name(node.id) if wanted in taken else wanted
         return self._names[node.id]
 
@@ -106,7 +114,7 @@ class KerasLowering(Lowering):
     def reshape(self, native: Any, shape: Shape) -> Any:
         if isinstance(shape[0], Dim):
             return keras.layers.Reshape(tuple(-1 if isinstance(size, Dim) else size for size in shape[1:]))(native)
-        return keras.ops.reshape(native, shape)
+        return keras.ops.reshape(native, tuple(-1 if isinstance(size, Dim) else size for size in shape))
 
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
         key = self.key(node)
@@ -124,14 +132,15 @@ class KerasLowering(Lowering):
         if path not in self._held:
             parameter = self.graph.parameters[path]
             layer = layers.Parameter(parameter.array.shape, trainable=parameter.trainable, name=keras_name(path))
-            self._held[path] = layer(self.input)
+            self._held[path] = layer(self.inputs[0])
             self.bindings[path] = Binding(path, layer.name, "value")
         value = self._held[path]
         if not pattern:
             return value
         from bakeoff.graph.lowering import permutation
 
-        return keras.ops.transpose(value, permutation(pattern))
+        order = permutation(pattern)
+        return value if order == tuple(range(len(order))) else keras.ops.transpose(value, order)
 
     def constant(self, array: Array) -> Any:
         return keras.ops.convert_to_tensor(array)

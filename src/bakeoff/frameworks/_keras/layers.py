@@ -1,11 +1,23 @@
-"""The Keras layers that Keras lacks: what other libraries do, said in keras.ops; registered, so that `.keras` files load."""
+"""The Keras layers that Keras lacks: what other libraries do, in keras.ops; registered, so that `.keras` files load."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
+
+
+def same_pad(x: Any, axis: int, span: int, stride: int) -> tuple[Any, Any]:
+    """Cells before and after an axis for TensorFlow's "same"; integers where the size is known, else tensors."""
+    size = x.shape[axis]
+    if size is not None:
+        total = max((-(-size // stride) - 1) * stride + span - size, 0)
+    else:
+        size = ops.shape(x)[axis]
+        total = ops.maximum((-(-size // stride) - 1) * stride + span - size, 0)
+    return total // 2, total - total // 2
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")
@@ -86,6 +98,10 @@ class GroupedConv2D(keras.layers.Conv2D):
     without oneDNN). With stride and dilation together, stride 1 is computed and then subsampled (Keras refuses both).
     """
 
+    def __init__(self, filters: int, kernel_size: Any, *, dilation_rate: Any = (1, 1), **settings: Any) -> None:
+        super().__init__(filters, kernel_size, **settings)
+        self.dilation_rate = tuple(dilation_rate)  # Keras's own check refuses it beside a stride
+
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         both = max(self.strides) > 1 and max(self.dilation_rate) > 1
         strides = (1, 1) if both else self.strides
@@ -96,7 +112,16 @@ class GroupedConv2D(keras.layers.Conv2D):
             for part, piece in zip(parts, kernels, strict=True)
         ]
         y = ops.concatenate(done, axis=-1) if len(done) > 1 else done[0]
-        return y[:, :: self.strides[0], :: self.strides[1]] if both else y
+        if not both:
+            return y
+        return y[:, self._first(inputs, 0) :: self.strides[0], self._first(inputs, 1) :: self.strides[1]]
+
+    def _first(self, inputs: Any, axis: int) -> Any:
+        """Where the strided windows begin among those of stride 1: "same" pads both differently."""
+        if self.padding != "same":
+            return 0
+        span, stride = self.dilation_rate[axis] * (self.kernel_size[axis] - 1) + 1, self.strides[axis]
+        return (span - 1) // 2 - same_pad(inputs, axis + 1, span, stride)[0]
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")
@@ -121,3 +146,114 @@ class Parameter(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "shape": self.size}
+
+
+@keras.saving.register_keras_serializable(package="bakeoff")
+class Gelu(keras.layers.Layer):
+    """The exact or the tanh form of gelu, with constants in the dtype of its input (tf.nn.gelu's are float32)."""
+
+    def __init__(self, form: str = "exact", **settings: Any) -> None:
+        super().__init__(**settings)
+        self.form = form
+
+    def call(self, inputs: Any) -> Any:
+        def number(value: float) -> Any:
+            return ops.convert_to_tensor(value, dtype=inputs.dtype)
+
+        half, one = number(0.5), number(1.0)
+        if self.form == "tanh":
+            cubed = inputs * inputs * inputs
+            return (
+                half * inputs * (one + ops.tanh(number(math.sqrt(2 / math.pi)) * (inputs + number(0.044715) * cubed)))
+            )
+        return half * inputs * (one + ops.erf(inputs * number(math.sqrt(0.5))))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "form": self.form}
+
+
+@keras.saving.register_keras_serializable(package="bakeoff")
+class DropPath(keras.layers.Layer):
+    """Drops the whole value of a picture with a probability in training, and scales the others up by 1 / (1 - rate)."""
+
+    def __init__(self, rate: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator() if rate else None
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not training or not self.rate:
+            return inputs
+        shape = (ops.shape(inputs)[0],) + (1,) * (len(inputs.shape) - 1)
+        draw = keras.random.uniform(shape, seed=self.seed_generator)
+        mask = ops.cast(draw >= self.rate, inputs.dtype)
+        return inputs * mask / ops.convert_to_tensor(1 - self.rate, dtype=inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate}
+
+
+@keras.saving.register_keras_serializable(package="bakeoff")
+class AvgPool2D(keras.layers.Layer):
+    """Average pooling with any pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
+
+    def __init__(self, window: Any, stride: Any, pad: Any, count_include_pad: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.window, self.stride, self.count_include_pad = tuple(window), tuple(stride), count_include_pad
+        self.pad = pad if pad == "same" else tuple(pad)
+
+    def call(self, inputs: Any) -> Any:
+        y = self._pool(inputs, inputs)
+        return y if self.count_include_pad else y / self._pool(ops.ones_like(inputs[:1, :, :, :1]), inputs)
+
+    def _pool(self, x: Any, inputs: Any) -> Any:
+        if self.pad == "same":
+            rows, columns = (same_pad(inputs, axis + 1, self.window[axis], self.stride[axis]) for axis in (0, 1))
+        else:
+            rows, columns = self.pad[:2], self.pad[2:]
+        padded = ops.pad(x, ((0, 0), rows, columns, (0, 0)))
+        return ops.average_pool(padded, self.window, self.stride, "valid", data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        sizes = []
+        for axis, size in enumerate(input_shape[1:3]):
+            span, step = self.window[axis], self.stride[axis]
+            if size is not None:
+                same = self.pad == "same"
+                size = -(-size // step) if same else (size + sum(self.pad[2 * axis : 2 * axis + 2]) - span) // step + 1
+            sizes.append(size)
+        return (input_shape[0], *sizes, input_shape[3])
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {
+            "window": self.window,
+            "stride": self.stride,
+            "pad": self.pad,
+            "count_include_pad": self.count_include_pad,
+        }
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="bakeoff")
+class ConstantPad2D(keras.layers.Layer):
+    """Rows and columns (top, bottom, left, right) of a constant around the picture; ZeroPadding2D knows only 0."""
+
+    def __init__(self, pad: Any, value: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.pad, self.value = tuple(pad), value
+
+    def call(self, inputs: Any) -> Any:
+        top, bottom, left, right = self.pad
+        return ops.pad(inputs, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=self.value)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pad": self.pad, "value": self.value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import nn
@@ -16,7 +16,14 @@ class BatchNorm(nn.BatchNorm2d):
     """
 
     def __init__(
-        self, channels: int, epsilon: float, momentum: float, affine: bool, *, variance: str = "unbiased", statistics: str = "batch"
+        self,
+        channels: int,
+        epsilon: float,
+        momentum: float,
+        affine: bool,
+        *,
+        variance: str = "unbiased",
+        statistics: str = "batch",
     ) -> None:
         super().__init__(channels, epsilon, momentum, affine)
         self.variance, self.statistics = variance, statistics
@@ -46,8 +53,55 @@ class BatchNorm(nn.BatchNorm2d):
         return f"{super().extra_repr()}, variance={self.variance}, statistics={self.statistics}"
 
 
-def own() -> Any:
-    """This module, as what a scope calls `own`."""
-    import sys
+class DropPath(nn.Module):
+    """Drops the whole value of a picture with a probability in training, and scales the others up by 1 / (1 - rate)."""
 
-    return sys.modules[__name__]
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.rate:
+            return x
+        keep = 1 - self.rate
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.dim() - 1)).bernoulli_(keep)
+        return x * mask / keep
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+class AvgPool2d(nn.Module):
+    """Average pooling with an uneven pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
+
+    def __init__(
+        self,
+        window: tuple[int, int],
+        stride: tuple[int, int],
+        pad: Literal["same"] | tuple[int, int, int, int],
+        count_include_pad: bool,
+    ) -> None:
+        super().__init__()
+        self.window, self.stride, self.pad, self.count_include_pad = window, stride, pad, count_include_pad
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sides = self._sides(x)
+        y = F.avg_pool2d(F.pad(x, sides), self.window, self.stride)
+        if self.count_include_pad:
+            return y
+        inside = x.new_ones((1, 1, x.shape[2], x.shape[3]))
+        return y / F.avg_pool2d(F.pad(inside, sides), self.window, self.stride)
+
+    def _sides(self, x: torch.Tensor) -> list[int]:
+        if self.pad != "same":
+            top, bottom, left, right = self.pad
+            return [left, right, top, bottom]
+        sides = []
+        for size, span, step in zip(reversed(x.shape[2:]), reversed(self.window), reversed(self.stride), strict=True):
+            total = max((-(-size // step) - 1) * step + span - size, 0)
+            sides += [total // 2, total - total // 2]
+        return sides
+
+    def extra_repr(self) -> str:
+        counts = f"count_include_pad={self.count_include_pad}"
+        return f"window={self.window}, stride={self.stride}, pad={self.pad}, {counts}"

@@ -1,0 +1,70 @@
+"""add: the sum of values.
+
+Shape    x1, x2, ... (as NumPy broadcasts)  ->  y = x1 + x2 + ...
+
+Laws     order doesn't matter but for rounding; adding 0 changes nothing
+
+Traps    torch   `x + y`, no module; a captured graph may add in place, into an array that is read again
+         keras   an Add layer where batch sizes agree, `x + y` for a bare parameter: merging layers refuse those
+         layout  a bare (C,) lies along the last of (N, H, W, C), which is the second of torch's (N, C, H, W): the
+                 builder reshapes it to (1, C, 1, 1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+from bakeoff.ops._broadcast import broadcast, constants_refused, mergeable
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    return broadcast(shapes, "add")
+
+
+def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
+    y: Array = reduce(add, inputs)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return reduce(add, inputs)
+
+
+def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    if not mergeable(scope.shapes):
+        return reduce(add, inputs)
+    return scope.helper(scope.lib.layers.Add(name=scope.name), *inputs, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return reduce(lambda left, right: scope.emit("Add", [left, right]), inputs)
+
+
+def from_aten(x: Any, other: Any, **_: Any) -> Attributes:
+    constants_refused("add", other)
+    return Attributes()
+
+
+FROM_TORCH = {"aten.add.Tensor": from_aten, "aten.add_.Tensor": from_aten}
+CASES = {
+    "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "vectors": Case(((3, 7), (3, 7)), Attributes()),
+    "a channel's term for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
+MUTATIONS: dict[str, Any] = {}
+GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}

@@ -1,0 +1,76 @@
+"""concat: values side by side along an axis.
+
+Shape    x1, x2, ... of the same shape but for `axis`  ->  y; its size along `axis` is the sum of theirs
+
+Laws     the inputs lie in y unchanged, one after the other
+
+Traps    axis    channels are the last axis here and in Keras, the second in torch
+         order   flattened pictures can't be joined in torch's feature order (C, H, W) and be taken for (H, W, C): the
+                 builder puts the features in order before it joins them
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axis` counts canonically: channels last."""
+
+    axis: int = -1
+
+
+def shape(a: Attributes, first: Shape, *others: Shape) -> Shape:
+    axis = a.axis % len(first)
+    total = first[axis]
+    for other in others:
+        if len(other) != len(first) or (*other[:axis], *other[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
+            raise UnsupportedError(f"concat: {first} and {other} differ in more than axis {axis}")
+        total = total + other[axis]
+    return (*first[:axis], total, *first[axis + 1 :])
+
+
+def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
+    return np.concatenate(inputs, a.axis)
+
+
+def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return scope.lib.cat(list(inputs), scope.axis(a.axis))
+
+
+def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    if len(inputs) == 1:
+        return inputs[0]
+    return scope.helper(scope.lib.layers.Concatenate(scope.axis(a.axis), name=scope.name), *inputs, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return scope.emit("Concat", list(inputs), axis=scope.axis(a.axis))
+
+
+def from_aten(inputs: Any, axis: int = 0) -> Attributes:
+    """The axis as torch counts it: capture turns it into the canonical one."""
+    return Attributes(axis)
+
+
+FROM_TORCH = {"aten.cat.default": from_aten}
+CASES = {
+    "channels": Case(((2, 3, 4, 5), (2, 3, 4, 2)), Attributes()),
+    "rows": Case(((2, 3, 4, 5), (2, 1, 4, 5), (2, 2, 4, 5)), Attributes(1)),
+    "columns": Case(((2, 3, 3, 5), (2, 3, 3, 5)), Attributes(2)),
+    "vectors": Case(((3, 7), (3, 2)), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
+MUTATIONS: dict[str, Any] = {"axis": 1}
+GAPS: dict[str, str] = {}

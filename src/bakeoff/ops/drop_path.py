@@ -1,0 +1,79 @@
+"""drop_path: in training the whole value of a picture is dropped with the probability `rate`; also called stochastic
+depth.
+
+Shape    x  ->  y of the same shape
+         train     y = mask x / (1 - rate), mask 1 with probability 1 - rate, else 0; drawn for each picture
+         predict   y = x
+         Huang et al., 2016, scaled in training as timm and Keras applications do
+
+Laws     the expected y is x; rate 0 changes nothing; one picture's values are all kept or all dropped
+
+Traps    torch   no module of torch itself: timm has DropPath, torchvision StochasticDepth("row"); a small one is used
+         keras   no layer either: Dropout with noise_shape (None, 1, 1, 1) is the same, and needs the rank; a small
+                 one is used
+         masks   random streams can't be made to agree between libraries (see dropout)
+         onnx    predicts alone: nothing is left of it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+RANDOM = True  # in training, unless the rate is 0
+
+
+@dataclass(frozen=True)
+class Attributes:
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise UnsupportedError(f"drop_path: the rate {self.rate} is not at least 0 and below 1")
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def mask_shape(x: tuple[int, ...]) -> tuple[int, ...]:
+    """One draw for each picture."""
+    return (x[0], *(1 for _ in x[1:]))
+
+
+def truth(mode: Mode, a: Attributes, x: Array) -> Array:
+    if not mode.train or not a.rate:
+        return x
+    if mode.mask is None:
+        raise UnsupportedError("drop_path: the truth of a training pass needs Mode(mask=...)")
+    y: Array = x * mode.mask(mask_shape(x.shape), 1 - a.rate).astype(x.dtype) / (1 - a.rate)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.own.DropPath(a.rate), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.own.DropPath(a.rate, name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return x
+
+
+FROM_TORCH: dict[str, Any] = {}  # a pattern of several nodes, found by capture
+CASES = {
+    "predict": Case(((2, 3, 4, 5),), Attributes(0.2)),
+    "train, rate 0": Case(((3, 7),), Attributes(0.0), train=True),
+    "train": Case(((200, 1, 2, 3),), Attributes(0.2), train=True),
+}
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"rate": 0.3}
+GAPS = {"the same mask in both libraries": "never: their random streams differ"}

@@ -1,0 +1,67 @@
+"""hard_sigmoid: a sigmoid in three straight pieces.
+
+Shape    x  ->  y of the same shape, y = min(max(x + 3, 0), 6) / 6
+
+Laws     0 <= y <= 1; hard_sigmoid(-x) = 1 - hard_sigmoid(x); y = 0 below -3 and 1 above 3
+
+Traps    keras   Keras 2 had the slope 0.2 (from -2.5 to 2.5); Keras 3 has torch's 1/6
+         onnx    HardSigmoid's alpha is 0.2 by default and a float32: in float64 the pieces are written out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Hardsigmoid(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("hard_sigmoid", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.dtype != "float64":
+        return scope.emit("HardSigmoid", [x], alpha=1 / 6, beta=0.5)
+    three, low, six = (scope.constant(np.asarray(number, scope.dtype)) for number in (3, 0, 6))
+    return scope.emit("Div", [scope.emit("Clip", [scope.emit("Add", [x, three]), low, six]), six])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+FROM_TORCH = {"aten.hardsigmoid.default": from_aten, "aten.hardsigmoid_.default": from_aten}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
+}
+# a sum and a quotient
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}

@@ -1,0 +1,65 @@
+"""hardswish: x times its own hard_sigmoid.
+
+Shape    x  ->  y of the same shape, y = x min(max(x + 3, 0), 6) / 6
+
+Laws     y = 0 below -3 and x above 3; hardswish(x) - hardswish(-x) = x
+
+Traps    keras   called hard_silu, with hard_swish as a second name
+         onnx    HardSwish came with opset 14
+         slope   at -3 and 3 it jumps, and libraries may take either side there
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = x * (np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Hardswish(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("hard_silu", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("HardSwish", [x])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+FROM_TORCH = {"aten.hardswish.default": from_aten, "aten.hardswish_.default": from_aten}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
+}
+# hard_sigmoid's sum and quotient, and a product
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}

@@ -1,0 +1,71 @@
+"""mul: the product of values, cell by cell.
+
+Shape    x1, x2, ... (as NumPy broadcasts)  ->  y = x1 x2 ...
+
+Laws     order doesn't matter but for rounding; a product with (N, 1, 1, C) scales channels (squeeze and excitation)
+
+Traps    torch   `x * y`, no module; a captured graph may multiply in place, into an array that is read again
+         keras   a Multiply layer where batch sizes agree, `x * y` for a bare parameter (a layer scale): merging layers
+                 refuse those
+         layout  a bare (C,) lies along the last of (N, H, W, C), which is the second of torch's (N, C, H, W): the
+                 builder reshapes it to (1, C, 1, 1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import mul
+from typing import Any
+
+from bakeoff.ops._broadcast import broadcast, constants_refused, mergeable
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    return broadcast(shapes, "mul")
+
+
+def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
+    y: Array = reduce(mul, inputs)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return reduce(mul, inputs)
+
+
+def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    if not mergeable(scope.shapes):
+        return reduce(mul, inputs)
+    return scope.helper(scope.lib.layers.Multiply(name=scope.name), *inputs, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return reduce(lambda left, right: scope.emit("Mul", [left, right]), inputs)
+
+
+def from_aten(x: Any, other: Any, **_: Any) -> Attributes:
+    constants_refused("mul", other)
+    return Attributes()
+
+
+FROM_TORCH = {"aten.mul.Tensor": from_aten, "aten.mul_.Tensor": from_aten}
+CASES = {
+    "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "vectors": Case(((3, 7), (3, 7)), Attributes()),
+    "a channel's factor for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
+MUTATIONS: dict[str, Any] = {}
+GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}

@@ -1,0 +1,74 @@
+"""relu6: the positive part, cut at 6.
+
+Shape    x  ->  y of the same shape, y = min(max(x, 0), 6)
+
+Laws     0 <= y <= 6; relu6(relu6(x)) = relu6(x)
+
+Traps    torch   captured, it may be called hardtanh with bounds 0 and 6
+         keras   a ReLU layer with max_value=6; the functions of keras.activations have no layer of their own
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.clip(x, np.zeros((), x.dtype), np.asarray(6, x.dtype))
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.ReLU6(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.ReLU(max_value=6.0, name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    low, high = (scope.constant(np.asarray(bound, scope.dtype)) for bound in (0, 6))
+    return scope.emit("Clip", [x, low, high])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+def from_hardtanh(x: Any, low: float = -1.0, high: float = 1.0) -> Attributes:
+    if (low, high) != (0, 6):
+        raise UnsupportedError(f"hardtanh with bounds {low} and {high} (only 0 and 6, which is relu6)")
+    return Attributes()
+
+
+FROM_TORCH = {
+    "aten.relu6.default": from_aten,
+    "aten.relu6_.default": from_aten,
+    "aten.hardtanh.default": from_hardtanh,
+    "aten.hardtanh_.default": from_hardtanh,
+}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}

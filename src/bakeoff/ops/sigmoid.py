@@ -1,0 +1,64 @@
+"""sigmoid: the logistic function.
+
+Shape    x  ->  y of the same shape, y = 1 / (1 + exp(-x))
+
+Laws     0 <= y <= 1; sigmoid(-x) = 1 - sigmoid(x); the slope is y (1 - y)
+
+Traps    loss    a net that ends in it should be trained from its logits: binary_cross_entropy takes them
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    e = np.exp(-np.abs(x))  # never above 1
+    y: Array = np.where(x < 0, e, np.ones((), x.dtype)) / (1 + e)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Sigmoid(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("sigmoid", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Sigmoid", [x])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+FROM_TORCH = {"aten.sigmoid.default": from_aten, "aten.sigmoid_.default": from_aten}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes()),
+}
+# an exponential, a sum and a quotient: a few ulps
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}

@@ -1,0 +1,65 @@
+"""silu: x times its own sigmoid; also called swish.
+
+Shape    x  ->  y of the same shape, y = x / (1 + exp(-x))
+
+Laws     silu(x) - silu(-x) = x; y >= -0.2785
+
+Traps    onnx    has no operator for it before opset 24: Sigmoid and Mul
+         names   torch.nn.SiLU, keras.activations.silu and swish, tf.nn.silu: one function (beta = 1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    e = np.exp(-np.abs(x))
+    y: Array = x * (np.where(x < 0, e, np.ones((), x.dtype)) / (1 + e))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.SiLU(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("silu", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Mul", [x, scope.emit("Sigmoid", [x])])
+
+
+def from_aten(x: Any) -> Attributes:
+    return Attributes()
+
+
+FROM_TORCH = {"aten.silu.default": from_aten, "aten.silu_.default": from_aten}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes()),
+}
+# sigmoid's few ulps, and a product
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}

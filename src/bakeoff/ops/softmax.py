@@ -1,0 +1,69 @@
+"""softmax: positive numbers that sum to 1 along an axis, in proportion to the exponentials.
+
+Shape    x  ->  y of the same shape, y = exp(x - max x) / sum exp(x - max x) along `axis`
+
+Laws     softmax(x + c) = softmax(x); sums to 1
+
+Traps    loss    a net that ends in it should be trained from its logits: softmax_cross_entropy takes them; Keras's
+                 cross-entropy of probabilities clips at 1e-7
+         keras   many example nets put it into the last dense layer, torch's never do
+         axis    the last of (N, H, W, C) is the second of torch's (N, C, H, W)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axis` counts canonically: channels last."""
+
+    axis: int = -1
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    e = np.exp(x - x.max(a.axis, keepdims=True))
+    y: Array = e / e.sum(a.axis, keepdims=True)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Softmax(scope.axis(a.axis)), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Softmax(scope.axis(a.axis), name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Softmax", [x], axis=scope.axis(a.axis))
+
+
+def from_aten(x: Any, axis: int, dtype: Any = None) -> Attributes:
+    """The axis as torch counts it: capture turns it into the canonical one."""
+    return Attributes(axis)
+
+
+FROM_TORCH = {"aten.softmax.int": from_aten, "aten._softmax.default": from_aten}
+CASES = {
+    "classes": Case(((3, 7),), Attributes()),
+    "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),
+    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+}
+TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"axis": 2}
+GAPS: dict[str, str] = {}

@@ -1,0 +1,182 @@
+"""Every operator page on this framework: values, state, gradients, weights back, and that wrong attributes show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from harness import Pass, case_inputs, cases, mask_of, native, one_node, relative, slots_of, truth_of
+
+from bakeoff import ops
+from bakeoff.errors import UnsupportedError
+from bakeoff.graph import Graph
+from bakeoff.ops import page
+from bakeoff.ops._page import Case, Mode
+from bakeoff.schemas import Array
+
+DTYPES = ("float32", "float64")
+CASES = cases()
+IDS = [f"{op}: {name}" for op, name in CASES]
+GRADIENT = {"float32": 2e-4, "float64": 1e-7}  # central differences in float64 are good to 1e-8; float32 sums to 1e-5
+
+
+@cache
+def ran(
+    framework: str, op: str, name: str, dtype: str
+) -> tuple[Case, Graph, list[Array], Array, Pass, dict[str, Array]]:
+    """A case on a native net, once for all tests."""
+    case, inputs = case_inputs(op, name, dtype)
+    graph = one_node(op, case, dtype)
+    net = native(framework, graph, dtype)
+    before = net.arrays()
+    shape = page(op).shape(case.attributes, *case.inputs)
+    cotangent = np.random.default_rng(3).normal(size=shape).astype(dtype)
+    return case, graph, inputs, cotangent, net.run(inputs, case.train, cotangent), before
+
+
+def mode_mask(op: str, case: Case, output: Array) -> Any:
+    return mask_of(op, output) if case.train and getattr(page(op), "RANDOM", False) else None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("op", "name"), CASES, ids=IDS)
+def test_forward_is_the_truth(framework: str, op: str, name: str, dtype: str) -> None:
+    case, graph, inputs, _, done, _ = ran(framework, op, name, dtype)
+    expected = truth_of(op, case, inputs, slots_of(graph), mode_mask(op, case, done.output))
+    assert done.output.dtype == expected.dtype == dtype
+    assert relative(done.output, expected) <= page(op).TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("op", "name"), CASES, ids=IDS)
+def test_gradients_are_those_of_the_truth(framework: str, op: str, name: str, dtype: str) -> None:
+    case, graph, inputs, cotangent, done, _ = ran(framework, op, name, dtype)
+    mask = mode_mask(op, case, done.output)
+    values = {str(i): x.astype("float64") for i, x in enumerate(inputs)} | {
+        f"node.{slot}": array.astype("float64") for slot, array in slots_of(graph).items()
+    }
+    found = {str(i): g for i, g in enumerate(done.inputs)} | done.parameters
+
+    def total(values: dict[str, Array]) -> float:
+        chosen = [values[str(i)] for i in range(len(inputs))]
+        slots = {path.removeprefix("node."): array for path, array in values.items() if path.startswith("node.")}
+        return float((truth_of(op, case, chosen, slots, mask) * cotangent).sum())
+
+    rng, step = np.random.default_rng(4), 1e-6
+    for key, gradient in found.items():
+        for _ in range(2):
+            direction = rng.normal(size=values[key].shape)
+            ahead = total({**values, key: values[key] + step * direction})
+            behind = total({**values, key: values[key] - step * direction})
+            expected = (ahead - behind) / (2 * step)
+            scale = np.linalg.norm(gradient) * np.linalg.norm(direction) + 1e-2
+            assert abs((gradient * direction).sum() - expected) <= GRADIENT[dtype] * scale, key
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("op", "name"), [pair for pair in CASES if hasattr(page(pair[0]), "update")])
+def test_state_moves_as_the_page_says(framework: str, op: str, name: str, dtype: str) -> None:
+    case, graph, inputs, _, done, _ = ran(framework, op, name, dtype)
+    expected = page(op).update(Mode(case.train), case.attributes, *inputs, **slots_of(graph))
+    for slot, array in expected.items():
+        assert relative(done.after[f"node.{slot}"], array) <= page(op).TOLERANCE[dtype], slot
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("op", "name"), [pair for pair in CASES if hasattr(page(pair[0]), "parameters")])
+def test_weights_come_back_bit_for_bit(framework: str, op: str, name: str, dtype: str) -> None:
+    _, graph, _, _, _, before = ran(framework, op, name, dtype)
+    assert before.keys() == graph.parameters.keys()
+    for path, array in graph.arrays().items():
+        assert before[path].dtype == array.dtype
+        assert np.array_equal(before[path], array), path
+
+
+MUTATIONS = [(op, attribute) for op in ops.names() if not hasattr(page(op), "LOSS") for attribute in page(op).MUTATIONS]
+
+
+def differs(framework: str, op: str, name: str, attribute: str) -> bool:
+    """Whether a lowering with a wrong attribute parts from the truth with the right one."""
+    case, inputs = case_inputs(op, name, "float32")
+    wrong = page(op).MUTATIONS[attribute]
+    if getattr(case.attributes, attribute) == wrong:
+        return False
+    right = one_node(op, case, "float32")
+    try:
+        mutant = one_node(op, replace(case, attributes=replace(case.attributes, **{attribute: wrong})), "float32")
+        assert mutant.output_shape  # raises where the shapes do not fit
+        done = native(framework, mutant, "float32").run(inputs, case.train)
+    except (UnsupportedError, IndexError):
+        return False  # not lowered at all: no proof that a value would show
+    mask = mode_mask(op, case, done.output)
+    if relative(done.output, truth_of(op, case, inputs, slots_of(right), mask)) > 10 * page(op).TOLERANCE["float32"]:
+        return True
+    state = page(op).update(Mode(case.train), case.attributes, *inputs, **slots_of(right)) if op == "batch_norm" else {}
+    return any(relative(done.after[f"node.{slot}"], array) > 1e-3 for slot, array in state.items())
+
+
+@pytest.mark.parametrize(("op", "attribute"), MUTATIONS, ids=[f"{op}.{attribute}" for op, attribute in MUTATIONS])
+def test_a_wrong_attribute_is_noticed(framework: str, op: str, attribute: str) -> None:
+    assert any(differs(framework, op, name, attribute) for name in page(op).CASES)
+
+
+LOSSES = [op for op in ops.names() if hasattr(page(op), "LOSS")]
+
+
+def native_losses(framework: str, op: str, attributes: Any, logits: Array, labels: Array) -> tuple[Array, Array]:
+    """Losses, and the gradient of their sum."""
+    if framework == "torch":
+        import torch
+
+        x = torch.tensor(logits, requires_grad=True)
+        losses = page(op).to_torch(torch, attributes, x, torch.tensor(labels))
+        return losses.detach().numpy(), torch.autograd.grad(losses.sum(), x)[0].numpy()
+    import keras
+
+    from bakeoff.frameworks._keras.float64 import enable
+
+    enable()
+    if framework == "jax":
+        import jax
+
+        def total(x: Any) -> Any:
+            losses = page(op).to_keras(keras, attributes, x, labels)
+            return losses.sum(), losses
+
+        gradient, losses = jax.grad(total, has_aux=True)(logits)
+        return np.array(losses), np.array(gradient)
+    import tensorflow as tf
+
+    x = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        losses = page(op).to_keras(keras, attributes, x, tf.constant(labels))
+    return losses.numpy(), tape.gradient(losses, x).numpy()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+@pytest.mark.parametrize(("op", "name"), [(op, name) for op in LOSSES for name in page(op).CASES])
+def test_losses_and_their_gradients(framework: str, op: str, name: str, dtype: str, scale: float) -> None:
+    case, (logits,) = case_inputs(op, name, dtype)
+    logits, labels = logits * np.asarray(scale, dtype), page(op).labels_of(case)
+    losses, gradient = native_losses(framework, op, case.attributes, logits, labels)
+    expected = page(op).truth(Mode(), case.attributes, logits, labels)
+    assert losses.dtype == gradient.dtype == dtype
+    assert relative(losses, expected) <= page(op).TOLERANCE[dtype]
+    wide, direction = logits.astype("float64"), np.random.default_rng(5).normal(size=logits.shape)
+    ahead, behind = (page(op).truth(Mode(), case.attributes, wide + h * direction, labels).sum() for h in (1e-6, -1e-6))
+    assert (gradient * direction).sum() == pytest.approx((ahead - behind) / 2e-6, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize(("op", "attribute"), [(op, attribute) for op in LOSSES for attribute in page(op).MUTATIONS])
+def test_a_wrong_attribute_of_a_loss_is_noticed(framework: str, op: str, attribute: str) -> None:
+    for name in page(op).CASES:
+        case, (logits,) = case_inputs(op, name, "float32")
+        labels, wrong = page(op).labels_of(case), replace(case.attributes, **{attribute: page(op).MUTATIONS[attribute]})
+        losses, _ = native_losses(framework, op, wrong, logits, labels)
+        expected = page(op).truth(Mode(), case.attributes, logits, labels)
+        assert relative(losses, expected) > 10 * page(op).TOLERANCE["float32"]
