@@ -1,0 +1,75 @@
+"""The Typer application, made of the files of this folder."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from bakeoff import registry
+
+HELP = (
+    "One recipe, trained natively in PyTorch, TensorFlow and JAX; the same network, proved; "
+    "which is best for your pictures, measured."
+)
+START = (
+    ("bakeoff data sample digits digits", "handwritten digits, to try things on"),
+    ("bakeoff train digits --recipe mnist-cnn", "a trained classifier, in runs/"),
+    ("bakeoff compare digits --recipe mnist-cnn", "the same net in two frameworks, side by side"),
+    ("bakeoff train PHOTOS", "your own: a folder with one folder of pictures a class"),
+)
+PANELS = ("Make", "Use", "Know")
+
+
+def build(words: Sequence[str] = ()) -> Any:
+    """The application; where the first word is a verb, with that verb alone."""
+    app = typer.Typer(
+        name="bakeoff",
+        add_completion=True,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(epilog=epilog(START), help=HELP)(_options)
+    for name, module in _verbs(words):
+        _add(app, name, module)
+    return app
+
+
+def epilog(examples: Sequence[tuple[str, str]]) -> str:
+    """Examples as the end of a help text: each line of its own, what it does behind it, dim."""
+    width = max(len(line) for line, _ in examples)
+    rows = [f"  {line.ljust(width)}  [dim]{what}[/dim]" for line, what in examples]
+    return "\n\n".join(["[bold]Examples[/bold]", *rows])
+
+
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also BAKEOFF_DEBUG=1).")] = False,
+) -> None:
+    if version:
+        from bakeoff import __version__
+
+        typer.echo(f"bakeoff {__version__}")
+        raise typer.Exit
+
+
+def _verbs(words: Sequence[str]) -> list[tuple[str, ModuleType]]:
+    known = registry.names(__package__ or "bakeoff.cli")
+    first = next((word for word in words if not word.startswith("-")), "").replace("-", "_")
+    chosen = [first] if first in known else list(known)
+    found = [(name.replace("_", "-"), importlib.import_module(f"bakeoff.cli.{name}")) for name in chosen]
+    return sorted(found, key=lambda pair: (PANELS.index(pair[1].PANEL), pair[1].PLACE))
+
+
+def _add(app: typer.Typer, name: str, module: ModuleType) -> None:
+    shown: dict[str, Any] = {"rich_help_panel": module.PANEL, "epilog": epilog(module.EXAMPLES)}
+    if hasattr(module, "GROUP"):
+        app.add_typer(module.GROUP, name=name, no_args_is_help=True, **shown)
+        return
+    app.command(name, no_args_is_help=bool(getattr(module, "NEEDS", True)), **shown)(module.command)

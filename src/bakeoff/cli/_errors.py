@@ -1,0 +1,66 @@
+"""From an exception to at most three lines on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from bakeoff.errors import BakeoffError
+
+LINES = 3
+
+
+def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
+    """Run `work`; the exit code: 0, that of the error, 130 after Ctrl-C.
+
+    Args:
+        work: may raise SystemExit, as Typer does when it ends.
+        debug: let tracebacks through; BAKEOFF_DEBUG=1 does the same.
+    """
+    debug = debug or os.environ.get("BAKEOFF_DEBUG", "") not in ("", "0")
+    try:
+        work()
+    except SystemExit as end:
+        return _code(end)
+    except KeyboardInterrupt:
+        say("stopped")
+        return 130
+    except BrokenPipeError:  # who read our stdout went away: nothing to say, and nowhere to say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except BakeoffError as error:
+        if debug:
+            _traceback(error)
+        say(str(error))
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            _traceback(error)
+        say(f"unexpected: {type(error).__name__}: {_one_line(error)}; run again with --debug")
+        return 1
+    return 0
+
+
+def say(text: str) -> None:
+    """`bakeoff: ` and a message on stderr, at most three lines."""
+    lines = [line for line in text.splitlines() if line.strip()] or ["failed, and said nothing"]
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
+    print("bakeoff: " + "\n         ".join(lines), file=sys.stderr)
+
+
+def _code(end: SystemExit) -> int:
+    if end.code is None:
+        return 0
+    return end.code if isinstance(end.code, int) else 1
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]
+
+
+def _traceback(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error)

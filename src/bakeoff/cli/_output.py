@@ -1,0 +1,70 @@
+"""What goes to stdout (results) and to stderr (everything else)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.schemas import SCHEMA
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object, with its schema number, on one line of stdout; NaN and infinity become null."""
+    sys.stdout.write(json.dumps(_finite({"schema": SCHEMA, **value}), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def percent(share: float | None) -> str:
+    """`81.8 %`, or a dash."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def interval(low_high: Any) -> str:
+    """`95 % interval 75.2 to 87.0`."""
+    low, high = low_high
+    return f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
+
+
+def seconds(value: float) -> str:
+    """`4.3 s`, `2 min 05 s`, `1 h 02 min`."""
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def count(value: float) -> str:
+    """`16,879`; below 10 with one digit behind the point."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def shell(word: object) -> str:
+    """A word as a shell takes it."""
+    import shlex
+
+    return shlex.quote(str(word))

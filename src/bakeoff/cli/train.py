@@ -1,0 +1,119 @@
+"""`bakeoff train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from bakeoff.cli import _options as options
+
+if TYPE_CHECKING:
+    from bakeoff.train.api import Trained
+
+PANEL, PLACE = "Make", 2
+EXAMPLES = (
+    ("bakeoff train photos", "the embedded backbone under a new head: seconds to minutes on a laptop"),
+    ("bakeoff train photos --phases probe,finetune", "then the whole net"),
+    ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
+    ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
+    ("bakeoff train photos --json > result.json", "for programs"),
+)
+
+
+def command(
+    data: options.DataPath,
+    recipe: options.RecipeName = "photos",
+    overrides: options.Overrides = None,
+    framework: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."),
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")] = None,
+    phases: Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")] = None,
+    seed: options.Seed = None,
+    run: options.RunFolder = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of weights and steps.")] = "float32",
+    threads: options.Threads = None,
+    bad_files: Annotated[
+        Literal["fail", "exclude"] | None,
+        typer.Option("--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."),
+    ] = None,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a classifier on the pictures of DATA, and leave a run folder behind."""
+    from bakeoff.cli._clock import began
+    from bakeoff.cli._output import print_json
+    from bakeoff.cli._progress import progress
+    from bakeoff.train.api import train
+
+    changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
+    with progress() as listen:
+        trained = train(
+            data,
+            recipe,
+            framework=framework,
+            run=run,
+            overrides=changes,
+            phases=options.listed(phases, "--phases"),
+            backbone=backbone,
+            until=until,
+            seed=seed,
+            device=device,
+            precision=precision,
+            threads=threads,
+            listen=listen,
+            began=began(),
+        )
+    if json:
+        print_json(trained.result)
+    else:
+        _summary(trained, data, recipe)
+
+
+def _summary(trained: Trained, data: Path, recipe: str) -> None:
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+
+    result, console = trained.result, out.console()
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim")
+    rows.add_column()
+    for split in ("test", "validation"):
+        scored = result[split]
+        if scored["accuracy"] is not None:
+            text = f"{out.percent(scored['accuracy'])} of {scored['num']:,} pictures, {out.interval(scored['accuracy_interval'])}"
+            rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
+    rows.add_row("trained on", f"{result['num_train']:,} pictures, {len(result['classes'])} classes")
+    if result["excluded"]:
+        rows.add_row("left out", f"{len(result['excluded'])} bad files, listed in run.json")
+    rows.add_row("time", f"{out.seconds(result['wall_s'])} ({_phases(result)})")
+    rows.add_row("run", out.shell(trained.path))
+    console.print()
+    name = result["model"] or result["backbone"]
+    console.print(f"[bold]{name}[/bold] in {out.FRAMEWORKS.get(result['framework'], result['framework'])}, {result['parameters']:,} parameters")
+    console.print(rows)
+    _next(trained, data, recipe)
+
+
+def _phases(result: dict[str, Any]) -> str:
+    from bakeoff.cli import _output as out
+
+    parts = [f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result["phases"]]
+    return "; ".join(parts)
+
+
+def _next(trained: Trained, data: Path, recipe: str) -> None:
+    from bakeoff.cli import _output as out
+
+    run, console = out.shell(trained.path), out.console()
+    console.print("\n[dim]Next[/dim]")
+    console.print(f"  bakeoff predict {run} PICTURES", markup=False)
+    if any(phase["name"] == "finetune" for phase in trained.result["phases"]):
+        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}", markup=False)
+    console.print(f"  bakeoff report {run}", markup=False)
