@@ -1,8 +1,8 @@
 """A bundle on disk, and as a value.
 
-    bundle/
-      bundle.json           schema, graph, signature, class names, recipe, scores, hashes, environment
-      weights.safetensors   the canonical arrays by path
+bundle/
+  bundle.json           schema, graph, signature, class names, recipe, scores, hashes, environment
+  weights.safetensors   the canonical arrays by path
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def read(path: str | Path) -> Bundle:
         )
     arrays = _arrays(folder / WEIGHTS_NAME)
     if weights_sha256(arrays) != value.get("weights_sha256"):
-        raise CorruptError(f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew.")
+        raise CorruptError(
+            f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew."
+        )
     try:
         return Bundle(
             graph=serialize.from_json(value["graph"], arrays),
@@ -54,7 +56,9 @@ def read(path: str | Path) -> Bundle:
             extra=value["extra"],
         )
     except (KeyError, TypeError) as error:
-        raise CorruptError(f"{folder / JSON_NAME}: {error!r} is missing or of the wrong kind: edited? Copy it anew.") from None
+        raise CorruptError(
+            f"{folder / JSON_NAME}: {error!r} is missing or of the wrong kind: edited? Copy it anew."
+        ) from None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
+from bakeoff.errors import DataError
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import SCHEMA
@@ -18,22 +19,34 @@ from bakeoff.schemas import SCHEMA
 def write(folder: str | Path, bundle: Bundle) -> Path:
     """Write a bundle into a new folder: under a temporary name first, synced, then renamed.
 
-    An older bundle of the same name is replaced.
+    An older bundle of the same name is replaced once the new one is whole.
+
+    Raises:
+        DataError: it can't be written; names the path and the size.
     """
     from safetensors.numpy import save_file
 
     target = Path(folder)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
     arrays = {path: np.ascontiguousarray(array) for path, array in bundle.graph.arrays().items()}
-    save_file(arrays, str(temporary / WEIGHTS_NAME))
-    (temporary / JSON_NAME).write_text(json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    for name in (WEIGHTS_NAME, JSON_NAME):
-        _sync(temporary / name)
-    if target.exists():
-        shutil.rmtree(target)
-    os.replace(temporary, target)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(arrays, str(temporary / WEIGHTS_NAME))
+        text = json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n"
+        (temporary / JSON_NAME).write_text(text, encoding="utf-8")
+        for name in (WEIGHTS_NAME, JSON_NAME):
+            _sync(temporary / name)
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+    except OSError as error:
+        needed = sum(array.nbytes for array in arrays.values()) / 2**20
+        raise DataError(f"{target}: {error.strerror or error}. It needs {needed:.1f} MiB there.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     if os.name == "posix":
         _sync(target.parent)
     return target

@@ -1,0 +1,68 @@
+"""Runtimes: load a file that somebody exported, predict. One file each; the folder is the registry.
+
+An entry has `accepts(path)`, which looks at names alone, and `load(path, threads)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bakeoff import registry
+from bakeoff.errors import DataError
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.runtimes._metadata import KEY, decode
+from bakeoff.runtimes._runtime import Runtime
+
+__all__ = ["Opened", "Runtime", "names", "open_file", "recognise"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that is ready to predict.
+
+    Attributes:
+        runtime: gives logits for normalised pictures.
+        signature: how a picture is prepared.
+        classes: names, in the order of the logits (two names for one binary logit).
+        loss: softmax_cross_entropy or binary_cross_entropy: how logits become probabilities.
+        path: where it came from.
+    """
+
+    runtime: Runtime
+    signature: Signature
+    classes: tuple[str, ...]
+    loss: str
+    path: Path
+
+
+def names() -> tuple[str, ...]:
+    """The runtimes that have a file."""
+    return registry.names(__name__)
+
+
+def recognise(path: Path) -> str | None:
+    """The runtime that takes a file or folder, by its name; None where none does."""
+    if not path.exists():
+        return None
+    return next((name for name in names() if registry.load(__name__, name).accepts(path)), None)
+
+
+def open_file(path: str | Path, threads: int | None = None) -> Opened:
+    """An exported model: `.onnx`, `.pt2`, `.keras` or a SavedModel folder; runs and bundles: `evaluate.opening`.
+
+    Raises:
+        DataError: it is none of them, or was not exported by Bakeoff.
+        MissingDependencyError: the library that runs it is not installed.
+        CorruptError: it is damaged.
+    """
+    path = Path(path)
+    name = recognise(path)
+    if name is None:
+        found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
+        raise DataError(
+            f"{path}: {found}.\nExpected a run folder, a bundle, a .onnx, .pt2 or .keras file, or a SavedModel folder."
+        )
+    runtime: Runtime = registry.load(__name__, name).load(path, threads)
+    said = decode(runtime.metadata.get(KEY), str(path))
+    return Opened(runtime, said.signature, said.classes, said.loss, path)

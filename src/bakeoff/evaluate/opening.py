@@ -1,0 +1,27 @@
+"""Opens whatever can predict: a run folder, a bundle, or a file that was exported from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bakeoff import bundle, runtimes
+from bakeoff.runtimes import Opened, onnxruntime
+
+
+def open_model(path: str | Path, threads: int | None = None) -> Opened:
+    """A model that is ready to predict; runs and bundles go through ONNX Runtime.
+
+    Args:
+        path: a run folder, a bundle, a `.onnx`, `.pt2` or `.keras` file, or a SavedModel folder.
+        threads: inside an operator; None: the library's own choice.
+
+    Raises:
+        DataError: it is none of them.
+        VersionError: it is of another schema.
+        CorruptError: it is damaged, or holds what must not be executed.
+        MissingDependencyError: the library that runs it is not installed.
+    """
+    if bundle.folder_of(path) is None:
+        return runtimes.open_file(path, threads)
+    read = bundle.read(path)
+    return Opened(onnxruntime.from_graph(read.graph, threads), read.signature, read.classes, read.loss, Path(path))

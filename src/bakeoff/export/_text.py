@@ -1,0 +1,30 @@
+"""What every exported file says about itself."""
+
+from __future__ import annotations
+
+from bakeoff.bundle import Bundle
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.ops._dimension import fixed
+from bakeoff.runtimes import _metadata
+
+
+def text(bundle: Bundle) -> str:
+    """Preprocessing, class names, loss; scores, licence and hash of the weights for people to read."""
+    more = {key: bundle.extra[key] for key in ("licence",) if key in bundle.extra}
+    digest = weights_sha256(bundle.graph.arrays())
+    return _metadata.encode(
+        bundle.signature,
+        bundle.classes,
+        bundle.loss,
+        framework=bundle.framework,
+        scores=dict(bundle.scores),
+        weights_sha256=digest,
+        **more,
+    )
+
+
+def input_shape(bundle: Bundle) -> tuple[int, int, int]:
+    """(height, width, channels) of the net's input; a free size becomes the signature's."""
+    shape = bundle.graph.input_shape
+    height, width = (size if isinstance(size, int) else bundle.signature.size[i] for i, size in enumerate(shape[1:3]))
+    return height, width, fixed(shape[3], "export: the number of channels")

@@ -1,0 +1,64 @@
+"""What an exported file says about itself: one JSON text that each format keeps in its own place.
+
+ONNX          metadata_props["bakeoff"]
+.pt2          extra file "bakeoff.json"
+.keras        NAME.keras.bakeoff.json beside it
+SavedModel    assets.extra/bakeoff.json
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.errors import CorruptError, DataError, UsageError, VersionError
+from bakeoff.preprocessing.signature import Signature
+
+KEY = "bakeoff"
+FILE = "bakeoff.json"
+SCHEMA = 1
+LOSSES = ("softmax_cross_entropy", "binary_cross_entropy")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """How pictures become inputs, and logits become names."""
+
+    signature: Signature
+    classes: tuple[str, ...]
+    loss: str
+
+
+def encode(signature: Signature, classes: Sequence[str], loss: str, **more: Any) -> str:
+    """The text; `more` travels along for people to read (scores, licence, hashes)."""
+    value = {"signature": signature.to_json(), "classes": list(classes), "loss": loss}
+    return json.dumps({"schema": SCHEMA, **value, **more}, ensure_ascii=False, sort_keys=True)
+
+
+def decode(text: str | bytes | None, what: str) -> Metadata:
+    """What `encode` wrote.
+
+    Raises:
+        DataError: there is none: the file was not exported by Bakeoff.
+        VersionError: another schema.
+        CorruptError: it was edited.
+    """
+    if not text:
+        raise DataError(
+            f"{what}: it doesn't say how pictures are prepared and what its classes are called.\n"
+            "Export it with Bakeoff (bakeoff export RUN --to FORMAT), and keep the files together."
+        )
+    try:
+        value = json.loads(text)
+        if value["schema"] != SCHEMA:
+            raise VersionError(
+                f"{what}: schema {value['schema']!r}; this version of Bakeoff reads {SCHEMA}. Export it anew."
+            )
+        classes = tuple(value["classes"])
+        if value["loss"] not in LOSSES or not all(isinstance(name, str) for name in classes):
+            raise ValueError(f"loss {value['loss']!r}, classes {classes!r}")
+        return Metadata(Signature.from_json(value["signature"]), classes, value["loss"])
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        raise CorruptError(f"{what}: what it says about itself is damaged ({error}). Export it anew.") from None

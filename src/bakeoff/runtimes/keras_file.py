@@ -1,0 +1,86 @@
+"""Keras's own `.keras` file; what it can't hold lies in NAME.keras.bakeoff.json beside it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bakeoff.errors import CorruptError
+from bakeoff.runtimes._metadata import FILE, KEY
+from bakeoff.runtimes._missing import keras as the_keras
+from bakeoff.runtimes._runtime import FunctionRuntime
+from bakeoff.schemas import Array
+
+SUFFIX = ".keras"
+TRUSTED = ("keras", "bakeoff.frameworks._keras.layers")  # where a layer's class may come from
+
+
+def accepts(path: Path) -> bool:
+    """Whether it is a file of this kind, by its name."""
+    return path.suffix == SUFFIX and path.is_file()
+
+
+def sidecar(path: Path) -> Path:
+    """The file beside a `.keras` file that says how pictures are prepared and what the classes are called."""
+    return path.with_name(f"{path.name}.{FILE}")
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a Keras model."""
+    model.save(str(path))
+
+
+def load(path: Path, threads: int | None = None) -> FunctionRuntime:
+    """The model as a runtime; it takes (N, H, W, C).
+
+    Raises:
+        MissingDependencyError: Keras is not installed.
+        CorruptError: the file is damaged, or holds code or classes that are not Keras's own.
+    """
+    _refuse_foreign(path)
+    keras = the_keras("a .keras file")
+    try:
+        model = keras.saving.load_model(str(path), compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what its parsers raise
+        raise CorruptError(
+            f"{path}: Keras can't load it ({str(error).splitlines()[0][:200]}). Export it anew."
+        ) from None
+
+    def logits(images: Array) -> Array:
+        out: Array = keras.ops.convert_to_numpy(model(images, training=False))
+        return out
+
+    beside = sidecar(path)
+    text = beside.read_text(encoding="utf-8") if beside.is_file() else ""
+    return FunctionRuntime(f"keras-{keras.backend.backend()}", logits, {KEY: text})
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Before Keras sees the file: no lambdas, and no class from elsewhere, which loading would import."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError, RuntimeError) as error:
+        raise CorruptError(f"{path}: not a .keras file, or damaged ({error}). Export it anew.") from None
+    for item in _objects(config):
+        module, name = item.get("module"), item.get("class_name")
+        trusted = module is None or any(module == root or str(module).startswith(f"{root}.") for root in TRUSTED)
+        if not trusted or name in ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer"):
+            raise CorruptError(
+                f"{path}: it holds {module}.{name}, which would run code of the file. It was not loaded."
+            )
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if "class_name" in item:
+                yield item
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
