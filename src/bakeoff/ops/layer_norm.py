@@ -26,7 +26,6 @@ from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "channels_last"
-FEATURES = {"scale": "c", "offset": "c"}
 
 
 @dataclass(frozen=True)

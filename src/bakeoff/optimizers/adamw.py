@@ -72,5 +72,6 @@ CASES = {
     "no decay": Settings(weight_decay=0.0),
     "strong decay": Settings(weight_decay=0.3),
     "large epsilon": Settings(epsilon=1e-3),
+    "short memory": Settings(beta1=0.5, beta2=0.9),
 }
 MUTATIONS: dict[str, Any] = {"beta1": 0.899, "beta2": 0.9989, "epsilon": 1.1e-3, "weight_decay": 0.31}
