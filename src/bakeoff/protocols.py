@@ -106,7 +106,7 @@ class Net(Protocol):
 class Framework(Protocol):
     """`frameworks/NAME/__init__.py`."""
 
-    def build(
+    def native(
         self,
         graph: Any,
         *,

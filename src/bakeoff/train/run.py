@@ -6,7 +6,7 @@
     manifest.json     classes, fingerprint, how many pictures on which side, excluded files
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate
     epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds
-    predictions/      validation.npz, test.npz: logits, labels, records
+    predictions/      validation.npz, test.npz: logits, labels, records, paths (relative to the data)
     bundle/           graph, weights, signature, class names
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.errors import DataError, UsageError, VersionError
 from bakeoff.schemas import SCHEMA, Predictions
@@ -63,10 +64,10 @@ class Run:
         """Write a file whole or not at all."""
         atomic(self.path / name, json.dumps({"schema": SCHEMA, **value}, indent=2, ensure_ascii=False) + "\n")
 
-    def predictions(self, split: str, found: Predictions) -> None:
-        """Keep the logits of a split."""
+    def predictions(self, split: str, found: Predictions, paths: NDArray[np.str_]) -> None:
+        """Keep the logits of a split, and the names of its pictures, relative to the data."""
         target = self.path / "predictions" / f"{split}.npz"
-        np.savez(target, logits=found.logits, labels=found.labels, records=found.records)
+        np.savez(target, logits=found.logits, labels=found.labels, records=found.records, paths=paths)
 
 
 def atomic(path: Path, text: str) -> None:
@@ -115,6 +116,15 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
         return None
     with np.load(path, allow_pickle=False) as arrays:
         return Predictions(arrays["logits"], arrays["labels"], arrays["records"])
+
+
+def read_paths(run: Path, split: str) -> NDArray[np.str_] | None:
+    """The names of the pictures of a split, in the order of its predictions; None where they weren't kept."""
+    path = run / "predictions" / f"{split}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays["paths"] if "paths" in arrays else None
 
 
 def machine() -> dict[str, str]:

@@ -81,7 +81,7 @@ def _finish(
     classes = context.data.classes
     scores = {name: score(found, classes) for name, found in logits.items()}
     for name, found in logits.items():
-        context.run.predictions(name, found)
+        context.run.predictions(name, found, context.data.manifest.paths[found.records])
     environment = {**machine(), **_framework_environment(context.job)}
     context.run.json("environment.json", environment)
     result = _result(context, graph, scores, phases)
@@ -105,6 +105,7 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score], phases: li
     data, model = context.data, context.recipe.model
     return {
         "run": str(context.run.path),
+        "data": str(Path(context.job.data).expanduser().resolve()),
         "framework": context.job.framework,
         "model": model.name,
         "backbone": model.backbone,

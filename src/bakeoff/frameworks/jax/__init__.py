@@ -8,7 +8,7 @@ from typing import Any
 from bakeoff.errors import UsageError
 
 
-def build(
+def native(
     graph: Any,
     *,
     device: str = "cpu",

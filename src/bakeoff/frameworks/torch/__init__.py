@@ -7,7 +7,7 @@ from typing import Any
 from bakeoff.errors import UsageError
 
 
-def build(
+def native(
     graph: Any,
     *,
     device: str = "cpu",

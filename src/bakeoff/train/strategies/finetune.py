@@ -27,7 +27,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
     frozen = prepared(graph.astype(context.job.precision), phase)
     job = context.job
-    net = frameworks.load(job.framework).build(
+    net = frameworks.load(job.framework).native(
         frozen,
         device=job.device,
         precision=job.precision,

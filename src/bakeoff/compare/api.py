@@ -1,0 +1,263 @@
+"""`compare`: one recipe in several frameworks: proved the same, then trained and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bakeoff import frameworks as registered
+from bakeoff.compare import judge
+from bakeoff.compare.method import context_of, is_deep, parity_batches, truth
+from bakeoff.compare.verdict import verdict
+from bakeoff.errors import UsageError
+from bakeoff.metrics.paired import Paired, paired
+from bakeoff.parity import check
+from bakeoff.parity import to_json as certificate_json
+from bakeoff.recipe import to_toml
+from bakeoff.recipe.schema import Recipe
+from bakeoff.schemas import SCHEMA, Array, Certificate, Check
+from bakeoff.train.api import resolve
+from bakeoff.train.channel import Listener, Reporter
+from bakeoff.train.job import Job
+from bakeoff.train.job import check as check_job
+from bakeoff.train.launch import Worker
+from bakeoff.train.run import Run, machine, read_predictions
+
+METHOD = "bakeoff.compare.method:"
+ROUNDS, ROUND_SECONDS = 5, 0.4
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison.
+
+    Attributes:
+        path: its folder; one run folder per framework lies in it.
+        result: what `bakeoff compare --json` prints.
+    """
+
+    path: Path
+    result: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every parity check passed."""
+        return bool(self.result["parity"]["passed"])
+
+
+def compare(
+    data: str | Path,
+    recipe: str | Recipe = "photos",
+    frameworks: Sequence[str] = ("torch", "tensorflow"),
+    *,
+    run: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    listen: Listener | None = None,
+) -> Compared:
+    """Parity, accuracy and speed of one recipe in several frameworks, each in its own process.
+
+    Args:
+        data: pictures, as for `train`.
+        recipe: a name, a file or a Recipe.
+        frameworks: the first is the reference of the float64 checks.
+        run: the folder to write, new; None: under `runs/`.
+        overrides: as `"phases.0.epochs=1"`.
+        seed: of split, start weights and order.
+        listen: gets progress and log messages.
+
+    Raises:
+        UsageError, DataError, MissingDependencyError: as they say.
+    """
+    chosen = resolve(recipe, overrides=overrides, seed=seed)
+    names = _checked(frameworks)
+    path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    jobs = {name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, "float32", threads) for name in names}
+    for job in jobs.values():
+        check_job(job, chosen)
+    if not Path(data).exists():
+        from bakeoff.errors import DataError
+
+        raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
+    comparison = Comparison(jobs, chosen, path, Reporter(listen))
+    return Compared(path, comparison.run())
+
+
+def _checked(names: Sequence[str]) -> list[str]:
+    chosen = list(dict.fromkeys(names))
+    if len(chosen) < 2:
+        raise UsageError(f"compare needs two frameworks or more, got {', '.join(chosen) or 'none'}. As: --frameworks torch,tensorflow")
+    for name in chosen:
+        registered.require(name, "comparing it")
+    return chosen
+
+
+class Comparison:
+    """The steps of a comparison, in order."""
+
+    def __init__(self, jobs: dict[str, Job], recipe: Recipe, path: Path, reporter: Reporter) -> None:
+        self.jobs, self.recipe, self.path, self.reporter = jobs, recipe, path, reporter
+        self.names = list(jobs)
+
+    def run(self) -> dict[str, Any]:
+        """Everything; the object that `compare --json` prints."""
+        context = context_of(self.jobs[self.names[0]], self.reporter)
+        batches = parity_batches(context)
+        self.deep = is_deep(context)
+        folder = Run(self.path).create()
+        (self.path / "predictions").rmdir()
+        with ExitStack() as stack:
+            self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
+            (self.path / "traces").mkdir()
+            prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
+            certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), machine())
+            trained = {name: self._train(name) for name in self.names}
+            timed = self._times()
+        measured = {name: self._measured(name, trained[name], timed[name]) for name in self.names}
+        result = self._result(certificate, measured, prepared, context.data)
+        folder.json("compare.json", result)
+        for trace in (self.path / "traces").iterdir():
+            trace.unlink()
+        (self.path / "traces").rmdir()
+        return {"schema": SCHEMA, **result}
+
+    def _worker(self, name: str, precision: str = "float32") -> Worker:
+        job = self.jobs[name]
+        return Worker(name, device=job.device, threads=job.threads, precision=precision)
+
+    def _call(self, name: str, function: str, worker: Worker | None = None, **arguments: Any) -> Any:
+        chosen = worker or self.workers[name]
+        return chosen.call(METHOD + function, self.reporter.say, **arguments)
+
+    # parity
+
+    def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
+        output = self.path / "traces" / f"{name}-{precision}{'-nudged' if options.get('nudge') else ''}.npz"
+        self.reporter.log(f"parity: {name} in {precision}{' from nudged weights' if options.get('nudge') else ''}")
+        self._call(name, "trace", worker, precision=precision, output=str(output), **options)
+        with np.load(output) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def _double(self, name: str, **options: Any) -> dict[str, Array]:
+        """float64; JAX needs a process of its own for it."""
+        if name != "jax":
+            return self._trace(name, "float64", **options)
+        with self._worker(name, "float64") as worker:
+            self._call(name, "prepare", worker, job=self.jobs[name].to_json())
+            return self._trace(name, "float64", worker, **options)
+
+    def _parity(self, prepared: dict[str, Any], expected: Array) -> list[Check]:
+        first, *others = self.names
+        checks = []
+        for name in others:
+            for what in ("weights", "batches"):
+                differ = float(prepared[name][what] != prepared[first][what])
+                checks.append(check(f"{what}.{name}", differ, 0.0, "SHA-256 of the bytes, equal or not"))
+        single = {name: self._trace(name, "float32") for name in self.names}
+        noisy = self.deep or self._optimizer() != "sgd"
+        nudged = self._trace(first, "float32", nudge=True)
+        spread = judge.Spread(single[first], nudged, self._double(first), self._double(first, nudge=True), noisy)
+        for name in self.names:
+            checks += judge.single(name, single[name], expected, spread)
+        for name in others:
+            checks += judge.double(name, self._double(name), spread)
+        return checks
+
+    def _optimizer(self) -> str:
+        from bakeoff.compare.method import phase_of
+
+        return phase_of(self.recipe).optimizer.name
+
+    # accuracy and speed
+
+    def _train(self, name: str) -> dict[str, Any]:
+        self.reporter.log(f"training in {name}")
+        Run(self.jobs[name].run).create()
+        from bakeoff.train.run import atomic
+
+        atomic(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)
+        result: dict[str, Any] = self.workers[name].call(
+            "bakeoff.train.work:work", self.reporter.say, job=self.jobs[name].to_json(), began=time.time()
+        )
+        return result
+
+    def _times(self) -> dict[str, dict[str, Any]]:
+        """Rounds in turn, so that a change of the machine's speed meets all; the median of the rounds."""
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in self.names}
+        for number in range(ROUNDS):
+            self.reporter.progress("timing", number, ROUNDS, unit="rounds")
+            for name in self.names:
+                rows[name].append(self._call(name, "time_steps", seconds=ROUND_SECONDS))
+        self.reporter.progress("timing", ROUNDS, ROUNDS, unit="rounds")
+        return {name: _medians(found) for name, found in rows.items()}
+
+    def _measured(self, name: str, trained: dict[str, Any], timed: dict[str, Any]) -> dict[str, Any]:
+        split = "test" if trained["test"]["accuracy"] is not None else "validation"
+        return {
+            "accuracy": trained[split]["accuracy"],
+            "accuracy_interval": trained[split]["accuracy_interval"],
+            "accuracy_split": split,
+            **timed,
+            "train_wall_s": sum(phase["wall_s"] for phase in trained["phases"]),
+            "weights_sha256": trained["weights_sha256"],
+            "run": str(self.path / name),
+        }
+
+    def _result(
+        self, certificate: Certificate, measured: dict[str, dict[str, Any]], prepared: dict[str, Any], data: Any
+    ) -> dict[str, Any]:
+        differences = self._paired(measured)
+        parity = certificate_json(certificate)
+        environment = certificate.environment | {k: v for row in prepared.values() for k, v in row["environment"].items()}
+        return {
+            "run": str(self.path),
+            "recipe": self.recipe.title,
+            "data": Path(data.path).name,
+            "classes": list(data.classes),
+            "num_train": len(data.train),
+            "num_test": len(data.test) if data.test is not None else 0,
+            "parity": {"passed": parity["passed"], "checks": parity["checks"]},
+            "frameworks": measured,
+            "differences": {
+                name: {"difference": p.difference, "interval": list(p.interval), "p_value": p.p_value, "num": p.num}
+                for name, p in differences.items()
+            },
+            "environment": environment,
+            "verdict": verdict(certificate.passed, len(certificate.checks), measured, differences),
+        }
+
+    def _paired(self, measured: dict[str, dict[str, Any]]) -> dict[str, Paired]:
+        """Each framework against the most accurate one, on the same pictures."""
+        best = max(self.names, key=lambda name: measured[name]["accuracy"])
+        right = {name: _correct(self.path / name, measured[name]["accuracy_split"]) for name in self.names}
+        return {name: paired(right[best], right[name]) for name in self.names if name != best}
+
+
+def _correct(run: Path, split: str) -> Array:
+    found = read_predictions(run, split)
+    assert found is not None
+    order = np.argsort(found.records)
+    called = found.logits.argmax(1) if found.logits.shape[1] > 1 else (found.logits[:, 0] > 0).astype("int64")
+    result: Array = (called == found.labels)[order]
+    return result
+
+
+def _medians(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    steps = sorted(row["step_ms"] for row in rows)
+    return {
+        "step_ms": median(steps),
+        "step_ms_range": [steps[0], steps[-1]],
+        "images_per_s": median(row["images_per_s"] for row in rows),
+        "batch_size": rows[0]["batch_size"],
+        "compile_s": rows[0]["compile_s"],
+        "peak_memory_bytes": max(row["peak_memory_bytes"] for row in rows),
+    }

@@ -1,0 +1,133 @@
+"""From traces to checks: what was the same, how far, against which tolerance and why.
+
+The reference is the float64 trace of the first framework; NumPy's truth judges the logits. float64 against float64
+decides whether two frameworks do the same mathematics; float32 against the reference says what a user sees, and is held
+against fixed tolerances for shallow nets and plain SGD, and against the measured noise where rounding grows: for deep
+nets, and for Adam, whose g / sqrt(v) turns the sign of a rounding error into a whole step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.parity import check, largest, relative
+from bakeoff.parity.tolerance import FLOAT64, GRADIENTS, LOGITS, LOSSES, NOISE, STATISTICS, with_noise
+from bakeoff.schemas import Array, Check
+
+Trace = Mapping[str, Array]
+NOTHING = 1e-9  # of the largest gradient: a parameter below it has none in exact arithmetic (a bias before batch norm)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far rounding alone carries the first framework.
+
+    Attributes:
+        single: its float32 trace.
+        nudged: float32 again, start weights changed by 1e-6, relative.
+        reference: float64.
+        reference_nudged: float64 again, start weights changed by 1e-15.
+        noisy: whether rounding grows: a deep net, or Adam.
+    """
+
+    single: Trace
+    nudged: Trace
+    reference: Trace
+    reference_nudged: Trace
+    noisy: bool
+
+    @property
+    def nothing(self) -> frozenset[str]:
+        """Parameters whose gradient is nothing but rounding, as the float64 trace has it."""
+        gradients = group(self.reference, "gradient/")
+        top = max((float(np.abs(array).max(initial=0.0)) for array in gradients.values()), default=0.0)
+        return frozenset(path for path, array in gradients.items() if np.abs(array).max(initial=0.0) < NOTHING * top)
+
+    def of(self, key: str) -> float:
+        """The larger of the two for one array: against float64, and against the nudged run."""
+        return max(relative(self.single[key], self.reference[key]), relative(self.nudged[key], self.single[key]))
+
+    def of_all(self, prefix: str) -> float:
+        """The same over the arrays of a group."""
+        pairs = ((self.single, self.reference), (self.nudged, self.single))
+        return max(_worst(a, b, prefix, self.nothing)[0] for a, b in pairs)
+
+    def tolerance(self, base: float, noise: float) -> tuple[float, str]:
+        """The tolerance, and its reason in words."""
+        if not self.noisy or NOISE * noise <= base:
+            return base, f"tolerance fixed; noise floor {noise:.1e}"
+        return with_noise(base, noise), f"tolerance {NOISE:.0f} x the noise floor {noise:.1e}"
+
+
+def group(trace: Trace, prefix: str) -> dict[str, Array]:
+    """The arrays of a group by path."""
+    return {key.removeprefix(prefix): array for key, array in trace.items() if key.startswith(prefix)}
+
+
+def _worst(found: Trace, expected: Trace, prefix: str, nothing: frozenset[str] = frozenset()) -> tuple[float, str]:
+    a, b = group(found, prefix), group(expected, prefix)
+    top = max((float(np.abs(array).max(initial=0.0)) for array in b.values()), default=0.0)
+    return largest(a, b, floor=dict.fromkeys(nothing & set(b), top))
+
+
+def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]:
+    """The checks of one framework in float32: logits, gradients, losses, statistics, evaluation."""
+    reference = spread.reference
+    checks = [
+        check(
+            f"logits.{name}", relative(found["logits"][: len(truth)], truth), LOGITS, "float32 against NumPy in float64"
+        )
+    ]
+    difference, where = _worst(found, reference, "gradient/", spread.nothing)
+    tolerance, why = spread.tolerance(GRADIENTS, spread.of_all("gradient/"))
+    checks.append(check(f"gradients.{name}", difference, tolerance, f"largest at {where or 'none'}; {why}"))
+    tolerance, why = spread.tolerance(LOSSES, _losses(spread))
+    steps = len(reference["losses"])
+    checks.append(check(f"losses.{name}", losses(found, reference), tolerance, f"{steps} steps; {why}"))
+    checks.append(_statistics(name, found, spread))
+    tolerance, why = spread.tolerance(LOSSES, spread.of("evaluation"))
+    checks.append(check(f"evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), tolerance, f"after {steps} steps; {why}"))
+    return checks
+
+
+def losses(found: Trace, expected: Trace) -> float:
+    """The largest relative difference of a loss over the steps."""
+    a, b = np.asarray(found["losses"], "float64"), np.asarray(expected["losses"], "float64")
+    if a.shape != b.shape or not np.isfinite(a).all():
+        return float("inf")
+    return float((np.abs(a - b) / np.abs(b)).max())
+
+
+def _losses(spread: Spread) -> float:
+    return max(losses(spread.single, spread.reference), losses(spread.nudged, spread.single))
+
+
+def _statistics(name: str, found: Trace, spread: Spread) -> Check:
+    if not group(spread.reference, "state/"):
+        return check(f"statistics.{name}", 0.0, STATISTICS, "the net keeps no running statistics")
+    difference, where = _worst(found, spread.reference, "state/")
+    tolerance, why = spread.tolerance(STATISTICS, spread.of_all("state/"))
+    return check(f"statistics.{name}", difference, tolerance, f"largest at {where or 'none'}; {why}")
+
+
+def double(name: str, found: Trace, spread: Spread) -> list[Check]:
+    """float64 against float64: the judge. Everything within 1e-9.
+
+    Statistics alone may ask for more: Adam moves a bias before batch norm by rate * g / (|g| + epsilon) though g is
+    rounding alone, and the running mean follows; then 4 x what rounding does to the first framework itself.
+    """
+    reference = spread.reference
+    gradients, at = _worst(found, reference, "gradient/", spread.nothing)
+    states, where = _worst(found, reference, "state/")
+    noise = _worst(spread.reference_nudged, reference, "state/")[0]
+    detail = f"largest at {where or 'none'}; noise floor {noise:.1e}"
+    return [
+        check(f"float64.logits.{name}", relative(found["logits"], reference["logits"]), FLOAT64),
+        check(f"float64.gradients.{name}", gradients, FLOAT64, f"largest at {at or 'none'}"),
+        check(f"float64.losses.{name}", losses(found, reference), FLOAT64, f"{len(reference['losses'])} steps"),
+        check(f"float64.statistics.{name}", states, with_noise(FLOAT64, noise), detail),
+        check(f"float64.evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), FLOAT64),
+    ]

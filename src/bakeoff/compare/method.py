@@ -1,0 +1,206 @@
+"""What each worker is asked in a comparison: traces of the mathematics, then steps against the clock.
+
+These functions run inside a worker that holds one framework; the parent (`bakeoff.compare.api`) calls them in turn and
+compares. Arrays go through `.npz` files in the run folder, everything else through JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from bakeoff import frameworks
+from bakeoff.graph import Graph, passes
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.recipe import loads
+from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
+from bakeoff.schemas import Array
+from bakeoff.seeds import rng
+from bakeoff.train.channel import Reporter
+from bakeoff.train.context import Context
+from bakeoff.train.job import Job
+from bakeoff.train.run import Run
+from bakeoff.train.schedules import schedule
+from bakeoff.train.setup import start
+from bakeoff.train.strategies.finetune import prepared
+from bakeoff.train.threads import SMALL, multiply_adds, threads_for
+from bakeoff.train.work import read
+
+STEPS, DEEP_STEPS = 20, 4
+DEEP_BATCH, DEEP_TRUTH = 4, 2
+NUDGES = {"float32": 1e-6, "float64": 1e-15}  # relative change of the start weights behind the spread: some roundings
+
+
+def context_of(job: Job, reporter: Reporter) -> Context:
+    """Data, signature and start graph of a job: the same in every process, from NumPy alone."""
+    recipe = loads(job.recipe)
+    data = read(job, recipe, reporter)
+    return Context(job, recipe, data, start(recipe, data, job.seed), Run(job.run), reporter)
+
+
+def phase_of(recipe: Recipe) -> Finetune:
+    """The phase whose steps are compared: the recipe's own, or plain SGD with momentum where it only probes."""
+    for phase in recipe.phases:
+        if isinstance(phase, Finetune):
+            return phase
+    return Finetune(
+        epochs=1,
+        optimizer=OptimizerSettings(name="sgd", momentum=0.9),
+        schedule=ScheduleSettings(peak=0.01),
+        batch_norm="frozen",
+    )
+
+
+def is_deep(context: Context) -> bool:
+    """Whether a step is so large that traces take fewer and smaller ones."""
+    return multiply_adds(context.start.graph) * 64 > 20 * SMALL
+
+
+def parity_batches(context: Context) -> list[tuple[Array, Array]]:
+    """The first training batches, as uint8 images and labels."""
+    phase, deep = phase_of(context.recipe), is_deep(context)
+    size = DEEP_BATCH if deep else phase.batch_size
+    batches = context.batches(context.data.train, size, shuffle=True, drop_last=len(context.data.train) >= size)
+    return [(batch.images, batch.labels) for batch in islice(batches, DEEP_STEPS if deep else STEPS)]
+
+
+def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any]) -> dict[str, Any]:
+    """Read the data; what every worker must agree on: hashes of the start weights and of the batches."""
+    asked = Job(**job)
+    session["job"], session["context"] = asked, context_of(asked, reporter)
+    context: Context = session["context"]
+    session["batches"] = parity_batches(context)
+    digest = hashlib.sha256()
+    for images, labels in session["batches"]:
+        digest.update(images.tobytes() + labels.tobytes())
+    return {
+        "weights": weights_sha256(context.start.graph.arrays()),
+        "batches": digest.hexdigest(),
+        "environment": frameworks.load(asked.framework).environment(),
+    }
+
+
+def trace(
+    session: dict[str, Any], reporter: Reporter, *, precision: str, output: str, nudge: bool = False
+) -> dict[str, Any]:
+    """Logits, gradients, N steps, statistics and logits afterwards, written to an `.npz`.
+
+    Dropout and drop-path are off: their noise is each framework's own.
+
+    Args:
+        nudge: change the start weights by a few roundings (NUDGES): how far rounding alone carries.
+    """
+    context: Context = session["context"]
+    phase = phase_of(context.recipe)
+    graph = passes.without_noise(prepared(context.start.graph, phase)).astype(precision)
+    graph = nudged(graph, context.job.seed, NUDGES[precision]) if nudge else graph
+    images, labels = _normalised(context, session["batches"], precision)
+    threads = context.job.threads or threads_for(graph, phase.batch_size)
+    net = frameworks.load(context.job.framework).native(graph, device=context.job.device, precision=precision, threads=threads)
+    net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
+    found: dict[str, Array] = {"logits": net.logits(images[0])}
+    net.gradients(images[0], labels[0])
+    found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
+    net.load(graph.arrays())
+    net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
+    rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
+    found["losses"] = net.steps(images, labels, [rate(step) for step in range(len(images))])
+    state = {path for path, parameter in graph.parameters.items() if parameter.role == "state"}
+    found |= {f"state/{path}": array for path, array in net.arrays().items() if path in state}
+    found["evaluation"] = net.logits(images[0])
+    np.savez(output, **found)
+    return {"steps": len(images), "batch_size": len(labels[0])}
+
+
+def _normalised(context: Context, batches: list[tuple[Array, Array]], precision: str) -> tuple[list[Array], list[Array]]:
+    from bakeoff.preprocessing.normalize import normalize
+
+    images = [normalize(images, context.signature, precision) for images, _ in batches]
+    return images, [labels for _, labels in batches]
+
+
+def nudged(graph: Graph, seed: int, size: float) -> Graph:
+    """The same net from start weights changed by that much, relative."""
+    changed = {}
+    for path, parameter in graph.parameters.items():
+        if parameter.role == "weight":
+            noise = rng(seed, "nudge", record=path).normal(size=parameter.array.shape)
+            changed[path] = (parameter.array * (1 + size * noise)).astype(parameter.array.dtype)
+    return graph.with_arrays(changed)
+
+
+def truth(context: Context, batches: list[tuple[Array, Array]]) -> Array:
+    """The first batch's logits in NumPy, float64; a few pictures of a deep net."""
+    from bakeoff.graph.interpreter import run
+
+    count = DEEP_TRUTH if is_deep(context) else len(batches[0][1])
+    images, _ = _normalised(context, batches[:1], "float64")
+    return run(passes.without_noise(context.start.graph).astype("float64"), images[0][:count])
+
+
+def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -> dict[str, Any]:
+    """Time training steps for about so many seconds: the net is built and warmed up at the first call.
+
+    Returns:
+        step_ms, images_per_s, compile_s (None after the first call), peak_memory_bytes.
+    """
+    context: Context = session["context"]
+    phase = phase_of(context.recipe)
+    compile_s = None
+    if "timed" not in session:
+        graph = prepared(context.start.graph.astype(context.job.precision), phase)
+        threads = context.job.threads or threads_for(graph, phase.batch_size)
+        net = frameworks.load(context.job.framework).native(
+            graph, device=context.job.device, precision=context.job.precision, threads=threads
+        )
+        net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
+        images, labels = _timing_batches(context, phase)
+        rates = [1e-4] * len(images)
+        began = time.perf_counter()
+        net.steps(images, labels, rates)
+        first = time.perf_counter() - began
+        net.steps(images, labels, rates)
+        session["timed"] = net, images, labels, rates
+        compile_s = max(0.0, first - (time.perf_counter() - began - first))
+    net, images, labels, rates = session["timed"]
+    steps, began = 0, time.perf_counter()
+    while True:
+        net.steps(images, labels, rates)
+        steps += len(images)
+        spent = time.perf_counter() - began
+        if spent >= seconds:
+            break
+    pictures = len(labels[0])
+    return {
+        "step_ms": 1000 * spent / steps,
+        "images_per_s": pictures * steps / spent,
+        "compile_s": compile_s,
+        "batch_size": pictures,
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def _timing_batches(context: Context, phase: Finetune) -> tuple[list[Array], list[Array]]:
+    size = min(phase.batch_size, len(context.data.train))
+    count = 1 if is_deep(context) else 32
+    batches = context.batches(context.data.train, size, shuffle=True, drop_last=True)
+    chosen = list(islice(batches, count))
+    return [context.images(batch) for batch in chosen], [batch.labels for batch in chosen]
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
