@@ -1,0 +1,106 @@
+"""Every page is whole: what `_page.py` asks for is there, its cases run in NumPy, its shape rule is right."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff import ops
+from bakeoff.ops import page
+from bakeoff.ops._dimension import Dim, at
+from bakeoff.ops._page import Case, Mode, draw_parameters, inputs_of
+from bakeoff.schemas import Array
+
+OPERATORS = [name for name in ops.names() if not hasattr(page(name), "LOSS")]
+LOSSES = [name for name in ops.names() if hasattr(page(name), "LOSS")]
+CASES = [(op, name) for op in OPERATORS for name in page(op).CASES]
+
+
+def value(op: str, case: Case, dtype: str, inputs: list[Array] | None = None) -> Array:
+    """The truth of a case; masks keep every other value."""
+    chosen = page(op)
+    inputs = inputs_of(case, dtype) if inputs is None else inputs
+    shapes = [x.shape for x in inputs]
+    slots = chosen.parameters(case.attributes, *shapes) if hasattr(chosen, "parameters") else {}
+
+    def mask(shape: tuple[int, ...], keep: float) -> Array:
+        return (np.arange(np.prod(shape)).reshape(shape) % 2).astype(dtype)
+
+    found: Array = chosen.truth(Mode(case.train, mask), case.attributes, *inputs, **draw_parameters(slots, dtype))
+    return found
+
+
+@pytest.mark.parametrize("op", ops.names())
+def test_the_page_is_whole(op: str) -> None:
+    chosen = page(op)
+    wanted = ["LAYOUT", "shape", "truth", "to_torch", "to_keras", "CASES", "TOLERANCE", "MUTATIONS", "GAPS"]
+    wanted += ["labels_of"] if op in LOSSES else ["to_onnx", "FROM_TORCH"]
+    assert [word for word in wanted if not hasattr(chosen, word)] == []
+    assert chosen.__doc__.startswith(f"{op}: ")
+    assert "\nShape " in chosen.__doc__
+    assert "\nTraps " in chosen.__doc__
+    assert is_dataclass(chosen.Attributes)
+    assert set(chosen.MUTATIONS) <= {field.name for field in fields(chosen.Attributes)}
+    assert set(chosen.TOLERANCE) == {"float32", "float64"}
+    assert all(text.split(":")[0] in ("not yet", "not upstream", "never") for text in chosen.GAPS.values())
+    hash(next(iter(chosen.CASES.values())).attributes if chosen.CASES else chosen.Attributes((1,)))
+
+
+@pytest.mark.parametrize("op", [op for op in OPERATORS if hasattr(page(op), "native")])
+def test_each_slot_has_a_layout_in_each_library(op: str) -> None:
+    for case in page(op).CASES.values():
+        slots = set(page(op).parameters(case.attributes, *case.inputs))
+        layouts = page(op).native(case.attributes, *case.inputs)
+        assert set(layouts) == {"torch", "keras"}
+        assert all(slots <= set(found) for found in layouts.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("op", "name"), CASES)
+def test_truth_keeps_the_dtype_and_the_shape_rule(op: str, name: str, dtype: str) -> None:
+    case = page(op).CASES[name]
+    y = value(op, case, dtype)
+    assert y.dtype == dtype
+    assert y.shape == page(op).shape(case.attributes, *case.inputs)
+    assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize(("op", "name"), [(op, name) for op, name in CASES if op != "flatten"])
+def test_symbolic_shapes_agree_with_the_truth(op: str, name: str) -> None:
+    case = page(op).CASES[name]
+    first = case.inputs[0]
+    if len(first) != 4 or any(shape[1:3] != first[1:3] for shape in case.inputs):
+        pytest.skip("no picture, or pictures of several sizes")
+    free = [(Dim("batch"), Dim("height"), Dim("width"), shape[3]) for shape in case.inputs]
+    symbolic = page(op).shape(case.attributes, *free)
+    rng = np.random.default_rng(0)
+    for n, h, w in [(1, 9, 9), (2, 10, 13), (3, 16, 11)]:
+        inputs = [rng.normal(size=(n, h, w, shape[3])) for shape in case.inputs]
+        assert value(op, case, "float64", inputs).shape == tuple(at(s, batch=n, height=h, width=w) for s in symbolic)
+
+
+@pytest.mark.parametrize("op", LOSSES)
+def test_losses_give_one_number_a_picture(op: str) -> None:
+    for case in page(op).CASES.values():
+        (logits,), labels = inputs_of(case, "float64"), page(op).labels_of(case)
+        losses = page(op).truth(Mode(), case.attributes, logits, labels)
+        assert losses.shape == page(op).shape(case.attributes, logits.shape, labels.shape)
+        assert (losses >= 0).all()
+
+
+def test_an_unknown_operator_names_the_nearest() -> None:
+    with pytest.raises(Exception, match="conv2d"):
+        page("conv2")
+
+
+def attributes(op: str, **settings: Any) -> Any:
+    return page(op).Attributes(**settings)
+
+
+@pytest.mark.parametrize("op", ["dropout", "drop_path"])
+def test_a_rate_of_one_is_refused(op: str) -> None:
+    with pytest.raises(Exception, match="rate 1"):
+        attributes(op, rate=1.0)
