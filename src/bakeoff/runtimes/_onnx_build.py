@@ -43,7 +43,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, dtype: str 
     lowering.name_output(result, name)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     output = helper.make_tensor_value_info(name, kind, [_size(size) for size in graph.output_shape])
-    body = helper.make_graph(lowering.nodes, "net", [lowering.input], [output], list(lowering.initializers.values()))
+    body = helper.make_graph(lowering.nodes, "net", lowering.inputs, [output], list(lowering.initializers.values()))
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(body, producer_name=PRODUCER, opset_imports=opsets, ir_version=IR_VERSION)
     helper.set_model_props(model, dict(metadata or {}))
@@ -67,7 +67,7 @@ class _OnnxLowering(Lowering):
 
         super().__init__(graph, dtype)
         self.lib, self.own = helper, None
-        self.input: Any = None
+        self.inputs: list[Any] = []
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
         self._held: dict[tuple[str, str], str] = {}
@@ -75,7 +75,7 @@ class _OnnxLowering(Lowering):
 
     def placeholder(self, name: str, shape: Shape) -> Any:
         kind = self.lib.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
-        self.input = self.lib.make_tensor_value_info(name, kind, [_size(size) for size in shape])
+        self.inputs.append(self.lib.make_tensor_value_info(name, kind, [_size(size) for size in shape]))
         return self._name(name)
 
     def emit(self, node: Node, op: str, inputs: list[Any], attributes: dict[str, Any]) -> Any:
