@@ -109,7 +109,7 @@ class _OnnxLowering(Lowering):
 
     def name_output(self, value: str, wanted: str) -> None:
         """Give the tensor that is the net's output its name; a tensor of that name makes way."""
-        if value in (self.input.name, *self.initializers):
+        if value in (*(given.name for given in self.inputs), *self.initializers):
             value = self._append("Identity", [value], self._name("output"), {})
         self._rename(wanted, self._name(f"{wanted}:inner"))
         self._rename(value, wanted)
