@@ -1,0 +1,97 @@
+"""curves: how training went: the loss of every step, smoothed, and the validation accuracy of every epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bakeoff.report.source import Report, RunView
+from bakeoff.report.svg import Series, lines, smoothed, thinned
+from bakeoff.report.words import Say, framework, short
+
+ORDER = 20
+
+TEXT = {
+    "en": {
+        "title": "Training",
+        "loss": "Training loss per step",
+        "loss_note": "Cross-entropy in nats, a running mean over about {window} steps.",
+        "loss_raw": "Cross-entropy in nats.",
+        "accuracy": "Validation accuracy per epoch",
+        "accuracy_note": "After each epoch, on {num} pictures that were not trained on.",
+        "step": "step",
+        "epoch": "epoch",
+        "upon": "Where only one line is seen, the dashed one lies upon the solid one.",
+    },
+    "zh": {
+        "title": "训练过程",
+        "loss": "每一步的训练损失",
+        "loss_note": "交叉熵（nat），约 {window} 步的滑动平均。",
+        "loss_raw": "交叉熵（nat）。",
+        "accuracy": "每一轮的验证准确率",
+        "accuracy_note": "每轮之后在 {num} 张未参与训练的图片上测得。",
+        "step": "步",
+        "epoch": "轮",
+        "upon": "如果只看到一条线，说明虚线与实线重合。",
+    },
+}
+
+TEMPLATE = """
+{% if names|length > 1 %}
+<ul class="legend">
+{% for name in names %}
+<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
+</svg>{{ name }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+<div class="columns">
+{% for plot in plots %}
+<figure class="card"><h3>{{ plot.title }}</h3>{{ plot.svg }}<figcaption>{{ plot.note }}</figcaption></figure>
+{% endfor %}
+</div>
+{% if names|length > 1 %}<p class="note">{{ t('upon') }}</p>{% endif %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """The plots; None where nothing was trained step by step, as in a probe."""
+    plots = [plot for plot in (_loss(report, say), _accuracy(report, say)) if plot]
+    return {"plots": plots, "names": [framework(run.name) for run in report.runs]} if plots else None
+
+
+def _loss(report: Report, say: Say) -> dict[str, Any] | None:
+    window = max(1, max(len(run.steps) for run in report.runs) // 40)
+    series = [Series(framework(run.name), _smooth(run, window)) for run in report.runs]
+    if not any(one.points for one in series):
+        return None
+    svg = lines(series, title=say("loss"), x_label=say("step"), y_format=short)
+    note = say("loss_note", window=window) if window > 1 else say("loss_raw")
+    return {"title": say("loss"), "svg": svg, "note": note}
+
+
+def _smooth(run: RunView, window: int) -> tuple[tuple[float, float], ...]:
+    """(step over all phases, loss); losses that aren't finite are left out."""
+    rows = [(index, float(row["loss"])) for index, row in enumerate(run.steps) if row.get("loss") is not None]
+    rows = [(index, loss) for index, loss in rows if math.isfinite(loss)]
+    means = smoothed([loss for _, loss in rows], window)
+    return thinned([(index, mean) for (index, _), mean in zip(rows, means, strict=True)])
+
+
+def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
+    series = [
+        Series(
+            framework(run.name),
+            tuple(
+                (number, float(row["validation_accuracy"]))
+                for number, row in enumerate(run.epochs, 1)
+                if row.get("validation_accuracy") is not None
+            ),
+        )
+        for run in report.runs
+    ]
+    if not any(one.points for one in series):
+        return None
+    svg = lines(series, title=say("accuracy"), x_label=say("epoch"), y_format=lambda y: f"{100 * y:.3g} %", dots=True)
+    note = say("accuracy_note", num=report.first.facts.get("num_validation", 0))
+    return {"title": say("accuracy"), "svg": svg, "note": note}

@@ -1,0 +1,161 @@
+"""wrong: the pictures that were judged most wrongly: often a label is wrong, not the classifier."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import BakeoffError
+from bakeoff.evaluate.scores import predicted, probabilities
+from bakeoff.report.source import Report, RunView
+from bakeoff.report.words import Say, framework, percent
+
+ORDER = 60
+SHOWN = 12
+SIDE = 160  # pixels of a thumbnail's longer side
+
+TEXT = {
+    "en": {
+        "title": "The most wrong pictures",
+        "note": "Those whose true class was given the smallest probability. Look at them first: a wrong label, a "
+        "picture cut off or two things in one picture are more often the reason than the classifier.",
+        "gone": "The pictures themselves are no longer where they were read from; these are their names.",
+        "none": "Every picture was judged rightly.",
+        "is": "is {name}",
+        "said": "{framework}: {name}, {share}",
+        "count": "{framework} judged {wrong} of {num} pictures wrongly.",
+        "differ": "On {count} of {num} pictures the frameworks give different answers.",
+        "no_picture": "no picture",
+    },
+    "zh": {
+        "title": "错得最离谱的图片",
+        "note": "这些图片的真实类别得到的概率最小。请先看它们："
+        "原因往往是标签标错、图片残缺或一张图里有两样东西，而不是分类器。",
+        "gone": "图片已不在原来的位置，这里只列出文件名。",
+        "none": "所有图片都判断正确。",
+        "is": "实际是 {name}",
+        "said": "{framework}：{name}，{share}",
+        "count": "{framework} 在 {num} 张图片中判断错误 {wrong} 张。",
+        "differ": "在 {num} 张图片中，各框架对 {count} 张给出了不同的答案。",
+        "no_picture": "无图片",
+    },
+}
+
+TEMPLATE = """
+<p>{{ count }}{% if differ %} {{ differ }}{% endif %}</p>
+{% if items %}
+<p class="note">{{ t('note') }}{% if gone %} {{ t('gone') }}{% endif %}</p>
+<ul class="wrong">
+{% for item in items %}
+<li>
+{% if item.picture %}<img src="{{ item.picture }}" alt="{{ item.path }}"{% if item.tiny %} class="tiny"{% endif %}>
+{% else %}<span class="missing">{{ t('no_picture') }}</span>{% endif %}
+<div class="truth">{{ t('is', name=item.truth) }}</div>
+{% for place, text in item.said %}<div class="said s{{ place }}">{{ text }}</div>{% endfor %}
+{% if item.path %}<div class="file">{{ item.path }}</div>{% endif %}
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """Thumbnails with what they are and what each framework took them for."""
+    runs = [run for run, _ in report.scored]
+    if not runs:
+        return None
+    shares, said, labels = _judged(runs)
+    true = shares[:, np.arange(len(labels)), labels].mean(axis=0)  # (N,), mean over the frameworks
+    wrong = np.flatnonzero((said != labels).any(axis=0))
+    worst = wrong[np.argsort(true[wrong], kind="stable")][:SHOWN]
+    pictures = Thumbnails(runs[0])
+    items = [_item(int(row), runs, shares, said, labels, pictures, say) for row in worst]
+    counts = [
+        say("count", framework=framework(run.name), wrong=int((answers != labels).sum()), num=len(labels))
+        for run, answers in zip(runs, said, strict=True)
+    ]
+    count = " ".join(counts) if len(wrong) else say("none")
+    differing = int((said != said[0]).any(axis=0).sum())
+    differ = say("differ", count=differing, num=len(labels)) if len(runs) > 1 else ""
+    gone = bool(items) and not any(item["picture"] for item in items)
+    return {"items": items, "count": count, "differ": differ, "gone": gone}
+
+
+def _judged(runs: list[RunView]) -> tuple[Any, Any, Any]:
+    """Probabilities (runs, N, classes), answers (runs, N), labels (N,), of the runs that judged the same pictures."""
+    first = runs[0].predictions
+    assert first is not None
+    same = [run.predictions for run in runs if run.predictions is not None]
+    same = [found for found in same if np.array_equal(found.records, first.records)]
+    runs[:] = [run for run in runs if run.predictions is not None and any(run.predictions is one for one in same)]
+    shares = np.stack([probabilities(found.logits) for found in same])
+    return shares, np.stack([predicted(found.logits) for found in same]), first.labels
+
+
+def _item(
+    row: int, runs: list[RunView], shares: Any, said: Any, labels: Any, pictures: Thumbnails, say: Say
+) -> dict[str, Any]:
+    classes = runs[0].classes
+    texts = [
+        (
+            place,
+            say("said", framework=framework(run.name), name=classes[answer], share=percent(shares[place, row, answer])),
+        )
+        for place, run in enumerate(runs)
+        for answer in (int(said[place, row]),)
+    ]
+    path = "" if runs[0].paths is None else str(runs[0].paths[row])
+    picture, tiny = pictures.of(path)
+    return {"path": path, "truth": classes[int(labels[row])], "said": texts, "picture": picture, "tiny": tiny}
+
+
+class Thumbnails:
+    """Small pictures of the data as data URIs, as long as the data is still there."""
+
+    def __init__(self, run: RunView) -> None:
+        self._table: Any = None
+        place = run.facts.get("data")
+        if run.paths is None or not isinstance(place, str) or not Path(place).exists():
+            return
+        from bakeoff.data.reader import find_source
+
+        try:
+            self._table = find_source(Path(place)).read(Path(place))
+        except (BakeoffError, OSError):
+            return
+        self._rows = {str(path): row for row, path in enumerate(self._table.paths)}
+
+    def of(self, path: str) -> tuple[str | None, bool]:
+        """(data URI, whether it is small enough for its pixels to be seen); None where it can't be read."""
+        row = None if self._table is None else self._rows.get(path)
+        if row is None:
+            return None, False
+        from PIL import Image
+
+        from bakeoff.preprocessing import decode
+
+        try:
+            if self._table.pixels is not None:
+                array = self._table.pixels[row]
+                image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
+            else:
+                image = decode(Path(self._table.root) / str(self._table.paths[row]))
+        except (BakeoffError, OSError, ValueError, TypeError):
+            return None, False
+        return _uri(image), max(image.size) <= 64
+
+
+def _uri(image: Any) -> str:
+    """PNG for tiny pictures, JPEG for the rest; metadata is not carried over."""
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    kind = "PNG" if max(image.size) <= 64 else "JPEG"
+    small.info.clear()
+    small.save(stream, kind, **({} if kind == "PNG" else {"quality": 82}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
