@@ -187,7 +187,7 @@ class HashCache:
 
 
 def _load(path: Path) -> dict[str, tuple[Stamp, FileFacts]]:
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if int(archive["format"]) != _FORMAT:
             return {}
         names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0")

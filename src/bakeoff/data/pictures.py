@@ -78,7 +78,8 @@ class Pictures:
     def source(self, record: int) -> str | NDArray[np.uint8]:
         """What `prepare` takes: the path of a file, or the array of a picture."""
         if self.table.pixels is not None:
-            return self.table.pixels[record]
+            picture: NDArray[np.uint8] = self.table.pixels[record]
+            return picture
         return os.path.join(str(self.table.root), str(self.table.paths[record]))
 
     def view(self, signature: Signature) -> View:

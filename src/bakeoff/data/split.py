@@ -131,8 +131,8 @@ class _Repair:
 def exact_share(manifest: Manifest, rows: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
     """Which of `rows` are the share with the smallest draws: exact in sum, per class by largest remainder.
 
-    For data whose pictures are fixed arrays. Copies may only part where a class's quota ends between them; there the
-    last group stays out and the next class quota isn't touched.
+    For data whose pictures are fixed arrays. Copies stay together: where a class's share would end among copies, they
+    all stay out, and the share is that much smaller.
     """
     u, labels, groups = draws(manifest, seed)[rows], manifest.labels[rows], manifest.groups[rows]
     values, counts = np.unique(labels, return_counts=True)

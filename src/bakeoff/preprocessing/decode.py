@@ -83,12 +83,12 @@ def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
 
 
 def _opened(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         stream: IO[bytes] | Path = Path(os.fspath(source)) if isinstance(source, str | os.PathLike) else _stream(source)
         image = Image.open(stream, formats=_formats())
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise DataError(_unknown(source)) from None
     except Exception as error:
         raise _reason(error) from None

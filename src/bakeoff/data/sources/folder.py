@@ -48,7 +48,9 @@ def read(path: Path) -> Table:
     folders = _folders(path, ignored)
     splits = _split_folders(path, folders, ignored)
     roots = splits or {-1: path}
-    classes = _classes(path, roots, ignored)
+    if not splits:
+        ignored.clear()  # this folder is counted below, as the one that holds the classes
+    classes = _classes(next(iter(roots.values())))
     paths: list[str] = []
     labels: list[int] = []
     split: list[int] = []
@@ -112,8 +114,7 @@ def _split_folders(root: Path, folders: dict[str, Path], ignored: Counter[str]) 
     return dict(sorted(found.items()))
 
 
-def _classes(path: Path, roots: dict[int, Path], ignored: Counter[str]) -> tuple[str, ...]:
-    root = next(iter(roots.values()))
+def _classes(root: Path) -> tuple[str, ...]:
     names = tuple(_folders(root, Counter()))
     if len(names) < 2:
         raise DataError(_too_few(root, names))

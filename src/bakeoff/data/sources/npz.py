@@ -61,7 +61,7 @@ def read(path: Path) -> Table:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         text = "holds Python objects, which are never unpickled" if "allow_pickle" in str(error) else "can't be read"
