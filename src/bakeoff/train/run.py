@@ -114,7 +114,7 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
     path = run / "predictions" / f"{split}.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return Predictions(arrays["logits"], arrays["labels"], arrays["records"])
 
 
@@ -123,7 +123,7 @@ def read_paths(run: Path, split: str) -> NDArray[np.str_] | None:
     path = run / "predictions" / f"{split}.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return arrays["paths"] if "paths" in arrays else None
 
 
