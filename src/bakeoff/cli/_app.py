@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from bakeoff import registry
 
@@ -41,10 +42,9 @@ def build(words: Sequence[str] = ()) -> Any:
 
 
 def epilog(examples: Sequence[tuple[str, str]]) -> str:
-    """Examples as the end of a help text: each line of its own, what it does behind it, dim."""
-    width = max(len(line) for line, _ in examples)
-    rows = [f"  {line.ljust(width)}  [dim]{what}[/dim]" for line, what in examples]
-    return "\n\n".join(["[bold]Examples[/bold]", *rows])
+    """Examples as the end of a help text: a line each, what it does below it, dim."""
+    rows = [f"  {escape(line)}\n      [dim]{escape(what)}[/dim]" for line, what in examples]
+    return "\n".join(["[bold]Examples[/bold]", *rows])
 
 
 def _options(

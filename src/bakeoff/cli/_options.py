@@ -10,7 +10,12 @@ import typer
 from bakeoff.errors import UsageError
 
 DataPath = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of class folders, or an .npz of arrays.")]
-RecipeName = Annotated[str, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="A name of the library (bakeoff recipes), or a TOML file.")]
+RecipeName = Annotated[
+    str,
+    typer.Option(
+        "--recipe", "-r", metavar="NAME|FILE", help="A name of the library (bakeoff recipes), or a TOML file."
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, as phases.0.epochs=1; repeatable."),

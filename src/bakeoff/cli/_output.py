@@ -10,6 +10,7 @@ from bakeoff.schemas import SCHEMA
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
 
@@ -68,3 +69,29 @@ def shell(word: object) -> str:
     import shlex
 
     return shlex.quote(str(word))
+
+
+def number(value: float | None) -> str:
+    """`12.3` below 100, `16,879` above, or a dash."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
+def megabytes(value: float | None) -> str:
+    """`512 MB`, or a dash."""
+    return "-" if value is None else f"{value / 1e6:,.0f} MB"
+
+
+def plain(text: str, style: str = "") -> Text:
+    """A text that Rich takes as it is: brackets in names are no markup."""
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def escaped(text: str) -> str:
+    """A text for the middle of markup."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from bakeoff.protocols import Progress
 
 PLAIN_EVERY_S = 10.0
 
@@ -72,6 +74,15 @@ def progress() -> Iterator[Listener]:
         yield bars
 
 
+def counter(listen: Listener, phase: str, unit: str = "pictures") -> Progress:
+    """A function of (done, total) that tells a listener."""
+
+    def count(done: int, total: int) -> None:
+        listen({"kind": "progress", "phase": phase, "done": done, "total": total, "unit": unit, "note": ""})
+
+    return count
+
+
 def _pace_text(pace: Pace, unit: str) -> str:
     rate = pace.rate()
     if rate is None:
@@ -113,17 +124,17 @@ class _Bars:
     """Rich's progress: one bar a phase."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich import progress as rich
 
         from bakeoff.cli._output import console
 
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=28, complete_style="cyan", finished_style="dim cyan"),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[pace]}", style="dim"),
-            TextColumn("{task.fields[left]}", style="dim"),
-            TextColumn("{task.fields[note]}", markup=False),
+        self._progress = rich.Progress(
+            rich.TextColumn("{task.description}", markup=False),
+            rich.BarColumn(bar_width=28, complete_style="cyan", finished_style="dim cyan"),
+            rich.TextColumn("{task.percentage:>3.0f} %"),
+            rich.TextColumn("{task.fields[pace]}", style="dim"),
+            rich.TextColumn("{task.fields[left]}", style="dim"),
+            rich.TextColumn("{task.fields[note]}", markup=False),
             console=console(stderr=True),
             transient=True,
         )

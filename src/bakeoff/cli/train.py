@@ -28,7 +28,9 @@ def command(
     overrides: options.Overrides = None,
     framework: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."),
+        typer.Option(
+            metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."
+        ),
     ] = None,
     backbone: Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")] = None,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")] = None,
@@ -40,7 +42,9 @@ def command(
     threads: options.Threads = None,
     bad_files: Annotated[
         Literal["fail", "exclude"] | None,
-        typer.Option("--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."),
+        typer.Option(
+            "--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."
+        ),
     ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -87,7 +91,8 @@ def _summary(trained: Trained, data: Path, recipe: str) -> None:
     for split in ("test", "validation"):
         scored = result[split]
         if scored["accuracy"] is not None:
-            text = f"{out.percent(scored['accuracy'])} of {scored['num']:,} pictures, {out.interval(scored['accuracy_interval'])}"
+            share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
+            text = f"{share} of {scored['num']:,} pictures, {spread}"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
     rows.add_row("trained on", f"{result['num_train']:,} pictures, {len(result['classes'])} classes")
     if result["excluded"]:
@@ -95,8 +100,9 @@ def _summary(trained: Trained, data: Path, recipe: str) -> None:
     rows.add_row("time", f"{out.seconds(result['wall_s'])} ({_phases(result)})")
     rows.add_row("run", out.shell(trained.path))
     console.print()
-    name = result["model"] or result["backbone"]
-    console.print(f"[bold]{name}[/bold] in {out.FRAMEWORKS.get(result['framework'], result['framework'])}, {result['parameters']:,} parameters")
+    name, framework = result["model"] or result["backbone"], result["framework"]
+    where = out.FRAMEWORKS.get(framework, framework)
+    console.print(f"[bold]{name}[/bold] in {where}, {result['parameters']:,} parameters")
     console.print(rows)
     _next(trained, data, recipe)
 
@@ -104,7 +110,9 @@ def _summary(trained: Trained, data: Path, recipe: str) -> None:
 def _phases(result: dict[str, Any]) -> str:
     from bakeoff.cli import _output as out
 
-    parts = [f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result["phases"]]
+    parts = [
+        f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result["phases"]
+    ]
     return "; ".join(parts)
 
 

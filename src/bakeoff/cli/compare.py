@@ -1,0 +1,106 @@
+"""`bakeoff compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Make", 3
+EXAMPLES = (
+    ("bakeoff compare digits -r mnist-cnn", "PyTorch and TensorFlow: parity, speed, accuracy, verdict"),
+    ("bakeoff compare digits -r mnist-cnn --frameworks torch,tensorflow,jax", "all three"),
+    ("bakeoff compare digits -r mnist-cnn --json > compared.json", "for programs"),
+)
+
+
+def command(
+    data: options.DataPath,
+    recipe: options.RecipeName = "photos",
+    frameworks: Annotated[
+        str, typer.Option(metavar="NAMES", help="Two or more, with commas between them.")
+    ] = "torch,tensorflow",
+    overrides: options.Overrides = None,
+    seed: options.Seed = None,
+    run: options.RunFolder = None,
+    threads: options.Threads = None,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train the same net in several frameworks, prove that it is the same, and measure which is best."""
+    from bakeoff.cli._output import print_json
+    from bakeoff.cli._progress import progress
+    from bakeoff.compare.api import compare
+    from bakeoff.errors import ParityError
+
+    names = options.listed(frameworks, "--frameworks")
+    with progress() as listen:
+        compared = compare(
+            data,
+            recipe,
+            frameworks=tuple(names),
+            overrides=tuple(overrides or ()),
+            run=run,
+            seed=seed,
+            threads=threads,
+            listen=listen,
+        )
+    if json:
+        print_json(compared.result)
+    else:
+        _show(compared.result)
+    if not compared.result["parity"]["passed"]:
+        failed = [check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]
+        raise ParityError(f"the frameworks differ by more than the tolerances: {', '.join(failed)}.")
+
+
+def _show(result: dict[str, Any]) -> None:
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    console.print(_checks(result["parity"]["checks"]))
+    console.print()
+    console.print(_frameworks(result["frameworks"]))
+    console.print(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
+    if result.get("run"):
+        console.print("\n[dim]Next[/dim]")
+        console.print(f"  bakeoff report {out.shell(result['run'])}", markup=False)
+
+
+def _checks(checks: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("same net?")
+    table.add_column("difference", justify="right")
+    table.add_column("tolerance", justify="right")
+    table.add_column("")
+    for check in checks:
+        verdict = "[green]same[/green]" if check["passed"] else "[bold red]differs[/bold red]"
+        difference = "-" if check["difference"] is None else f"{check['difference']:.1e}"
+        table.add_row(check["name"], difference, f"{check['tolerance']:.1e}", verdict)
+    return table
+
+
+def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("framework")
+    for column in ("test accuracy", "95 % interval", "ms a step", "pictures/s", "peak memory"):
+        table.add_column(column, justify="right")
+    for name, row in found.items():
+        low_high = row.get("accuracy_interval")
+        table.add_row(
+            f"[bold]{out.FRAMEWORKS.get(name, name)}[/bold]",
+            out.percent(row["accuracy"]),
+            f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}" if low_high else "-",
+            out.number(row["step_ms"]),
+            out.number(row["images_per_s"]),
+            out.megabytes(row["peak_memory_bytes"]),
+        )
+    return table

@@ -1,0 +1,152 @@
+"""`bakeoff doctor`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Know", 3
+NEEDS = False
+EXAMPLES = (
+    ("bakeoff doctor", "what is installed, what is missing, how to get it"),
+    ("bakeoff doctor --json", "for a bug report"),
+)
+BASE = ("numpy", "pillow", "onnx", "onnxruntime", "scikit-learn", "safetensors", "msgspec", "typer", "rich")
+EXTRAS = (
+    ("torch", "torch", "training in PyTorch, to_torch(), export --to torch"),
+    ("tensorflow", "tensorflow", "training in TensorFlow, to_keras(), export --to keras and savedmodel"),
+    ("jax", "jax", "training in JAX through Keras"),
+    ("keras", "tensorflow", "what TensorFlow and JAX train through"),
+    ("timm", "zoo", "more pretrained backbones"),
+    ("torchvision", "zoo", "more pretrained backbones"),
+)
+
+
+def command(json: options.Json = False, debug: options.Debug = False) -> None:
+    """Say what is installed, what is missing and how to get it."""
+    from bakeoff.cli import _output as out
+
+    found = examine()
+    if json:
+        out.print_json(found)
+    else:
+        _show(found)
+
+
+def examine() -> dict[str, Any]:
+    """What `--json` prints; imports no framework."""
+    import platform
+    import sys
+
+    import psutil
+
+    from bakeoff import __version__
+    from bakeoff.data.cache import cache_root
+    from bakeoff.train.run import cpus
+
+    cache = cache_root()
+    libraries = [_library(name, None, "part of every installation") for name in BASE]
+    libraries += [_library(*row) for row in EXTRAS]
+    return {
+        "bakeoff": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": cpus(),
+        "memory_bytes": int(psutil.virtual_memory().total),
+        "gpu": _gpu(),
+        "cache": str(cache),
+        "cache_bytes": _size(cache),
+        "libraries": libraries,
+        "frameworks": [
+            row["name"] for row in libraries if row["name"] in ("torch", "tensorflow", "jax") and row["version"]
+        ],
+        "missing": [row["name"] for row in libraries if row["version"] is None],
+    }
+
+
+def _library(name: str, extra: str | None, purpose: str) -> dict[str, Any]:
+    from bakeoff import frameworks
+
+    version = frameworks.version(name) if extra else _distribution(name)
+    install = None if version else f"pip install 'bakeoff[{extra}]'" if extra else f"pip install {name}"
+    return {"name": name, "version": version, "extra": extra, "purpose": purpose, "install": install}
+
+
+def _distribution(name: str) -> str | None:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    import platform
+
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> list[str]:
+    """Names from NVIDIA's own tool, where it is; no framework is asked."""
+    import shutil
+    import subprocess
+
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        said = subprocess.run(
+            [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in said.stdout.splitlines() if line.strip()] if said.returncode == 0 else []
+
+
+def _size(folder: Any) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for name, text in (
+        ("bakeoff", f"{found['bakeoff']}, Python {found['python']}"),
+        (
+            "machine",
+            f"{found['cpu']}, {found['cores']} cores, {found['memory_bytes'] / 2**30:.1f} GiB, {found['system']}",
+        ),
+        ("GPU", ", ".join(found["gpu"]) or "none found"),
+        ("cache", f"{found['cache']}, {found['cache_bytes'] / 1e6:,.1f} MB"),
+    ):
+        grid.add_row(name, out.plain(text))
+    console.print(grid)
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("library", "version", "for"):
+        table.add_column(column)
+    for row in found["libraries"]:
+        version = row["version"] or "[yellow]missing[/yellow]"
+        table.add_row(row["name"], version, out.plain(row["purpose"], "dim"))
+    console.print(table)
+    wanted = sorted({row["install"] for row in found["libraries"] if row["install"]})
+    console.print("\nNothing is missing." if not wanted else "\n[bold]To get what is missing[/bold]")
+    for line in wanted:
+        console.print(f"  {line}", markup=False)

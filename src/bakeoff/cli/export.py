@@ -1,0 +1,40 @@
+"""`bakeoff export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Use", 3
+EXAMPLES = (
+    ("bakeoff export runs/RUN --to onnx --output cats.onnx", "one file for ONNX Runtime"),
+    ("bakeoff export runs/RUN --to keras", "stock Keras layers, model.keras"),
+    ("bakeoff predict cats.onnx cat.jpg", "what was exported predicts, too"),
+)
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="torch, keras, savedmodel or onnx.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.* otherwise.")
+    ] = None,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write a model in another library's own format, with its preprocessing and class names."""
+    from bakeoff.cli import _output as out
+    from bakeoff.export import export
+
+    made = export(run, to, output)
+    size = sum(path.stat().st_size for path in ([made] if made.is_file() else made.rglob("*")) if path.is_file())
+    if json:
+        out.print_json({"run": str(run), "format": to, "output": str(made), "size_bytes": size})
+        return
+    console = out.console()
+    console.print(f"{made}  {size / 1e6:,.2f} MB", markup=False)
+    console.print(f"\n[dim]Next[/dim]\n  bakeoff predict {out.shell(made)} PICTURES")

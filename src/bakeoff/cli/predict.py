@@ -1,0 +1,122 @@
+"""`bakeoff predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Use", 2
+EXAMPLES = (
+    ("bakeoff predict runs/RUN cat.jpg dog.jpg", "a table"),
+    ("bakeoff predict runs/RUN holiday/ --top 3", "every picture below a folder, three classes each"),
+    ("bakeoff predict model.onnx holiday/ --csv > labels.csv", "with an exported file"),
+    ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
+    ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the pictures with their labels, drawn"),
+)
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder, a bundle, or an exported file.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Pictures, and folders of any depth.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes to list for each picture.")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a picture, one a line, on stdout.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the pictures with their labels to this image.")
+    ] = None,
+    font: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A font for --plot; the system's otherwise.")
+    ] = None,
+    threads: options.Threads = None,
+    debug: options.Debug = False,
+) -> None:
+    """Label pictures. A file that is no picture gets a row with the reason, and the exit code is then not 0."""
+    from bakeoff.cli import _output as out
+    from bakeoff.cli._errors import say
+    from bakeoff.cli._progress import counter, progress
+    from bakeoff.errors import DataError, UsageError
+    from bakeoff.evaluate.opening import open_model
+    from bakeoff.evaluate.predict import predict
+
+    if json and csv:
+        raise UsageError("--json and --csv: give one of the two.")
+    if plot is not None:
+        from bakeoff.evaluate.plot import check_output
+
+        check_output(plot)
+    opened = open_model(model, threads)
+    with progress() as listen:
+        rows = predict(opened, paths, top=top, progress=counter(listen, "predict"))
+        show = out.print_json if json else None
+        kept = list(_passed(_csv(rows, min(top, len(opened.classes))) if csv else rows, show))
+    if not json and not csv:
+        _table(kept)
+    if plot is not None:
+        _draw(kept, plot, font)
+    bad = sum("error" in row for row in kept)
+    if bad:
+        say(f"{bad} of {len(kept)} files could not be read; their rows say why.")
+        raise typer.Exit(DataError.exit_code)
+
+
+def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if show:
+            show(row)
+        yield row
+
+
+def _csv(rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
+    """Write a line a row: path, label, probability, error, then the further classes."""
+    import csv
+    import sys
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    more = [f"{column}_{place}" for place in range(2, top + 1) for column in ("label", "probability")]
+    writer.writerow(["path", "label", "probability", "error", *more])
+    for row in rows:
+        others = [value for pair in row.get("top", [])[1:] for value in pair]
+        writer.writerow([row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others])
+        yield row
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("picture", overflow="fold")
+    table.add_column("label")
+    table.add_column("probability", justify="right")
+    table.add_column("then", style="dim", overflow="fold")
+    for row in rows:
+        if "error" in row:
+            table.add_row(out.plain(row["path"]), "", "", out.plain(row["error"], "red"))
+            continue
+        rest = ", ".join(f"{name} {out.percent(share)}" for name, share in row["top"][1:] if share >= 0.0005)
+        table.add_row(
+            out.plain(row["path"]), out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest)
+        )
+    out.console().print(table)
+
+
+def _draw(rows: list[dict[str, Any]], plot: Path, font: Path | None) -> None:
+    import sys
+
+    from bakeoff.cli._errors import say
+    from bakeoff.evaluate.plot import MOST, draw
+
+    missing = draw(rows, plot, font=font)
+    more = f", the first {MOST} of {len(rows):,} pictures" if len(rows) > MOST else ""
+    print(f"drawn: {plot}{more}", file=sys.stderr)
+    if missing:
+        say(
+            f"no font here has {' '.join(sorted(missing))}: drawn as boxes.\n"
+            "Install one that has (Noto Sans), or give --font FILE."
+        )

@@ -1,0 +1,266 @@
+"""A finished classifier in the user's hands: predict with it, or take it as a native net."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from bakeoff.bundle import Bundle, folder_of
+from bakeoff.bundle import read as read_bundle
+from bakeoff.data import Data, Split, read_data
+from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluate.predict import TOP, Row, predict
+from bakeoff.evaluate.scores import score
+from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing import Signature, normalize
+from bakeoff.protocols import Progress
+from bakeoff.recipe import loads
+from bakeoff.runtimes import Opened
+from bakeoff.schemas import SCHEMA, Array, Predictions, Score
+from bakeoff.train.run import read_json, read_predictions
+
+SPLITS = ("train", "validation", "test", "all")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `load` gives.
+
+    Attributes:
+        bundle: everything that was saved.
+        path: where it lies.
+    """
+
+    bundle: Bundle
+    path: Path
+
+    @property
+    def graph(self) -> Graph:
+        """The net, with its weights."""
+        return self.bundle.graph
+
+    @property
+    def signature(self) -> Signature:
+        """How a picture becomes an input."""
+        return self.bundle.signature
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the logits (two names for one binary logit)."""
+        return self.bundle.classes
+
+    @property
+    def loss(self) -> str:
+        """softmax_cross_entropy, or binary_cross_entropy: how logits become probabilities."""
+        return self.bundle.loss
+
+    @property
+    def dtype(self) -> str:
+        """Of the weights: float32 or float64."""
+        return next((p.array.dtype.name for p in self.graph.parameters.values()), "float32")
+
+    @cached_property
+    def opened(self) -> Opened:
+        """The net in ONNX Runtime, which predicts unless another is asked for."""
+        from bakeoff.runtimes import onnxruntime
+
+        return Opened(onnxruntime.from_graph(self.graph), self.signature, self.classes, self.loss, self.path)
+
+    def to_torch(self) -> Any:
+        """A new torch.fx.GraphModule of torch's own modules, (N, C, H, W) to logits; in eval mode, trainable.
+
+        Input is normalised by `signature`: `bakeoff.preprocessing.normalize`, then channels first.
+
+        Raises:
+            MissingDependencyError: PyTorch is not installed.
+            BakeoffError: TensorFlow came into this process first.
+        """
+        from bakeoff import frameworks
+
+        return frameworks.load("torch").native(self.graph, precision=self.dtype).native
+
+    def to_keras(self, batch_norm: Literal["stock", "exact"] = "stock") -> Any:
+        """A new keras.Model, (N, H, W, C) to logits; trainable. On TensorFlow, or where Keras already runs.
+
+        Args:
+            batch_norm: `stock` is Keras's own layer, which keeps the biased running variance; `exact` is a registered
+                layer that trains as PyTorch's. In prediction they are the same.
+
+        Raises:
+            UsageError: another `batch_norm`.
+            MissingDependencyError: neither TensorFlow nor JAX is installed.
+            BakeoffError: Keras runs on PyTorch in this process.
+        """
+        from bakeoff import frameworks
+
+        if batch_norm not in ("stock", "exact"):
+            raise UsageError(f"batch_norm is {batch_norm!r}; expected 'stock' or 'exact'.")
+        adapter = frameworks.load(_keras_framework())
+        return adapter.native(self.graph, precision=self.dtype, batch_norm=batch_norm).native
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> Path:
+        """Write an ONNX file: float32 `input` (N, C, H, W) to `logits`, with signature and class names inside.
+
+        Raises:
+            DataError: the file can't be written.
+        """
+        from bakeoff.data.cache import atomic_write
+        from bakeoff.runtimes._metadata import KEY, encode
+        from bakeoff.runtimes._onnx_build import to_onnx
+
+        target = Path(path)
+        says = encode(self.signature, self.classes, self.loss, framework=self.bundle.framework)
+        data = to_onnx(self.graph, {KEY: says}).SerializeToString()
+        try:
+            with atomic_write(target) as file:
+                file.write(data)
+        except OSError as error:
+            raise DataError(f"{target}: {error.strerror or error}. Choose another file, or make room.") from None
+        return target
+
+    def predict(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = TOP) -> list[Row]:
+        """A row for each picture, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
+
+        Args:
+            paths: files, and folders of any depth.
+            top: how many [label, probability] pairs `top` lists.
+        """
+        given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        return list(predict(self.opened, given, top=top, dtype=self.dtype))
+
+    def logits(self, images: Array) -> Array:
+        """(N, classes), or (N, 1) for one binary logit.
+
+        Args:
+            images: (N, H, W, C): uint8 as `bakeoff.preprocessing.prepare` gives, or floats that are normalised already.
+        """
+        ready = normalize(images, self.signature, self.dtype) if images.dtype.name == "uint8" else images
+        return self.opened.runtime.predict(ready)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """The model of a run folder or a bundle.
+
+    Raises:
+        DataError: it is neither.
+        VersionError: of another schema.
+        CorruptError: it is truncated or was edited.
+    """
+    where = Path(path)
+    if (where / "run.json").is_file():
+        read_json(where / "run.json")  # refuses a run of another version by its own name
+    return Model(read_bundle(where), where)
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    split: str = "test",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
+    `confusion` (row: true class), as `bakeoff evaluate --json` prints it.
+
+    Args:
+        run: a run folder or a bundle.
+        data: pictures, split as in training (same shares, same seed); None: the predictions that the run kept.
+        split: train, validation, test, or all (every picture of `data`).
+        progress: called with (done, total).
+
+    Raises:
+        UsageError: the split isn't there, or the classes of model and data differ.
+        DataError: run or data can't be read.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"--split {split!r}: expected one of {', '.join(SPLITS)}.")
+    model = load(run)
+    found = _kept(model, split) if data is None else _predicted(model, Path(data), split, progress)
+    return {**_plain(score(found, model.classes), model), "data": None if data is None else str(data), "split": split}
+
+
+def _kept(model: Model, split: str) -> Predictions:
+    found = read_predictions(model.path, split) if folder_of(model.path) != model.path else None
+    if found is None:
+        raise UsageError(
+            f"{model.path}: no predictions on {split!r} were kept with it.\n"
+            f"Give the pictures too: bakeoff evaluate {model.path} DATA --split {split}"
+        )
+    return found
+
+
+def _predicted(model: Model, path: Path, split: str, progress: Progress | None) -> Predictions:
+    import numpy as np
+
+    recipe = loads(model.bundle.recipe_toml)
+    shares = recipe.data.split
+    data = read_data(
+        path,
+        split=(shares.train, shares.validation, shares.test),
+        seed=recipe.seed,
+        bad_files=recipe.data.bad_files,
+    )
+    _check_classes(model, data)
+    logits, labels, records, done = [], [], [], 0
+    chosen = _chosen(data, split)
+    total = sum(len(part) for part in chosen)
+    for part in chosen:
+        for batch in part.batches(signature=model.signature, batch_size=32, shuffle=False):
+            logits.append(model.logits(batch.images))
+            labels.append(batch.labels)
+            records.append(batch.records)
+            done += len(batch.labels)
+            if progress:
+                progress(done, total)
+    return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))
+
+
+def _chosen(data: Data, split: str) -> Sequence[Split]:
+    if split == "all":
+        return tuple(data.splits.values())
+    if split not in data.splits:
+        raise UsageError(
+            f"--split {split}: {data.path} has no such split. It has: {', '.join(data.splits)}; or use all."
+        )
+    return (data.splits[split],)
+
+
+def _check_classes(model: Model, data: Data) -> None:
+    if data.classes == model.classes:
+        return
+    only_data = [name for name in data.classes if name not in model.classes]
+    only_model = [name for name in model.classes if name not in data.classes]
+    raise UsageError(
+        f"{data.path}: its classes are not the model's. Only in the data: {_some(only_data)}; "
+        f"only in the model: {_some(only_model)}.\n"
+        "Class folders must be named as in training; to label pictures without classes, use bakeoff predict."
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:5])) or "none"
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def _plain(found: Score, model: Model) -> dict[str, Any]:
+    value = asdict(found)
+    value["accuracy_interval"] = list(found.accuracy_interval)
+    value["per_class"] = list(value["per_class"])
+    value["confusion"] = [list(row) for row in found.confusion]
+    return {"schema": SCHEMA, "run": str(model.path), "classes": list(model.classes), **value}
+
+
+def _keras_framework() -> str:
+    """jax where Keras runs on it already, or where TensorFlow is missing; else tensorflow."""
+    from bakeoff import frameworks
+
+    loaded = sys.modules.get("keras")
+    if loaded is not None and loaded.backend.backend() == "jax":
+        return "jax"
+    missing = frameworks.version("tensorflow") is None and frameworks.version("jax") is not None
+    return "jax" if missing else "tensorflow"
