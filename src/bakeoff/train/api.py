@@ -87,6 +87,7 @@ def train(
     device: str = "auto",
     precision: str = "float32",
     threads: int | None = None,
+    start: str | Path | None = None,
     listen: Listener | None = None,
     began: float | None = None,
 ) -> Trained:
@@ -102,7 +103,9 @@ def train(
         backbone, until: a pretrained backbone, and the stage to cut it at.
         device: auto, cpu or cuda.
         precision: float32 or float64.
+        start: a run or bundle of the same net, whose weights to start from.
         listen: gets progress and log messages, as dicts.
+        began: when the user's process started, seconds since 1970; None: now.
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.
@@ -111,7 +114,7 @@ def train(
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
     path = Path(run) if run else _fresh(data, recipe, began)
-    job = Job(str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads)
+    job = Job(str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, str(start) if start else None)
     check(job, chosen)
     if not Path(data).exists():
         from bakeoff.errors import DataError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
     hashes, so files may move and be renamed.
     """
     hashes = context.data.manifest.sha256
-    path = cache_root() / "features" / f"{_key(context, graph)}.npz"
+    path = _path(context, graph)
     if path.is_file():
         try:
             with np.load(path, allow_pickle=False) as stored:
@@ -40,6 +41,15 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
     np.savez(temporary, features=computed, sha256=hashes)
     os.replace(temporary, path)
     return computed, False
+
+
+def cached(context: Context, graph: Graph) -> bool:
+    """Whether the features of these pictures lie in the cache."""
+    return _path(context, graph).is_file()
+
+
+def _path(context: Context, graph: Graph) -> Path:
+    return cache_root() / "features" / f"{_key(context, graph)}.npz"
 
 
 def _key(context: Context, graph: Graph) -> str:

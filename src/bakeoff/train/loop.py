@@ -120,8 +120,10 @@ class Loop:
         validation = self.context.data.validation
         if validation is not None:
             size = self.context.recipe.evaluation.batch_size
+            began = time.perf_counter()
             found = score(predict_split(self.context, validation, self.net.logits, size), self.context.data.classes)
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
+            row["validation_wall_s"] = time.perf_counter() - began
             if found.accuracy > self.state.best_accuracy:
                 self.state.best_accuracy, self.state.best_epoch = found.accuracy, epoch
                 self.best = self.net.arrays() if self.phase.keep == "best" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from bakeoff.data import Data, read_data
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import Recipe
+from bakeoff.recipe.schema import Probe, Recipe
 from bakeoff.schemas import Predictions, Score
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context, PhaseResult
+from bakeoff.train.features import cached
 from bakeoff.train.job import Job, check
 from bakeoff.train.run import Run, machine
 from bakeoff.train.setup import start
@@ -33,7 +35,7 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], be
     check(asked, recipe)
     data = read(asked, recipe, reporter)
     run = Run(asked.run)
-    context = Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter)
+    context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter))
     try:
         return _train(context, began)
     finally:
@@ -50,6 +52,22 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         bad_files=recipe.data.bad_files,
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
+
+
+def verified(context: Context) -> Context:
+    """With every picture decoded once, so that all bad ones are named before anything is trained.
+
+    The pixels are kept for what follows, as far as memory allows. Features that lie in the cache were decoded before.
+    """
+    probes = all(isinstance(phase, Probe) for phase in context.recipe.phases)
+    if probes and context.start.features is not None and cached(context, context.start.features):
+        return context
+    data = context.data.verify(
+        context.signature,
+        workers=context.workers,
+        progress=lambda done, total: context.reporter.progress("decoding", done, total),
+    )
+    return replace(context, data=data)
 
 
 def _train(context: Context, began: float) -> dict[str, Any]:
