@@ -17,6 +17,7 @@
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.rounding`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
+    SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
 A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and
 to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case)` gives labels for a case. A page

@@ -114,3 +114,11 @@ CASES = {
 TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3), "count_include_pad": True}
 GAPS = {"torch: ceil_mode, divisor_override": "not yet: raises UnsupportedError"}
+SHOWN = {
+    "torch": ("padded like torch",),
+    "keras": (
+        "same, counted",
+        "uneven pad, counted",
+    ),
+    "onnx": ("padded, real cells alone",),
+}

@@ -174,3 +174,14 @@ MUTATIONS: dict[str, Any] = {
 GAPS = {
     "keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"
 }
+SHOWN = {
+    "momentum": ("train, few cells",),
+    "epsilon": ("train as Keras does",),
+    "variance": (
+        "train",
+        "train as Keras does",
+    ),
+    "frozen": ("train, frozen",),
+    "n = 1": ("train, few cells",),
+    "float64": ("train",),
+}

@@ -207,3 +207,19 @@ CASES = {
 TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
 GAPS = {"keras: a grouped kernel that is shared or computed": "not yet: raises UnsupportedError, named by node"}
+SHOWN = {
+    "torch": (
+        "stride 2 on an even size, same",
+        "uneven explicit pad",
+    ),
+    "keras": (
+        "stride 2, padded like torch",
+        "depthwise with multiplier 2",
+    ),
+    "tf": (
+        "grouped, dilated",
+        "depthwise, uneven strides",
+        "strided and dilated, same",
+    ),
+    "onnx": ("uneven explicit pad",),
+}

@@ -77,3 +77,4 @@ CASES = {
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
 GAPS = {"the same mask in both libraries": "never: their random streams differ"}
+SHOWN = {"torch": ("train",), "keras": ("train",), "masks": ("train, rate 0",), "onnx": ("predict",)}

@@ -79,3 +79,4 @@ CASES = {
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
 GAPS = {"the same mask in both libraries": "never: their random streams differ"}
+SHOWN = {"masks": ("train, rate 0",), "keras": ("train",), "onnx": ("predict",)}

@@ -62,3 +62,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {"order": "CHW"}
 GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("channels first",)}

@@ -72,3 +72,4 @@ CASES = {
 TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"keepdims": True}
 GAPS = {"torch: adaptive pooling to other sizes": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("to vectors",), "keras": ("to one cell",), "sums": ("to vectors",)}

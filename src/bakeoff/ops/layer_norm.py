@@ -94,3 +94,4 @@ CASES = {
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-2, "affine": False}
 GAPS = {"several axes at once; a scale without an offset": "not yet: raises UnsupportedError"}
+SHOWN = {"epsilon": ("places of a picture",), "torch": ("places of a picture",), "float64": ("vectors",)}

@@ -98,3 +98,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed: bit for bit
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3)}
 GAPS = {"torch: ceil_mode, dilation": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("uneven pad",), "keras": ("the ResNet stem, on an odd size",), "onnx": ("the usual halving",)}

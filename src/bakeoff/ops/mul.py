@@ -69,3 +69,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
 MUTATIONS: dict[str, Any] = {}
 GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each picture",)}

@@ -82,3 +82,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"pad": (1, 1, 0, 2), "value": 1.0}
 GAPS = {"modes reflect and replicate": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("another value, uneven",), "keras": ("another value, uneven",), "onnx": ("another value, uneven",)}

@@ -55,3 +55,4 @@ CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
 MUTATIONS: dict[str, Any] = {}
 GAPS: dict[str, str] = {}
+SHOWN = {"": ("pictures",)}

@@ -72,3 +72,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
 MUTATIONS: dict[str, Any] = {}
 GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("many, so that both ends are reached",), "keras": ("many, so that both ends are reached",)}

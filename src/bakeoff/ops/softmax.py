@@ -67,3 +67,4 @@ CASES = {
 TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axis": 2}
 GAPS: dict[str, str] = {}
+SHOWN = {"keras": ("classes",), "axis": ("channels of a picture",)}

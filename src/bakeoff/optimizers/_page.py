@@ -14,6 +14,7 @@
     LOSSES        how far the losses of two frameworks may part when each works out its own gradients
     CASES         {what it shows: Settings}
     MUTATIONS     {setting: wrong value}: each must be noticed by a case
+    SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
 Slots have the shape of their parameter, so a binding that moves a parameter between layouts moves its slots too. The
 rate starts at 0 in every optimizer: `set_rate` before each step.

@@ -117,3 +117,11 @@ CASES = {
     "no mean": Settings(beta1=0.0),
 }
 MUTATIONS: dict[str, Any] = {"beta1": 0.899, "beta2": 0.9989, "epsilon": 1.1e-3, "weight_decay": 0.051}
+SHOWN = {
+    "keras": (
+        "large epsilon",
+        "decay",
+    ),
+    "float32": ("plain",),
+    "torch": ("plain",),
+}

@@ -75,3 +75,4 @@ CASES = {
     "short memory": Settings(beta1=0.5, beta2=0.9),
 }
 MUTATIONS: dict[str, Any] = {"beta1": 0.899, "beta2": 0.9989, "epsilon": 1.1e-3, "weight_decay": 0.31}
+SHOWN = {"decay": ("strong decay",), "keras": ("no decay",)}

@@ -97,3 +97,4 @@ CASES = {
     "momentum and decay": Settings(momentum=0.8, weight_decay=0.05),
 }
 MUTATIONS: dict[str, Any] = {"momentum": 0.899, "nesterov": True, "weight_decay": 0.051}
+SHOWN = {"keras": ("momentum and decay",), "torch": ("nesterov",)}
