@@ -46,7 +46,7 @@ def load(package: str, name: str, *, what: str = "") -> ModuleType:
     known, stem = names(package), name.replace("-", "_")
     if stem not in known:
         what = what or package.rsplit(".", 1)[-1].rstrip("s")
-        raise UsageError(f"unknown {what} {name!r}{nearest(name, known)}. Known: {', '.join(known)}")
+        raise UsageError(f"unknown {what} {name!r}{nearest(name, known)}\nKnown: {', '.join(known)}")
     return importlib.import_module(f"{package}.{stem}")
 
 

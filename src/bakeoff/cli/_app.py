@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from bakeoff import registry
+from bakeoff.errors import UsageError
 
 HELP = (
     "One recipe, trained natively in PyTorch, TensorFlow and JAX; the same network, proved; "
@@ -47,23 +48,30 @@ def epilog(examples: Sequence[tuple[str, str]]) -> str:
     return "\n".join(["[bold]Examples[/bold]", *rows])
 
 
-def _options(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also BAKEOFF_DEBUG=1).")] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from bakeoff import __version__
 
         typer.echo(f"bakeoff {__version__}")
         raise typer.Exit
 
 
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (also BAKEOFF_DEBUG=1).")] = False,
+) -> None:
+    """`debug` is read from the words themselves by `main`, so that it may stand anywhere."""
+
+
 def _verbs(words: Sequence[str]) -> list[tuple[str, ModuleType]]:
-    known = registry.names(__package__ or "bakeoff.cli")
-    first = next((word for word in words if not word.startswith("-")), "").replace("-", "_")
-    chosen = [first] if first in known else list(known)
-    found = [(name.replace("_", "-"), importlib.import_module(f"bakeoff.cli.{name}")) for name in chosen]
+    known = [name.replace("_", "-") for name in registry.names("bakeoff.cli")]
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is not None and first not in known:
+        raise UsageError(f"unknown command {first!r}{registry.nearest(first, known)}\nKnown: {', '.join(known)}")
+    chosen = [first] if first is not None else known
+    found = [(name, importlib.import_module(f"bakeoff.cli.{name.replace('-', '_')}")) for name in chosen]
     return sorted(found, key=lambda pair: (PANELS.index(pair[1].PANEL), pair[1].PLACE))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bakeoff.errors import BakeoffError
 
 LINES = 3
+INTERRUPTED = 130
 
 
 def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
@@ -22,10 +23,13 @@ def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
     try:
         work()
     except SystemExit as end:
-        return _code(end)
+        code = _code(end)
+        if code == INTERRUPTED:  # Typer has turned Ctrl-C into an exit
+            say("stopped")
+        return code
     except KeyboardInterrupt:
         say("stopped")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # who read our stdout went away: nothing to say, and nowhere to say it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -61,6 +61,9 @@ def _show(result: dict[str, Any]) -> None:
 
     console = out.console()
     console.print(_checks(result["parity"]["checks"]))
+    for check in result["parity"]["checks"]:
+        if not check["passed"] and check.get("detail"):
+            console.print(f"  [red]{check['name']}[/red]: {out.escaped(check['detail'])}")
     console.print()
     console.print(_frameworks(result["frameworks"]))
     console.print(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")

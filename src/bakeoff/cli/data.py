@@ -36,7 +36,7 @@ def sample(
     from bakeoff.registry import nearest
 
     if name not in SAMPLES:
-        raise UsageError(f"unknown sample {name!r}{nearest(name, SAMPLES)}. Known: {', '.join(SAMPLES)}")
+        raise UsageError(f"unknown sample {name!r}{nearest(name, SAMPLES)}\nKnown: {', '.join(SAMPLES)}")
     num = write_digits(directory)
     if json:
         out.print_json({"sample": name, "path": str(directory), "num": num})

@@ -75,8 +75,9 @@ def _show(listed: list[dict[str, Any]]) -> None:
     table.add_column("weights")
     for row in listed:
         size = " x ".join(map(str, row["input_size"]))
-        name = out.plain(row["name"], "bold")
-        table.add_row(name, f"{row['parameters']:,}", size, f"{row['classes']:,}", row["weights"] or "-")
+        table.add_row(
+            out.plain(row["name"], "bold"), f"{row['parameters']:,}", size, f"{row['classes']:,}", row["weights"] or "-"
+        )
     console.print(table)
     console.print()
     for row in listed:
