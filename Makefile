@@ -60,7 +60,7 @@ bench: $(VENV)/.installed-dev  ## what is measured, against whom
 	@set -e; for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 docs: $(VENV)/.installed-dev  ## the pages that are made from code
-	@set -e; for script in docs/make_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python docs/generate.py
 
 clean:  ## what the other words made, the environment too
 	rm -rf $(VENV) demo site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
