@@ -61,7 +61,7 @@ def framework(name: str) -> str:
 
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of 1 in per cent; a dash where there is none."""
-    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f} %"
+    return "–" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def short(value: float | None) -> str:

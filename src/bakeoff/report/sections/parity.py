@@ -28,7 +28,9 @@ TEXT = {
         "losses": "loss over the first steps of training",
         "statistics": "running statistics of BatchNorm",
         "evaluation": "answers of the net after those steps",
-        "weights": "weights after those steps",
+        "weights": "start weights, bit for bit",
+        "batches": "pictures and labels of every batch, bit for bit",
+        "judge": "{meaning}; in float64, where rounding can't hide a difference",
     },
     "zh": {
         "title": "一致性",
@@ -47,7 +49,9 @@ TEXT = {
         "losses": "训练最初若干步的损失",
         "statistics": "BatchNorm 的滑动统计量",
         "evaluation": "这些步之后网络的输出",
-        "weights": "这些步之后的权重",
+        "weights": "初始权重，逐位相同",
+        "batches": "每个批次的图片和标签，逐位相同",
+        "judge": "{meaning}；用 float64 计算，舍入误差掩盖不了差别",
     },
 }
 
@@ -79,18 +83,29 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 
 def _row(check: dict[str, Any], say: Say) -> dict[str, Any]:
-    kind, _, name = str(check["name"]).partition(".")
+    *kinds, name = str(check["name"]).split(".")
     difference, tolerance = _number(check["difference"]), _number(check["tolerance"])
     used = difference / tolerance if tolerance > 0 and math.isfinite(difference) else float(not check["passed"])
     return {
-        "name": f"{kind}, {framework(name)}" if name else kind,
+        "name": ", ".join([*reversed(kinds), framework(name)]),
         "passed": bool(check["passed"]),
         "difference": f"{difference:.1e}",
         "tolerance": f"{tolerance:.1e}",
         "used": min(used, 1.0),
-        "meaning": say(kind) if kind in TEXT["en"] and kind != "title" else "",
+        "meaning": _meaning(kinds, say),
         "detail": str(check.get("detail") or ""),
     }
+
+
+KINDS = ("weights", "batches", "logits", "gradients", "losses", "statistics", "evaluation")
+
+
+def _meaning(kinds: list[str], say: Say) -> str:
+    """What a check looks at; nothing where its name is new to this page."""
+    known = next((kind for kind in kinds if kind in KINDS), None)
+    if known is None:
+        return ""
+    return say("judge", meaning=say(known)) if "float64" in kinds else say(known)
 
 
 def _number(value: Any) -> float:
