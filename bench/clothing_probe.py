@@ -2,8 +2,8 @@
 
 python bench/clothing_probe.py
 
-The floor, measured in the same run: decode and resize every photo, and one forward of ONNX Runtime over all. Cold means an
-empty cache of Bakeoff's own; the files are in the system's cache on both sides.
+The floor, measured in the same run: decode and resize every photo, and one forward of ONNX Runtime over all. Cold means
+an empty cache of Bakeoff's own; the files are in the system's cache on both sides.
 """
 
 from __future__ import annotations
@@ -41,7 +41,18 @@ print(time.perf_counter() - began)
 
 def train(data: Path, run: Path, cache: Path) -> dict[str, object]:
     """`bakeoff train` as a user runs it."""
-    command = [sys.executable, "-m", "bakeoff", "train", str(data), "--run", str(run), "--json", "--framework", "onnxruntime"]
+    command = [
+        sys.executable,
+        "-m",
+        "bakeoff",
+        "train",
+        str(data),
+        "--run",
+        str(run),
+        "--json",
+        "--framework",
+        "onnxruntime",
+    ]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     began = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -62,7 +73,9 @@ def main() -> None:
             rows.append((float(str(cold["seconds"])), floor))
         again = train(data, folder / "again", folder / "cache1")
     accuracy = cold["test"]["accuracy"]  # type: ignore[index]
-    _common.say(f"clothing, test accuracy: {100 * accuracy:.2f} % of {cold['num_test']}, wanted >= 87.0 %", accuracy >= 0.87)
+    _common.say(
+        f"clothing, test accuracy: {100 * accuracy:.2f} % of {cold['num_test']}, wanted >= 87.0 %", accuracy >= 0.87
+    )
     seconds, floor = min(rows, key=lambda row: row[0] / row[1])
     ratios = ", ".join(f"{a:.1f} / {b:.1f} = {a / b:.2f}" for a, b in rows)
     _common.say(f"clothing, cold over the floor: {ratios}; wanted <= 1.3", seconds / floor <= 1.3)

@@ -52,9 +52,15 @@ def main(seeds: int) -> None:
         accuracy: dict[str, list[float]] = {"torch": [], "tensorflow": []}
         for seed in range(seeds):
             for framework, found in accuracy.items():
-                trained = bakeoff.train(data, "mnist-cnn", framework=framework, seed=seed, run=folder / f"{framework}{seed}")
+                trained = bakeoff.train(
+                    data, "mnist-cnn", framework=framework, seed=seed, run=folder / f"{framework}{seed}"
+                )
                 found.append(trained.result["test"]["accuracy"])
-                print(f"  {framework} seed {seed}: {100 * found[-1]:.2f} %, {trained.result['phases'][0]['wall_s']:.1f} s", flush=True)
+                print(
+                    f"  {framework} seed {seed}: {100 * found[-1]:.2f} %, "
+                    f"{trained.result['phases'][0]['wall_s']:.1f} s",
+                    flush=True,
+                )
         for framework, found in accuracy.items():
             text = f"mnist accuracy, {framework}: median {100 * median(found):.2f} % of {seeds} seeds, wanted >= 97.3 %"
             _common.say(text, median(found) >= 0.973)
@@ -63,10 +69,14 @@ def main(seeds: int) -> None:
         a, b, c = losses(folder / "torch0"), losses(folder / "tensorflow0"), losses(again.path)
     first, floor = np.abs(a - b)[:50] / a[:50], np.abs(a - c)[:50] / a[:50]
     tolerance = max(1e-4, 4 * floor.max())
-    _common.say(f"first 50 losses: {first.max():.1e} apart, tolerance {tolerance:.1e} (floor {floor.max():.1e})", first.max() <= tolerance)
+    _common.say(
+        f"first 50 losses: {first.max():.1e} apart, tolerance {tolerance:.1e} (floor {floor.max():.1e})",
+        first.max() <= tolerance,
+    )
     apart, spread = np.abs(smoothed(a) - smoothed(b))[1:], np.abs(smoothed(a) - smoothed(c))[1:]
     _common.say(
-        f"later losses: {apart.mean():.1e} apart on average, {apart.max():.1e} at most; the spread {spread.mean():.1e}, {spread.max():.1e}; wanted <= 3 x",
+        f"later losses: {apart.mean():.1e} apart on average, {apart.max():.1e} at most; "
+        f"the spread {spread.mean():.1e}, {spread.max():.1e}; wanted <= 3 x",
         bool(apart.mean() <= 3 * spread.mean() and apart.max() <= 3 * spread.max()),
     )
 

@@ -54,7 +54,9 @@ def raw_files(data: Path, folder: Path) -> Path:
         for stem, split in (("train", "train"), ("t10k", "test")):
             x, y = arrays[f"x_{split}"], arrays[f"y_{split}"]
             (raw / f"{stem}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, *x.shape) + x.tobytes())
-            (raw / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, len(y)) + y.astype("uint8").tobytes())
+            (raw / f"{stem}-labels-idx1-ubyte").write_bytes(
+                struct.pack(">II", 2049, len(y)) + y.astype("uint8").tobytes()
+            )
     return folder
 
 
@@ -72,7 +74,8 @@ def main(rounds: int) -> None:
     for framework, limit in LIMITS.items():
         ratios = sorted(a / b for a, b in zip(times[framework], times[f"{framework} article"], strict=True))
         _common.say(
-            f"mnist epoch, {framework}: {median(times[framework]):.2f} s against {median(times[f'{framework} article']):.2f} s, "
+            f"mnist epoch, {framework}: {median(times[framework]):.2f} s "
+            f"against {median(times[f'{framework} article']):.2f} s, "
             f"ratio {median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}, {rounds} rounds), wanted <= {limit}",
             median(ratios) <= limit,
         )

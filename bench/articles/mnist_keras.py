@@ -1,4 +1,4 @@
-"""The TensorFlow loop of article 002, as the article has it: compile, one-hot labels, fit with the test set as validation.
+"""The TensorFlow loop of article 002, as the article has it: compile, one-hot labels, fit, the test set as validation.
 
 python bench/articles/mnist_keras.py MNIST.npz EPOCHS
 Prints one JSON line: the seconds of each epoch, validation included.

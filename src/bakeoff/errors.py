@@ -76,7 +76,9 @@ class MissingDependencyError(BakeoffError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         self.library, self.extra, self.purpose = library, extra, purpose
-        super().__init__(f"{library} is not installed, and {purpose} needs it.\nInstall it: pip install 'bakeoff[{extra}]'")
+        super().__init__(
+            f"{library} is not installed, and {purpose} needs it.\nInstall it: pip install 'bakeoff[{extra}]'"
+        )
 
     def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
         return type(self), (self.library, self.extra, self.purpose)

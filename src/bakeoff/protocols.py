@@ -55,7 +55,7 @@ class Source(Protocol):
 
 
 class Net(Protocol):
-    """A native net in training. Images are normalised (N, H, W, C) in the net's precision; arrays are canonical copies."""
+    """A native net in training. Images: normalised, (N, H, W, C), of the net's precision; arrays: canonical copies."""
 
     native: Any
     """The nn.Module or keras.Model itself."""

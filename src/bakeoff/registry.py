@@ -59,8 +59,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def make_callable(package: str, target: str) -> None:
     """Let a package be called like the function that it is named after.
 
-    `bakeoff.train` is a room and a public function: once a module of the room is imported, Python binds the package over
-    any function of that name. So the package itself is made callable.
+    `bakeoff.train` is a room and a public function: once a module of the room is imported, Python binds the package
+    over any function of that name. So the package itself is made callable.
 
     Args:
         package: its `__name__`.

@@ -80,8 +80,10 @@ from bakeoff.data.sample import write_digits
 
 folder = sys.argv[1]
 write_digits(folder + "/digits")
-settings = ["phases.0.epochs=1", "phases.0.optimizer.name=sgd", "phases.0.optimizer.momentum=0.9", "phases.0.optimizer.weight_decay=0.01"]
-compared = bakeoff.compare(folder + "/digits", "mnist-cnn", ["torch", "tensorflow"], run=folder + "/run", overrides=settings)
+settings = ["epochs=1", "optimizer.name=sgd", "optimizer.momentum=0.9", "optimizer.weight_decay=0.01"]
+settings = [f"phases.0.{setting}" for setting in settings]
+frameworks = ["torch", "tensorflow"]
+compared = bakeoff.compare(folder + "/digits", "mnist-cnn", frameworks, run=folder + "/run", overrides=settings)
 print(json.dumps([check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]))
 """
 

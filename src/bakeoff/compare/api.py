@@ -81,7 +81,10 @@ def compare(
     chosen = resolve(recipe, overrides=overrides, seed=seed)
     names = _checked(frameworks)
     path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    jobs = {name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, "float32", threads) for name in names}
+    jobs = {
+        name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, "float32", threads)
+        for name in names
+    }
     for job in jobs.values():
         check_job(job, chosen)
     if not Path(data).exists():
@@ -95,7 +98,10 @@ def compare(
 def _checked(names: Sequence[str]) -> list[str]:
     chosen = list(dict.fromkeys(names))
     if len(chosen) < 2:
-        raise UsageError(f"compare needs two frameworks or more, got {', '.join(chosen) or 'none'}. As: --frameworks torch,tensorflow")
+        raise UsageError(
+            f"compare needs two frameworks or more, got {', '.join(chosen) or 'none'}. "
+            "As: --frameworks torch,tensorflow"
+        )
     for name in chosen:
         registered.require(name, "comparing it")
     return chosen
@@ -217,7 +223,9 @@ class Comparison:
     ) -> dict[str, Any]:
         differences = self._paired(measured)
         parity = certificate_json(certificate)
-        environment = certificate.environment | {k: v for row in prepared.values() for k, v in row["environment"].items()}
+        environment = certificate.environment | {
+            k: v for row in prepared.values() for k, v in row["environment"].items()
+        }
         return {
             "run": str(self.path),
             "recipe": self.recipe.title,

@@ -89,7 +89,14 @@ def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]
     checks.append(check(f"losses.{name}", losses(found, reference), tolerance, f"{steps} steps; {why}"))
     checks.append(_statistics(name, found, spread))
     tolerance, why = spread.tolerance(LOSSES, spread.of("evaluation"))
-    checks.append(check(f"evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), tolerance, f"after {steps} steps; {why}"))
+    checks.append(
+        check(
+            f"evaluation.{name}",
+            relative(found["evaluation"], reference["evaluation"]),
+            tolerance,
+            f"after {steps} steps; {why}",
+        )
+    )
     return checks
 
 

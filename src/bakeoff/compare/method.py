@@ -100,9 +100,11 @@ def trace(
     graph = nudged(graph, context.job.seed, NUDGES[precision]) if nudge else graph
     images, labels = _normalised(context, session["batches"], precision)
     threads = context.job.threads or threads_for(graph, phase.batch_size)
-    net = frameworks.load(context.job.framework).native(graph, device=context.job.device, precision=precision, threads=threads)
+    net = frameworks.load(context.job.framework).native(
+        graph, device=context.job.device, precision=precision, threads=threads
+    )
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
-    found: dict[str, Array] = {"logits": net.logits(images[0])}
+    found: dict[str, Any] = {"logits": net.logits(images[0])}
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
     net.load(graph.arrays())
@@ -116,7 +118,9 @@ def trace(
     return {"steps": len(images), "batch_size": len(labels[0])}
 
 
-def _normalised(context: Context, batches: list[tuple[Array, Array]], precision: str) -> tuple[list[Array], list[Array]]:
+def _normalised(
+    context: Context, batches: list[tuple[Array, Array]], precision: str
+) -> tuple[list[Array], list[Array]]:
     from bakeoff.preprocessing.normalize import normalize
 
     images = [normalize(images, context.signature, precision) for images, _ in batches]

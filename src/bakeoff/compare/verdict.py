@@ -31,11 +31,15 @@ def verdict(passed: bool, checks: int, measured: Mapping[str, Mapping[str, Any]]
     accuracy = (
         f"the accuracies do not differ ({_range(measured)})"
         if not real
-        else f"{NAMES[best]} is more accurate than {_list([NAMES[name] for name in real])} ({_range(measured)}), by chance of start and order unless it repeats over seeds"
+        else f"{NAMES[best]} is more accurate than {_list([NAMES[name] for name in real])} ({_range(measured)}), "
+        "by chance of start and order unless it repeats over seeds"
     )
     if ratio < CLOSE:
         return f"{same}; {accuracy}, and a step takes about as long in both: choose by what you deploy."
-    return f"{same}; {accuracy}, and a training step is {ratio:.1f} x faster in {NAMES[fastest]} than in {NAMES[next_one]} on this machine: for these pictures, {NAMES[fastest]}."
+    return (
+        f"{same}; {accuracy}, and a training step is {ratio:.1f} x faster in {NAMES[fastest]} "
+        f"than in {NAMES[next_one]} on this machine: for these pictures, {NAMES[fastest]}."
+    )
 
 
 def _list(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Writing a graph by hand, node by node; parameters get their start values as they are declared.
 
+Example:
     net = Composer((Dim("batch"), 28, 28, 1), seed=0)
     x = net.add("conv2d", "conv1", net.input, filters=4, kernel=(3, 3))
     x = net.add("relu", "relu1", x)
@@ -39,7 +40,13 @@ class Composer:
         return self._graph.shapes[ref]
 
     def add(
-        self, op: str, name: str, *inputs: Ref, share: str | None = None, weights: Mapping[str, Array] | None = None, **attributes: Any
+        self,
+        op: str,
+        name: str,
+        *inputs: Ref,
+        share: str | None = None,
+        weights: Mapping[str, Array] | None = None,
+        **attributes: Any,
     ) -> Ref:
         """Append a node.
 

@@ -1,10 +1,10 @@
 """A classifier as a small graph: immutable nodes, parameters as values, shapes worked out from the pages.
 
-    Graph
-      inputs       {"input": (batch, height, width, channels)}
-      nodes        in the order of computation
-      outputs      {"logits": Ref}
-      parameters   {path: Parameter}, canonical layout, NumPy
+A Graph has:
+    inputs       {"input": (batch, height, width, channels)}
+    nodes        in the order of computation
+    outputs      {"logits": Ref}
+    parameters   {path: Parameter}, canonical layout, NumPy
 """
 
 from __future__ import annotations
@@ -178,7 +178,9 @@ class Graph:
     def astype(self, dtype: str) -> Graph:
         """The same graph with its floating-point parameters in another precision."""
         cast = {
-            path: p.array.astype(dtype) for path, p in self.parameters.items() if np.issubdtype(p.array.dtype, np.floating)
+            path: p.array.astype(dtype)
+            for path, p in self.parameters.items()
+            if np.issubdtype(p.array.dtype, np.floating)
         }
         return self.with_arrays(cast)
 

@@ -1,7 +1,7 @@
 """Start values of weights, drawn in NumPy, so that every framework starts from the same ones.
 
-The two libraries differ by default: Keras draws kernels from Glorot's uniform and sets biases to 0; torch draws both from
-U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (nn.Linear, nn.Conv2d: kaiming_uniform with a = sqrt(5)). A model says which it means.
+The two libraries differ by default: Keras draws kernels from Glorot's uniform and sets biases to 0; torch draws both
+from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (nn.Linear, nn.Conv2d: kaiming_uniform with a = sqrt(5)). A model says which.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ def trace(graph: Graph, images: Array, mode: Mode = PREDICT) -> dict[Ref, Array]
     """Every value of the graph, by reference: to find the first layer that differs."""
     values = {Ref(next(iter(graph.inputs))): images}
     for node in graph.nodes:
-        out = node.page.truth(mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values))
+        out = node.page.truth(
+            mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values)
+        )
         for index, one in enumerate(out if isinstance(out, tuple) else (out,)):
             values[Ref(node.id, index)] = one
     return values
@@ -34,7 +36,9 @@ def new_state(graph: Graph, values: Mapping[Ref, Array], mode: Mode) -> dict[str
         if update is None:
             continue
         slots = update(mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values))
-        state |= {path: slots[slot] for slot, path in node.parameters.items() if isinstance(path, str) and slot in slots}
+        state |= {
+            path: slots[slot] for slot, path in node.parameters.items() if isinstance(path, str) and slot in slots
+        }
     return state
 
 

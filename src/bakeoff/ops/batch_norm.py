@@ -34,7 +34,7 @@ from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
-FEATURES = {slot: "c" for slot in ("scale", "offset", "mean", "variance")}
+FEATURES = dict.fromkeys(("scale", "offset", "mean", "variance"), "c")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,8 @@ CASES = {
     "no scale, no offset": Case(((3, 2, 2, 4),), Attributes(affine=False), train=True),
     "vectors": Case(((5, 4),), Attributes(), train=True),
 }
-# epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases keep below 20
+# epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases
+# keep below 20
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {
     "epsilon": 1e-3,

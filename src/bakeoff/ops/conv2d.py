@@ -86,7 +86,7 @@ def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None
     return np.asarray(y if bias is None else y + bias)
 
 
-# 4. layouts: an einops pattern each, so that the way back is the same pattern read backwards ----------------------------
+# 4. layouts: an einops pattern each, so that the way back is the same pattern read backwards -------------------------
 
 
 def depthwise(a: Attributes, x: Shape) -> bool:
@@ -188,7 +188,7 @@ def from_aten(
 FROM_TORCH = {"aten.conv2d.default": from_aten}
 
 
-# 7. cases, tolerance, mutations, gaps ----------------------------------------------------------------------------------
+# 7. cases, tolerance, mutations, gaps --------------------------------------------------------------------------------
 
 CASES = {
     "the usual 3 x 3": Case(((2, 6, 6, 3),), Attributes(4, (3, 3), pad=(1, 1, 1, 1))),

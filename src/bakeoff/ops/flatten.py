@@ -4,8 +4,8 @@ Shape    x (N, H, W, C)  ->  y (N, H * W * C); the order of the features is said
 
 Laws     HWC and CHW hold the same numbers in another order; 1 x 1 pictures: the same
 
-Traps    torch   nn.Flatten counts channels first, Keras's Flatten channels last. A dense layer behind it takes the order
-                 as it comes, and the rows of its kernel are moved instead: no transpose runs
+Traps    torch   nn.Flatten counts channels first, Keras's Flatten channels last. A dense layer behind it takes the
+                 order as it comes, and the rows of its kernel are moved instead: no transpose runs
 """
 
 from __future__ import annotations

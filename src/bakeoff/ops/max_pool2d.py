@@ -6,8 +6,8 @@ Shape    x (N, H, W, C)  ->  y (N, H', W', C)
 Laws     every value of y occurs in x;  max_pool2d(x + c) = max_pool2d(x) + c;
          window (1, 1) with stride (1, 1) changes nothing
 
-Traps    torch   a pad must be the same on both sides and at most half the window: else pad first, with the lowest value;
-                 ceil_mode changes the shape
+Traps    torch   a pad must be the same on both sides and at most half the window: else pad first, with the lowest
+                 value; ceil_mode changes the shape
          keras   knows only "valid" and "same": pad first, with the lowest value: zeros would win over negative inputs
          onnx    a missing `strides` means 1, where torch's missing stride means the window
          ties    where two cells share the maximum, the gradient may go to either: cases have none

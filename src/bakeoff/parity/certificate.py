@@ -36,7 +36,9 @@ def from_json(value: Mapping[str, Any]) -> Certificate:
         VersionError: another schema.
     """
     if value.get("schema") != SCHEMA:
-        raise VersionError(f"certificate: schema {value.get('schema')!r}; this version reads {SCHEMA}. Run the check again.")
+        raise VersionError(
+            f"certificate: schema {value.get('schema')!r}; this version reads {SCHEMA}. Run the check again."
+        )
     checks = []
     for row in value["checks"]:
         difference = math.inf if row["difference"] is None else float(row["difference"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import frameworks
-from bakeoff.errors import UsageError
+from bakeoff.errors import DataError, UsageError
 from bakeoff.recipe import load, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.train.channel import Listener, Reporter
@@ -114,12 +114,19 @@ def train(
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
     path = Path(run) if run else _fresh(data, recipe, began)
-    job = Job(str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, str(start) if start else None)
+    job = Job(
+        str(data),
+        to_toml(chosen),
+        name,
+        str(path),
+        chosen.seed,
+        device,
+        precision,
+        threads,
+        str(start) if start else None,
+    )
     check(job, chosen)
-    if not Path(data).exists():
-        from bakeoff.errors import DataError
-
-        raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
+    _present(data)
     Run(path).create()
     try:
         result = _work(job, chosen, listen, began)
@@ -127,6 +134,11 @@ def train(
         _discard(path)
         raise
     return Trained(path, result)
+
+
+def _present(data: str | Path) -> None:
+    if not Path(data).exists():
+        raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
 
 
 def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a worker says to its parent: one JSON object a line, on the stdout that it started with.
 
-{"kind": "progress", "phase": "finetune", "done": 1200, "total": 8440, "unit": "pictures", "rate": 930.1, "note": "loss 0.31"}
+{"kind": "progress", "phase": "finetune", "done": 1200, "total": 8440, "unit": "pictures", "rate": 930.1, "note": ""}
 {"kind": "log", "text": ...}      {"kind": "result", "value": ...}      {"kind": "error", "type": ..., "message": ...}
 """
 
@@ -18,7 +18,7 @@ Listener = Callable[[dict[str, Any]], None]
 INTERVAL = 0.1  # seconds between two lines of progress
 
 
-class Cancelled(BakeoffError):
+class Cancelled(BakeoffError):  # noqa: N818 - a request that was met, not an error
     """The parent asked to stop."""
 
     exit_code = 130

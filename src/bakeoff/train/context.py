@@ -41,7 +41,9 @@ class Context:
         """Threads that decode."""
         return self.job.threads or cpus()
 
-    def batches(self, split: Split, batch_size: int, *, epoch: int = 0, shuffle: bool = False, drop_last: bool = False) -> Any:
+    def batches(
+        self, split: Split, batch_size: int, *, epoch: int = 0, shuffle: bool = False, drop_last: bool = False
+    ) -> Any:
         """The split's batches, uint8."""
         return split.batches(
             signature=self.signature,

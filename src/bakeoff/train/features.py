@@ -53,7 +53,9 @@ def _path(context: Context, graph: Graph) -> Path:
 
 
 def _key(context: Context, graph: Graph) -> str:
-    nodes = repr([(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes])
+    nodes = repr(
+        [(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes]
+    )
     parts = (context.data.fingerprint, context.signature.digest(), weights_sha256(graph.arrays()), nodes)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
 

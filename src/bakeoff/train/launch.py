@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -25,7 +26,9 @@ class Worker:
         device, threads: what the environment of the process is set to.
     """
 
-    def __init__(self, framework: str, *, device: str = "cpu", threads: int | None = None, precision: str = "float32") -> None:
+    def __init__(
+        self, framework: str, *, device: str = "cpu", threads: int | None = None, precision: str = "float32"
+    ) -> None:
         self.framework = framework
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -50,7 +53,8 @@ class Worker:
             BakeoffError: what the function raised, of its own class.
             WorkerError: the process died, or an error that nobody foresaw; `.traceback` has the worker's.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps({"entry": entry, "arguments": arguments}) + "\n")
             self._process.stdin.flush()
@@ -83,10 +87,8 @@ class Worker:
     def close(self) -> None:
         """Let the process end; kill it if it does not."""
         if self._process.stdin:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
         try:
             self._process.wait(timeout=3)
         except subprocess.TimeoutExpired:
@@ -99,7 +101,9 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self._process.kill()
         self.close()

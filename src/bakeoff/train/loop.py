@@ -32,7 +32,9 @@ class Loop:
         count = len(context.data.train)
         whole = count // phase.batch_size if phase.drop_last else math.ceil(count / phase.batch_size)
         if whole == 0:
-            raise BakeoffError(f"batch_size {phase.batch_size} is more than the {count} training pictures, and drop_last leaves none")
+            raise BakeoffError(
+                f"batch_size {phase.batch_size} is more than the {count} training pictures, and drop_last leaves none"
+            )
         self.steps_per_epoch = math.ceil(whole / phase.accumulate)
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
         self.best: dict[str, Array] | None = None
@@ -72,7 +74,7 @@ class Loop:
         return total / count
 
     def _chunks(self, batches: Iterator[Batch]) -> Iterator[list[Batch]]:
-        """Batches that go to the framework together: many for small pictures, so that calls don't cost more than work."""
+        """Batches that go to the framework together: many for small pictures, so that calls cost less than work."""
         size = self.phase.accumulate
         if size == 1:
             height, width = self.context.signature.size
@@ -103,7 +105,8 @@ class Loop:
         first = self.state.step - len(losses) + bad
         records = chunk[min(bad, len(chunk) - 1)].records[:5].tolist()
         raise BakeoffError(
-            f"training stopped: the loss is {losses[bad]} at step {first} (epoch {self.state.epoch + 1}, records {records}...).\n"
+            f"training stopped: the loss is {losses[bad]} at step {first} "
+            f"(epoch {self.state.epoch + 1}, records {records}...).\n"
             "Use a smaller rate: --set phases.0.schedule.peak=1e-4"
         )
 

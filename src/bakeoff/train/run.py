@@ -1,5 +1,6 @@
 """The run folder: what a training leaves behind.
 
+Files:
     run.json          schema, and the object that `bakeoff train --json` prints
     recipe.toml       the resolved recipe
     environment.json  versions, machine
@@ -39,7 +40,9 @@ class Run:
             UsageError: it holds something already.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise UsageError(f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it.")
+            raise UsageError(
+                f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it."
+            )
         (self.path / "predictions").mkdir(parents=True)
         return self
 
@@ -90,7 +93,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path}: not found; {path.parent} is not a finished run. Train one: bakeoff train DATA") from None
+        raise DataError(
+            f"{path}: not found; {path.parent} is not a finished run. Train one: bakeoff train DATA"
+        ) from None
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: can't be read ({error}). Train the run again.") from None
     found = value.get("schema") if isinstance(value, dict) else None
@@ -124,7 +129,7 @@ def read_paths(run: Path, split: str) -> NDArray[np.str_] | None:
     if not path.is_file():
         return None
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return arrays["paths"] if "paths" in arrays else None
+        return arrays["paths"] if "paths" in arrays.files else None
 
 
 def machine() -> dict[str, str]:

@@ -58,7 +58,7 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
     size = given.size or data.size
     if size is None:
         raise UsageError(
-            f"{data.path}: the pictures have different sizes, and the recipe {recipe.title!r} doesn't say which to use.\n"
+            f"{data.path}: the pictures have different sizes; the recipe {recipe.title!r} doesn't say which to use.\n"
             "Set one: --set input.size=[32,32] (or use --recipe photos)."
         )
     signature = Signature(
@@ -80,7 +80,9 @@ def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
     name = recipe.model.backbone or ""
     model = registry.load("bakeoff.models", name, what="backbone")
     if not hasattr(model, "SIGNATURE"):
-        raise UsageError(f"{name} is not a backbone: it has no pretrained weights. Use it as a model: --set model.name={name}")
+        raise UsageError(
+            f"{name} is not a backbone: it has no pretrained weights. Use it as a model: --set model.name={name}"
+        )
     signature = _overridden(model.SIGNATURE, recipe)
     features = model.build(input_size=signature.size, channels=signature.channels, classes=None, seed=seed)
     if recipe.model.until:

@@ -147,7 +147,12 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score], phases: li
 def _scored(found: Score | None) -> dict[str, Any]:
     if found is None:
         return {"accuracy": None}
-    return {"accuracy": found.accuracy, "accuracy_interval": list(found.accuracy_interval), "num": found.num, "loss": found.loss}
+    return {
+        "accuracy": found.accuracy,
+        "accuracy_interval": list(found.accuracy_interval),
+        "num": found.num,
+        "loss": found.loss,
+    }
 
 
 def _manifest(data: Data) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A worker process: `python -m bakeoff.train.worker`, one framework a process.
 
 It reads one JSON object a line from its parent: {"entry": "module:function", "arguments": {...}}, calls
-`function(session, reporter, **arguments)` and answers with a result or an error; `session` is a dict that lasts from call
-to call. Whatever libraries print goes to stderr. It ends when its parent does: its stdin closes.
+`function(session, reporter, **arguments)` and answers with a result or an error; `session` is a dict that lasts from
+call to call. Whatever libraries print goes to stderr. It ends when its parent does: its stdin closes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def answer(call: dict[str, Any], session: dict[str, Any], reporter: Reporter, wr
         write({"kind": "error", "type": type(error).__name__, "message": str(error), "arguments": _arguments(error)})
     except BaseException as error:
         text = "".join(traceback.format_exception(error))
-        write({"kind": "error", "type": "WorkerError", "message": f"{type(error).__name__}: {error}", "traceback": text})
+        write(
+            {"kind": "error", "type": "WorkerError", "message": f"{type(error).__name__}: {error}", "traceback": text}
+        )
 
 
 def _arguments(error: BakeoffError) -> list[Any]:

@@ -34,7 +34,7 @@ class KerasNet:
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
         self.loss_attributes = self.loss_page.Attributes()
-        group = Group(self.variables)
+        group = Group(tuple(self.variables))
         self.optimizer = self.page.to_keras(keras, [group], self.page.Settings(**settings))
         if not self.optimizer.built:
             self.optimizer.build(self.variables)

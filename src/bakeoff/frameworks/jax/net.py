@@ -74,7 +74,9 @@ class JaxNet(KerasNet):
         return [jnp.asarray(rate, value.dtype) if i == index else value for i, value in enumerate(values)]
 
     def _apply_to(self, weights: Any, slots: Any, gradients: Any, rate: Any) -> tuple[Any, Any]:
-        return self.optimizer.stateless_apply(self._optimizer_state(slots, rate), gradients, weights)
+        state = self._optimizer_state(slots, rate)
+        found: tuple[Any, Any] = self.optimizer.stateless_apply(state, gradients, weights)
+        return found
 
     def apply(self, rate: float) -> None:
         weights, _ = self._state()
@@ -100,7 +102,9 @@ class JaxNet(KerasNet):
         for start, end in runs([len(y) for y in labels]):
             state = (*self._state(), [v.value for v in self.optimizer.variables])
             batches = jnp.asarray(np.stack(images[start:end])), jnp.asarray(np.stack(labels[start:end]))
-            (weights, others, slots), losses = self._many(*state, *batches, jnp.asarray(rates[start:end], self.precision))
+            (weights, others, slots), losses = self._many(
+                *state, *batches, jnp.asarray(rates[start:end], self.precision)
+            )
             self._assign(self.variables, weights)
             self._assign(self._others, others)
             self._assign(self.optimizer.variables, slots)

@@ -16,7 +16,7 @@ def native(
     batch_norm: str = "exact",
     seed: int = 0,
 ) -> Any:
-    """A `TensorFlowNet`; see `bakeoff.protocols.Framework`. Threads can only be set before TensorFlow first computes."""
+    """A `TensorFlowNet`; see `bakeoff.protocols.Framework`. Threads are set before TensorFlow computes, or never."""
     import keras
     import tensorflow as tf
 

@@ -16,7 +16,7 @@ def native(
     batch_norm: str = "exact",
     seed: int = 0,
 ) -> Any:
-    """A `TorchNet`; see `bakeoff.protocols.Framework`. torch's own BatchNorm is exact, so `batch_norm` changes nothing."""
+    """A `TorchNet`; see `bakeoff.protocols.Framework`. torch's BatchNorm is exact, so `batch_norm` changes nothing."""
     import torch
 
     from bakeoff.frameworks.torch.net import TorchNet

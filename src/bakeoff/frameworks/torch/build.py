@@ -135,7 +135,8 @@ class TorchLowering(Lowering):
             self.bindings[path] = Binding(path, ".".join(parents), last)
             self._held[path] = partial(self.tape.get_attr, ".".join([*parents, last]))
         value = self._proxy(self._held[path]())
-        return value.permute(*_order(pattern)) if pattern and _order(pattern) else value
+        order = _order(pattern) if pattern else None
+        return value.permute(*order) if order else value
 
     def constant(self, array: Array) -> Any:
         name = f"constant_{len(self._held)}"

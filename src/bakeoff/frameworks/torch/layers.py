@@ -37,7 +37,9 @@ class BatchNorm(nn.BatchNorm2d):
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
         if self.variance == "unbiased":
             return super().forward(x)
-        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
         mean, variance = self.running_mean.clone(), self.running_var.clone()  # autograd keeps what it is given
         y = F.batch_norm(x, mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
         n = x.numel() // x.shape[1]
@@ -72,7 +74,7 @@ class DropPath(nn.Module):
 
 
 class AvgPool2d(nn.Module):
-    """Average pooling with an uneven pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
+    """Average pooling, an uneven pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
 
     def __init__(
         self,

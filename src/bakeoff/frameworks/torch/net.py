@@ -42,14 +42,16 @@ class TorchNet:
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
-        group = Group(list(self.trainable.values()))
+        group = Group(tuple(self.trainable.values()))
         self.optimizer = self.page.to_torch(torch, [group], self.page.Settings(**settings))
         self.loss_attributes = self.loss_page.Attributes()
         self.count = 0
 
     def _losses(self, images: Array, labels: Array) -> torch.Tensor:
         target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device)
-        losses: torch.Tensor = self.loss_page.to_torch(torch, self.loss_attributes, self.native(self._images(images)), target)
+        losses: torch.Tensor = self.loss_page.to_torch(
+            torch, self.loss_attributes, self.native(self._images(images)), target
+        )
         return losses
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
@@ -88,7 +90,8 @@ class TorchNet:
             loss.backward()
             self._step(rate)
             losses.append(loss.detach())
-        return torch.stack(losses).double().cpu().numpy()
+        found: Array = torch.stack(losses).double().cpu().numpy()
+        return found
 
     def arrays(self) -> dict[str, Array]:
         return self.built.arrays()

@@ -1,7 +1,7 @@
 """Multinomial logistic regression on features: L-BFGS, and the strength of its penalty by cross-validation.
 
-The objective is scikit-learn's: C * (sum of cross-entropies) + |W|^2 / 2, on features with mean 0 and variance 1 (of the
-training split); the bias is free. The scaling is folded into the head afterwards, so that the head takes raw features.
+The objective is scikit-learn's: C * (sum of cross-entropies) + |W|^2 / 2, on features with mean 0 and variance 1 (of
+the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw features.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _fit(
     if len(penalties) > 1 and folds >= 2:
         scores, starts = _cross_validate(x, labels, classes, sorted(penalties), folds, seed, max_iterations, progress)
     penalty = min(scores, key=lambda c: (scores[c], c)) if scores else sorted(penalties)[len(penalties) // 2]
-    kernels, biases = _regress(x, labels, classes, penalty, max_iterations, np.ones((len(x), 1), bool), starts.get(penalty))
+    kernels, biases = _regress(
+        x, labels, classes, penalty, max_iterations, np.ones((len(x), 1), bool), starts.get(penalty)
+    )
     kernel, bias = kernels[:, 0] / scale[:, None], biases[0]
     return Head(kernel, bias - mean @ kernel, penalty, scores)
 
@@ -92,10 +94,10 @@ def _cross_validate(
     max_iterations: int,
     progress: Callable[[int, int], None],
 ) -> tuple[dict[float, float], dict[float, tuple[Array, Array]]]:
-    """Mean cross-entropy on the held folds, by C, and the mean head of the folds as a start; from strict to loose, until it has turned upwards.
+    """Mean cross-entropy on the held folds, by C, and the mean head of the folds as a start.
 
-    The objective's path is smooth and the score has one valley; loose penalties are the slow ones. Each fit starts where
-    the stricter one ended, and all folds are fitted at once.
+    From strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley,
+    and loose penalties are the slow ones. Each fit starts where the stricter one ended; all folds are fitted at once.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -110,8 +112,8 @@ def _cross_validate(
         start = _regress(x, labels, classes, penalty, max_iterations, ~held, start, tolerance=LOOSE)
         kernel, bias = start
         logits = (x @ kernel.astype("float32").reshape(x.shape[1], -1)).reshape(len(x), *kernel.shape[1:]) + bias
-        rows, fold = np.nonzero(held)
-        scores[penalty] = float(log_loss(logits[rows, fold], labels[rows]))
+        judged = logits[held]  # every picture once, in the order of the pictures
+        scores[penalty] = float(log_loss(judged, labels))
         progress(number + 1, len(penalties))
         means[penalty] = kernel.mean(1, keepdims=True), bias.mean(0, keepdims=True)
         if scores[penalty] > min(scores.values()):
@@ -131,8 +133,8 @@ def _regress(
 ) -> tuple[Array, Array]:
     """Minimise, for each column k of `used`, mean cross-entropy over its rows + |W|^2 / (2 C rows), by SciPy's L-BFGS.
 
-    The problems are independent and minimised as one: the product with x, which is all the work, costs about as much for
-    five heads as for one.
+    The problems are independent and minimised as one: the product with x, which is all the work, costs about as much
+    for five heads as for one.
 
     Returns:
         Kernels (d, k, classes) and biases (k, classes).

@@ -8,6 +8,7 @@ from typing import Any
 from bakeoff import frameworks
 from bakeoff.graph import Graph, passes
 from bakeoff.recipe.schema import Finetune
+from bakeoff.schemas import Predictions
 from bakeoff.seeds import key
 from bakeoff.train.context import Context, PhaseResult, predict_split
 from bakeoff.train.loop import Loop
@@ -40,5 +41,9 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     notes: dict[str, Any] = loop.run()
     trained_s = time.perf_counter() - began
     size = context.recipe.evaluation.batch_size
-    logits = {s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"}
-    return PhaseResult(graph.with_arrays(net.arrays()), phase.epochs * len(context.data.train), trained_s, logits, notes)
+    logits: dict[str, Predictions] = {
+        s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"
+    }
+    return PhaseResult(
+        graph.with_arrays(net.arrays()), phase.epochs * len(context.data.train), trained_s, logits, notes
+    )

@@ -45,7 +45,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
     )
     new = with_head_weights(graph, head)
-    logits = {
+    logits: dict[str, Predictions] = {
         split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
         for split in context.data.splits.values()
         if split.name != "train"
@@ -53,7 +53,12 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
     notes = {
         "penalty": head.penalty,
         "cross_validation": {str(c): score for c, score in head.scores.items()},
-        "features": {"cached": cached, "engine": "onnxruntime", "dimensions": int(rows.shape[1]), "wall_s": computed - began},
+        "features": {
+            "cached": cached,
+            "engine": "onnxruntime",
+            "dimensions": int(rows.shape[1]),
+            "wall_s": computed - began,
+        },
         "head_wall_s": time.perf_counter() - computed,
     }
     return PhaseResult(new, len(rows), logits=logits, notes=notes)
@@ -74,4 +79,3 @@ def _logits(graph: Graph, rows: Array) -> Array:
     kernel, bias = (graph.parameters[f"{HEAD}.{slot}"].array for slot in ("kernel", "bias"))
     found: Array = rows @ kernel + bias
     return found
-
