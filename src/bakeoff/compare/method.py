@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -85,7 +86,13 @@ def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any])
 
 
 def trace(
-    session: dict[str, Any], reporter: Reporter, *, precision: str, output: str, nudge: bool = False
+    session: dict[str, Any],
+    reporter: Reporter,
+    *,
+    precision: str,
+    output: str,
+    nudge: bool = False,
+    held: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Logits, gradients, N steps, statistics and logits afterwards, written to an `.npz`.
 
@@ -93,6 +100,8 @@ def trace(
 
     Args:
         nudge: change the start weights by a few roundings (NUDGES): how far rounding alone carries.
+        held: paths of parameters that the steps leave alone: those whose gradient is nothing but rounding. Adam would
+            move them by whole steps in directions that mean nothing, and running statistics would follow.
     """
     context: Context = session["context"]
     phase = phase_of(context.recipe)
@@ -107,6 +116,11 @@ def trace(
     found: dict[str, Any] = {"logits": net.logits(images[0])}
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
+    if held:
+        graph = passes.freeze(graph, held)
+        net = frameworks.load(context.job.framework).native(
+            graph, device=context.job.device, precision=precision, threads=threads
+        )
     net.load(graph.arrays())
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
