@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code. The entry point of `bakeoff`."""
     from bakeoff.cli._app import build
     from bakeoff.cli._errors import guarded
+    from bakeoff.cli._output import never_fail
 
+    never_fail()
     words = list(sys.argv[1:] if arguments is None else arguments)
     return guarded(lambda: build(words)(words, prog_name="bakeoff"), debug="--debug" in words)

@@ -6,8 +6,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.schemas import SCHEMA
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -23,9 +21,27 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One object, with its schema number, on one line of stdout; NaN and infinity become null."""
-    sys.stdout.write(json.dumps(_finite({"schema": SCHEMA, **value}), ensure_ascii=False, allow_nan=False) + "\n")
+    """One object, with its schema number, on one line of stdout; NaN and infinity become null.
+
+    Text stays as it is where stdout takes it; file names that are no text, and what stdout can't encode, are escaped.
+    """
+    from bakeoff.schemas import SCHEMA  # brings NumPy, which help does without
+
+    value = _finite({"schema": SCHEMA, **value})
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def never_fail() -> None:
+    """Let both streams write what their encoding lacks as escapes: a name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _finite(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
 
 from bakeoff.cli import _options as options
@@ -36,6 +38,7 @@ def command(json: options.Json = False, debug: options.Debug = False) -> None:
 
 def examine() -> dict[str, Any]:
     """What `--json` prints; imports no framework."""
+    import os
     import platform
     import sys
 
@@ -55,6 +58,7 @@ def examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": cpus(),
+        "threads": os.environ.get("OMP_NUM_THREADS") or str(cpus()),
         "memory_bytes": int(psutil.virtual_memory().total),
         "gpu": _gpu(),
         "cache": str(cache),
@@ -63,16 +67,27 @@ def examine() -> dict[str, Any]:
         "frameworks": [
             row["name"] for row in libraries if row["name"] in ("torch", "tensorflow", "jax") and row["version"]
         ],
-        "missing": [row["name"] for row in libraries if row["version"] is None],
+        "missing": [row["name"] for row in libraries if row["state"] == "missing"],
+        "too_old": [row["name"] for row in libraries if row["state"] == "too old"],
     }
 
 
 def _library(name: str, extra: str | None, purpose: str) -> dict[str, Any]:
     from bakeoff import frameworks
 
-    version = frameworks.version(name) if extra else _distribution(name)
-    install = None if version else f"pip install 'bakeoff[{extra}]'" if extra else f"pip install {name}"
-    return {"name": name, "version": version, "extra": extra, "purpose": purpose, "install": install}
+    version, least = frameworks.version(name) if extra else _distribution(name), _least().get(name)
+    state = "missing" if version is None else "too old" if least and _older(version, least) else "fine"
+    upgrade = "--upgrade " if state == "too old" else ""
+    install = f"pip install {upgrade}'bakeoff[{extra}]'" if extra else f"pip install {upgrade}{name}"
+    return {
+        "name": name,
+        "version": version,
+        "least": least,
+        "state": state,
+        "extra": extra,
+        "purpose": purpose,
+        "install": None if state == "fine" else install,
+    }
 
 
 def _distribution(name: str) -> str | None:
@@ -82,6 +97,28 @@ def _distribution(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@cache
+def _least() -> dict[str, str]:
+    """The oldest version of each library that Bakeoff's own metadata allows."""
+    import importlib.metadata
+
+    try:
+        lines = importlib.metadata.requires("bakeoff") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that isn't installed
+        return {}
+    found = (re.match(r"([\w.-]+?)\s*>=\s*([\d.]+)", line) for line in lines)
+    return {match[1].lower(): match[2] for match in found if match}
+
+
+def _older(version: str, least: str) -> bool:
+    """Whether the numbers at the start of a version are below those of another."""
+
+    def numbers(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[+a-z]", text)[0]))
+
+    return numbers(version) < numbers(least)
 
 
 def _cpu() -> str:
@@ -133,6 +170,7 @@ def _show(found: dict[str, Any]) -> None:
             "machine",
             f"{found['cpu']}, {found['cores']} cores, {found['memory_bytes'] / 2**30:.1f} GiB, {found['system']}",
         ),
+        ("threads", f"{found['threads']} (--threads changes it)"),
         ("GPU", ", ".join(found["gpu"]) or "none found"),
         ("cache", f"{found['cache']}, {found['cache_bytes'] / 1e6:,.1f} MB"),
     ):
@@ -143,10 +181,14 @@ def _show(found: dict[str, Any]) -> None:
     for column in ("library", "version", "for"):
         table.add_column(column)
     for row in found["libraries"]:
-        version = row["version"] or "[yellow]missing[/yellow]"
+        version = row["version"] if row["state"] == "fine" else f"[yellow]{_short(row)}[/yellow]"
         table.add_row(row["name"], version, out.plain(row["purpose"], "dim"))
     console.print(table)
     wanted = sorted({row["install"] for row in found["libraries"] if row["install"]})
     console.print("\nNothing is missing." if not wanted else "\n[bold]To get what is missing[/bold]")
     for line in wanted:
         console.print(f"  {line}", markup=False)
+
+
+def _short(row: dict[str, Any]) -> str:
+    return "missing" if row["state"] == "missing" else f"{row['version']}, too old: {row['least']} or newer"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.data.cache import atomic_write
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.typeface import Typeface
 
@@ -50,12 +51,20 @@ def draw(rows: Sequence[Mapping[str, Any]], output: str | Path, *, font: str | P
     for index, row in enumerate(rows):
         place = GAP + index % columns * (SIDE + GAP), GAP + index // columns * (SIDE + CAPTION + GAP)
         _tile(sheet, brush, typeface, row, place)
-    try:
-        sheet.save(target)
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise DataError(f"--plot {target}: {error.strerror or error}. Choose another file, or make room.") from None
+    _save(sheet, target)
     return frozenset(typeface.missing)
+
+
+def _save(sheet: Image.Image, target: Path) -> None:
+    """Write the file whole or not at all."""
+    from PIL import Image
+
+    form = Image.registered_extensions()[target.suffix.lower()]
+    try:
+        with atomic_write(target) as file:
+            sheet.save(file, form)
+    except OSError as error:
+        raise DataError(f"--plot {target}: {error.strerror or error}. Choose another file, or make room.") from None
 
 
 def check_output(output: str | Path) -> Path:

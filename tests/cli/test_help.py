@@ -1,0 +1,99 @@
+"""Help: every verb, with examples that are real, soon."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+from command_line import Command
+
+from bakeoff import registry
+from bakeoff.cli._app import START, build
+from bakeoff.registry import load
+
+VERBS = registry.names("bakeoff.cli")
+
+
+def test_the_verbs_are_there(command: Command) -> None:
+    said = command("--help")
+    assert said.code == 0
+    assert {
+        "train",
+        "compare",
+        "evaluate",
+        "predict",
+        "export",
+        "models",
+        "recipes",
+        "doctor",
+        "data",
+        "report",
+    } == set(VERBS)
+    assert all(f"│ {verb} " in said.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_with_its_examples(verb: str, command: Command) -> None:
+    said = command(verb, "--help")
+    assert said.code == 0
+    for line, what in load("bakeoff.cli", verb).EXAMPLES:
+        assert line in said.out
+        assert what in said.out
+
+
+def test_examples_parse() -> None:
+    for verb in VERBS:
+        for line, _ in (*load("bakeoff.cli", verb).EXAMPLES, *START):
+            words = shlex.split(line.partition(">")[0])
+            assert words[0] == "bakeoff"
+            _parse(words[1:])
+
+
+def _parse(words: list[str]) -> None:
+    """Make the context of the last command without running it: unknown options and missing arguments raise."""
+    from typer.main import get_command
+
+    group = get_command(build(words))
+    while hasattr(group, "commands"):
+        group, words = group.commands[words[0]], words[1:]
+    group.make_context(words[0] if words else "verb", list(words))
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from bakeoff.cli import main; code = main(['--help']); "
+        "heavy = {'numpy', 'PIL', 'onnx', 'onnxruntime', 'sklearn', 'torch', 'tensorflow', 'keras', 'jax', 'msgspec'}; "
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr); sys.exit(code)"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - start)
+    assert done.stderr.strip() == "[]"
+    assert min(times) <= 0.4  # the promise of the command line, on a machine that may be busy
+
+
+def test_version(command: Command) -> None:
+    import bakeoff
+
+    said = command("--version")
+    assert (said.code, said.out) == (0, f"bakeoff {bakeoff.__version__}\n")
+
+
+def test_python_m_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "bakeoff", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("bakeoff ")
+
+
+def test_an_unknown_verb_has_its_nearest(command: Command) -> None:
+    said = command("trian", "photos")
+    assert said.code == 2
+    assert "did you mean 'train'?" in said.err
+
+
+def test_an_unknown_option_is_a_usage_error(command: Command) -> None:
+    assert command("train", "photos", "--bogus").code == 2

@@ -1,0 +1,125 @@
+"""Progress: rates of phases that take turns, plain lines, bars."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from bakeoff.cli import _clock, _output
+from bakeoff.cli._progress import Paces, _Bars, _Plain, counter, phase_of, progress
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("bakeoff.cli._progress.time.perf_counter", made)
+    return made
+
+
+def message(phase: str, done: int, total: int = 100) -> dict[str, object]:
+    return {"kind": "progress", "phase": phase, "done": done, "total": total, "unit": "pictures", "note": "loss 0.5"}
+
+
+def test_a_phase_is_charged_its_own_time_only(clock: Clock) -> None:
+    paces = Paces()
+    paces.see("train", 0)
+    clock.now = 2.0
+    assert paces.see("train", 20).rate() == pytest.approx(10)
+    clock.now = 7.0
+    paces.see("evaluate", 50)
+    clock.now = 9.0
+    pace = paces.see("train", 40)
+    assert pace.rate() == pytest.approx(10)  # not 40 / 9
+    assert pace.left(100) == pytest.approx(6)
+
+
+def test_a_phase_that_begins_anew_forgets(clock: Clock) -> None:
+    paces = Paces()
+    for now, done in ((0.0, 0), (1.0, 100), (2.0, 0)):
+        clock.now = now
+        paces.see("evaluate", done)
+    clock.now = 4.0
+    assert paces.see("evaluate", 10).rate() == pytest.approx(5)
+
+
+def test_plain_lines_come_seldom(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = _Plain()
+    for second in range(26):
+        clock.now = float(second)
+        plain(message("train", second))
+    plain({"kind": "log", "text": "epoch 1/2"})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "train 10/100 pictures  1.0 pictures/s  loss 0.5",
+        "train 20/100 pictures  1.0 pictures/s  loss 0.5",
+        "epoch 1/2",
+    ]
+
+
+def test_bars_show_and_keep_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with progress() as listen:
+        assert isinstance(listen, _Bars)
+        counter(listen, "reading [1]")(50, 100)
+        listen({"kind": "log", "text": "left out [red] 3 files"})
+    assert "left out [red] 3 files" in terminal.getvalue()
+    assert "reading [1]" in terminal.getvalue()
+
+
+def test_no_bars_without_a_terminal() -> None:
+    with progress() as listen:
+        assert isinstance(listen, _Plain)
+
+
+def test_a_framework_is_named() -> None:
+    assert phase_of({"phase": "train", "framework": "jax"}) == "jax: train"
+
+
+def test_times_count_from_the_start_of_the_process() -> None:
+    import subprocess
+    import time
+
+    code = "import time; time.sleep(0.3); from bakeoff.cli._clock import began; print(began())"
+    before = time.time()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # Ticks are 10 ms; a start that was taken when asked would be 0.3 s late.
+    assert -0.05 <= float(done.stdout) - before < 0.25
+
+
+def test_a_clock_that_cannot_be_trusted_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setattr(_clock, "_from_boot", lambda: 0.0)
+    monkeypatch.setattr(_clock, "_from_psutil", lambda: time.time() + 1000)
+    assert _clock.began() == pytest.approx(time.time(), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(4.34, "4.3 s"), (59.97, "1 min 00 s"), (125, "2 min 05 s"), (3725, "1 h 02 min")]
+)
+def test_seconds(value: float, text: str) -> None:
+    assert _output.seconds(value) == text
+
+
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    _output.print_json({"loss": float("nan"), "rows": [float("inf"), 1.5]})
+    assert capsys.readouterr().out == '{"schema": 1, "loss": null, "rows": [null, 1.5]}\n'
