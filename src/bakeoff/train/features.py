@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
                 if rows is not None:
                     found: Array = stored["features"][rows]
                     return found, True
-        except (OSError, ValueError, KeyError):
-            path.unlink(missing_ok=True)  # cut short by a full disk: computed again
+        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)  # cut short or overwritten: computed again
     computed = _compute(context, graph)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp.npz")

@@ -63,8 +63,8 @@ class Loop:
         )
         for chunk in self._chunks(batches):
             losses, sizes = self._train(chunk)
-            self._check(losses, chunk)
             self._log(losses, epoch)
+            self._check(losses, chunk)
             total += float(np.dot(losses, sizes))
             count += sum(sizes)
             self.seen += sum(sizes)
@@ -104,15 +104,18 @@ class Loop:
         bad = int(np.argmin(np.isfinite(losses)))
         first = self.state.step - len(losses) + bad
         records = chunk[min(bad, len(chunk) - 1)].records[:5].tolist()
+        number = self.context.recipe.phases.index(self.phase)
         raise BakeoffError(
             f"training stopped: the loss is {losses[bad]} at step {first} "
             f"(epoch {self.state.epoch + 1}, records {records}...).\n"
-            "Use a smaller rate: --set phases.0.schedule.peak=1e-4"
+            f"Use a smaller rate: --set phases.{number}.schedule.peak={self.phase.schedule.peak / 10:.0e}"
         )
 
     def _log(self, losses: Array, epoch: int) -> None:
         first = self.state.step - len(losses)
         for offset, loss in enumerate(losses):
+            if not np.isfinite(loss):
+                return  # NaN is no JSON; what comes after it means nothing
             step = first + offset
             row = {"phase": "finetune", "step": step, "epoch": epoch, "loss": float(loss), "rate": self.rate(step)}
             self.context.run.line("metrics.jsonl", row)

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.cache import atomic_write
 from bakeoff.errors import DataError, UsageError, VersionError
 from bakeoff.schemas import SCHEMA, Predictions
 
@@ -74,13 +75,9 @@ class Run:
 
 
 def atomic(path: Path, text: str) -> None:
-    """Write a text file: temporary name, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    """Write a text file: it has its name only when it is complete."""
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

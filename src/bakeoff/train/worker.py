@@ -19,6 +19,8 @@ from typing import Any
 from bakeoff.errors import BadFilesError, BakeoffError, MissingDependencyError
 from bakeoff.train.channel import Listener, Reporter, line_writer
 
+GRACE = 5.0  # seconds that a function has to end in, once the parent is gone
+
 
 def main() -> None:
     """Serve calls until the parent goes away."""
@@ -39,10 +41,11 @@ def _listen(calls: queue.Queue[dict[str, Any] | None], reporter: Reporter) -> No
         if message.get("cancel"):
             reporter.cancelled.set()
         else:
+            reporter.cancelled.clear()  # it was meant for an earlier call
             calls.put(message)
     calls.put(None)
     reporter.cancelled.set()
-    threading.Timer(5.0, os._exit, (1,)).start()  # the parent is gone: don't go on in the middle of a long step
+    threading.Timer(GRACE, os._exit, (1,)).start()  # the parent is gone: don't go on in the middle of a long step
 
 
 def answer(call: dict[str, Any], session: dict[str, Any], reporter: Reporter, write: Listener) -> None:
