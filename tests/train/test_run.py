@@ -72,13 +72,16 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     def no_space(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", no_space)
-        atomic(path, "new, and longer")
+        with pytest.raises(OSError, match="No space"):
+            atomic(path, "new, and longer")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["run.json"]
     atomic(path, "new")
     assert path.read_text() == "new"
+    (tmp_path / "plain").write_text("")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode  # whoever may read other files may read it
 
 
 def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
