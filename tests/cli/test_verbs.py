@@ -210,6 +210,40 @@ def test_names_that_are_no_text(photos: Path, trained: Path, tmp_path: Path) -> 
                 assert json.loads(text)["path"] == str(odd)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_bars_on_a_terminal_leave_stdout_alone(option: str, photos: Path, trained: Path) -> None:
+    """Rich takes over stdout while it draws, unless it is told not to."""
+    import os
+    import pty
+    import threading
+
+    main, terminal = pty.openpty()
+    shown = bytearray()
+
+    def read() -> None:
+        while True:
+            try:
+                piece = os.read(main, 4096)
+            except OSError:
+                return
+            if not piece:
+                return
+            shown.extend(piece)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    line = [sys.executable, "-m", "bakeoff", "predict", str(trained), str(photos), option]
+    env = {**os.environ, "TERM": "xterm-256color"}
+    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=terminal, env=env, check=True)
+    os.close(terminal)
+    reader.join(5)
+    os.close(main)
+    assert len(done.stdout.splitlines()) == 24 + (option == "--csv")
+    assert b"predict" in shown
+    assert "猫".encode() not in shown
+
+
 def test_data_sample(command: Command, tmp_path: Path) -> None:
     value = command("data", "sample", "digits", tmp_path / "digits", "--json").value
     assert value == {"schema": 1, "sample": "digits", "path": str(tmp_path / "digits"), "num": 1797}

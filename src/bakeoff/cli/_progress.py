@@ -65,13 +65,17 @@ class Paces:
 
 
 @contextmanager
-def progress() -> Iterator[Listener]:
-    """A listener; what it shows on a terminal goes away at the end, logs stay."""
-    if not sys.stderr.isatty():
+def progress(*, bars: bool = True) -> Iterator[Listener]:
+    """A listener; what it shows on a terminal goes away at the end, logs stay.
+
+    Args:
+        bars: False where results go to the same terminal meanwhile.
+    """
+    if not (bars and sys.stderr.isatty()):
         yield _Plain()
         return
-    with _Bars() as bars:
-        yield bars
+    with _Bars() as shown:
+        yield shown
 
 
 def counter(listen: Listener, phase: str, unit: str = "pictures") -> Progress:
@@ -137,6 +141,8 @@ class _Bars:
             rich.TextColumn("{task.fields[note]}", markup=False),
             console=console(stderr=True),
             transient=True,
+            redirect_stdout=False,  # Rich would send results to stderr while a bar is shown
+            redirect_stderr=False,
         )
         self._tasks: dict[str, Any] = {}
         self._paces = Paces()

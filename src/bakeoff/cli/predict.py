@@ -36,6 +36,8 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Label pictures. A file that is no picture gets a row with the reason, and the exit code is then not 0."""
+    import sys
+
     from bakeoff.cli import _output as out
     from bakeoff.cli._errors import say
     from bakeoff.cli._progress import counter, progress
@@ -50,7 +52,8 @@ def command(
 
         check_output(plot)
     opened = open_model(model, threads)
-    with progress() as listen:
+    streams = (json or csv) and sys.stdout.isatty()
+    with progress(bars=not streams) as listen:
         rows = predict(opened, paths, top=top, progress=counter(listen, "predict"))
         show = out.print_json if json else None
         kept = list(_passed(_csv(rows, min(top, len(opened.classes))) if csv else rows, show))
