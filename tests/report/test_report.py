@@ -216,6 +216,7 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path, data: Path) -> N
         (lambda run: (run / "run.json").write_text('{"schema": 99}'), VersionError),
         (lambda run: (run / "run.json").unlink(), DataError),
         (lambda run: write_json(run / "compare.json", {"frameworks": {"../r/torch": {}}}), CorruptError),
+        (lambda run: write_json(run / "compare.json", {"frameworks": {"..": {}}}), CorruptError),
         (lambda run: write_json(run / "compare.json", {"frameworks": {"torch": {}}}), DataError),
     ],
 )

@@ -95,7 +95,7 @@ def read(path: Path, language: str) -> Report:
         return Report((_view(path),), None, language)
     comparison = read_json(path / "compare.json")
     names = comparison.get("frameworks")
-    if not isinstance(names, dict) or not names or any(Path(name).name != name for name in names):
+    if not isinstance(names, dict) or not names or any(Path(name).name != name or name == ".." for name in names):
         raise CorruptError(f"{path / 'compare.json'}: `frameworks` must name the frameworks. Compare again.")
     return Report(tuple(_view(path / name) for name in names), comparison, language)
 

@@ -46,7 +46,7 @@ class Say:
 
     def __call__(self, key: str, **values: object) -> str:
         """The sentence of a key, with its values filled in; values are never read as templates."""
-        sentence = self._text[key]
+        sentence = self._text[key].replace(" %", "\N{NO-BREAK SPACE}%")
         return sentence.format(**values) if values else sentence
 
     def has(self, key: str) -> bool:
