@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from bakeoff.data.cache import cache_root
+from bakeoff.data.cache import atomic_write, cache_root
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array
@@ -29,7 +28,7 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
     path = _path(context, graph)
     if path.is_file():
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 rows = _rows(stored["sha256"], hashes)
                 if rows is not None:
                     found: Array = stored["features"][rows]
@@ -37,10 +36,8 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
     computed = _compute(context, graph)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp.npz")
-    np.savez(temporary, features=computed, sha256=hashes)
-    os.replace(temporary, path)
+    with atomic_write(path) as stream:
+        np.savez(stream, features=computed, sha256=hashes)
     return computed, False
 
 
