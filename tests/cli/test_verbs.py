@@ -128,6 +128,17 @@ def test_predict_csv(command: Command, photos: Path, trained: Path, tmp_path: Pa
     assert float(rows[0]["probability"]) + float(rows[0]["probability_2"]) == pytest.approx(1)
 
 
+def test_predict_for_people(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad [1].png").touch()
+    said = command("predict", trained, photos / "猫" / "0.png", photos / "狗" / "0.png", "--top", 1)
+    assert said.out.split()[0:2] == ["in", f"{photos}/"]
+    assert str(photos / "猫" / "0.png") not in said.out
+    assert "猫/0.png" in said.out
+    said = command("predict", trained, photos / "猫" / "0.png", tmp_path / "bad [1].png")
+    assert "bad [1].png" in said.out
+    assert "empty (0 bytes)" in said.out
+
+
 def test_predict_draws(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
     from PIL import Image
 

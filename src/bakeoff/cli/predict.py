@@ -93,20 +93,38 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     from bakeoff.cli import _output as out
 
+    console, common = out.console(), _common([row["path"] for row in rows])
+    if common:
+        console.print(out.plain(f"in {common}", "dim"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("picture", overflow="fold")
     table.add_column("label")
     table.add_column("probability", justify="right")
     table.add_column("then", style="dim", overflow="fold")
     for row in rows:
+        name = out.plain(row["path"][len(common) :])
         if "error" in row:
-            table.add_row(out.plain(row["path"]), "", "", out.plain(row["error"], "red"))
+            table.add_row(name, "", "", out.plain(row["error"], "red"))
             continue
-        rest = ", ".join(f"{name} {out.percent(share)}" for name, share in row["top"][1:] if share >= 0.0005)
-        table.add_row(
-            out.plain(row["path"]), out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest)
-        )
-    out.console().print(table)
+        rest = ", ".join(f"{label} {out.percent(share)}" for label, share in row["top"][1:] if share >= 0.0005)
+        table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest))
+    console.print(table)
+
+
+def _common(paths: list[str]) -> str:
+    """The folders that all paths begin with, with a separator at the end; nothing where it saves little room."""
+    import os
+
+    folders = {os.path.dirname(path) for path in paths}
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:  # relative and absolute ones, or two drives
+        return ""
+    return (
+        os.path.join(common, "")
+        if len(paths) > 1 and len(common) > 12 and all(path.startswith(common) for path in paths)
+        else ""
+    )
 
 
 def _draw(rows: list[dict[str, Any]], plot: Path, font: Path | None) -> None:
