@@ -25,9 +25,13 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.installed-demo
 
 demo: $(VENV)/.installed-demo  ## train handwritten digits in PyTorch and TensorFlow, compare, report
+	@rm -rf demo
 	$(BIN)/bakeoff data sample digits demo/digits
 	$(BIN)/bakeoff compare demo/digits --recipe mnist-cnn --frameworks torch,tensorflow --run demo/compare
-	@echo 'Your own photos, one folder a class: $(BIN)/bakeoff train PHOTOS --recipe photos'
+	$(BIN)/bakeoff predict demo/compare/torch demo/digits/7 --top 2 --plot demo/sevens.png | head -n 4
+	@echo
+	@echo 'The report: demo/compare/report.html'
+	@echo 'Your own photos, one folder a class: $(BIN)/bakeoff train PHOTOS'
 
 # torch and TensorFlow must not share a process; every part runs even if one before it failed, and any failure fails all.
 define each-framework

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ def command(
     from bakeoff.cli._progress import progress
     from bakeoff.compare.api import compare
     from bakeoff.errors import ParityError
+    from bakeoff.report import build
 
     names = options.listed(frameworks, "--frameworks")
     with progress() as listen:
@@ -47,6 +49,7 @@ def command(
             threads=threads,
             listen=listen,
         )
+    build(compared.path)
     if json:
         print_json(compared.result)
     else:
@@ -69,7 +72,7 @@ def _show(result: dict[str, Any]) -> None:
     console.print(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
     if result.get("run"):
         console.print("\n[dim]Next[/dim]")
-        console.print(f"  bakeoff report {out.shell(result['run'])}", markup=False)
+        console.print(f"  open {out.shell(Path(result['run']) / 'report.html')}", markup=False)
 
 
 def _checks(checks: list[dict[str, Any]]) -> Any:

@@ -53,6 +53,7 @@ def command(
     from bakeoff.cli._clock import began
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
+    from bakeoff.report import build
     from bakeoff.train.api import train
 
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
@@ -73,6 +74,7 @@ def command(
             listen=listen,
             began=began(),
         )
+    build(trained.path)
     if json:
         print_json(trained.result)
     else:
@@ -124,4 +126,4 @@ def _next(trained: Trained, data: Path, recipe: str) -> None:
     console.print(f"  bakeoff predict {run} PICTURES", markup=False)
     if any(phase["name"] == "finetune" for phase in trained.result["phases"]):
         console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}", markup=False)
-    console.print(f"  bakeoff report {run}", markup=False)
+    console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)
