@@ -36,8 +36,8 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
     computed = _compute(context, graph)
-    with atomic_write(path) as stream:
-        np.savez(stream, features=computed, sha256=hashes)
+    with atomic_write(path) as target:
+        np.savez(target, features=computed, sha256=hashes)
     return computed, False
 
 
