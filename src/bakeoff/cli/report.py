@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Make", 4
-EXAMPLES = (("bakeoff report runs/RUN", "of a training or a comparison; open it in a browser"),)
+EXAMPLES = (
+    ("bakeoff report runs/RUN", "of a training or a comparison; open report.html in a browser"),
+    ("bakeoff report runs/RUN --lang zh --output report-zh.html", "in Chinese, to another file"),
+)
 
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training or a comparison.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="What to write; RUN/report.html otherwise.")
+    ] = None,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="English or Chinese.")] = "en",
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -22,7 +29,7 @@ def command(
     from bakeoff.cli import _output as out
     from bakeoff.report import build
 
-    made = build(run)
+    made = build(run, output, lang=lang)
     if json:
         out.print_json({"run": str(run), "report": str(made)})
     else:
