@@ -51,6 +51,7 @@ def test_train_for_people(command: Command, photos: Path, tmp_path: Path) -> Non
     assert said.code == 0
     assert "95 % interval" in said.out
     assert f"bakeoff predict {tmp_path / 'run'}" in said.out
+    assert (tmp_path / "run" / "report.html").is_file()
 
 
 @pytest.mark.skipif(frameworks.version("torch") is None, reason="PyTorch is not installed")
@@ -274,6 +275,7 @@ class Compared:
     """What a comparison comes to."""
 
     result: dict[str, Any]
+    path: Path = Path("runs/compared")
 
 
 @pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 7)])
@@ -292,9 +294,12 @@ def test_compare(passed: bool, code: int, command: Command, photos: Path, monkey
         seen.update(options, recipe=recipe)
         return Compared(result)
 
+    reported: list[Path] = []
     monkeypatch.setattr("bakeoff.compare.api.compare", compare)
+    monkeypatch.setattr("bakeoff.report.build", reported.append)
     said = command("compare", photos, "--recipe", "mnist-cnn", "--frameworks", "torch,tensorflow", "--json")
     assert (said.code, said.value) == (code, {"schema": 1, **result})
+    assert reported == [Path("runs/compared")]
     assert (seen["frameworks"], seen["recipe"]) == (("torch", "tensorflow"), "mnist-cnn")
     said = command("compare", photos)
     assert said.code == code
