@@ -98,11 +98,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(data: Data, tmp
     assert not np.array_equal(first, other)
 
 
-def test_two_micro_batches_of_16_are_one_batch_of_32(data: Data, tmp_path: Path) -> None:
-    whole, notes = run(data, tmp_path / "whole", "epochs = 2\nbatch_size = 32")
-    halves, also = run(data, tmp_path / "halves", "epochs = 2\nbatch_size = 16\naccumulate = 2")
-    assert len(data.train) % 16  # the last micro-batch is smaller, and counts by its pictures
-    assert notes["steps"] == also["steps"] == 2 * -(-len(data.train) // 32)
+@pytest.mark.parametrize("size", [16, 14])
+def test_two_micro_batches_are_one_batch_of_twice_the_size(data: Data, tmp_path: Path, size: int) -> None:
+    whole, notes = run(data, tmp_path / "whole", f"epochs = 2\nbatch_size = {2 * size}")
+    halves, also = run(data, tmp_path / "halves", f"epochs = 2\nbatch_size = {size}\naccumulate = 2")
+    rest = len(data.train) % (2 * size)
+    assert 0 < rest < size if size == 16 else size < rest < 2 * size  # one micro-batch is left, or two of unlike sizes
+    assert notes["steps"] == also["steps"] == 2 * -(-len(data.train) // (2 * size))
     np.testing.assert_allclose(halves.kernel, whole.kernel, rtol=1e-12, atol=1e-15)
     losses = [[row["loss"] for row in read_lines(tmp_path / name / "metrics.jsonl")] for name in ("whole", "halves")]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-12)

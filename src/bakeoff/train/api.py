@@ -114,17 +114,8 @@ def train(
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
     path = Path(run) if run else _fresh(data, recipe, began)
-    job = Job(
-        str(data),
-        to_toml(chosen),
-        name,
-        str(path),
-        chosen.seed,
-        device,
-        precision,
-        threads,
-        str(start) if start else None,
-    )
+    weights = str(start) if start else None
+    job = Job(str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, weights)
     check(job, chosen)
     _present(data)
     Run(path).create()
