@@ -102,11 +102,20 @@ def _summary(trained: Trained, data: Path, recipe: str) -> None:
     rows.add_row("time", f"{out.seconds(result['wall_s'])} ({_phases(result)})")
     rows.add_row("run", out.shell(trained.path))
     console.print()
-    name, framework = result["model"] or result["backbone"], result["framework"]
-    where = out.FRAMEWORKS.get(framework, framework)
-    console.print(f"[bold]{name}[/bold] in {where}, {result['parameters']:,} parameters")
+    console.print(_headline(result))
     console.print(rows)
     _next(trained, data, recipe)
+
+
+def _headline(result: dict[str, Any]) -> str:
+    """What was trained, and in what; a probe alone runs in no training framework."""
+    from bakeoff.cli import _output as out
+
+    name = f"[bold]{result['model'] or result['backbone']}[/bold]"
+    if all(phase["name"] == "probe" for phase in result["phases"]):
+        return f"{name} under a new head, {result['parameters']:,} parameters"
+    where = out.FRAMEWORKS.get(result["framework"], result["framework"])
+    return f"{name} in {where}, {result['parameters']:,} parameters"
 
 
 def _phases(result: dict[str, Any]) -> str:

@@ -49,11 +49,13 @@ def resolve(
 ) -> Recipe:
     """The recipe with everything that the command line says about it."""
     found = load(recipe) if isinstance(recipe, str) else recipe
+    if phases:  # before the overrides: their indices count the chosen phases
+        found = select_phases(found, list(phases))
     extra = [] if seed is None else [f"seed={seed}"]
-    extra += [] if backbone is None else [f'model.backbone="{backbone.replace("-", "_")}"']
+    if backbone is not None:
+        extra += ["model.name=", "model.arguments=", f'model.backbone="{backbone.replace("-", "_")}"']
     extra += [] if until is None else [f'model.until="{until}"']
-    found = with_overrides(found, [*overrides, *extra]) if overrides or extra else found
-    return select_phases(found, list(phases)) if phases else found
+    return with_overrides(found, [*overrides, *extra]) if overrides or extra else found
 
 
 def choose_framework(asked: str | None, recipe: Recipe) -> str:
