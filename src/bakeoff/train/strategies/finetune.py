@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from bakeoff import frameworks
+from bakeoff.errors import UsageError
 from bakeoff.graph import Graph, passes
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
@@ -16,17 +17,52 @@ from bakeoff.train.threads import threads_for
 
 
 def prepared(graph: Graph, phase: Finetune) -> Graph:
-    """The graph with what the phase freezes frozen."""
+    """The graph with what the phase freezes frozen.
+
+    Raises:
+        UsageError: nothing is left to train.
+    """
     if phase.freeze:
         graph = passes.freeze(graph, phase.freeze)
     if phase.batch_norm == "frozen":
         graph = passes.freeze_statistics(graph)
+    if not any(parameter.trainable and parameter.role == "weight" for parameter in graph.parameters.values()):
+        raise UsageError(
+            f"freeze {list(phase.freeze)} leaves no weight to train; expected at least one.\n"
+            "Freeze less: --set 'phases.0.freeze=[]'"
+        )
     return graph
+
+
+def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
+    """Refuse a batch that leaves a batch norm one value per channel: it has no variance.
+
+    PyTorch stops at such a batch; Keras goes on, and its running variance is NaN from there.
+
+    Args:
+        count: training pictures.
+
+    Raises:
+        UsageError: the phase has such a batch.
+    """
+    last = 0 if phase.drop_last else count % phase.batch_size
+    if 1 not in (min(phase.batch_size, count), last):
+        return
+    for node in graph.nodes:
+        if node.op == "batch_norm" and node.attributes.statistics == "batch":
+            cells = graph.shapes[node.inputs[0]][1:-1]
+            if all(size == 1 for size in cells):
+                raise UsageError(
+                    f"a batch of 1 picture ({count} in batches of {phase.batch_size}) leaves {node.name} "
+                    "one value per channel; a batch norm needs two.\n"
+                    'Use another batch_size, or drop_last = true, or batch_norm = "frozen".'
+                )
 
 
 def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
     frozen = prepared(graph.astype(context.job.precision), phase)
+    check_batches(frozen, phase, len(context.data.train))
     job = context.job
     net = frameworks.load(job.framework).native(
         frozen,
