@@ -14,7 +14,7 @@ import numpy as np
 
 from bakeoff import frameworks as registered
 from bakeoff.compare import judge
-from bakeoff.compare.method import context_of, is_deep, parity_batches, truth
+from bakeoff.compare.method import context_of, parity_batches, truth
 from bakeoff.compare.verdict import verdict
 from bakeoff.errors import UsageError
 from bakeoff.metrics.paired import Paired, paired
@@ -118,7 +118,6 @@ class Comparison:
         """Everything; the object that `compare --json` prints."""
         context = context_of(self.jobs[self.names[0]], self.reporter)
         batches = parity_batches(context)
-        self.deep = is_deep(context)
         folder = Run(self.path).create()
         (self.path / "predictions").rmdir()
         with ExitStack() as stack:
@@ -176,7 +175,7 @@ class Comparison:
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
         nudged = self._trace(first, "float32", nudge=True, held=held)
-        spread = judge.Spread(single[first], nudged, reference, self.deep or adaptive)
+        spread = judge.Spread(list(single.values()), nudged, reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
         for name in others:

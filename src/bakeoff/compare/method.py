@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from bakeoff import frameworks
 from bakeoff.graph import Graph, passes
 from bakeoff.graph.graph import weights_sha256
+from bakeoff.protocols import Net
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
 from bakeoff.schemas import Array
@@ -124,12 +125,25 @@ def trace(
     net.load(graph.arrays())
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
-    found["losses"] = net.steps(images, labels, [rate(step) for step in range(len(images))])
+    found["losses"] = stepped(net, images, labels, rate, phase.accumulate)
     state = {path for path, parameter in graph.parameters.items() if parameter.role == "state"}
     found |= {f"state/{path}": array for path, array in net.arrays().items() if path in state}
     found["evaluation"] = net.logits(images[0])
     np.savez(output, **found)
     return {"steps": len(images), "batch_size": len(labels[0])}
+
+
+def stepped(net: Net, images: list[Array], labels: list[Array], rate: Callable[[int], float], accumulate: int) -> Array:
+    """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training."""
+    if accumulate == 1:
+        return net.steps(images, labels, [rate(step) for step in range(len(images))])
+    losses = []
+    for step, first in enumerate(range(0, len(images), accumulate)):
+        these = slice(first, first + accumulate)
+        results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
+        net.apply(rate(step))
+        losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
+    return np.array(losses)
 
 
 def _normalised(

@@ -32,10 +32,11 @@ def verdict(passed: bool, checks: int, measured: Mapping[str, Mapping[str, Any]]
         f"the accuracies do not differ ({_range(measured)})"
         if not real
         else f"{NAMES[best]} is more accurate than {_list([NAMES[name] for name in real])} ({_range(measured)}), "
-        "by chance of start and order unless it repeats over seeds"
+        "which rounding and dropout can do by chance, unless it repeats over seeds"
     )
     if ratio < CLOSE:
-        return f"{same}; {accuracy}, and a step takes about as long in both: choose by what you deploy."
+        both = "both" if len(order) == 2 else _list([NAMES[fastest], NAMES[next_one]]) + ", the fastest"
+        return f"{same}; {accuracy}, and a step takes about as long in {both}: choose by what you deploy."
     return (
         f"{same}; {accuracy}, and a training step is {ratio:.1f} x faster in {NAMES[fastest]} "
         f"than in {NAMES[next_one]} on this machine: for these pictures, {NAMES[fastest]}."
@@ -47,5 +48,6 @@ def _list(names: list[str]) -> str:
 
 
 def _range(measured: Mapping[str, Mapping[str, Any]]) -> str:
-    values = sorted({f"{100 * row['accuracy']:.1f} %" for row in measured.values()})
-    return " to ".join([values[0], values[-1]]) if len(values) > 1 else values[0]
+    values = [row["accuracy"] for row in measured.values()]
+    low, high = (f"{100 * value:.1f} %" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
