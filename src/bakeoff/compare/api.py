@@ -113,6 +113,7 @@ class Comparison:
     def __init__(self, jobs: dict[str, Job], recipe: Recipe, path: Path, reporter: Reporter) -> None:
         self.jobs, self.recipe, self.path, self.reporter = jobs, recipe, path, reporter
         self.names = list(jobs)
+        self.started: dict[str, str] = {}
 
     def run(self) -> dict[str, Any]:
         """Everything; the object that `compare --json` prints."""
@@ -148,7 +149,9 @@ class Comparison:
     def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
         output = self.path / "traces" / f"{name}-{precision}{'-nudged' if options.get('nudge') else ''}.npz"
         self.reporter.log(f"parity: {name} in {precision}{' from nudged weights' if options.get('nudge') else ''}")
-        self._call(name, "trace", worker, precision=precision, output=str(output), **options)
+        said = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
+        if precision == "float32" and not options.get("nudge"):
+            self.started[name] = said["weights"]
         with np.load(output) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
@@ -162,11 +165,6 @@ class Comparison:
 
     def _parity(self, prepared: dict[str, Any], expected: Array) -> list[Check]:
         first, *others = self.names
-        checks = []
-        for name in others:
-            for what in ("weights", "batches"):
-                differ = float(prepared[name][what] != prepared[first][what])
-                checks.append(check(f"{what}.{name}", differ, 0.0, "SHA-256 of the bytes, equal or not"))
         reference = self._double(first)
         adaptive = self._optimizer() != "sgd"
         held = sorted(judge.without_gradient(reference)) if adaptive else []
@@ -174,12 +172,27 @@ class Comparison:
             self.reporter.log(f"parity: {', '.join(held)} held: no gradient but rounding, which Adam would follow")
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
+        checks = self._same_start(prepared)
         nudged = self._trace(first, "float32", nudge=True, held=held)
         spread = judge.Spread(list(single.values()), nudged, reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
         for name in others:
             checks += judge.double(name, self._double(name, held=held), spread)
+        return checks
+
+    def _same_start(self, prepared: dict[str, Any]) -> list[Check]:
+        """Batches as they were read, and weights as they lay in the native nets before the first step: bit for bit."""
+        first, *others = self.names
+        checks = []
+        for name in others:
+            for what, found, expected in (
+                ("weights", self.started[name], self.started[first]),
+                ("batches", prepared[name]["batches"], prepared[first]["batches"]),
+            ):
+                checks.append(
+                    check(f"{what}.{name}", float(found != expected), 0.0, "SHA-256 of the bytes, equal or not")
+                )
         return checks
 
     def _optimizer(self) -> str:

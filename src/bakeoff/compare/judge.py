@@ -133,10 +133,13 @@ def double(name: str, found: Trace, spread: Spread) -> list[Check]:
     reference = spread.reference
     gradients, at = _worst(found, reference, "gradient/", spread.nothing)
     states, where = _worst(found, reference, "state/")
+    weights, which = _worst(found, reference, "weight/", spread.nothing)
+    steps = f"after {len(reference['losses'])} steps"
     return [
         check(f"float64.logits.{name}", relative(found["logits"], reference["logits"]), FLOAT64),
         check(f"float64.gradients.{name}", gradients, FLOAT64, f"largest at {at or 'none'}"),
-        check(f"float64.losses.{name}", losses(found, reference), FLOAT64, f"{len(reference['losses'])} steps"),
+        check(f"float64.losses.{name}", losses(found, reference), FLOAT64, steps),
+        check(f"float64.parameters.{name}", weights, FLOAT64, f"{steps}, largest at {which or 'none'}"),
         check(f"float64.statistics.{name}", states, FLOAT64, f"largest at {where or 'none'}"),
         check(f"float64.evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), FLOAT64),
     ]

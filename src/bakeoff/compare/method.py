@@ -71,7 +71,7 @@ def parity_batches(context: Context) -> list[tuple[Array, Array]]:
 
 
 def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any]) -> dict[str, Any]:
-    """Read the data; what every worker must agree on: hashes of the start weights and of the batches."""
+    """Read the data; what every worker must agree on: a hash of the batches."""
     asked = Job(**job)
     session["job"], session["context"] = asked, context_of(asked, reporter)
     context: Context = session["context"]
@@ -80,7 +80,6 @@ def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any])
     for images, labels in session["batches"]:
         digest.update(images.tobytes() + labels.tobytes())
     return {
-        "weights": weights_sha256(context.start.graph.arrays()),
         "batches": digest.hexdigest(),
         "environment": frameworks.load(asked.framework).environment(),
     }
@@ -95,7 +94,7 @@ def trace(
     nudge: bool = False,
     held: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Logits, gradients, N steps, statistics and logits afterwards, written to an `.npz`.
+    """Logits, gradients, N steps, weights, statistics and logits afterwards, written to an `.npz`.
 
     Dropout and drop-path are off: their noise is each framework's own.
 
@@ -113,6 +112,7 @@ def trace(
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
     )
+    started = weights_sha256(net.arrays())
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
     found: dict[str, Any] = {"logits": net.logits(images[0])}
     net.gradients(images[0], labels[0])
@@ -126,11 +126,12 @@ def trace(
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     found["losses"] = stepped(net, images, labels, rate, phase.accumulate)
-    state = {path for path, parameter in graph.parameters.items() if parameter.role == "state"}
-    found |= {f"state/{path}": array for path, array in net.arrays().items() if path in state}
+    for path, array in net.arrays().items():
+        kind = "state" if graph.parameters[path].role == "state" else "weight"
+        found[f"{kind}/{path}"] = array
     found["evaluation"] = net.logits(images[0])
     np.savez(output, **found)
-    return {"steps": len(images), "batch_size": len(labels[0])}
+    return {"weights": started}
 
 
 def stepped(net: Net, images: list[Array], labels: list[Array], rate: Callable[[int], float], accumulate: int) -> Array:

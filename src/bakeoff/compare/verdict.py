@@ -29,7 +29,7 @@ def verdict(passed: bool, checks: int, measured: Mapping[str, Mapping[str, Any]]
     real = [name for name, result in paired.items() if result.better() is not None]
     best = max(measured, key=lambda name: measured[name]["accuracy"])
     accuracy = (
-        f"the accuracies do not differ ({_range(measured)})"
+        f"no difference in accuracy is seen ({_range(measured)})"
         if not real
         else f"{NAMES[best]} is more accurate than {_list([NAMES[name] for name in real])} ({_range(measured)}), "
         "which rounding and dropout can do by chance, unless it repeats over seeds"

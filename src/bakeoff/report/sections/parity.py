@@ -29,6 +29,7 @@ TEXT = {
         "statistics": "running statistics of BatchNorm",
         "evaluation": "answers of the net after those steps",
         "weights": "start weights, bit for bit",
+        "parameters": "every parameter after those steps",
         "batches": "pictures and labels of every batch, bit for bit",
         "judge": "{meaning}; in float64, where rounding can't hide a difference",
     },
@@ -50,6 +51,7 @@ TEXT = {
         "statistics": "BatchNorm 的滑动统计量",
         "evaluation": "这些步之后网络的输出",
         "weights": "初始权重，逐位相同",
+        "parameters": "这些步之后的每个参数",
         "batches": "每个批次的图片和标签，逐位相同",
         "judge": "{meaning}；用 float64 计算，舍入误差掩盖不了差别",
     },
@@ -97,7 +99,7 @@ def _row(check: dict[str, Any], say: Say) -> dict[str, Any]:
     }
 
 
-KINDS = ("weights", "batches", "logits", "gradients", "losses", "statistics", "evaluation")
+KINDS = ("weights", "batches", "logits", "gradients", "losses", "parameters", "statistics", "evaluation")
 
 
 def _meaning(kinds: list[str], say: Say) -> str:
