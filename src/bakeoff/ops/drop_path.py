@@ -9,8 +9,8 @@ Shape    x  ->  y of the same shape
 Laws     the expected y is x; rate 0 changes nothing; one picture's values are all kept or all dropped
 
 Traps    torch   no module of torch itself: timm has DropPath, torchvision StochasticDepth("row"); a small one is used
-         keras   no layer either: Dropout with noise_shape (None, 1, 1, 1) is the same, and needs the rank; a small
-                 one is used
+         keras   no layer either: Dropout with noise_shape (None, 1, 1, 1) is the same, and a `.keras` file with it
+                 loads without Bakeoff
          masks   random streams can't be made to agree between libraries (see dropout)
          onnx    predicts alone: nothing is left of it
 """
@@ -61,7 +61,8 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.own.DropPath(a.rate, name=scope.name), x, suffix="")
+    each = (None, *(1 for _ in x.shape[1:]))
+    return scope.helper(scope.lib.layers.Dropout(a.rate, noise_shape=each, name=scope.name), x, suffix="")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

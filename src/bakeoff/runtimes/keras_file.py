@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import zipfile
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     """
     _refuse_foreign(path)
     keras = the_keras("a .keras file")
+    importlib.import_module(TRUSTED[1])  # Keras finds by name only what was registered
     try:
         model = keras.saving.load_model(str(path), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its parsers raise

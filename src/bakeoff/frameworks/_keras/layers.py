@@ -176,30 +176,6 @@ class Gelu(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")
-class DropPath(keras.layers.Layer):
-    """Drops the whole value of a picture with a probability in training, and scales the others up by 1 / (1 - rate)."""
-
-    def __init__(self, rate: float, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.rate = rate
-        self.seed_generator = keras.random.SeedGenerator() if rate else None
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if not training or not self.rate:
-            return inputs
-        shape = (ops.shape(inputs)[0],) + (1,) * (len(inputs.shape) - 1)
-        draw = keras.random.uniform(shape, seed=self.seed_generator)
-        mask = ops.cast(draw >= self.rate, inputs.dtype)
-        return inputs * mask / ops.convert_to_tensor(1 - self.rate, dtype=inputs.dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}
-
-
-@keras.saving.register_keras_serializable(package="bakeoff")
 class AvgPool2D(keras.layers.Layer):
     """Average pooling with any pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
 
