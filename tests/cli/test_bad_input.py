@@ -186,3 +186,9 @@ def test_ctrl_c(command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("bakeoff.train.api.train", interrupted)
     refused(command("train", photos), 130, "stopped")
+
+
+def test_a_place_that_cannot_be_written_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file" / "digits"
+    refused(command("data", "sample", "digits", str(place)), 1, str(place), "Choose another place")

@@ -315,3 +315,9 @@ def test_mnist_gives_exactly_a_tenth() -> None:
     started = time.perf_counter()
     count = sum(1 for _ in data.train.batches(batch_size=64))
     assert (time.perf_counter() - started) / count < 2e-3
+
+
+def test_it_prints_in_a_line(tmp_path: Path) -> None:
+    data = read_data(write_folder(tmp_path, {"a": 10, "b": 10}))
+    sizes = f"train={len(data.train)}, validation={len(data.validation or ())}, test={len(data.test or ())}"
+    assert repr(data) == f"Data({str(tmp_path)!r}, 2 classes, {sizes})"

@@ -38,6 +38,14 @@ def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
             _traceback(error)
         say(str(error))
         return error.exit_code
+    except OSError as error:
+        if debug:
+            _traceback(error)
+        if error.filename is None:
+            say(f"unexpected: {type(error).__name__}: {_one_line(error)}; run again with --debug")
+        else:
+            say(f"{error.filename}: {error.strerror or type(error).__name__}. Choose another place, or mend this one.")
+        return 1
     except Exception as error:
         if debug:
             _traceback(error)

@@ -64,6 +64,11 @@ class Data:
     excluded_sha256: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        parts = [self.train, self.validation, self.test]
+        counts = ", ".join(f"{part.name}={len(part)}" for part in parts if part is not None)
+        return f"Data({str(self.path)!r}, {len(self.classes)} classes, {counts})"
+
     def __len__(self) -> int:
         return len(self.manifest)
 

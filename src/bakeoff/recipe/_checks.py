@@ -97,4 +97,4 @@ def _check_name(package: str, name: str, where: str) -> None:
     """Whether a registry has the entry; the folder is listed, nothing is imported."""
     known = names(package)
     if known and name.replace("-", "_") not in known:
-        raise RecipeError(f"{where}: unknown {name!r}{nearest(name, known)}. Known: {', '.join(known)}")
+        raise RecipeError(f"{where}: unknown {name!r}{nearest(name, known)}\nKnown: {', '.join(known)}")

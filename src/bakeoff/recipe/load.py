@@ -62,7 +62,7 @@ def select_phases(recipe: Recipe, strategies: Sequence[str]) -> Recipe:
     for strategy in strategies:
         if strategy not in _STRATEGIES:
             hint = nearest(strategy, _STRATEGIES)
-            raise RecipeError(f"phases: unknown strategy {strategy!r}{hint}. Known: {', '.join(_STRATEGIES)}")
+            raise RecipeError(f"phases: unknown strategy {strategy!r}{hint}\nKnown: {', '.join(_STRATEGIES)}")
         own = [phase for phase in recipe.phases if phase.strategy == strategy]
         phases.extend(own or [_default_phase(strategy, recipe)])
     if not phases:
