@@ -266,6 +266,14 @@ def test_plots_escape_names_and_skip_what_is_not_finite() -> None:
     assert str(heatmap([[1.0, 0.0], [0.5, 0.5]], title="m")).count('class="wrong"') == 1
 
 
+def test_axes_have_whole_epochs_and_no_accuracy_above_one() -> None:
+    perfect = (Series("torch", ((1.0, 1.0), (2.0, 1.0))),)
+    svg = str(lines(perfect, title="t", x_label="epoch", y_format=lambda y: f"{100 * y:.3g} %", most=1.0))
+    shown = re.findall(r">([^<>]+)</text>", svg)
+    assert {"100 %", "1", "2"} <= set(shown)
+    assert not {"105 %", "110 %", "1.2", "1.5"} & set(shown)
+
+
 def test_numbers_are_short() -> None:
     assert [percent(0.12345), percent(None), short(1.23456e-7), short(12.345), short(0), size(3 << 30)] == [
         "12.3\N{NO-BREAK SPACE}%",

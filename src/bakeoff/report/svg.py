@@ -24,7 +24,13 @@ class Series:
 
 
 def lines(
-    series: Sequence[Series], *, title: str, x_label: str, y_format: Callable[[float], str], dots: bool = False
+    series: Sequence[Series],
+    *,
+    title: str,
+    x_label: str,
+    y_format: Callable[[float], str],
+    dots: bool = False,
+    most: float | None = None,
 ) -> Any:
     """Lines on one pair of axes.
 
@@ -32,11 +38,15 @@ def lines(
         series: at least one point in all.
         title: what a screen reader says.
         dots: whether points are marked, as where there is one an epoch.
+        most: where the y axis ends at the latest: 1 for accuracies.
     """
     finite = [point for one in series for point in one.points if math.isfinite(point[1])]
     xs = [x for x, _ in finite]
     ticks_y = ticks(min(y for _, y in finite), max(y for _, y in finite))
-    ticks_x = [tick for tick in ticks(min(xs), max(xs), 6) if min(xs) <= tick <= max(xs)]
+    if most is not None and ticks_y[-1] > most:
+        ticks_y = [tick for tick in ticks_y if tick < most] + [most]
+    # steps and epochs: no halves
+    ticks_x = [tick for tick in ticks(min(xs), max(xs), 6) if min(xs) <= tick <= max(xs) and tick == int(tick)]
     place_x = scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     place_y = scale(ticks_y[0], ticks_y[-1], HEIGHT - BOTTOM, TOP)
     parts = [_open(WIDTH, HEIGHT, title, "plot")]

@@ -92,6 +92,13 @@ def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
     ]
     if not any(one.points for one in series):
         return None
-    svg = lines(series, title=say("accuracy"), x_label=say("epoch"), y_format=lambda y: f"{100 * y:.3g} %", dots=True)
+    svg = lines(
+        series,
+        title=say("accuracy"),
+        x_label=say("epoch"),
+        y_format=lambda y: f"{100 * y:.3g} %",
+        dots=True,
+        most=1.0,
+    )
     note = say("accuracy_note", num=report.first.facts.get("num_validation", 0))
     return {"title": say("accuracy"), "svg": svg, "note": note}
