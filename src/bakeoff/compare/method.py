@@ -108,7 +108,7 @@ def trace(
     graph = passes.without_noise(prepared(context.start.graph, phase)).astype(precision)
     graph = nudged(graph, context.job.seed, NUDGES[precision]) if nudge else graph
     images, labels = _normalised(context, session["batches"], precision)
-    threads = context.job.threads or threads_for(graph, phase.batch_size)
+    threads = context.job.threads or threads_for(graph, phase.batch_size, context.job.framework)
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
     )
@@ -186,7 +186,7 @@ def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -
     compile_s = None
     if "timed" not in session:
         graph = prepared(context.start.graph.astype(context.job.precision), phase)
-        threads = context.job.threads or threads_for(graph, phase.batch_size)
+        threads = context.job.threads or threads_for(graph, phase.batch_size, context.job.framework)
         net = frameworks.load(context.job.framework).native(
             graph, device=context.job.device, precision=context.job.precision, threads=threads
         )

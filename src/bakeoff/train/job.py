@@ -64,7 +64,7 @@ def check(job: Job, recipe: Recipe) -> None:
                 "ONNX Runtime can't fine-tune: this recipe has a `finetune` phase.\n"
                 "Choose --framework torch, tensorflow or jax (pip install 'bakeoff[torch]'), or --recipe photos."
             )
-        if job.device == "cuda":
-            raise UsageError("--device cuda: the probe runs on the CPU. Use --device cpu, or auto.")
-        return
-    frameworks.require(job.framework)
+    else:
+        frameworks.require(job.framework)
+    if job.device == "cuda" and not any(isinstance(phase, Finetune) for phase in recipe.phases):
+        raise UsageError("--device cuda: the probe runs on the CPU. Use --device cpu, or auto.")

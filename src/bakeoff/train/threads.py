@@ -7,6 +7,7 @@ from bakeoff.ops._dimension import at
 from bakeoff.train.run import cpus
 
 SMALL = 3e8  # multiply-adds of a step: below it, handing work to a second thread costs more than it saves (measured)
+SMALL_TORCH = 5e6  # torch shares work among threads more cheaply
 
 
 def multiply_adds(graph: Graph) -> float:
@@ -28,6 +29,7 @@ def multiply_adds(graph: Graph) -> float:
     return total
 
 
-def threads_for(graph: Graph, batch_size: int) -> int:
-    """1 for a small net, else every core."""
-    return 1 if 3 * batch_size * multiply_adds(graph) < SMALL else cpus()
+def threads_for(graph: Graph, batch_size: int, framework: str) -> int:
+    """1 for a net that is small for this framework, else every core."""
+    small = SMALL_TORCH if framework == "torch" else SMALL
+    return 1 if 3 * batch_size * multiply_adds(graph) < small else cpus()

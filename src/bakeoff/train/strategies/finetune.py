@@ -68,7 +68,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
         frozen,
         device=job.device,
         precision=job.precision,
-        threads=job.threads or threads_for(frozen, phase.batch_size),
+        threads=job.threads or threads_for(frozen, phase.batch_size, job.framework),
         seed=key(job.seed, "dropout") % 2**31,
     )
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
