@@ -114,6 +114,7 @@ class Comparison:
         self.jobs, self.recipe, self.path, self.reporter = jobs, recipe, path, reporter
         self.names = list(jobs)
         self.started: dict[str, str] = {}
+        self.held: list[str] = []
 
     def run(self) -> dict[str, Any]:
         """Everything; the object that `compare --json` prints."""
@@ -168,6 +169,7 @@ class Comparison:
         reference = self._double(first)
         adaptive = self._optimizer() != "sgd"
         held = sorted(judge.without_gradient(reference)) if adaptive else []
+        self.held = held
         if held:
             self.reporter.log(f"parity: {', '.join(held)} held: no gradient but rounding, which Adam would follow")
             reference = self._double(first, held=held)
@@ -250,7 +252,7 @@ class Comparison:
             "classes": list(data.classes),
             "num_train": len(data.train),
             "num_test": len(data.test) if data.test is not None else 0,
-            "parity": {"passed": parity["passed"], "checks": parity["checks"]},
+            "parity": {"passed": parity["passed"], "checks": parity["checks"], "held": self.held},
             "frameworks": measured,
             "differences": {
                 name: {"difference": p.difference, "interval": list(p.interval), "p_value": p.p_value, "num": p.num}

@@ -44,7 +44,8 @@ class TorchNet:
         moved = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2)
         if self.memory_format == torch.channels_last:
             return moved
-        return torch.empty(moved.shape, dtype=moved.dtype, device=self.device).copy_(moved)  # strides, too, channels first
+        first = torch.empty(moved.shape, dtype=moved.dtype, device=self.device)  # its strides, too, are channels first
+        return first.copy_(moved)
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         self.native.train(train)

@@ -22,6 +22,9 @@ TEXT = {
         "step": "step",
         "epoch": "epoch",
         "upon": "Where only one line is seen, the dashed one lies upon the solid one.",
+        "held": "Validation curves may part early on though the losses agree: {paths} stand before a BatchNorm, have no "
+        "gradient but rounding, and Adam follows that rounding, differently in each framework. The parity checks hold "
+        "them still.",
     },
     "zh": {
         "title": "训练过程",
@@ -33,6 +36,8 @@ TEXT = {
         "step": "步",
         "epoch": "轮",
         "upon": "如果只看到一条线，说明虚线与实线重合。",
+        "held": "即使损失一致，验证曲线在训练初期也可能分开：{paths} 位于 BatchNorm 之前，其梯度只有舍入误差，而 Adam "
+        "会跟随这一误差移动，各框架的方向不同。一致性检查中这些参数保持不变。",
     },
 }
 
@@ -51,13 +56,17 @@ TEMPLATE = """
 {% endfor %}
 </div>
 {% if names|length > 1 %}<p class="note">{{ t('upon') }}</p>{% endif %}
+{% if held %}<p class="note">{{ t('held', paths=held) }}</p>{% endif %}
 """
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """The plots; None where nothing was trained step by step, as in a probe."""
     plots = [plot for plot in (_loss(report, say), _accuracy(report, say)) if plot]
-    return {"plots": plots, "names": [framework(run.name) for run in report.runs]} if plots else None
+    if not plots:
+        return None
+    held = (report.comparison or {}).get("parity", {}).get("held", [])
+    return {"plots": plots, "names": [framework(run.name) for run in report.runs], "held": ", ".join(held)}
 
 
 def _loss(report: Report, say: Say) -> dict[str, Any] | None:
