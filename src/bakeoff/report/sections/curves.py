@@ -22,9 +22,9 @@ TEXT = {
         "step": "step",
         "epoch": "epoch",
         "upon": "Where only one line is seen, the dashed one lies upon the solid one.",
-        "held": "Validation curves may part early on though the losses agree: {paths} stand before a BatchNorm, have no "
-        "gradient but rounding, and Adam follows that rounding, differently in each framework. The parity checks hold "
-        "them still.",
+        "held": "Validation curves may part early on though the losses agree: {paths} stand before a BatchNorm, have "
+        "no gradient but rounding, and Adam follows that rounding, differently in each framework. The parity checks "
+        "hold them still.",
     },
     "zh": {
         "title": "训练过程",
