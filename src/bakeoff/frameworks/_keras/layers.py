@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from bakeoff.frameworks._keras import small_batch_norm
+
 
 def same_pad(x: Any, axis: int, span: int, stride: int) -> tuple[Any, Any]:
     """Cells before and after an axis for TensorFlow's "same"; integers where the size is known, else tensors."""
@@ -35,7 +37,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not training or self.statistics == "frozen":
             return self._normalized(inputs, self.moving_mean, self.moving_variance)
         if keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and len(inputs.shape) == 4:
-            return self._fused(inputs)
+            sizes = inputs.shape[1:]
+            small = None not in sizes and math.prod(sizes) <= small_batch_norm.LARGEST
+            return self._small(inputs) if small else self._fused(inputs)
         axes = tuple(range(len(inputs.shape) - 1))
         mean = ops.mean(inputs, axes)
         centred = inputs - mean
@@ -57,6 +61,13 @@ class BatchNorm(keras.layers.BatchNormalization):
             cells = self._cells(inputs, variance.dtype)
             variance = variance * ((cells - 1) / cells)
         self._assign(mean, variance)
+        return y
+
+    def _small(self, inputs: Any) -> Any:
+        """TensorFlow, float32, small pictures: as fast as its fused kernel, without that one's rounding."""
+        gamma, beta = self.gamma if self.scale else None, self.beta if self.center else None
+        y, mean, variance = small_batch_norm.normalize(inputs, gamma, beta, self.epsilon)
+        self._keep(inputs, mean, variance)
         return y
 
     def _cells(self, inputs: Any, dtype: Any) -> Any:
