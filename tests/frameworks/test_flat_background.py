@@ -18,7 +18,7 @@ CASE = Case(((64, 28, 28, 4),), page("batch_norm").Attributes(momentum=1.0), tra
 @pytest.mark.tensorflow
 @pytest.mark.jax
 def test_batch_norm_of_pictures_with_a_flat_background(framework: str) -> None:
-    """Like digits on black: 99 of 100 cells are equal. TensorFlow's fused kernel is 2.8e-5 off, one by one as it adds."""
+    """Like digits on black: 99 of 100 cells are equal. TensorFlow's fused kernel, adding one by one, is 2.8e-5 off."""
     rng = np.random.default_rng(0)
     x = np.full(CASE.inputs[0], -0.4242, "float32")
     ink = rng.random(x.shape) > 0.99
