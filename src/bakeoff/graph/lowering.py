@@ -10,68 +10,19 @@ functional form.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from einops import rearrange
-
 from bakeoff.errors import BakeoffError, UnsupportedError
+from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.graph.layout import Features, Laid, Value, real, reshape_orders
+from bakeoff.graph.scope import NodeScope
 from bakeoff.ops._dimension import Dim, Shape, fixed
 from bakeoff.schemas import Array
 
+__all__ = ["CHANNELS_FIRST", "Binding", "Features", "Laid", "Lowering", "Value", "load", "permutation", "read"]
+
 CHANNELS_FIRST = (0, 3, 1, 2)
-
-
-@dataclass(frozen=True)
-class Features:
-    """How a flattened axis is counted: canonical axes in canonical and in physical order, and their sizes."""
-
-    canonical: tuple[int, ...]
-    physical: tuple[int, ...]
-    sizes: tuple[int, ...]  # by position in `canonical`
-
-    def group(self, physical: bool) -> str:
-        """An einops group of the axes, as "(f1 f2 f3)"."""
-        return "(" + " ".join(f"f{axis}" for axis in (self.physical if physical else self.canonical)) + ")"
-
-    def named_sizes(self) -> dict[str, int]:
-        """The sizes under the names of `group`."""
-        return {f"f{axis}": size for axis, size in zip(self.canonical, self.sizes, strict=True)}
-
-
-@dataclass(frozen=True)
-class Value:
-    """A library's symbolic value; `axes[i]` is the canonical axis that physical axis i is."""
-
-    native: Any
-    shape: Shape
-    axes: tuple[int, ...]
-    features: Features | None = None
-
-
-@dataclass(frozen=True)
-class Binding:
-    """Where a parameter lives in the native net, and how it is laid out there."""
-
-    path: str
-    owner: str
-    attribute: str
-    pattern: str = ""
-    sizes: tuple[tuple[str, int], ...] = ()
-
-    def to_native(self, array: Array) -> Array:
-        """Canonical -> native; a copy."""
-        return array.copy() if not self.pattern else np.array(rearrange(array, self.pattern, **dict(self.sizes)))
-
-    def to_canonical(self, array: Array) -> Array:
-        """Native -> canonical, by the same pattern read backwards; a copy."""
-        if not self.pattern:
-            return array.copy()
-        left, right = self.pattern.split(" -> ")
-        return np.array(rearrange(array, f"{right} -> {left}", **dict(self.sizes)))
 
 
 class Lowering(ABC):
@@ -106,77 +57,117 @@ class Lowering(ABC):
             self.values[ref] = self._valued(node, native, self.graph.shapes[ref], inputs)
 
     def _valued(self, node: Node, native: Any, shape: Shape, inputs: list[Value]) -> Value:
+        if isinstance(native, Laid):
+            return Value(native.native, shape, native.axes)
         plain = tuple(range(len(shape)))
         layout = node.page.LAYOUT
         if hasattr(node.page, "feature_axes") and len(inputs[0].shape) > 2:
             return Value(native, shape, plain, _features(node, inputs[0]))
         if layout == "spatial":
             keeps = inputs[0].features if len(shape) == 2 else None
-            return Value(native, shape, self.image_axes if len(shape) == 4 else plain, keeps)
-        if layout == "elementwise" and len(inputs[0].axes) == len(shape):
-            return Value(native, shape, inputs[0].axes, inputs[0].features)
+            return Value(native, shape, self.spatial(len(shape)), keeps)
+        if layout in ("elementwise", "any", "last") and inputs and len(inputs[0].axes) == len(shape):
+            return Value(native, shape, inputs[0].axes, inputs[0].features if layout == "elementwise" else None)
         return Value(native, shape, plain)
+
+    def spatial(self, rank: int) -> tuple[int, ...]:
+        """Where the library wants the axes of a picture, a row of cells or a volume of that rank."""
+        if rank < 3 or self.image_axes != CHANNELS_FIRST:
+            return tuple(range(rank))
+        return (0, rank - 1, *range(1, rank - 1))
 
     def _arranged(self, node: Node, inputs: list[Value]) -> list[Value]:
         layout, takes_features = node.page.LAYOUT, hasattr(node.page, "FEATURES") and self.alone(node)
         if layout == "elementwise":
             return self._aligned(self._counted(node, inputs))
+        if layout == "any":
+            return [self.unfeatured(value) for value in inputs]
         if layout == "free":
-            return inputs if hasattr(node.page, "feature_axes") else [self.canonical(value) for value in inputs]
+            if hasattr(node.page, "feature_axes") and inputs[0].axes[0] == 0:
+                return inputs
+            return [self.canonical(value) for value in inputs]
         if layout == "spatial":
-            inputs = [self.moved(v, self.image_axes) if len(v.axes) == 4 else v for v in inputs]
+            inputs = [self.moved(value, self.spatial(len(value.axes))) for value in inputs]
+        elif layout == "last":
+            inputs = [self._with_last(value) for value in inputs]
         else:
             inputs = [self.moved(value, tuple(range(len(value.axes)))) for value in inputs]
-        return inputs if takes_features else [self._unfeatured(value) for value in inputs]
+        return inputs if takes_features else [self.unfeatured(value) for value in inputs]
+
+    def _with_last(self, value: Value) -> Value:
+        """With the last canonical axis last, the others as they lie."""
+        last = len(value.axes) - 1
+        if value.axes[-1] == last:
+            return value
+        return self.moved(value, (*(axis for axis in value.axes if axis != last), last))
 
     def _counted(self, node: Node, inputs: list[Value]) -> list[Value]:
         """A flattened axis keeps its order of features only where it stays one axis: joined ones are put in order."""
         featured = [value for value in inputs if value.features is not None]
         if all(self.graph.shapes[Ref(node.id)][-1] == value.shape[-1] for value in featured):
             return inputs
-        return [self._unfeatured(value) for value in inputs]
+        return [self.unfeatured(value) for value in inputs]
 
     def _aligned(self, inputs: list[Value]) -> list[Value]:
         """All of one rank and one layout: that of the input with the most axes that aren't 1."""
         if len(inputs) == 1:
             return inputs
         if len({value.features for value in inputs}) > 1:
-            inputs = [self._unfeatured(value) for value in inputs]
-        leader = max(inputs, key=lambda value: (len(value.axes), sum(size != 1 for size in value.shape)))
-        return [self.moved(self._lifted(value, len(leader.axes)), leader.axes) for value in inputs]
+            inputs = [self.unfeatured(value) for value in inputs]
+        rank = max(len(value.axes) for value in inputs)
+        inputs = [self._lifted(value, rank) for value in inputs]
+        leader = max(inputs, key=lambda value: len(real(value.axes, value.shape)))
+        return [self.moved(value, leader.axes) for value in inputs]
 
     def _lifted(self, value: Value, rank: int) -> Value:
         """With axes of size 1 in front, as NumPy broadcasts."""
         missing = rank - len(value.axes)
         if not missing:
             return value
-        value = self.canonical(value)
+        value = self.unfeatured(value)
         shape = (1,) * missing + tuple(value.shape)
-        return Value(self.reshape(value.native, shape), shape, tuple(range(rank)))
+        axes = (*range(missing), *(axis + missing for axis in value.axes))
+        native = self.reshape(value.native, value.sizes, tuple(shape[axis] for axis in axes))
+        return Value(native, shape, axes)
 
     def canonical(self, value: Value) -> Value:
         """The value with its axes and features in canonical order."""
-        return self._unfeatured(self.moved(value, tuple(range(len(value.axes)))))
+        return self.unfeatured(self.moved(value, tuple(range(len(value.axes)))))
 
     def moved(self, value: Value, axes: tuple[int, ...]) -> Value:
         """The value with its axes in that order: nothing, a reshape, or one transpose."""
         if value.axes == axes:
             return value
+        value = self.unfeatured(value)
         shape = tuple(value.shape[axis] for axis in axes)
-        same = [a for a in value.axes if value.shape[a] != 1] == [a for a in axes if value.shape[a] != 1]
+        same = real(value.axes, value.shape) == real(axes, value.shape)
         if same and sum(isinstance(size, Dim) for size in shape) < 2:  # a reshape can leave one size open
-            return Value(self.reshape(value.native, shape), value.shape, axes)
+            return Value(self.reshape(value.native, value.sizes, shape), value.shape, axes)
         order = tuple(value.axes.index(axis) for axis in axes)
         return Value(self.permute(value.native, order), value.shape, axes)
 
-    def _unfeatured(self, value: Value) -> Value:
+    def reshaped(self, value: Value, shape: Shape) -> Value:
+        """A graph's reshape: free where the axes that are joined or split lie side by side, else one transpose."""
+        value = self.unfeatured(value)
+        if shape == value.shape:
+            return value
+        before, after = reshape_orders(value.axes, value.shape, shape)
+        if real(before, value.shape) != real(value.axes, value.shape):
+            value = self.moved(value, before)
+        sizes = tuple(shape[axis] for axis in after)
+        return Value(self.reshape(value.native, value.sizes, sizes), shape, after)
+
+    def unfeatured(self, value: Value) -> Value:
+        """The value with its flattened features in canonical order."""
         features = value.features
         if features is None:
             return value
         sizes = dict(zip(features.canonical, features.sizes, strict=True))
-        native = self.reshape(value.native, (value.shape[0], *(sizes[axis] for axis in features.physical)))
+        apart = (value.shape[0], *(sizes[axis] for axis in features.physical))
+        native = self.reshape(value.native, value.sizes, apart)
         order = (0, *(1 + features.physical.index(axis) for axis in features.canonical))
-        native = self.reshape(self.permute(native, order), value.shape)
+        native = self.permute(native, order)
+        native = self.reshape(native, tuple(apart[axis] for axis in order), value.shape)
         return Value(native, value.shape, value.axes)
 
     # who holds a parameter
@@ -231,8 +222,16 @@ class Lowering(ABC):
         """A transpose."""
 
     @abstractmethod
-    def reshape(self, native: Any, shape: Shape) -> Any:
-        """A reshape; the batch axis may be a symbol."""
+    def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
+        """A reshape from one physical shape to another; sizes may be symbols."""
+
+    @abstractmethod
+    def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
+        """Axes of size 1 repeated, of a physical shape, to another of the same rank; the batch may be among them."""
+
+    def size(self, size: Dim) -> Any:
+        """The number that a symbolic size is when the net runs, as a value."""
+        raise UnsupportedError(f"{self.library}: a size of {size} that is only known when the net runs: not yet.")
 
     @abstractmethod
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
@@ -254,61 +253,24 @@ class Lowering(ABC):
         """ONNX only: append an operator, give its output."""
         raise BakeoffError(f"{self.library} has no `emit`: it is ONNX's")
 
+    def emit_many(
+        self, node: Node, op: str, inputs: list[Any], outputs: int, attributes: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """ONNX only: append an operator of several outputs, give them."""
+        raise BakeoffError(f"{self.library} has no `emit_many`: it is ONNX's")
+
+    def source(self, symbol: str) -> tuple[Any, int] | None:
+        """An input of the net that has this symbol, and at which physical axis."""
+        for name in self.graph.inputs:
+            value = self.values[Ref(name)]
+            for place, size in enumerate(value.sizes):
+                if isinstance(size, Dim) and size == Dim(symbol):
+                    return value.native, place
+        return None
+
     def node_name(self, node: Node) -> str:
         """The name under which the page registers its native layer."""
         return node.id
-
-
-class NodeScope:
-    """What a page sees of a lowering; see `bakeoff.ops._page.Scope`."""
-
-    def __init__(self, lowering: Lowering, node: Node, inputs: list[Value]) -> None:
-        self._lowering, self._node, self._inputs = lowering, node, inputs
-        self.lib, self.own, self.dtype = lowering.lib, lowering.own, lowering.dtype
-        self.batch_norm, self.name = lowering.batch_norm, lowering.node_name(node)
-        self.shapes = tuple(value.shape for value in inputs)
-
-    def module(self, make: Any, *inputs: Any) -> Any:
-        if not self.owned():
-            raise UnsupportedError(
-                f"{self._node.op} {self._node.name}: its parameters are computed, or shared with another operator.\n"
-                f"That has no {self._lowering.library} form yet. Give the operator parameters of its own."
-            )
-        return self._lowering.module(self._node, make, inputs, self._inputs)
-
-    def helper(self, make: Any, *inputs: Any, suffix: str) -> Any:
-        return self._lowering.helper(self._node, make, inputs, suffix)
-
-    def owned(self) -> bool:
-        return self._lowering.owned(self._node)
-
-    def parameter(self, slot: str, pattern: str | None = None, **sizes: int) -> Any:
-        source = self._node.parameters[slot]
-        if isinstance(source, Ref):
-            value = self._lowering.canonical(self._lowering.values[source]).native
-            order = permutation(pattern) if pattern else ()
-            return value if order == tuple(range(len(order))) else self._lowering.permute(value, order)
-        if pattern is None:
-            return self._lowering.hold(source, "", {})
-        return self._lowering.hold(
-            source, *self._lowering.with_features(self._node, slot, pattern, sizes, self._inputs)
-        )
-
-    def constant(self, array: Array) -> Any:
-        return self._lowering.constant(array)
-
-    def axis(self, canonical: int) -> int:
-        axes = self._inputs[0].axes
-        return axes.index(canonical % len(axes))
-
-    def emit(self, op: str, inputs: list[Any], **attributes: Any) -> Any:
-        return self._lowering.emit(self._node, op, inputs, attributes)
-
-
-def permutation(pattern: str) -> tuple[int, ...]:
-    """The transpose that a pattern without groups means: "h w i o -> o i h w" is (3, 2, 0, 1)."""
-    left, right = (side.split() for side in pattern.split(" -> "))
-    return tuple(left.index(letter) for letter in right)
 
 
 def _features(node: Node, x: Value) -> Features | None:
@@ -319,15 +281,3 @@ def _features(node: Node, x: Value) -> Features | None:
     if real[0] == real[1]:
         return None
     return Features(canonical, physical, tuple(sizes[axis] for axis in canonical))
-
-
-def load(bindings: Mapping[str, Binding], arrays: Mapping[str, Array], put: Any) -> None:
-    """Copy parameters into a native net: `put(binding, native array)`; nothing is aliased."""
-    for path, binding in bindings.items():
-        if path in arrays:
-            put(binding, binding.to_native(arrays[path]))
-
-
-def read(bindings: Mapping[str, Binding], get: Any) -> dict[str, Array]:
-    """Copy parameters out of a native net: `get(binding)` gives the native array."""
-    return {path: binding.to_canonical(get(binding)) for path, binding in bindings.items()}

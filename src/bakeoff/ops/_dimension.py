@@ -16,9 +16,6 @@ from typing import Union
 
 from bakeoff.errors import UnsupportedError
 
-Size = Union[int, "Dim"]
-Shape = tuple[Size, ...]
-
 
 @dataclass(frozen=True)
 class Floor:
@@ -84,6 +81,10 @@ class Dim:
     def symbol(self) -> str:
         """The symbol it depends on."""
         return self.atom if isinstance(self.atom, str) else self.atom.numerator.symbol()
+
+
+Size = Union[int, Dim]
+Shape = tuple[Size, ...]
 
 
 def at(size: Size, **values: int) -> int:

@@ -2,8 +2,9 @@
 
     heading       docstring: one line, Shape, Laws, Traps (library by library)
     Attributes    a frozen dataclass; what the operator is told besides its inputs
-    LAYOUT        what it needs of its inputs: "spatial" (rank 4 in the library's own image layout, others as they
-                  stand), "channels_last" (canonical), "elementwise" (any, the same for all), "free" (it looks itself)
+    LAYOUT        what it needs of its inputs: "spatial" (ranks from 3 in the library's own picture order, others
+                  canonical), "channels_last" and "free" (canonical), "last" (the last axis last, the others as they
+                  lie), "elementwise" (any order, the same for all), "any" (as they lie)
     shape         (a, *input shapes) -> output shape; dimensions may be symbols
     parameters    (a, *input shapes) -> {slot: Slot}; absent when there are none
     truth         (mode, a, *inputs, **parameters) -> output: NumPy, in the dtype of its inputs, channels last
@@ -12,7 +13,7 @@
     FEATURES      {slot: letter}: which letter of a slot's pattern runs over the input's features, for a page that can
                   take a flattened input in any order (dense); absent otherwise
     to_torch, to_keras, to_onnx     (scope, a, *inputs) -> output, in the library's own words
-    FROM_TORCH    {aten name: raising}          FROM_KERAS  {Keras class name: raising}
+    FROM_TORCH    {"aten.NAME": raising}        FROM_KERAS  {Keras class name: raising}
     CASES         {what it shows: Case}
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.rounding`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
@@ -24,6 +25,12 @@ to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case
 with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x)`.
 
 A `scope` is what a lowering sees of its surroundings; its words are those of `Scope`.
+
+A raising says how a captured call becomes nodes: `from_torch(call: Call) -> value`. The names in FROM_TORCH have neither
+overload nor the underscore of an in-place twin ("aten.relu" is relu, relu_ and every overload of both). Several pages
+may not claim one name. A tensor that capture hands out has `shape` and `sizes`, counted as torch counts, and `order`:
+order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is a picture in NCHW. A raising asks for the
+order that its page needs (`arranged`), turns torch's axes into canonical ones (`order[axis]`), and emits nodes.
 """
 
 from __future__ import annotations
@@ -34,10 +41,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._dimension import Shape, Size
 from bakeoff.schemas import Array
 
-Layout = Literal["spatial", "channels_last", "elementwise", "free"]
+Layout = Literal["spatial", "channels_last", "last", "elementwise", "any", "free"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +62,15 @@ class Mode:
 
 @dataclass(frozen=True)
 class Slot:
-    """A parameter that an operator asks for: its canonical shape and its role."""
+    """A parameter that an operator asks for: its canonical shape and its role.
+
+    Attributes:
+        below: of a constant table of int64: its numbers are 0 ... below - 1; None: floating-point numbers.
+    """
 
     shape: tuple[int, ...]
-    role: Literal["weight", "state"] = "weight"
+    role: Literal["weight", "state", "constant"] = "weight"
+    below: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,12 +87,16 @@ class Native:
 
 @dataclass(frozen=True)
 class Case:
-    """One example that any library can run: normal inputs of these shapes, times a scale, drawn with a fixed seed."""
+    """One example that any library can run: normal inputs of these shapes, times a scale, drawn with a fixed seed.
+
+    With `positive` the inputs are their sizes and 0.1 more: for roots, logarithms and what is divided by.
+    """
 
     inputs: tuple[tuple[int, ...], ...]
     attributes: Any
     train: bool = False
     scale: float = 1.0
+    positive: bool = False
 
 
 class Scope(Protocol):
@@ -93,6 +109,7 @@ class Scope(Protocol):
     batch_norm: str  # "exact", or "stock": the library's own layer though its running variance differs
     name: str  # the node's name
     shapes: tuple[Shape, ...]  # canonical shapes of the inputs
+    orders: tuple[tuple[int, ...], ...]  # how they lie: the canonical axis of each physical axis
     dtype: str  # "float32", "float64", ...
 
     def module(self, make: Any, *inputs: Any) -> Any:
@@ -110,11 +127,86 @@ class Scope(Protocol):
     def constant(self, array: Array) -> Any:
         """A constant array as a value."""
 
-    def axis(self, canonical: int) -> int:
-        """Where the first input's canonical axis lies physically."""
+    def axis(self, canonical: int, of: int = 0) -> int:
+        """Where an input's canonical axis lies physically."""
+
+    def laid(self, native: Any, axes: tuple[int, ...]) -> Any:
+        """An output that says how it lies: the canonical axis of each physical axis."""
+
+    def arranged(self, index: int, axes: tuple[int, ...]) -> Any:
+        """An input moved into an order of axes."""
+
+    def reshaped(self, shape: Shape) -> Any:
+        """The first input in another canonical shape, with as few moves as can be; laid."""
+
+    def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
+        """A value of one physical shape in another; sizes may be symbols."""
+
+    def permute(self, native: Any, order: tuple[int, ...]) -> Any:
+        """A transpose of physical axes."""
+
+    def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
+        """A value whose axes of size 1 are repeated, from one physical shape to another of the same rank."""
+
+    def size(self, size: Size) -> Any:
+        """A size as a number, or as what the net works it out to be (torch, ONNX)."""
 
     def emit(self, op: str, inputs: list[Any], **attributes: Any) -> Any:
         """ONNX only: append a node, give its output."""
+
+    def emit_many(self, op: str, inputs: list[Any], outputs: int, **attributes: Any) -> tuple[Any, ...]:
+        """ONNX only: append a node of several outputs, give them."""
+
+
+class Call(Protocol):
+    """One call of a captured graph, as a raising sees it. Values are opaque but for shape, sizes, order and rank."""
+
+    name: str  # "aten.conv2d"
+    overload: str  # "default", "Tensor", ...
+    sizes: tuple[int, ...]  # of the result (of the first, where there are several), with the stand-in for the batch
+    shapes: tuple[tuple[int, ...], ...]  # of every result
+    path: str  # of the module that made the call
+
+    def __getitem__(self, argument: str) -> Any:
+        """An argument by the name that the operator's schema gives it: a value, a number, a list, or None."""
+
+    def get(self, argument: str, default: Any = None) -> Any:
+        """The same, or `default` where the schema has no such argument."""
+
+    def number(self, value: Any) -> float | None:
+        """The number that an argument is: a Python number, or a constant of one element; else None."""
+
+    def value(self, value: Any) -> Any:
+        """Anything as a value with a `ref`: parameters and constants become nodes of their own."""
+
+    def arranged(self, value: Any, order: tuple[int, ...] | None = None) -> Any:
+        """The value with torch's axes at these canonical places; None: as torch counts. A transpose where needed."""
+
+    def aligned(self, *values: Any) -> list[Any]:
+        """Values in one canonical frame, so that they broadcast there as torch would broadcast them."""
+
+    def last(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """The value with torch's axes `axes` as its last canonical ones, in that order; the rest as it lies."""
+
+    def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Any:
+        """A tensor argument for a slot, torch's axes at these canonical places: a path, or a Ref if it is computed."""
+
+    def emit(
+        self,
+        op: str,
+        attributes: Any,
+        *inputs: Any,
+        parameters: dict[str, Any] | None = None,
+        order: tuple[int, ...] | None = None,
+    ) -> Any:
+        """Append a node; attributes as the page's dataclass or a dict of its fields.
+
+        `order` is that of the result; None: that of the first input if the rank stays, else the plain one. A page with
+        several outputs gives a tuple of values.
+        """
+
+    def refuse(self, why: str) -> Exception:
+        """An UnsupportedError that names operator, module and source line; to be raised."""
 
 
 def rounding(products: int, dtype: str) -> float:
@@ -129,7 +221,8 @@ def rounding(products: int, dtype: str) -> float:
 def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:
     """The inputs of a case."""
     rng = np.random.default_rng(seed)
-    return [(case.scale * rng.normal(size=shape)).astype(dtype) for shape in case.inputs]
+    drawn = [case.scale * rng.normal(size=shape) for shape in case.inputs]
+    return [(np.abs(values) + 0.1 if case.positive else values).astype(dtype) for values in drawn]
 
 
 def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 1) -> dict[str, Array]:
@@ -137,6 +230,9 @@ def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 
     rng = np.random.default_rng(seed)
     drawn = {}
     for name, slot in slots.items():
+        if slot.below is not None:
+            drawn[name] = rng.integers(0, slot.below, slot.shape)
+            continue
         values = rng.normal(size=slot.shape)
         if name in ("variance", "scale"):
             values = 1 + 0.5 * np.tanh(values)

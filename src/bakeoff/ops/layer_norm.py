@@ -25,7 +25,7 @@ from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
-LAYOUT = "channels_last"
+LAYOUT = "last"
 
 
 @dataclass(frozen=True)

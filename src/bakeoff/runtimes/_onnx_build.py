@@ -13,7 +13,8 @@ from einops import rearrange
 
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.graph.graph import Graph, Node
-from bakeoff.graph.lowering import CHANNELS_FIRST, Lowering, Value
+from bakeoff.graph.layout import Value
+from bakeoff.graph.lowering import CHANNELS_FIRST, Lowering
 from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
 
@@ -84,12 +85,43 @@ class _OnnxLowering(Lowering):
     def permute(self, native: Any, order: tuple[int, ...]) -> Any:
         return self._append("Transpose", [native], self._name(f"{native}:transposed"), {"perm": order})
 
-    def reshape(self, native: Any, shape: Shape) -> Any:
+    def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
         free = [place for place, size in enumerate(shape) if isinstance(size, Dim)]
         if len(free) > 1:
             raise UnsupportedError(f"ONNX: a reshape to {shape} with two free sizes. Fix the input size.")
         target = self.constant(np.array([-1 if isinstance(size, Dim) else size for size in shape], np.int64))
         return self._append("Reshape", [native, target], self._name(f"{native}:reshaped"), {})
+
+    def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
+        grown = [1 if old == new else new for old, new in zip(before, shape, strict=True)]  # 1 leaves an axis alone
+        if not any(isinstance(size, Dim) for size in grown):
+            target = self.constant(np.array(grown, np.int64))
+        else:
+            parts = [self.size(n) if isinstance(n, Dim) else self.constant(np.array([n], np.int64)) for n in grown]
+            target = self._append("Concat", parts, self._name(f"{native}:sizes"), {"axis": 0})
+        return self._append("Expand", [native, target], self._name(f"{native}:expanded"), {})
+
+    def size(self, size: Dim) -> Any:
+        if isinstance(size.atom, str):
+            found = self.source(size.atom)
+            if found is None:
+                raise UnsupportedError(f"ONNX: no input of the net has the size {size.atom}")
+            place = {"start": found[1], "end": found[1] + 1}
+            value = self._append("Shape", [found[0]], self._name(f"{size.atom}:size"), place)
+        else:
+            value = self._computed("Div", self.size(size.atom.numerator), size.atom.divisor)
+        value = value if size.scale == 1 else self._computed("Mul", value, size.scale)
+        return value if size.offset == 0 else self._computed("Add", value, size.offset)
+
+    def _computed(self, op: str, value: str, number: int) -> str:
+        return self._append(op, [value, self.constant(np.array([number], np.int64))], self._name("size"), {})
+
+    def emit_many(
+        self, node: Node, op: str, inputs: list[Any], outputs: int, attributes: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        names = [self._name(f"{node.id}:{index}") for index in range(outputs)]
+        self.nodes.append(self.lib.make_node(op, inputs, names, name=f"{names[0]}:{op}", **attributes))
+        return tuple(names)
 
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
         raise BakeoffError("ONNX has no modules: a page emits nodes")

@@ -8,9 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras import layers
+from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.graph import Graph, Node
-from bakeoff.graph.lowering import Binding, Lowering, Value, load, read
+from bakeoff.graph.layout import Value, show
+from bakeoff.graph.lowering import Lowering
 from bakeoff.graph.names import keras_name
 from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
@@ -111,10 +114,38 @@ class KerasLowering(Lowering):
             return keras.layers.Permute(order[1:])(native)
         return keras.ops.transpose(native, order)
 
-    def reshape(self, native: Any, shape: Shape) -> Any:
-        if isinstance(shape[0], Dim):
-            return keras.layers.Reshape(tuple(-1 if isinstance(size, Dim) else size for size in shape[1:]))(native)
-        return keras.ops.reshape(native, tuple(-1 if isinstance(size, Dim) else size for size in shape))
+    def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
+        free = [size for size in shape if isinstance(size, Dim)]
+        leads = bool(before) and bool(shape) and before[0] == shape[0] and isinstance(shape[0], Dim)
+        if len(free) - leads > 1:
+            raise UnsupportedError(f"Keras: a reshape to {show(shape)} with two free sizes. Fix the input size.")
+        target = tuple(-1 if isinstance(size, Dim) else size for size in shape)
+        return keras.layers.Reshape(target[1:])(native) if leads else keras.ops.reshape(native, target)
+
+    def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
+        """Numbers by tiling; the batch by a factor of ones made from the net's input, which any Keras can load."""
+        repeats = [new if old != new else 1 for old, new in zip(before, shape, strict=True)]
+        free = [place for place, times in enumerate(repeats) if isinstance(times, Dim)]
+        counts = [1 if place in free else times for place, times in enumerate(repeats)]
+        if any(times != 1 for times in counts):
+            native = keras.ops.tile(native, counts)
+        for place in free:
+            native = keras.ops.multiply(native, self._ones(shape[place], place, len(shape)))
+        return native
+
+    def _ones(self, size: Any, place: int, rank: int) -> Any:
+        """Ones along an axis of a symbolic size."""
+        found = self.source(size.atom) if isinstance(size.atom, str) and not size.offset else None
+        if found is None:
+            raise UnsupportedError(
+                f"Keras: an axis repeated to {size}, which is no multiple of an input's size: not yet."
+            )
+        picture, axis = found
+        cells = picture[tuple(slice(None) if at == axis else 0 for at in range(len(picture.shape)))]
+        ones = keras.ops.reshape(keras.ops.ones_like(cells), (*(1,) * place, -1, *(1,) * (rank - place - 1)))
+        if size.scale == 1:
+            return ones
+        return keras.ops.tile(ones, tuple(size.scale if at == place else 1 for at in range(rank)))
 
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
         key = self.key(node)
@@ -137,8 +168,6 @@ class KerasLowering(Lowering):
         value = self._held[path]
         if not pattern:
             return value
-        from bakeoff.graph.lowering import permutation
-
         order = permutation(pattern)
         return value if order == tuple(range(len(order))) else keras.ops.transpose(value, order)
 

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch import layers
+from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.graph import Graph, Node
-from bakeoff.graph.lowering import CHANNELS_FIRST, Binding, Lowering, Value, load, read
+from bakeoff.graph.layout import Value
+from bakeoff.graph.lowering import CHANNELS_FIRST, Lowering
 from bakeoff.graph.names import torch_path
-from bakeoff.ops._dimension import Dim, Shape
+from bakeoff.ops._dimension import Dim, Shape, Size
 from bakeoff.schemas import Array
 
 
@@ -85,8 +88,28 @@ class TorchLowering(Lowering):
     def permute(self, native: Any, order: tuple[int, ...]) -> Any:
         return native.permute(*order)
 
-    def reshape(self, native: Any, shape: Shape) -> Any:
-        return native.reshape(*(-1 if isinstance(size, Dim) else size for size in shape))
+    def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
+        free = [place for place, size in enumerate(shape) if isinstance(size, Dim)]
+        first = free[0] if free else None
+        return native.reshape(*(-1 if place == first else self.number(size) for place, size in enumerate(shape)))
+
+    def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
+        return native.expand(*(-1 if old == new else self.number(new) for old, new in zip(before, shape, strict=True)))
+
+    def number(self, size: Size) -> Any:
+        """A size as a number or, where it is a symbol, as what the net works out."""
+        return size if isinstance(size, int) else self.size(size)
+
+    def size(self, size: Dim) -> Any:
+        if isinstance(size.atom, str):
+            found = self.source(size.atom)
+            if found is None:
+                raise UnsupportedError(f"torch: no input of the net has the size {size.atom}")
+            base = found[0].size(found[1])
+        else:
+            base = self.number(size.atom.numerator) // size.atom.divisor
+        scaled = base if size.scale == 1 else base * size.scale
+        return scaled + size.offset if size.offset else scaled
 
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
         key = self.key(node)
@@ -146,7 +169,5 @@ class TorchLowering(Lowering):
 
 
 def _order(pattern: str) -> tuple[int, ...] | None:
-    from bakeoff.graph.lowering import permutation
-
     order = permutation(pattern)
     return None if order == tuple(range(len(order))) else order
