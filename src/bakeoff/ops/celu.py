@@ -1,0 +1,65 @@
+"""celu: elu with a smooth bend.
+
+Shape    x  ->  y of the same shape, y = max(x, 0) + alpha (e^(min(x, 0) / alpha) - 1) (Barron, 2017)
+
+Laws     alpha 1 is elu; the slope at 0 is 1 from both sides
+
+Traps    keras   `celu` and `elu` differ wherever alpha is not 1
+         onnx    Celu is for float32 alone, and holds alpha as one
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    alpha: float = 1.0
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    low = a.alpha * np.expm1(np.minimum(x, 0) / a.alpha)
+    y: Array = np.maximum(x, 0) + low
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.CELU(a.alpha), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.ops.celu(x, alpha=a.alpha)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    zero, one, alpha = (scope.constant(np.asarray(number, scope.dtype)) for number in (0, 1, a.alpha))
+    below = scope.emit("Exp", [scope.emit("Div", [scope.emit("Min", [x, zero]), alpha])])
+    low = scope.emit("Mul", [scope.emit("Sub", [below, one]), alpha])
+    return scope.emit("Add", [scope.emit("Max", [x, zero]), low])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7)),
+}
+# one function, correct to a few ulps in each library
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"alpha": 0.5}
+GAPS: dict[str, str] = {}
+SHOWN = {"keras": ("vectors, alpha 0.7",), "onnx": ("pictures",)}

@@ -1,0 +1,65 @@
+"""elu: x above 0, and a bent exponential below.
+
+Shape    x  ->  y of the same shape, y = x for x > 0, else alpha (e^x - 1) (Clevert et al., 2015)
+
+Laws     y > -alpha; celu differs below 0 wherever alpha is not 1
+
+Traps    float64 ONNX holds alpha as float32: the pieces are written out
+         slope   at 0 it jumps from alpha to 1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    alpha: float = 1.0
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = np.where(x > 0, x, a.alpha * np.expm1(np.minimum(x, 0)))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.ELU(a.alpha), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.ELU(alpha=a.alpha, name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.dtype != "float64":
+        return scope.emit("Elu", [x], alpha=a.alpha)
+    zero, one, alpha = (scope.constant(np.asarray(number, scope.dtype)) for number in (0, 1, a.alpha))
+    below = scope.emit("Sub", [scope.emit("Exp", [scope.emit("Min", [x, zero])]), one])
+    return scope.emit("Add", [scope.emit("Max", [x, zero]), scope.emit("Mul", [below, alpha])])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7)),
+}
+# one function, correct to a few ulps in each library
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"alpha": 0.5}
+GAPS: dict[str, str] = {}
+SHOWN = {"float64": ("vectors, alpha 0.7",), "slope": ("vectors, alpha 0.7",)}

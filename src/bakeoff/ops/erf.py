@@ -1,0 +1,61 @@
+"""erf: the error function.
+
+Shape    x  ->  y of the same shape, y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x
+
+Laws     |y| <= 1; erf(-x) = -erf(x)
+
+Traps    onnx    ONNX Runtime has it in float32 alone
+         float64 gelu written with erf needs sqrt(1/2) in float64: TensorFlow's own gelu has it in float32
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    from scipy.special import erf
+
+    y: Array = erf(x)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.erf(x)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.ops.erf(x)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Erf", [x])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+}
+# one function, correct to a few ulps in each library
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"onnx": ("pictures",), "float64": ("vectors",)}

@@ -1,0 +1,65 @@
+"""leaky_relu: the positive part, and a share of the negative one.
+
+Shape    x  ->  y of the same shape, y = x for x > 0, else slope x
+
+Laws     slope 1 changes nothing, slope 0 is relu
+
+Traps    keras   the slope is 0.2 by default in keras.activations, 0.3 in its LeakyReLU layer, 0.01 in torch
+         float64 TensorFlow's node and ONNX's hold the slope as float32: the pieces are written out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    slope: float = 0.01
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.where(x > 0, x, a.slope * x)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.LeakyReLU(a.slope), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.dtype != "float64":
+        return scope.helper(scope.lib.layers.LeakyReLU(negative_slope=a.slope, name=scope.name), x, suffix="")
+    return scope.lib.ops.where(x > 0, x, x * a.slope)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.dtype != "float64":
+        return scope.emit("LeakyRelu", [x], alpha=a.slope)
+    slope = scope.constant(np.asarray(a.slope, scope.dtype))
+    return scope.emit("PRelu", [x, slope])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
+    "vectors, torch's slope": Case(((3, 7),), Attributes()),
+}
+# one product
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"slope": 0.2}
+GAPS: dict[str, str] = {}
+SHOWN = {"keras": ("pictures, Keras's slope", "vectors, torch's slope"), "float64": ("pictures, Keras's slope",)}

@@ -1,0 +1,64 @@
+"""log_softmax: the logarithm of softmax.
+
+Shape    x  ->  y of the same shape, y = x - max x - ln sum exp(x - max x) along `axis`
+
+Laws     log_softmax(x + c) = log_softmax(x); the sum of exp(y) is 1
+
+Traps    range   log of softmax is -inf where softmax underflows; this is not
+         axis    the last of (N, H, W, C) is the second of torch's (N, C, H, W)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axis` counts canonically: channels last."""
+
+    axis: int = -1
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    shifted = x - x.max(a.axis, keepdims=True)
+    y: Array = shifted - np.log(np.exp(shifted).sum(a.axis, keepdims=True))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.LogSoftmax(scope.axis(a.axis)), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.ops.log_softmax(x, axis=scope.axis(a.axis))
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("LogSoftmax", [x], axis=scope.axis(a.axis))
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "classes": Case(((3, 7),), Attributes()),
+    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+    "far apart": Case(((3, 7),), Attributes(), scale=200.0),
+}
+TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"axis": 2}
+GAPS: dict[str, str] = {}
+SHOWN = {"range": ("far apart",), "axis": ("rows of a picture",)}

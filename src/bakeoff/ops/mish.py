@@ -1,0 +1,61 @@
+"""mish: x times the tanh of its softplus.
+
+Shape    x  ->  y of the same shape, y = x tanh(ln(1 + e^x)) (Misra, 2019)
+
+Laws     y > -0.3089; y = x far above 0
+
+Traps    range   ln(1 + e^x) overflows where it is written so: softplus is x itself above 20
+         onnx    came with opset 18
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = x * np.tanh(np.logaddexp(x, np.zeros((), x.dtype)))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.Mish(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("mish", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Mul", [x, scope.emit("Tanh", [scope.emit("Softplus", [x])])])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=8.0),
+}
+# a logarithm, a tanh and a product
+TOLERANCE = {dtype: rounding(3, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"range": ("many, so that both ends are reached",), "onnx": ("pictures",)}

@@ -1,0 +1,68 @@
+"""scale_shift: a number times x, plus a number.
+
+Shape    x  ->  y of the same shape, y = scale x + shift
+
+Laws     scale 1 and shift 0 change nothing; two of them are one; x - c, c - x and x / c are this, too
+
+Traps    rounding  x / c is rounded once, x times 1 / c twice: 1 ulp apart. XLA may round scale x + shift once
+         float64   keras.layers.Rescaling takes its numbers through float32 on TensorFlow; `x * scale` does not
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = x * a.scale + a.shift
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    y = x if a.scale == 1 else x * a.scale
+    return y if a.shift == 0 else y + a.shift
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    y = x if a.scale == 1 and a.shift else x * a.scale
+    return y if a.shift == 0 else y + a.shift
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    scale, shift = (scope.constant(np.asarray(number, scope.dtype)) for number in (a.scale, a.shift))
+    y = x if a.scale == 1 else scope.emit("Mul", [x, scale])
+    return y if a.shift == 0 else scope.emit("Add", [y, shift])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures, from -1 to 1": Case(((2, 3, 4, 5),), Attributes(1 / 127.5, -1.0), scale=100.0),
+    "one minus x": Case(((3, 7),), Attributes(-1.0, 1.0)),
+    "a factor alone": Case(((3, 7),), Attributes(0.1)),
+    "a term alone": Case(((3, 7),), Attributes(shift=0.1)),
+}
+# a product and a sum
+TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"scale": 0.5, "shift": 0.5}
+GAPS: dict[str, str] = {}
+SHOWN = {"rounding": ("pictures, from -1 to 1",), "float64": ("a factor alone",)}

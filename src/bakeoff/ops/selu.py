@@ -1,0 +1,69 @@
+"""selu: elu, scaled so that unit variance passes through layers of it.
+
+Shape    x  ->  y of the same shape, y = scale x for x > 0, else scale alpha (e^x - 1)
+         scale = 1.0507..., alpha = 1.6733... (Klambauer et al., 2017)
+
+Laws     y > -1.7581; selu(0) = 0
+
+Traps    onnx    Selu's two constants are float32 attributes: in float64 the pieces are written out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # to double precision, as in torch and TensorFlow
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = np.where(x > 0, SCALE * x, SCALE * ALPHA * np.expm1(np.minimum(x, 0)))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.nn.SELU(), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.helper(scope.lib.layers.Activation("selu", name=scope.name), x, suffix="")
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.dtype != "float64":
+        return scope.emit("Selu", [x], alpha=ALPHA, gamma=SCALE)
+    zero, one, outer, inner = (
+        scope.constant(np.asarray(number, scope.dtype)) for number in (0, 1, SCALE, SCALE * ALPHA)
+    )
+    below = scope.emit("Sub", [scope.emit("Exp", [scope.emit("Min", [x, zero])]), one])
+    above = scope.emit("Max", [x, zero])
+    return scope.emit("Add", [scope.emit("Mul", [above, outer]), scope.emit("Mul", [below, inner])])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+}
+# one function, correct to a few ulps in each library
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"onnx": ("pictures",)}

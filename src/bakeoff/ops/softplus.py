@@ -1,0 +1,78 @@
+"""softplus: a smooth positive part.
+
+Shape    x  ->  y of the same shape, y = ln(1 + e^(beta x)) / beta; x itself where beta x > threshold
+
+Laws     y > 0; softplus(x) - softplus(-x) = x
+
+Traps    torch   above the threshold (20) it is x: 2e-9 away, which float64 shows. Keras has no threshold
+         keras   no beta: x is multiplied first and the answer divided
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+NEVER = float("inf")  # a threshold that nothing passes
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """A `threshold` of None: none, as in Keras."""
+
+    beta: float = 1.0
+    threshold: float | None = 20.0
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    z = a.beta * x
+    y: Array = np.logaddexp(z, np.zeros((), x.dtype)) / a.beta
+    return y if a.threshold is None else np.where(z > a.threshold, x, y)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    threshold = NEVER if a.threshold is None else a.threshold
+    return scope.helper(scope.lib.nn.Softplus(a.beta, threshold), x, suffix="")
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    y = scope.lib.ops.softplus(x * a.beta if a.beta != 1 else x)
+    y = y if a.beta == 1 else y / a.beta
+    return y if a.threshold is None else scope.lib.ops.where(x * a.beta > a.threshold, x, y)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    beta = scope.constant(np.asarray(a.beta, scope.dtype))
+    z = x if a.beta == 1 else scope.emit("Mul", [x, beta])
+    y = scope.emit("Softplus", [z])
+    y = y if a.beta == 1 else scope.emit("Div", [y, beta])
+    if a.threshold is None:
+        return y
+    above = scope.emit("Greater", [z, scope.constant(np.asarray(a.threshold, scope.dtype))])
+    return scope.emit("Where", [above, x, y])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors, beta 2": Case(((3, 7),), Attributes(2.0), scale=8.0),
+    "without a threshold": Case(((3, 7),), Attributes(threshold=None), scale=8.0),
+    "a low threshold": Case(((3, 7),), Attributes(threshold=1.0), scale=2.0),
+}
+# an exponential and a logarithm; TensorFlow is x itself above 13.9 in float32 and above 34 in float64: 1 ulp
+TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"beta": 1.5, "threshold": 0.5}
+GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("a low threshold",), "keras": ("vectors, beta 2", "without a threshold")}

@@ -1,0 +1,60 @@
+"""sqrt: the square root.
+
+Shape    x  ->  y of the same shape, y = sqrt(x), for x >= 0
+
+Laws     sqrt(x)^2 = x
+
+Traps    slope   at 0 it is infinite in torch, TensorFlow and JAX: times an inner slope of 0 that is NaN. Norms of x are
+                 `reduce_norm` and not a root of a sum
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.sqrt(x)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.sqrt(x)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.ops.sqrt(x)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Sqrt", [x])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
+    "vectors": Case(((3, 7),), Attributes(), positive=True),
+}
+# one function, correct to a few ulps in each library
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"slope": ("pictures",)}
