@@ -26,11 +26,11 @@ with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of 
 
 A `scope` is what a lowering sees of its surroundings; its words are those of `Scope`.
 
-A raising says how a captured call becomes nodes: `from_torch(call: Call) -> value`. The names in FROM_TORCH have neither
-overload nor the underscore of an in-place twin ("aten.relu" is relu, relu_ and every overload of both). Several pages
-may not claim one name. A tensor that capture hands out has `shape` and `sizes`, counted as torch counts, and `order`:
-order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is a picture in NCHW. A raising asks for the
-order that its page needs (`arranged`), turns torch's axes into canonical ones (`order[axis]`), and emits nodes.
+A raising says how a captured call becomes nodes: `from_torch(call: Call) -> value`. The names in FROM_TORCH have
+neither overload nor the underscore of an in-place twin ("aten.relu" is relu, relu_ and every overload of both). Two
+pages may not claim one name. A tensor that capture hands out has `sizes`, counted as torch counts, and `order`:
+order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is a picture in NCHW. A raising asks for
+the order that its page needs (`arranged`), turns torch's axes into canonical ones (`order[axis]`), and emits nodes.
 """
 
 from __future__ import annotations
@@ -188,6 +188,9 @@ class Call(Protocol):
     def last(self, value: Any, axes: tuple[int, ...]) -> Any:
         """The value with torch's axes `axes` as its last canonical ones, in that order; the rest as it lies."""
 
+    def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Any:
+        """torch's view of the value: of these sizes, with as few moves of axes as possible."""
+
     def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Any:
         """A tensor argument for a slot, torch's axes at these canonical places: a path, or a Ref if it is computed."""
 
@@ -223,6 +226,11 @@ def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:
     rng = np.random.default_rng(seed)
     drawn = [case.scale * rng.normal(size=shape) for shape in case.inputs]
     return [(np.abs(values) + 0.1 if case.positive else values).astype(dtype) for values in drawn]
+
+
+def as_one(attributes: Any, outputs: Any) -> Array:
+    """What a test looks at where an operator has several outputs: all of them along their axis, the last one first."""
+    return np.concatenate(outputs[::-1], attributes.axis) if isinstance(outputs, tuple) else outputs
 
 
 def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 1) -> dict[str, Array]:

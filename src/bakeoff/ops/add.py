@@ -17,9 +17,10 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from bakeoff.ops._broadcast import broadcast, constants_refused, mergeable
+from bakeoff.ops._broadcast import broadcast, mergeable
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import affine, merged
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -53,12 +54,18 @@ def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
     return reduce(lambda left, right: scope.emit("Add", [left, right]), inputs)
 
 
-def from_aten(x: Any, other: Any, **_: Any) -> Attributes:
-    constants_refused("add", other)
-    return Attributes()
+def from_torch(call: Call) -> Any:
+    x, y, alpha = call["self"], call["other"], call.number(call.get("alpha", 1)) or 1
+    c = call.number(y)
+    if c is not None:
+        return affine(call, x, shift=alpha * c)
+    c = call.number(x)
+    if c is not None:
+        return affine(call, y, scale=alpha, shift=c)
+    return merged(call, "add", x, affine(call, y, scale=alpha))
 
 
-FROM_TORCH = {"aten.add.Tensor": from_aten, "aten.add_.Tensor": from_aten}
+FROM_TORCH = {"aten.add": from_torch}
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE, affine, pair, reaching, symmetric
 from bakeoff.ops._window import Pad, explicit, output, windows
 from bakeoff.schemas import Array
 
@@ -84,23 +84,25 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("AveragePool", [x], pads=(top, left, bottom, right), **common)
 
 
-def from_aten(
-    x: Any,
-    window: Any,
-    stride: Any = (),
-    pad: Any = (0, 0),
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor: int | None = None,
-) -> Attributes:
-    if ceil_mode or divisor:
-        raise UnsupportedError(f"avg_pool2d: ceil_mode {ceil_mode}, divisor {divisor} (only False and None)")
-    stride = stride or window
-    pads = (pad[0], pad[0], pad[-1], pad[-1])
-    return Attributes((window[0], window[-1]), (stride[0], stride[-1]), pads, count_include_pad)
+def from_torch(call: Call) -> Any:
+    x = call.arranged(call["self"], PICTURE)
+    window, pads, counted = pair(call["kernel_size"]), symmetric(call["padding"]), call["count_include_pad"]
+    stride = pair(call["stride"] or window)
+    if call["ceil_mode"]:
+        more = reaching(x.sizes[2:], call.sizes[2:], window, stride, pads)
+        if more != pads and counted and any(pads):
+            raise call.refuse("ceil_mode with padding that counts")
+        pads, counted = more, counted and more == pads
+    y = call.emit("avg_pool2d", {"window": window, "stride": stride, "pad": pads, "count_include_pad": counted}, x)
+    divisor = call["divisor_override"]
+    if not divisor:
+        return y
+    if any(pads) and not counted:
+        raise call.refuse("divisor_override with padding that doesn't count")
+    return affine(call, y, scale=window[0] * window[1] / divisor)
 
 
-FROM_TORCH = {"aten.avg_pool2d.default": from_aten}
+FROM_TORCH = {"aten.avg_pool2d": from_torch}
 
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),

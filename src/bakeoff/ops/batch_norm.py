@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -137,21 +137,21 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("BatchNormalization", inputs, epsilon=a.epsilon)
 
 
-def from_aten(
-    x: Any,
-    weight: Any,
-    bias: Any,
-    mean: Any,
-    variance: Any,
-    training: bool,
-    momentum: float,
-    epsilon: float,
-    cudnn: bool = True,
-) -> Attributes:
-    return Attributes(epsilon, momentum, weight is not None, statistics="batch" if training else "frozen")
+def from_torch(call: Call) -> Any:
+    if (call["weight"] is None) != (call["bias"] is None):
+        raise call.refuse("a scale without an offset, or the reverse")
+    names = {"scale": "weight", "offset": "bias", "mean": "running_mean", "variance": "running_var"}
+    slots = {slot: call.parameter(name) for slot, name in names.items() if call[name] is not None}
+    attributes = {
+        "epsilon": call["eps"],
+        "momentum": call["momentum"],
+        "affine": call["weight"] is not None,
+        "statistics": "batch" if call["training"] else "frozen",
+    }
+    return call.emit("batch_norm", attributes, call.last(call["input"], (1,)), parameters=slots)
 
 
-FROM_TORCH = {"aten.batch_norm.default": from_aten}
+FROM_TORCH = {"aten.batch_norm": from_torch}
 
 CASES = {
     "predict": Case(((3, 4, 5, 6),), Attributes()),

@@ -18,7 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import joined
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -59,12 +60,23 @@ def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
     return scope.emit("Concat", list(inputs), axis=scope.axis(a.axis))
 
 
-def from_aten(inputs: Any, axis: int = 0) -> Attributes:
-    """The axis as torch counts it: capture turns it into the canonical one."""
-    return Attributes(axis)
+def from_torch(call: Call) -> Any:
+    parts = [call.value(x) for x in call["tensors"] if tuple(x.sizes) != (0,)]
+    return joined(call, parts, call["dim"] % len(call.sizes))
 
 
-FROM_TORCH = {"aten.cat.default": from_aten}
+def from_stack(call: Call) -> Any:
+    axis = call["dim"] % len(call.sizes)
+    single = (*call.sizes[:axis], 1, *call.sizes[axis + 1 :])
+    return joined(call, [call.reshaped(x, single) for x in call["tensors"]], axis)
+
+
+FROM_TORCH = {
+    "aten.cat": from_torch,
+    "aten.concat": from_torch,
+    "aten.concatenate": from_torch,
+    "aten.stack": from_stack,
+}
 CASES = {
     "channels": Case(((2, 3, 4, 5), (2, 3, 4, 2)), Attributes()),
     "rows": Case(((2, 3, 4, 5), (2, 1, 4, 5), (2, 2, 4, 5)), Attributes(1)),

@@ -26,7 +26,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -169,23 +170,31 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 # 6. raisings: what a captured graph calls this operator --------------------------------------------------------------
 
 
-def from_aten(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = (1, 1),
-    pad: Any = (0, 0),
-    dilation: Any = (1, 1),
-    groups: int = 1,
-) -> Attributes:
-    filters, _, kh, kw = weight.shape
-    pads = (pad[0], pad[0], pad[-1], pad[-1])
-    return Attributes(
-        filters, (kh, kw), (stride[0], stride[-1]), pads, (dilation[0], dilation[-1]), groups, bias is not None
-    )
+def from_torch(call: Call) -> Any:
+    x = call.arranged(call["input"], PICTURE)
+    filters, _, *kernel = call["weight"].sizes
+    dilation, given = pair(call["dilation"]), call["padding"]
+    if given == "same":  # of torch: stride 1 alone, the odd cell at the end
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        pads = tuple(side for total in totals for side in (total // 2, total - total // 2))
+    else:
+        pads = symmetric(0 if given == "valid" else given)
+    attributes = {
+        "filters": filters,
+        "kernel": tuple(kernel),
+        "stride": pair(call["stride"]),
+        "pad": pads,
+        "dilation": dilation,
+        "groups": call["groups"],
+        "bias": call["bias"] is not None,
+    }
+    slots = {"kernel": call.parameter("weight", (3, 2, 0, 1))}
+    if call["bias"] is not None:
+        slots["bias"] = call.parameter("bias")
+    return call.emit("conv2d", attributes, x, parameters=slots)
 
 
-FROM_TORCH = {"aten.conv2d.default": from_aten}
+FROM_TORCH = {"aten.conv2d": from_torch}
 
 
 # 7. cases, tolerance, mutations, gaps --------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -73,11 +73,15 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [y, scope.parameter("bias")]) if a.bias else y
 
 
-def from_aten(x: Any, weight: Any, bias: Any = None) -> Attributes:
-    return Attributes(weight.shape[0], bias is not None)
+def from_torch(call: Call) -> Any:
+    x, biased = call.last(call["input"], (-1,)), call["bias"] is not None
+    slots = {"kernel": call.parameter("weight", (1, 0))}
+    if biased:
+        slots["bias"] = call.parameter("bias")
+    return call.emit("dense", {"units": call["weight"].sizes[0], "bias": biased}, x, parameters=slots)
 
 
-FROM_TORCH = {"aten.linear.default": from_aten}
+FROM_TORCH = {"aten.linear": from_torch}
 
 CASES = {
     "the usual": Case(((3, 7),), Attributes(4)),

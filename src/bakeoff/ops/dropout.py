@@ -20,7 +20,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -66,11 +66,13 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return x
 
 
-def from_aten(x: Any, rate: float, train: bool) -> Attributes:
-    return Attributes(rate)
+def from_torch(call: Call) -> Any:
+    if not call["train"] or not call["p"]:
+        return call["input"]
+    return call.emit("dropout", {"rate": float(call["p"])}, call["input"])
 
 
-FROM_TORCH = {"aten.dropout.default": from_aten, "aten.dropout_.default": from_aten}
+FROM_TORCH = {"aten.dropout": from_torch}
 CASES = {
     "predict": Case(((2, 3, 4, 5),), Attributes(0.2)),
     "train, rate 0": Case(((3, 7),), Attributes(0.0), train=True),

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -61,11 +61,11 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Gelu", [x], approximate="tanh" if a.form == "tanh" else "none")
 
 
-def from_aten(x: Any, *, approximate: str = "none") -> Attributes:
-    return Attributes("tanh" if approximate == "tanh" else "exact")
+def from_torch(call: Call) -> Any:
+    return call.emit("gelu", {"form": "tanh" if call["approximate"] == "tanh" else "exact"}, call["self"])
 
 
-FROM_TORCH = {"aten.gelu.default": from_aten}
+FROM_TORCH = {"aten.gelu": from_torch}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, tanh": Case(((3, 7),), Attributes("tanh")),

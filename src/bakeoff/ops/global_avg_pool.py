@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE, reduced
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -51,19 +51,26 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return y if a.keepdims else scope.emit("Flatten", [y], axis=1)
 
 
-def from_adaptive(x: Any, size: Any) -> Attributes:
-    if tuple(size) not in ((1,), (1, 1)):
-        raise UnsupportedError(f"adaptive_avg_pool2d to {tuple(size)} (only to 1 x 1)")
-    return Attributes(keepdims=True)
+def from_adaptive(call: Call) -> Any:
+    x = call.arranged(call["self"], PICTURE)
+    wanted = [size or old for size, old in zip(call["output_size"], x.sizes[2:], strict=True)]
+    if wanted == list(x.sizes[2:]):
+        return x
+    if wanted == [1, 1]:
+        return call.emit("global_avg_pool", {"keepdims": True}, x)
+    return call.emit("adaptive_avg_pool2d", {"size": tuple(wanted)}, x)
 
 
-def from_mean(x: Any, axes: Any, keepdims: bool = False, *, dtype: Any = None) -> Attributes:
-    if len(x.shape) != 4 or {axis % 4 for axis in axes} != {2, 3}:
-        raise UnsupportedError(f"mean over the axes {tuple(axes)} of rank {len(x.shape)} (only height and width)")
-    return Attributes(keepdims)
+def from_mean(call: Call) -> Any:
+    x = call.value(call["self"])
+    axes, order = reduced(x, call.get("dim"), bool(call.get("keepdim")))
+    keepdims = bool(call.get("keepdim"))
+    if x.order == PICTURE and axes == (1, 2):
+        return call.emit("global_avg_pool", {"keepdims": keepdims}, x, order=order)
+    return call.emit("reduce_mean", {"axes": axes, "keepdims": keepdims}, x, order=order)
 
 
-FROM_TORCH = {"aten.adaptive_avg_pool2d.default": from_adaptive, "aten.mean.dim": from_mean}
+FROM_TORCH = {"aten.adaptive_avg_pool2d": from_adaptive, "aten.mean": from_mean}
 CASES = {
     "to vectors": Case(((2, 3, 4, 5),), Attributes()),
     "to one cell": Case(((2, 3, 4, 5),), Attributes(keepdims=True)),

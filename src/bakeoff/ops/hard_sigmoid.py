@@ -17,6 +17,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -51,11 +52,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Div", [scope.emit("Clip", [scope.emit("Add", [x, three]), low, six]), six])
 
 
-def from_aten(x: Any) -> Attributes:
-    return Attributes()
-
-
-FROM_TORCH = {"aten.hardsigmoid.default": from_aten, "aten.hardsigmoid_.default": from_aten}
+FROM_TORCH = {"aten.hardsigmoid": unary("hard_sigmoid")}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),

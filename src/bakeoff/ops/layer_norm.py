@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -76,15 +75,16 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("LayerNormalization", [x, scale, offset], axis=-1, epsilon=a.epsilon)
 
 
-def from_aten(
-    x: Any, size: Any, weight: Any = None, bias: Any = None, epsilon: float = 1e-5, cudnn: bool = True
-) -> Attributes:
-    if len(size) != 1 or (weight is None) != (bias is None):
-        raise UnsupportedError(f"layer_norm over {len(size)} axes, or with a scale alone (only one axis, both or none)")
-    return Attributes(epsilon, weight is not None)
+def from_torch(call: Call) -> Any:
+    count, scaled = len(call["normalized_shape"]), call["weight"] is not None
+    if count != 1 or scaled != (call["bias"] is not None):
+        raise call.refuse(f"over {count} axes, or with a scale alone (only one axis, both or none)")
+    slots = {"scale": call.parameter("weight"), "offset": call.parameter("bias")} if scaled else {}
+    x = call.last(call["input"], (-1,))
+    return call.emit("layer_norm", {"epsilon": call["eps"], "affine": scaled}, x, parameters=slots)
 
 
-FROM_TORCH = {"aten.layer_norm.default": from_aten}
+FROM_TORCH = {"aten.layer_norm": from_torch}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),

@@ -18,9 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
 from bakeoff.ops._window import Pad, explicit, output, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -77,16 +77,18 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("MaxPool", [x], kernel_shape=a.window, strides=a.stride, pads=(top, left, bottom, right))
 
 
-def from_aten(
-    x: Any, window: Any, stride: Any = (), pad: Any = (0, 0), dilation: Any = (1, 1), ceil_mode: bool = False
-) -> Attributes:
-    if tuple(dilation) not in ((1,), (1, 1)) or ceil_mode:
-        raise UnsupportedError(f"max_pool2d: dilation {dilation}, ceil_mode {ceil_mode} (only 1 and False)")
-    stride = stride or window
-    return Attributes((window[0], window[-1]), (stride[0], stride[-1]), (pad[0], pad[0], pad[-1], pad[-1]))
+def from_torch(call: Call) -> Any:
+    x = call.arranged(call["self"], PICTURE)
+    window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
+    stride = pair(call["stride"] or window)
+    if pair(call["dilation"]) != (1, 1):
+        raise call.refuse(f"dilation {call['dilation']} (only 1)")
+    if call["ceil_mode"]:
+        pads = reaching(x.sizes[2:], call.sizes[2:], window, stride, pads)
+    return call.emit("max_pool2d", {"window": window, "stride": stride, "pad": pads}, x)
 
 
-FROM_TORCH = {"aten.max_pool2d.default": from_aten}
+FROM_TORCH = {"aten.max_pool2d": from_torch, "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None)}
 
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),

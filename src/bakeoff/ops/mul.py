@@ -18,9 +18,10 @@ from functools import reduce
 from operator import mul
 from typing import Any
 
-from bakeoff.ops._broadcast import broadcast, constants_refused, mergeable
+from bakeoff.ops._broadcast import broadcast, mergeable
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import affine, merged
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -54,12 +55,16 @@ def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
     return reduce(lambda left, right: scope.emit("Mul", [left, right]), inputs)
 
 
-def from_aten(x: Any, other: Any, **_: Any) -> Attributes:
-    constants_refused("mul", other)
-    return Attributes()
+def from_torch(call: Call) -> Any:
+    x, y = call["self"], call["other"]
+    for value, other in ((x, y), (y, x)):
+        c = call.number(other)
+        if c is not None:
+            return affine(call, value, scale=c)
+    return merged(call, "mul", x, y)
 
 
-FROM_TORCH = {"aten.mul.Tensor": from_aten, "aten.mul_.Tensor": from_aten}
+FROM_TORCH = {"aten.mul": from_torch, "aten.multiply": from_torch}
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),

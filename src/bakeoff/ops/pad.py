@@ -18,7 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import PICTURE
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -65,16 +66,24 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("Pad", [x, sides, scope.constant(np.asarray(a.value, scope.dtype))], mode="constant")
 
 
-def from_aten(x: Any, pad: Any, mode: Any = "constant", value: float | None = None) -> Attributes:
-    if isinstance(mode, int | float):  # aten.constant_pad_nd has the value in third place
-        mode, value = "constant", mode
-    left, right, top, bottom = (*pad, 0, 0, 0, 0)[:4]
-    if mode != "constant" or len(pad) > 4:
-        raise UnsupportedError(f"pad: mode {mode!r} over {len(pad) // 2} axes (only a constant over height and width)")
-    return Attributes((top, bottom, left, right), float(value or 0))
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    mode, value, sides = call.get("mode", "constant"), call.number(call.get("value")) or 0.0, list(call["pad"])
+    if not any(sides):
+        return x
+    by_axis = {x.order[-1 - i]: (sides[2 * i], sides[2 * i + 1]) for i in range(len(sides) // 2)}
+    if (
+        mode != "constant"
+        or x.order != PICTURE
+        or min(sides) < 0
+        or any(by_axis.get(k, (0, 0)) != (0, 0) for k in (0, 3))
+    ):
+        raise call.refuse(f"mode {mode!r}, pads {sides} (only a constant over height and width)")
+    pads = (*by_axis.get(1, (0, 0)), *by_axis.get(2, (0, 0)))
+    return call.emit("pad", {"pad": pads, "value": float(value)}, x)
 
 
-FROM_TORCH = {"aten.pad.default": from_aten, "aten.constant_pad_nd.default": from_aten}
+FROM_TORCH = {"aten.pad": from_torch, "aten.constant_pad_nd": from_torch}
 CASES = {
     "zeros": Case(((2, 3, 4, 5),), Attributes((1, 1, 1, 1))),
     "another value, uneven": Case(((2, 3, 4, 5),), Attributes((0, 1, 2, 0), -1.5)),

@@ -16,6 +16,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._raise import unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -46,11 +47,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Relu", [x])
 
 
-def from_aten(x: Any) -> Attributes:
-    return Attributes()
-
-
-FROM_TORCH = {"aten.relu.default": from_aten, "aten.relu_.default": from_aten}
+FROM_TORCH = {"aten.relu": unary("relu")}
 CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
 MUTATIONS: dict[str, Any] = {}

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -49,22 +49,14 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Clip", [x, low, high])
 
 
-def from_aten(x: Any) -> Attributes:
-    return Attributes()
-
-
-def from_hardtanh(x: Any, low: float = -1.0, high: float = 1.0) -> Attributes:
+def from_hardtanh(call: Call) -> Any:
+    low, high = call["min_val"], call["max_val"]
     if (low, high) != (0, 6):
-        raise UnsupportedError(f"hardtanh with bounds {low} and {high} (only 0 and 6, which is relu6)")
-    return Attributes()
+        return call.emit("clamp", {"low": float(low), "high": float(high)}, call["self"])
+    return call.emit("relu6", {}, call["self"])
 
 
-FROM_TORCH = {
-    "aten.relu6.default": from_aten,
-    "aten.relu6_.default": from_aten,
-    "aten.hardtanh.default": from_hardtanh,
-    "aten.hardtanh_.default": from_hardtanh,
-}
+FROM_TORCH = {"aten.relu6": unary("relu6"), "aten.hardtanh": from_hardtanh}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),

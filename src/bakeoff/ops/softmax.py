@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -53,12 +53,12 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Softmax", [x], axis=scope.axis(a.axis))
 
 
-def from_aten(x: Any, axis: int, dtype: Any = None) -> Attributes:
-    """The axis as torch counts it: capture turns it into the canonical one."""
-    return Attributes(axis)
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    return call.emit("softmax", {"axis": x.order[call["dim"]]}, x)
 
 
-FROM_TORCH = {"aten.softmax.int": from_aten, "aten._softmax.default": from_aten}
+FROM_TORCH = {"aten.softmax": from_torch, "aten._softmax": from_torch}
 CASES = {
     "classes": Case(((3, 7),), Attributes()),
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),

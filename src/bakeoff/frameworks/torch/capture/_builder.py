@@ -1,0 +1,229 @@
+"""Collects nodes, and holds what is known of values: their order of axes, what made them, who has a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from bakeoff.errors import BakeoffError
+from bakeoff.frameworks.torch.capture._blocks import blocks, merged_order
+from bakeoff.frameworks.torch.capture._layout import Layout
+from bakeoff.frameworks.torch.capture._values import Batch, Known, Value, Weight, inverse, plain
+from bakeoff.graph.graph import Node, Parameter, Ref
+from bakeoff.ops import page
+from bakeoff.ops._dimension import Dim, Shape
+from bakeoff.schemas import Array
+
+PICTURE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
+
+
+class Builder:
+    """One graph in the making.
+
+    Args:
+        batch: the stand-in for the batch.
+        tensors: parameters and buffers of the module, by their names.
+        learned: the names of those that training may change.
+    """
+
+    def __init__(self, batch: Batch, tensors: Mapping[str, torch.Tensor], learned: frozenset[str]) -> None:
+        self.batch, self.tensors, self.learned = batch, tensors, learned
+        self.nodes: dict[str, Node] = {}
+        self.inputs: dict[str, Shape] = {}
+        self.shapes: dict[Ref, Shape] = {}
+        self.parameters: dict[str, Parameter] = {}
+        self.layouts: dict[str, Layout] = {}
+        self.picture: Value | None = None
+        self._counts: dict[str, int] = {}
+        self._bare: dict[str, Value] = {}
+
+    def input(self, sizes: tuple[int, ...], dtype: torch.dtype) -> Value:
+        """The picture."""
+        value = Value(Ref("input"), sizes, PICTURE, dtype)
+        self.inputs["input"] = self.shapes[value.ref] = self.batch.shape(value.canonical)
+        self.picture = value
+        return value
+
+    # nodes
+
+    def emit(
+        self,
+        op: str,
+        attributes: Any,
+        inputs: tuple[Value, ...],
+        parameters: Mapping[str, str | Ref],
+        order: tuple[int, ...] | None,
+        dtype: torch.dtype,
+        path: str,
+        name: str = "",
+    ) -> Value | tuple[Value, ...]:
+        """Append a node; `path` is the module's, `name` the node's wanted id (default: the path)."""
+        chosen = page(op)
+        a = chosen.Attributes(**attributes) if isinstance(attributes, dict) else attributes
+        id = self._unique(name or path or op)
+        node = Node(id, op, a, tuple(value.ref for value in inputs), dict(parameters), path or id)
+        self.nodes[id] = node
+        shape = chosen.shape(a, *(self.shapes[value.ref] for value in inputs))
+        if shape and isinstance(shape[0], tuple):
+            return tuple(self._valued(Ref(id, index), one, inputs, order, dtype) for index, one in enumerate(shape))
+        return self._valued(Ref(id), shape, inputs, order, dtype)
+
+    def _valued(
+        self, ref: Ref, shape: Shape, inputs: tuple[Value, ...], order: tuple[int, ...] | None, dtype: torch.dtype
+    ) -> Value:
+        self.shapes[ref] = shape
+        if order is None:
+            order = inputs[0].order if inputs and inputs[0].rank == len(shape) else plain(len(shape))
+        if len(order) != len(shape):
+            raise BakeoffError(f"capture: {ref.node}: an order of {len(order)} axes for a value of {len(shape)}")
+        return Value(ref, tuple(self.batch.number(shape[axis]) for axis in order), order, dtype)
+
+    def _unique(self, name: str) -> str:
+        count = self._counts.get(name, 0)
+        self._counts[name] = count + 1
+        wanted = name if not count else f"{name}_{count}"
+        return wanted if wanted not in self.nodes and wanted not in self.inputs else self._unique(name)
+
+    def single(self, op: str, attributes: Any, value: Value, order: tuple[int, ...], path: str, name: str) -> Value:
+        """A node that only moves axes or numbers of one value."""
+        found = self.emit(op, attributes, (value,), {}, order, value.dtype, path, name)
+        assert isinstance(found, Value)
+        return found
+
+    # axes
+
+    def arranged(self, value: Value, order: tuple[int, ...], path: str) -> Value:
+        """The value with torch's axes at these canonical places; a reshape where only axes of size 1 move."""
+        if value.order == order:
+            return value
+        sizes = tuple(value.sizes[axis] for axis in inverse(order))
+        real = [[axis for axis in inverse(o) if value.sizes[axis] != 1] for o in (value.order, order)]
+        if real[0] == real[1]:
+            return self._reshaped(value, sizes, value.sizes, order, path)
+        axes = tuple(value.order[axis] for axis in inverse(order))
+        return self.single("transpose", {"axes": axes}, value, order, path, f"{path}.transpose".lstrip("."))
+
+    def reshaped(self, value: Value, sizes: tuple[int, ...], path: str) -> Value:
+        """torch's view: block of axes by block, so that no transpose is needed where a block lies together."""
+        if sizes == value.sizes:
+            return value
+        found = blocks(value.sizes, sizes)
+        order = merged_order(value, found)
+        if order is not None:
+            value = self.arranged(value, order, path)
+        place = {axis: rank for rank, axis in enumerate(inverse(value.order))}
+        positions: list[float] = []
+        for into, _ in found:
+            real = [place[axis] for axis in into if value.sizes[axis] != 1] or [place[axis] for axis in into]
+            positions.append(min(real) if real else (positions[-1] if positions else -1.0))
+        ranked = sorted(range(len(found)), key=lambda index: (positions[index], index))
+        axes = [axis for index in ranked for axis in found[index][1]]
+        canonical = tuple(sizes[axis] for axis in axes)
+        return self._reshaped(value, canonical, sizes, inverse(tuple(axes)), path)
+
+    def _reshaped(
+        self, value: Value, canonical: tuple[int, ...], sizes: tuple[int, ...], order: tuple[int, ...], path: str
+    ) -> Value:
+        """A reshape node, reading what an earlier reshape had read; none where that had this shape already."""
+        source = value.ref
+        while (node := self.nodes.get(source.node)) is not None and node.op == "reshape":
+            source = node.inputs[0]
+        shape = self.batch.shape(canonical)
+        if self.shapes[source] == shape:
+            return Value(source, sizes, order, value.dtype)
+        read = self.sources(source)
+        return self.single("reshape", {"shape": shape}, read, order, path, f"{path}.reshape".lstrip("."))
+
+    def sources(self, ref: Ref) -> Value:
+        """A value by its reference, counted canonically."""
+        sizes = tuple(map(self.batch.number, self.shapes[ref]))
+        return Value(ref, sizes, plain(len(sizes)), torch.float32)
+
+    def flattened(self, value: Value, path: str) -> Value:
+        """All axes but the first become one, counted as torch counts: no transpose for pictures."""
+        sizes = (value.sizes[0], int(np.prod(value.sizes[1:])))
+        free = merged_order(value, blocks(value.sizes, sizes)) is None
+        if value.rank == 2 or not (free or value.order == PICTURE):
+            return self.reshaped(value, sizes, path)
+        order = "HWC" if free else "CHW"
+        found = self.single("flatten", {"order": order}, value, (0, 1), path, f"{path}.flatten".lstrip("."))
+        return found
+
+    # parameters and constants
+
+    def weight(self, path: str, order: tuple[int, ...], shape: tuple[int, ...] | None = None) -> str | None:
+        """Claim a weight for a slot in this layout; None where it is claimed in another one already."""
+        tensor = self.tensors[path]
+        layout = Layout(path, tuple(tensor.shape), order, shape)
+        if path in self.layouts:
+            return path if self.layouts[path] == layout else None
+        self.layouts[path] = layout
+        array = layout.to_canonical(tensor.detach().cpu().numpy())
+        learned = path in self.learned
+        role = "weight" if isinstance(tensor, torch.nn.Parameter) else "state"
+        self.parameters[path] = Parameter(path, array, role, learned)  # type: ignore[arg-type]
+        return path
+
+    def bare(self, weight: Weight, order: tuple[int, ...] | None = None, shape: tuple[int, ...] | None = None) -> Value:
+        """A weight as a value, in the layout that it has, or in this one where it has none yet."""
+        path = weight.path
+        if path in self._bare:
+            return self._bare[path]
+        if path not in self.layouts:
+            self.weight(path, order or plain(len(weight.sizes)), shape)
+        layout = self.layouts[path]
+        array = self.parameters[path].array
+        value = self.emit("parameter", {"shape": array.shape}, (), {"value": path}, None, weight.dtype, path, path)
+        assert isinstance(value, Value)
+        if layout.shape is None:
+            value = Value(value.ref, weight.sizes, layout.order, weight.dtype)
+        self._bare[path] = value
+        return value
+
+    def constant(self, array: Array, path: str, name: str = "constant") -> Value:
+        """A constant as a value, as it lies."""
+        key = self.stored(array, path, name)
+        found = self.emit("constant", {"shape": array.shape}, (), {"value": key}, None, _dtype(array), path, key)
+        assert isinstance(found, Value)
+        return found
+
+    def stored(self, array: Array, path: str, name: str) -> str:
+        """A constant for a slot: the path of a new parameter."""
+        key = self._unique(f"{path}.{name}".lstrip("."))
+        self.parameters[key] = Parameter(key, np.array(array, order="C"), "constant", trainable=False)
+        return key
+
+    def expanded(self, value: Value, sizes: tuple[int, ...], path: str) -> Value:
+        """torch's expand."""
+        lead = len(sizes) - value.rank
+        if lead:
+            value = self.reshaped(value, (1,) * lead + value.sizes, path)
+        if value.sizes == sizes:
+            return value
+        shape = self.batch.shape(tuple(sizes[axis] for axis in inverse(value.order)))
+        new = [n for n, o in zip(sizes, value.sizes, strict=True) if n != o and isinstance(self.batch.size(n), Dim)]
+        assert self.picture is not None
+        inputs = (value, self.picture) if new else (value,)
+        found = self.emit("expand", {"shape": shape}, inputs, {}, value.order, value.dtype, path, f"{path}.expand")
+        assert isinstance(found, Value)
+        return found
+
+    def value(self, given: Value | Weight | Known, path: str, *, full: bool = True) -> Value:
+        """Anything as a value; `full`: constants get their batch."""
+        if isinstance(given, Value):
+            return given
+        if isinstance(given, Weight):
+            return self._plain_bare(given, path)
+        value = self.constant(given.tensor.detach().cpu().numpy(), path)
+        return self.expanded(value, given.sizes, path) if full else value
+
+    def _plain_bare(self, weight: Weight, path: str) -> Value:
+        value = self.bare(weight)
+        return value if value.sizes == weight.sizes else self.reshaped(value, weight.sizes, path)
+
+
+def _dtype(array: Array) -> torch.dtype:
+    return torch.from_numpy(np.zeros((), array.dtype)).dtype

@@ -1,0 +1,212 @@
+"""One call of the exported program, as raisings see it: `bakeoff.ops._page.Call`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.frameworks.torch.capture._builder import Builder
+from bakeoff.frameworks.torch.capture._values import Known, Noise, Value, Weight, inverse, plain, sizes_of
+from bakeoff.graph.graph import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Tensorial = Value | Weight | Known
+
+
+class Call:
+    """See `bakeoff.ops._page.Call`.
+
+    Args:
+        node: the call in the exported program.
+        known: what every earlier node is.
+        builder: takes the nodes.
+        path: of the module that made the call.
+        leaf: whether that module is one of torch's own that does this one thing, so that the node bears its name.
+    """
+
+    def __init__(self, node: torch.fx.Node, known: Mapping[Any, Any], builder: Builder, path: str, leaf: bool) -> None:
+        schema = node.target._schema  # type: ignore[union-attr]
+        self.node, self.builder, self.path, self._leaf = node, builder, path, leaf
+        raw = schema.name.split("::")[1]
+        self.in_place = raw.endswith("_") and not raw.endswith("__")
+        self.name = "aten." + (raw[:-1] if self.in_place else raw)
+        self.overload = str(schema.overload_name or "default")
+        self._known = known
+        self._arguments = _bound(node, schema)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        meta = self.node.meta.get("val")
+        many = meta if isinstance(meta, list | tuple) else (meta,)
+        return tuple(sizes_of(one) for one in many if isinstance(one, torch.Tensor))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.shapes[0]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the result."""
+        meta = self.node.meta["val"]
+        found: torch.dtype = (meta if isinstance(meta, torch.Tensor) else meta[0]).dtype
+        return found
+
+    def __getitem__(self, argument: str) -> Any:
+        return self._resolved(self._arguments[argument])
+
+    def get(self, argument: str, default: Any = None) -> Any:
+        return self[argument] if argument in self._arguments else default
+
+    def _resolved(self, given: Any) -> Any:
+        if isinstance(given, torch.fx.Node):
+            return self._known[given]
+        if isinstance(given, list | tuple):
+            return [self._resolved(one) for one in given]
+        return given
+
+    def number(self, value: Any) -> float | None:
+        if isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Known) and value.tensor.numel() == 1 and not any(n > 1 for n in value.sizes):
+            return value.tensor.item()  # type: ignore[no-any-return]
+        return None
+
+    def value(self, value: Any) -> Value:
+        if isinstance(value, Noise):
+            raise self.refuse("random numbers that no known pattern explains")
+        if not isinstance(value, Tensorial):
+            raise self.refuse(f"a value of the type {type(value).__name__}")
+        return self.builder.value(value, self._place("constant"))
+
+    def arranged(self, value: Any, order: tuple[int, ...] | None = None) -> Value:
+        found = self.value(value)
+        return self.builder.arranged(found, order or plain(found.rank), self.path)
+
+    def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Value:
+        """torch's view."""
+        return self.builder.reshaped(self.value(value), tuple(sizes), self.path)
+
+    def aligned(self, *values: Any) -> list[Value]:
+        if any(isinstance(value, Noise) for value in values):
+            raise self.refuse("random numbers that no known pattern explains")
+        bare = [v for v in values if isinstance(v, Value)] or [self.value(max(values, key=lambda v: len(v.sizes)))]
+        leader = max(bare, key=lambda v: (v.rank, sum(size != 1 for size in v.sizes)))
+        rank = max(len(value.sizes) for value in values)
+        if leader.rank < rank:
+            leader = self.reshaped(leader, (1,) * (rank - leader.rank) + leader.sizes)
+        return [self._framed(value, leader) for value in values]
+
+    def _framed(self, value: Any, leader: Value) -> Value:
+        """A value in the leader's canonical frame; leading axes of size 1 may be missing."""
+        lead = leader.rank - len(value.sizes)
+        tail = tuple(place - lead for place in leader.order[lead:])
+        fits = sorted(tail) == list(plain(len(tail)))
+        lifted = (1,) * lead + tuple(value.sizes)
+        canonical = tuple(lifted[axis] for axis in inverse(leader.order))
+        if isinstance(value, Known):
+            rows = (1,) * lead + tuple(value.tensor.shape)
+            array = value.tensor.detach().cpu().reshape(rows).permute(inverse(leader.order)).numpy()
+            while array.ndim > 1 and array.shape[0] == 1:
+                array = array[0]
+            return self.builder.constant(array, self._place("constant"))
+        if isinstance(value, Weight) and value.path not in self.builder.layouts:
+            while len(canonical) > 1 and canonical[0] == 1:
+                canonical = canonical[1:]
+            ranks = sorted(leader.order[lead:])
+            order = tuple(ranks.index(place) for place in leader.order[lead:])
+            native = tuple(value.sizes[axis] for axis in inverse(order))
+            if canonical == native:
+                return self.builder.bare(value, order)
+            found = self.builder.bare(value, order, canonical)
+            return found
+        found = self.value(value)
+        if lead and fits:
+            return self.builder.arranged(found, tail, self.path)
+        return self.builder.arranged(self.reshaped(found, lifted), leader.order, self.path)
+
+    def last(self, value: Any, axes: tuple[int, ...]) -> Value:
+        found = self.value(value)
+        axes = tuple(axis % found.rank for axis in axes)
+        canonical = inverse(found.order)
+        rest = [axis for axis in canonical if axis not in axes]
+        wanted = inverse((*rest, *axes))
+        return self.builder.arranged(found, wanted, self.path)
+
+    def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Ref:
+        return self.slot(self[argument], argument, order)
+
+    def slot(self, given: Any, name: str, order: tuple[int, ...] | None = None) -> str | Ref:
+        """A tensor for a slot, as `parameter` has it."""
+        if isinstance(given, Noise) or given is None:
+            raise self.refuse(f"no usable {name}")
+        order = order or plain(len(given.sizes))
+        if isinstance(given, Known) and not given.path:
+            array = given.tensor.detach().cpu().permute(inverse(order)).numpy()
+            return self.builder.stored(array, self._place(""), name)
+        if isinstance(given, Known):
+            given = Weight(given.path, given.sizes, given.dtype)
+        if isinstance(given, Weight):
+            path = self.builder.weight(given.path, order)
+            if path is not None:
+                return path
+        return self.arranged(given, order).ref
+
+    def emit(
+        self,
+        op: str,
+        attributes: Any,
+        *inputs: Any,
+        parameters: dict[str, Any] | None = None,
+        order: tuple[int, ...] | None = None,
+    ) -> Any:
+        slots = {slot: source for slot, source in (parameters or {}).items() if source is not None}
+        path, name = self._named(op, slots)
+        values = tuple(self.value(value) for value in inputs)
+        try:
+            return self.builder.emit(op, attributes, values, slots, order, self.dtype, path, name)
+        except UnsupportedError as error:
+            raise self.refuse(str(error)) from None
+
+    def _named(self, op: str, slots: dict[str, Any]) -> tuple[str, str]:
+        """Path and wanted id: that of the module that holds the weights, or that does this one thing, or a new one."""
+        held = [source for source in slots.values() if isinstance(source, str) and source in self.builder.layouts]
+        if held:
+            path = held[0].rsplit(".", 1)[0] if "." in held[0] else self._place(op)
+            return path, path
+        if self._leaf:
+            return self.path, self.path
+        path = self._place(op)
+        return "", path
+
+    def _place(self, name: str) -> str:
+        return ".".join(part for part in (self.path, name) if part)
+
+    def refuse(self, why: str) -> UnsupportedError:
+        where = self.path or "the model itself"
+        return UnsupportedError(f"{self.name} in {where}: {why}{_line(self.node)}")
+
+
+def _bound(node: torch.fx.Node, schema: Any) -> dict[str, Any]:
+    """The arguments by the names of the schema, defaults included."""
+    found = {}
+    for index, argument in enumerate(schema.arguments):
+        default = argument.default_value if argument.has_default_value() else None
+        given = node.args[index] if index < len(node.args) else node.kwargs.get(argument.name, default)
+        found[argument.name] = given
+    return found
+
+
+def _line(node: torch.fx.Node) -> str:
+    """Where in the source the call stands: the innermost line that is not torch's own."""
+    lines = [line.strip() for line in (node.meta.get("stack_trace") or "").splitlines() if line.strip()]
+    frames = [index for index, line in enumerate(lines) if line.startswith("File ")]
+    if not frames:
+        return ""
+    own = [index for index in frames if "/torch/nn/" not in lines[index]] or frames
+    at = own[-1]
+    code = lines[at + 1] if at + 1 < len(lines) else ""
+    return f"\n  {lines[at].split(', in ')[0]}: {code}"

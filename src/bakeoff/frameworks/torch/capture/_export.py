@@ -1,0 +1,83 @@
+"""torch.export of the live module, with a stand-in for the batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.frameworks.torch.capture._values import Batch
+
+PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
+
+
+def batch_for(model: nn.Module, size: tuple[int, int]) -> Batch:
+    """A prime that divides no size of the module's tensors or pictures: its multiples in the program are the batch."""
+    sizes = {number for tensor in tensors(model).values() for number in tensor.shape} | set(size)
+    return Batch(next(prime for prime in PRIMES if all(number % prime or not number for number in sizes)))
+
+
+def tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by all their names."""
+    return dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers(remove_duplicate=False))
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The precision of the weights."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
+@contextmanager
+def modes(model: nn.Module, *, leaves: bool) -> Iterator[None]:
+    """The module in training, and afterwards as it was.
+
+    Args:
+        leaves: only what keeps statistics or draws noise trains; all else takes its branch for prediction.
+    """
+    before = {module: module.training for module in model.modules()}
+    model.train(not leaves)
+    if leaves:
+        for module in model.modules():
+            if _trains(module):
+                module.training = True
+    try:
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def _trains(module: nn.Module) -> bool:
+    kind = type(module).__name__
+    noisy = isinstance(module, nn.modules.dropout._DropoutNd) or "Drop" in kind or "Stochastic" in kind
+    return isinstance(module, nn.modules.batchnorm._NormBase) or (noisy and not list(module.children()))
+
+
+def export(
+    model: nn.Module, batch: Batch, size: tuple[int, int], channels: int, *, leaves: bool
+) -> torch.export.ExportedProgram:
+    """The program of a training pass on pictures of that size.
+
+    Raises:
+        UnsupportedError: torch.export can't trace the model; its own words follow.
+    """
+    dtype = dtype_of(model)
+    with modes(model, leaves=leaves), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        images = torch.empty((batch.prime, channels, *size), dtype=dtype)  # never touched: virtual memory alone
+        try:
+            return torch.export.export(model, (images,), strict=False)
+        except Exception as error:
+            raise UnsupportedError(_untraced(error, model)) from error
+
+
+def _untraced(error: Exception, model: nn.Module) -> str:
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return (
+        f"{type(model).__name__}: torch.export can't trace its forward pass: {type(error).__name__}: {first[:300]}\n"
+        "A net can be captured whose forward pass takes one picture and doesn't branch on values."
+    )

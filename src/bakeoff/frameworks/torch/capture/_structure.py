@@ -1,0 +1,210 @@
+"""Calls that only move, cut or join axes: orders composed, or pages put together; no page of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bakeoff.frameworks.torch.capture._values import Value
+from bakeoff.frameworks.torch.capture._views import bounds
+
+if TYPE_CHECKING:
+    from bakeoff.frameworks.torch.capture._call import Call
+
+# calls whose result is their argument of that name
+NOTHING = {
+    f"aten.{name}": "self"
+    for name in ("contiguous", "clone", "alias", "detach", "lift_fresh", "lift_fresh_copy", "resolve_conj", "positive")
+}
+RANDOM = frozenset(
+    f"aten.{name}"
+    for name in ("bernoulli", "rand", "rand_like", "uniform", "randn", "randn_like", "normal", "randperm")
+)
+# calls that make a constant of a size: {name: its value; None: `fill_value`}
+FACTORIES: dict[str, float | None] = {
+    "aten.new_empty": 0, "aten.empty_like": 0, "aten.empty": 0, "aten.new_zeros": 0, "aten.zeros_like": 0,
+    "aten.new_ones": 1, "aten.ones_like": 1, "aten.new_full": None, "aten.full_like": None,
+}  # fmt: skip
+
+
+def permute(call: Call) -> Value:
+    """Axes in another order: no node."""
+    x = call.value(call["self"])
+    return _moved(x, tuple(axis % x.rank for axis in call["dims"]))
+
+
+def transpose(call: Call) -> Value:
+    """Two axes change places: no node."""
+    x = call.value(call["self"])
+    first = call.get("dim0", call.get("axis0", -2))
+    second = call.get("dim1", call.get("axis1", -1))
+    axes = list(range(x.rank))
+    if x.rank > 1:
+        axes[first], axes[second] = axes[second], axes[first]
+    return _moved(x, tuple(axes))
+
+
+def movedim(call: Call) -> Value:
+    """Some axes go to other places: no node."""
+    x = call.value(call["self"])
+    source, target = call["source"], call["destination"]
+    pair = [[axis] if isinstance(axis, int) else list(axis) for axis in (source, target)]
+    shape = np.moveaxis(np.empty(tuple(range(1, x.rank + 1))), *pair).shape
+    return _moved(x, tuple(size - 1 for size in shape))
+
+
+def _moved(x: Value, axes: tuple[int, ...]) -> Value:
+    return Value(x.ref, tuple(x.sizes[axis] for axis in axes), tuple(x.order[axis] for axis in axes), x.dtype)
+
+
+def reshape(call: Call) -> Value:
+    """view and its kin: the result's sizes say it all."""
+    x = call.value(call["self"])
+    first, *rest = call.sizes
+    if len(call.sizes) == 2 and x.rank > 2 and first == x.sizes[0] and rest[0] == int(np.prod(x.sizes[1:])):
+        return call.builder.flattened(x, call.path)
+    return call.reshaped(x, call.sizes)
+
+
+def expand(call: Call) -> Any:
+    """Axes of size 1 grow."""
+    x = call.value(call["self"])
+    return x if x.sizes == call.sizes else call.builder.expanded(x, call.sizes, call.path)
+
+
+def split(call: Call) -> Any:
+    """split, chunk, tensor_split: parts of the sizes that the program says."""
+    x = call.value(call["self"])
+    axis = call["dim"] % x.rank
+    sizes = tuple(call.builder.batch.size(sizes[axis]) for sizes in call.shapes)
+    if len(sizes) == 1:
+        return (x,)
+    found = call.emit("split", {"sizes": sizes, "axis": x.order[axis]}, x)
+    return tuple(Value(one.ref, sizes, x.order, x.dtype) for one, sizes in zip(found, call.shapes, strict=True))
+
+
+def unbind(call: Call) -> Any:
+    """Each place of an axis on its own."""
+    x = call.value(call["self"])
+    axis = call["dim"] % x.rank
+    count = x.sizes[axis]
+    if count == 1:
+        return (call.reshaped(x, call.sizes),)
+    parts = call.emit("split", {"sizes": (1,) * count, "axis": x.order[axis]}, x)
+    single = (*x.sizes[:axis], 1, *x.sizes[axis + 1 :])
+    return tuple(call.reshaped(Value(part.ref, single, x.order, x.dtype), call.sizes) for part in parts)
+
+
+def select(call: Call) -> Any:
+    """One place of an axis."""
+    x = call.value(call["self"])
+    axis = call["dim"] % x.rank
+    start = call["index"] % x.sizes[axis]
+    part = x
+    if x.sizes[axis] != 1:
+        part = call.emit("slice", {"axis": x.order[axis], "start": start, "stop": start + 1, "step": 1}, x)
+    return call.reshaped(part, call.sizes)
+
+
+def slice_(call: Call) -> Any:
+    """Places of an axis from start to end."""
+    x = call.value(call["self"])
+    axis = call["dim"] % x.rank
+    size = x.sizes[axis]
+    if call.name == "aten.narrow":
+        start = call["start"] % size if call["start"] < 0 else call["start"]
+        stop, step = start + call["length"], 1
+    else:
+        (start, stop), step = bounds(call["start"], call["end"], size), call["step"]
+    if (start, stop, step) == (0, size, 1):
+        return x
+    if call.builder.batch.size(size) != size:
+        raise call.refuse("it takes some pictures of a batch")
+    return call.emit(
+        "slice", {"axis": x.order[axis], "start": start, "stop": None if stop == size else stop, "step": step}, x
+    )
+
+
+def flip(call: Call) -> Any:
+    """Axes backwards."""
+    x = call.value(call["self"])
+    for axis in call["dims"]:
+        x = call.emit("slice", {"axis": x.order[axis % x.rank], "start": 0, "stop": None, "step": -1}, x)
+    return x
+
+
+def pixel_shuffle(call: Call) -> Any:
+    """Channels become pixels."""
+    b, c, h, w = call.value(call["self"]).sizes
+    r = call["upscale_factor"]
+    return _shuffled(call, (b, c // r // r, r, r, h, w), (0, 1, 4, 2, 5, 3))
+
+
+def pixel_unshuffle(call: Call) -> Any:
+    """Pixels become channels."""
+    b, c, h, w = call.value(call["self"]).sizes
+    r = call["downscale_factor"]
+    return _shuffled(call, (b, c, h // r, r, w // r, r), (0, 1, 3, 5, 2, 4))
+
+
+def channel_shuffle(call: Call) -> Any:
+    """Channels of g groups, dealt out in turn."""
+    b, c, *rest = call.value(call["self"]).sizes
+    g = call["groups"]
+    return _shuffled(call, (b, g, c // g, *rest), (0, 2, 1, *range(3, 3 + len(rest))))
+
+
+def _shuffled(call: Call, middle: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    return call.reshaped(_moved(call.reshaped(call["self"], middle), axes), call.sizes)
+
+
+def glu(call: Call) -> Any:
+    """One half times the sigmoid of the other."""
+    x = call.value(call["self"])
+    axis = call["dim"] % x.rank
+    half = x.sizes[axis] // 2
+    left, right = call.emit("split", {"sizes": (half, half), "axis": x.order[axis]}, x)
+    halves = [Value(one.ref, call.sizes, x.order, x.dtype) for one in (left, right)]
+    return call.emit("mul", {}, halves[0], call.emit("sigmoid", {}, halves[1]))
+
+
+def cast(call: Call) -> Any:
+    """Another precision of floating point is none of the graph's business; other kinds are a page."""
+    x = call["self"]
+    if x.dtype == call.dtype or (x.dtype.is_floating_point and call.dtype.is_floating_point):
+        return x
+    return call.emit("cast", {"dtype": str(call.dtype).split(".")[1]}, x)
+
+
+def copy(call: Call) -> Any:
+    """x[...] = y."""
+    source = call["src"]
+    return source if source.sizes == call.sizes else call.builder.expanded(call.value(source), call.sizes, call.path)
+
+
+RESHAPES = ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view", "view_as", "reshape_as")
+STRUCTURE = {
+    **{f"aten.{name}": reshape for name in RESHAPES},
+    **{f"aten.{name}": transpose for name in ("transpose", "t", "mT", "adjoint", "numpy_T", "swapaxes", "swapdims")},
+    **{f"aten.{name}": expand for name in ("expand", "expand_as", "broadcast_to")},
+    **{f"aten.{name}": split for name in ("split", "split_with_sizes", "chunk", "tensor_split")},
+    **{f"aten.{name}": cast for name in ("to", "_to_copy", "type_as", "float", "double", "half")},
+    **{f"aten.{name}": slice_ for name in ("slice", "narrow")},
+    "aten.permute": permute,
+    "aten.movedim": movedim,
+    "aten.moveaxis": movedim,
+    "aten.unbind": unbind,
+    "aten.select": select,
+    "aten.flip": flip,
+    "aten.pixel_shuffle": pixel_shuffle,
+    "aten.pixel_unshuffle": pixel_unshuffle,
+    "aten.channel_shuffle": channel_shuffle,
+    "aten.glu": glu,
+    "aten.copy": copy,
+}
+# calls whose result shares memory with their first argument
+VIEWS = frozenset(
+    [*(f"aten.{name}" for name in RESHAPES), "aten.permute", "aten.slice", "aten.narrow", "aten.select", "aten.alias"]
+    + [name for name, raising in STRUCTURE.items() if raising in (transpose, expand, movedim)]
+)

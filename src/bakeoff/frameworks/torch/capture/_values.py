@@ -1,0 +1,116 @@
+"""What a tensor of the captured program is here: a value of the graph, a weight, a constant, or a random mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bakeoff.graph.graph import Ref
+from bakeoff.ops._dimension import Dim, Shape, Size, at
+
+BATCH = "batch"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The stand-in for the batch: a prime that divides no other size, so that each of its multiples is the batch."""
+
+    prime: int
+
+    def size(self, number: int) -> Size:
+        """A size of the program as a dimension."""
+        return Dim(BATCH) * (number // self.prime) if number and number % self.prime == 0 else number
+
+    def shape(self, sizes: tuple[int, ...]) -> Shape:
+        """Sizes of the program as dimensions."""
+        return tuple(self.size(int(number)) for number in sizes)
+
+    def number(self, size: Size) -> int:
+        """The inverse of `size`."""
+        return at(size, **{BATCH: self.prime})
+
+    def one(self, number: int) -> int:
+        """A size as it is where constants keep one row for the batch."""
+        return number // self.prime if number and number % self.prime == 0 else number
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the graph.
+
+    Attributes:
+        sizes: as torch counts axes, with the stand-in for the batch.
+        order: order[i] is the canonical axis that torch's axis i is.
+    """
+
+    ref: Ref
+    sizes: tuple[int, ...]
+    order: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def rank(self) -> int:
+        """How many axes it has."""
+        return len(self.sizes)
+
+    @property
+    def canonical(self) -> tuple[int, ...]:
+        """Its sizes by canonical axis."""
+        return tuple(self.sizes[axis] for axis in inverse(self.order))
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter or buffer of the module, by the first of its names in the state dict."""
+
+    path: str
+    sizes: tuple[int, ...]
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Known:
+    """A constant. `sizes` are those of the program; the tensor keeps one row where they have the batch."""
+
+    tensor: torch.Tensor
+    sizes: tuple[int, ...]
+    path: str = ""  # of the buffer that it is
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its elements."""
+        return self.tensor.dtype
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers, or what the program has made of them so far.
+
+    Attributes:
+        keep: a mask that is 1 with this probability; None: still uniform numbers.
+        shift: what was added to uniform numbers.
+        scaled: whether a mask has been divided by `keep`.
+    """
+
+    sizes: tuple[int, ...]
+    dtype: torch.dtype
+    keep: float | None = None
+    shift: float = 0.0
+    scaled: bool = False
+
+
+def plain(rank: int) -> tuple[int, ...]:
+    """Torch's own order."""
+    return tuple(range(rank))
+
+
+def inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    """The torch axis that each canonical axis is."""
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def sizes_of(meta: Any) -> tuple[int, ...]:
+    """The sizes of a fake tensor."""
+    return tuple(int(size) for size in meta.shape)

@@ -1,0 +1,260 @@
+"""From the exported program to nodes: call by call, constants folded, in-place twins made plain."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from bakeoff import ops, registry
+from bakeoff.errors import UnsupportedError
+from bakeoff.frameworks.torch.capture import patterns
+from bakeoff.frameworks.torch.capture._builder import Builder
+from bakeoff.frameworks.torch.capture._call import Call
+from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE, VIEWS
+from bakeoff.frameworks.torch.capture._values import Batch, Known, Noise, Value, Weight, sizes_of
+from bakeoff.frameworks.torch.capture._views import write_back
+
+NOT_MINE = object()
+Raising = Callable[[Call], Any]
+
+
+@cache
+def raisings() -> Mapping[str, Raising]:
+    """Every operator of the pages, and those that are only axes and blocks."""
+    found: dict[str, Raising] = {}
+    for op in ops.names():
+        found |= getattr(ops.page(op), "FROM_TORCH", {})
+    return {**STRUCTURE, **found}
+
+
+@cache
+def spellings() -> tuple[Mapping[str, Raising], ...]:
+    """The patterns, in order of their files."""
+    return tuple(registry.load(patterns.__name__, name).CALLS for name in registry.names(patterns.__name__))
+
+
+class Walk:
+    """One pass over a program.
+
+    Args:
+        program: what torch.export gave.
+        model: the live module, which knows what the program has lost.
+        builder: takes the nodes.
+    """
+
+    def __init__(self, program: torch.export.ExportedProgram, model: nn.Module, builder: Builder) -> None:
+        self.program, self.model, self.builder = program, model, builder
+        self.known: dict[torch.fx.Node, Any] = {}
+        self.notes: list[str] = []
+        self.canonical_name = _first_names(builder.tensors)
+        self._modules = dict(model.named_modules())
+        self._views: dict[torch.fx.Node, torch.fx.Node] = {}
+        self._copies: dict[str, torch.Tensor] = {}
+
+    def run(self) -> list[Any]:
+        """Walk; the user's outputs."""
+        signature = self.program.graph_signature
+        for node in self.program.graph.nodes:
+            if node.op == "placeholder":
+                self.known[node] = self._placeholder(node, signature)
+            elif node.op == "get_attr":
+                self.known[node] = _attribute(self.program.graph_module, node.target)
+            elif node.op == "output":
+                pairs = zip(node.args[0], signature.output_specs, strict=True)
+                wanted = [given for given, spec in pairs if spec.kind.name == "USER_OUTPUT"]
+                return [self._value(given) for given in wanted if isinstance(given, torch.fx.Node)]
+            else:
+                self.known[node] = self._call(node)
+        raise AssertionError("a program without an output")
+
+    def _value(self, node: torch.fx.Node) -> Value:
+        given = self.known[node]
+        if isinstance(given, Noise):
+            raise UnsupportedError("the model gives random numbers")
+        return self.builder.value(given, "")
+
+    def _placeholder(self, node: torch.fx.Node, signature: Any) -> Any:
+        meta = node.meta["val"]
+        if node.name in signature.inputs_to_parameters:
+            return Weight(self.canonical_name[signature.inputs_to_parameters[node.name]], sizes_of(meta), meta.dtype)
+        if node.name in signature.inputs_to_buffers:
+            name = signature.inputs_to_buffers[node.name]
+            return Known(self.builder.tensors[name], sizes_of(meta), self.canonical_name[name])
+        if node.name in signature.inputs_to_lifted_tensor_constants:
+            tensor = self.program.constants[signature.inputs_to_lifted_tensor_constants[node.name]]
+            return Known(tensor, sizes_of(tensor))
+        if self.builder.picture is not None:
+            raise UnsupportedError("the model takes several inputs; a classifier takes one picture")
+        return self.builder.input(sizes_of(meta), meta.dtype)
+
+    # one call
+
+    def _call(self, node: torch.fx.Node) -> Any:
+        if node.target is operator.getitem:
+            return self.known[node.args[0]][node.args[1]]  # type: ignore[index]
+        if str(node.target).startswith("wrap_with_"):
+            return self._inlined(node)
+        if not isinstance(node.target, torch._ops.OpOverload):
+            if "val" not in node.meta:
+                return None
+            raise UnsupportedError(f"{node.target}: no operator of torch's own")
+        call = self._described(node)
+        if call.name.startswith(("aten._assert", "aten.sym_constrain", "aten._check")):
+            return None
+        if call.in_place and self._is_counter(node):
+            return self.known[node.args[0]]  # type: ignore[index]
+        result = self._raised(call)
+        if call.in_place:
+            self._mutate(node, call, result)
+        elif call.name in VIEWS:
+            self._views[node] = node.args[0]  # type: ignore[assignment]
+        return result
+
+    def _described(self, node: torch.fx.Node) -> Call:
+        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        path = _module_path(stack[-1][0]) if stack else ""
+        module = self._modules.get(path)
+        leaf = module is not None and type(module).__module__.startswith("torch.nn.") and not any(module.children())
+        return Call(node, self.known, self.builder, path, leaf)
+
+    def _is_counter(self, node: torch.fx.Node) -> bool:
+        """num_batches_tracked.add_(1), and other counters among the buffers: the graph has no use for them."""
+        target = self.known.get(node.args[0])  # type: ignore[arg-type]
+        return isinstance(target, Known) and bool(target.path) and not target.dtype.is_floating_point
+
+    def _raised(self, call: Call) -> Any:
+        for handlers in spellings():
+            if call.name in handlers:
+                result = handlers[call.name](call)
+                if result is not NOT_MINE:
+                    return result
+        folded = self._folded(call)
+        if folded is not NOT_MINE:
+            return folded
+        if call.name in NOTHING:
+            return call[NOTHING[call.name]]
+        raising = raisings().get(call.name)
+        if raising is None:
+            raise call.refuse("no operator page knows it")
+        result = raising(call)
+        return self._fitted(call, result)
+
+    def _fitted(self, call: Call, result: Any) -> Any:
+        """What a raising gave, with the sizes that the program has; a difference is an error of ours."""
+        if isinstance(result, tuple):
+            return tuple(self._sized(call, one, sizes) for one, sizes in zip(result, call.shapes, strict=False))
+        return self._sized(call, result, call.sizes)
+
+    def _sized(self, call: Call, result: Any, sizes: tuple[int, ...]) -> Any:
+        if not isinstance(result, Value) or result.sizes == sizes:
+            return result
+        if len(sizes) >= result.rank and all(
+            n in (1, wanted) for n, wanted in zip(reversed(result.sizes), reversed(sizes), strict=False)
+        ):
+            return self.builder.expanded(result, sizes, call.path)
+        raise call.refuse(f"its raising gave {result.sizes}, the program says {sizes}")
+
+    # constants
+
+    def _folded(self, call: Call) -> Any:
+        """The call's result where all that it reads is known."""
+        node = call.node
+        reads = [self.known[one] for one in node.all_input_nodes]
+        if call.name in RANDOM or call.name == "aten.batch_norm":
+            return NOT_MINE
+        if call.name in FACTORIES:
+            return self._made(call)
+        if not all(isinstance(one, Known) for one in reads):
+            return NOT_MINE
+        if call.name == "aten.arange" and any(_has_batch(self.builder.batch, one) for one in node.args):
+            raise call.refuse("it counts the pictures of a batch")
+        one = self.builder.batch.one
+
+        def given(value: Any) -> Any:
+            if isinstance(value, torch.fx.Node):
+                return self._private(self.known[value])
+            if isinstance(value, list | tuple):
+                return [given(item) for item in value]
+            return one(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+        with torch.no_grad():
+            found = node.target(*map(given, node.args), **{key: given(v) for key, v in node.kwargs.items()})  # type: ignore[operator]
+        if isinstance(found, list | tuple):
+            return tuple(Known(t, sizes) for t, sizes in zip(found, call.shapes, strict=True))
+        return Known(found, call.sizes)
+
+    def _private(self, known: Known) -> torch.Tensor:
+        """A buffer's copy, so that what is folded in place never touches the model."""
+        if not known.path:
+            return known.tensor
+        return self._copies.setdefault(known.path, known.tensor.detach().clone())
+
+    def _made(self, call: Call) -> Known:
+        """new_zeros, ones_like and so on: only their sizes matter."""
+        rows = tuple(map(self.builder.batch.one, call.sizes))
+        kind = FACTORIES[call.name]
+        fill = call.number(call["fill_value"]) if kind is None else kind
+        return Known(torch.full(rows, fill or 0, dtype=call.dtype), call.sizes)
+
+    # in place
+
+    def _mutate(self, node: torch.fx.Node, call: Call, result: Any) -> None:
+        """Later readers of what was changed in place see the new value; so do readers of what it is a view of."""
+        target = node.args[0]
+        assert isinstance(target, torch.fx.Node)
+        self.known[target] = result
+        base = self._views.get(target)
+        while base is not None and not isinstance(self.known[base], Known):
+            if self._read_later(base, target, node) or base in self._views:
+                self.known[base] = write_back(self._described(target), self.known[base], self.known[target])
+            target, base = base, self._views.get(base)
+
+    def _read_later(self, base: torch.fx.Node, view: torch.fx.Node, node: torch.fx.Node) -> bool:
+        order = {one: index for index, one in enumerate(node.graph.nodes)}
+        return any(order[user] > order[node] for user in base.users if user is not view)
+
+    # regions
+
+    def _inlined(self, node: torch.fx.Node) -> Any:
+        """Regions of autocast and of switched-off gradients: their body as if it stood here."""
+        at = next(i for i, one in enumerate(node.args) if isinstance(self.known.get(one), nn.Module))  # type: ignore[arg-type]
+        body = self.known[node.args[at]].graph  # type: ignore[index]
+        given = list(node.args[at + 1 :])
+        for inner in body.nodes:
+            if inner.op == "placeholder":
+                outer = given.pop(0)
+                self.known[inner] = self.known[outer] if isinstance(outer, torch.fx.Node) else outer
+            elif inner.op == "output":
+                out = inner.args[0]
+                return tuple(self.known[o] for o in out) if isinstance(out, list | tuple) else self.known[out]
+            elif inner.op == "get_attr":
+                self.known[inner] = _attribute(body.owning_module, inner.target)
+            else:
+                self.known[inner] = self._call(inner)
+        return None
+
+
+def _has_batch(batch: Batch, value: Any) -> bool:
+    return isinstance(value, int) and value > 1 and value % batch.prime == 0
+
+
+def _module_path(raw: str) -> str:
+    """torch.export marks a module's second call as path@1."""
+    return raw.split("@")[0]
+
+
+def _attribute(root: Any, path: str) -> Any:
+    for part in path.split("."):
+        root = getattr(root, part)
+    return root
+
+
+def _first_names(tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Every name of a tensor -> the first of its names."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors.items()}

@@ -1,0 +1,86 @@
+"""What the raisings of several pages share; see `bakeoff.ops._page.Call`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bakeoff.ops._page import Call
+
+PICTURE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
+
+Raising = Callable[[Call], Any]
+
+
+def unary(op: str, argument: str = "self", **attributes: str) -> Raising:
+    """A page of one value: {attribute: the argument of torch that gives it}."""
+
+    def from_torch(call: Call) -> Any:
+        given = {key: call.number(call[name]) for key, name in attributes.items()}
+        return call.emit(op, given, call[argument])
+
+    return from_torch
+
+
+def affine(call: Call, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
+    """x * scale + shift; nothing where that is x."""
+    if (scale, shift) == (1, 0):
+        return x
+    return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
+
+
+def merged(call: Call, op: str, x: Any, y: Any) -> Any:
+    """An elementwise page of two values."""
+    first, second = call.aligned(x, y)
+    order = first.order if first.rank >= second.rank else second.order
+    return call.emit(op, {}, first, second, order=order)
+
+
+def joined(call: Call, parts: list[Any], axis: int) -> Any:
+    """Values side by side along torch's axis."""
+    leader = max(parts, key=lambda part: _count(part.sizes))
+    parts = [call.arranged(part, leader.order) for part in parts]
+    return parts[0] if len(parts) == 1 else call.emit("concat", {"axis": leader.order[axis]}, *parts)
+
+
+def _count(sizes: tuple[int, ...]) -> int:
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+def pair(given: Any) -> tuple[int, int]:
+    """A number or a list of one or two, for height and width."""
+    if isinstance(given, int):
+        return given, given
+    return int(given[0]), int(given[-1])
+
+
+def symmetric(given: Any) -> tuple[int, int, int, int]:
+    """torch's padding as (top, bottom, left, right)."""
+    height, width = pair(given)
+    return height, height, width, width
+
+
+def reduced(x: Any, axes: Any, keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Canonical axes of a reduction over torch's axes (None or []: all), and the order of what is left."""
+    chosen = sorted({axis % x.rank for axis in axes}) if axes else list(range(x.rank))
+    canonical = tuple(sorted(x.order[axis] for axis in chosen))
+    if keepdims:
+        return canonical, x.order
+    left = [place for axis, place in enumerate(x.order) if axis not in chosen]
+    ranks = sorted(left)
+    return canonical, tuple(ranks.index(place) for place in left)
+
+
+def reaching(
+    before: Any, after: Any, window: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
+) -> tuple[int, int, int, int]:
+    """Pads with as many cells more at the bottom and right as ceil_mode's last windows reach beyond."""
+    ends = []
+    for axis in (0, 1):
+        start, end = pads[2 * axis], pads[2 * axis + 1]
+        needed = (after[axis] - 1) * stride[axis] + window[axis] - before[axis] - start
+        ends += [start, max(end, needed)]
+    return ends[0], ends[1], ends[2], ends[3]
