@@ -33,20 +33,20 @@ def failed(found: dict[str, Any], spread: Spread) -> set[str]:
 
 def test_a_framework_does_not_set_its_own_tolerance() -> None:
     wrong = trace(evaluation=1.01)  # off in float32, and as far off from nudged weights: no noise
-    assert failed(wrong, Spread([wrong, trace()], wrong, trace())) == {"evaluation.torch"}
-    assert failed(wrong, Spread([trace(), wrong], trace(), trace())) == {"evaluation.torch"}
+    assert failed(wrong, Spread([wrong, trace()], [(wrong, wrong)], trace())) == {"evaluation.torch"}
+    assert failed(wrong, Spread([trace(), wrong], [], trace())) == {"evaluation.torch"}
 
 
 def test_noise_widens_a_tolerance() -> None:
     found = trace(evaluation=1 + 2e-4)
-    assert failed(found, Spread([found, trace()], found, trace())) == {"evaluation.torch"}
-    assert failed(found, Spread([found, trace()], trace(evaluation=1 - 1e-3), trace())) == set()
-    assert failed(found, Spread([found, trace(evaluation=1 - 1e-4)], found, trace())) == set()  # all are off
+    assert failed(found, Spread([found, trace()], [(found, found)], trace())) == {"evaluation.torch"}
+    assert failed(found, Spread([found, trace()], [(trace(evaluation=1 - 1e-3), trace())], trace())) == set()
+    assert failed(found, Spread([found, trace(evaluation=1 - 1e-4)], [(found, found)], trace())) == set()  # all are off
 
 
 def test_no_noise_lets_everything_pass() -> None:
     found = trace(evaluation=-1.0)
-    spread = Spread([trace()], trace(evaluation=-3.0), trace())
+    spread = Spread([trace()], [(trace(evaluation=-3.0), trace())], trace())
     assert all(check.tolerance <= MOST for check in single("torch", found, spread.reference["logits"], spread))
     assert failed(found, spread) == {"evaluation.torch"}
 

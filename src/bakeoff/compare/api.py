@@ -14,6 +14,7 @@ import numpy as np
 
 from bakeoff import frameworks as registered
 from bakeoff.compare import judge
+from bakeoff.compare.judge import Trace
 from bakeoff.compare.method import context_of, parity_batches, truth
 from bakeoff.compare.verdict import verdict
 from bakeoff.errors import UsageError
@@ -148,10 +149,13 @@ class Comparison:
     # parity
 
     def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
-        output = self.path / "traces" / f"{name}-{precision}{'-nudged' if options.get('nudge') else ''}.npz"
-        self.reporter.log(f"parity: {name} in {precision}{' from nudged weights' if options.get('nudge') else ''}")
+        output = self.path / "traces" / "trace.npz"
+        variant = (
+            " from nudged weights" if options.get("nudge") else ", sums split in two" if "threads" in options else ""
+        )
+        self.reporter.log(f"parity: {name} in {precision}{variant}")
         said = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
-        if precision == "float32" and not options.get("nudge"):
+        if precision == "float32" and not variant:
             self.started[name] = said["weights"]
         with np.load(output) as arrays:
             return {key: arrays[key] for key in arrays.files}
@@ -175,13 +179,20 @@ class Comparison:
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
         checks = self._same_start(prepared)
-        nudged = self._trace(first, "float32", nudge=True, held=held)
-        spread = judge.Spread(list(single.values()), nudged, reference)
+        spread = judge.Spread(list(single.values()), self._variants(single, held), reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
         for name in others:
             checks += judge.double(name, self._double(name, held=held), spread)
         return checks
+
+    def _variants(self, single: dict[str, dict[str, Array]], held: list[str]) -> list[tuple[Trace, Trace]]:
+        """One framework's float32 beside itself: from nudged weights, and with sums taken in another order."""
+        first = self.names[0]
+        pairs: list[tuple[Trace, Trace]] = [(self._trace(first, "float32", nudge=True, held=held), single[first])]
+        if "torch" in single:  # TensorFlow and JAX can't change their threads while they run
+            pairs.append((self._trace("torch", "float32", threads=2, held=held), single["torch"]))
+        return pairs
 
     def _same_start(self, prepared: dict[str, Any]) -> list[Check]:
         """Batches as they were read, and weights as they lay in the native nets before the first step: bit for bit."""

@@ -3,9 +3,11 @@
 The reference is the float64 trace of the first framework; NumPy's truth judges the logits. float64 against float64
 decides whether two frameworks do the same mathematics; float32 against the reference says what a user sees, and is held
 against fixed tolerances, or against the measured noise where rounding grows: in deep nets, at large rates, and under
-Adam, whose g / sqrt(v) turns the sign of a rounding error into a whole step. The noise is the larger of what a few
-roundings of the start weights do in float32, and of the smallest float32 error that any framework has: not of its own
-one, since a framework that set its own tolerance could not fail.
+Adam, whose g / sqrt(v) turns the sign of a rounding error into a whole step. The noise is the largest of: what a few
+roundings of the start weights do in float32; what another order of the sums does there (the same framework with its
+work split between two threads: the errors of long sums are no accident, they point one way, and nudged weights leave
+them where they are); and the smallest float32 error that any framework has, not its own one: a framework that set its
+own tolerance could not fail. A mistake is in both runs of a pair alike, and adds nothing to the noise.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ class Spread:
 
     Attributes:
         singles: the float32 traces, the first framework's first.
-        nudged: its float32 again, start weights changed by 1e-6, relative.
+        pairs: float32 traces of one framework that differ by rounding alone: from start weights changed by 1e-6,
+            relative; with sums in another order.
         reference: its float64.
     """
 
     singles: Sequence[Trace]
-    nudged: Trace
+    pairs: Sequence[tuple[Trace, Trace]]
     reference: Trace
 
     @property
@@ -56,7 +59,7 @@ class Spread:
 
     def _floor(self, difference: Callable[[Trace, Trace], float]) -> float:
         least = min(difference(single, self.reference) for single in self.singles)
-        return max(least, difference(self.nudged, self.singles[0]))
+        return max([least, *(difference(a, b) for a, b in self.pairs)])
 
     def tolerance(self, base: float, noise: float) -> tuple[float, str]:
         """The tolerance, and its reason in words."""

@@ -34,7 +34,7 @@ from bakeoff.train.work import read
 
 STEPS, DEEP_STEPS = 20, 4
 DEEP_BATCH, DEEP_TRUTH = 4, 2
-NUDGES = {"float32": 1e-6, "float64": 1e-15}  # relative change of the start weights behind the spread: some roundings
+NUDGE = 1e-6  # relative change of the start weights behind the spread: some roundings in float32
 
 
 def context_of(job: Job, reporter: Reporter) -> Context:
@@ -92,6 +92,7 @@ def trace(
     precision: str,
     output: str,
     nudge: bool = False,
+    threads: int = 1,
     held: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Logits, gradients, N steps, weights, statistics and logits afterwards, written to an `.npz`.
@@ -99,16 +100,18 @@ def trace(
     Dropout and drop-path are off: their noise is each framework's own.
 
     Args:
-        nudge: change the start weights by a few roundings (NUDGES): how far rounding alone carries.
+        nudge: change the start weights by a few roundings (NUDGE): how far rounding alone carries.
+        threads: sums are split between them, so that their number decides the order in which a sum is taken. One
+            thread takes it in every framework's plainest order; with another number the same framework shows how much
+            of its result hangs on that order.
         held: paths of parameters that the steps leave alone: those whose gradient is nothing but rounding. Adam would
             move them by whole steps in directions that mean nothing, and running statistics would follow.
     """
     context: Context = session["context"]
     phase = phase_of(context.recipe)
     graph = passes.without_noise(prepared(context.start.graph, phase)).astype(precision)
-    graph = nudged(graph, context.job.seed, NUDGES[precision]) if nudge else graph
+    graph = nudged(graph, context.job.seed, NUDGE) if nudge else graph
     images, labels = _normalised(context, session["batches"], precision)
-    threads = context.job.threads or threads_for(graph, phase.batch_size, context.job.framework)
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
     )
