@@ -1,0 +1,63 @@
+"""maximum: the larger of two values, cell by cell.
+
+Shape    x1, x2 (as NumPy broadcasts)  ->  y = max(x1, x2)
+
+Laws     maximum(x, x) = x; order doesn't matter
+
+Traps    ties    where both are equal torch and JAX give half the gradient to each, TensorFlow all of it to the first:
+                 cases have none. A bound that is a number is `clamp`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._broadcast import broadcast
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    return broadcast(shapes, "maximum")
+
+
+def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
+    y: Array = np.maximum(x, other)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return scope.lib.maximum(x, other)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return scope.lib.ops.maximum(x, other)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return scope.emit("Max", [x, other])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
+    "vectors": Case(((3, 7), (3, 7)), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"ties": ("pictures",)}

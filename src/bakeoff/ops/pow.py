@@ -1,0 +1,81 @@
+"""pow: x to the power of a number, or of another value.
+
+Shape    x [, exponents (as NumPy broadcasts)]  ->  y = x^exponent, the attribute or the second input
+
+Laws     x^1 = x; x^2 = x x; for x > 0 x^(a + b) = x^a x^b
+
+Traps    range   an exponent that is not whole needs x >= 0, else NaN in all libraries; the slope of x^e at 0 is
+                 infinite for e < 1
+         torch   x ** 2 and x ** 0.5 are taken as a product and a root, which round better than a power: so do these
+         float64 a Python number that Keras casts passes through float32 on TensorFlow; the operand of a power doesn't
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._broadcast import broadcast
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """An `exponent` of None: it is the second input."""
+
+    exponent: float | None = 2.0
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    if len(shapes) != (2 if a.exponent is None else 1):
+        raise UnsupportedError(f"pow: {len(shapes)} inputs with the exponent {a.exponent}; give the one or the other")
+    return broadcast(shapes, "pow")
+
+
+def truth(_: Mode, a: Attributes, x: Array, *others: Array) -> Array:
+    y: Array = np.power(x, others[0] if a.exponent is None else np.asarray(a.exponent, x.dtype))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:
+    return scope.lib.pow(x, others[0] if a.exponent is None else a.exponent)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:
+    ops = scope.lib.ops
+    named = {2.0: ops.square, 0.5: ops.sqrt, -0.5: ops.rsqrt, -1.0: ops.reciprocal}
+    if a.exponent in named:
+        return named[a.exponent](x)
+    return ops.power(x, others[0] if a.exponent is None else a.exponent)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:
+    exponent = others[0] if a.exponent is None else scope.constant(np.asarray(a.exponent, scope.dtype))
+    return scope.emit("Pow", [x, exponent])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "squares of pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "cubes": Case(((3, 7),), Attributes(3.0)),
+    "a root": Case(((3, 7),), Attributes(0.5), positive=True),
+    "a power that is not whole": Case(((3, 7),), Attributes(-1.7), positive=True),
+    "of another value": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes(None), positive=True),
+}
+# exp(e ln x): the rounding of e ln x, which the cases keep below 6, is magnified by that
+TOLERANCE = {dtype: rounding(36, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"exponent": 1.5}
+GAPS: dict[str, str] = {}
+SHOWN = {
+    "range": ("a power that is not whole",),
+    "torch": ("squares of pictures", "a root"),
+    "float64": ("a power that is not whole",),
+}

@@ -1,0 +1,69 @@
+"""reduce_max: the largest value over axes.
+
+Shape    x, axes, keepdims  ->  y without these axes, or with 1 in their place
+
+Laws     y occurs in x; reduce_max(x + c) = reduce_max(x) + c
+
+Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what is left keeps its order there
+         onnx    axes are an input since opset 18, an attribute before
+         torch   `max(dim)` has indices, too, and sends a tie's gradient to one cell; `amax` shares it out as Keras does
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axes` count canonically: channels last."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return reduced(a.axes, a.keepdims, x, "reduce_max")
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    y: Array = x.max(axis=a.axes, keepdims=a.keepdims)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes = physical(scope, a.axes)
+    return laid(scope, a.axes, a.keepdims, scope.lib.amax(x, dim=axes, keepdim=a.keepdims))
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes = physical(scope, a.axes)
+    return laid(scope, a.axes, a.keepdims, scope.lib.ops.max(x, axis=axes, keepdims=a.keepdims))
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    y = scope.emit("ReduceMax", [x, onnx_axes(scope, a.axes)], keepdims=int(a.keepdims))
+    return laid(scope, a.axes, a.keepdims, y)
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
+    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
+    "rows alone": Case(((2, 3, 4, 5),), Attributes((1,))),
+    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
+    "tokens": Case(((2, 5, 3),), Attributes((1,))),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
+MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
+GAPS: dict[str, str] = {}
+SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "torch": ("height and width",)}

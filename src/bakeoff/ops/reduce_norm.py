@@ -1,0 +1,93 @@
+"""reduce_norm: the length of x over axes, in the p-norm.
+
+Shape    x, axes, keepdims  ->  y without these axes, or with 1 in their place
+         y = (sum |x|^p)^(1 / p); p infinite: the largest |x|
+
+Laws     reduce_norm(a x) = |a| reduce_norm(x); >= 0
+
+Traps    slope   a root's slope at 0 is infinite, so a channel of zeros (dead after relu) gives NaN in a root of a sum;
+                 torch says 0 here. In Keras the root is taken of 1 there, and the answer put to 0
+         torch   `norm` of a whole array and `vector_norm` over axes are the same; `nuc` and "fro" are of matrices
+         onnx    ReduceL1 and ReduceL2; other p are written out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._norm import keras_norm
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axes` count canonically: channels last."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    p: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.p > 0:
+            raise UnsupportedError(f"reduce_norm: p {self.p} is not a norm; p above 0, or infinite")
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return reduced(a.axes, a.keepdims, x, "reduce_norm")
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    size = np.abs(x)
+    if a.p == np.inf:
+        y: Array = size.max(axis=a.axes, keepdims=a.keepdims)
+        return y
+    y = (size ** np.asarray(a.p, x.dtype)).sum(axis=a.axes, keepdims=a.keepdims) ** np.asarray(1 / a.p, x.dtype)
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes = physical(scope, a.axes)
+    return laid(scope, a.axes, a.keepdims, scope.lib.linalg.vector_norm(x, a.p, dim=axes, keepdim=a.keepdims))
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return laid(scope, a.axes, a.keepdims, keras_norm(scope.lib.ops, x, a.p, physical(scope, a.axes), a.keepdims))
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes, keepdims = onnx_axes(scope, a.axes), int(a.keepdims)
+    named = {1.0: "ReduceL1", 2.0: "ReduceL2"}
+    if a.p in named:
+        return laid(scope, a.axes, a.keepdims, scope.emit(named[a.p], [x, axes], keepdims=keepdims))
+    size = scope.emit("Abs", [x])
+    if a.p == np.inf:
+        return laid(scope, a.axes, a.keepdims, scope.emit("ReduceMax", [size, axes], keepdims=keepdims))
+    power, root = (scope.constant(np.asarray(number, scope.dtype)) for number in (a.p, 1 / a.p))
+    total = scope.emit("ReduceSum", [scope.emit("Pow", [size, power]), axes], keepdims=keepdims)
+    return laid(scope, a.axes, a.keepdims, scope.emit("Pow", [total, root]))
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
+    "channels": Case(((2, 3, 4, 5),), Attributes((-1,))),
+    "sizes": Case(((2, 5, 3),), Attributes((1,), p=1.0)),
+    "the largest": Case(((2, 5, 3),), Attributes((1,), p=float("inf"))),
+    "p 3": Case(((2, 5, 3),), Attributes((1,), p=3.0)),
+    "a picture of zeros": Case(((2, 3, 4, 5),), Attributes((1, 2), True), scale=0.0),
+}
+# a sum of 12 powers and a root
+TOLERANCE = {dtype: rounding(36, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": False, "p": 1.0}
+GAPS: dict[str, str] = {}
+SHOWN = {"slope": ("a picture of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}

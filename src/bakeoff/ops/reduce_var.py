@@ -1,0 +1,86 @@
+"""reduce_var: the variance over axes.
+
+Shape    x, axes, keepdims  ->  y without these axes, or with 1 in their place
+         y = sum (x - mean)^2 / (n - correction), n numbers that become one
+
+Laws     reduce_var(x + c) = reduce_var(x); reduce_var(a x) = a^2 reduce_var(x)
+
+Traps    torch   divides by n - 1 unless told (correction=1); Keras's ops.var and NumPy divide by n
+         onnx    has no node for it: means of squares of what is left after the mean, never E[x^2] - E[x]^2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._reduction import cells, laid, onnx_axes, physical, reduced
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axes` count canonically: channels last."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    correction: int = 1
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return reduced(a.axes, a.keepdims, x, "reduce_var")
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    centred = x - x.mean(axis=a.axes, keepdims=True)
+    n = cells(a.axes, x.shape, "reduce_var")
+    y: Array = (centred * centred).sum(axis=a.axes, keepdims=a.keepdims) / (n - a.correction)
+    return y
+
+
+def _share(scope: Scope, a: Attributes) -> float:
+    """From the biased variance to this one: n / (n - correction)."""
+    n = cells(a.axes, scope.shapes[0], "reduce_var")
+    return n / (n - a.correction)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes = physical(scope, a.axes)
+    return laid(scope, a.axes, a.keepdims, scope.lib.var(x, dim=axes, correction=a.correction, keepdim=a.keepdims))
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    ops, axes = scope.lib.ops, physical(scope, a.axes)
+    centred = x - ops.mean(x, axis=axes, keepdims=True)
+    y = ops.mean(ops.square(centred), axis=axes, keepdims=a.keepdims)
+    return laid(scope, a.axes, a.keepdims, y if not a.correction else y * _share(scope, a))
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axes = onnx_axes(scope, a.axes)
+    centred = scope.emit("Sub", [x, scope.emit("ReduceMean", [x, axes], keepdims=1)])
+    y = scope.emit("ReduceMean", [scope.emit("Mul", [centred, centred]), axes], keepdims=int(a.keepdims))
+    if a.correction:
+        y = scope.emit("Mul", [y, scope.constant(np.asarray(_share(scope, a), scope.dtype))])
+    return laid(scope, a.axes, a.keepdims, y)
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
+    "height and width, biased": Case(((2, 3, 4, 5),), Attributes((1, 2), True, 0)),
+    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
+    "tokens": Case(((2, 5, 3),), Attributes((1,))),
+}
+# a difference, then a sum of squares
+TOLERANCE = {dtype: rounding(24, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True, "correction": 2}
+GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("height and width", "height and width, biased"), "onnx": ("channels",)}

@@ -1,0 +1,61 @@
+"""sub: the difference of two values, cell by cell.
+
+Shape    x1, x2 (as NumPy broadcasts)  ->  y = x1 - x2
+
+Laws     sub(x, x) = 0; sub(x, 0) = x
+
+Traps    torch   `torch.sub(x, y, alpha=a)` takes a y: capture writes the product out
+         order   the first input is the one that stays positive, though the second one be the larger array
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.ops._broadcast import broadcast
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    return broadcast(shapes, "sub")
+
+
+def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
+    y: Array = x - other
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return x - other
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return scope.lib.ops.subtract(x, other)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
+    return scope.emit("Sub", [x, other])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
+    "vectors": Case(((3, 7), (3, 7)), Attributes()),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("pictures",), "order": ("the smaller one first",)}
