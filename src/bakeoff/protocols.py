@@ -102,6 +102,10 @@ class Net(Protocol):
         """Set the optimizer's state and the number of steps that it has made."""
         ...
 
+    def seek(self, batch: int) -> None:
+        """The masks of dropout and drop-path go on as if so many micro-batches had been trained on."""
+        ...
+
 
 class Framework(Protocol):
     """`frameworks/NAME/__init__.py`."""
@@ -117,6 +121,10 @@ class Framework(Protocol):
         seed: int = 0,
     ) -> Net:
         """A native net with the graph's parameters; `seed` is for dropout alone."""
+        ...
+
+    def found_device(self) -> str:
+        """What the device `auto` comes to here: cuda or cpu."""
         ...
 
     def environment(self) -> dict[str, str]:

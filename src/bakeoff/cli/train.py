@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from bakeoff.cli import _options as options
+from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
     from bakeoff.train.api import Trained
@@ -18,12 +19,16 @@ EXAMPLES = (
     ("bakeoff train photos --phases probe,finetune", "then the whole net"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
+    ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
     ("bakeoff train photos --json > result.json", "for programs"),
 )
 
 
 def command(
-    data: options.DataPath,
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="DATA", help="A folder of class folders, or an .npz of arrays.", show_default=False),
+    ] = None,
     recipe: options.RecipeName = "photos",
     overrides: options.Overrides = None,
     framework: Annotated[
@@ -46,6 +51,18 @@ def command(
             "--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."
         ),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."
+        ),
+    ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -54,26 +71,42 @@ def command(
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
     from bakeoff.report import build
+    from bakeoff.train.api import resume as go_on
     from bakeoff.train.api import train
+    from bakeoff.train.cadence import DEFAULT
 
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
     with progress() as listen:
-        trained = train(
-            data,
-            recipe,
-            framework=framework,
-            run=run,
-            overrides=changes,
-            phases=options.listed(phases, "--phases"),
-            backbone=backbone,
-            until=until,
-            seed=seed,
-            device=device,
-            precision=precision,
-            threads=threads,
-            listen=listen,
-            began=began(),
-        )
+        if resume is not None:
+            _alone(recipe, changes, backbone, until, phases, seed, run, precision)
+            trained = go_on(
+                resume,
+                data=data,
+                framework=framework,
+                device=None if device == "auto" else device,
+                threads=threads,
+                checkpoint_every=checkpoint_every,
+                listen=listen,
+                began=began(),
+            )
+        else:
+            trained = train(
+                data,
+                recipe,
+                framework=framework,
+                run=run,
+                overrides=changes,
+                phases=options.listed(phases, "--phases"),
+                backbone=backbone,
+                until=until,
+                seed=seed,
+                device=device,
+                precision=precision,
+                threads=threads,
+                checkpoint_every=checkpoint_every or DEFAULT,
+                listen=listen,
+                began=began(),
+            )
     build(trained.path)
     if json:
         print_json(trained.result)
@@ -81,7 +114,16 @@ def command(
         _summary(trained, data, recipe)
 
 
-def _summary(trained: Trained, data: Path, recipe: str) -> None:
+def _alone(recipe: str, changes: list[str], *others: object) -> None:
+    """A run goes on with the recipe, seed and folder that it began with."""
+    if recipe != "photos" or changes or any(other is not None for other in others[:-1]) or others[-1] != "float32":
+        raise UsageError(
+            "--resume goes on with the run's own recipe, seed and precision: leave the other options out.\n"
+            "What may change: --framework, --device, --threads, --checkpoint-every; and DATA, where it was moved."
+        )
+
+
+def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
@@ -127,12 +169,12 @@ def _phases(result: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _next(trained: Trained, data: Path, recipe: str) -> None:
+def _next(trained: Trained, data: Path | None, recipe: str) -> None:
     from bakeoff.cli import _output as out
 
     run, console = out.shell(trained.path), out.console()
     console.print("\n[dim]Next[/dim]")
     console.print(f"  bakeoff predict {run} PICTURES", markup=False)
-    if any(phase["name"] == "finetune" for phase in trained.result["phases"]):
+    if data is not None and any(phase["name"] == "finetune" for phase in trained.result["phases"]):
         console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}", markup=False)
     console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)

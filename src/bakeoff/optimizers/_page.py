@@ -143,7 +143,10 @@ def write_slots(
         optimizer.iterations.assign(step)
         return
     make = parameter.detach().new_tensor
-    state = {torch_name: make(slots[slot]) for slot, (torch_name, _) in names.items()}
+    # In the parameter's own strides: fused kernels run over memory, and a wide convolution's is channels last.
+    state = {
+        torch_name: parameter.detach().clone().copy_(make(slots[slot])) for slot, (torch_name, _) in names.items()
+    }
     if counts:
         state["step"] = make(0.0).float().fill_(step)
     optimizer.state[parameter] = state

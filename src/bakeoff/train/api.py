@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bakeoff import frameworks
-from bakeoff.errors import DataError, UsageError
-from bakeoff.recipe import load, select_phases, to_toml, with_overrides
+from bakeoff.errors import DataError, UsageError, WorkerError
+from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
-from bakeoff.train.channel import Listener, Reporter
+from bakeoff.train.cadence import DEFAULT
+from bakeoff.train.channel import Cancelled, Listener, Reporter
+from bakeoff.train.checkpoint import FOLDER
 from bakeoff.train.job import Job, check
 from bakeoff.train.launch import Worker
-from bakeoff.train.run import Run
+from bakeoff.train.lock import NAME as LOCK
+from bakeoff.train.resume import job_of
+from bakeoff.train.room import NoRoomError
+from bakeoff.train.run import JOB, Run, read_json
+from bakeoff.train.stopping import asked_politely
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def choose_framework(asked: str | None, recipe: Recipe) -> str:
 
 
 def train(
-    data: str | Path,
+    data: str | Path | None = None,
     recipe: str | Recipe = "photos",
     *,
     framework: str | None = None,
@@ -90,10 +97,13 @@ def train(
     precision: str = "float32",
     threads: int | None = None,
     start: str | Path | None = None,
+    checkpoint_every: str | None = DEFAULT,
     listen: Listener | None = None,
     began: float | None = None,
 ) -> Trained:
     """A classifier trained on the pictures of `data`.
+
+    Ctrl-C and SIGTERM end the step and write a checkpoint; `resume` goes on from it.
 
     Args:
         data: a folder of class folders (with or without split folders), or an `mnist.npz`.
@@ -106,44 +116,106 @@ def train(
         device: auto, cpu or cuda.
         precision: float32 or float64.
         start: a run or bundle of the same net, whose weights to start from.
+        checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
         listen: gets progress and log messages, as dicts.
         began: when the user's process started, seconds since 1970; None: now.
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.
+        Cancelled: somebody asked to stop; the message has the line that goes on.
     """
+    if data is None:
+        raise UsageError("no pictures were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
     began = time.time() if began is None else began
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
     path = Path(run) if run else _fresh(data, recipe, began)
-    weights = str(start) if start else None
-    job = Job(str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, weights)
+    weights = str(Path(start).resolve()) if start else None
+    job = Job(
+        str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, weights, checkpoint_every
+    )
     check(job, chosen)
     _present(data)
     Run(path).create()
     try:
-        result = _work(job, chosen, listen, began)
-    except BaseException:
+        Run(path).json(JOB, {**job.to_json(), "data": str(Path(data).expanduser().resolve())})
+        return Trained(path, _work(job, chosen, listen, began))
+    except Cancelled as stopped:
+        raise _resumable(path, stopped) from None
+    except BaseException as error:
         _discard(path)
-        raise
-    return Trained(path, result)
+        raise _resumable(path, error) from None
+
+
+def resume(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    framework: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    checkpoint_every: str | None = None,
+    listen: Listener | None = None,
+    began: float | None = None,
+) -> Trained:
+    """The run, gone on with from its last checkpoint to its end; of a finished run what it came to.
+
+    In the same framework, weights, optimizer state, metrics and order are those of an uninterrupted run, bit for bit.
+
+    Args:
+        run: the run folder.
+        data: where the same pictures lie now, if they were moved.
+        framework: another one to go on in.
+        device, threads, checkpoint_every: instead of what the run was asked for.
+
+    Raises:
+        UsageError: not a run, or another process works on it.
+        DataError: the pictures are others than those it began with.
+        CorruptError, VersionError: its checkpoint can't be used.
+    """
+    began, path = time.time() if began is None else began, Path(run)
+    if (path / "run.json").is_file():
+        result = read_json(path / "run.json")
+        return Trained(path, {key: value for key, value in result.items() if key != "schema"})
+    asked = job_of(path)
+    changes: dict[str, Any] = {
+        "framework": framework,
+        "device": device,
+        "threads": threads,
+        "checkpoint_every": checkpoint_every,
+    }
+    changes |= {"data": str(Path(data).expanduser().resolve()) if data else None}
+    job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
+    chosen = loads(job.recipe)
+    check(job, chosen)
+    _present(job.data)
+    try:
+        if job != asked:
+            Run(path).json(JOB, job.to_json())
+        return Trained(path, _work(job, chosen, listen, began, resume=True))
+    except BaseException as error:
+        raise _resumable(path, error) from None
 
 
 def _present(data: str | Path) -> None:
-    if not Path(data).exists():
+    if not Path(data).expanduser().exists():
         raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
 
 
-def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> dict[str, Any]:
+def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, resume: bool = False) -> dict[str, Any]:
     from bakeoff.train.run import atomic
 
+    arguments: dict[str, Any] = {"job": job.to_json(), "began": began, "resume": resume}
     atomic(Path(job.run) / "recipe.toml", job.recipe)
     if not any(isinstance(phase, Finetune) for phase in recipe.phases):  # no framework runs: no process of its own
         from bakeoff.train.work import work
 
-        return work({}, Reporter(listen), job=job.to_json(), began=began)
+        reporter = Reporter(listen)
+        with asked_politely(reporter.cancel):
+            return work({}, reporter, **arguments)
     with Worker(job.framework, device=job.device, threads=job.threads, precision=job.precision) as worker:
-        result: dict[str, Any] = worker.call("bakeoff.train.work:work", listen, job=job.to_json(), began=began)
+        with asked_politely(worker.cancel):
+            result: dict[str, Any] = worker.call("bakeoff.train.work:work", listen, **arguments)
         return result
 
 
@@ -157,11 +229,22 @@ def _fresh(data: str | Path, recipe: str | Recipe, began: float) -> Path:
     return path
 
 
+def _resumable(path: Path, error: BaseException) -> BaseException:
+    """The error, with the line that goes on where the run can go on after it."""
+    if not (path / JOB).is_file() or not isinstance(error, Cancelled | WorkerError | NoRoomError):
+        return error
+    line = f"Go on: bakeoff train --resume {shlex.quote(str(path))}"
+    if isinstance(error, Cancelled):
+        return Cancelled(f"{error}\n{line}", error.exit_code)
+    error.args = (f"{error}\n{line}", *error.args[1:])
+    return error
+
+
 def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
-    if (path / "metrics.jsonl").exists():
+    if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in ("recipe.toml", "manifest.json"):
+    for name in ("recipe.toml", "manifest.json", JOB, LOCK):
         (path / name).unlink(missing_ok=True)
     for folder in (path / "predictions", path):
         try:

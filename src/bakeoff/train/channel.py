@@ -19,9 +19,18 @@ INTERVAL = 0.1  # seconds between two lines of progress
 
 
 class Cancelled(BakeoffError):  # noqa: N818 - a request that was met, not an error
-    """The parent asked to stop."""
+    """Somebody asked to stop: Ctrl-C, SIGTERM, or the parent went away.
 
-    exit_code = 130
+    Args:
+        code: what the command returns: 128 + the signal's number.
+    """
+
+    def __init__(self, message: str, code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+    def __reduce__(self) -> tuple[type[Cancelled], tuple[str, int]]:
+        return type(self), (str(self), self.exit_code)
 
 
 class Reporter:
@@ -32,6 +41,25 @@ class Reporter:
         self._last, self._started = 0.0, time.perf_counter()
         self._phase = ""
         self.cancelled = threading.Event()
+        self.code = 130
+
+    def listen(self, listen: Listener) -> None:
+        """Pass messages on to this listener from now on."""
+        self._listen = listen
+
+    def cancel(self, code: int = 130) -> None:
+        """Ask the work to stop at its next step boundary."""
+        self.code = code
+        self.cancelled.set()
+
+    def check(self, where: str) -> None:
+        """Stop here if somebody asked for it.
+
+        Raises:
+            Cancelled: somebody did.
+        """
+        if self.cancelled.is_set():
+            raise Cancelled(f"stopped {where}", self.code)
 
     def say(self, message: dict[str, Any]) -> None:
         """Pass a message on."""
@@ -46,10 +74,9 @@ class Reporter:
         """How far a phase is; the rate is over the whole phase.
 
         Raises:
-            Cancelled: the parent asked to stop; the work so far is at a step boundary.
+            Cancelled: somebody asked to stop; the work so far is at a step boundary.
         """
-        if self.cancelled.is_set():
-            raise Cancelled(f"stopped in {phase} at {done} of {total} {unit}")
+        self.check(f"in {phase} at {done} of {total} {unit}")
         now = time.perf_counter()
         if phase != self._phase:
             self._phase, self._started, self._last = phase, now, 0.0

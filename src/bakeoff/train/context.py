@@ -16,6 +16,7 @@ from bakeoff.recipe.schema import Recipe
 from bakeoff.schemas import Array, Batch, Predictions
 from bakeoff.train.channel import Reporter
 from bakeoff.train.job import Job
+from bakeoff.train.keeper import Keeper
 from bakeoff.train.run import Run, cpus
 from bakeoff.train.setup import Start
 
@@ -30,6 +31,12 @@ class Context:
     start: Start
     run: Run
     reporter: Reporter
+    kept: Keeper | None = None
+
+    @property
+    def keeper(self) -> Keeper:
+        """Who writes checkpoints; one that writes none where nothing was said."""
+        return self.kept or Keeper(self.run)
 
     @property
     def signature(self) -> Signature:
@@ -42,7 +49,14 @@ class Context:
         return self.job.threads or cpus()
 
     def batches(
-        self, split: Split, batch_size: int, *, epoch: int = 0, shuffle: bool = False, drop_last: bool = False
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        epoch: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        start: int = 0,
     ) -> Any:
         """The split's batches, uint8."""
         return split.batches(
@@ -53,6 +67,7 @@ class Context:
             workers=self.workers,
             shuffle=shuffle,
             drop_last=drop_last,
+            start=start,
         )
 
     def images(self, batch: Batch) -> Array:

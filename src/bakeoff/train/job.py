@@ -8,6 +8,7 @@ from typing import Any
 
 from bakeoff.errors import UsageError
 from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.train.cadence import parse
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Job:
         precision: float32 or float64.
         threads: of the framework and the decoder; None: chosen by the size of the work.
         start: a bundle whose weights to start from, instead of drawn or pretrained ones.
+        checkpoint_every: `30s`, `100 steps`; None: no checkpoints.
     """
 
     data: str
@@ -35,6 +37,7 @@ class Job:
     precision: str = "float32"
     threads: int | None = None
     start: str | None = None
+    checkpoint_every: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
@@ -54,6 +57,8 @@ def check(job: Job, recipe: Recipe) -> None:
     """
     from bakeoff import frameworks
 
+    if job.checkpoint_every is not None:
+        parse(job.checkpoint_every)
     if job.precision not in PRECISIONS:
         raise UsageError(f"--precision {job.precision}: expected one of {', '.join(PRECISIONS)}.")
     if job.device not in DEVICES:

@@ -70,11 +70,12 @@ class Worker:
             pass
         raise self._died()
 
-    def cancel(self) -> None:
-        """Ask the running function to stop at its next step boundary."""
+    def cancel(self, code: int = 130) -> None:
+        """Ask the running function to stop at its next step boundary, with that exit code."""
         if self._process.stdin and self._process.poll() is None:
-            self._process.stdin.write('{"cancel": true}\n')
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write(json.dumps({"cancel": True, "code": code}) + "\n")
+                self._process.stdin.flush()
 
     def _died(self) -> errors.WorkerError:
         code = self._process.wait()
@@ -130,11 +131,13 @@ def environment(framework: str, device: str, threads: int | None, precision: str
 
 
 def _error(message: dict[str, Any]) -> errors.BakeoffError:
-    kind = getattr(errors, message["type"], None)
-    if message["type"] == "Cancelled":
-        from bakeoff.train.channel import Cancelled
+    from bakeoff.train.channel import Cancelled
+    from bakeoff.train.room import NoRoomError
 
-        kind = Cancelled
+    ours = {"Cancelled": Cancelled, "NoRoomError": NoRoomError}
+    kind = ours.get(message["type"]) or getattr(errors, message["type"], None)
+    if kind is None and "arguments" in message:
+        kind = errors.BakeoffError  # a class of some room: its message and nothing else matters
     if kind is None or "arguments" not in message:
         error = errors.WorkerError(message["message"])
         error.add_note(message.get("traceback", ""))

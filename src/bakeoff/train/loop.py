@@ -15,6 +15,8 @@ from bakeoff.evaluate.scores import score
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array, Batch
+from bakeoff.train import diagnose
+from bakeoff.train.checkpoint import Checkpoint, grouped, slot_arrays
 from bakeoff.train.context import Context, predict_split
 from bakeoff.train.schedules import schedule
 from bakeoff.train.state import State
@@ -39,90 +41,138 @@ class Loop:
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
         self.best: dict[str, Array] | None = None
         self.total = phase.epochs * min(count, whole * phase.batch_size)
-        self.seen = 0
+
+    # going on
+
+    def restore(self, found: Checkpoint) -> None:
+        """Take up where a checkpoint left off, in whatever framework."""
+        self.state = State(**found.meta["state"])
+        self.net.load(found.group("net"))
+        if slots := found.slots():
+            self.net.load_slots(slots, self.state.step)
+        self.best = found.group("best") or None
+
+    def saved(self) -> dict[str, Array]:
+        """The arrays that going on needs."""
+        arrays = grouped("net", self.net.arrays()) | slot_arrays(self.net.slots())
+        return arrays | grouped("best", self.best) if self.best else arrays
+
+    def _save(self) -> None:
+        if self.context.keeper.every is not None:
+            self.context.keeper.save(self.state, self.saved())
+
+    # epochs
 
     def run(self) -> dict[str, Any]:
-        """All epochs; what the run should note."""
-        seconds = []
-        for epoch in range(self.phase.epochs):
-            self.state.epoch, self.state.batch = epoch, 0
-            began = time.perf_counter()
-            loss = self._epoch(epoch)
-            seconds.append(time.perf_counter() - began)
-            self._after(epoch, loss, seconds[-1])
+        """All epochs that are left; what the run should note.
+
+        Raises:
+            Cancelled: somebody asked to stop; a checkpoint of the last step was written.
+        """
+        from bakeoff.train.channel import Cancelled
+
+        self.context.keeper.start(self.state.step)
+        self.net.seek(self.state.noise)
+        try:
+            while self.state.epoch < self.phase.epochs:
+                self._epoch()
+                self._after()
+        except Cancelled:
+            self._save()
+            raise
+        self._save()
         if self.phase.keep == "best" and self.best is not None:
             self.net.load(self.best)
-        kept = self.state.best_epoch if self.phase.keep == "best" else self.phase.epochs - 1
-        return {"epoch_wall_s": seconds, "kept_epoch": kept, "steps": self.state.step}
+        best = None if self.state.best_epoch is None else self.state.best_epoch + 1
+        return {
+            "epoch_wall_s": self.state.epoch_seconds,
+            "kept_epoch": best if self.phase.keep == "best" else self.phase.epochs,
+            "best_epoch": best,
+            "steps": self.state.step,
+        }
 
-    def _epoch(self, epoch: int) -> float:
-        """One pass; the mean loss over its pictures."""
-        total, count = 0.0, 0
+    def _epoch(self) -> None:
+        """What is left of the pass."""
         batches = self.context.batches(
-            self.context.data.train, self.phase.batch_size, epoch=epoch, shuffle=True, drop_last=self.phase.drop_last
+            self.context.data.train,
+            self.phase.batch_size,
+            epoch=self.state.epoch,
+            shuffle=True,
+            drop_last=self.phase.drop_last,
+            start=self.state.batch,
         )
+        began = time.perf_counter()
         for chunk in self._chunks(batches):
             losses, sizes = self._train(chunk)
-            self._log(losses, epoch)
-            self._check(losses, chunk)
-            total += float(np.dot(losses, sizes))
-            count += sum(sizes)
-            self.seen += sum(sizes)
-            self.state.batch += len(chunk)
-            note = f"epoch {epoch + 1}/{self.phase.epochs}  loss {losses[-1]:.4f}"
-            self.context.reporter.progress("finetune", self.seen, self.total, note)
-        return total / count
+            self._log(losses)
+            state, now = self.state, time.perf_counter()
+            state.loss_sum += float(np.dot(losses, sizes))
+            state.loss_count += sum(sizes)
+            state.seen += sum(sizes)
+            state.batch += len(chunk)
+            state.noise += len(chunk)
+            state.step += len(losses)
+            state.seconds, began = state.seconds + now - began, now
+            if self.context.keeper.due(state.step):
+                self._save()
+            note = f"epoch {state.epoch + 1}/{self.phase.epochs}  loss {losses[-1]:.4f}"
+            self.context.reporter.progress("finetune", state.seen, self.total, note)
 
     def _chunks(self, batches: Iterator[Batch]) -> Iterator[list[Batch]]:
         """Batches that go to the framework together: many for small pictures, so that calls cost less than work."""
-        size = self.phase.accumulate
-        if size == 1:
-            height, width = self.context.signature.size
-            bytes_each = 4 * height * width * self.context.signature.channels * self.phase.batch_size
-            size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
-        while chunk := list(islice(batches, size)):
+        while True:
+            size = self.phase.accumulate
+            if size == 1:
+                height, width = self.context.signature.size
+                bytes_each = 4 * height * width * self.context.signature.channels * self.phase.batch_size
+                size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
+                size = self.context.keeper.stretch(self.state.step, size)
+            if not (chunk := list(islice(batches, size))):
+                return
             yield chunk
 
     def _train(self, chunk: list[Batch]) -> tuple[Array, list[int]]:
-        """Mean losses of the optimizer steps of a chunk, and their numbers of pictures."""
+        """Mean losses of the optimizer steps of a chunk, and their numbers of pictures.
+
+        Raises:
+            BakeoffError: a loss or rate that is no number; nothing of it is saved.
+        """
         images = [self.context.images(batch) for batch in chunk]
         labels = [batch.labels for batch in chunk]
+        first = self.state.step
         if self.phase.accumulate == 1:
-            rates = [self.rate(self.state.step + k) for k in range(len(chunk))]
+            rates = [self._rate(first + k, chunk) for k in range(len(chunk))]
             losses = self.net.steps(images, labels, rates)
-            self.state.step += len(chunk)
-            return losses, [len(batch.labels) for batch in chunk]
-        results = [self.net.gradients(x, y) for x, y in zip(images, labels, strict=True)]
-        count = sum(result.count for result in results)
-        self.net.apply(self.rate(self.state.step))
-        self.state.step += 1
-        return np.array([sum(result.loss for result in results) / count]), [count]
+            sizes = [len(batch.labels) for batch in chunk]
+        else:
+            rate = self._rate(first, chunk)
+            results = [self.net.gradients(x, y) for x, y in zip(images, labels, strict=True)]
+            sizes = [sum(result.count for result in results)]
+            losses = np.array([sum(result.loss for result in results) / sizes[0]])
+            if np.isfinite(losses).all():
+                self.net.apply(rate)
+        if not np.isfinite(losses).all():
+            bad = int(np.argmin(np.isfinite(losses)))
+            self._log(losses[:bad])
+            raise diagnose.loss(self, float(losses[bad]), bad, chunk)
+        return losses, sizes
 
-    def _check(self, losses: Array, chunk: list[Batch]) -> None:
-        if np.isfinite(losses).all():
-            return
-        bad = int(np.argmin(np.isfinite(losses)))
-        first = self.state.step - len(losses) + bad
-        records = chunk[min(bad, len(chunk) - 1)].records[:5].tolist()
-        number = self.context.recipe.phases.index(self.phase)
-        raise BakeoffError(
-            f"training stopped: the loss is {losses[bad]} at step {first} "
-            f"(epoch {self.state.epoch + 1}, records {records}...).\n"
-            f"Use a smaller rate: --set phases.{number}.schedule.peak={self.phase.schedule.peak / 10:.0e}"
-        )
+    def _rate(self, step: int, chunk: list[Batch]) -> float:
+        rate = self.rate(step)
+        if not math.isfinite(rate):
+            raise diagnose.rate(self, rate, step, chunk)
+        return rate
 
-    def _log(self, losses: Array, epoch: int) -> None:
-        first = self.state.step - len(losses)
-        for offset, loss in enumerate(losses):
-            if not np.isfinite(loss):
-                return  # NaN is no JSON; what comes after it means nothing
-            step = first + offset
-            row = {"phase": "finetune", "step": step, "epoch": epoch, "loss": float(loss), "rate": self.rate(step)}
-            self.context.run.line("metrics.jsonl", row)
+    def _log(self, losses: Array) -> None:
+        for step, loss in enumerate(losses, self.state.step):
+            row = {"phase": "finetune", "step": step, "epoch": self.state.epoch}
+            self.context.run.line("metrics.jsonl", {**row, "loss": float(loss), "rate": self.rate(step)})
 
-    def _after(self, epoch: int, loss: float, seconds: float) -> None:
+    def _after(self) -> None:
         """Validation, the best so far, the line of the epoch."""
-        row: dict[str, Any] = {"phase": "finetune", "epoch": epoch, "train_loss": loss, "wall_s": seconds}
+        state = self.state
+        loss, seconds = state.loss_sum / state.loss_count, state.seconds
+        row: dict[str, Any] = {"phase": "finetune", "epoch": state.epoch, "train_loss": loss, "wall_s": seconds}
         validation = self.context.data.validation
         if validation is not None:
             size = self.context.recipe.evaluation.batch_size
@@ -130,10 +180,13 @@ class Loop:
             found = score(predict_split(self.context, validation, self.net.logits, size), self.context.data.classes)
             row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
             row["validation_wall_s"] = time.perf_counter() - began
-            if found.accuracy > self.state.best_accuracy:
-                self.state.best_accuracy, self.state.best_epoch = found.accuracy, epoch
+            if found.accuracy > state.best_accuracy:  # of equals, the first is kept
+                state.best_accuracy, state.best_epoch = found.accuracy, state.epoch
                 self.best = self.net.arrays() if self.phase.keep == "best" else None
         self.context.run.line("epochs.jsonl", row)
+        state.next_epoch()
         self.context.run.flush()
         accuracy = f"  validation accuracy {row['validation_accuracy']:.4f}" if "validation_accuracy" in row else ""
-        self.context.reporter.log(f"epoch {epoch + 1}/{self.phase.epochs}  loss {loss:.4f}{accuracy}  {seconds:.1f} s")
+        self.context.reporter.log(
+            f"epoch {state.epoch}/{self.phase.epochs}  loss {loss:.4f}{accuracy}  {seconds:.1f} s"
+        )

@@ -7,39 +7,49 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bakeoff import registry
+from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data, read_data
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import Probe, Recipe
+from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.schemas import Predictions, Score
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context, PhaseResult
 from bakeoff.train.features import cached
 from bakeoff.train.job import Job, check
+from bakeoff.train.lock import RunLock
+from bakeoff.train.resume import header_of, keeper_of, same_pictures
 from bakeoff.train.run import Run, machine
 from bakeoff.train.setup import start
 
 
-def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], began: float) -> dict[str, Any]:
+def work(
+    session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], began: float, resume: bool = False
+) -> dict[str, Any]:
     """Train, evaluate, write the run folder; the object that `train --json` prints.
 
     Args:
         began: when the user's process started, seconds since 1970.
+        resume: go on from the run's last checkpoint, or from its start where it has none.
     """
     asked = Job(**job)
     recipe = loads(asked.recipe)
     check(asked, recipe)
-    data = read(asked, recipe, reporter)
     run = Run(asked.run)
-    context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter))
-    try:
-        return _train(context, began)
-    finally:
-        run.close()
+    with RunLock(run.path):
+        keeper = keeper_of(asked, run, began, resume=resume)
+        data = read(asked, recipe, reporter)
+        keeper.header = header_of(asked, data)
+        if resume:
+            same_pictures(run, data)
+        context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter, keeper))
+        try:
+            return _train(context)
+        finally:
+            run.close()
 
 
 def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
@@ -70,22 +80,39 @@ def verified(context: Context) -> Context:
     return replace(context, data=data)
 
 
-def _train(context: Context, began: float) -> dict[str, Any]:
+def _train(context: Context) -> dict[str, Any]:
+    keeper = context.keeper
     context.run.json("manifest.json", _manifest(context.data))
-    graph = context.start.graph
+    graph = _start_graph(context)
+    logits, found = {}, None
+    for number, phase in enumerate(context.recipe.phases):
+        if number < keeper.phase:
+            continue
+        started, keeper.phase = time.perf_counter(), number
+        strategy = registry.load("bakeoff.train.strategies", phase.strategy, what="strategy")
+        found = strategy.run(context, graph, phase)
+        graph, logits, keeper.found = found.graph, found.logits, None
+        keeper.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
+        if number + 1 < len(context.recipe.phases):
+            keeper.phase = number + 1
+            keeper.between(graph.arrays())
+    assert found is not None
+    return _finish(context, graph, logits)
+
+
+def _start_graph(context: Context) -> Graph:
+    """The net before the phase that comes next: drawn, pretrained, from a bundle, or as the last phase left it."""
+    graph, found = context.start.graph, context.keeper.found
+    if found is not None:
+        arrays = found.group("net")
+        return graph.with_arrays(
+            {path: array.astype(graph.parameters[path].array.dtype) for path, array in arrays.items()}
+        )
     if context.job.start:
         from bakeoff.bundle import read as read_bundle
 
         graph = graph.with_arrays(read_bundle(context.job.start).graph.arrays())
-    phases, logits, found = [], {}, None
-    for phase in context.recipe.phases:
-        started = time.perf_counter()
-        strategy = registry.load("bakeoff.train.strategies", phase.strategy, what="strategy")
-        found = strategy.run(context, graph, phase)
-        graph, logits = found.graph, found.logits
-        phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
-    assert found is not None
-    return _finish(context, graph, logits, phases, began)
+    return graph
 
 
 def _phase(name: str, found: PhaseResult, wall: float) -> dict[str, Any]:
@@ -93,38 +120,36 @@ def _phase(name: str, found: PhaseResult, wall: float) -> dict[str, Any]:
     return {"name": name, "wall_s": wall, "images_per_s": found.num_images / max(seconds, 1e-9), **found.notes}
 
 
-def _finish(
-    context: Context, graph: Graph, logits: dict[str, Predictions], phases: list[dict[str, Any]], began: float
-) -> dict[str, Any]:
+def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> dict[str, Any]:
     classes = context.data.classes
     scores = {name: score(found, classes) for name, found in logits.items()}
     for name, found in logits.items():
         context.run.predictions(name, found, context.data.manifest.paths[found.records])
     environment = {**machine(), **_framework_environment(context.job)}
     context.run.json("environment.json", environment)
-    result = _result(context, graph, scores, phases)
+    result = _result(context, graph, scores)
     bundle = Bundle(
         graph=graph,
         signature=context.signature,
         classes=classes,
         recipe_toml=context.job.recipe,
         scores={name: {"accuracy": s.accuracy, "num": s.num} for name, s in scores.items()},
-        framework=context.job.framework,
+        framework=result["framework"],
         loss=context.recipe.model.loss,
         extra={"environment": environment, "licence": context.start.licence},
     )
     write_bundle(context.run.path / "bundle", bundle)
-    result["wall_s"] = time.time() - began
+    result["wall_s"] = context.keeper.wall_s
     context.run.json("run.json", result)
     return result
 
 
-def _result(context: Context, graph: Graph, scores: dict[str, Score], phases: list[dict[str, Any]]) -> dict[str, Any]:
-    data, model = context.data, context.recipe.model
+def _result(context: Context, graph: Graph, scores: dict[str, Score]) -> dict[str, Any]:
+    data, model, keeper = context.data, context.recipe.model, context.keeper
     return {
         "run": str(context.run.path),
         "data": str(Path(context.job.data).expanduser().resolve()),
-        "framework": context.job.framework,
+        "framework": engine(context.job, context.recipe),
         "model": model.name,
         "backbone": model.backbone,
         "classes": list(data.classes),
@@ -135,13 +160,28 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score], phases: li
         "validation": _scored(scores.get("validation")),
         "test": _scored(scores.get("test")),
         "wall_s": 0.0,
-        "phases": phases,
+        "phases": keeper.phases,
+        "best_epoch": next((p["best_epoch"] for p in reversed(keeper.phases) if "best_epoch" in p), None),
+        "resumed_from": keeper.resumed_from,
         "weights_sha256": weights_sha256(graph.arrays()),
         "parameters": graph.count(),
         "seed": context.job.seed,
-        "device": context.job.device,
+        "device": device_of(context.job, context.recipe),
         "precision": context.job.precision,
     }
+
+
+def engine(job: Job, recipe: Recipe) -> str:
+    """What computed the run: a probe alone runs in ONNX Runtime, whatever framework was asked for."""
+    return job.framework if any(isinstance(phase, Finetune) for phase in recipe.phases) else "onnxruntime"
+
+
+def device_of(job: Job, recipe: Recipe) -> str:
+    """cpu or cuda: what `auto` came to."""
+    if job.device != "auto":
+        return job.device
+    name = engine(job, recipe)
+    return "cpu" if name == "onnxruntime" else frameworks.load(name).found_device()
 
 
 def _scored(found: Score | None) -> dict[str, Any]:
@@ -167,8 +207,6 @@ def _manifest(data: Data) -> dict[str, Any]:
 
 def _framework_environment(job: Job) -> dict[str, str]:
     import sys
-
-    from bakeoff import frameworks
 
     if job.framework == "onnxruntime" or not any(name in sys.modules for name in frameworks.LIBRARIES[job.framework]):
         return {}

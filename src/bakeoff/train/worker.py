@@ -11,35 +11,44 @@ import importlib
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
 from typing import Any
 
 from bakeoff.errors import BadFilesError, BakeoffError, MissingDependencyError
-from bakeoff.train.channel import Listener, Reporter, line_writer
+from bakeoff.train.channel import Cancelled, Listener, Reporter, line_writer
 
 GRACE = 5.0  # seconds that a function has to end in, once the parent is gone
 
 
 def main() -> None:
     """Serve calls until the parent goes away."""
+    reporter = Reporter()
+    _on_signals(reporter)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     write = line_writer(channel)
     calls: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    reporter = Reporter(write)
+    reporter.listen(write)
     threading.Thread(target=_listen, args=(calls, reporter), daemon=True).start()
     session: dict[str, Any] = {}
     while (call := calls.get()) is not None:
         answer(call, session, reporter, write)
 
 
+def _on_signals(reporter: Reporter) -> None:
+    """Ctrl-C reaches the parent, too, and it is the parent who asks to stop; SIGTERM may come to this process alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: reporter.cancel(128 + number))
+
+
 def _listen(calls: queue.Queue[dict[str, Any] | None], reporter: Reporter) -> None:
     for line in sys.stdin:
         message = json.loads(line)
         if message.get("cancel"):
-            reporter.cancelled.set()
+            reporter.cancel(message.get("code", 130))
         else:
             reporter.cancelled.clear()  # it was meant for an earlier call
             calls.put(message)
@@ -69,6 +78,8 @@ def _arguments(error: BakeoffError) -> list[Any]:
     """What to make the same error from, in the parent."""
     if isinstance(error, BadFilesError):
         return [list(error.files)]
+    if isinstance(error, Cancelled):
+        return [str(error), error.exit_code]
     if isinstance(error, MissingDependencyError):
         return [error.library, error.extra, error.purpose]
     return [str(error)]

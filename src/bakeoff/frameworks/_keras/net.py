@@ -7,19 +7,24 @@ from itertools import pairwise
 from typing import Any
 
 import keras
+import numpy as np
 
 from bakeoff import ops, optimizers
 from bakeoff.frameworks._keras.build import Built, build
+from bakeoff.frameworks._slots import Slotted
 from bakeoff.graph.graph import Graph
 from bakeoff.optimizers._page import Group
 from bakeoff.schemas import Array
+from bakeoff.seeds import key
 
 
-class KerasNet:
+class KerasNet(Slotted):
     """A keras.Model with its parameters by path; subclasses give the step."""
 
-    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
-        self.precision = precision
+    library = "keras"
+
+    def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
+        self.precision, self.seed = precision, seed
         self.built: Built = build(graph, precision, batch_norm)
         self.native = self.built.model
         self.trainable = {
@@ -30,6 +35,7 @@ class KerasNet:
         self.variables = list(self.trainable.values())
         self.optimizer: Any = None
         self.count = 0
+        self.seek(0)
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
@@ -61,17 +67,13 @@ class KerasNet:
     def load(self, arrays: Mapping[str, Array]) -> None:
         self.built.load(dict(arrays))
 
-    def slots(self) -> dict[str, dict[str, Array]]:
-        found = {}
-        for path, variable in self.trainable.items():
-            native = self.page.read_slots("keras", self.optimizer, variable)
-            found[path] = {slot: self.built.bindings[path].to_canonical(array) for slot, array in native.items()}
-        return found
-
-    def load_slots(self, slots: Mapping[str, Mapping[str, Array]], step: int) -> None:
-        for path, variable in self.trainable.items():
-            native = {slot: self.built.bindings[path].to_native(array) for slot, array in slots[path].items()}
-            self.page.write_slots("keras", self.optimizer, variable, native, step)
+    def seek(self, batch: int) -> None:
+        """Each layer's stream of masks is (seed of the layer's name, batches so far): the same after a resume."""
+        for layer in self.native.layers:
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                start = key(self.seed, "noise", record=layer.name) % 2**31
+                generator.state.assign(np.array([start, batch], str(generator.state.dtype)))
 
 
 def runs(sizes: list[int]) -> list[tuple[int, int]]:

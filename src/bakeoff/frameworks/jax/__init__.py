@@ -35,7 +35,14 @@ def native(
     from bakeoff.frameworks.jax.net import JaxNet
 
     keras.utils.set_random_seed(seed % 2**32)
-    return JaxNet(graph, precision, batch_norm)
+    return JaxNet(graph, precision, batch_norm, seed)
+
+
+def found_device() -> str:
+    """What `auto` comes to here: cuda or cpu."""
+    import jax
+
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
 
 
 def environment() -> dict[str, str]:

@@ -16,8 +16,8 @@ from bakeoff.schemas import Array, StepResult
 class JaxNet(KerasNet):
     """See `bakeoff.protocols.Net`."""
 
-    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
-        super().__init__(graph, precision, batch_norm)
+    def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
+        super().__init__(graph, precision, batch_norm, seed)
         chosen = {id(variable) for variable in self.variables}
         self._others = [variable for variable in self.native.variables if id(variable) not in chosen]
         self._forward = jax.jit(self._logits, static_argnums=3)

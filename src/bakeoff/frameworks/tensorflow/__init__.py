@@ -34,7 +34,14 @@ def native(
 
         enable()
     keras.utils.set_random_seed(seed % 2**32)
-    return TensorFlowNet(graph, precision, batch_norm)
+    return TensorFlowNet(graph, precision, batch_norm, seed)
+
+
+def found_device() -> str:
+    """What `auto` comes to here: cuda or cpu."""
+    import tensorflow as tf
+
+    return "cuda" if tf.config.list_physical_devices("GPU") else "cpu"
 
 
 def _set_threads(tf: Any, threads: int) -> None:

@@ -15,8 +15,8 @@ from bakeoff.schemas import Array, StepResult
 class TensorFlowNet(KerasNet):
     """See `bakeoff.protocols.Net`."""
 
-    def __init__(self, graph: Graph, precision: str, batch_norm: str) -> None:
-        super().__init__(graph, precision, batch_norm)
+    def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
+        super().__init__(graph, precision, batch_norm, seed)
         images = tf.TensorSpec([None, *self.native.input_shape[1:]], precision)
         self._predict = tf.function(lambda x: self.native(x, training=False), input_signature=[images])
         self._batch_logits = tf.function(lambda x: self.native(x, training=True), input_signature=[images])

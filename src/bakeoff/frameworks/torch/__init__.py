@@ -22,13 +22,19 @@ def native(
     from bakeoff.frameworks.torch.net import TorchNet
 
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = found_device()
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: PyTorch sees no GPU here. Use --device cpu, or auto.")
     if threads:
         torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    return TorchNet(graph, device, precision)
+    return TorchNet(graph, device, precision, seed)
+
+
+def found_device() -> str:
+    """What `auto` comes to here: cuda or cpu."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def environment() -> dict[str, str]:

@@ -9,10 +9,13 @@ import numpy as np
 import torch
 
 from bakeoff import ops, optimizers
+from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
 from bakeoff.schemas import Array, StepResult
+from bakeoff.seeds import key
 
 WIDE = 16  # filters from which torch's CPU kernels are faster channels last; below it they are almost twice as slow
 
@@ -23,10 +26,14 @@ def _memory_format(module: torch.nn.Module) -> torch.memory_format:
     return torch.channels_last if max(widths, default=0) >= WIDE else torch.contiguous_format
 
 
-class TorchNet:
+class TorchNet(Slotted):
     """See `bakeoff.protocols.Net`."""
 
-    def __init__(self, graph: Graph, device: str, precision: str) -> None:
+    library = "torch"
+
+    def __init__(self, graph: Graph, device: str, precision: str, seed: int = 0) -> None:
+        self.seed, self.batch = seed, 0
+        self.noisy = any(node.op in NOISE and node.attributes.rate for node in graph.nodes)
         self.built: Built = build(graph, precision)
         self.device = torch.device(device)
         self.memory_format = _memory_format(self.built.module)
@@ -60,7 +67,14 @@ class TorchNet:
         self.loss_attributes = self.loss_page.Attributes()
         self.count = 0
 
+    def _draw(self) -> None:
+        """Masks are a function of (seed, batch): the same after a resume."""
+        if self.noisy:
+            torch.manual_seed(key(self.seed, "noise", record=self.batch) % 2**63)
+        self.batch += 1
+
     def _losses(self, images: Array, labels: Array) -> torch.Tensor:
+        self._draw()
         target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device)
         losses: torch.Tensor = self.loss_page.to_torch(
             torch, self.loss_attributes, self.native(self._images(images)), target
@@ -112,14 +126,5 @@ class TorchNet:
     def load(self, arrays: Mapping[str, Array]) -> None:
         self.built.load(dict(arrays))
 
-    def slots(self) -> dict[str, dict[str, Array]]:
-        found = {}
-        for path, tensor in self.trainable.items():
-            native = self.page.read_slots("torch", self.optimizer, tensor)
-            found[path] = {slot: self.built.bindings[path].to_canonical(array) for slot, array in native.items()}
-        return found
-
-    def load_slots(self, slots: Mapping[str, Mapping[str, Array]], step: int) -> None:
-        for path, tensor in self.trainable.items():
-            native = {slot: self.built.bindings[path].to_native(array) for slot, array in slots[path].items()}
-            self.page.write_slots("torch", self.optimizer, tensor, native, step)
+    def seek(self, batch: int) -> None:
+        self.batch = batch

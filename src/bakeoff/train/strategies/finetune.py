@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from bakeoff import frameworks
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph, passes
+from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
 from bakeoff.seeds import key
@@ -63,23 +63,27 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
     frozen = prepared(graph.astype(context.job.precision), phase)
     check_batches(frozen, phase, len(context.data.train))
-    job = context.job
-    net = frameworks.load(job.framework).native(
-        frozen,
-        device=job.device,
-        precision=job.precision,
-        threads=job.threads or threads_for(frozen, phase.batch_size, job.framework),
-        seed=key(job.seed, "dropout") % 2**31,
-    )
+    net = native(context, frozen, phase)
     net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
-    began = time.perf_counter()
     loop = Loop(context, net, phase)
+    if context.keeper.found is not None:
+        loop.restore(context.keeper.found)
     notes: dict[str, Any] = loop.run()
-    trained_s = time.perf_counter() - began
     size = context.recipe.evaluation.batch_size
     logits: dict[str, Predictions] = {
         s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"
     }
-    return PhaseResult(
-        graph.with_arrays(net.arrays()), phase.epochs * len(context.data.train), trained_s, logits, notes
+    trained_s = sum(loop.state.epoch_seconds)
+    return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, notes)
+
+
+def native(context: Context, graph: Graph, phase: Finetune) -> Net:
+    """The net in the job's framework."""
+    job = context.job
+    return frameworks.load(job.framework).native(
+        graph,
+        device=job.device,
+        precision=job.precision,
+        threads=job.threads or threads_for(graph, phase.batch_size, job.framework),
+        seed=key(job.seed, "dropout") % 2**31,
     )

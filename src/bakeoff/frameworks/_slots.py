@@ -1,0 +1,42 @@
+"""The optimizer's state by path and slot, canonical: the same in every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bakeoff.errors import BakeoffError
+from bakeoff.optimizers._page import Library
+from bakeoff.schemas import Array
+
+
+class Slotted:
+    """A net whose optimizer's state can be read and set. Subclasses have what is named here."""
+
+    library: Library
+    page: Any
+    optimizer: Any
+    built: Any
+    trainable: dict[str, Any]
+
+    def slots(self) -> dict[str, dict[str, Array]]:
+        """See `bakeoff.protocols.Net`."""
+        found = {}
+        for path, parameter in self.trainable.items():
+            native = self.page.read_slots(self.library, self.optimizer, parameter)
+            found[path] = {slot: self.built.bindings[path].to_canonical(array) for slot, array in native.items()}
+        return found
+
+    def load_slots(self, slots: Mapping[str, Mapping[str, Array]], step: int) -> None:
+        """See `bakeoff.protocols.Net`.
+
+        Raises:
+            BakeoffError: a trainable parameter has no slots among them.
+        """
+        for path, parameter in self.trainable.items():
+            if path not in slots:
+                raise BakeoffError(
+                    f"the optimizer's state lacks {path!r}: it belongs to another net or another freeze."
+                )
+            native = {slot: self.built.bindings[path].to_native(array) for slot, array in slots[path].items()}
+            self.page.write_slots(self.library, self.optimizer, parameter, native, step)
