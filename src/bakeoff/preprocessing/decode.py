@@ -14,11 +14,15 @@ Rules, in this order:
     ICC          not applied, as in every training pipeline of the field
     EXIF         the orientation is applied; EXIF that can't be read counts as none
 What is grey stays grey (mode L) until someone asks for channels.
+
+`decode_scaled` lets libjpeg decode a JPEG at 1/2, 1/4 or 1/8 of its size, by DCT coefficients that it then needn't look
+at, where the result stays as large as was asked for. All other rules are the same.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -51,6 +55,24 @@ class Header(NamedTuple):
     grey: bool
 
 
+class Scaled(NamedTuple):
+    """A picture that may have been decoded at less than its size.
+
+    Attributes:
+        image: mode L or RGB, oriented.
+        size: (height, width) of the whole picture at its full size, oriented.
+        box: (left, top, right, bottom) of the picture in `image`: its last row or column may be there in part only.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    box: tuple[float, float, float, float]
+
+
+Least = Callable[[tuple[int, int]], tuple[int, int]]
+"""From the (height, width) of a whole picture to the least at which it may be decoded."""
+
+
 def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
     """The picture as a Pillow image of mode L or RGB, by the rules of this module.
 
@@ -60,12 +82,38 @@ def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
     Raises:
         DataError: it can't be decoded; the message is one short reason, without the path.
     """
+    return decode_scaled(source).image
+
+
+def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Least | None = None) -> Scaled:
+    """The picture as `decode` gives it, or a JPEG at 1/2, 1/4 or 1/8 of that if this is `least` or more on both sides.
+
+    Raises:
+        DataError: as `decode`.
+    """
     with quiet(), _opened(source) as image:
         try:
+            scaled = None if least is None else _draft(image, least)
+            width, height = image.size
             image.load()
-            return _orient(_to_grey_or_rgb(image), _orientation(image))
+            orientation = _orientation(image)  # after loading: Pillow turns a TIFF by itself
+            turned = _orient(_to_grey_or_rgb(image), orientation)
         except Exception as error:
             raise _reason(error) from None
+    if scaled is None:
+        return Scaled(turned, (turned.height, turned.width), (0, 0, turned.width, turned.height))
+    whole, (right, bottom) = scaled
+    return Scaled(turned, whole, _box(turned, orientation, width - right, height - bottom))
+
+
+def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[float, float]] | None:
+    """Ask for a smaller decoding; the oriented full size, and (right, bottom) of the picture before orientation."""
+    across = _orientation(image) >= 5
+    width, height = image.size
+    whole = (width, height) if across else (height, width)
+    wanted = least(whole)
+    drawn = image.draft(None, wanted if across else wanted[::-1])
+    return None if drawn is None or image.size == (width, height) else (whole, (drawn[1][2], drawn[1][3]))
 
 
 def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
@@ -121,7 +169,8 @@ def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
         return _from_sixteen_bits(image)
     if image.mode in ("I", "F"):
         raise DataError(f"{'32-bit integer' if image.mode == 'I' else 'floating-point'} pixels have no stated range")
-    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _onto_white(image: Image.Image) -> Image.Image:
@@ -164,6 +213,15 @@ def _orient(image: Image.Image, orientation: int) -> Image.Image:
         Transpose.ROTATE_90,
     )
     return image.transpose(turns[orientation - 2])
+
+
+def _box(image: Image.Image, orientation: int, right: float, bottom: float) -> tuple[float, float, float, float]:
+    """What is left of an oriented image without the last `right` columns and `bottom` rows that it had before."""
+    if orientation >= 5:
+        right, bottom = bottom, right
+    from_left, from_top = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    left, top = right * from_left, bottom * from_top
+    return left, top, left + image.width - right, top + image.height - bottom
 
 
 def _unknown(source: object) -> str:
