@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
-from bakeoff.ops._page import Case, Mode, draw_parameters, inputs_of
+from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
 from bakeoff.schemas import Array
 
 
@@ -36,14 +36,18 @@ def one_node(op: str, case: Case, dtype: str) -> Graph:
         for slot, array in draw_parameters(slots, dtype).items()
     }
     shapes = {name: (Dim("batch"), *shape[1:]) for name, shape in zip(names, case.inputs, strict=True)}
-    return Graph(shapes, (node,), {"logits": Ref("node")}, parameters)
+    parts = chosen.shape(attributes, *shapes.values())
+    if not isinstance(parts[0], tuple):
+        return Graph(shapes, (node,), {"logits": Ref("node")}, parameters)
+    refs = tuple(Ref("node", index) for index in reversed(range(len(parts))))  # all outputs in one, see `as_one`
+    joined = Node("all", "concat", page("concat").Attributes(attributes.axis), refs)
+    return Graph(shapes, (node, joined), {"logits": Ref("all")}, parameters)
 
 
 def truth_of(op: str, case: Case, inputs: list[Array], slots: dict[str, Array], mask: Any = None) -> Array:
     """The page's truth."""
     mode = Mode(case.train, mask)
-    found: Array = page(op).truth(mode, case.attributes, *inputs, **slots)
-    return found
+    return as_one(case.attributes, page(op).truth(mode, case.attributes, *inputs, **slots))
 
 
 def slots_of(graph: Graph) -> dict[str, Array]:
@@ -51,9 +55,9 @@ def slots_of(graph: Graph) -> dict[str, Array]:
     return {path.removeprefix("node."): parameter.array for path, parameter in graph.parameters.items()}
 
 
-def mask_of(op: str, output: Array) -> Callable[[tuple[int, ...], float], Array]:
+def mask_of(op: str, attributes: Any, output: Array) -> Callable[[tuple[int, ...], float], Array]:
     """The mask that a random operator must have drawn, read off its output."""
-    wanted = page(op).mask_shape(output.shape)
+    wanted = page(op).mask_shape(output.shape, attributes)
     axes = tuple(axis for axis, size in enumerate(wanted) if size != output.shape[axis])
     kept = (output != 0).any(axes, keepdims=True) if axes else output != 0
     return lambda shape, keep: kept.astype(output.dtype)

@@ -12,7 +12,7 @@ from bakeoff import ops
 from bakeoff.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
-from bakeoff.ops._page import Mode, draw_parameters, inputs_of
+from bakeoff.ops._page import Mode, as_one, draw_parameters, inputs_of
 from bakeoff.runtimes._onnx_build import to_onnx
 
 CASES = [(op, name) for op in ops.names() if not hasattr(page(op), "LOSS") for name in page(op).CASES]
@@ -27,11 +27,17 @@ def test_onnx_runtime_gives_the_truth(op: str, name: str) -> None:
     node = Node("node", op, case.attributes, tuple(map(Ref, names)), {slot: f"node.{slot}" for slot in slots})
     parameters = {f"node.{slot}": Parameter(f"node.{slot}", array, slots[slot].role) for slot, array in arrays.items()}
     shapes = {given: (Dim("batch"), *x.shape[1:]) for given, x in zip(names, inputs, strict=True)}
-    model = to_onnx(Graph(shapes, (node,), {"logits": Ref("node")}, parameters))
+    parts = chosen.shape(case.attributes, *case.inputs)
+    nodes, last = (node,), Ref("node")
+    if isinstance(parts[0], tuple):  # all outputs in one
+        refs = tuple(Ref("node", index) for index in reversed(range(len(parts))))
+        nodes = (node, Node("all", "concat", page("concat").Attributes(case.attributes.axis), refs))
+        last = Ref("all")
+    model = to_onnx(Graph(shapes, nodes, {"logits": last}, parameters))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {n: x.transpose(0, 3, 1, 2) if x.ndim == 4 else x for n, x in zip(names, inputs, strict=True)}
     (found,) = session.run(None, feeds)
-    expected = chosen.truth(Mode(), case.attributes, *inputs, **arrays)
+    expected = as_one(case.attributes, chosen.truth(Mode(), case.attributes, *inputs, **arrays))
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     tolerance = max(chosen.TOLERANCE["float32"], 0.0)

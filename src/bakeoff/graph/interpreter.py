@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
 
 from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Mode
 from bakeoff.schemas import Array
 
@@ -19,13 +22,25 @@ def run(graph: Graph, images: Array, mode: Mode = PREDICT) -> Array:
 def trace(graph: Graph, images: Array, mode: Mode = PREDICT) -> dict[Ref, Array]:
     """Every value of the graph, by reference: to find the first layer that differs."""
     values = {Ref(next(iter(graph.inputs))): images}
+    sizes = {size.atom: n for size, n in zip(graph.input_shape, images.shape, strict=True) if isinstance(size, Dim)}
     for node in graph.nodes:
+        attributes = concrete(node.attributes, sizes)
         out = node.page.truth(
-            mode, node.attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values)
+            mode, attributes, *(values[ref] for ref in node.inputs), **parameters(graph, node, values)
         )
         for index, one in enumerate(out if isinstance(out, tuple) else (out,)):
             values[Ref(node.id, index)] = one
     return values
+
+
+def concrete(attributes: Any, sizes: Mapping[Any, int]) -> Any:
+    """Attributes with numbers for the symbols in their shapes."""
+    changed = {}
+    for field in fields(attributes):
+        value = getattr(attributes, field.name)
+        if isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):
+            changed[field.name] = tuple(at(size, **sizes) for size in value)
+    return replace(attributes, **changed) if changed else attributes
 
 
 def new_state(graph: Graph, values: Mapping[Ref, Array], mode: Mode) -> dict[str, Array]:

@@ -13,7 +13,7 @@
     FEATURES      {slot: letter}: which letter of a slot's pattern runs over the input's features, for a page that can
                   take a flattened input in any order (dense); absent otherwise
     to_torch, to_keras, to_onnx     (scope, a, *inputs) -> output, in the library's own words
-    FROM_TORCH    {"aten.NAME": raising}        FROM_KERAS  {Keras class name: raising}
+    FROM_TORCH    {"aten.NAME": raising}        FROM_KERAS  {"layers.NAME": raising}
     CASES         {what it shows: Case}
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.rounding`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
@@ -22,7 +22,7 @@
 
 A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and
 to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case)` gives labels for a case. A page
-with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x)`.
+with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x, a)`.
 
 A `scope` is what a lowering sees of its surroundings; its words are those of `Scope`.
 
@@ -31,6 +31,11 @@ neither overload nor the underscore of an in-place twin ("aten.relu" is relu, re
 pages may not claim one name. A tensor that capture hands out has `sizes`, counted as torch counts, and `order`:
 order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is a picture in NCHW. A raising asks for
 the order that its page needs (`arranged`), turns torch's axes into canonical ones (`order[axis]`), and emits nodes.
+
+From Keras it is `from_keras(call: LayerCall) -> value`. The names in FROM_KERAS are "layers.Conv2D" for a layer's
+class, "ops.Relu" for the class of an operation of keras.ops, and "activations.relu" for a function that a layer is
+given as its activation. Keras counts axes as we do, so its values have a canonical `shape` and no order. `call.layer`
+is the layer or operation with its settings; its variables are given to slots as they are, and capture lays them out.
 """
 
 from __future__ import annotations
@@ -166,6 +171,8 @@ class Call(Protocol):
     sizes: tuple[int, ...]  # of the result (of the first, where there are several), with the stand-in for the batch
     shapes: tuple[tuple[int, ...], ...]  # of every result
     path: str  # of the module that made the call
+    epsilon: float  # what torch takes where a norm's epsilon is None: the precision's own
+    dtype: Any  # of the result, in torch's words
 
     def __getitem__(self, argument: str) -> Any:
         """An argument by the name that the operator's schema gives it: a value, a number, a list, or None."""
@@ -176,11 +183,20 @@ class Call(Protocol):
     def number(self, value: Any) -> float | None:
         """The number that an argument is: a Python number, or a constant of one element; else None."""
 
+    def array(self, value: Any) -> Any:
+        """The NumPy array that a constant argument is; None for anything else."""
+
+    def known(self, array: Array) -> Any:
+        """A constant, to be given on."""
+
     def value(self, value: Any) -> Any:
         """Anything as a value with a `ref`: parameters and constants become nodes of their own."""
 
     def arranged(self, value: Any, order: tuple[int, ...] | None = None) -> Any:
         """The value with torch's axes at these canonical places; None: as torch counts. A transpose where needed."""
+
+    def expanded(self, value: Any, sizes: tuple[int, ...]) -> Any:
+        """torch's expand: axes of size 1 grow, missing ones come in front."""
 
     def aligned(self, *values: Any) -> list[Any]:
         """Values in one canonical frame, so that they broadcast there as torch would broadcast them."""
@@ -190,6 +206,12 @@ class Call(Protocol):
 
     def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Any:
         """torch's view of the value: of these sizes, with as few moves of axes as possible."""
+
+    def channels_last(self, value: Any) -> Any:
+        """The value with torch's axis 1 as the last canonical one, all others in torch's order."""
+
+    def stored(self, slot: str, array: Array) -> str:
+        """A constant for a slot: the path of a new parameter."""
 
     def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Any:
         """A tensor argument for a slot, torch's axes at these canonical places: a path, or a Ref if it is computed."""
@@ -210,6 +232,46 @@ class Call(Protocol):
 
     def refuse(self, why: str) -> Exception:
         """An UnsupportedError that names operator, module and source line; to be raised."""
+
+
+class LayerCall(Protocol):
+    """One call of a Keras layer, operation or activation, as a raising sees it. Values are opaque but for shape."""
+
+    layer: Any  # the layer, operation or function, with its settings and variables
+    inputs: tuple[Any, ...]  # all its values, in order
+    path: str  # its module path
+
+    @property
+    def operands(self) -> list[Any]:
+        """All arguments of an operation in order: values, numbers, arrays, settings."""
+
+    def number(self, given: Any) -> float | None:
+        """The number that an argument is: a Python number, or an array without axes; else None."""
+
+    def array(self, given: Any) -> Array | None:
+        """The constant array that an argument is; None for a value, and for a variable of the model."""
+
+    def value(self, given: Any) -> Any:
+        """Anything as a value: variables and arrays become nodes of their own."""
+
+    def emit(
+        self, op: str, attributes: Any, *inputs: Any, parameters: dict[str, Any] | None = None, suffix: str = ""
+    ) -> Any:
+        """Append a node; attributes as the page's dataclass or a dict of its fields. Several outputs: a tuple.
+
+        `parameters` gives each slot a variable of the layer (None: the slot is not there), an array for a constant, a
+        value that is computed, or (variable, order): order[i] is the variable's axis that is the slot's axis i. Axes
+        that lie side by side are joined or parted as the slot's shape asks. `suffix` names a part: ".depthwise".
+        """
+
+    def activated(self, value: Any, function: Any = None) -> Any:
+        """The value after the layer's own activation, or after this function or layer."""
+
+    def note(self, text: str) -> None:
+        """Tell the user what the graph can't say."""
+
+    def refuse(self, why: str, remedy: str = "") -> Exception:
+        """An UnsupportedError that names the layer's class, its path and a remedy; to be raised."""
 
 
 def rounding(products: int, dtype: str) -> float:
@@ -239,7 +301,7 @@ def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 
     drawn = {}
     for name, slot in slots.items():
         if slot.below is not None:
-            drawn[name] = rng.integers(0, slot.below, slot.shape)
+            drawn[name] = np.asarray(rng.integers(0, slot.below, slot.shape))
             continue
         values = rng.normal(size=slot.shape)
         if name in ("variance", "scale"):

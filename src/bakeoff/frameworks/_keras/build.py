@@ -19,6 +19,9 @@ from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
 
 
+INLINE = 32  # numbers of a constant that a file may list as text; larger ones are weights that are not trained
+
+
 @dataclass(frozen=True)
 class Built:
     """A native model, and where its parameters live in it."""
@@ -95,6 +98,7 @@ class KerasLowering(Lowering):
         self.inputs: list[Any] = []
         self._shared: dict[Any, Any] = {}
         self._held: dict[str, Any] = {}
+        self._constants: list[str] = []
         self._names: dict[str, str] = {}
 
     def placeholder(self, name: str, shape: Shape) -> Any:
@@ -162,14 +166,24 @@ class KerasLowering(Lowering):
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:
         if path not in self._held:
             parameter = self.graph.parameters[path]
-            layer = layers.Parameter(parameter.array.shape, trainable=parameter.trainable, name=keras_name(path))
-            self._held[path] = layer(self.inputs[0])
-            self.bindings[path] = Binding(path, layer.name, "value")
+            learns = parameter.trainable and parameter.role == "weight"
+            layer, self._held[path] = self._holder(parameter.array, keras_name(path), trainable=learns)
+            dtype = parameter.array.dtype.name if layer.kind else ""
+            self.bindings[path] = Binding(path, layer.name, "value", dtype=dtype)
         value = self._held[path]
-        if not pattern:
-            return value
-        order = permutation(pattern)
+        order = permutation(pattern) if pattern else ()
         return value if order == tuple(range(len(order))) else keras.ops.transpose(value, order)
 
+    def _holder(self, array: Array, name: str, *, trainable: bool) -> tuple[Any, Any]:
+        """A layer that holds an array, and the value that it gives."""
+        kind = {"f": "", "b": "bool"}.get(array.dtype.kind, "int32")
+        layer = layers.Parameter(array.shape, trainable=trainable, kind=kind, name=name)
+        return layer, layer(self.inputs[0])
+
     def constant(self, array: Array) -> Any:
-        return keras.ops.convert_to_tensor(array)
+        if array.size <= INLINE:
+            return keras.ops.convert_to_tensor(array)
+        layer, value = self._holder(array, f"constant_{len(self._constants)}", trainable=False)
+        self._constants.append(layer.name)
+        layer.value.assign(array)
+        return value

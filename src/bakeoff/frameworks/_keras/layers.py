@@ -137,14 +137,19 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="bakeoff")
 class Parameter(keras.layers.Layer):
-    """A bare parameter as a value; it is called on the net's input, which it does not read."""
+    """A bare parameter or a constant as a value; it is called on the net's input, which it does not read.
 
-    def __init__(self, shape: tuple[int, ...], *, trainable: bool = True, **settings: Any) -> None:
+    Args:
+        kind: the dtype of a constant that is not a number of the net's precision: "int32", "bool".
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, trainable: bool = True, kind: str = "", **settings: Any) -> None:
         super().__init__(trainable=trainable, **settings)
-        self.size = tuple(shape)
+        self.size, self.kind = tuple(shape), kind
 
     def build(self, input_shape: Any) -> None:
-        self.value = self.add_weight(shape=self.size, name="value", initializer="zeros")
+        dtype = self.kind or self.variable_dtype
+        self.value = self.add_weight(shape=self.size, name="value", initializer="zeros", dtype=dtype)
 
     def call(self, inputs: Any) -> Any:
         return ops.convert_to_tensor(self.value)
@@ -153,10 +158,10 @@ class Parameter(keras.layers.Layer):
         return self.size
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        return keras.KerasTensor(self.size, dtype=self.compute_dtype)
+        return keras.KerasTensor(self.size, dtype=self.kind or self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "shape": self.size}
+        return {**super().get_config(), "shape": self.size, "kind": self.kind}
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")

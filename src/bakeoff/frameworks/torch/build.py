@@ -39,7 +39,7 @@ class Built:
 
         def put(binding: Binding, array: Array) -> None:
             with torch.no_grad():
-                self.tensor(binding).copy_(torch.from_numpy(np.ascontiguousarray(array)))
+                self.tensor(binding).copy_(torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape)))
 
         load(self.bindings, arrays, put)
 

@@ -1,0 +1,71 @@
+"""expand: axes of size 1 repeated, as NumPy broadcasts.
+
+Shape    x  ->  y of shape `shape`; missing axes come in front, axes of size 1 grow; sizes may be symbols, as the batch
+
+Laws     y + z = x + z wherever z has y's shape; the gradient sums over what was repeated
+
+Traps    torch   a view: nothing is copied until it must be
+         keras   knows no batch size while a net is put together: a token is multiplied by ones made from the input
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Dim, Shape, Size
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    shape: Shape
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    def grown(old: Size, new: Size) -> Size:
+        if old in (1, new):
+            return new
+        if isinstance(new, Dim) and isinstance(old, int):  # the symbol's value is known
+            return old
+        raise UnsupportedError(f"expand: {x} does not broadcast to {a.shape}")
+
+    missing = len(a.shape) - len(x)
+    if missing < 0:
+        raise UnsupportedError(f"expand: {x} has more axes than {a.shape}")
+    return (*a.shape[:missing], *map(grown, x, a.shape[missing:]))
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.broadcast_to(x, shape(a, x.shape))  # type: ignore[arg-type]
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    missing = len(a.shape) - len(scope.shapes[0])
+    order = (*range(missing), *(axis + missing for axis in scope.orders[0]))
+    given = (*(1,) * missing, *scope.shapes[0])
+    before, after = tuple(given[axis] for axis in order), tuple(a.shape[axis] for axis in order)
+    if missing:
+        x = scope.reshape(x, before[missing:], before)
+    return scope.laid(scope.expand(x, before, after), order)
+
+
+to_keras = to_onnx = to_torch
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "columns": Case(((2, 3, 1, 4),), Attributes((Dim("batch"), 3, 5, 4))),
+    "two axes": Case(((2, 1, 3, 1),), Attributes((Dim("batch"), 2, 3, 3))),
+    "nothing": Case(((2, 3),), Attributes((Dim("batch"), 3))),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied, or multiplied by 1
+MUTATIONS: dict[str, Any] = {"shape": (Dim("batch"), 3, 1, 4)}
+GAPS = {"keras: to a height or width that is known only when the net runs": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("columns",), "keras": ("two axes",)}

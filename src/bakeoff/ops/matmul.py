@@ -1,0 +1,82 @@
+"""matmul: products of matrices, which lie along the last two axes; the other axes broadcast.
+
+Shape    x (..., M, K), y (..., K, N)  ->  z (..., M, N)
+
+Laws     linear in each; (x y)^T = y^T x^T; axes before the last two are so many products side by side
+
+Traps    order   a transposed factor costs nothing: the letters of einsum follow the order in which axes lie (Keras);
+                 torch's matmul reads strides
+         vectors rank 1 is refused: numpy.matmul adds an axis and takes it away again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._broadcast import broadcast
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._letters import LETTERS, lain
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, y: Shape) -> Shape:
+    if min(len(x), len(y)) < 2 or x[-1] != y[-2]:
+        raise UnsupportedError(f"matmul: {x} and {y} don't fit; expected (..., M, K) and (..., K, N)")
+    return (*broadcast((x[:-2], y[:-2]), "matmul"), x[-2], y[-1])
+
+
+def truth(_: Mode, a: Attributes, x: Array, y: Array) -> Array:
+    return np.asarray(x @ y)
+
+
+def _plain(scope: Scope) -> list[Any]:
+    return [scope.arranged(index, tuple(range(len(shape)))) for index, shape in enumerate(scope.shapes)]
+
+
+def _result(scope: Scope, z: Any) -> Any:
+    return scope.laid(z, tuple(range(max(map(len, scope.shapes)))))
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
+    return _result(scope, scope.lib.matmul(*_plain(scope)))
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
+    rank = len(scope.shapes[0])
+    lie_plain = all(order == tuple(range(len(order))) for order in scope.orders)
+    if lie_plain or scope.shapes[0][:-2] != scope.shapes[1][:-2]:
+        return _result(scope, scope.lib.ops.matmul(*_plain(scope)))
+    letters = LETTERS[: rank - 2]
+    left, right = lain(f"{letters}mk", scope.orders[0]), lain(f"{letters}kn", scope.orders[1])
+    order = scope.orders[0]  # that of x, with N where K was
+    z = scope.lib.ops.einsum(f"{left},{right}->{lain(f'{letters}mn', order)}", x, y)
+    return scope.laid(z, order)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
+    return _result(scope, scope.emit("MatMul", _plain(scope)))
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "heads of tokens": Case(((2, 3, 4, 5), (2, 3, 5, 6)), Attributes()),
+    "one matrix for all": Case(((2, 4, 5), (1, 5, 3)), Attributes()),
+    "batches of matrices": Case(((2, 4, 5), (2, 5, 3)), Attributes()),
+}
+TOLERANCE = {dtype: rounding(5, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {}
+GAPS = {"vectors of rank 1": "not yet: raises UnsupportedError; capture adds the axis"}
+SHOWN = {"order": ("heads of tokens",), "vectors": ("batches of matrices",)}

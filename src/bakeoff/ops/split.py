@@ -1,0 +1,79 @@
+"""split: one value cut into several along an axis.
+
+Shape    x  ->  y1, y2, ...; the sizes of their `axis` are `sizes`, which sum to x's
+
+Laws     concat puts them together again
+
+Traps    torch   split takes the sizes of the parts; a chunk's last part may be smaller, and there may be fewer of them
+         keras   split takes the places of the cuts, or a number of equal parts
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`sizes` of the parts along `axis`, which counts canonically."""
+
+    sizes: tuple[int, ...]
+    axis: int = -1
+
+    @property
+    def cuts(self) -> list[int]:
+        """Where the parts begin, but for the first."""
+        return list(accumulate(self.sizes))[:-1]
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> tuple[Shape, ...]:
+    axis = a.axis % len(x)
+    if sum(a.sizes) != x[axis]:
+        raise UnsupportedError(f"split: parts of {a.sizes} don't make up axis {axis} of {x}")
+    return tuple((*x[:axis], size, *x[axis + 1 :]) for size in a.sizes)
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> tuple[Array, ...]:
+    return tuple(np.split(x, a.cuts, a.axis))
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    parts = x.split(a.sizes, dim=scope.axis(a.axis))
+    return tuple(parts[index] for index in range(len(a.sizes)))
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if len(a.sizes) == 1:
+        return (x,)
+    equal = len(set(a.sizes)) == 1
+    return tuple(scope.lib.ops.split(x, len(a.sizes) if equal else a.cuts, axis=scope.axis(a.axis)))
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    sizes = scope.constant(np.array(a.sizes, np.int64))
+    return scope.emit_many("Split", [x, sizes], len(a.sizes), axis=scope.axis(a.axis))
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "queries, keys and values": Case(((2, 3, 12),), Attributes((4, 4, 4))),
+    "uneven channels of a picture": Case(((2, 3, 6, 6),), Attributes((1, 3, 2))),
+    "a class token and the rest": Case(((2, 5, 4),), Attributes((1, 4), 1)),
+    "one part": Case(((2, 3),), Attributes((3,))),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
+MUTATIONS: dict[str, Any] = {"sizes": (2, 3, 1), "axis": 2}
+GAPS = {"parts of a size that is known only when the net runs": "not yet: raises UnsupportedError"}
+SHOWN = {"torch": ("uneven channels of a picture",), "keras": ("uneven channels of a picture",)}

@@ -1,0 +1,59 @@
+"""transpose: the axes in another order.
+
+Shape    x  ->  y, axis i of y being axis `axes[i]` of x
+
+Laws     transposing by the inverse order gives x back; the numbers and their count stay
+
+Traps    cost    none runs here: the builder renames axes, and moves memory only where an operator asks for an order.
+                 A picture's (N, C, H, W) in torch and (N, H, W, C) in Keras are one value
+         onnx    Transpose copies; ONNX Runtime takes some out again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axes` names each axis once."""
+
+    axes: tuple[int, ...]
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    if sorted(a.axes) != list(range(len(x))):
+        raise UnsupportedError(f"transpose: {a.axes} is no order of the axes of {x}")
+    return tuple(x[axis] for axis in a.axes)
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return x.transpose(a.axes)
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.laid(x, tuple(a.axes.index(axis) for axis in scope.orders[0]))
+
+
+to_keras = to_onnx = to_torch
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "tokens and features": Case(((2, 3, 4),), Attributes((0, 2, 1))),
+    "a picture, channels first": Case(((2, 3, 4, 5),), Attributes((0, 3, 1, 2))),
+    "windows": Case(((2, 3, 2, 3, 2, 5),), Attributes((0, 1, 3, 2, 4, 5))),
+    "the batch moves": Case(((2, 3, 4),), Attributes((1, 0, 2))),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # moved
+MUTATIONS: dict[str, Any] = {"axes": (0, 1, 2)}
+GAPS: dict[str, str] = {}
+SHOWN = {"cost": ("a picture, channels first",), "onnx": ("windows",)}
