@@ -12,7 +12,7 @@ PICTURE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
 Raising = Callable[[Call], Any]
 
 
-def unary(op: str, argument: str = "self", **attributes: str) -> Raising:
+def torch_unary(op: str, argument: str = "self", **attributes: str) -> Raising:
     """A page of one value: {attribute: the argument of torch that gives it}."""
 
     def from_torch(call: Call) -> Any:
@@ -22,14 +22,14 @@ def unary(op: str, argument: str = "self", **attributes: str) -> Raising:
     return from_torch
 
 
-def affine(call: Call, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
+def torch_affine(call: Call, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
     """x * scale + shift; nothing where that is x."""
     if (scale, shift) == (1, 0):
         return x
     return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
 
 
-def merged(call: Call, op: str, x: Any, y: Any) -> Any:
+def torch_merged(call: Call, op: str, x: Any, y: Any) -> Any:
     """An elementwise page of two values."""
     first, second = call.aligned(x, y)
     order = first.order if first.rank >= second.rank else second.order
@@ -63,7 +63,7 @@ def symmetric(given: Any) -> tuple[int, int, int, int]:
     return height, height, width, width
 
 
-def reduced(x: Any, axes: Any, keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def reductions(x: Any, axes: Any, keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Canonical axes of a reduction over torch's axes (None or []: all), and the order of what is left."""
     chosen = sorted({axis % x.rank for axis in axes}) if axes else list(range(x.rank))
     canonical = tuple(sorted(x.order[axis] for axis in chosen))

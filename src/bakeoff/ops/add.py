@@ -19,8 +19,9 @@ from typing import Any
 
 from bakeoff.ops._broadcast import broadcast, mergeable
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._raise import affine, merged
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -58,14 +59,45 @@ def from_torch(call: Call) -> Any:
     x, y, alpha = call["self"], call["other"], call.number(call.get("alpha", 1)) or 1
     c = call.number(y)
     if c is not None:
-        return affine(call, x, shift=alpha * c)
+        return torch_affine(call, x, shift=alpha * c)
     c = call.number(x)
     if c is not None:
-        return affine(call, y, scale=alpha, shift=c)
-    return merged(call, "add", x, affine(call, y, scale=alpha))
+        return torch_affine(call, y, scale=alpha, shift=c)
+    return torch_merged(call, "add", x, torch_affine(call, y, scale=alpha))
 
 
 FROM_TORCH = {"aten.add": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return keras_merged(call, "add")
+
+
+def from_average(call: LayerCall) -> Any:
+    return keras_affine(call, keras_merged(call, "add"), scale=1 / len(call.inputs))
+
+
+def from_operation(call: LayerCall) -> Any:
+    """x + y of keras.ops: a number is a shift."""
+    left, right = call.operands
+    for x, number in ((left, call.number(right)), (right, call.number(left))):
+        if number is not None:
+            return keras_affine(call, call.value(x), shift=number)
+    return keras_pairwise(call, "add")
+
+
+def from_scaled(call: LayerCall) -> Any:
+    """InceptionResNetV2's own layer: x + scale * y."""
+    x, y = call.inputs
+    return call.emit("add", {}, x, keras_affine(call, y, scale=call.layer.scale))
+
+
+FROM_KERAS = {
+    "layers.Add": from_keras,
+    "layers.Average": from_average,
+    "layers.CustomScaleLayer": from_scaled,
+    "ops.Add": from_operation,
+}
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),

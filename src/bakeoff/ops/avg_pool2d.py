@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
-from bakeoff.ops._raise import PICTURE, affine, pair, reaching, symmetric
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric, torch_affine
 from bakeoff.ops._window import Pad, explicit, output, windows
 from bakeoff.schemas import Array
 
@@ -99,11 +99,24 @@ def from_torch(call: Call) -> Any:
         return y
     if any(pads) and not counted:
         raise call.refuse("divisor_override with padding that doesn't count")
-    return affine(call, y, scale=window[0] * window[1] / divisor)
+    return torch_affine(call, y, scale=window[0] * window[1] / divisor)
 
 
 FROM_TORCH = {"aten.avg_pool2d": from_torch}
 
+
+def from_keras(call: LayerCall) -> Any:
+    layer = call.layer
+    attributes = {
+        "window": tuple(layer.pool_size),
+        "stride": tuple(layer.strides),
+        "pad": "same" if layer.padding == "same" else (0, 0, 0, 0),
+        "count_include_pad": False,
+    }
+    return call.emit("avg_pool2d", attributes, call.inputs[0])
+
+
+FROM_KERAS = {"layers.AveragePooling2D": from_keras}
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "padded like torch": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1), True)),

@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -39,13 +39,18 @@ FEATURES = dict.fromkeys(("scale", "offset", "mean", "variance"), "c")
 
 @dataclass(frozen=True)
 class Attributes:
-    """`momentum` weighs the new value, as in torch. Without `affine` there is neither scale nor offset."""
+    """`momentum` weighs the new value, as in torch. `affine`: scale and offset, one of the two, or neither."""
 
     epsilon: float = 1e-5
     momentum: float = 0.1
-    affine: bool = True
+    affine: bool | Literal["scale", "offset"] = True
     variance: Literal["unbiased", "biased"] = "unbiased"
     statistics: Literal["batch", "frozen"] = "batch"
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The slots that are learned."""
+        return ("scale", "offset") if self.affine is True else (self.affine,) if self.affine else ()
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
@@ -54,7 +59,7 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
     size = (fixed(x[-1], "batch_norm: the number of channels"),)
-    learned = {"scale": Slot(size), "offset": Slot(size)} if a.affine else {}
+    learned = {slot: Slot(size) for slot in a.learned}
     return {**learned, "mean": Slot(size, "state"), "variance": Slot(size, "state")}
 
 
@@ -76,7 +81,8 @@ def truth(
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axes), x.var(axes)
     y: Array = (x - mean) / np.sqrt(variance + np.asarray(a.epsilon, x.dtype))
-    return y if scale is None or offset is None else y * scale + offset
+    y = y if scale is None else y * scale
+    return y if offset is None else y + offset
 
 
 def update(mode: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array, **_: Array) -> dict[str, Array]:
@@ -103,7 +109,7 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     channels = scope.shapes[0][-1]
     rank = len(scope.shapes[0])
-    if a.variance == "unbiased" and a.statistics == "batch":
+    if a.variance == "unbiased" and a.statistics == "batch" and isinstance(a.affine, bool):
         kind = scope.lib.nn.BatchNorm2d if rank == 4 else scope.lib.nn.BatchNorm1d
         return scope.module(kind(channels, a.epsilon, a.momentum, a.affine), x)
     kind = scope.own.BatchNorm
@@ -116,8 +122,8 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     common = {
         "momentum": 1 - a.momentum,
         "epsilon": a.epsilon,
-        "center": a.affine,
-        "scale": a.affine,
+        "center": "offset" in a.learned,
+        "scale": "scale" in a.learned,
         "name": scope.name,
     }
     stock = scope.batch_norm == "stock"
@@ -131,8 +137,14 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     channels = fixed(scope.shapes[0][-1], "batch_norm: the number of channels")
-    scale = scope.parameter("scale", "c -> c") if a.affine else scope.constant(np.ones(channels, scope.dtype))
-    offset = scope.parameter("offset", "c -> c") if a.affine else scope.constant(np.zeros(channels, scope.dtype))
+    scale = (
+        scope.parameter("scale", "c -> c") if "scale" in a.learned else scope.constant(np.ones(channels, scope.dtype))
+    )
+    offset = (
+        scope.parameter("offset", "c -> c")
+        if "offset" in a.learned
+        else scope.constant(np.zeros(channels, scope.dtype))
+    )
     inputs = [x, scale, offset, scope.parameter("mean", "c -> c"), scope.parameter("variance", "c -> c")]
     return scope.emit("BatchNormalization", inputs, epsilon=a.epsilon)
 
@@ -153,6 +165,31 @@ def from_torch(call: Call) -> Any:
 
 FROM_TORCH = {"aten.batch_norm": from_torch}
 
+
+def from_keras(call: LayerCall) -> Any:
+    """Keras weighs the old value by its momentum, keeps the biased variance, and freezes by trainable=False alone."""
+    layer, x = call.layer, call.inputs[0]
+    axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+    if axis % x.rank != x.rank - 1:
+        raise call.refuse(f"it normalises axis {layer.axis}", "Only the last axis is known: channels last.")
+    if getattr(layer, "renorm", False):
+        raise call.refuse("batch renormalisation", "Build the layer with renorm=False.")
+    if getattr(layer, "synchronized", False):
+        call.note("synchronized=True: statistics are those of one device here")
+    both = {"scale": layer.gamma if layer.scale else None, "offset": layer.beta if layer.center else None}
+    learned = [slot for slot, variable in both.items() if variable is not None]
+    attributes = {
+        "epsilon": layer.epsilon,
+        "momentum": 1 - layer.momentum,
+        "affine": learned[0] if len(learned) == 1 else bool(learned),
+        "variance": "biased",
+        "statistics": "batch" if layer.trainable else "frozen",
+    }
+    slots = {**both, "mean": layer.moving_mean, "variance": layer.moving_variance}
+    return call.emit("batch_norm", attributes, x, parameters=slots)
+
+
+FROM_KERAS = {"layers.BatchNormalization": from_keras}
 CASES = {
     "predict": Case(((3, 4, 5, 6),), Attributes()),
     "train": Case(((3, 4, 5, 6),), Attributes(), train=True),
@@ -160,6 +197,8 @@ CASES = {
     "train, few cells": Case(((2, 1, 1, 4),), Attributes(momentum=0.5, epsilon=0.1), train=True),
     "train, frozen": Case(((3, 4, 5, 6),), Attributes(statistics="frozen"), train=True),
     "no scale, no offset": Case(((3, 2, 2, 4),), Attributes(affine=False), train=True),
+    "no scale, as Inception has it": Case(((3, 2, 2, 4),), Attributes(affine="offset"), train=True),
+    "no offset": Case(((3, 2, 2, 4),), Attributes(affine="scale", variance="biased"), train=True),
     "vectors": Case(((5, 4),), Attributes(), train=True),
 }
 # epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases

@@ -17,6 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -52,8 +54,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [scope.emit("Max", [x, zero]), low])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.celu": torch_unary("celu", alpha="alpha")}
+FROM_KERAS = {**keras_unary("celu", "ops.Celu", alpha="alpha"), **keras_fixed("celu", "activations.celu", alpha=1.0)}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7)),

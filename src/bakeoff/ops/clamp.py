@@ -18,7 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -59,8 +60,25 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Clip", [x, *bounds])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    bounds = {"low": call.get("min"), "high": call.get("max")}
+    found = {key: None if bound is None else call.number(bound) for key, bound in bounds.items()}
+    if any(found[key] is None and bound is not None for key, bound in bounds.items()):
+        raise call.refuse("bounds that are computed")
+    return call.emit("clamp", found, call["self"])
+
+
+FROM_TORCH = {f"aten.{name}": from_torch for name in ("clamp", "clip", "clamp_min", "clamp_max")}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("clamp", {"low": float(call.layer.x_min), "high": float(call.layer.x_max)}, call.inputs[0])
+
+
+FROM_KERAS = {
+    "ops.Clip": from_keras,
+    **keras_fixed("clamp", "activations.hard_tanh", "ops.HardTanh", low=-1.0, high=1.0),
+}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes(-0.3, 0.7)),
     "from below": Case(((3, 7),), Attributes(low=0.1)),

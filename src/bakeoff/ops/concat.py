@@ -18,7 +18,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import joined
 from bakeoff.schemas import Array
 
@@ -77,6 +77,13 @@ FROM_TORCH = {
     "aten.concatenate": from_torch,
     "aten.stack": from_stack,
 }
+
+
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("concat", {"axis": call.layer.axis % call.inputs[0].rank}, *call.inputs)
+
+
+FROM_KERAS = {"layers.Concatenate": from_keras, "ops.Concatenate": from_keras}
 CASES = {
     "channels": Case(((2, 3, 4, 5), (2, 3, 4, 2)), Attributes()),
     "rows": Case(((2, 3, 4, 5), (2, 1, 4, 5), (2, 2, 4, 5)), Attributes(1)),

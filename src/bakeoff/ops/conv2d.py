@@ -26,7 +26,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
 from bakeoff.schemas import Array
@@ -196,6 +196,45 @@ def from_torch(call: Call) -> Any:
 
 FROM_TORCH = {"aten.conv2d": from_torch}
 
+
+def from_keras(call: LayerCall) -> Any:
+    """Conv2D; and DepthwiseConv2D, whose kernel (h, w, C, m) counts its filters channel by channel, as groups do."""
+    layer, x = call.layer, call.inputs[0]
+    channels = fixed(x.shape[3], "conv2d: the number of channels")
+    multiplier = getattr(layer, "depth_multiplier", 0)
+    filters, groups = (channels * multiplier, channels) if multiplier else (layer.filters, layer.groups)
+    slots = {"kernel": layer.kernel, "bias": layer.bias if layer.use_bias else None}
+    return call.activated(call.emit("conv2d", _keras_attributes(layer, filters, groups), x, parameters=slots))
+
+
+def from_separable(call: LayerCall) -> Any:
+    """A depthwise convolution, and a 1 x 1 one that holds the bias."""
+    layer, x = call.layer, call.inputs[0]
+    channels = fixed(x.shape[3], "conv2d: the number of channels")
+    attributes = {**_keras_attributes(layer, channels * layer.depth_multiplier, channels), "bias": False}
+    x = call.emit("conv2d", attributes, x, parameters={"kernel": layer.depthwise_kernel}, suffix=".depthwise")
+    slots = {"kernel": layer.pointwise_kernel, "bias": layer.bias if layer.use_bias else None}
+    attributes = {"filters": layer.filters, "kernel": (1, 1), "bias": layer.use_bias}
+    return call.activated(call.emit("conv2d", attributes, x, parameters=slots, suffix=".pointwise"))
+
+
+def _keras_attributes(layer: Any, filters: int, groups: int) -> dict[str, Any]:
+    return {
+        "filters": filters,
+        "kernel": tuple(layer.kernel_size),
+        "stride": tuple(layer.strides),
+        "pad": "same" if layer.padding == "same" else (0, 0, 0, 0),
+        "dilation": tuple(layer.dilation_rate),
+        "groups": groups,
+        "bias": bool(layer.use_bias),
+    }
+
+
+FROM_KERAS = {
+    "layers.Conv2D": from_keras,
+    "layers.DepthwiseConv2D": from_keras,
+    "layers.SeparableConv2D": from_separable,
+}
 
 # 7. cases, tolerance, mutations, gaps --------------------------------------------------------------------------------
 

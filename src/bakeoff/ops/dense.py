@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -83,6 +83,15 @@ def from_torch(call: Call) -> Any:
 
 FROM_TORCH = {"aten.linear": from_torch}
 
+
+def from_keras(call: LayerCall) -> Any:
+    layer = call.layer
+    slots = {"kernel": layer.kernel, "bias": layer.bias if layer.use_bias else None}
+    attributes = {"units": layer.units, "bias": bool(layer.use_bias)}
+    return call.activated(call.emit("dense", attributes, call.inputs[0], parameters=slots))
+
+
+FROM_KERAS = {"layers.Dense": from_keras}
 CASES = {
     "the usual": Case(((3, 7),), Attributes(4)),
     "no bias": Case(((3, 7),), Attributes(4, bias=False)),

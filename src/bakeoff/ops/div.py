@@ -15,7 +15,9 @@ from typing import Any
 
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._raise_keras import keras_affine, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -47,8 +49,34 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
     return scope.emit("Div", [x, other])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, y = call["self"], call["other"]
+    if call.get("rounding_mode"):
+        raise call.refuse(f"rounding mode {call['rounding_mode']}")
+    c = call.number(y)
+    if c is not None:
+        return torch_affine(call, x, scale=1 / c)
+    c = call.number(x)
+    if c is not None:
+        return torch_affine(call, call.emit("reciprocal", {}, y), scale=c)
+    return torch_merged(call, "div", x, y)
+
+
+FROM_TORCH = {"aten.div": from_torch, "aten.divide": from_torch, "aten.true_divide": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """x / y of keras.ops: a number is a scale."""
+    left, right = call.operands
+    by, over = call.number(right), call.number(left)
+    if by is not None:
+        return keras_affine(call, call.value(left), scale=1 / by)
+    if over is not None:
+        return keras_affine(call, call.emit("reciprocal", {}, call.value(right)), scale=over)
+    return keras_pairwise(call, "div")
+
+
+FROM_KERAS = {"ops.Divide": from_keras, "ops.TrueDivide": from_keras}
 CASES = {
     "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes(), positive=True),
     "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes(), positive=True),

@@ -1,7 +1,8 @@
 """dropout: in training each value is dropped with the probability `rate`, and the others are scaled up.
 
 Shape    x  ->  y of the same shape
-         train     y = mask x / (1 - rate), mask 1 with probability 1 - rate, else 0; drawn for each value
+         train     y = mask x / (1 - rate), mask 1 with probability 1 - rate, else 0; drawn for each value,
+                   or once for all values along the axes `shared`
          predict   y = x
          Srivastava et al., 2014, in its inverted form
 
@@ -20,7 +21,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -29,7 +30,10 @@ RANDOM = True  # in training, unless the rate is 0
 
 @dataclass(frozen=True)
 class Attributes:
+    """`shared`: canonical axes along which a value is dropped as a whole; (1, 2) drops whole channels of a picture."""
+
     rate: float = 0.5
+    shared: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
@@ -40,9 +44,9 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
     return x
 
 
-def mask_shape(x: tuple[int, ...]) -> tuple[int, ...]:
-    """One draw for each value."""
-    return x
+def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:
+    """One draw for each value, but for the shared axes."""
+    return tuple(1 if a is not None and axis in a.shared else size for axis, size in enumerate(x))
 
 
 def truth(mode: Mode, a: Attributes, x: Array) -> Array:
@@ -50,16 +54,23 @@ def truth(mode: Mode, a: Attributes, x: Array) -> Array:
         return x
     if mode.mask is None:
         raise UnsupportedError("dropout: the truth of a training pass needs Mode(mask=...)")
-    y: Array = x * mode.mask(mask_shape(x.shape), 1 - a.rate).astype(x.dtype) / (1 - a.rate)
+    y: Array = x * mode.mask(mask_shape(x.shape, a), 1 - a.rate).astype(x.dtype) / (1 - a.rate)
     return y
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Dropout(a.rate), x, suffix="")
+    if not a.shared:
+        return scope.helper(scope.lib.nn.Dropout(a.rate), x, suffix="")
+    shared = tuple(sorted(scope.axis(axis) for axis in a.shared))
+    if len(scope.shapes[0]) == 4 and shared == (2, 3):
+        return scope.helper(scope.lib.nn.Dropout2d(a.rate), x, suffix="")
+    return scope.helper(scope.own.SharedDropout(a.rate, shared), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Dropout(a.rate, name=scope.name), x, suffix="")
+    shared = {scope.axis(axis) for axis in a.shared}
+    noise = tuple(1 if axis in shared else None for axis in range(len(x.shape))) if shared else None
+    return scope.helper(scope.lib.layers.Dropout(a.rate, noise_shape=noise, name=scope.name), x, suffix="")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -73,10 +84,37 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.dropout": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """Dropout; one draw for a picture is drop_path."""
+    rate, shape = float(call.layer.rate), call.inputs[0].shape
+    rank, noise = len(shape), getattr(call.layer, "noise_shape", None) or (None,) * len(shape)
+    shared = tuple(axis for axis, size in enumerate(noise) if size == 1 and shape[axis] != 1)
+    if 0 in shared or any(size not in (None, 1, own) for size, own in zip(noise, shape, strict=True)):
+        raise call.refuse(f"noise_shape={noise}", "Only None and 1 are known, and None for the batch.")
+    if rank > 1 and shared == tuple(range(1, rank)):
+        return call.emit("drop_path", {"rate": rate}, call.inputs[0])
+    return call.emit("dropout", {"rate": rate, "shared": shared}, call.inputs[0])
+
+
+def from_spatial(call: LayerCall) -> Any:
+    """SpatialDropout1D and 2D drop whole channels."""
+    shared = tuple(range(1, call.inputs[0].rank - 1))
+    return call.emit("dropout", {"rate": float(call.layer.rate), "shared": shared}, call.inputs[0])
+
+
+FROM_KERAS = {
+    "layers.Dropout": from_keras,
+    "layers.SpatialDropout1D": from_spatial,
+    "layers.SpatialDropout2D": from_spatial,
+}
 CASES = {
     "predict": Case(((2, 3, 4, 5),), Attributes(0.2)),
     "train, rate 0": Case(((3, 7),), Attributes(0.0), train=True),
     "train": Case(((40, 50),), Attributes(0.2), train=True),
+    "train, whole channels": Case(((40, 2, 3, 20),), Attributes(0.2, (1, 2)), train=True),
+    "train, whole rows": Case(((40, 5, 3, 4),), Attributes(0.2, (2, 3)), train=True),
 }
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"rate": 0.3}

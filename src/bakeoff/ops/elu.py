@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -52,8 +53,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [scope.emit("Max", [x, zero]), scope.emit("Mul", [below, alpha])])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    if call.number(call["scale"]) != 1 or call.number(call["input_scale"]) != 1:
+        raise call.refuse("a scale other than 1")
+    return call.emit("elu", {"alpha": call.number(call["alpha"])}, call["self"])
+
+
+FROM_TORCH = {"aten.elu": from_torch}
+FROM_KERAS = {
+    **keras_unary("elu", "layers.ELU", "ops.Elu", alpha="alpha"),
+    **keras_fixed("elu", "activations.elu", alpha=1.0),
+}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7)),

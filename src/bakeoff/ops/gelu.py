@@ -21,7 +21,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -66,6 +67,13 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.gelu": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("gelu", {"form": "tanh" if call.layer.approximate else "exact"}, call.inputs[0])
+
+
+FROM_KERAS = {**keras_fixed("gelu", "activations.gelu"), "ops.Gelu": from_keras}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, tanh": Case(((3, 7),), Attributes("tanh")),

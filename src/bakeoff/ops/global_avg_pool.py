@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
-from bakeoff.ops._raise import PICTURE, reduced
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE, reductions
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -63,7 +63,7 @@ def from_adaptive(call: Call) -> Any:
 
 def from_mean(call: Call) -> Any:
     x = call.value(call["self"])
-    axes, order = reduced(x, call.get("dim"), bool(call.get("keepdim")))
+    axes, order = reductions(x, call.get("dim"), bool(call.get("keepdim")))
     keepdims = bool(call.get("keepdim"))
     if x.order == PICTURE and axes == (1, 2):
         return call.emit("global_avg_pool", {"keepdims": keepdims}, x, order=order)
@@ -71,6 +71,13 @@ def from_mean(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.adaptive_avg_pool2d": from_adaptive, "aten.mean": from_mean}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("global_avg_pool", {"keepdims": bool(call.layer.keepdims)}, call.inputs[0])
+
+
+FROM_KERAS = {"layers.GlobalAveragePooling2D": from_keras}
 CASES = {
     "to vectors": Case(((2, 3, 4, 5),), Attributes()),
     "to one cell": Case(((2, 3, 4, 5),), Attributes(keepdims=True)),

@@ -17,7 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
-from bakeoff.ops._raise import unary
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -52,7 +53,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Div", [scope.emit("Clip", [scope.emit("Add", [x, three]), low, six]), six])
 
 
-FROM_TORCH = {"aten.hardsigmoid": unary("hard_sigmoid")}
+FROM_TORCH = {"aten.hardsigmoid": torch_unary("hard_sigmoid")}
+FROM_KERAS = keras_unary("hard_sigmoid", "activations.hard_sigmoid", "ops.HardSigmoid")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),

@@ -18,7 +18,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
-from bakeoff.ops._raise import unary
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -50,7 +51,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("HardSwish", [x])
 
 
-FROM_TORCH = {"aten.hardswish": unary("hardswish")}
+FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
+FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),

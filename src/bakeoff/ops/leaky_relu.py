@@ -17,6 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -52,8 +54,11 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("PRelu", [x, slope])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.leaky_relu": torch_unary("leaky_relu", slope="negative_slope")}
+FROM_KERAS = {
+    **keras_unary("leaky_relu", "layers.LeakyReLU", "ops.LeakyRelu", slope="negative_slope"),
+    **keras_fixed("leaky_relu", "activations.leaky_relu", slope=0.2),
+}
 CASES = {
     "pictures, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
     "vectors, torch's slope": Case(((3, 7),), Attributes()),

@@ -16,6 +16,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -46,8 +48,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Log", [x])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.log": torch_unary("log")}
+FROM_KERAS = keras_unary("log", "ops.Log")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -51,8 +52,24 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("LogSoftmax", [x], axis=scope.axis(a.axis))
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    return call.emit("log_softmax", {"axis": x.order[call["dim"]]}, x)
+
+
+FROM_TORCH = {"aten.log_softmax": from_torch, "aten._log_softmax": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if len(call.inputs) > 1 or not isinstance(call.layer.axis, int):
+        raise call.refuse(f"axis={call.layer.axis}, or a mask", "Only one axis is known, without a mask.")
+    return call.emit("log_softmax", {"axis": call.layer.axis % call.inputs[0].rank}, call.inputs[0])
+
+
+FROM_KERAS = {
+    **keras_fixed("log_softmax", "activations.log_softmax", axis=-1),
+    "ops.LogSoftmax": from_keras,
+}
 CASES = {
     "classes": Case(((3, 7),), Attributes()),
     "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
 from bakeoff.ops._window import Pad, explicit, output, torch_same, windows
 from bakeoff.schemas import Array
@@ -90,6 +90,18 @@ def from_torch(call: Call) -> Any:
 
 FROM_TORCH = {"aten.max_pool2d": from_torch, "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None)}
 
+
+def from_keras(call: LayerCall) -> Any:
+    layer = call.layer
+    attributes = {
+        "window": tuple(layer.pool_size),
+        "stride": tuple(layer.strides),
+        "pad": "same" if layer.padding == "same" else (0, 0, 0, 0),
+    }
+    return call.emit("max_pool2d", attributes, call.inputs[0])
+
+
+FROM_KERAS = {"layers.MaxPooling2D": from_keras}
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "the ResNet stem, on an odd size": Case(((1, 7, 5, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1))),

@@ -17,7 +17,9 @@ import numpy as np
 
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import torch_merged
+from bakeoff.ops._raise_keras import keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -49,8 +51,22 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
     return scope.emit("Max", [x, other])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    return torch_merged(call, "maximum", call["self"], call["other"])
+
+
+FROM_TORCH = {"aten.maximum": from_torch, "aten.fmax": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return keras_merged(call, "maximum")
+
+
+def from_operation(call: LayerCall) -> Any:
+    return keras_pairwise(call, "maximum")
+
+
+FROM_KERAS = {"layers.Maximum": from_keras, "ops.Maximum": from_operation}
 CASES = {
     "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),

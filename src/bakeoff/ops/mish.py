@@ -17,6 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -48,8 +50,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Mul", [x, scope.emit("Tanh", [scope.emit("Softplus", [x])])])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.mish": torch_unary("mish")}
+FROM_KERAS = keras_unary("mish", "activations.mish", "ops.Mish")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=8.0),

@@ -20,8 +20,9 @@ from typing import Any
 
 from bakeoff.ops._broadcast import broadcast, mergeable
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._raise import affine, merged
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -60,11 +61,32 @@ def from_torch(call: Call) -> Any:
     for value, other in ((x, y), (y, x)):
         c = call.number(other)
         if c is not None:
-            return affine(call, value, scale=c)
-    return merged(call, "mul", x, y)
+            return torch_affine(call, value, scale=c)
+    return torch_merged(call, "mul", x, y)
 
 
 FROM_TORCH = {"aten.mul": from_torch, "aten.multiply": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return keras_merged(call, "mul")
+
+
+def from_operation(call: LayerCall) -> Any:
+    """x * y of keras.ops: a number is a scale."""
+    left, right = call.operands
+    for x, number in ((left, call.number(right)), (right, call.number(left))):
+        if number is not None:
+            return keras_affine(call, call.value(x), scale=number)
+    return keras_pairwise(call, "mul")
+
+
+def from_layer_scale(call: LayerCall) -> Any:
+    """ConvNeXt's own layer: a learned factor for each channel."""
+    return call.emit("mul", {}, call.inputs[0], call.value(call.layer.gamma))
+
+
+FROM_KERAS = {"layers.Multiply": from_keras, "layers.LayerScale": from_layer_scale, "ops.Multiply": from_operation}
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),

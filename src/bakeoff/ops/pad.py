@@ -18,7 +18,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import PICTURE
 from bakeoff.schemas import Array
 
@@ -84,6 +84,14 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.pad": from_torch, "aten.constant_pad_nd": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    (top, bottom), (left, right) = call.layer.padding
+    return call.emit("pad", {"pad": (top, bottom, left, right)}, call.inputs[0])
+
+
+FROM_KERAS = {"layers.ZeroPadding2D": from_keras}
 CASES = {
     "zeros": Case(((2, 3, 4, 5),), Attributes((1, 1, 1, 1))),
     "another value, uneven": Case(((2, 3, 4, 5),), Attributes((0, 1, 2, 0), -1.5)),

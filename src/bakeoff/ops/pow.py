@@ -20,7 +20,8 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_merged
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -61,7 +62,19 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:
     return scope.emit("Pow", [x, exponent])
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, exponent = call["self"], call.number(call["exponent"])
+    if call.number(x) is not None:
+        raise call.refuse("a number to the power of a value")
+    if exponent is None:
+        return torch_merged(call, "pow", x, call["exponent"])
+    named = {2.0: "square", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}.get(float(exponent))
+    if exponent == 1:
+        return x
+    return call.emit(named, {}, x) if named else call.emit("pow", {"exponent": float(exponent)}, x)
+
+
+FROM_TORCH = {"aten.pow": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "squares of pictures": Case(((2, 3, 4, 5),), Attributes()),

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import reductions, torch_merged
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -54,7 +55,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return laid(scope, a.axes, a.keepdims, y)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    if "other" in call.overload:
+        return torch_merged(call, "minimum", call["self"], call["other"])
+    x = call.value(call["self"])
+    keepdims, dim = bool(call.get("keepdim")), call.get("dim")
+    axes, order = reductions(x, [dim] if isinstance(dim, int) else dim, keepdims)
+    y = call.emit("reduce_min", {"axes": axes, "keepdims": keepdims}, x, order=order)
+    return (y, None) if len(call.shapes) == 2 else y
+
+
+FROM_TORCH = {"aten.min": from_torch, "aten.amin": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),

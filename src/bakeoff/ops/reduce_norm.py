@@ -21,7 +21,8 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._norm import keras_norm
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import reductions
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -76,7 +77,15 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return laid(scope, a.axes, a.keepdims, scope.emit("Pow", [total, root]))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    keepdims, p = bool(call.get("keepdim")), call.number(call.get("ord", call.get("p", 2)))
+    axes, order = reductions(x, call.get("dim"), keepdims)
+    attributes = {"axes": axes, "keepdims": keepdims, "p": 2.0 if p is None else float(p)}
+    return call.emit("reduce_norm", attributes, x, order=order)
+
+
+FROM_TORCH = {"aten.norm": from_torch, "aten.linalg_vector_norm": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),

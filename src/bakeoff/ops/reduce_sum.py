@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import reductions
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -53,7 +54,14 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return laid(scope, a.axes, a.keepdims, y)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    keepdims = bool(call.get("keepdim"))
+    axes, order = reductions(x, call.get("dim"), keepdims)
+    return call.emit("reduce_sum", {"axes": axes, "keepdims": keepdims}, x, order=order)
+
+
+FROM_TORCH = {"aten.sum": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),

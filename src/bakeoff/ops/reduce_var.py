@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import reductions
 from bakeoff.ops._reduction import cells, laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -71,7 +72,20 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return laid(scope, a.axes, a.keepdims, y)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    keepdims = bool(call.get("keepdim"))
+    axes, order = reductions(x, call.get("dim"), keepdims)
+    given = call.get("correction", 1) if "correction" in call.overload else int(bool(call.get("unbiased", True)))
+    correction = 1 if given is None else int(call.number(given) or 0)
+    y = call.emit("reduce_var", {"axes": axes, "keepdims": keepdims, "correction": correction}, x, order=order)
+    y = call.emit("sqrt", {}, y) if "std" in call.name else y
+    if not call.name.endswith("_mean"):
+        return y
+    return y, call.emit("reduce_mean", {"axes": axes, "keepdims": keepdims}, x, order=order)
+
+
+FROM_TORCH = {f"aten.{name}": from_torch for name in ("var", "std", "var_mean", "std_mean")}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),

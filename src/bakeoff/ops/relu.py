@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
-from bakeoff.ops._raise import unary
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -47,7 +48,29 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Relu", [x])
 
 
-FROM_TORCH = {"aten.relu": unary("relu")}
+FROM_TORCH = {"aten.relu": torch_unary("relu")}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """ReLU with a largest value, or a slope below 0: other pages say those."""
+    layer, x = call.layer, call.inputs[0]
+    high, slope, threshold = layer.max_value, float(layer.negative_slope or 0), float(layer.threshold or 0)
+    if threshold or (high is not None and slope):
+        raise call.refuse(
+            f"max_value={high}, negative_slope={slope}, threshold={threshold}", "Only one of the first two is known."
+        )
+    if slope:
+        return call.emit("leaky_relu", {"slope": slope}, x)
+    if high is None:
+        return call.emit("relu", {}, x)
+    return call.emit("relu6", {}, x) if high == 6 else call.emit("clamp", {"low": 0.0, "high": float(high)}, x)
+
+
+FROM_KERAS = {
+    **keras_unary("relu", "activations.relu", "ops.Relu"),
+    "layers.ReLU": from_keras,
+    "ops.ReLU": from_keras,  # keras.activations.relu with settings
+}
 CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
 MUTATIONS: dict[str, Any] = {}

@@ -17,7 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._raise import unary
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -56,7 +57,8 @@ def from_hardtanh(call: Call) -> Any:
     return call.emit("relu6", {}, call["self"])
 
 
-FROM_TORCH = {"aten.relu6": unary("relu6"), "aten.hardtanh": from_hardtanh}
+FROM_TORCH = {"aten.relu6": torch_unary("relu6"), "aten.hardtanh": from_hardtanh}
+FROM_KERAS = keras_unary("relu6", "activations.relu6", "ops.Relu6")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),

@@ -16,7 +16,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
-from bakeoff.ops._raise import unary
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -49,7 +50,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Sigmoid", [x])
 
 
-FROM_TORCH = {"aten.sigmoid": unary("sigmoid")}
+FROM_TORCH = {"aten.sigmoid": torch_unary("sigmoid")}
+FROM_KERAS = keras_unary("sigmoid", "activations.sigmoid", "ops.Sigmoid")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -59,6 +60,19 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.softmax": from_torch, "aten._softmax": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if len(call.inputs) > 1 or not isinstance(call.layer.axis, int):
+        raise call.refuse(f"axis={call.layer.axis}, or a mask", "Only one axis is known, without a mask.")
+    return call.emit("softmax", {"axis": call.layer.axis % call.inputs[0].rank}, call.inputs[0])
+
+
+FROM_KERAS = {
+    **keras_fixed("softmax", "activations.softmax", axis=-1),
+    "layers.Softmax": from_keras,
+    "ops.Softmax": from_keras,
+}
 CASES = {
     "classes": Case(((3, 7),), Attributes()),
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),

@@ -17,6 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -63,8 +65,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Where", [above, x, y])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.softplus": torch_unary("softplus", beta="beta", threshold="threshold")}
+FROM_KERAS = keras_unary("softplus", "activations.softplus", "ops.Softplus")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, beta 2": Case(((3, 7),), Attributes(2.0), scale=8.0),

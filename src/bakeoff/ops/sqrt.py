@@ -17,6 +17,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_unary
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -47,8 +49,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Sqrt", [x])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_TORCH = {"aten.sqrt": torch_unary("sqrt")}
+FROM_KERAS = keras_unary("sqrt", "ops.Sqrt")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),

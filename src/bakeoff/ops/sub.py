@@ -15,7 +15,9 @@ from typing import Any
 
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -47,8 +49,40 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
     return scope.emit("Sub", [x, other])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, y, alpha = call["self"], call["other"], call.number(call.get("alpha", 1)) or 1
+    if call.name == "aten.rsub":
+        x, y = y, x
+        if alpha != 1:
+            raise call.refuse(f"alpha {alpha} (only 1)")
+    c = call.number(y)
+    if c is not None:
+        return torch_affine(call, x, shift=-alpha * c)
+    c = call.number(x)
+    if c is not None:
+        return torch_affine(call, y, scale=-alpha, shift=c)
+    return torch_merged(call, "sub", x, torch_affine(call, y, scale=alpha))
+
+
+FROM_TORCH = {"aten.sub": from_torch, "aten.subtract": from_torch, "aten.rsub": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return keras_merged(call, "sub")
+
+
+def from_operation(call: LayerCall) -> Any:
+    """x - y of keras.ops: a number is a shift."""
+    left, right = call.operands
+    less, start = call.number(right), call.number(left)
+    if less is not None:
+        return keras_affine(call, call.value(left), shift=-less)
+    if start is not None:
+        return keras_affine(call, call.value(right), scale=-1, shift=start)
+    return keras_pairwise(call, "sub")
+
+
+FROM_KERAS = {"layers.Subtract": from_keras, "ops.Subtract": from_operation}
 CASES = {
     "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),

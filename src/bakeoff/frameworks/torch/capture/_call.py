@@ -49,6 +49,10 @@ class Call:
         return self.shapes[0]
 
     @property
+    def epsilon(self) -> float:
+        return float(torch.finfo(self.dtype).eps)
+
+    @property
     def dtype(self) -> torch.dtype:
         """Of the result."""
         meta = self.node.meta["val"]
@@ -75,6 +79,15 @@ class Call:
             return value.tensor.item()  # type: ignore[no-any-return]
         return None
 
+    def array(self, value: Any) -> Any:
+        if not isinstance(value, Known):
+            return None
+        tensor = value.tensor.detach().cpu()
+        return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
+
+    def known(self, array: Any) -> Known:
+        return Known(torch.from_numpy(array), tuple(array.shape))
+
     def value(self, value: Any) -> Value:
         if isinstance(value, Noise):
             raise self.refuse("random numbers that no known pattern explains")
@@ -89,6 +102,9 @@ class Call:
     def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Value:
         """torch's view."""
         return self.builder.reshaped(self.value(value), tuple(sizes), self.path)
+
+    def expanded(self, value: Any, sizes: tuple[int, ...]) -> Value:
+        return self.builder.expanded(self.value(value), tuple(sizes), self.path)
 
     def aligned(self, *values: Any) -> list[Value]:
         if any(isinstance(value, Noise) for value in values):
@@ -136,6 +152,10 @@ class Call:
         wanted = inverse((*rest, *axes))
         return self.builder.arranged(found, wanted, self.path)
 
+    def channels_last(self, value: Any) -> Value:
+        found = self.value(value)
+        return self.arranged(found, (0, found.rank - 1, *range(1, found.rank - 1)))
+
     def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Ref:
         return self.slot(self[argument], argument, order)
 
@@ -154,6 +174,9 @@ class Call:
             if path is not None:
                 return path
         return self.arranged(given, order).ref
+
+    def stored(self, slot: str, array: Any) -> str:
+        return self.builder.stored(array, self._place(""), slot)
 
     def emit(
         self,
