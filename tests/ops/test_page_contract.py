@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bakeoff import ops
+from bakeoff.errors import UnsupportedError
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
@@ -82,7 +83,12 @@ def test_symbolic_shapes_agree_with_the_truth(op: str, name: str) -> None:
     if len(first) != 4 or any(shape[1:3] != first[1:3] for shape in case.inputs):
         pytest.skip("no picture, or pictures of several sizes")
     free = [(Dim("batch"), Dim("height"), Dim("width"), shape[3]) for shape in case.inputs]
-    symbolic = shape_of(op, case.attributes, free)
+    try:
+        symbolic = shape_of(op, case.attributes, free)
+    except UnsupportedError as error:
+        if "needs a fixed size" not in str(error):
+            raise
+        pytest.skip(str(error))
     for n, h, w in [(1, 9, 9), (2, 10, 13), (3, 16, 11)]:
         inputs = inputs_of(replace(case, inputs=tuple((n, h, w, shape[3]) for shape in case.inputs)), "float64")
         assert value(op, case, "float64", inputs).shape == tuple(at(s, batch=n, height=h, width=w) for s in symbolic)

@@ -1,15 +1,16 @@
 """layer_norm: shift and scale the features of each place to mean 0 and variance 1, then by learned scale and offset.
 
-Shape    x (..., C), scale, offset (C,)  ->  y (..., C)
+Shape    x (..., C), scale, offset (C,)  ->  y (..., C); several last axes together: x (N, H, W, C), scale (H, W, C)
 
-Formula  y = (x - mean) / sqrt(variance + epsilon) * scale + offset,   over the last axis, the variance biased
+Formula  y = (x - mean) / sqrt(variance + epsilon) * scale + offset,   over the last axes, the variance biased
          Ba, Kiros and Hinton, 2016
 
 Laws     the same in training and prediction; y(x a + b) = y(x) for a > 0 (but for epsilon)
 
 Traps    epsilon 1e-5 by default in torch, 1e-3 in Keras
          torch   normalises the last axes, and its pictures have channels first: a net of such blocks (ConvNeXt)
-                 moves axes, in torch's own models too
+                 moves axes, in torch's own models too; over (C, H, W) its scale lies so, too
+         keras   rms_scaling=True divides by the root of the variance and subtracts nothing: that is no rms_norm
          float64 Keras on JAX computes in float32, unless its promotion table is mended
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
@@ -29,50 +31,85 @@ LAYOUT = "last"
 
 @dataclass(frozen=True)
 class Attributes:
-    """Without `affine` there is neither scale nor offset."""
+    """Without `affine` there is neither scale nor offset; `last` axes are normalised together."""
 
     epsilon: float = 1e-5
     affine: bool = True
+    offset: bool = True
+    last: int = 1
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The slots."""
+        return () if not self.affine else ("scale", "offset") if self.offset else ("scale",)
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    if not 0 < a.last < len(x):
+        raise UnsupportedError(
+            f"layer_norm: {a.last} last axes of an input of rank {len(x)}; at least 1, not the batch"
+        )
     return x
 
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
-    size = (fixed(x[-1], "layer_norm: the number of features"),)
-    return {"scale": Slot(size), "offset": Slot(size)} if a.affine else {}
+    return {slot: Slot(_sizes(a, x)) for slot in a.learned}
+
+
+def _sizes(a: Attributes, x: Shape) -> tuple[int, ...]:
+    return tuple(fixed(size, "layer_norm: the number of features") for size in x[-a.last :])
+
+
+def _pattern(a: Attributes) -> str:
+    letters = " ".join(f"c{axis}" for axis in range(a.last)) if a.last > 1 else "c"
+    return f"{letters} -> {letters}"
 
 
 def truth(_: Mode, a: Attributes, x: Array, *, scale: Array | None = None, offset: Array | None = None) -> Array:
-    centred = x - x.mean(-1, keepdims=True)
-    variance = (centred * centred).mean(-1, keepdims=True)
+    axes = tuple(range(-a.last, 0))
+    centred = x - x.mean(axes, keepdims=True)
+    variance = (centred * centred).mean(axes, keepdims=True)
     y: Array = centred / np.sqrt(variance + np.asarray(a.epsilon, x.dtype))
-    return y if scale is None or offset is None else y * scale + offset
+    y = y if scale is None else y * scale
+    return y if offset is None else y + offset
 
 
 def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
+    pattern = _pattern(a)
     return {
-        "torch": {"scale": Native("weight", "c -> c"), "offset": Native("bias", "c -> c")},
-        "keras": {"scale": Native("gamma", "c -> c"), "offset": Native("beta", "c -> c")},
+        "torch": {"scale": Native("weight", pattern), "offset": Native("bias", pattern)},
+        "keras": {"scale": Native("gamma", pattern), "offset": Native("beta", pattern)},
     }
 
 
+def _in_order(scope: Scope, a: Attributes, x: Any) -> tuple[Any, tuple[int, ...]]:
+    """One last axis lies last already; several must lie in their order, too."""
+    if a.last == 1:
+        return x, scope.orders[0]
+    plain = tuple(range(len(scope.shapes[0])))
+    return scope.arranged(0, plain), plain
+
+
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    x, order = _in_order(scope, a, x)
     kind = scope.lib.nn.LayerNorm
-    return scope.module(kind(scope.shapes[0][-1], eps=a.epsilon, elementwise_affine=a.affine), x)
+    made = kind(_sizes(a, scope.shapes[0]), eps=a.epsilon, elementwise_affine=a.affine, bias=a.offset)
+    return scope.laid(scope.module(made, x), order)
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    kind = scope.lib.layers.LayerNormalization
-    return scope.module(kind(epsilon=a.epsilon, center=a.affine, scale=a.affine, name=scope.name), x)
+    x, order = _in_order(scope, a, x)
+    axis = -1 if a.last == 1 else list(range(-a.last, 0))
+    learned = {"scale": a.affine, "center": a.affine and a.offset}
+    made = scope.lib.layers.LayerNormalization(axis, epsilon=a.epsilon, name=scope.name, **learned)
+    return scope.laid(scope.module(made, x), order)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    size = fixed(scope.shapes[0][-1], "layer_norm: the number of features")
-    scale = scope.parameter("scale", "c -> c") if a.affine else scope.constant(np.ones(size, scope.dtype))
-    offset = scope.parameter("offset", "c -> c") if a.affine else scope.constant(np.zeros(size, scope.dtype))
-    return scope.emit("LayerNormalization", [x, scale, offset], axis=-1, epsilon=a.epsilon)
+    x, order = _in_order(scope, a, x)
+    scale = scope.constant(np.ones(_sizes(a, scope.shapes[0]), scope.dtype))
+    learned = [scope.parameter(slot, _pattern(a)) for slot in a.learned] or [scale]
+    return scope.laid(scope.emit("LayerNormalization", [x, *learned], axis=-a.last, epsilon=a.epsilon), order)
 
 
 def from_torch(call: Call) -> Any:
@@ -89,9 +126,16 @@ CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),
     "no scale, no offset": Case(((3, 7),), Attributes(affine=False)),
+    "a scale alone": Case(((2, 5, 7),), Attributes(offset=False)),
+    "whole pictures": Case(((2, 3, 4, 5),), Attributes(1e-2, last=3)),
 }
 # a variance of few features divides: the cases keep 1 / sqrt(v) below 20
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {"epsilon": 1e-2, "affine": False}
-GAPS = {"several axes at once; a scale without an offset": "not yet: raises UnsupportedError"}
-SHOWN = {"epsilon": ("places of a picture",), "torch": ("places of a picture",), "float64": ("vectors",)}
+MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False, "offset": False, "last": 2}
+GAPS: dict[str, str] = {}
+SHOWN = {
+    "epsilon": ("places of a picture",),
+    "torch": ("places of a picture", "whole pictures"),
+    "keras": ("vectors",),
+    "float64": ("vectors",),
+}

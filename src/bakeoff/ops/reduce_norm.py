@@ -5,8 +5,8 @@ Shape    x, axes, keepdims  ->  y without these axes, or with 1 in their place
 
 Laws     reduce_norm(a x) = |a| reduce_norm(x); >= 0
 
-Traps    slope   a root's slope at 0 is infinite, so a channel of zeros (dead after relu) gives NaN in a root of a sum;
-                 torch says 0 here. In Keras the root is taken of 1 there, and the answer put to 0
+Traps    slope   a root's slope at 0 is infinite, so a channel of zeros (dead after relu) gives NaN in a root of a sum,
+                 and in keras.ops.norm; torch says 0. In Keras the root is taken of 1 there, and the answer put to 0
          torch   `norm` of a whole array and `vector_norm` over axes are the same; `nuc` and "fro" are of matrices
          onnx    ReduceL1 and ReduceL2; other p are written out
 """

@@ -1,0 +1,76 @@
+"""affine_channel: each channel times a number, plus a number; both are constants and not learned.
+
+Shape    x (..., C), scale, offset (C,)  ->  y = x scale + offset
+
+Laws     what a normalisation by known means and deviations is: scale = 1 / deviation, offset = -mean / deviation
+
+Traps    keras   Normalization is this, with the deviation not below 1e-7 (keras.backend.epsilon), and Rescaling with
+                 vectors; both hold them as settings and not as weights that training moves
+         torch   timm and torchvision keep it outside the net, in the transforms of their data
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    pass
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
+    size = (fixed(x[-1], "affine_channel: the number of channels"),)
+    return {"scale": Slot(size, "constant"), "offset": Slot(size, "constant")}
+
+
+def truth(_: Mode, a: Attributes, x: Array, *, scale: Array, offset: Array) -> Array:
+    y: Array = x * scale + offset
+    return y
+
+
+def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
+    held = {slot: Native("value", "c -> c") for slot in ("scale", "offset")}  # bare: each under its own path
+    return {"torch": held, "keras": held}
+
+
+def _laid(scope: Scope, slot: str) -> Any:
+    """A vector along the axis where the channels lie, with axes of size 1 behind."""
+    size = fixed(scope.shapes[0][-1], "affine_channel: the number of channels")
+    behind = len(scope.shapes[0]) - 1 - scope.axis(-1)
+    vector = scope.parameter(slot, "c -> c")
+    return scope.reshape(vector, (size,), (size, *[1] * behind)) if behind else vector
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return x * _laid(scope, "scale") + _laid(scope, "offset")
+
+
+to_keras = to_torch
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("Add", [scope.emit("Mul", [x, _laid(scope, "scale")]), _laid(scope, "offset")])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "vectors": Case(((3, 7),), Attributes()),
+}
+TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}  # a product and a sum
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"keras": ("pictures",), "torch": ("vectors",)}

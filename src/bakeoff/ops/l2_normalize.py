@@ -1,0 +1,79 @@
+"""l2_normalize: scale the numbers along an axis to length 1.
+
+Shape    x  ->  y of the same shape, y = x / max(|x|, epsilon), |x| the root of the sum of squares along `axis`
+
+Laws     l2_normalize(a x) = l2_normalize(x) for a > 0; lengths are 1, or less where epsilon holds
+
+Traps    slope   of zeros Keras's ops.normalize (UnitNormalization) gives NaN on JAX, 1 / epsilon on TensorFlow; torch
+                 gives 1 / epsilon, and so does this
+         epsilon 1e-12 in torch and in UnitNormalization; ops.normalize has 1e-7
+         axis    the last of (N, H, W, C) is the second of torch's (N, C, H, W)
+         onnx    LpNormalization has no epsilon: the pieces are written out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._norm import keras_norm
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axis` counts canonically: channels last."""
+
+    axis: int = -1
+    epsilon: float = 1e-12
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    length = np.sqrt((x * x).sum(a.axis, keepdims=True))
+    y: Array = x / np.maximum(length, np.asarray(a.epsilon, x.dtype))
+    return y
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.lib.nn.functional.normalize(x, p=2.0, dim=scope.axis(a.axis), eps=a.epsilon)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    ops = scope.lib.ops
+    return x / ops.maximum(keras_norm(ops, x, 2.0, (scope.axis(a.axis),), True), a.epsilon)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    axis = scope.constant(np.array((scope.axis(a.axis),), np.int64))
+    length = scope.emit("ReduceL2", [x, axis], keepdims=1)
+    return scope.emit("Div", [x, scope.emit("Max", [length, scope.constant(np.asarray(a.epsilon, scope.dtype))])])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "vectors": Case(((3, 7),), Attributes()),
+    "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),
+    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+    "shorter than epsilon": Case(((3, 7),), Attributes(epsilon=9.0)),
+    "zeros": Case(((3, 7),), Attributes(epsilon=0.1), scale=0.0),
+}
+TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}  # a sum of 7 squares, a root, a quotient
+MUTATIONS: dict[str, Any] = {"axis": 2, "epsilon": 5.0}
+GAPS: dict[str, str] = {}
+SHOWN = {
+    "slope": ("zeros",),
+    "epsilon": ("shorter than epsilon",),
+    "axis": ("channels of a picture", "rows of a picture"),
+    "onnx": ("vectors",),
+}

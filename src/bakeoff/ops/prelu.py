@@ -1,0 +1,105 @@
+"""prelu: the positive part, and a learned share of the negative one.
+
+Shape    x (..., C), alpha (C,), (1,), or one for each cell (H, W, C)  ->  y of x's shape, y = x for x > 0, else alpha x
+         He et al., 2015
+
+Laws     alpha 0 is relu, alpha 1 changes nothing, one alpha is leaky_relu
+
+Traps    torch   one alpha, or one for each channel, on the second axis: another shape has no module, and is written out
+         keras   one alpha for each cell, unless axes are shared: shared_axes=[1, 2] is torch's, with alpha (1, 1, C)
+         start   0.25 in torch, 0 in Keras
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "spatial"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`alpha` is the shape of the slot alpha: it broadcasts with the last axes of x."""
+
+    alpha: tuple[int, ...]
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    pairs = list(zip(reversed(a.alpha), reversed(x), strict=False))
+    if len(a.alpha) >= len(x) or any(
+        own not in (1, fixed(size, "prelu of each cell")) for own, size in pairs if own != 1
+    ):
+        raise UnsupportedError(f"prelu: an alpha of shape {a.alpha} does not fit an input of shape {x}")
+    return x
+
+
+def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
+    return {"alpha": Slot(a.alpha)}
+
+
+def truth(_: Mode, a: Attributes, x: Array, *, alpha: Array) -> Array:
+    return np.where(x > 0, x, alpha * x)
+
+
+def _letters(a: Attributes) -> list[str]:
+    return [f"a{axis}" for axis in range(len(a.alpha))]
+
+
+def _ones(a: Attributes, x: Shape) -> list[str]:
+    return ["1"] * (len(x) - 1 - len(a.alpha))
+
+
+def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
+    own = " ".join(_letters(a))
+    return {
+        "torch": {"alpha": Native("weight", f"{own} -> {own}")},
+        "keras": {"alpha": Native("alpha", f"{own} -> " + " ".join([*_ones(a, x), *_letters(a)]))},
+    }
+
+
+def _in_front(a: Attributes, x: Shape) -> str:
+    """A pattern that lays alpha as a library with channels first lays x, but for the batch."""
+    own, ones = _letters(a), _ones(a, x)
+    return " ".join(own) + " -> " + " ".join([own[-1], *ones, *own[:-1]])
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if len(a.alpha) == 1 and scope.owned():
+        return scope.module(scope.lib.nn.PReLU(a.alpha[0]), x)
+    own, sizes = _letters(a), (a.alpha[-1], *a.alpha[:-1])
+    alpha = scope.parameter("alpha", " ".join(own) + " -> " + " ".join([own[-1], *own[:-1]]))
+    alpha = scope.reshape(alpha, sizes, (sizes[0], *[1] * (len(scope.shapes[0]) - 1 - len(own)), *sizes[1:]))
+    return scope.lib.where(x > 0, x, alpha * x)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    rank = len(scope.shapes[0])
+    sizes = (*[1] * (rank - 1 - len(a.alpha)), *a.alpha)
+    shared = [axis + 1 for axis, size in enumerate(sizes) if size == 1 and scope.shapes[0][axis + 1] != 1]
+    return scope.module(scope.lib.layers.PReLU(shared_axes=shared or None, name=scope.name), x)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return scope.emit("PRelu", [x, scope.parameter("alpha", _in_front(a, scope.shapes[0]))])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "one for each channel": Case(((2, 3, 4, 5),), Attributes((5,))),
+    "one for all": Case(((2, 3, 4, 5),), Attributes((1,))),
+    "one for each cell": Case(((2, 3, 4, 5),), Attributes((3, 4, 5))),
+    "vectors": Case(((3, 7),), Attributes((7,))),
+}
+TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}  # one product
+MUTATIONS: dict[str, Any] = {}
+GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("one for each cell",), "keras": ("one for each channel", "one for each cell"), "start": ("vectors",)}
