@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from bakeoff.cli import _options as options
 
@@ -10,25 +12,54 @@ PANEL, PLACE = "Know", 1
 NEEDS = False
 EXAMPLES = (
     ("bakeoff models", "architectures and pretrained backbones"),
-    ("bakeoff train photos --backbone efficientnet_lite0", "a backbone under a new head"),
+    ("bakeoff models resnet 50", "every model of every library whose name has both words"),
+    ("bakeoff models --source keras", "all of one library: timm, torchvision or keras"),
+    ("bakeoff models timm/resnet50", "one model: its weights, licences and where they come from"),
+    ("bakeoff train photos --backbone timm/resnet50", "a backbone under a new head"),
     ("bakeoff train digits -r mnist-cnn --set model.name=mnist_mlp", "another architecture in a recipe"),
 )
-TRIED = ((32, 32, 3), (28, 28, 1), (224, 224, 3))  # (height, width, channels) where a model has no signature
+SHOWN = 40  # rows for a person; --json and --all have all of them
 
 
-def command(json: options.Json = False, debug: options.Debug = False) -> None:
-    """List what can be trained: architectures and pretrained backbones."""
-    from bakeoff import models
+def command(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORDS]", help="Search: every word must be in the name.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="bakeoff (its own), timm, torchvision or keras.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help=f"Show more than {SHOWN} rows.")] = False,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """List and search what can be trained and converted: Bakeoff's own nets, and those of other libraries."""
+    from bakeoff import zoo
     from bakeoff.cli import _output as out
 
-    listed = [_entry(name) for name in models.names()]
+    wanted = " ".join(words or [])
+    own = source == "bakeoff" or (source is None and not zoo.is_name(wanted))
+    listed = [_own(name) for name in _own_names(wanted)] if own else []
+    found = [] if source == "bakeoff" else zoo.search(wanted, source)
     if json:
-        out.print_json({"models": listed})
-    else:
+        out.print_json({"models": listed + [_foreign(entry) for entry in found]})
+        return
+    exact = [entry for entry in found if entry.name == wanted]
+    if exact:
+        _show_one(exact[0])
+    elif not wanted and source is None:
         _show(listed)
+        _show_sources()
+    else:
+        _show_found(listed, found, everything, wanted)
 
 
-def _entry(name: str) -> dict[str, Any]:
+def _own_names(wanted: str) -> list[str]:
+    from bakeoff import models
+
+    return [name for name in models.names() if all(word in name for word in wanted.lower().split())]
+
+
+def _own(name: str) -> dict[str, Any]:
     from bakeoff import models
 
     module = models.model(name)
@@ -38,6 +69,7 @@ def _entry(name: str) -> dict[str, Any]:
     graph = models.build(name, (height, width), channels, classes)
     return {
         "name": name,
+        "source": "bakeoff",
         "summary": module.SUMMARY,
         "pretrained": weights is not None,
         "input_size": [height, width, channels],
@@ -51,6 +83,35 @@ def _entry(name: str) -> dict[str, Any]:
     }
 
 
+def _foreign(entry: Any) -> dict[str, Any]:
+    first = entry.weights[0] if entry.weights else None
+    return {
+        "name": entry.name,
+        "source": entry.source,
+        "summary": "",
+        "pretrained": first is not None,
+        "input_size": list(entry.input_size) if entry.input_size else None,
+        "classes": entry.classes,
+        "parameters": entry.parameters,
+        "stages": [],
+        "weights": first.name if first else None,
+        "licence": first.licence if first else None,
+        "caution": first.caution if first else None,
+        "origin": _address(first) if first else None,
+        "package": None,
+        "all_weights": [
+            {"name": one.name, "licence": one.licence, "address": _address(one), "caution": one.caution}
+            for one in entry.weights
+        ],
+    }
+
+
+def _address(weights: Any) -> str:
+    from bakeoff.zoo.resolve import address
+
+    return address(weights)
+
+
 def _own_size(module: Any) -> tuple[int, int, int]:
     """The input that the source used: the defaults of its `build`."""
     import inspect
@@ -62,23 +123,31 @@ def _own_size(module: Any) -> tuple[int, int, int]:
     return height, width, channels if channels is not empty and channels else 3
 
 
-def _show(listed: list[dict[str, Any]]) -> None:
+def _table(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
 
-    console = out.console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for name in ("parameters", "input", "classes"):
-        table.add_column(name, justify="right")
-    table.add_column("weights")
-    for row in listed:
-        size = " x ".join(map(str, row["input_size"]))
-        table.add_row(
-            out.plain(row["name"], "bold"), f"{row['parameters']:,}", size, f"{row['classes']:,}", row["weights"] or "-"
-        )
-    console.print(table)
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("weights", no_wrap=True)
+    table.add_column("licence")
+    for row in rows:
+        size = " x ".join(map(str, row["input_size"])) if row["input_size"] else "-"
+        count = f"{row['parameters']:,}" if row["parameters"] else "-"
+        classes = f"{row['classes']:,}" if row["classes"] else "-"
+        licence = out.plain((row["licence"] or ("not stated" if row["weights"] else "")).split("(")[0].strip())
+        table.add_row(out.plain(row["name"], "bold"), count, size, classes, out.plain(row["weights"] or "-"), licence)
+    return table
+
+
+def _show(listed: list[dict[str, Any]]) -> None:
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    console.print(_table(listed))
     console.print()
     for row in listed:
         console.print(f"[bold]{row['name']}[/bold]  [dim]{out.escaped(row['summary'])}[/dim]")
@@ -91,3 +160,57 @@ def _show(listed: list[dict[str, Any]]) -> None:
     console.print(
         "\n[dim]Architectures are built for the size and the classes of the data; shown is the source's own.[/dim]"
     )
+
+
+def _show_sources() -> None:
+    from importlib.util import find_spec
+
+    from bakeoff import zoo
+    from bakeoff.cli import _output as out
+    from bakeoff.zoo.listing import source, version
+
+    console = out.console()
+    console.print("\n[bold]Other libraries[/bold]  [dim]bakeoff models WORDS searches them[/dim]")
+    for name in zoo.libraries():
+        module = source(name)
+        missing = [library for library in module.NEEDS if find_spec(library) is None]
+        how = f"  (pip install 'bakeoff[{module.EXTRA}]')" if missing else ""
+        console.print(
+            f"  {name + '/...':<16}{len(zoo.offered(name)):>6,} models  {module.LIBRARY} {version(name)}{how}",
+            markup=False,
+        )
+
+
+def _show_found(listed: list[dict[str, Any]], found: list[Any], everything: bool, wanted: str) -> None:
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    rows = listed + [_foreign(entry) for entry in found]
+    if not rows:
+        console.print(f"no model has {wanted!r} in its name", markup=False)
+        return
+    shown = rows if everything else rows[:SHOWN]
+    console.print(_table(shown))
+    if len(shown) < len(rows):
+        console.print(f"\n[dim]{len(rows) - len(shown)} more: --all, or another word[/dim]")
+    if found:
+        console.print(
+            f"\n[dim]Next[/dim]\n  bakeoff models {found[0].name}\n  bakeoff convert {found[0].name} --to keras"
+        )
+
+
+def _show_one(entry: Any) -> None:
+    from bakeoff.cli import _output as out
+    from bakeoff.zoo.listing import source
+
+    console = out.console()
+    console.print(_table([_foreign(entry)]))
+    if entry.fixed:
+        console.print("\ntakes pictures of this size only")
+    for weights in entry.weights:
+        console.print(f"\n[bold]{out.escaped(weights.name)}[/bold]")
+        console.print(f"  licence  {out.escaped(weights.licence or 'not stated')}")
+        if weights.caution:
+            console.print(f"  [yellow]caution[/yellow]  {out.escaped(weights.caution)}")
+        console.print(f"  address  {out.escaped(_address(weights))}")
+        console.print(f"  kept at  {out.escaped(str(source(entry.source).cache_path(weights)))}")

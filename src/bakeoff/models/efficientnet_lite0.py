@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.checkpoints.torch import read
 from bakeoff.errors import CorruptError, MissingDependencyError, UsageError
 from bakeoff.graph import Composer, Graph, Ref
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.graph.initialize import CONSTANTS
 from bakeoff.models import _start
-from bakeoff.models._torch_zip import read
 from bakeoff.models._weights import Weights
 from bakeoff.ops._page import Slot
 from bakeoff.preprocessing.signature import Signature

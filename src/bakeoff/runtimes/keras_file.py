@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bakeoff.checkpoints.keras import check
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import keras as the_keras
@@ -61,28 +59,5 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Before Keras sees the file: no lambdas, and no class from elsewhere, which loading would import."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError, RuntimeError) as error:
-        raise CorruptError(f"{path}: not a .keras file, or damaged ({error}). Export it anew.") from None
-    for item in _objects(config):
-        module, name = item.get("module"), item.get("class_name")
-        trusted = module is None or any(module == root or str(module).startswith(f"{root}.") for root in TRUSTED)
-        if not trusted or name in ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer"):
-            raise CorruptError(
-                f"{path}: it holds {module}.{name}, which would run code of the file. It was not loaded."
-            )
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if "class_name" in item:
-                yield item
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
+    """Before Keras sees the file: no code, no class from elsewhere, no other file."""
+    check(path)

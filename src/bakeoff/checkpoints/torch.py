@@ -19,11 +19,12 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from bakeoff.checkpoints._pickle import Storage, Tensor, parse
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.models._pickle import Storage, Tensor, parse
 from bakeoff.schemas import Array
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # torch/serialization.py
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
 LARGEST_PICKLE = 64 * 2**20
 DEEPEST = 4  # {"state_dict": {...}} and the like
 MOST_ENTRIES = 1_000_000  # of all dicts together: a dict that holds another many times costs nothing in the file

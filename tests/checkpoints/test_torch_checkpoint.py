@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bakeoff.checkpoints import torch as _torch_zip
+from bakeoff.checkpoints._pickle import parse
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.models import _torch_zip
-from bakeoff.models._pickle import parse
 
 WRITE = """
 import sys, numpy as np, torch

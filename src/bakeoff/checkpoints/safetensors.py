@@ -1,0 +1,97 @@
+"""`.safetensors`: 8 bytes that give the length of a JSON header, the header, raw numbers. Read by hand, with bfloat16.
+
+    {"conv.weight": {"dtype": "F32", "shape": [8, 3, 3, 3], "data_offsets": [0, 864]}, "__metadata__": {...}}
+
+The format's own rules are checked: offsets inside the file, one after the other, without holes or overlaps, as long as
+shape and dtype say.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import CorruptError, DataError
+from bakeoff.schemas import Array
+
+SUFFIXES = (".safetensors",)
+LARGEST_HEADER = 100_000_000  # the format's own limit
+DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def read(path: Path) -> dict[str, Array]:
+    """The tensors by name, views on the mapped file; bfloat16 is widened.
+
+    Raises:
+        CorruptError: a header that doesn't hold together.
+        DataError: the file can't be opened.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(LARGEST_HEADER, size - 8):
+                raise CorruptError(f"{path}: its header says {length:,} bytes, the file has {size:,}. Get it anew.")
+            header = _header(file.read(length), path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}. Expected a .safetensors file.") from None
+    start = 8 + length
+    rows = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+    end = 0
+    for name, row in rows:
+        first, last = row["data_offsets"]
+        if first != end or last < first:
+            raise CorruptError(f"{path}: tensor {name!r} lies at {first}..{last}, expected to begin at {end}.")
+        end = last
+    if start + end != size:
+        raise CorruptError(f"{path}: its tensors take {end:,} bytes, the file has {size - start:,}: truncated?")
+    data = np.memmap(path, np.uint8, "r", offset=start) if end else np.zeros(0, np.uint8)
+    return {name: _tensor(name, row, data, path) for name, row in rows}
+
+
+def _header(text: bytes, path: Path) -> dict[str, dict[str, Any]]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a name stands twice")
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=once)
+        if not isinstance(value, dict):
+            raise ValueError("no object")
+        value.pop("__metadata__", None)
+        for name, row in value.items():
+            first, last = row["data_offsets"]
+            numbers = [first, last, *row["shape"]]
+            if any(type(number) is not int or number < 0 for number in numbers) or row["dtype"] not in DTYPES:
+                raise ValueError(f"{name!r} has {row!r:.100}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptError(f"{path}: a damaged safetensors header ({error}). Get the file anew.") from None
+    return value
+
+
+def _tensor(name: str, row: dict[str, Any], data: Array, path: Path) -> Array:
+    first, last = row["data_offsets"]
+    dtype = np.dtype(DTYPES[row["dtype"]])
+    if math.prod(row["shape"]) * dtype.itemsize != last - first:
+        raise CorruptError(f"{path}: {name!r} is {row['dtype']} {row['shape']}, but has {last - first} bytes.")
+    array: Array = np.asarray(data[first:last]).view(dtype).reshape(row["shape"])
+    return (array.astype(np.uint32) << 16).view(np.float32) if row["dtype"] == "BF16" else array

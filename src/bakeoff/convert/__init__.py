@@ -1,0 +1,1 @@
+"""Any classifier in, native classifier out, with a certificate."""
