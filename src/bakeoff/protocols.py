@@ -28,6 +28,10 @@ class Table:
         root: the folder that holds the files of `paths`; None where the pictures are arrays.
         pixels: uint8, (n, H, W) or (n, H, W, C), where the pictures are arrays.
         ignored: what was left out by rule, and how often.
+        group: (n,), the name of what must stay on one side of a split (a patient, a scene); "" where there is none.
+        hidden: paths of hidden files and folders, relative to the data, as far as they were met.
+        others: paths of files that are no pictures by their suffix.
+        links: paths of symbolic links, which aren't followed.
     """
 
     classes: tuple[str, ...]
@@ -37,10 +41,18 @@ class Table:
     root: Path | None = None
     pixels: NDArray[Any] | None = None
     ignored: Mapping[str, int] = field(default_factory=dict)
+    group: NDArray[np.str_] | None = None
+    hidden: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 class Source(Protocol):
-    """A layout of data on disk: `data/sources/NAME.py`."""
+    """A layout of data: `data/sources/NAME.py`.
+
+    A source that brings data here, as from an archive or a URL, has `fetch(path, progress) -> Path` in place of `read`:
+    it returns the folder or file that another source reads.
+    """
 
     PRIORITY: int
     """The highest that accepts a path reads it."""

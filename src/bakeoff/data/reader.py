@@ -16,25 +16,18 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts, hash_files
 from bakeoff.data.loader import Split
+from bakeoff.data.looks import SIDE, Looks, looks_of
 from bakeoff.data.manifest import SPLITS, Manifest
+from bakeoff.data.near import joined, near_pairs
 from bakeoff.data.pictures import Bad, Pictures, in_threads
-from bakeoff.data.split import TRAIN, VALIDATION, by_content, exact_share, ratios
+from bakeoff.data.sides import BadFiles, Rules, draws_anything, read_sides, sides_of
+from bakeoff.data.split import ratios
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.protocols import Progress, Source, Table
 from bakeoff.schemas import SplitName
 
-BadFiles = Literal["fail", "exclude"]
 SOURCES = "bakeoff.data.sources"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How the data was asked for."""
-
-    shares: tuple[float, float, float]
-    seed: int
-    bad_files: BadFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,19 +135,26 @@ def read_data(
     split: Sequence[float] | Mapping[str, float] | None = None,
     seed: int = 0,
     bad_files: BadFiles = "fail",
+    folds: int | None = None,
+    fold: int = 0,
+    frozen: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Data:
-    """Pictures of known classes: a folder of class folders (with or without split folders), or an .npz of arrays.
+    """Pictures of known classes: a folder of class folders, a table, an archive, arrays, or the name of a data set.
 
-    Every file is hashed and its header read (cached on disk); nothing is decoded yet but what looks cut off.
+    Every file is hashed and its header read (cached on disk). Where sides are drawn, every picture is decoded once to
+    find near copies, which stay on one side (cached, too).
 
     Args:
-        path: the folder or file.
+        path: the folder, file, URL or name, in any layout of `bakeoff.data.sources`.
         split: (train, validation, test), adding up to 1; 0.8, 0.1, 0.1 if left out. Of data that brings its own test
             split only the validation share is used, and only if it brings no validation split.
         seed: of the split.
         bad_files: `fail` raises with all that can't be read; `exclude` leaves them out and lists them in `excluded`.
+        folds: k of cross-validation: what isn't test is parted in k, of which `fold` (from 0) validates.
+        fold: which part.
+        frozen: an earlier run whose sides are kept: its test pictures are the test pictures again.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files.
 
@@ -165,9 +165,9 @@ def read_data(
     """
     if bad_files not in get_args(BadFiles):
         raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
-    rules = Rules(ratios(split), seed, bad_files)
+    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(frozen) if frozen else None)
     place = Path(path).expanduser()
-    table = find_source(place).read(place)
+    table = read_table(place, progress)
     facts = _facts(table, default_workers(workers), progress)
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
@@ -176,6 +176,8 @@ def read_data(
     keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
     manifest = _manifest(table, facts).select(keep)
     pictures = _pictures(table, facts, keep)
+    if draws_anything(manifest, rules):
+        manifest = with_near(manifest, pictures, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, pictures)
     data = Data(
@@ -184,21 +186,78 @@ def read_data(
     return _divided(data, manifest, pictures)
 
 
+def read_table(path: Path, progress: Progress | None = None) -> Table:
+    """The table of a path. A source that only brings data here (an archive, a URL) hands on to the next.
+
+    Raises:
+        DataError: nothing is there, nothing reads it, or its layout is broken.
+    """
+    for _ in range(4):
+        source = find_source(path)
+        fetch = getattr(source, "fetch", None)
+        if fetch is None:
+            return source.read(path)
+        path = fetch(path, progress)
+    raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
+
+
 def find_source(path: Path) -> Source:
     """The source of the highest priority that accepts a path.
 
     Raises:
         DataError: nothing is there, or nothing reads it.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, or an .npz of arrays.")
     sources = [cast(Source, registry.load(SOURCES, name)) for name in registry.names(SOURCES)]
     for source in sorted(sources, key=lambda each: -each.PRIORITY):
         if source.accepts(path):
             return source
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, or an .npz of arrays.")
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
-        "Give a folder of class folders, or an .npz of arrays; unpack archives first."
+        "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."
+    )
+
+
+def address(path: str | os.PathLike[str]) -> str:
+    """How a run names its data: the absolute path of what lies on this machine, else the words as they came."""
+    place = Path(path).expanduser()
+    return str(place.resolve()) if place.exists() else str(path)
+
+
+def with_near(
+    manifest: Manifest,
+    pictures: Pictures,
+    *,
+    facts: Sequence[FileFacts],
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """The manifest with its near copies; pictures with a side below `looks.SIDE` pixels have none."""
+    large = np.array([min(fact.height, fact.width) >= SIDE for fact in facts], bool)
+    rows = np.flatnonzero(large)
+    if not len(rows):
+        return manifest
+    looks = looks_at(manifest, pictures, rows, workers=workers, progress=progress)
+    pairs = rows[near_pairs(looks, manifest.sha256[rows])]
+    return replace(manifest, near=joined(len(manifest), pairs)) if len(pairs) else manifest
+
+
+def looks_at(
+    manifest: Manifest,
+    pictures: Pictures,
+    rows: NDArray[np.int64],
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Looks:
+    """The looks of these rows; of files they are kept in the cache."""
+    return looks_of(
+        manifest.sha256[rows],
+        lambda row: pictures.source(int(rows[row])),
+        place=pictures.table.root,
+        workers=default_workers(workers),
+        progress=progress,
     )
 
 
@@ -223,7 +282,7 @@ def _facts(table: Table, workers: int, progress: Progress | None) -> list[FileFa
 def _manifest(table: Table, facts: list[FileFacts]) -> Manifest:
     digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
     sizes = np.array([fact.size_bytes for fact in facts], np.int64)
-    return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes)
+    return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
 
 
 def _pictures(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Pictures:
@@ -239,7 +298,7 @@ def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
     if not counts.all():
         name = manifest.classes[int(np.argmin(counts))]
         raise DataError(f"{data.path}: class {name!r} has no readable picture.\nAdd some, or remove the class.")
-    sides = _sides(manifest, data.rules, fixed=pictures.table.pixels is not None)
+    sides = sides_of(manifest, data.rules, fixed=pictures.table.pixels is not None)
     made: dict[str, Split | None] = {}
     for code, name in enumerate(SPLITS):
         rows = np.flatnonzero(sides == code)
@@ -251,22 +310,6 @@ def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
     return replace(
         data, manifest=manifest, pictures=pictures, train=train, validation=made["validation"], test=made["test"]
     )
-
-
-def _sides(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:
-    """The side of every row: as declared, and drawn where nothing is."""
-    sides = manifest.split.copy()
-    if (sides < 0).all():
-        return by_content(manifest, np.arange(len(sides)), rules.shares, rules.seed)
-    share = rules.shares[VALIDATION]
-    if (sides == VALIDATION).any() or share == 0:
-        return sides
-    rows = np.flatnonzero(sides == TRAIN)
-    if fixed:
-        sides[rows[exact_share(manifest, rows, share, rules.seed)]] = VALIDATION
-    else:
-        sides[rows] = by_content(manifest, rows, (1 - share, share, 0.0), rules.seed)
-    return sides
 
 
 def _decode_all(pictures: Pictures, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:

@@ -6,8 +6,10 @@ A picture's draw u is a pure function of (seed, content), uniform in [0, 1):
     validation      test <= u < test + validation
     train           the rest
 
-So copies are on one side, files can be renamed, added and removed without moving others, and ratios are approximate.
-Where a class would miss a side, the group of copies nearest to that side's interval moves there.
+So files can be renamed, added and removed without moving others, and ratios are approximate. What belongs together has
+one draw and is on one side: copies, near copies (that of the smallest digest among them), and pictures of one named
+group, as a patient (that of the name). Where a class would miss a side, the group nearest to that side's interval moves
+there. For k-fold cross-validation the intervals are the test share and k equal ones.
 """
 
 from __future__ import annotations
@@ -48,9 +50,20 @@ def ratios(value: Sequence[float] | Mapping[str, float] | None) -> tuple[float, 
 
 
 def draws(manifest: Manifest, seed: int) -> NDArray[np.float64]:
-    """(n,): the draw of every row; the same for the same content."""
-    _, first = np.unique(manifest.groups, return_index=True)
-    unit = [seeds.key(seed, "split", record=manifest.sha256[row].tobytes().hex()) >> 75 for row in first]
+    """(n,): the draw of every row, one for all that stay together: by the first of their group names, else digests.
+
+    The same for the same content (or name), whatever else the data holds.
+    """
+    order = np.argsort(manifest.copies, kind="stable")
+    _, first = np.unique(manifest.groups[order], return_index=True)
+    keys = [manifest.sha256[row].tobytes().hex() for row in order[first]]
+    if manifest.group is not None:
+        named: dict[int, str] = {}
+        for group, name in zip(manifest.groups.tolist(), manifest.group.tolist(), strict=True):
+            if name:
+                named[group] = min(named.get(group, name), name)
+        keys = [f"group {named[group]}" if group in named else key for group, key in enumerate(keys)]
+    unit = [seeds.key(seed, "split", record=key) >> 75 for key in keys]
     return (np.array(unit, np.float64) / 2.0**53)[manifest.groups]
 
 
@@ -69,6 +82,25 @@ def by_content(
     edges = {TEST: (0.0, test), VALIDATION: (test, test + validation), TRAIN: (test + validation, 1.0)}
     _Repair(manifest, rows, u, sides, wanted, edges).run()
     return sides
+
+
+def by_fold(
+    manifest: Manifest, rows: NDArray[np.int64], test: float, folds: int, fold: int, seed: int
+) -> NDArray[np.int8]:
+    """Sides of `rows` for k-fold cross-validation: the test share first, the rest in k equal intervals of the draw.
+
+    Whatever `fold` is, the test side and the folds are the same, so that each other picture is validated once.
+
+    Raises:
+        DataError: a class has fewer different pictures than there are folds (and a test side).
+    """
+    u = draws(manifest, seed)[rows]
+    width = (1 - test) / folds
+    parts = np.where(u < test, folds, np.minimum((u - test) / width, folds - 1)).astype(np.int8)
+    wanted = [*([folds] if test > 0 else []), *range(folds)]
+    edges = {number: (test + number * width, test + (number + 1) * width) for number in range(folds)}
+    _Repair(manifest, rows, u, parts, wanted, {**edges, folds: (0.0, test)}).run()
+    return np.where(parts == folds, TEST, np.where(parts == fold, VALIDATION, TRAIN)).astype(np.int8)
 
 
 class _Repair:

@@ -1,0 +1,202 @@
+"""What a picture looks like, in 1.1 KB: enough to find its copies after they were saved again, scaled or brightened.
+
+    hash    64 bits: signs of the 63 lowest coefficients of a DCT-II of 32 x 32 grey values, against their median
+            (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010)
+    grey    32 x 32 luma, uint8
+    tint    8 x 8 red and blue less green, int8 (halved)
+
+Looks are kept in the cache by content, so that files may move, and an interrupted pass goes on where it was. Pictures
+below 32 pixels and flat ones look too much alike to be told apart by so little: they have no look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.errors import DataError
+from bakeoff.preprocessing import decode
+from bakeoff.protocols import Progress
+
+SIDE = 32  # pixels of the grey picture; smaller pictures aren't judged
+TINT = 8
+FLAT = 6.0  # standard deviation of the grey values below which a picture has no look
+CHUNK = 16
+SAVE_EVERY_S = 60.0
+_FORMAT = 1
+
+Opener = Callable[[int], str | NDArray[np.uint8]]
+"""From a row to the path of a file, or to the array of a picture."""
+
+
+class Look(NamedTuple):
+    """One picture; `hash` is 0 for one without a look."""
+
+    hash: int
+    grey: NDArray[np.uint8]
+    tint: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """Looks as columns, a row a picture.
+
+    Attributes:
+        hash: uint64, (n,); 0 for a picture without a look.
+        grey: uint8, (n, 32, 32).
+        tint: int8, (n, 8, 8, 2).
+    """
+
+    hash: NDArray[np.uint64]
+    grey: NDArray[np.uint8]
+    tint: NDArray[np.int8]
+
+
+NOTHING = Look(0, np.zeros((SIDE, SIDE), np.uint8), np.zeros((TINT, TINT, 2), np.int8))
+
+
+def _cosines() -> NDArray[np.float64]:
+    """The first 8 rows of the DCT-II of 32 values, unscaled: the hash compares within one picture."""
+    order, place = np.arange(8)[:, None], np.arange(SIDE)[None]
+    return np.cos(np.pi * (2 * place + 1) * order / (2 * SIDE))
+
+
+_DCT = _cosines()
+_BITS = np.uint64(1) << np.arange(63, dtype=np.uint64)
+
+
+def look_at(source: str | NDArray[np.uint8]) -> Look:
+    """The look of one picture; `NOTHING` where it can't be decoded, is too small or too flat."""
+    from PIL import Image
+    from PIL.Image import Resampling
+
+    try:
+        image = decode(source) if isinstance(source, str) else Image.fromarray(source.squeeze())
+    except DataError:
+        return NOTHING
+    if min(image.size) < SIDE:
+        return NOTHING
+    grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR))
+    if grey.std() < FLAT:
+        return NOTHING
+    small = np.asarray(image.convert("RGB").resize((TINT, TINT), Resampling.BILINEAR), np.int16)
+    tint = ((small[..., [0, 2]] - small[..., 1:2]) // 2).astype(np.int8)
+    return Look(hash_of(grey), grey, tint)
+
+
+def hash_of(grey: NDArray[np.uint8]) -> int:
+    """The 63 bits of a grey picture of 32 x 32; the 64th is set, so that no hash is 0."""
+    coefficients = (_DCT @ grey.astype(np.float64) @ _DCT.T).ravel()[1:]
+    return int(_BITS[coefficients > np.median(coefficients)].sum()) | 1 << 63
+
+
+def looks_of(
+    digests: NDArray[np.uint8],
+    opener: Opener,
+    *,
+    place: Path | None,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Looks:
+    """The looks of pictures, each content looked at once.
+
+    Args:
+        digests: uint8, (n, 32), SHA-256 of each picture.
+        opener: gives a row's picture.
+        place: the data, after which the cache is named; None keeps nothing.
+        progress: called with (done, total) of the different contents.
+
+    Interrupted, what was done stays in the cache.
+    """
+    names = [row.tobytes() for row in digests]
+    first = {name: row for row, name in reversed(list(enumerate(names)))}
+    cache = _Cache.open(place)
+    missing = [name for name in first if name not in cache.known]
+    done = len(first) - len(missing)
+    if progress:
+        progress(done, len(first))
+    blocks = [missing[at : at + CHUNK] for at in range(0, len(missing), CHUNK)]
+    pool = ThreadPoolExecutor(max(1, workers), "bakeoff-look")
+    saved = time.monotonic()
+    try:
+        for block, found in zip(
+            blocks, pool.map(lambda block: [look_at(opener(first[name])) for name in block], blocks), strict=True
+        ):
+            cache.add(block, found)
+            done += len(block)
+            if progress:
+                progress(done, len(first))
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                cache.save()
+                saved = time.monotonic()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        cache.save()
+    return cache.columns(names)
+
+
+class _Cache:
+    """Looks by content, of one place."""
+
+    def __init__(self, path: Path | None, known: dict[bytes, Look]) -> None:
+        self.path, self.known, self.changed = path, known, False
+
+    @classmethod
+    def open(cls, place: Path | None) -> _Cache:
+        if place is None:
+            return cls(None, {})
+        key = hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:32]
+        path = cache_root() / "looks" / f"{key}.npz"
+        try:
+            return cls(path, _load(path))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return cls(path, {})
+
+    def add(self, names: Sequence[bytes], found: Sequence[Look]) -> None:
+        self.known.update(zip(names, found, strict=True))
+        self.changed = True
+
+    def save(self) -> None:
+        if not self.changed or self.path is None:
+            return
+        names, found = list(self.known), self.columns(list(self.known))
+        with suppress(OSError), atomic_write(self.path) as file:
+            np.savez(
+                file,
+                format=np.array(_FORMAT),
+                sha256=np.frombuffer(b"".join(names), np.uint8).reshape(-1, 32),
+                hash=found.hash,
+                grey=found.grey,
+                tint=found.tint,
+            )
+            self.changed = False
+
+    def columns(self, names: Sequence[bytes]) -> Looks:
+        found = [self.known[name] for name in names]
+        return Looks(
+            np.array([look.hash for look in found], np.uint64),
+            np.stack([look.grey for look in found]) if found else np.zeros((0, SIDE, SIDE), np.uint8),
+            np.stack([look.tint for look in found]) if found else np.zeros((0, TINT, TINT, 2), np.int8),
+        )
+
+
+def _load(path: Path) -> dict[bytes, Look]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        if int(archive["format"]) != _FORMAT:
+            return {}
+        digests: Any = archive["sha256"].tobytes()
+        hashes, grey, tint = archive["hash"].tolist(), archive["grey"], archive["tint"]
+    rows = zip(hashes, grey, tint, strict=True)
+    return {digests[32 * index : 32 * index + 32]: Look(*row) for index, row in enumerate(rows)}

@@ -1,0 +1,136 @@
+"""Which side each picture is on: as frozen before, as the data declares, and drawn where neither says.
+
+frozen      a picture whose content was on a side of an earlier run stays there, and with it all that belongs to it
+declared    split folders, split columns and named arrays
+drawn       by content: everything where nothing is declared; a validation share where there is none; folds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.cache import atomic_write
+from bakeoff.data.manifest import SPLITS, Manifest
+from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
+from bakeoff.errors import CorruptError, UsageError
+
+BadFiles = Literal["fail", "exclude"]
+FROZEN = "split.npz"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the data was asked for.
+
+    Attributes:
+        shares: (train, validation, test), adding up to 1.
+        seed: of the draws.
+        bad_files: `fail` or `exclude`.
+        folds: of cross-validation; None: no folds.
+        fold: which of them validates.
+        frozen: side by SHA-256, of an earlier run.
+    """
+
+    shares: tuple[float, float, float]
+    seed: int
+    bad_files: BadFiles
+    folds: int | None = None
+    fold: int = 0
+    frozen: Mapping[bytes, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.folds is None:
+            return
+        if isinstance(self.folds, bool) or self.folds < 2 or not 0 <= self.fold < self.folds:
+            raise UsageError(f"fold {self.fold} of {self.folds}; expected 2 folds or more, counted from 0.")
+        if self.shares[TEST] >= 1:
+            raise UsageError("a test share of 1 leaves nothing for the folds.")
+
+
+def draws_anything(manifest: Manifest, rules: Rules) -> bool:
+    """Whether any picture's side is drawn, so that near copies have to be known."""
+    if (manifest.split < 0).any():
+        return True
+    return rules.folds is not None or (not (manifest.split == VALIDATION).any() and rules.shares[VALIDATION] > 0)
+
+
+def sides_of(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:
+    """(n,): the side of every row, positions in `SPLITS`.
+
+    Args:
+        fixed: the pictures are arrays that don't change: a validation share is exact.
+    """
+    sides = _drawn(manifest, rules, fixed)
+    return sides if not rules.frozen else _frozen(manifest, sides, rules.frozen)
+
+
+def _drawn(manifest: Manifest, rules: Rules, fixed: bool) -> NDArray[np.int8]:
+    sides = manifest.split.copy()
+    shares, seed = rules.shares, rules.seed
+    free = np.flatnonzero(sides < 0)
+    if len(free) == len(sides):
+        if rules.folds is not None:
+            return by_fold(manifest, free, shares[TEST], rules.folds, rules.fold, seed)
+        return by_content(manifest, free, shares, seed)
+    sides[free] = TRAIN
+    if rules.folds is not None:
+        rows = np.flatnonzero(sides != TEST)
+        sides[rows] = by_fold(manifest, rows, 0.0, rules.folds, rules.fold, seed)
+        return sides
+    if (sides == VALIDATION).any() or shares[VALIDATION] == 0:
+        return sides
+    rows = np.flatnonzero(sides == TRAIN)
+    if fixed:
+        sides[rows[exact_share(manifest, rows, shares[VALIDATION], seed)]] = VALIDATION
+    else:
+        sides[rows] = by_content(manifest, rows, (1 - shares[VALIDATION], shares[VALIDATION], 0.0), seed)
+    return sides
+
+
+def _frozen(manifest: Manifest, sides: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
+    """Known contents go where they were. What belongs to a test picture follows it; new ones never join the test side."""
+    known = np.array([frozen.get(row.tobytes(), -1) for row in manifest.sha256], np.int8)
+    has_test = any(side == TEST for side in frozen.values())
+    if has_test:
+        sides = np.where((sides == TEST) & (known < 0) & (manifest.split < 0), TRAIN, sides)
+    sides = np.where(known >= 0, known, sides).astype(np.int8)
+    in_test = np.isin(manifest.groups, manifest.groups[known == TEST])
+    joins = in_test & (known < 0) & (manifest.split < 0)
+    sides[joins] = TEST
+    return sides
+
+
+def write_sides(path: Path, manifest: Manifest, sides: NDArray[np.int8]) -> None:
+    """Keep the side of every content in a file, for `read_sides`."""
+    with atomic_write(path) as file:
+        np.savez(file, sha256=manifest.sha256, side=sides)
+
+
+def read_sides(path: str | Path) -> dict[bytes, int]:
+    """Side by SHA-256, from a file that `write_sides` made, or from the run folder that holds it.
+
+    Raises:
+        UsageError: there is none.
+        CorruptError: it is damaged.
+    """
+    place = Path(path)
+    place = place / FROZEN if place.is_dir() else place
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            digests, sides = archive["sha256"], archive["side"]
+            good = digests.dtype == np.uint8 and digests.shape == (len(sides), 32) and sides.dtype == np.int8
+            if not good or not np.isin(sides, range(len(SPLITS))).all():
+                raise ValueError("columns")
+            return {row.tobytes(): int(side) for row, side in zip(digests, sides, strict=True)}
+    except FileNotFoundError:
+        raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
+    except (OSError, ValueError, KeyError, EOFError, ImportError) as error:
+        raise CorruptError(f"{place}: damaged ({type(error).__name__}). Use the split of another run.") from None
+    except Exception as error:  # zipfile has errors of its own
+        raise CorruptError(f"{place}: damaged ({type(error).__name__}). Use the split of another run.") from None
