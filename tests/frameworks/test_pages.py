@@ -39,7 +39,7 @@ def ran(
 
 
 def mode_mask(op: str, case: Case, output: Array) -> Any:
-    return mask_of(op, output) if case.train and getattr(page(op), "RANDOM", False) else None
+    return mask_of(op, case.attributes, output) if case.train and getattr(page(op), "RANDOM", False) else None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -168,11 +168,23 @@ class Call(Protocol):
 
     name: str  # "aten.conv2d"
     overload: str  # "default", "Tensor", ...
-    sizes: tuple[int, ...]  # of the result (of the first, where there are several), with the stand-in for the batch
-    shapes: tuple[tuple[int, ...], ...]  # of every result
     path: str  # of the module that made the call
-    epsilon: float  # what torch takes where a norm's epsilon is None: the precision's own
-    dtype: Any  # of the result, in torch's words
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the result (of the first, where there are several), with the stand-in for the batch."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of every result."""
+
+    @property
+    def dtype(self) -> Any:
+        """Of the result, in torch's words."""
+
+    @property
+    def epsilon(self) -> float:
+        """What torch takes where a norm's epsilon is None: the precision's own."""
 
     def __getitem__(self, argument: str) -> Any:
         """An argument by the name that the operator's schema gives it: a value, a number, a list, or None."""

@@ -23,6 +23,7 @@ from typing import Any
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -42,7 +43,7 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
     return x
 
 
-def mask_shape(x: tuple[int, ...]) -> tuple[int, ...]:
+def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:
     """One draw for each picture."""
     return (x[0], *(1 for _ in x[1:]))
 
@@ -70,6 +71,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}  # a pattern of several nodes, found by capture
+FROM_KERAS = keras_unary("drop_path", "layers.StochasticDepth", rate="drop_path_rate")
 CASES = {
     "predict": Case(((2, 3, 4, 5),), Attributes(0.2)),
     "train, rate 0": Case(((3, 7),), Attributes(0.0), train=True),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.ops._dimension import Shape, product
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "free"  # the builder notes the order in which the library's own flatten leaves the features
@@ -54,6 +54,13 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("flatten", {}, call.inputs[0]) if call.inputs[0].rank > 2 else call.inputs[0]
+
+
+FROM_KERAS = {"layers.Flatten": from_keras}
 CASES = {
     "channels last": Case(((2, 3, 4, 5),), Attributes()),
     "channels first": Case(((2, 3, 4, 5),), Attributes("CHW")),

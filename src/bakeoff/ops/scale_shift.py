@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_affine
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -54,7 +55,24 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """Rescaling, by numbers or by one number for each channel."""
+    x = call.inputs[0]
+    scale, shift = call.number(call.layer.scale), call.number(call.layer.offset)
+    if scale is not None and shift is not None:
+        return call.emit("scale_shift", {"scale": scale, "shift": shift}, x)
+    if scale is not None:
+        y = keras_affine(call, x, scale=scale)
+    else:
+        y = call.emit("mul", {}, x, call.value(call.layer.scale))
+    if shift is not None:
+        return keras_affine(call, y, shift=shift)
+    return call.emit("add", {}, y, call.value(call.layer.offset))
+
+
+FROM_KERAS = {"layers.Rescaling": from_keras}
 CASES = {
     "pictures, from -1 to 1": Case(((2, 3, 4, 5),), Attributes(1 / 127.5, -1.0), scale=100.0),
     "one minus x": Case(((3, 7),), Attributes(-1.0, 1.0)),

@@ -16,6 +16,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -48,7 +49,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+FROM_KERAS = keras_unary("softsign", "activations.softsign", "ops.Softsign")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),

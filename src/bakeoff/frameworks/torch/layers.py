@@ -20,12 +20,16 @@ class BatchNorm(nn.BatchNorm2d):
         channels: int,
         epsilon: float,
         momentum: float,
-        affine: bool,
+        affine: bool | Literal["scale", "offset"],
         *,
         variance: str = "unbiased",
         statistics: str = "batch",
     ) -> None:
-        super().__init__(channels, epsilon, momentum, affine)
+        super().__init__(channels, epsilon, momentum, bool(affine))
+        if affine == "offset":
+            self.register_parameter("weight", None)
+        elif affine == "scale":
+            self.register_parameter("bias", None)
         self.variance, self.statistics = variance, statistics
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
@@ -40,6 +44,8 @@ class BatchNorm(nn.BatchNorm2d):
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
+        if x.numel() == x.shape[1]:
+            return self._one_cell(x)
         mean, variance = self.running_mean.clone(), self.running_var.clone()  # autograd keeps what it is given
         y = F.batch_norm(x, mean, variance, self.weight, self.bias, True, self.momentum, self.eps)
         n = x.numel() // x.shape[1]
@@ -50,6 +56,18 @@ class BatchNorm(nn.BatchNorm2d):
             if self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
         return y
+
+    def _one_cell(self, x: torch.Tensor) -> torch.Tensor:
+        """One value for each channel: its variance is 0 and the result the offset, where torch refuses."""
+        with torch.no_grad():
+            self.running_mean.mul_(1 - self.momentum).add_(x.detach().flatten() * self.momentum)
+            self.running_var.mul_(1 - self.momentum)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+        y = x - x  # mean and variance move with x: no gradient comes through
+        shape = (1, -1, *(1 for _ in x.shape[2:]))
+        y = y if self.weight is None else y * self.weight.view(shape)
+        return y if self.bias is None else y + self.bias.view(shape)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, variance={self.variance}, statistics={self.statistics}"
@@ -71,6 +89,23 @@ class DropPath(nn.Module):
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"
+
+
+class SharedDropout(nn.Module):
+    """Dropout with one draw for all values along some axes."""
+
+    def __init__(self, rate: float, shared: tuple[int, ...]) -> None:
+        super().__init__()
+        self.rate, self.shared = rate, shared
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.rate:
+            return x
+        shape = [1 if axis in self.shared else size for axis, size in enumerate(x.shape)]
+        return x * x.new_empty(shape).bernoulli_(1 - self.rate) / (1 - self.rate)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}, shared={self.shared}"
 
 
 class AvgPool2d(nn.Module):
@@ -107,3 +142,20 @@ class AvgPool2d(nn.Module):
     def extra_repr(self) -> str:
         counts = f"count_include_pad={self.count_include_pad}"
         return f"window={self.window}, stride={self.stride}, pad={self.pad}, {counts}"
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention that drops weights in training only: the function itself doesn't know eval()."""
+
+    def __init__(self, scale: float | None, rate: float, causal: bool) -> None:
+        super().__init__()
+        self.scale, self.rate, self.causal = scale, rate, causal
+
+    def forward(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        rate = self.rate if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, mask, rate, self.causal, scale=self.scale)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, rate={self.rate}, causal={self.causal}"

@@ -1,0 +1,147 @@
+"""Every constructor of keras.applications, and nets as users write them, from Keras into torch and back.
+
+    python bench/census_keras.py --output /tmp/census.jsonl [--models MobileNetV2 ResNet50] [--steps MobileNetV2 ...]
+
+Three processes a model: Keras in float32 (captures, and gives logits), Keras in float64 (the same numbers, and four
+training steps where asked), torch (reads the graph and the arrays, and compares). Weights are random, statistics of
+batch norm calibrated on pictures, and the head is scaled so that the largest logit is 5: a net that ignores its input,
+or saturates, would prove nothing.
+
+A line of the output is a model: differences relative to the largest logit, and the source's own noise floor (Keras
+in float32 against Keras in float64, the same numbers).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RATE, MOMENTUM = 2**-7, 0.875  # exact in float32: Keras takes Python floats through it even in float64
+PICTURES, TRAINING = 4, 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="*")
+    parser.add_argument("--steps", nargs="*", default=[], help="models that are trained for four steps in float64")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--skip64", action="store_true", help="leave float64 out (the largest models)")
+    parser.add_argument("--timeout", type=float, default=900)
+    parser.add_argument("--role", choices=("float32", "float64", "torch"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.role:
+        run_role(options.role, options.models[0], options.folder, options.steps)
+        return
+    names = options.models or all_names()
+    for name in names:
+        line = census(name, name in options.steps, options)
+        with options.output.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+        print(summary(line), flush=True)
+
+
+def all_names() -> list[str]:
+    """The constructors of keras.applications, and the nets of census_keras_nets.py; asked in a process of their own."""
+    code = "import census_keras_nets as n, json; print(json.dumps(n.names()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent, env=environment()
+    )
+    found: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def environment() -> dict[str, str]:
+    quiet = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    return {**os.environ, **quiet}
+
+
+def census(name: str, steps: bool, options: argparse.Namespace) -> dict[str, Any]:
+    """One model through its processes."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for role in ("float32", "float64", "torch"):
+            if role == "float64" and options.skip64:
+                continue
+            command = [sys.executable, __file__, "--role", role, "--folder", folder, "--models", name]
+            command += ["--output", os.devnull, "--steps", *([name] if steps and not options.skip64 else [])]
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, env=environment(), timeout=options.timeout
+                )
+            except subprocess.TimeoutExpired:
+                return {"model": name, "passed": False, "error": f"{role}: longer than {options.timeout:.0f} s"}
+            if done.returncode:
+                return {"model": name, "passed": False, "error": f"{role}: {done.stderr[-1500:]}"}
+        line: dict[str, Any] = {"model": name}
+        for path in sorted(Path(folder).glob("*.json")):
+            if path.name.startswith("report"):
+                line |= json.loads(path.read_text())
+    line["seconds"] = round(time.perf_counter() - started, 1)
+    line["passed"] = judged(line)
+    return line
+
+
+def judged(line: dict[str, Any]) -> bool:
+    """Logits within 1e-4 or four times the noise floor, float64 within 1e-9, counts and bits the same."""
+    allowed = max(1e-4, 4 * line.get("noise", 0.0))
+    checks = [
+        line["logits"] <= allowed or "noise" not in line,
+        line["weights_back"],
+        line["counts"],
+        line["sensitivity"] > 1e-6,
+        line.get("logits64", 0.0) <= 1e-9,
+        line.get("difference64", 0.0) <= 1e-8,
+        line.get("loss64", 0.0) <= 1e-6,
+        line.get("gradient64", 0.0) <= 1e-5,
+        line.get("steps64", 0.0) <= 1e-5,
+        line.get("state64", 0.0) <= 1e-5,
+    ]
+    return all(checks)
+
+
+def summary(line: dict[str, Any]) -> str:
+    if "error" in line:
+        return f"FAILED {line['model']}: {line['error'].strip().splitlines()[-1][:300]}"
+    shown = {k: f"{v:.1e}" if isinstance(v, float) and k != "seconds" else v for k, v in line.items() if k != "model"}
+    return f"{'passed' if line['passed'] else 'FAILED'} {line['model']}: {shown}"
+
+
+def run_role(role: str, name: str, folder: Path, steps: list[str]) -> None:
+    if role == "torch":
+        import census_keras_torch
+
+        census_keras_torch.run(folder)
+    else:
+        import census_keras_source
+
+        census_keras_source.run(name, role, folder, bool(steps))
+
+
+def images(rng: np.random.Generator, count: int, shape: tuple[int, ...], low: float, high: float) -> Any:
+    """Coarse blocks of colour with noise: pictures that differ more than noise alone would."""
+    if len(shape) < 3:
+        return rng.uniform(low, high, (count, *shape))
+    height, width, channels = shape
+    blocks = rng.uniform(low, high, (count, 4, 4, channels))
+    coarse = np.repeat(np.repeat(blocks, -(-height // 4), 1), -(-width // 4), 2)[:, :height, :width]
+    return 0.6 * coarse + 0.4 * rng.uniform(low, high, (count, *shape))
+
+
+def relative(found: Any, expected: Any) -> float:
+    """The largest difference, relative to the largest expected value."""
+    difference = np.abs(np.asarray(found, "float64") - np.asarray(expected, "float64"))
+    return float(difference.max() / max(np.abs(expected).max(), 1e-300))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The models of census_keras.py: keras.applications, tutorials, and nets with a trap each."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+
+SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+PIXELS = ("EfficientNet", "ConvNeXt", "MobileNetV3")  # preprocessing inside the model: it takes 0 to 255
+APPLICATIONS = tuple(sorted(name for name, value in vars(keras.applications).items() if inspect.isfunction(value)))
+
+
+def names() -> list[str]:
+    return [*APPLICATIONS, *NETS]
+
+
+def make(name: str) -> tuple[Any, tuple[float, float]]:
+    """A model with fresh weights, and the range of its pictures' numbers. `NAME:free` has a free input size."""
+    base, _, form = name.partition(":")
+    if base not in APPLICATIONS:
+        return NETS[base]()
+    limits = (0.0, 255.0) if base.startswith(PIXELS) else (-1.0, 1.0)
+    build = getattr(keras.applications, base)
+    if form == "free":
+        return build(weights=None, input_shape=(None, None, 3), include_top=False, pooling="avg"), limits
+    side = SMALLEST.get(base, 32)
+    return build(weights=None, input_shape=(side, side, 3)), limits
+
+
+NETS: dict[str, Any] = {}

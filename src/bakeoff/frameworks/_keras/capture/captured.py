@@ -1,0 +1,75 @@
+"""What a capture gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.ops import page
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.schemas import Array
+
+Head = Literal["", "softmax", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a parameter comes from: a variable of a Keras model, and its layout there.
+
+    Attributes:
+        variable: Keras's path, as "block1_conv1/kernel".
+        shape: of the variable. It holds the canonical array's numbers in the same order, unless `order` says otherwise.
+        order: order[i] is the variable's axis that is canonical axis i; () if they are the same.
+    """
+
+    variable: str
+    shape: tuple[int, ...]
+    dtype: str
+    order: tuple[int, ...] = ()
+
+    def to_canonical(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """The variable's array in canonical layout; a copy."""
+        moved = array.transpose(self.order) if self.order else array
+        return moved.reshape(shape).copy()
+
+    def to_native(self, array: Array) -> Array:
+        """The way back, bit for bit."""
+        if not self.order:
+            return array.reshape(self.shape).astype(self.dtype)
+        moved = array.reshape(tuple(self.shape[axis] for axis in self.order))
+        inverse = tuple(self.order.index(axis) for axis in range(len(self.order)))
+        return moved.transpose(inverse).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A Keras model as a graph, and what the graph can't say.
+
+    Attributes:
+        graph: its output is "logits" (batch, classes), or "features" for a model without a classifier.
+        head: what stood between the logits and the model's output. It is not in the graph: see `with_head`.
+        signature: what the model wants of a picture; None where nothing says it.
+        origins: {path: where it comes from}, for every parameter but constants.
+        notes: what a reader must know, a sentence each: layers that act in training alone, flags that Keras ignores.
+        penalties: {path: {"l1": factor, "l2": factor}}, the regularisers that Keras adds to the loss.
+        variables: {path: keras.Variable}, the live ones.
+    """
+
+    graph: Graph
+    head: Head = ""
+    signature: Signature | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    penalties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_head(self) -> Graph:
+        """The graph with the model's own last step, so that it gives what the model gives: "probabilities"."""
+        if not self.head:
+            return self.graph
+        ids = {node.id for node in self.graph.nodes}
+        id = next(name for name in (self.head, f"{self.head}_head", f"{self.head}.head") if name not in ids)
+        node = Node(id, self.head, page(self.head).Attributes(), (self.graph.output,), {}, id)
+        return replace(self.graph, nodes=(*self.graph.nodes, node), outputs={"probabilities": Ref(id)})

@@ -1,0 +1,36 @@
+"""Who raises what: the FROM_KERAS of all pages in one table, and the layers that leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from bakeoff import ops
+from bakeoff.errors import BakeoffError
+
+IDENTITY = frozenset(
+    ("layers.Identity", "layers.InputLayer", "activations.linear", "ops.Copy", "ops.StopGradient", "ops.Identity")
+)
+
+_AUGMENTATION = """
+    RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomShear RandomSaturation
+    RandomHue RandomSharpness RandomColorJitter RandomColorDegeneration RandomGrayscale RandomPosterization RandomInvert
+    RandomErasing RandomGaussianBlur RandomPerspective RandomElasticTransform RandomApply RandAugment AugMix CutMix
+    MixUp GaussianNoise GaussianDropout AlphaDropout
+"""
+AUGMENTATION = frozenset(f"layers.{name}" for name in _AUGMENTATION.split())
+"""They change pictures in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
+
+
+@cache
+def table() -> dict[str, Callable[[Any], Any]]:
+    """{"layers.Conv2D": raising, "ops.Relu": ..., "activations.relu": ...}."""
+    found: dict[str, Callable[[Any], Any]] = {}
+    owner: dict[str, str] = {}
+    for name in ops.names():
+        for key, raising in getattr(ops.page(name), "FROM_KERAS", {}).items():
+            if key in found:
+                raise BakeoffError(f"{key} is claimed by the pages {owner[key]} and {name}")
+            found[key], owner[key] = raising, name
+    return found
