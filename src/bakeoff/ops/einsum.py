@@ -1,0 +1,94 @@
+"""einsum: a sum of products, said by letters.
+
+Shape    equation "bhid,bhjd->bhij": each letter an axis; letters that the result lacks are summed over
+
+Laws     linear in each input; renaming letters changes nothing
+
+Traps    order   letters are given in the order in which the axes lie, so that nothing is moved before the sum
+         keras   works out no shape for capital letters: they are renamed
+         dots    an ellipsis is refused; capture spells it out
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape, Size
+from bakeoff.ops._letters import lain, lower
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    equation: str
+
+    def __post_init__(self) -> None:
+        text = self.equation.replace(" ", "")
+        if text.count("->") != 1 or not text.replace("->", "").replace(",", "").isalpha():
+            raise UnsupportedError(f"einsum: {self.equation!r}; expected letters, commas and one '->'")
+        object.__setattr__(self, "equation", text)
+
+    @property
+    def terms(self) -> tuple[list[str], str]:
+        """The letters of each input, and of the result."""
+        left, right = self.equation.split("->")
+        return left.split(","), right
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    terms, result = a.terms
+    if [len(term) for term in terms] != [len(given) for given in shapes]:
+        raise UnsupportedError(f"einsum: {a.equation!r} doesn't fit {', '.join(map(str, shapes))}")
+    sizes: dict[str, Size] = {}
+    for term, given in zip(terms, shapes, strict=True):
+        for letter, size in zip(term, given, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise UnsupportedError(f"einsum: {letter!r} of {a.equation!r} is {sizes[letter]} and {size}")
+    return tuple(sizes[letter] for letter in result)
+
+
+def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
+    return np.asarray(np.einsum(a.equation, *inputs, optimize=True))
+
+
+def _equation(scope: Scope, a: Attributes) -> str:
+    terms, result = a.terms
+    left = ",".join(lain(term, order) for term, order in zip(terms, scope.orders, strict=True))
+    return lower(f"{left}->{result}")
+
+
+def _result(scope: Scope, a: Attributes, y: Any) -> Any:
+    return scope.laid(y, tuple(range(len(a.terms[1]))))
+
+
+def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return _result(scope, a, scope.lib.einsum(_equation(scope, a), *inputs))
+
+
+def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return _result(scope, a, scope.lib.ops.einsum(_equation(scope, a), *inputs))
+
+
+def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
+    return _result(scope, a, scope.emit("Einsum", list(inputs), equation=_equation(scope, a)))
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "queries by keys": Case(((2, 3, 4, 5), (2, 3, 6, 5)), Attributes("bhid,bhjd->bhij")),
+    "capital letters, another order": Case(((2, 3, 4), (2, 4, 5)), Attributes("Bij,Bjk->Bki")),
+    "a sum": Case(((2, 3, 4),), Attributes("bij -> bj")),
+    "three at once": Case(((2, 3), (2, 4), (2, 3, 4)), Attributes("bi,bj,bij->bij")),
+}
+TOLERANCE = {dtype: rounding(5, dtype) for dtype in ("float32", "float64")}
+MUTATIONS: dict[str, Any] = {"equation": "Bij,Bjk->Bik"}
+GAPS = {"an ellipsis, a letter twice in one term": "not yet: raises UnsupportedError"}
+SHOWN = {"order": ("queries by keys",), "keras": ("capital letters, another order",), "dots": ("a sum",)}

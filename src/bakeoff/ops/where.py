@@ -1,0 +1,65 @@
+"""where: one value where a condition holds, another elsewhere.
+
+Shape    condition, x, y (as NumPy broadcasts)  ->  z = x where the condition holds, else y
+
+Laws     the gradient flows to x where it holds, to y elsewhere, and never to the condition
+
+Traps    kind    a condition is a truth value; with `above`, it is a number, and holds where that is larger
+         nan     0 * inf is no number: where doesn't multiply, and hides an infinity in the value that isn't taken
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.ops._broadcast import broadcast
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "elementwise"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`above` turns a number into a condition; None: it is a truth value."""
+
+    above: float | None = None
+
+
+def shape(a: Attributes, *shapes: Shape) -> Shape:
+    return broadcast(shapes, "where")
+
+
+def truth(_: Mode, a: Attributes, condition: Array, x: Array, y: Array) -> Array:
+    return np.where(condition if a.above is None else condition > a.above, x, y)
+
+
+def to_torch(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
+    return scope.lib.where(condition if a.above is None else condition > a.above, x, y)
+
+
+def to_keras(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
+    ops = scope.lib.ops
+    return ops.where(condition if a.above is None else ops.greater(condition, a.above), x, y)
+
+
+def to_onnx(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
+    if a.above is not None:
+        condition = scope.emit("Greater", [condition, scope.constant(np.asarray(a.above, scope.dtype))])
+    return scope.emit("Where", [condition, x, y])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "places of a picture": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
+    "a row of conditions": Case(((2, 1, 4), (2, 3, 4), (2, 3, 1)), Attributes(0.3)),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
+MUTATIONS: dict[str, Any] = {"above": 0.5}
+GAPS: dict[str, str] = {}
+SHOWN = {"kind": ("places of a picture",), "nan": ("a row of conditions",)}
