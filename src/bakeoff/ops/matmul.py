@@ -20,7 +20,8 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -69,7 +70,31 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
     return _result(scope, scope.emit("MatMul", _plain(scope)))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    return _product(call, call["self"], call.get("other", call.get("mat2")))
+
+
+def _product(call: Call, x: Any, y: Any) -> Any:
+    if min(len(x.sizes), len(y.sizes)) < 2:
+        raise call.refuse("a vector as a factor")
+    return call.emit("matmul", {}, call.arranged(x), call.arranged(y), order=tuple(range(len(call.sizes))))
+
+
+def from_sum(call: Call) -> Any:
+    names = ("mat1", "mat2") if call.name == "aten.addmm" else ("batch1", "batch2")
+    product = _product(call, call[names[0]], call[names[1]])
+    alpha, beta = call.number(call["alpha"]) or 0, call.number(call["beta"]) or 0
+    if not beta:
+        return torch_affine(call, product, scale=alpha)
+    return torch_merged(
+        call, "add", torch_affine(call, product, scale=alpha), torch_affine(call, call["self"], scale=beta)
+    )
+
+
+FROM_TORCH = {
+    **dict.fromkeys(("aten.matmul", "aten.bmm", "aten.mm"), from_torch),
+    **dict.fromkeys(("aten.addmm", "aten.baddbmm"), from_sum),
+}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "heads of tokens": Case(((2, 3, 4, 5), (2, 3, 5, 6)), Attributes()),

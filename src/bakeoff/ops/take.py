@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Scope, Slot
+from bakeoff.ops._page import Call, Case, Mode, Scope, Slot
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -69,7 +69,47 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.laid(y, _order(scope, a))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_index(call: Call) -> Any:
+    """x[tables]: constant tables next to each other, which broadcast; several become one over a merged axis."""
+    x, given = call.value(call["self"]), call["indices"]
+    used = [axis for axis, table in enumerate(given) if table is not None]
+    tables = [call.array(given[axis]) for axis in used]
+    if any(table is None for table in tables):
+        raise call.refuse("an index that is computed")
+    tables = [np.nonzero(table)[0] if table.dtype == bool and table.ndim == 1 else table for table in tables]
+    if used != list(range(used[0], used[-1] + 1)) or any(table.dtype == bool for table in tables):
+        raise call.refuse("tables over axes that are apart, or a mask of several axes")
+    sizes = x.sizes[used[0] : used[-1] + 1]
+    tables = [np.where(table < 0, table + size, table) for table, size in zip(tables, sizes, strict=True)]
+    flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*tables)), sizes)
+    merged = (*x.sizes[: used[0]], int(np.prod(sizes)), *x.sizes[used[-1] + 1 :])
+    return _taken(call, call.reshaped(x, merged), used[0], flat)
+
+
+def from_select(call: Call) -> Any:
+    x, table = call.value(call["self"]), call.array(call["index"])
+    if table is None:
+        raise call.refuse("an index that is computed")
+    return _taken(call, x, call["dim"] % x.rank, table.reshape(-1))
+
+
+def from_embedding(call: Call) -> Any:
+    table = call.array(call["indices"])
+    if table is None:
+        raise call.refuse("an index that is computed")
+    return _taken(call, call.value(call["weight"]), 0, table)
+
+
+def _taken(call: Call, x: Any, axis: int, table: Any) -> Any:
+    """torch puts the table's axes where the picked one was; so does this page, canonically."""
+    place, more = x.order[axis], table.ndim - 1
+    moved = [old + more if old > place else old for old in x.order]
+    order = (*moved[:axis], *range(place, place + table.ndim), *moved[axis + 1 :])
+    slots = {"indices": call.stored("indices", table.astype(np.int64))}
+    return call.emit("take", {"axis": place, "size": table.shape}, x, parameters=slots, order=order)
+
+
+FROM_TORCH = {"aten.index": from_index, "aten.index_select": from_select, "aten.embedding": from_embedding}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "a table of pairs": Case(((2, 7, 3),), Attributes(1, (4, 4))),

@@ -37,6 +37,7 @@ class Builder:
         self.parameters: dict[str, Parameter] = {}
         self.layouts: dict[str, Layout] = {}
         self.picture: Value | None = None
+        self.settled: set[Any] = set()  # calls that an earlier one has done already
         self._counts: dict[str, int] = {}
         self._bare: dict[str, Value] = {}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from bakeoff import ops
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._values import Known, Noise, Value, Weight, inverse, plain, sizes_of
@@ -37,6 +38,11 @@ class Call:
         self.overload = str(schema.overload_name or "default")
         self._known = known
         self._arguments = _bound(node, schema)
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments as they stand in the program."""
+        return self._arguments
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -187,6 +193,8 @@ class Call:
         order: tuple[int, ...] | None = None,
     ) -> Any:
         slots = {slot: source for slot, source in (parameters or {}).items() if source is not None}
+        if op not in ops.names():
+            raise self.refuse(f"the operator {op} has no page yet")
         path, name = self._named(op, slots)
         values = tuple(self.value(value) for value in inputs)
         try:

@@ -11,6 +11,7 @@ from bakeoff.graph.graph import Ref
 from bakeoff.ops._dimension import Dim, Shape, Size, at
 
 BATCH = "batch"
+NOT_MINE = object()  # a pattern's answer to a call that is something else
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,9 @@ from bakeoff.frameworks.torch.capture import patterns
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._call import Call
 from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE, VIEWS
-from bakeoff.frameworks.torch.capture._values import Batch, Known, Noise, Value, Weight, sizes_of
+from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
 from bakeoff.frameworks.torch.capture._views import write_back
 
-NOT_MINE = object()
 Raising = Callable[[Call], Any]
 
 

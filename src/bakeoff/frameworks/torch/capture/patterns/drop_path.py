@@ -1,0 +1,159 @@
+"""Stochastic depth and dropout written by hand: a random mask times a value.
+
+    x * x.new_empty(shape).bernoulli_(keep).div_(keep)                timm's DropPath, torchvision's StochasticDepth
+    x.div(keep) * floor(rand(shape) + keep), x * (rand(shape) < keep) / keep, ...
+
+A mask with one number for each picture is drop_path, one of the value's own shape dropout. What the mask keeps is read
+from the program, so rate and scale are the module's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import isclose
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.frameworks.torch.capture._values import NOT_MINE, Noise
+
+if TYPE_CHECKING:
+    from bakeoff.frameworks.torch.capture._call import Call
+
+
+def bernoulli(call: Call) -> Any:
+    """0 and 1; the probability of 1 is an argument, or all elements of a constant tensor."""
+    keep = call.get("p")
+    if keep is None:
+        array = call.array(call["self"])
+        keep = float(array.flat[0]) if array is not None and array.size and (array == array.flat[0]).all() else None
+    if keep is None:
+        raise call.refuse("random numbers with probabilities that are computed")
+    return Noise(call.sizes, call.dtype, float(keep))
+
+
+def uniform(call: Call) -> Any:
+    """Numbers from 0 to 1."""
+    if (call.get("from", 0), call.get("to", 1)) != (0, 1):
+        raise call.refuse("random numbers that no known pattern explains")
+    return Noise(call.sizes, call.dtype)
+
+
+def shifted(call: Call) -> Any:
+    """rand + keep: floor gives 1 with the probability `keep`."""
+    noise, number = _parted(call, "self", "other")
+    if noise is None or noise.keep is not None or number is None:
+        return NOT_MINE
+    return replace(noise, shift=noise.shift + number)
+
+
+def floored(call: Call) -> Any:
+    """floor(rand + keep)."""
+    noise = call["self"]
+    if not isinstance(noise, Noise) or noise.keep is not None or not 0 <= noise.shift <= 1:
+        return NOT_MINE
+    return replace(noise, keep=noise.shift)
+
+
+def compared(call: Call) -> Any:
+    """rand < keep, or rand >= rate."""
+    noise, number = _parted(call, "self", "other")
+    if noise is None or noise.keep is not None or number is None or noise.shift:
+        return NOT_MINE
+    below = call.name in ("aten.lt", "aten.le", "aten.less")
+    return replace(noise, keep=number if below else 1 - number)
+
+
+def passed_on(call: Call) -> Any:
+    """The mask in another shape or kind of number."""
+    noise = call[next(iter(call.arguments))]
+    return replace(noise, sizes=call.sizes, dtype=call.dtype) if isinstance(noise, Noise) else NOT_MINE
+
+
+def divided(call: Call) -> Any:
+    """mask / keep; or (x * mask) / keep, which is done already."""
+    if call.node in call.builder.settled:
+        return call["self"]
+    noise, number = _parted(call, "self", "other")
+    if noise is None or noise is call["other"] or number is None or noise.keep is None:
+        return NOT_MINE
+    return _scaled(call, noise, 1 / number)
+
+
+def multiplied(call: Call) -> Any:
+    """mask / keep as a product; or x * mask, which is what it is all about."""
+    if call.node in call.builder.settled:
+        return call["self"] if call.number(call["self"]) is None else call["other"]
+    noise, number = _parted(call, "self", "other")
+    if noise is None or noise.keep is None:
+        return NOT_MINE
+    if number is not None:
+        return _scaled(call, noise, number)
+    value = call["other"] if noise is call["self"] else call["self"]
+    return _dropped(call, call.value(value), noise)
+
+
+def _parted(call: Call, *names: str) -> tuple[Noise | None, float | None]:
+    """The random one of two arguments, and the number that the other is."""
+    given = [call[name] for name in names]
+    noise = next((one for one in given if isinstance(one, Noise)), None)
+    return noise, next((n for n in map(call.number, (g for g in given if g is not noise)) if n is not None), None)
+
+
+def _scaled(call: Call, noise: Noise, factor: float) -> Any:
+    if noise.scaled or noise.keep is None or not isclose(factor * noise.keep, 1, rel_tol=1e-6):
+        raise call.refuse("a random mask scaled by something else than what it keeps")
+    return replace(noise, scaled=True)
+
+
+def _dropped(call: Call, value: Any, noise: Noise) -> Any:
+    keep = noise.keep or 0.0
+    if keep == 1:
+        return value
+    if not noise.scaled:
+        value = _unscaled(call, value, keep)
+    return _spread(call, value, noise.sizes, 1 - keep)
+
+
+def _unscaled(call: Call, value: Any, keep: float) -> Any:
+    """The value before its own division by `keep`, which came first or comes next."""
+    node = call.builder.nodes.get(value.ref.node)
+    if node is not None and node.op == "scale_shift" and isclose(node.attributes.scale * keep, 1, rel_tol=1e-6):
+        return replace(value, ref=node.inputs[0])
+    users = list(call.node.users)
+    if len(users) == 1 and _divides(users[0], call.node, keep):
+        call.builder.settled.add(users[0])
+        return value
+    raise call.refuse("a random mask that is not scaled by what it keeps")
+
+
+def _divides(user: Any, node: Any, keep: float) -> bool:
+    name = str(user.target).split(".")[1].rstrip("_") if "." in str(user.target) else ""
+    numbers = [one for one in user.args if isinstance(one, int | float)]
+    if node not in user.args or len(numbers) != 1 or name not in ("div", "mul"):
+        return False
+    factor = 1 / numbers[0] if name == "div" else numbers[0]
+    return isclose(factor * keep, 1, rel_tol=1e-6)
+
+
+def _spread(call: Call, value: Any, sizes: tuple[int, ...], rate: float) -> Any:
+    lead = (1,) * (value.rank - len(sizes)) + sizes
+    if lead == value.sizes:
+        return call.emit("dropout", {"rate": rate}, value)
+    if lead == (value.sizes[0], *(1 for _ in value.sizes[1:])):
+        value = value if value.order[0] == 0 else call.arranged(value)
+        return call.emit("drop_path", {"rate": rate}, value)
+    raise call.refuse(f"a random mask of {sizes} over a value of {value.sizes}")
+
+
+SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "to", "_to_copy", "type_as", "flatten",
+          "contiguous", "clone", "detach", "float")  # fmt: skip
+CALLS: dict[str, Callable[[Call], Any]] = {
+    **{f"aten.{name}": passed_on for name in SHAPES},
+    **{f"aten.{name}": uniform for name in ("rand", "rand_like", "uniform")},
+    **{f"aten.{name}": compared for name in ("lt", "le", "less", "gt", "ge", "greater")},
+    "aten.bernoulli": bernoulli,
+    "aten.add": shifted,
+    "aten.floor": floored,
+    "aten.div": divided,
+    "aten.mul": multiplied,
+}
