@@ -216,6 +216,6 @@ def test_a_training_that_is_cancelled_stops(data: Data, tmp_path: Path) -> None:
     chosen = recipe('strategy = "finetune"\nepochs = 2')
     found = context(data, chosen, tmp_path / "run")
     found.reporter.cancelled.set()
-    with pytest.raises(Cancelled, match="stopped in finetune"):
+    with pytest.raises(Cancelled, match="stopped at step"):
         Loop(found, Softmax(), chosen.phases[0]).run()
     found.run.close()

@@ -29,6 +29,10 @@ FOLDER = "checkpoints"
 ARRAYS, JSON = ".safetensors", ".json"
 
 
+class NotFinite(BakeoffError):  # noqa: N818 - what the arrays are
+    """Arrays that would not be worth going on from."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What was saved.
@@ -64,18 +68,22 @@ def slot_arrays(slots: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
     return {f"slot/{slot}/{path}": array for path, held in slots.items() for slot, array in held.items()}
 
 
+def finite(arrays: Mapping[str, Array]) -> bool:
+    """Whether every number is one."""
+    return all(np.isfinite(array).all() for array in arrays.values() if np.issubdtype(array.dtype, np.floating))
+
+
 def save(run: Path, found: Checkpoint) -> Path:
     """Write a checkpoint whole or not at all; the one before goes once this one stands.
 
     Raises:
-        BakeoffError: an array that isn't finite: it would not be worth going on from.
+        NotFinite: an array that isn't finite: it would not be worth going on from.
         DataError: the disk is full; what was there before is whole.
     """
     from safetensors.numpy import save as to_bytes
 
-    for key, array in found.arrays.items():
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise BakeoffError(f"{key} holds numbers that are not finite: no checkpoint is made of it.")
+    if not finite(found.arrays):
+        raise NotFinite("some arrays hold numbers that are not finite: no checkpoint is made of them.")
     folder = run / FOLDER
     name = f"{max(_numbers(folder), default=0) + 1:08d}"
     content = to_bytes({key: np.ascontiguousarray(array) for key, array in found.arrays.items()})

@@ -28,6 +28,7 @@ class Keeper:
         resumed_from: its step; 0 where a run goes on that had none; None where nothing went before.
         earlier_s: seconds that the run took before this process.
         began: when this process began, seconds since 1970.
+        last_step: of the last checkpoint of the phase at work.
     """
 
     run: Run
@@ -39,6 +40,7 @@ class Keeper:
     resumed_from: int | None = None
     earlier_s: float = 0.0
     began: float = field(default_factory=time.time)
+    last_step: int | None = None
     _cadence: Cadence | None = None
 
     @property
@@ -49,6 +51,7 @@ class Keeper:
     def start(self, step: int) -> None:
         """A phase begins at that step."""
         self._cadence = Cadence(self.every, step) if self.every else None
+        self.last_step = step if self.found else None
 
     def due(self, step: int) -> bool:
         """Whether a checkpoint should be written at this step boundary."""
@@ -76,6 +79,7 @@ class Keeper:
             "wall_s": self.wall_s,
         }
         save(self.run.path, Checkpoint(meta, dict(arrays)))
+        self.last_step = state.step
         if self._cadence:
             self._cadence.wrote(state.step, time.monotonic() - before)
 

@@ -12,11 +12,13 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluate.scores import score
+from bakeoff.graph import Graph
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array, Batch
-from bakeoff.train import diagnose
-from bakeoff.train.checkpoint import Checkpoint, grouped, slot_arrays
+from bakeoff.train import diagnose, memory
+from bakeoff.train.channel import Cancelled
+from bakeoff.train.checkpoint import Checkpoint, NotFinite, finite, grouped, slot_arrays
 from bakeoff.train.context import Context, predict_split
 from bakeoff.train.schedules import schedule
 from bakeoff.train.state import State
@@ -28,8 +30,8 @@ CHUNK_STEPS = 64
 class Loop:
     """Runs one finetune phase on a net."""
 
-    def __init__(self, context: Context, net: Net, phase: Finetune) -> None:
-        self.context, self.net, self.phase = context, net, phase
+    def __init__(self, context: Context, net: Net, phase: Finetune, graph: Graph | None = None) -> None:
+        self.context, self.net, self.phase, self.graph = context, net, phase, graph
         self.state = State()
         count = len(context.data.train)
         whole = count // phase.batch_size if phase.drop_last else math.ceil(count / phase.batch_size)
@@ -43,6 +45,13 @@ class Loop:
         self.total = phase.epochs * min(count, whole * phase.batch_size)
 
     # going on
+
+    def begin(self) -> None:
+        """Back to where the phase began: start weights, and an optimizer that has made no step."""
+        self.state, self.best = State(), None
+        if self.graph is not None:
+            self.net.load(self.graph.arrays())
+        self.net.compile(self.phase.optimizer.name, self.phase.optimizer.settings(), self.context.recipe.model.loss)
 
     def restore(self, found: Checkpoint) -> None:
         """Take up where a checkpoint left off, in whatever framework."""
@@ -58,8 +67,12 @@ class Loop:
         return arrays | grouped("best", self.best) if self.best else arrays
 
     def _save(self) -> None:
-        if self.context.keeper.every is not None:
+        if self.context.keeper.every is None:
+            return
+        try:
             self.context.keeper.save(self.state, self.saved())
+        except NotFinite:
+            raise diagnose.weights(self) from None
 
     # epochs
 
@@ -69,17 +82,15 @@ class Loop:
         Raises:
             Cancelled: somebody asked to stop; a checkpoint of the last step was written.
         """
-        from bakeoff.train.channel import Cancelled
-
         self.context.keeper.start(self.state.step)
         self.net.seek(self.state.noise)
         try:
             while self.state.epoch < self.phase.epochs:
                 self._epoch()
                 self._after()
-        except Cancelled:
+        except Cancelled as stopped:
             self._save()
-            raise
+            raise Cancelled(f"stopped at step {self.state.step} ({self._where()})", stopped.exit_code) from None
         self._save()
         if self.phase.keep == "best" and self.best is not None:
             self.net.load(self.best)
@@ -91,9 +102,9 @@ class Loop:
             "steps": self.state.step,
         }
 
-    def _epoch(self) -> None:
-        """What is left of the pass."""
-        batches = self.context.batches(
+    def batches(self) -> Iterator[Batch]:
+        """What is left of the epoch."""
+        found: Iterator[Batch] = self.context.batches(
             self.context.data.train,
             self.phase.batch_size,
             epoch=self.state.epoch,
@@ -101,8 +112,19 @@ class Loop:
             drop_last=self.phase.drop_last,
             start=self.state.batch,
         )
+        return found
+
+    def labels(self, batch: Batch) -> Array:
+        """What the loss is told of a batch."""
+        return batch.labels
+
+    def _where(self) -> str:
+        return f"epoch {min(self.state.epoch + 1, self.phase.epochs)} of {self.phase.epochs}"
+
+    def _epoch(self) -> None:
+        """What is left of the pass."""
         began = time.perf_counter()
-        for chunk in self._chunks(batches):
+        for chunk in self._chunks(self.batches()):
             losses, sizes = self._train(chunk)
             self._log(losses)
             state, now = self.state, time.perf_counter()
@@ -138,29 +160,38 @@ class Loop:
             BakeoffError: a loss or rate that is no number; nothing of it is saved.
         """
         images = [self.context.images(batch) for batch in chunk]
-        labels = [batch.labels for batch in chunk]
-        first = self.state.step
-        if self.phase.accumulate == 1:
-            rates = [self._rate(first + k, chunk) for k in range(len(chunk))]
-            losses = self.net.steps(images, labels, rates)
-            sizes = [len(batch.labels) for batch in chunk]
-        else:
-            rate = self._rate(first, chunk)
-            results = [self.net.gradients(x, y) for x, y in zip(images, labels, strict=True)]
-            sizes = [sum(result.count for result in results)]
-            losses = np.array([sum(result.loss for result in results) / sizes[0]])
-            if np.isfinite(losses).all():
-                self.net.apply(rate)
+        labels = [self.labels(batch) for batch in chunk]
+        try:
+            losses, sizes = self._steps(images, labels)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            error.__traceback__ = None  # its frames hold the very arrays that were too many
+            raise memory.explain(self, images[0], labels[0]) from None
         if not np.isfinite(losses).all():
             bad = int(np.argmin(np.isfinite(losses)))
             self._log(losses[:bad])
+            self.context.run.flush()
             raise diagnose.loss(self, float(losses[bad]), bad, chunk)
         return losses, sizes
 
-    def _rate(self, step: int, chunk: list[Batch]) -> float:
+    def _steps(self, images: list[Array], labels: list[Array]) -> tuple[Array, list[int]]:
+        first = self.state.step
+        if self.phase.accumulate == 1:
+            rates = [self._rate(first + k) for k in range(len(images))]
+            return self.net.steps(images, labels, rates), [len(x) for x in images]
+        rate = self._rate(first)
+        results = [self.net.gradients(x, y) for x, y in zip(images, labels, strict=True)]
+        count = sum(result.count for result in results)
+        loss = sum(result.loss for result in results) / count
+        if math.isfinite(loss):
+            self.net.apply(rate)
+        return np.array([loss]), [count]
+
+    def _rate(self, step: int) -> float:
         rate = self.rate(step)
         if not math.isfinite(rate):
-            raise diagnose.rate(self, rate, step, chunk)
+            raise diagnose.rate(self, rate, step)
         return rate
 
     def _log(self, losses: Array) -> None:
@@ -171,6 +202,8 @@ class Loop:
     def _after(self) -> None:
         """Validation, the best so far, the line of the epoch."""
         state = self.state
+        if not finite(self.net.arrays()):
+            raise diagnose.weights(self)
         loss, seconds = state.loss_sum / state.loss_count, state.seconds
         row: dict[str, Any] = {"phase": "finetune", "epoch": state.epoch, "train_loss": loss, "wall_s": seconds}
         validation = self.context.data.validation

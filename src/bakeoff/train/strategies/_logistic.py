@@ -28,12 +28,14 @@ class Head:
         bias: (classes,).
         penalty: the chosen C.
         scores: mean cross-entropy over the folds, by C.
+        losses: mean cross-entropy on all rows after each iteration of the last fit.
     """
 
     kernel: Array
     bias: Array
     penalty: float
     scores: dict[float, float] = field(default_factory=dict)
+    losses: tuple[float, ...] = ()
 
 
 def fit(
@@ -77,11 +79,13 @@ def _fit(
     if len(penalties) > 1 and folds >= 2:
         scores, starts = _cross_validate(x, labels, classes, sorted(penalties), folds, seed, max_iterations, progress)
     penalty = min(scores, key=lambda c: (scores[c], c)) if scores else sorted(penalties)[len(penalties) // 2]
+    losses: list[float] = []
+    everything = np.ones((len(x), 1), bool)
     kernels, biases = _regress(
-        x, labels, classes, penalty, max_iterations, np.ones((len(x), 1), bool), starts.get(penalty)
+        x, labels, classes, penalty, max_iterations, everything, starts.get(penalty), losses=losses
     )
     kernel, bias = kernels[:, 0] / scale[:, None], biases[0]
-    return Head(kernel, bias - mean @ kernel, penalty, scores)
+    return Head(kernel, bias - mean @ kernel, penalty, scores, tuple(losses))
 
 
 def _cross_validate(
@@ -130,11 +134,15 @@ def _regress(
     used: Array,
     start: tuple[Array, Array] | None = None,
     tolerance: float = TOLERANCE,
+    losses: list[float] | None = None,
 ) -> tuple[Array, Array]:
     """Minimise, for each column k of `used`, mean cross-entropy over its rows + |W|^2 / (2 C rows), by SciPy's L-BFGS.
 
     The problems are independent and minimised as one: the product with x, which is all the work, costs about as much
     for five heads as for one.
+
+    Args:
+        losses: takes the cross-entropy after each iteration, the penalty apart.
 
     Returns:
         Kernels (d, k, classes) and biases (k, classes).
@@ -148,6 +156,8 @@ def _regress(
     share = (used / counts).astype("float32")[:, :, None]
     wide, everyone = np.ascontiguousarray(x.T), np.arange(n)
 
+    last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
+
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(d + 1, problems, classes)
         single = weights.astype("float32")
@@ -157,6 +167,7 @@ def _regress(
         np.exp(logits, out=logits)
         sums = logits.sum(2, keepdims=True)
         loss = float(((np.log(sums[:, :, 0]) - true) * share[:, :, 0]).sum(dtype="float64"))
+        last[0] = loss
         logits /= sums
         logits[everyone, :, labels] -= 1
         logits *= share
@@ -169,6 +180,11 @@ def _regress(
     if start is not None:
         first[:-1], first[-1] = start
     options = {"maxiter": max_iterations, "gtol": 1e-6, "ftol": tolerance}
-    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
+
+    def after(_: Array) -> None:
+        if losses is not None:
+            losses.append(last[0])
+
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options, callback=after)
     weights = found.x.reshape(d + 1, problems, classes)
     return weights[:-1], weights[-1]

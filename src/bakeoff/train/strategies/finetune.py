@@ -64,8 +64,8 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     frozen = prepared(graph.astype(context.job.precision), phase)
     check_batches(frozen, phase, len(context.data.train))
     net = native(context, frozen, phase)
-    net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
-    loop = Loop(context, net, phase)
+    loop = Loop(context, net, phase, frozen)
+    loop.begin()
     if context.keeper.found is not None:
         loop.restore(context.keeper.found)
     notes: dict[str, Any] = loop.run()

@@ -44,6 +44,8 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         max_iterations=phase.max_iterations,
         progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
     )
+    for step, loss in enumerate(head.losses):
+        context.run.line("metrics.jsonl", {"phase": "probe", "step": step, "loss": loss})
     new = with_head_weights(graph, head)
     logits: dict[str, Predictions] = {
         split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
