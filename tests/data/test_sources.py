@@ -69,19 +69,32 @@ def test_folders_beside_splits_are_counted(tmp_path: Path) -> None:
     assert folder.read(tmp_path).ignored["folders beside the splits"] == 1
 
 
-def test_links(tmp_path: Path) -> None:
-    root = write_folder(tmp_path / "data", {"a": 1, "b": 1})
+def test_symbolic_links_are_named_and_never_followed(tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "data", {"a": 5, "b": 5})
     other = write_folder(tmp_path / "other", {"c": 2})
     (root / "c").symlink_to(other / "c")
     (root / "a" / "linked.png").symlink_to(other / "c" / "000.png")
     (root / "a" / "loop").symlink_to(root)
-    table = folder.read(root)
-    assert table.paths.tolist() == ["a/000.png", "a/linked.png", "b/000.png", "c/000.png", "c/001.png"]
-    assert dict(table.ignored) == {"linked folder": 1}
     (root / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (root / "b" / "hard.png").hardlink_to(other / "c" / "001.png")
+    table = folder.read(root)
+    assert table.classes == ("a", "b", "c")
+    assert set(table.links) == {"a/linked.png", "a/loop", "b/gone.png", "c"}
     with pytest.raises(BadFilesError) as caught:
         read_data(root)
-    assert caught.value.files == (("b/gone.png", "broken link"),)
+    assert {path for path, _ in caught.value.files} == set(table.links)
+    assert {reason for _, reason in caught.value.files} == {"a symbolic link, which isn't followed"}
+    (root / "c").unlink()
+    data = read_data(root, bad_files="exclude")
+    assert len(data) == 11
+    assert [path for path, _ in data.excluded] == ["a/linked.png", "a/loop", "b/gone.png"]
+    (tmp_path / "way").symlink_to(root)
+    assert len(read_data(tmp_path / "way", bad_files="exclude")) == 11
+    (tmp_path / "top").mkdir()
+    for name in ("train", "test"):
+        (tmp_path / "top" / name).symlink_to(root)
+    with pytest.raises(DataError, match="test is a symbolic link"):
+        read_data(tmp_path / "top")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from bakeoff.preprocessing import Signature, decode
 from bakeoff.protocols import Progress, Source, Table
 from bakeoff.schemas import SplitName
 
+LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed")
 SOURCES = "bakeoff.data.sources"
 
 
@@ -165,7 +166,7 @@ def read_data(
     """
     if bad_files not in get_args(BadFiles):
         raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
-    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(frozen) if frozen else None)
+    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(Path(frozen)) if frozen else None)
     place = Path(path).expanduser()
     table = read_table(place, progress)
     facts = _facts(table, default_workers(workers), progress)
@@ -272,7 +273,10 @@ def default_workers(workers: int | None) -> int:
 def _facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:
     if table.pixels is None:
         assert table.root is not None
-        return hash_files(table.root, table.paths.tolist(), workers=workers, progress=progress)
+        names, links = table.paths.tolist(), set(table.links)
+        own = [name for name in names if name not in links]
+        found = iter(hash_files(table.root, own, workers=workers, progress=progress))
+        return [LINK if name in links else next(found) for name in names]
     pixels = np.ascontiguousarray(table.pixels)
     height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
     size = pixels[0].nbytes

@@ -94,7 +94,7 @@ def _drawn(manifest: Manifest, rules: Rules, fixed: bool) -> NDArray[np.int8]:
 
 
 def _frozen(manifest: Manifest, sides: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
-    """Known contents go where they were. What belongs to a test picture follows it; new ones never join the test side."""
+    """Known contents go where they were; what belongs to a test picture follows it; no other joins the test side."""
     known = np.array([frozen.get(row.tobytes(), -1) for row in manifest.sha256], np.int8)
     has_test = any(side == TEST for side in frozen.values())
     if has_test:
