@@ -25,7 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -96,7 +96,7 @@ def to_torch(scope: Scope, a: Attributes, *_: Any) -> Any:
     if a.rate:
         y = scope.helper(scope.own.Attention(a.scale, a.rate, causal), *values, suffix="")
     else:
-        settings = {"is_causal": True} if causal else {}
+        settings: dict[str, Any] = {"is_causal": True} if causal else {}
         settings |= {} if a.scale is None else {"scale": a.scale}
         y = scope.lib.nn.functional.scaled_dot_product_attention(*values, **settings)
     return scope.laid(y, tuple(range(len(scope.shapes[0]))))
@@ -128,7 +128,22 @@ def to_onnx(scope: Scope, a: Attributes, *_: Any) -> Any:
     return scope.laid(y, tuple(range(rank)))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    if call.get("enable_gqa"):
+        raise call.refuse("queries in groups")
+    values = [call.arranged(call[name]) for name in ("query", "key", "value")]
+    scale = call["scale"] if call["scale"] is not None else 1 / math.sqrt(values[0].sizes[-1])
+    attributes = {"scale": float(scale), "rate": float(call["dropout_p"]), "causal": bool(call["is_causal"])}
+    mask = call["attn_mask"]
+    if mask is not None:
+        table = call.array(mask)
+        if table is not None and table.dtype == bool:
+            mask = call.known(np.where(table, 0.0, -np.inf).astype(np.float32))
+        values.append(call.arranged(mask))
+    return call.emit("attention", attributes, *values)
+
+
+FROM_TORCH = {"aten.scaled_dot_product_attention": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "heads": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),

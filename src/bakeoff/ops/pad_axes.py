@@ -1,0 +1,81 @@
+"""pad_axes: a constant around a value of any rank, axis by axis.
+
+Shape    x  ->  y; axis i grows by the two sides `pads[i]`
+
+Laws     the middle of y is x, the rest is `value`; around pictures it is pad
+
+Traps    torch   lists the last axis first, and stops where nothing is padded
+         onnx    all starts, then all ends, for all axes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Shape
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
+
+LAYOUT = "any"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`pads` has (before, after) for each canonical axis."""
+
+    pads: tuple[tuple[int, int], ...]
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if any(min(sides) < 0 for sides in self.pads):
+            raise UnsupportedError(f"pad_axes: {self.pads} would cut; only sizes of at least 0")
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    if len(a.pads) != len(x):
+        raise UnsupportedError(f"pad_axes: {len(a.pads)} pairs of sides for {x}")
+    return tuple(size + (before + after) for size, (before, after) in zip(x, a.pads, strict=True))
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    return np.pad(x, a.pads, constant_values=a.value)
+
+
+def _lain(scope: Scope, a: Attributes) -> list[tuple[int, int]]:
+    return [a.pads[axis] for axis in scope.orders[0]]
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    sides = _lain(scope, a)
+    while sides and sides[0] == (0, 0):
+        del sides[0]
+    flat = [cells for pair in reversed(sides) for cells in pair]
+    return scope.lib.nn.functional.pad(x, flat, value=a.value) if flat else x
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    settings = {"constant_values": a.value} if a.value else {}
+    return scope.lib.ops.pad(x, _lain(scope, a), **settings)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    starts, ends = zip(*_lain(scope, a), strict=True)
+    value = scope.constant(np.asarray(a.value, scope.dtype))
+    return scope.emit("Pad", [x, scope.constant(np.array(starts + ends, np.int64)), value], mode="constant")
+
+
+FROM_TORCH: dict[str, Any] = {}  # pad raises it
+FROM_KERAS: dict[str, Any] = {}
+CASES = {
+    "tokens": Case(((2, 3, 4),), Attributes(((0, 0), (1, 2), (0, 0)))),
+    "channels of a picture": Case(((2, 3, 4, 5),), Attributes(((0, 0), (0, 1), (0, 0), (2, 3)), 0.5)),
+    "features": Case(((2, 3),), Attributes(((0, 0), (0, 2)), -1.0)),
+}
+TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
+MUTATIONS: dict[str, Any] = {"pads": ((0, 0), (2, 1), (0, 0)), "value": 2.0}
+GAPS: dict[str, str] = {}
+SHOWN = {"torch": ("channels of a picture",), "onnx": ("channels of a picture",)}
