@@ -128,7 +128,8 @@ class Loop:
             losses, sizes = self._train(chunk)
             self._log(losses)
             state, now = self.state, time.perf_counter()
-            state.loss_sum += float(np.dot(losses, sizes))
+            for loss, size in zip(losses.tolist(), sizes, strict=True):  # one by one: chunks must not show in the sum
+                state.loss_sum += loss * size
             state.loss_count += sum(sizes)
             state.seen += sum(sizes)
             state.batch += len(chunk)
