@@ -17,7 +17,7 @@ from bakeoff.schemas import Array
 
 OPERATORS = [name for name in ops.names() if not hasattr(page(name), "LOSS")]
 LOSSES = [name for name in ops.names() if hasattr(page(name), "LOSS")]
-OF_ONE_SIZE = ("flatten", "reshape", "expand", "take")  # their attributes say sizes, or places
+OF_ONE_SIZE = ("flatten", "reshape", "expand", "take", "resize")  # their attributes say sizes, or places
 CASES = [(op, name) for op in OPERATORS for name in page(op).CASES]
 
 

@@ -1,0 +1,127 @@
+"""resize: the picture at another height and width, by nearest cells, straight lines or cubic curves.
+
+Shape    x (N, H, W, C)  ->  y (N, h, w, C), `size` = (h, w); H and W are fixed
+
+Formula  y = R x C^T for each channel; the rows of R and C are the weights of the old cells: see `_resample`
+
+Laws     linear in x; the weights of a new cell sum to 1; at the same size nothing changes
+
+Traps    nearest torch takes the cell at floor(i H / h), Pillow, TensorFlow and "nearest_exact" the one under the new
+                 cell's middle; at whole multiples all agree
+         centres half-pixel centres by default in torch and in Keras; `align_corners` lays corner on corner
+         shrink  without `antialias` most old cells are left out (torch by default, TensorFlow); Pillow never does that
+         cubic   a = -0.75 in torch, -0.5 in TensorFlow, and in torch with antialias
+         keras   at whole multiples UpSampling2D says it; all else is two products with constant matrices, exactly
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.ops._dimension import Dim, Shape, fixed
+from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._resample import matrix
+from bakeoff.schemas import Array
+
+LAYOUT = "spatial"
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`scale` (along height, width) gives the places where it was said instead of the size, and isn't h / H."""
+
+    size: tuple[int, int]
+    mode: Literal["nearest", "nearest_exact", "bilinear", "bicubic"] = "nearest"
+    align_corners: bool = False
+    antialias: bool = False
+    scale: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        smooth = self.mode in ("bilinear", "bicubic")
+        if min(self.size) < 1 or ((self.align_corners or self.antialias) and not smooth):
+            raise UnsupportedError(f"resize: {self}; corners and antialias are for bilinear and bicubic alone")
+
+
+def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
+    return x[0], *a.size, x[3]
+
+
+def matrices(a: Attributes, x: Shape) -> tuple[Array, Array]:
+    """(h, H) and (w, W), in float64."""
+    found = []
+    for place in (0, 1):
+        old, scale = fixed(x[place + 1], "resize"), None if a.scale is None else a.scale[place]
+        found.append(matrix(old, a.size[place], a.mode, a.align_corners, a.antialias, scale))
+    return found[0], found[1]
+
+
+def truth(_: Mode, a: Attributes, x: Array) -> Array:
+    rows, columns = (m.astype(x.dtype) for m in matrices(a, x.shape))
+    return np.asarray(np.einsum("bhwc,yh,xw->byxc", x, rows, columns, optimize=True))
+
+
+def _whole(a: Attributes, x: Shape) -> tuple[int, int] | None:
+    """By what whole numbers the nearest cells are repeated; None where it is something else."""
+    height, width = x[1:3]
+    if not a.mode.startswith("nearest") or isinstance(height, Dim) or isinstance(width, Dim):
+        return None
+    times = a.size[0] // height, a.size[1] // width
+    exact = (height * times[0], width * times[1]) == a.size and a.scale in (None, times)
+    return times if exact else None
+
+
+def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
+    mode = a.mode.replace("_", "-")
+    settings: dict[str, Any] = {"align_corners": a.align_corners} if a.mode in ("bilinear", "bicubic") else {}
+    settings |= {"antialias": True} if a.antialias else {}
+    interpolate = scope.lib.nn.functional.interpolate
+    if a.scale is None:
+        return interpolate(x, size=a.size, mode=mode, **settings)
+    return interpolate(x, scale_factor=a.scale, mode=mode, recompute_scale_factor=False, **settings)
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
+    times = _whole(a, scope.shapes[0])
+    if times:
+        return scope.helper(scope.lib.layers.UpSampling2D(times, name=scope.name), x, suffix="")
+    rows, columns = (scope.constant(m.astype(scope.dtype)) for m in matrices(a, scope.shapes[0]))
+    tall = scope.lib.ops.einsum("bhwc,yh->bywc", x, rows)
+    return scope.lib.ops.einsum("bywc,xw->byxc", tall, columns)
+
+
+def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
+    rows, columns = matrices(a, scope.shapes[0])
+    tall = scope.emit("MatMul", [scope.constant(rows.astype(scope.dtype)), x])
+    return scope.emit("MatMul", [tall, scope.constant(np.ascontiguousarray(columns.T.astype(scope.dtype)))])
+
+
+FROM_TORCH: dict[str, Any] = {}
+FROM_KERAS: dict[str, Any] = {}
+PICTURE = ((2, 4, 6, 3),)
+CASES = {
+    "twice, nearest": Case(PICTURE, Attributes((8, 12))),
+    "nearest, uneven": Case(PICTURE, Attributes((7, 4))),
+    "under the middle": Case(PICTURE, Attributes((7, 4), "nearest_exact")),
+    "straight lines": Case(PICTURE, Attributes((8, 9), "bilinear")),
+    "corner on corner": Case(PICTURE, Attributes((7, 11), "bilinear", align_corners=True)),
+    "curves": Case(PICTURE, Attributes((9, 8), "bicubic")),
+    "curves, corner on corner": Case(PICTURE, Attributes((3, 9), "bicubic", align_corners=True)),
+    "shrunk, antialiased": Case(((2, 9, 8, 2),), Attributes((4, 3), "bilinear", antialias=True)),
+    "shrunk by curves, antialiased": Case(((2, 9, 8, 2),), Attributes((4, 3), "bicubic", antialias=True)),
+    "a scale that isn't the quotient": Case(((2, 5, 5, 2),), Attributes((8, 8), "bilinear", scale=(1.7, 1.7))),
+}
+# torch works out a place as a float32 number in float32: 4 decimal digits of a cell remain for 1e3 cells
+TOLERANCE = {"float32": 4 * rounding(16, "float32"), "float64": rounding(16, "float64")}
+MUTATIONS: dict[str, Any] = {"mode": "bilinear", "align_corners": True, "antialias": True}
+GAPS = {"a height or width that is known only when the net runs": "not yet: raises UnsupportedError in Keras, ONNX"}
+SHOWN = {
+    "nearest": ("nearest, uneven", "under the middle"),
+    "centres": ("corner on corner",),
+    "shrink": ("shrunk, antialiased",),
+    "cubic": ("curves", "shrunk by curves, antialiased"),
+    "keras": ("twice, nearest", "straight lines"),
+}
