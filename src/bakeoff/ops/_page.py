@@ -40,7 +40,7 @@ is the layer or operation with its settings; its variables are given to slots as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -183,6 +183,10 @@ class Call(Protocol):
         """Of the result, in torch's words."""
 
     @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments as they stand in the program; their names in the schema's order."""
+
+    @property
     def epsilon(self) -> float:
         """What torch takes where a norm's epsilon is None: the precision's own."""
 
@@ -194,6 +198,9 @@ class Call(Protocol):
 
     def number(self, value: Any) -> float | None:
         """The number that an argument is: a Python number, or a constant of one element; else None."""
+
+    def is_computed(self, value: Any) -> bool:
+        """Whether it is neither a parameter nor a constant."""
 
     def array(self, value: Any) -> Any:
         """The NumPy array that a constant argument is; None for anything else."""
@@ -249,9 +256,12 @@ class Call(Protocol):
 class LayerCall(Protocol):
     """One call of a Keras layer, operation or activation, as a raising sees it. Values are opaque but for shape."""
 
+    lib: Any  # keras
     layer: Any  # the layer, operation or function, with its settings and variables
     inputs: tuple[Any, ...]  # all its values, in order
     path: str  # its module path
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
     @property
     def operands(self) -> list[Any]:

@@ -25,7 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -144,7 +144,51 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.scaled_dot_product_attention": from_torch}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """MultiHeadAttention: three projections to (N, T, heads, features), attention over the places, and one back."""
+    layer, options = call.layer, call.kwargs
+    wrong = [k for k in ("attention_mask", "query_mask", "value_mask", "key_mask") if options.get(k) is not None]
+    wrong += [k for k in ("return_attention_scores",) if options.get(k)]
+    wrong += [k for k in ("use_gate", "sliding_window") if getattr(layer, f"_{k}", None)]
+    query, value, key = (*call.inputs, call.inputs[1])[:3]
+    if wrong or not query.rank == value.rank == key.rank == 3 or len(call.args) > 3:
+        raise call.refuse(f"{', '.join(wrong) or 'inputs that are no sequences'}", "Only plain attention is known.")
+    q, k, v = (
+        _keras_heads(call, name, dense, x)
+        for name, dense, x in (
+            ("query", layer.query_dense, query),
+            ("key", layer.key_dense, key),
+            ("value", layer.value_dense, value),
+        )
+    )
+    attributes = {
+        "scale": layer._inverse_sqrt_key_dim,
+        "rate": float(layer.dropout),
+        "causal": bool(options.get("use_causal_mask")),
+    }
+    y = call.emit("attention", attributes, q, k, v, suffix=".attention")
+    y = call.emit("transpose", {"axes": (0, 2, 1, 3)}, y)
+    y = call.emit("reshape", {"shape": (*y.shape[:2], y.shape[2] * y.shape[3])}, y)
+    out = layer.output_dense
+    slots = {"kernel": out.kernel, "bias": out.bias if layer.use_bias else None}
+    units = {"units": out.kernel.shape[-1], "bias": bool(layer.use_bias)}
+    return call.emit("dense", units, y, parameters=slots, suffix=".attention_output")
+
+
+def _keras_heads(call: LayerCall, name: str, dense: Any, x: Any) -> Any:
+    """A projection, and its features parted into heads: (N, heads, T, features)."""
+    _, heads, size = dense.kernel.shape
+    slots = {"kernel": dense.kernel, "bias": dense.bias}
+    y = call.emit(
+        "dense", {"units": heads * size, "bias": dense.bias is not None}, x, parameters=slots, suffix=f".{name}"
+    )
+    y = call.emit("reshape", {"shape": (*y.shape[:2], heads, size)}, y)
+    return call.emit("transpose", {"axes": (0, 2, 1, 3)}, y)
+
+
+FROM_KERAS = {"layers.MultiHeadAttention": from_keras}
 CASES = {
     "heads": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "other keys, a scale": Case(((2, 3, 4, 5), (2, 3, 6, 5), (2, 3, 6, 2)), Attributes(0.7)),

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -54,8 +54,28 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Cast", [x], to=scope.lib.np_dtype_to_tensor_dtype(np.dtype(_dtype(scope, a))))
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    """Another precision of floating point is none of the graph's business."""
+    x = call[next(iter(call.arguments))]
+    kinds = [_kind(str(dtype)) for dtype in (x.dtype, call.dtype)]
+    return x if kinds[0] == kinds[1] else call.emit("cast", {"kind": kinds[1]}, x)
+
+
+def _kind(words: str) -> str:
+    return "float" if "float" in words else "bool" if "bool" in words else "int"
+
+
+FROM_TORCH = {f"aten.{name}": from_torch for name in ("to", "_to_copy", "type_as", "float", "double", "half")}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """Only to the precision in which the model computes: then nothing happens to the numbers."""
+    if str(call.layer.dtype) != str(call.lib.config.floatx()):
+        raise call.refuse(f"to {call.layer.dtype}", f"Only {call.lib.config.floatx()} is known, the model's own.")
+    return call.inputs[0]
+
+
+FROM_KERAS = {"ops.Cast": from_keras}
 CASES = {"numbers stay": Case(((2, 3, 4, 5),), Attributes())}  # the others meet numbers again in tests/frameworks
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {}

@@ -12,6 +12,7 @@ Traps    order   letters are given in the order in which the axes lie, so that n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size
 from bakeoff.ops._letters import lain, lower
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -80,8 +81,40 @@ def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
     return _result(scope, a, scope.emit("Einsum", list(inputs), equation=_equation(scope, a)))
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    equation = call["equation"].replace(" ", "")
+    if "->" not in equation:
+        raise call.refuse(f"{equation!r} doesn't say its output")
+    values = [call.value(x) for x in call["tensors"]]
+    left, right = _without_dots(equation, [x.rank for x in values], len(call.sizes)).split("->")
+    terms = []
+    for letters, x in zip(left.split(","), values, strict=True):
+        places = sorted(range(x.rank), key=x.order.__getitem__)
+        terms.append("".join(letters[axis] for axis in places))
+    order = tuple(range(len(right)))
+    return call.emit("einsum", {"equation": ",".join(terms) + "->" + right}, *values, order=order)
+
+
+def _without_dots(equation: str, ranks: list[int], rank: int) -> str:
+    """Letters for the axes that dots stand for, counted from the last."""
+    free = "".join(letter for letter in ascii_letters if letter not in equation)
+    left, right = equation.split("->")
+    terms = []
+    for term, axes in zip([*left.split(","), right], [*ranks, rank], strict=True):
+        more = axes - len(term.replace("...", ""))
+        terms.append(term.replace("...", free[:more][::-1]))
+    return ",".join(terms[:-1]) + "->" + terms[-1]
+
+
+FROM_TORCH = {"aten.einsum": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    operands = [call.value(one) for one in call.operands if one is not call.layer.subscripts]
+    return call.emit("einsum", {"equation": call.layer.subscripts}, *operands)
+
+
+FROM_KERAS = {"ops.Einsum": from_keras}
 CASES = {
     "queries by keys": Case(((2, 3, 4, 5), (2, 3, 6, 5)), Attributes("bhid,bhjd->bhij")),
     "capital letters, another order": Case(((2, 3, 4), (2, 4, 5)), Attributes("Bij,Bjk->Bki")),

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, Size
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -59,7 +59,19 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 to_keras = to_onnx = to_torch
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    target = tuple(call.layer.shape)
+    x = call.inputs[0]
+    lead = len(target) - x.rank
+    if lead or any(size is not None and not isinstance(size, int) for size in target):
+        raise call.refuse(f"a target of {target}", "Give as many sizes as the value has axes, None for the batch.")
+    shape = tuple(own if size in (None, -1) else size for own, size in zip(x.shape, target, strict=True))
+    return call.emit("expand", {"shape": shape}, x)
+
+
+FROM_KERAS = {"ops.BroadcastTo": from_keras}
 CASES = {
     "columns": Case(((2, 3, 1, 4),), Attributes((Dim("batch"), 3, 5, 4))),
     "two axes": Case(((2, 1, 3, 1),), Attributes((Dim("batch"), 2, 3, 3))),

@@ -24,7 +24,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -91,8 +91,33 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, ..
     return scope.emit("Add", [scope.emit("Mul", [y, scale]), offset])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, scaled = call["input"], call["weight"] is not None
+    if scaled != (call["bias"] is not None):
+        raise call.refuse("a scale alone (only both or none)")
+    groups = call["num_groups"] if call.name == "aten.group_norm" else x.sizes[1]
+    if call.name == "aten.instance_norm" and call["running_mean"] is not None:
+        raise call.refuse("running statistics")
+    slots = {"scale": call.parameter("weight"), "offset": call.parameter("bias")} if scaled else {}
+    attributes = {"groups": groups, "epsilon": call["eps"], "affine": scaled}
+    return call.emit("group_norm", attributes, call.channels_last(x), parameters=slots)
+
+
+FROM_TORCH = {"aten.group_norm": from_torch, "aten.instance_norm": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    layer, x = call.layer, call.inputs[0]
+    if layer.axis % x.rank != x.rank - 1 or layer.scale != layer.center:
+        why = f"axis={layer.axis}, scale={layer.scale}, center={layer.center}"
+        raise call.refuse(why, "Only the last axis is known, with scale and offset, or neither.")
+    groups = fixed(x.shape[-1], "group_norm: the number of channels") if layer.groups == -1 else layer.groups
+    slots = {"scale": layer.gamma, "offset": layer.beta} if layer.scale else {}
+    attributes = {"groups": groups, "epsilon": layer.epsilon, "affine": bool(layer.scale)}
+    return call.emit("group_norm", attributes, x, parameters=slots)
+
+
+FROM_KERAS = {"layers.GroupNormalization": from_keras}
 CASES = {
     "pictures": Case(((2, 3, 4, 6),), Attributes(3)),
     "one group": Case(((2, 3, 4, 6),), Attributes(1, 1e-3)),

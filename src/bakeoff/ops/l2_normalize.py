@@ -20,7 +20,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._norm import keras_norm
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -60,7 +61,19 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """The layer UnitNormalization, and ops.normalize, whose epsilon is Keras's own unless given."""
+    epsilon = getattr(call.layer, "epsilon", 1e-12)
+    axes = keras_axes(call, call.layer.axis)
+    if len(axes) != 1 or getattr(call.layer, "order", 2) != 2:
+        raise call.refuse(f"axis={call.layer.axis}, or another norm", "Only one axis and the 2-norm are known.")
+    epsilon = call.lib.config.epsilon() if epsilon is None else epsilon
+    return call.emit("l2_normalize", {"axis": axes[0], "epsilon": float(epsilon)}, call.inputs[0])
+
+
+FROM_KERAS = {"layers.UnitNormalization": from_keras, "ops.Normalize": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),

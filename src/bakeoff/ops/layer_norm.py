@@ -23,7 +23,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._raise import torch_merged
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -113,15 +115,42 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    count, scaled = len(call["normalized_shape"]), call["weight"] is not None
-    if count != 1 or scaled != (call["bias"] is not None):
-        raise call.refuse(f"over {count} axes, or with a scale alone (only one axis, both or none)")
-    slots = {"scale": call.parameter("weight"), "offset": call.parameter("bias")} if scaled else {}
-    x = call.last(call["input"], (-1,))
-    return call.emit("layer_norm", {"epsilon": call["eps"], "affine": scaled}, x, parameters=slots)
+    weight, bias, last = call["weight"], call["bias"], len(call["normalized_shape"])
+    axes = tuple(range(-last, 0))
+    x = call.last(call["input"], axes)
+    attributes = {"epsilon": call["eps"], "last": last}
+    if weight is None or call.is_computed(weight) or (bias is not None and call.is_computed(bias)):
+        y = call.emit("layer_norm", {**attributes, "affine": False}, x)
+        y = y if weight is None else torch_merged(call, "mul", y, weight)
+        return y if bias is None else torch_merged(call, "add", y, bias)
+    slots = {"scale": call.parameter("weight")}
+    if bias is not None:
+        slots["offset"] = call.parameter("bias")
+    return call.emit("layer_norm", {**attributes, "offset": bias is not None}, x, parameters=slots)
 
 
 FROM_TORCH = {"aten.layer_norm": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    layer, x = call.layer, call.inputs[0]
+    last = keras_axes(call, layer.axis)
+    if last != tuple(range(x.rank - len(last), x.rank)) or (layer.center and not layer.scale):
+        why = f"axis={layer.axis}, scale={layer.scale}, center={layer.center}"
+        raise call.refuse(why, "Only the last axes are known, and no offset without a scale.")
+    if getattr(layer, "rms_scaling", False):
+        raise call.refuse("rms_scaling=True", "Use keras.layers.RMSNormalization.")
+    attributes = {
+        "epsilon": layer.epsilon,
+        "affine": bool(layer.scale),
+        "offset": bool(layer.center) if layer.scale else True,
+        "last": len(last),
+    }
+    slots = {"scale": layer.gamma if layer.scale else None, "offset": layer.beta if layer.center else None}
+    return call.emit("layer_norm", attributes, x, parameters=slots)
+
+
+FROM_KERAS = {"layers.LayerNormalization": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),

@@ -20,8 +20,9 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._raise_keras import keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -95,7 +96,13 @@ FROM_TORCH = {
     **dict.fromkeys(("aten.matmul", "aten.bmm", "aten.mm"), from_torch),
     **dict.fromkeys(("aten.addmm", "aten.baddbmm"), from_sum),
 }
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    return keras_pairwise(call, "matmul")
+
+
+FROM_KERAS = {"ops.Matmul": from_keras}
 CASES = {
     "heads of tokens": Case(((2, 3, 4, 5), (2, 3, 5, 6)), Attributes()),
     "one matrix for all": Case(((2, 4, 5), (1, 5, 3)), Attributes()),

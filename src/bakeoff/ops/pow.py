@@ -20,7 +20,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_merged
 from bakeoff.schemas import Array
 
@@ -75,7 +75,17 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.pow": from_torch}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    left, right = call.operands
+    exponent = call.number(right)
+    if exponent is not None:
+        return call.emit("pow", {"exponent": exponent}, call.value(left))
+    return call.emit("pow", {"exponent": None}, call.value(left), call.value(right))
+
+
+FROM_KERAS = {"ops.Power": from_keras}
 CASES = {
     "squares of pictures": Case(((2, 3, 4, 5),), Attributes()),
     "cubes": Case(((3, 7),), Attributes(3.0)),

@@ -19,7 +19,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -91,8 +91,25 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("PRelu", [x, scope.parameter("alpha", _in_front(a, scope.shapes[0]))])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.last(call["self"], (1,)) if len(call["self"].sizes) > 1 else call.value(call["self"])
+    alpha = call["weight"].sizes
+    if call.name == "aten._prelu_kernel":
+        raise call.refuse("its slopes come already broadcast")
+    return call.emit("prelu", {"alpha": alpha}, x, parameters={"alpha": call.parameter("weight")})
+
+
+FROM_TORCH = {"aten.prelu": from_torch, "aten._prelu_kernel": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    alpha = tuple(call.layer.alpha.shape)
+    while len(alpha) > 1 and alpha[0] == 1:
+        alpha = alpha[1:]
+    return call.emit("prelu", {"alpha": alpha}, call.inputs[0], parameters={"alpha": call.layer.alpha})
+
+
+FROM_KERAS = {"layers.PReLU": from_keras}
 CASES = {
     "one for each channel": Case(((2, 3, 4, 5),), Attributes((5,))),
     "one for all": Case(((2, 3, 4, 5),), Attributes((1,))),

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import reductions, torch_merged
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -66,7 +67,27 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.max": from_torch, "aten.amax": from_torch}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if getattr(call.layer, "initial", None) is not None:
+        raise call.refuse("initial=", "Use maximum or minimum with that number.")
+    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
+    return call.emit("reduce_max", attributes, call.inputs[0])
+
+
+def from_pooling(call: LayerCall) -> Any:
+    """Over all places; the layers count channels last."""
+    axes = tuple(range(1, call.inputs[0].rank - 1))
+    return call.emit("reduce_max", {"axes": axes, "keepdims": bool(call.layer.keepdims)}, call.inputs[0])
+
+
+FROM_KERAS = {
+    "layers.GlobalMaxPooling1D": from_pooling,
+    "layers.GlobalMaxPooling2D": from_pooling,
+    "ops.Max": from_keras,
+    "ops.Amax": from_keras,
+}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),

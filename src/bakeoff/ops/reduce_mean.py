@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -55,7 +56,25 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if getattr(call.layer, "initial", None) is not None:
+        raise call.refuse("initial=", "Use maximum or minimum with that number.")
+    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
+    return call.emit("reduce_mean", attributes, call.inputs[0])
+
+
+def from_pooling(call: LayerCall) -> Any:
+    """Over all places; the layers count channels last."""
+    axes = tuple(range(1, call.inputs[0].rank - 1))
+    return call.emit("reduce_mean", {"axes": axes, "keepdims": bool(call.layer.keepdims)}, call.inputs[0])
+
+
+FROM_KERAS = {
+    "layers.GlobalAveragePooling1D": from_pooling,
+    "ops.Mean": from_keras,
+}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),

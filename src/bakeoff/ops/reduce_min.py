@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import reductions, torch_merged
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -66,7 +67,19 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.min": from_torch, "aten.amin": from_torch}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if getattr(call.layer, "initial", None) is not None:
+        raise call.refuse("initial=", "Use maximum or minimum with that number.")
+    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
+    return call.emit("reduce_min", attributes, call.inputs[0])
+
+
+FROM_KERAS = {
+    "ops.Min": from_keras,
+    "ops.Amin": from_keras,
+}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import reductions
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.ops._reduction import cells, laid, onnx_axes, physical, reduced
 from bakeoff.schemas import Array
 
@@ -86,7 +87,18 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {f"aten.{name}": from_torch for name in ("var", "std", "var_mean", "std_mean")}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    if getattr(call.layer, "initial", None) is not None:
+        raise call.refuse("initial=", "Use maximum or minimum with that number.")
+    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims), "correction": 0}
+    return call.emit("reduce_var", attributes, call.inputs[0])
+
+
+FROM_KERAS = {
+    "ops.Var": from_keras,
+}
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, biased": Case(((2, 3, 4, 5),), Attributes((1, 2), True, 0)),

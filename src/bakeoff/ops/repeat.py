@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -55,8 +55,32 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Tile", [x, scope.constant(np.array(_counts(scope, a), np.int64))])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, counts = call.value(call["self"]), list(call.get("repeats", call.get("dims")))
+    counts = [1] * (x.rank - len(counts)) + counts
+    if len(counts) > x.rank:
+        x = call.reshaped(x, (1,) * (len(counts) - x.rank) + x.sizes)
+    ratios = [new // old for new, old in zip(call.sizes, x.sizes, strict=True)]
+    if all(count == 1 for count in ratios):
+        return x
+    if all(size == 1 for size, count in zip(x.sizes, ratios, strict=True) if count != 1):
+        return call.expanded(x, call.sizes)
+    by_place = sorted(range(x.rank), key=x.order.__getitem__)
+    return call.emit("repeat", {"counts": tuple(ratios[axis] for axis in by_place)}, x)
+
+
+FROM_TORCH = {"aten.repeat": from_torch, "aten.tile": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    x, given = call.inputs[0], call.layer.repeats
+    counts = (given,) if isinstance(given, int) else tuple(given)
+    if len(counts) > x.rank:
+        raise call.refuse(f"repeats={given}", "Give at most one count for each axis.")
+    return call.emit("repeat", {"counts": (1,) * (x.rank - len(counts)) + counts}, x)
+
+
+FROM_KERAS = {"ops.Tile": from_keras}
 CASES = {
     "rows and channels": Case(((2, 3, 4, 5),), Attributes((1, 2, 1, 3))),
     "tokens": Case(((2, 3, 3),), Attributes((1, 2, 1))),

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -59,8 +59,24 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.reshape(tiled, tall, (*given[:axis], given[axis] * a.count, *given[axis + 1 :]))
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, count = call.value(call["self"]), call["repeats"]
+    if not isinstance(count, int) or call["dim"] is None:
+        raise call.refuse("a count for each place, or no axis")
+    return call.emit("repeat_interleave", {"count": count, "axis": x.order[call["dim"]]}, x)
+
+
+FROM_TORCH = {"aten.repeat_interleave": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    x, count, axis = call.inputs[0], call.layer.repeats, call.layer.axis
+    if not isinstance(count, int) or axis is None:
+        raise call.refuse(f"repeats={count}, axis={axis}", "Give one count and an axis.")
+    return call.emit("repeat_interleave", {"count": count, "axis": axis % x.rank}, x)
+
+
+FROM_KERAS = {"ops.Repeat": from_keras}
 CASES = {
     "heads of keys": Case(((2, 3, 4, 5),), Attributes(2, 1)),
     "channels": Case(((2, 3, 3),), Attributes(3, -1)),

@@ -17,8 +17,9 @@ from math import prod
 from typing import Any
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Dim, Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._dimension import Dim, Shape, Size
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -53,8 +54,68 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 to_keras = to_onnx = to_torch
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
 BATCH = Dim("batch")
+
+
+def from_keras(call: LayerCall) -> Any:
+    """The layer Reshape: its target leaves the batch out."""
+    return _keras_reshaped(call, (None, *call.layer.target_shape))
+
+
+def from_operation(call: LayerCall) -> Any:
+    return _keras_reshaped(call, tuple(call.layer.newshape))
+
+
+def from_expand_dims(call: LayerCall) -> Any:
+    given = call.layer.axis
+    many = (given,) if isinstance(given, int) else tuple(given)
+    rank = call.inputs[0].rank + len(many)
+    shape = list(call.inputs[0].shape)
+    for axis in sorted(axis % rank for axis in many):
+        shape.insert(axis, 1)
+    return call.emit("reshape", {"shape": tuple(shape)}, call.inputs[0])
+
+
+def from_squeeze(call: LayerCall) -> Any:
+    x, axis = call.inputs[0], call.layer.axis
+    ones = tuple(place for place, size in enumerate(x.shape) if size == 1)
+    gone = ones if axis is None else keras_axes(call, axis)
+    return call.emit("reshape", {"shape": tuple(size for axis, size in enumerate(x.shape) if axis not in gone)}, x)
+
+
+def from_repeat_vector(call: LayerCall) -> Any:
+    x = call.inputs[0]
+    x = call.emit("reshape", {"shape": (x.shape[0], 1, x.shape[1])}, x)
+    return call.emit("repeat", {"counts": (1, call.layer.n, 1)}, x)
+
+
+def _keras_reshaped(call: LayerCall, target: tuple[Any, ...]) -> Any:
+    """None in front is the batch, -1 what is left over; both may be symbols."""
+    x = call.inputs[0]
+    known = [size for size in target[1:] if isinstance(size, int) and size >= 0]
+    if any(not isinstance(size, int) for size in target[1:]) or len(target) - 1 - len(known) > 1:
+        raise call.refuse(f"a target of {target}", "Give every size but one as a number.")
+    if target[0] == -1 and len(known) == len(target) - 1:  # the batch, or windows counted as a batch
+        total: Size = x.shape[0]
+        for size in x.shape[1:]:
+            total = total * size
+        return call.emit("reshape", {"shape": (total // prod(known), *known)}, x)
+    if target[0] not in (None, -1):
+        raise call.refuse(f"a target of {target}", "The first size is the batch: leave it open.")
+    rest: Size = 1
+    for size in x.shape[1:]:
+        rest = size * rest
+    filled = tuple(rest // prod(known) if size == -1 else size for size in target[1:])
+    return call.emit("reshape", {"shape": (x.shape[0], *filled)}, x)
+
+
+FROM_KERAS = {
+    "layers.Reshape": from_keras,
+    "layers.RepeatVector": from_repeat_vector,
+    "ops.Reshape": from_operation,
+    "ops.ExpandDims": from_expand_dims,
+    "ops.Squeeze": from_squeeze,
+}
 CASES = {
     "tokens of a picture": Case(((2, 3, 4, 5),), Attributes((BATCH, 12, 5))),
     "heads of features": Case(((2, 3, 12),), Attributes((BATCH, 3, 3, 4))),

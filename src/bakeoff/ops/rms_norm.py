@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -71,8 +72,26 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Mul", [y, scope.parameter("scale", "c -> c")]) if a.affine else y
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    if len(call["normalized_shape"]) != 1:
+        raise call.refuse(f"over {len(call['normalized_shape'])} axes (only one)")
+    epsilon, affine = call["eps"], call["weight"] is not None
+    attributes = {"epsilon": call.epsilon if epsilon is None else epsilon, "affine": affine}
+    slots = {"scale": call.parameter("weight")} if affine else {}
+    return call.emit("rms_norm", attributes, call.last(call["input"], (-1,)), parameters=slots)
+
+
+FROM_TORCH = {"aten.rms_norm": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    layer, x = call.layer, call.inputs[0]
+    if keras_axes(call, layer.axis) != (x.rank - 1,):
+        raise call.refuse(f"axis={layer.axis}", "Only the last axis is known.")
+    return call.emit("rms_norm", {"epsilon": layer.epsilon}, x, parameters={"scale": layer.scale})
+
+
+FROM_KERAS = {"layers.RMSNormalization": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),

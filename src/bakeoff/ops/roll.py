@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -67,8 +67,27 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return x
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    if not call["dims"]:
+        raise call.refuse("over all axes at once")
+    axes = tuple(x.order[axis] for axis in call["dims"])
+    return call.emit("roll", {"shifts": tuple(call["shifts"]), "axes": axes}, x)
+
+
+FROM_TORCH = {"aten.roll": from_torch}
+
+
+def from_keras(call: LayerCall) -> Any:
+    x, given, axes = call.inputs[0], call.layer.shift, call.layer.axis
+    if axes is None:
+        raise call.refuse("no axis", "Give an axis for each shift.")
+    axes = (axes,) if isinstance(axes, int) else tuple(axes)
+    shifts = (given,) * len(axes) if isinstance(given, int) else tuple(given)
+    return call.emit("roll", {"shifts": shifts, "axes": tuple(axis % x.rank for axis in axes)}, x)
+
+
+FROM_KERAS = {"ops.Roll": from_keras}
 CASES = {
     "windows are shifted": Case(((2, 4, 6, 3),), Attributes((-2, -3), (1, 2))),
     "tokens": Case(((2, 5, 3),), Attributes((2,), (1,))),

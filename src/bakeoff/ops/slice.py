@@ -18,7 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, too_small
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -83,7 +84,70 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """x[...] of keras.ops: slices, numbers, new axes and dots; what a number picks loses its axis."""
+    y, key = call.inputs[0], call.operands[1]
+    keys = list(key) if isinstance(key, tuple | list) else [key]
+    used = sum(one is not None and one is not Ellipsis for one in keys)
+    if Ellipsis not in keys:
+        keys.append(Ellipsis)
+    place = keys.index(Ellipsis)
+    keys[place : place + 1] = [slice(None)] * (y.rank - used)
+    shape: list[Any] = []
+    axis = 0
+    for one in keys:
+        if one is None:
+            shape.append(1)
+            continue
+        y = _keras_cut(call, y, axis, one)
+        if isinstance(one, slice):
+            shape.append(y.shape[axis])
+        axis += 1
+    return y if tuple(shape) == y.shape else call.emit("reshape", {"shape": tuple(shape)}, y)
+
+
+def _keras_cut(call: LayerCall, x: Any, axis: int, key: Any) -> Any:
+    if isinstance(key, int):
+        stop = key + 1 if key != -1 else None
+        return call.emit("slice", {"axis": axis, "start": key, "stop": stop}, x)
+    if not isinstance(key, slice) or any(not isinstance(n, int | None) for n in (key.start, key.stop, key.step)):
+        raise call.refuse(f"an index of {key!r}", "Only numbers, slices of numbers, None and ... are known.")
+    if key == slice(None) or (key.start in (None, 0), key.stop, key.step) == (True, None, 1):
+        return x
+    step = key.step or 1
+    start = key.start or 0
+    if step < 0:
+        if (start, key.stop, step) != (0, None, -1):
+            raise call.refuse(f"a step of {step}", "Backwards only over a whole axis, by -1.")
+        return call.emit("slice", {"axis": axis, "step": -1}, x)
+    return call.emit("slice", {"axis": axis, "start": start, "stop": key.stop, "step": step}, x)
+
+
+def from_cropping(call: LayerCall) -> Any:
+    given = call.layer.cropping
+    sides = [given] if isinstance(given[0], int) else list(given)
+    y = call.inputs[0]
+    for axis, (start, end) in enumerate(sides, 1):
+        if start or end:
+            y = call.emit("slice", {"axis": axis, "start": start, "stop": -end if end else None}, y)
+    return y
+
+
+def from_flip(call: LayerCall) -> Any:
+    y = call.inputs[0]
+    for axis in keras_axes(call, call.layer.axis):
+        y = call.emit("slice", {"axis": axis, "step": -1}, y)
+    return y
+
+
+FROM_KERAS = {
+    "layers.Cropping1D": from_cropping,
+    "layers.Cropping2D": from_cropping,
+    "ops.GetItem": from_keras,
+    "ops.Flip": from_flip,
+}
 CASES = {
     "the first token": Case(((2, 5, 4),), Attributes(1, 0, 1)),
     "all but the first and the last": Case(((2, 5, 4),), Attributes(1, 1, -1)),

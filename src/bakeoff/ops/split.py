@@ -11,14 +11,14 @@ Traps    torch   split takes the sizes of the parts; a chunk's last part may be 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -66,7 +66,31 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    x, given = call.inputs[0], call.layer.indices_or_sections
+    axis = call.layer.axis % x.rank
+    size = fixed(x.shape[axis], "split: the axis that is cut")
+    if isinstance(given, int):
+        sizes = (size // given,) * given
+    else:
+        cuts = [0, *(int(cut) for cut in given), size]
+        sizes = tuple(end - start for start, end in pairwise(cuts))
+    found = call.emit("split", {"sizes": sizes, "axis": axis}, x)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def from_unstack(call: LayerCall) -> Any:
+    x = call.inputs[0]
+    axis = call.layer.axis % x.rank
+    count = fixed(x.shape[axis], "split: the axis that is unstacked")
+    parts = call.emit("split", {"sizes": (1,) * count, "axis": axis}, x)
+    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return tuple(call.emit("reshape", {"shape": shape}, part) for part in parts)
+
+
+FROM_KERAS = {"ops.Split": from_keras, "ops.Unstack": from_unstack}
 CASES = {
     "queries, keys and values": Case(((2, 3, 12),), Attributes((4, 4, 4))),
     "uneven channels of a picture": Case(((2, 3, 6, 6),), Attributes((1, 3, 2))),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Scope, Slot
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, Slot
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -110,7 +110,20 @@ def _taken(call: Call, x: Any, axis: int, table: Any) -> Any:
 
 
 FROM_TORCH = {"aten.index": from_index, "aten.index_select": from_select, "aten.embedding": from_embedding}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    indices = call.array(call.operands[1])
+    if indices is None or call.layer.axis is None:
+        raise call.refuse("places that are computed, or no axis", "Give the places as constant numbers, and an axis.")
+    axis = call.layer.axis % call.inputs[0].rank
+    size = fixed(call.inputs[0].shape[axis], "take: the axis that is picked from")
+    table = np.where(indices < 0, indices + size, indices).astype(np.int64)
+    attributes = {"axis": axis, "size": tuple(table.shape)}
+    return call.emit("take", attributes, call.inputs[0], parameters={"indices": table})
+
+
+FROM_KERAS = {"ops.Take": from_keras}
 CASES = {
     "a table of pairs": Case(((2, 7, 3),), Attributes(1, (4, 4))),
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes(3, (6,))),

@@ -16,7 +16,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -46,7 +46,42 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 to_keras = to_onnx = to_torch
 
 FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    """The layer Permute counts axes from 1, without the batch."""
+    return call.emit("transpose", {"axes": (0, *call.layer.dims)}, call.inputs[0])
+
+
+def from_operation(call: LayerCall) -> Any:
+    rank = call.inputs[0].rank
+    given = call.layer.axes
+    order = tuple(reversed(range(rank))) if given is None else tuple(axis % rank for axis in given)
+    return call.emit("transpose", {"axes": order}, call.inputs[0])
+
+
+def from_swapaxes(call: LayerCall) -> Any:
+    order = list(range(call.inputs[0].rank))
+    one, other = call.layer.axis1, call.layer.axis2
+    order[one], order[other] = order[other], order[one]
+    return call.emit("transpose", {"axes": tuple(order)}, call.inputs[0])
+
+
+def from_moveaxis(call: LayerCall) -> Any:
+    rank = call.inputs[0].rank
+    sources = [axis % rank for axis in call.layer.source]
+    order = [axis for axis in range(rank) if axis not in sources]
+    for place, axis in sorted(zip((place % rank for place in call.layer.destination), sources, strict=True)):
+        order.insert(place, axis)
+    return call.emit("transpose", {"axes": tuple(order)}, call.inputs[0])
+
+
+FROM_KERAS = {
+    "layers.Permute": from_keras,
+    "ops.Transpose": from_operation,
+    "ops.Swapaxes": from_swapaxes,
+    "ops.Moveaxis": from_moveaxis,
+}
 CASES = {
     "tokens and features": Case(((2, 3, 4),), Attributes((0, 2, 1))),
     "a picture, channels first": Case(((2, 3, 4, 5),), Attributes((0, 3, 1, 2))),

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -53,7 +53,22 @@ def to_onnx(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
     return scope.emit("Where", [condition, x, y])
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    condition, x, y = call.aligned(call["condition"], *(_filled(call, call[name]) for name in ("self", "other")))
+    return call.emit("where", {}, condition, x, y, order=max((condition, x, y), key=lambda v: v.rank).order)
+
+
+def from_fill(call: Call) -> Any:
+    condition, y, x = call.aligned(call["mask"], _filled(call, call["value"]), call["self"])
+    return call.emit("where", {}, condition, y, x, order=x.order)
+
+
+def _filled(call: Call, given: Any) -> Any:
+    number = call.number(given)
+    return given if number is None else call.known(np.asarray(number, str(call.dtype).split(".")[1]))
+
+
+FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "places of a picture": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),

@@ -39,7 +39,7 @@ class LayerCall:
         kwargs: dict[str, Any] | None = None,
     ) -> None:
         self.builder, self.layer, self.path, self.inputs = builder, layer, path, inputs
-        self.args, self.kwargs = args, kwargs or {}
+        self.args, self.kwargs, self.lib = args, kwargs or {}, keras
         self.kind = type(layer).__name__
 
     # what came in
