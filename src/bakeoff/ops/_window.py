@@ -83,6 +83,31 @@ def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[
     return sides
 
 
+def torch_pad(
+    x: Shape, window: tuple[int, int], stride: tuple[int, int], pad: Pad
+) -> tuple[tuple[int, int], bool] | None:
+    """torch's padding and ceil_mode that reach the same windows; None where it has no words for them.
+
+    ceil_mode adds cells at the end until the last stride fits, and leaves out a window that begins in them.
+    """
+    pads = explicit(x, window, stride, pad)
+    if pads is None or 2 * pads[0] > window[0] or 2 * pads[2] > window[1]:
+        return None
+    if pads[0::2] == pads[1::2]:
+        return (pads[0], pads[2]), False
+    sides = ((x[1], window[0], stride[0], pads[:2]), (x[2], window[1], stride[1], pads[2:]))
+    return ((pads[0], pads[2]), True) if all(_is_ceil(*side) for side in sides) else None
+
+
+def _is_ceil(size: Size, window: int, stride: int, pad: tuple[int, int]) -> bool:
+    before, extra = pad[0], pad[1] - pad[0]
+    if not isinstance(size, int):
+        return extra == stride - 1 and stride <= window - before
+    count = -(-(size + 2 * before - window) // stride) + 1
+    count -= (count - 1) * stride >= size + before
+    return extra >= 0 and count == (size + sum(pad) - window) // stride + 1
+
+
 def windows(
     x: Array,
     spans: tuple[int, int],

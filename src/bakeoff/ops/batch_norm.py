@@ -200,6 +200,8 @@ CASES = {
     "no scale, as Inception has it": Case(((3, 2, 2, 4),), Attributes(affine="offset"), train=True),
     "no offset": Case(((3, 2, 2, 4),), Attributes(affine="scale", variance="biased"), train=True),
     "vectors": Case(((5, 4),), Attributes(), train=True),
+    "tokens": Case(((3, 5, 4),), Attributes(), train=True),
+    "tokens, as Keras does": Case(((3, 5, 4),), Attributes(variance="biased"), train=True),
 }
 # epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases
 # keep below 20

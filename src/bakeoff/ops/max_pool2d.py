@@ -1,14 +1,16 @@
 """max_pool2d: keep the largest value under each window.
 
 Shape    x (N, H, W, C)  ->  y (N, H', W', C)
-         H' = (H + top + bottom - window_h) // stride_h + 1, and W' in the same way; "same": H' = ceil(H / stride_h)
+         H' = (H + top + bottom - dilation_h * (window_h - 1) - 1) // stride_h + 1, and W' in the same way;
+         "same": H' = ceil(H / stride_h)
 
 Laws     every value of y occurs in x;  max_pool2d(x + c) = max_pool2d(x) + c;
          window (1, 1) with stride (1, 1) changes nothing
 
 Traps    torch   a pad must be the same on both sides and at most half the window: else pad first, with the lowest
-                 value; ceil_mode changes the shape
+                 value; ceil_mode changes the shape: it is a pad of up to stride - 1 cells at the end
          keras   knows only "valid" and "same": pad first, with the lowest value: zeros would win over negative inputs
+                 no dilation: the cells of the window are shifted copies, and the largest is kept
          onnx    a missing `strides` means 1, where torch's missing stride means the window
          ties    where two cells share the maximum, the gradient may go to either: cases have none
 """
@@ -16,12 +18,14 @@ Traps    torch   a pad must be the same on both sides and at most half the windo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
+from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
-from bakeoff.ops._window import Pad, explicit, output, torch_same, windows
+from bakeoff.ops._window import Pad, explicit, output, reach, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -35,57 +39,76 @@ class Attributes:
     window: tuple[int, int]
     stride: tuple[int, int]
     pad: Pad = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def spans(self) -> tuple[int, int]:
+        """Cells that the dilated window covers."""
+        return reach(self.window[0], self.dilation[0]), reach(self.window[1], self.dilation[1])
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    height, width = output(x, a.window, a.stride, a.pad, "max_pool2d")
+    height, width = output(x, a.spans, a.stride, a.pad, "max_pool2d")
     return x[0], height, width, x[3]
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = windows(x, a.window, a.stride, a.pad, LOWEST).max(axis=(-2, -1))
+    y: Array = windows(x, a.spans, a.stride, a.pad, LOWEST, a.dilation).max(axis=(-2, -1))
     return y
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     nn = scope.lib.nn
-    pads = explicit(scope.shapes[0], a.window, a.stride, a.pad)
-    pad = (0, 0)
-    if pads is None:
-        x = nn.functional.pad(x, torch_same(x, a.window, a.stride), value=LOWEST)
-    elif pads[0::2] != pads[1::2] or 2 * pads[0] > a.window[0] or 2 * pads[2] > a.window[1]:
-        top, bottom, left, right = pads
-        x = nn.functional.pad(x, (left, right, top, bottom), value=LOWEST)
-    else:
-        pad = pads[0], pads[2]
-    return scope.helper(nn.MaxPool2d(a.window, a.stride, pad), x, suffix="")
+    said = torch_pad(scope.shapes[0], a.spans, a.stride, a.pad) if a.dilation == (1, 1) else None
+    pad, ceil = said or ((0, 0), False)
+    if said is None:
+        pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
+        sides = torch_same(x, a.spans, a.stride) if pads is None else (*pads[2:], *pads[:2])
+        x = nn.functional.pad(x, sides, value=LOWEST)
+    return scope.helper(nn.MaxPool2d(a.window, a.stride, pad, a.dilation, ceil_mode=ceil), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
-    padding = "same" if a.pad == "same" else "valid"
-    if a.pad != "same" and any(a.pad):
-        top, bottom, left, right = a.pad
+    pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
+    own = a.pad == "same" and a.dilation == (1, 1)
+    if pads is None and not own:
+        raise UnsupportedError('max_pool2d: "same" with dilation needs a fixed size. Build the net for one input size.')
+    if pads is not None and any(pads) and not own:
+        top, bottom, left, right = pads
         x = scope.lib.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=LOWEST)
+    if a.dilation != (1, 1):
+        return _shifted(scope, a, x)
+    padding = "same" if own else "valid"
     return scope.helper(scope.lib.layers.MaxPooling2D(a.window, a.stride, padding, name=scope.name), x, suffix="")
 
 
+def _shifted(scope: Scope, a: Attributes, x: Any) -> Any:
+    """The largest of the window's cells, each a strided slice of the padded picture."""
+    rows, columns = (
+        [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
+        for span, gap, step in zip(a.spans, a.dilation, a.stride, strict=True)
+    )
+    return reduce(scope.lib.ops.maximum, [x[:, row, column] for row in rows for column in columns])
+
+
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
-    pads = explicit(scope.shapes[0], a.window, a.stride, a.pad)
+    pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
+    common = {"kernel_shape": a.window, "strides": a.stride, "dilations": a.dilation}
     if pads is None:
-        return scope.emit("MaxPool", [x], kernel_shape=a.window, strides=a.stride, auto_pad="SAME_UPPER")
+        return scope.emit("MaxPool", [x], auto_pad="SAME_UPPER", **common)
     top, bottom, left, right = pads
-    return scope.emit("MaxPool", [x], kernel_shape=a.window, strides=a.stride, pads=(top, left, bottom, right))
+    return scope.emit("MaxPool", [x], pads=(top, left, bottom, right), **common)
 
 
 def from_torch(call: Call) -> Any:
     x = call.arranged(call["self"], PICTURE)
     window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
     stride = pair(call["stride"] or window)
-    if pair(call["dilation"]) != (1, 1):
-        raise call.refuse(f"dilation {call['dilation']} (only 1)")
+    dilation = pair(call["dilation"])
     if call["ceil_mode"]:
-        pads = reaching(x.sizes[2:], call.sizes[2:], window, stride, pads)
-    return call.emit("max_pool2d", {"window": window, "stride": stride, "pad": pads}, x)
+        spans = reach(window[0], dilation[0]), reach(window[1], dilation[1])
+        pads = reaching(x.sizes[2:], call.sizes[2:], spans, stride, pads)
+    return call.emit("max_pool2d", {"window": window, "stride": stride, "pad": pads, "dilation": dilation}, x)
 
 
 FROM_TORCH = {"aten.max_pool2d": from_torch, "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None)}
@@ -107,9 +130,16 @@ CASES = {
     "the ResNet stem, on an odd size": Case(((1, 7, 5, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1))),
     "uneven pad": Case(((1, 6, 6, 1),), Attributes((3, 3), (2, 2), (0, 1, 0, 1))),
     "same": Case(((1, 6, 5, 2),), Attributes((3, 3), (2, 2), "same")),
+    "ceil_mode on an even size": Case(((1, 6, 8, 2),), Attributes((3, 3), (2, 2), (0, 1, 0, 1))),
+    "dilated": Case(((1, 9, 8, 2),), Attributes((2, 3), (2, 1), (0, 1, 1, 1), (3, 2))),
     "the identity": Case(((1, 4, 4, 1),), Attributes((1, 1), (1, 1))),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed: bit for bit
-MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3)}
-GAPS = {"torch: ceil_mode, dilation": "not yet: raises UnsupportedError"}
-SHOWN = {"torch": ("uneven pad",), "keras": ("the ResNet stem, on an odd size",), "onnx": ("the usual halving",)}
+MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3), "dilation": (1, 2)}
+GAPS = {'keras: "same" with dilation on a free size': "not yet: raises UnsupportedError"}
+SHOWN = {
+    "torch": ("uneven pad", "ceil_mode on an even size"),
+    "keras": ("the ResNet stem, on an odd size", "dilated"),
+    "onnx": ("the usual halving",),
+    "ties": ("the usual halving",),
+}

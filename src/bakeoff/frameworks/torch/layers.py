@@ -12,7 +12,7 @@ from torch.nn import functional as F
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation with Keras's biased running variance, or with statistics that stay frozen in training.
 
-    Takes rank 2 and rank 4. torch keeps the unbiased batch variance v n / (n - 1); Keras keeps v.
+    Takes any rank from 2. torch keeps the unbiased batch variance v n / (n - 1); Keras keeps v.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class BatchNorm(nn.BatchNorm2d):
         self.variance, self.statistics = variance, statistics
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
-        if input.dim() not in (2, 4):
-            raise ValueError(f"expected 2 or 4 dimensions, got {input.dim()}")
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or self.statistics == "frozen":
@@ -108,8 +108,33 @@ class SharedDropout(nn.Module):
         return f"rate={self.rate}, shared={self.shared}"
 
 
+class Normalization(nn.Module):
+    """Each channel less a known mean, over a known deviation of at least epsilon; nothing is learned."""
+
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+    def __init__(self, channels: int | None, epsilon: float, axis: int) -> None:
+        super().__init__()
+        self.epsilon, self.axis = epsilon, axis
+        size = () if channels is None else (channels,)
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variance", torch.ones(size))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shape = [1] * x.dim() if not self.mean.dim() else [-1 if a == self.axis else 1 for a in range(x.dim())]
+        deviation = self.variance.sqrt().clamp(min=self.epsilon)
+        return (x - self.mean.reshape(shape)) / deviation.reshape(shape)
+
+    def extra_repr(self) -> str:
+        return f"epsilon={self.epsilon}, axis={self.axis}"
+
+
 class AvgPool2d(nn.Module):
-    """Average pooling, an uneven pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't."""
+    """Average pooling, an uneven pad (top, bottom, left, right) or TensorFlow's "same"; padding counts or doesn't.
+
+    `beyond` (bottom, right) are cells more that never count; a `divisor` takes the place of all counting.
+    """
 
     def __init__(
         self,
@@ -117,17 +142,21 @@ class AvgPool2d(nn.Module):
         stride: tuple[int, int],
         pad: Literal["same"] | tuple[int, int, int, int],
         count_include_pad: bool,
+        beyond: tuple[int, int] = (0, 0),
+        divisor: int | None = None,
     ) -> None:
         super().__init__()
         self.window, self.stride, self.pad, self.count_include_pad = window, stride, pad, count_include_pad
+        self.beyond, self.divisor = beyond, divisor
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        sides = self._sides(x)
-        y = F.avg_pool2d(F.pad(x, sides), self.window, self.stride)
-        if self.count_include_pad:
+        sides, more = self._sides(x), (0, self.beyond[1], 0, self.beyond[0])
+        reached = F.pad(F.pad(x, sides), more)
+        y = F.avg_pool2d(reached, self.window, self.stride, divisor_override=self.divisor)
+        if self.divisor or (self.count_include_pad and not any(self.beyond)):
             return y
-        inside = x.new_ones((1, 1, x.shape[2], x.shape[3]))
-        return y / F.avg_pool2d(F.pad(inside, sides), self.window, self.stride)
+        inside = F.pad(x.new_ones((1, 1, x.shape[2], x.shape[3])), sides, value=float(self.count_include_pad))
+        return y / F.avg_pool2d(F.pad(inside, more), self.window, self.stride)
 
     def _sides(self, x: torch.Tensor) -> list[int]:
         if self.pad != "same":
@@ -141,7 +170,8 @@ class AvgPool2d(nn.Module):
 
     def extra_repr(self) -> str:
         counts = f"count_include_pad={self.count_include_pad}"
-        return f"window={self.window}, stride={self.stride}, pad={self.pad}, {counts}"
+        more = f"beyond={self.beyond}, divisor={self.divisor}"
+        return f"window={self.window}, stride={self.stride}, pad={self.pad}, {counts}, {more}"
 
 
 class Attention(nn.Module):
