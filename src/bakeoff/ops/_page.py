@@ -286,6 +286,9 @@ class LayerCall(Protocol):
         that lie side by side are joined or parted as the slot's shape asks. `suffix` names a part: ".depthwise".
         """
 
+    def keep(self, variable: Any) -> None:
+        """A variable of the layer that no prediction reads: it travels along, for the way back."""
+
     def activated(self, value: Any, function: Any = None) -> Any:
         """The value after the layer's own activation, or after this function or layer."""
 

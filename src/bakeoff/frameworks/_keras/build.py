@@ -36,6 +36,9 @@ class Built:
     def load(self, arrays: dict[str, Array]) -> None:
         """Copy canonical arrays in."""
         load(self.bindings, arrays, lambda binding, array: self.variable(binding).assign(array))
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # it keeps copies of its statistics
 
     def arrays(self) -> dict[str, Array]:
         """Canonical copies of all parameters."""

@@ -80,6 +80,11 @@ class LayerCall:
     ) -> Any:
         return self.builder.emit(self, op, attributes, inputs or self.inputs, parameters or {}, suffix)
 
+    def keep(self, variable: Any) -> None:
+        self.builder.parameter(
+            f"{self.path}.{variable.name}", variable, (), tuple(variable.shape), "state", self.path, self.kind
+        )
+
     def activated(self, value: Value, function: Any = None) -> Value:
         function = self.layer.activation if function is None else function
         if function is None:
