@@ -2,7 +2,8 @@
 
 python bench/mnist_accuracy.py [SEEDS]
 
-Wanted: median test accuracy >= 97.3 %; the first 50 losses of the two frameworks within the noise tolerance; later ones
+Wanted: median test accuracy >= 97.3 %; the first 50 losses of the two frameworks within 4 x
+what torch does to itself (start weights changed by 1e-6, sums in another order); later ones
 (means of 50 steps) within 3 x the spread that torch shows against itself from start weights changed by 1e-6.
 """
 
@@ -66,8 +67,12 @@ def main(seeds: int) -> None:
             _common.say(text, median(found) >= 0.973)
         bundle = nudged_bundle(folder / "torch0", folder / "nudged")
         again = bakeoff.train(data, "mnist-cnn", framework="torch", seed=0, run=folder / "again", start=bundle)
+        one = ["phases.0.epochs=1"]
+        sums = bakeoff.train(data, "mnist-cnn", framework="torch", run=folder / "sums", threads=1, overrides=one)
         a, b, c = losses(folder / "torch0"), losses(folder / "tensorflow0"), losses(again.path)
-    first, floor = np.abs(a - b)[:50] / a[:50], np.abs(a - c)[:50] / a[:50]
+        d = losses(sums.path)
+    first = np.abs(a - b)[:50] / a[:50]
+    floor = np.maximum(np.abs(a - c)[:50], np.abs(a[:50] - d[:50])) / a[:50]  # as bakeoff.compare.judge has it
     tolerance = max(1e-4, 4 * floor.max())
     _common.say(
         f"first 50 losses: {first.max():.1e} apart, tolerance {tolerance:.1e} (floor {floor.max():.1e})",

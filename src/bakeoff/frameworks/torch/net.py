@@ -11,6 +11,7 @@ import torch
 from bakeoff import ops, optimizers
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
+from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
@@ -38,6 +39,8 @@ class TorchNet(Slotted):
         self.device = torch.device(device)
         self.memory_format = _memory_format(self.built.module)
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
+        if self.memory_format == torch.contiguous_format:
+            halve_faster(self.native)
         self.trainable = {
             path: self.built.tensor(self.built.bindings[path])
             for path, parameter in graph.parameters.items()
