@@ -23,12 +23,13 @@ class Batch:
 
     Attributes:
         images: uint8, (N, H, W, C).
-        labels: int64, (N,), positions in the class names.
+        labels: int64, (N,), positions in the class names; where pictures were mixed, float32, (N, classes), their
+            shares.
         records: int64, (N,), row numbers of the manifest.
     """
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     records: NDArray[np.int64]
 
 

@@ -12,12 +12,15 @@ from bakeoff.preprocessing import Signature, prepare
 from bakeoff.schemas import Batch
 
 
-@pytest.fixture(params=["kept", "streamed"])
+@pytest.fixture(params=["memory", "disk", "streamed"])
 def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
-    """A data set whose pictures fit in memory, and one whose pictures don't."""
-    if request.param == "streamed":
+    """A data set whose pictures fit in memory, one that is kept on disk, and one that fits nowhere."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if request.param != "memory":
         monkeypatch.setattr(pictures, "KEPT_BYTES", 100)
-    return read_data(write_folder(tmp_path, {"a": 40, "b": 40, "c": 20}))
+    if request.param == "streamed":
+        monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", "0")
+    return read_data(write_folder(tmp_path / "pictures", {"a": 40, "b": 40, "c": 20}))
 
 
 def digest(batches: list[Batch]) -> str:
@@ -28,9 +31,11 @@ def digest(batches: list[Batch]) -> str:
     return text.hexdigest()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 2, 8])
 def test_the_same_for_any_number_of_workers(data: Data, workers: int) -> None:
     alone = list(data.train.batches(size=(7, 9), batch_size=8, workers=0))
+    for _ in range(2):  # decoded, and kept
+        assert digest(list(data.train.batches(size=(7, 9), batch_size=8, workers=workers))) == digest(alone)
     other = read_data(data.path)
     assert digest(list(other.train.batches(size=(7, 9), batch_size=8, workers=workers))) == digest(alone)
 
@@ -93,7 +98,7 @@ def test_an_error_in_a_thread_arrives(data: Data, monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise RuntimeError("from a thread")
 
-    monkeypatch.setattr(pictures, "prepare", fail)
+    monkeypatch.setattr(pictures, "render", fail)
     with pytest.raises(RuntimeError, match="from a thread"):
         list(data.train.batches(size=(4, 4), workers=2))
     assert decoding_threads() == 0
@@ -101,8 +106,8 @@ def test_an_error_in_a_thread_arrives(data: Data, monkeypatch: pytest.MonkeyPatc
 
 def test_only_a_few_batches_are_decoded_ahead(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[object] = []
-    real = pictures.prepare
-    monkeypatch.setattr(pictures, "prepare", lambda *a: (decoded.append(0), real(*a))[1])
+    real = pictures.render
+    monkeypatch.setattr(pictures, "render", lambda *a: (decoded.append(0), real(*a))[1])
     batches = data.train.batches(size=(4, 4), batch_size=4, workers=2)
     next(batches)
     assert len(decoded) <= 4 * 3

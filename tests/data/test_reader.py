@@ -164,7 +164,7 @@ def test_verify_decodes_nothing_twice(tmp_path: Path, monkeypatch: pytest.Monkey
     data.verify(signature, workers=2, progress=lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, 90)
     assert calls[-1] == (90, 90)
-    monkeypatch.setattr("bakeoff.data.pictures.prepare", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("bakeoff.data.pictures.render", lambda *_: pytest.fail("decoded again"))
     assert len(list(data.train.batches(signature=dataclasses.replace(signature, mean=(0.5,))))) > 0
     assert data.pixels(signature).shape == (90, 5, 5, 3)
 

@@ -1,13 +1,25 @@
-"""Where caches lie, and how a file gets there whole or not at all."""
+"""Where caches lie, how a file gets there whole or not at all, and how much may lie there.
+
+BAKEOFF_CACHE_LIMIT     what pictures may take on disk, as 20GB or 500MB; 0: no picture is kept on disk
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+from bakeoff.errors import UsageError
+
+LIMIT = 16 << 30
+FREE = 2 << 30  # always left on the disk
+FEATURES_LIMIT = 2 << 30
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def cache_root() -> Path:
@@ -50,3 +62,55 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def limit() -> int:
+    """Bytes that decoded pictures may take on disk: `BAKEOFF_CACHE_LIMIT`, else 16 GiB.
+
+    Raises:
+        UsageError: the variable is no size.
+    """
+    text = os.environ.get("BAKEOFF_CACHE_LIMIT", "").strip().upper()
+    if not text:
+        return LIMIT
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)I?B?", text)
+    if match is None:
+        raise UsageError(f"BAKEOFF_CACHE_LIMIT is {text!r}; expected a size, as 20GB or 0.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def room_for(folder: Path, size: int, most: int) -> bool:
+    """Whether `size` bytes may be added to a cache folder of at most `most`; the longest unused files go for it.
+
+    `FREE` bytes stay free on the disk. A file in use by another process goes, too: there it stays readable.
+    """
+    if size > most:
+        return False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trim(folder, most - size)
+        return shutil.disk_usage(folder).free >= size + FREE
+    except OSError:
+        return False
+
+
+def trim(folder: Path, most: int) -> None:
+    """Remove files of a cache folder, the longest unused first, until `most` bytes are left."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(OSError):
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size, path))
+    held = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if held <= most:
+            return
+        with suppress(OSError):
+            path.unlink()
+            held -= size
+
+
+def touch(path: Path) -> None:
+    """Mark a file of a cache as used now."""
+    with suppress(OSError):
+        os.utime(path)

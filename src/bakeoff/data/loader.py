@@ -1,13 +1,15 @@
 """Batches of uint8 pictures, the same bytes in the same order for any number of workers.
 
-The order is a function of (seed, epoch) alone, so an epoch can begin at any batch. Threads decode (Pillow frees the
-interpreter), a few batches ahead; what is in memory already costs a copy.
+Order and augmentation are functions of (seed, epoch, record) alone, so an epoch can begin at any batch. Threads decode
+(Pillow frees the interpreter) into arrays that are made once and used again, a few batches ahead of the one that is
+waited for; what is in memory already costs a copy.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import seeds
-from bakeoff.data.pictures import CHUNK, Bad, Pictures, View
+from bakeoff.data.augment import Augmentation, Mix
+from bakeoff.data.pictures import CHUNK, Bad, Keep, Pictures, View
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch, SplitName
 
 AHEAD = 3  # batches in work, the one that is waited for included
+COPIED_BYTES = 1 << 19  # batches of less are copied by who asks: a thread would cost more than the copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,8 @@ class Split:
         shuffle: bool = True,
         start: int = 0,
         drop_last: bool = False,
+        augment: Augmentation | str | None = None,
+        cache: Keep = "auto",
     ) -> Iterator[Batch]:
         """An epoch of batches.
 
@@ -63,24 +69,33 @@ class Split:
             size: (height, width): the whole picture is stretched to it, Pillow's antialiased bilinear. Left out, the
                 size that all pictures have.
             batch_size: pictures in a batch; the last may have fewer.
-            seed: with `epoch`, decides the order.
+            seed: with `epoch`, decides the order, and the augmentation of each picture.
             epoch: counted from 0.
             workers: threads that decode; 0 decodes in this one. The batches don't depend on it.
             signature: instead of `size`, how a picture becomes bytes.
             shuffle: False keeps the order of the manifest.
-            start: the batch to begin at: what follows is what would have followed.
+            start: the batch to begin at: what follows is what would have followed; nothing before it is decoded.
             drop_last: leave out a last batch that has fewer.
+            augment: a preset's name, or what `bakeoff.data.augment.augmentation` gives.
+            cache: where decoded pictures are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
+                `disk` or `none`.
 
         Raises:
             UsageError: an argument that can't be used.
             BadFilesError: pictures that can't be decoded, when their batch comes.
         """
         _check(batch_size, workers, start)
-        view = self.pictures.view(self.signature_for(size, signature))
+        view = self.pictures.view(self.signature_for(size, signature), cache)
         order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
         stop = len(self) - len(self) % batch_size if drop_last else len(self)
-        parts = [order[at : min(at + batch_size, stop)] for at in range(start * batch_size, stop, batch_size)]
-        return self._run(view, parts, workers)
+        parts = [
+            (at // batch_size, order[at : min(at + batch_size, stop)])
+            for at in range(start * batch_size, stop, batch_size)
+        ]
+        if isinstance(augment, str):
+            augment = Augmentation.preset(augment)
+        change = None if augment is None or not augment.operations else augment
+        return _Epoch(self, view, change, seed, epoch, workers).run(parts)
 
     def signature_for(self, size: tuple[int, int] | None, signature: Signature | None = None) -> Signature:
         """The signature that `batches` uses for these arguments."""
@@ -93,62 +108,127 @@ class Split:
             raise UsageError("the pictures have different sizes.\nGive size=(height, width) or a signature.")
         return Signature(size, channels=self.pictures.channels)
 
-    def _run(self, view: View, parts: list[NDArray[np.int64]], workers: int) -> Iterator[Batch]:
+
+class _Buffers:
+    """Arrays for batches: one that nobody holds any more is used again, so that its memory is there already."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.held = shape, [np.empty((0, *shape), np.uint8)][:0]
+
+    def get(self, count: int) -> NDArray[np.uint8]:
+        for array in self.held:
+            # Held by the list, by `array` and by the call alone: no batch, view or tensor refers to it.
+            if len(array) == count and sys.getrefcount(array) <= 3:
+                return array
+        self.held = [*self.held[-AHEAD - 2 :], np.empty((count, *self.shape), np.uint8)]
+        return self.held[-1]
+
+
+@dataclass(eq=False)
+class _Epoch:
+    """One pass over a split."""
+
+    split: Split
+    view: View
+    augment: Augmentation | None
+    seed: int
+    epoch: int
+    workers: int
+
+    def run(self, parts: list[tuple[int, NDArray[np.int64]]]) -> Iterator[Batch]:
+        """The batches of these (number, positions in the split)."""
         waiting = iter(parts)
         work: deque[_Pending] = deque()
-        pool = ThreadPoolExecutor(workers, "bakeoff-decode") if workers and not view.ready.all() else None
+        pool = self._pool(parts)
+        buffers = _Buffers(self.view.shape)
         try:
             while True:
                 while len(work) < (AHEAD if pool else 1) and (part := next(waiting, None)) is not None:
-                    work.append(_Pending.start(view, self.indices[part], self.labels[part], pool))
+                    work.append(self._start(*part, buffers, pool))
                 if not work:
                     return
                 yield work.popleft().finish()
         finally:
             if pool:
                 pool.shutdown(wait=True, cancel_futures=True)
+            self.view.save()
+
+    def _pool(self, parts: list[tuple[int, NDArray[np.int64]]]) -> ThreadPoolExecutor | None:
+        """Threads where there is work for them."""
+        if not self.workers or not parts:
+            return None
+        light = len(parts[0][1]) * int(np.prod(self.view.shape)) < COPIED_BYTES
+        if light and self.augment is None and not len(self.view.missing(self.split.indices)):
+            return None
+        return ThreadPoolExecutor(self.workers, "bakeoff-decode")
+
+    def _start(
+        self, number: int, part: NDArray[np.int64], buffers: _Buffers, pool: ThreadPoolExecutor | None
+    ) -> _Pending:
+        records, labels = self.split.indices[part], self.split.labels[part]
+        mix = None if self.augment is None else self.augment.mix(self.seed, self.epoch, number, len(self.split.classes))
+        pending = _Pending(self.view.pictures, records, labels, buffers.get(len(records)), mix)
+        if self.augment is not None:
+            pending.submit(pool, self._augmented, np.arange(len(records)))
+            return pending
+        there = self.view.has(records)
+        if there.any():
+            pending.submit(pool, self._taken, np.flatnonzero(there), together=pool is None)
+        if not there.all():
+            pending.submit(pool, self._decoded, np.flatnonzero(~there))
+        return pending
+
+    def _taken(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
+        self.view.take(images, places, records)
+        return []
+
+    def _decoded(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
+        return self.view.fill(images, places.tolist(), records.tolist())
+
+    def _augmented(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
+        assert self.augment is not None
+        return self.augment.fill(self.view, images, places, records, seed=self.seed, epoch=self.epoch)
 
 
-@dataclass(eq=False)
+_Work = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], list[Bad]]
+
+
 class _Pending:
     """A batch in work."""
 
-    view: View
-    records: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    images: NDArray[np.uint8] | None
-    futures: list[Future[list[Bad]]]
-    bad: list[Bad]
+    def __init__(
+        self,
+        pictures: Pictures,
+        records: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        images: NDArray[np.uint8],
+        mix: Mix | None,
+    ) -> None:
+        self.pictures, self.records, self.labels, self.images, self.mix = pictures, records, labels, images, mix
+        self.futures: list[Future[list[Bad]]] = []
+        self.bad: list[Bad] = []
 
-    @classmethod
-    def start(
-        cls, view: View, records: NDArray[np.int64], labels: NDArray[np.int64], pool: ThreadPoolExecutor | None
-    ) -> _Pending:
-        if view.array is None:
-            target = images = np.empty((len(records), *view.shape), np.uint8)
-            todo, places = records.tolist(), list(range(len(records)))
-        else:
-            target, images = view.array, None
-            todo = places = view.missing(records).tolist()
-        pending = cls(view, records, labels, images, [], [])
-        for at in range(0, len(todo), CHUNK):
-            arguments = target, places[at : at + CHUNK], todo[at : at + CHUNK]
+    def submit(
+        self, pool: ThreadPoolExecutor | None, work: _Work, places: NDArray[np.int64], *, together: bool = False
+    ) -> None:
+        """Have `work` done on these places of the batch, a chunk of pictures at a time."""
+        chunk = len(places) if together else CHUNK
+        for at in range(0, len(places), chunk):
+            some = places[at : at + chunk]
             if pool is None:
-                pending.bad += view.fill(*arguments)
+                self.bad += work(self.images, some, self.records[some])
             else:
-                pending.futures.append(pool.submit(view.fill, *arguments))
-        return pending
+                self.futures.append(pool.submit(work, self.images, some, self.records[some]))
 
     def finish(self) -> Batch:
         for future in self.futures:
             self.bad += future.result()
         if self.bad:
-            raise self.view.pictures.bad_files(self.bad)
-        images = self.images
-        if images is None:
-            assert self.view.array is not None
-            images = self.view.array[self.records]
-        return Batch(images, self.labels, self.records)
+            raise self.pictures.bad_files(self.bad)
+        images, labels = self.images, self.labels
+        if self.mix is not None:
+            images, labels = self.mix(images, labels)
+        return Batch(images, labels, self.records)
 
 
 def _check(batch_size: int, workers: int, start: int) -> None:

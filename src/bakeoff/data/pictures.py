@@ -1,7 +1,8 @@
-"""The pixels of a data set: decoded at most once for a signature where they fit in memory.
+"""The pixels of a data set, decoded at most once for a signature where there is room to keep them.
 
-What is in memory lives here and nowhere else: one array (n, H, W, C) per signature, at most `KEPT_BYTES` together,
-filled by whoever decodes first. Larger sets are decoded each time they are asked for.
+in memory     one array (n, H, W, C) per signature, at most `KEPT_BYTES` together, filled by whoever decodes first
+on disk       what is larger, in a `PixelCache`, within the limit of `cache.limit`
+not at all    what is larger still: decoded each time it is asked for
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.errors import BadFilesError, DataError
-from bakeoff.preprocessing import Signature, prepare
+from bakeoff.data.pixel_cache import PixelCache
+from bakeoff.errors import BadFilesError, DataError, UsageError
+from bakeoff.preprocessing import Signature
+from bakeoff.preprocessing.pixels import render
 from bakeoff.protocols import Progress, Table
 
-KEPT_BYTES = 1 << 30
+KEPT_BYTES = 768 << 20
+SAVE_BYTES = 1 << 30  # decoded to disk before it is said there that they are ready
 CHUNK = 8  # pictures that a thread takes at a time
+
+Keep = Literal["auto", "memory", "disk", "none"]
 
 Bad = tuple[int, str]
 """The record of a picture that can't be decoded, and why."""
@@ -34,41 +41,96 @@ class View:
     Attributes:
         array: uint8, (n, H, W, C), for those that fit in memory, else None.
         ready: bool, (n,), which rows of `array` are filled.
+        disk: where those that don't fit are kept, or None.
+        rows: int64, (n,), the row of each picture in `disk`: copies share one.
     """
 
     pictures: Pictures
     signature: Signature
     array: NDArray[np.uint8] | None
     ready: NDArray[np.bool_]
+    disk: PixelCache | None = None
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    unsaved: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(H, W, C) of a picture."""
         return (*self.signature.size, self.signature.channels)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a picture that was decoded needn't be again."""
+        return self.array is not None or self.disk is not None
+
     def missing(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of `records` that must be decoded."""
-        return records[~self.ready[records]]
+        return records[~self.has(records)]
+
+    def has(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `records` needn't be decoded."""
+        found: NDArray[np.bool_] = self.ready[records] if self.disk is None else self.disk.ready[self.rows[records]]
+        return found
+
+    def take(self, target: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> None:
+        """Copy `records`, which are there, to `target[places]`."""
+        if self.disk is not None:
+            self.disk.read(self.rows[records], target, places)
+        elif self.array is not None:
+            target[places] = self.array[records]
 
     def fill(self, target: NDArray[np.uint8], places: Iterable[int], records: Iterable[int]) -> list[Bad]:
-        """Decode `records` to `target[places]`; the bad ones are returned, all of them."""
+        """Decode `records` to `target[places]` and keep them; the bad ones are returned, all of them."""
         bad: list[Bad] = []
         for place, record in zip(places, records, strict=True):
             try:
-                target[place] = prepare(self.pictures.source(record), self.signature)
+                image = render(self.pictures.source(record), self.signature)
             except DataError as error:
                 bad.append((record, str(error)))
             else:
-                if target is self.array:
-                    self.ready[record] = True
+                target[place] = np.asarray(image).reshape(self.shape)
+                self._keep(record, target, place)
         return bad
+
+    def load(self, records: Sequence[int]) -> list[Bad]:
+        """Decode `records` and keep them."""
+        if self.array is not None:
+            return self.fill(self.array, records, records)
+        return self.fill(np.empty((1, *self.shape), np.uint8), [0] * len(records), records)
+
+    def save(self, *, wait: bool = False) -> None:
+        """Have the disk know what is kept on it, in a thread that the process waits for at its end."""
+        self.unsaved = 0
+        if self.disk is not None:
+            thread = threading.Thread(target=self.disk.save, name="bakeoff-save")
+            thread.start()
+            if wait:
+                thread.join()
+
+    def _keep(self, record: int, target: NDArray[np.uint8], place: int) -> None:
+        if self.disk is not None:
+            self.disk.write(int(self.rows[record]), target[place])
+            self.unsaved += target[place].nbytes
+            if self.unsaved > SAVE_BYTES:
+                self.save()
+        elif self.array is not None:
+            if target is not self.array:
+                self.array[record] = target[place]
+            self.ready[record] = True
 
 
 class Pictures:
     """The pictures of a table, by row."""
 
-    def __init__(self, table: Table, *, channels: int, size: tuple[int, int] | None) -> None:
-        self.table, self.channels, self.size = table, channels, size
+    def __init__(
+        self,
+        table: Table,
+        *,
+        channels: int,
+        size: tuple[int, int] | None,
+        sha256: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.table, self.channels, self.size, self.sha256 = table, channels, size, sha256
         self._kept: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -82,33 +144,57 @@ class Pictures:
             return picture
         return os.path.join(str(self.table.root), str(self.table.paths[record]))
 
-    def view(self, signature: Signature) -> View:
-        """The view of a signature; the same one each time while it is kept."""
-        digest = signature.pixels_digest()
-        with self._lock:
-            if digest not in self._kept:
-                view = self._new(signature)
-                if view.array is None:
-                    return view
-                self._kept[digest] = view
-                self._evict(digest)
-            self._kept.move_to_end(digest)
-            return self._kept[digest]
+    def view(self, signature: Signature, keep: Keep = "auto") -> View:
+        """The view of a signature; the same one each time while it is kept.
 
-    def _new(self, signature: Signature) -> View:
-        count = len(self)
+        Args:
+            signature: how pictures become bytes.
+            keep: where decoded pictures are kept: `auto` (memory, where they don't fit there the disk), `memory`,
+                `disk`, or `none`.
+
+        Raises:
+            UsageError: another `keep`.
+        """
+        if keep not in get_args(Keep):
+            raise UsageError(f"cache is {keep!r}; expected one of {', '.join(get_args(Keep))}.")
+        name = f"{keep} {signature.pixels_digest()}"
+        with self._lock:
+            if name not in self._kept:
+                view = self._own(signature) or self._new(signature, keep)
+                if not view.keeps:
+                    return view
+                self._kept[name] = view
+                self._evict(name)
+            self._kept.move_to_end(name)
+            return self._kept[name]
+
+    def _own(self, signature: Signature) -> View | None:
+        """The pictures as they are, where they are arrays of the signature's size."""
         own = self.table.pixels
-        if own is not None:
-            own = own[..., None] if own.ndim == 3 else own
-            if own.shape[1:] == (*signature.size, signature.channels) and _keeps_size(signature):
-                return View(self, signature, own, np.ones(count, bool))
+        if own is None:
+            return None
+        own = own[..., None] if own.ndim == 3 else own
+        if own.shape[1:] != (*signature.size, signature.channels) or not _keeps_size(signature):
+            return None
+        return View(self, signature, own, np.ones(len(self), bool))
+
+    def _new(self, signature: Signature, keep: Keep) -> View:
+        count = len(self)
         shape = (count, *signature.size, signature.channels)
-        small = int(np.prod(shape, dtype=np.int64)) <= KEPT_BYTES
-        return View(self, signature, np.empty(shape, np.uint8) if small else None, np.zeros(count, bool))
+        ready, size = np.zeros(count, bool), int(np.prod(shape, dtype=np.int64))
+        if keep == "memory" or (keep == "auto" and size <= KEPT_BYTES):
+            return View(self, signature, np.empty(shape, np.uint8), ready)
+        if keep in ("auto", "disk") and self.sha256 is not None:
+            contents, rows = unique_rows(self.sha256)
+            disk = PixelCache.open(contents, signature)
+            if disk is not None:
+                return View(self, signature, None, ready, disk, rows)
+        return View(self, signature, None, ready)
 
     def _evict(self, newest: str) -> None:
         def held() -> int:
-            return sum(view.array.nbytes for view in self._kept.values() if view.array is not None)
+            arrays = {id(view.array): view.array.nbytes for view in self._kept.values() if view.array is not None}
+            return sum(arrays.values())
 
         while held() > KEPT_BYTES and next(iter(self._kept)) != newest:
             self._kept.popitem(last=False)
@@ -120,10 +206,11 @@ class Pictures:
         table = replace(
             table, paths=table.paths[rows], labels=table.labels[rows], split=table.split[rows], pixels=pixels
         )
-        new = Pictures(table, channels=self.channels, size=self.size)
-        for digest, view in self._kept.items():
+        sha256 = None if self.sha256 is None else self.sha256[rows]
+        new = Pictures(table, channels=self.channels, size=self.size, sha256=sha256)
+        for name, view in self._kept.items():
             if view.array is not None and pixels is None:
-                new._kept[digest] = View(new, view.signature, view.array[rows], view.ready[rows])
+                new._kept[name] = View(new, view.signature, view.array[rows], view.ready[rows])
         return new
 
     def all(self, signature: Signature, workers: int, progress: Progress | None) -> NDArray[np.uint8]:
@@ -134,7 +221,11 @@ class Pictures:
         """
         view = self.view(signature)
         array = view.array if view.array is not None else np.empty((len(self), *view.shape), np.uint8)
-        records = view.missing(np.arange(len(self)))
+        every = np.arange(len(self))
+        records = view.missing(every)
+        if view.array is None:
+            there = every[view.has(every)]
+            view.take(array, there, there)
         bad: list[Bad] = []
         for found in in_threads(
             lambda chunk: view.fill(array, chunk, chunk),
@@ -144,6 +235,7 @@ class Pictures:
             done=len(self) - len(records),
         ):
             bad += found
+        view.save()
         if bad:
             raise self.bad_files(bad)
         return array
@@ -180,3 +272,10 @@ def in_threads(
 def _keeps_size(signature: Signature) -> bool:
     """Whether a picture that has the signature's size already stays as it is."""
     return signature.fit == "stretch" or signature.resize_to in (None, min(signature.size))
+
+
+def unique_rows(sha256: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Different digests, (m, 32), ascending, and which of them each row, (n,), has."""
+    words = np.ascontiguousarray(sha256).view("V32").reshape(-1)
+    contents, rows = np.unique(words, return_inverse=True)
+    return contents.view(np.uint8).reshape(-1, 32), rows.reshape(-1).astype(np.int64)

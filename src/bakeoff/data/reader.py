@@ -169,14 +169,14 @@ def read_data(
     rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(Path(frozen)) if frozen else None)
     place = Path(path).expanduser()
     table = read_table(place, progress)
-    facts = _facts(table, default_workers(workers), progress)
+    facts = file_facts(table, default_workers(workers), progress)
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
     keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
-    manifest = _manifest(table, facts).select(keep)
-    pictures = _pictures(table, facts, keep)
+    manifest = manifest_of(table, facts).select(keep)
+    pictures = pictures_of(table, facts, keep)
     if draws_anything(manifest, rules):
         manifest = with_near(manifest, pictures, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
@@ -187,8 +187,11 @@ def read_data(
     return _divided(data, manifest, pictures)
 
 
-def read_table(path: Path, progress: Progress | None = None) -> Table:
+def read_table(path: Path, progress: Progress | None = None, *, lenient: bool = False) -> Table:
     """The table of a path. A source that only brings data here (an archive, a URL) hands on to the next.
+
+    Args:
+        lenient: leave it to the audit to name what is wrong with the classes, where the source can.
 
     Raises:
         DataError: nothing is there, nothing reads it, or its layout is broken.
@@ -197,7 +200,8 @@ def read_table(path: Path, progress: Progress | None = None) -> Table:
         source = find_source(path)
         fetch = getattr(source, "fetch", None)
         if fetch is None:
-            return source.read(path)
+            read = getattr(source, "scan", source.read) if lenient else source.read
+            return cast(Table, read(path))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
 
@@ -270,7 +274,8 @@ def default_workers(workers: int | None) -> int:
     return min(usable, 8)
 
 
-def _facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:
+def file_facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:
+    """What is known of each row without decoding it."""
     if table.pixels is None:
         assert table.root is not None
         names, links = table.paths.tolist(), set(table.links)
@@ -283,17 +288,20 @@ def _facts(table: Table, workers: int, progress: Progress | None) -> list[FileFa
     return [FileFacts(hashlib.sha256(picture).digest(), size, height, width, grey) for picture in pixels]
 
 
-def _manifest(table: Table, facts: list[FileFacts]) -> Manifest:
+def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
+    """The manifest of all rows."""
     digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
     sizes = np.array([fact.size_bytes for fact in facts], np.int64)
     return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
 
 
-def _pictures(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Pictures:
+def pictures_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Pictures:
+    """The pictures of the rows `keep`."""
     good = [facts[row] for row in keep]
     sizes = {(fact.height, fact.width) for fact in good}
     channels = 1 if all(fact.grey for fact in good) else 3
-    pictures = Pictures(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None)
+    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
+    pictures = Pictures(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
     return pictures if len(keep) == len(facts) else pictures.select(keep)
 
 
@@ -321,14 +329,15 @@ def _decode_all(pictures: Pictures, signature: Signature | None, workers: int, p
         return []
     if signature is None and pictures.size is not None:
         signature = Signature(pictures.size, channels=pictures.channels)
-    view = None if signature is None else pictures.view(signature)
-    if view is not None and view.array is not None:
-        array, records = view.array, view.missing(np.arange(len(pictures))).tolist()
-        found = in_threads(lambda chunk: view.fill(array, chunk, chunk), records, workers, progress)
-    else:
-        every = list(range(len(pictures)))
-        found = in_threads(lambda chunk: _only_decode(pictures, chunk), every, workers, progress)
-    return [bad for part in found for bad in part]
+    every = np.arange(len(pictures))
+    if signature is None:
+        found = in_threads(lambda chunk: _only_decode(pictures, chunk), every.tolist(), workers, progress)
+        return [bad for part in found for bad in part]
+    view = pictures.view(signature)
+    missing = view.missing(every).tolist()
+    bad = [bad for part in in_threads(view.load, missing, workers, progress) for bad in part]
+    view.save()
+    return bad
 
 
 def _only_decode(pictures: Pictures, records: list[int]) -> list[Bad]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.preprocessing.decode import LARGEST_PIXELS, Scaled, decode_scaled
+from bakeoff.preprocessing.decode import LARGEST_PIXELS, Least, Scaled, decode_scaled
 from bakeoff.preprocessing.signature import Signature
 
 if TYPE_CHECKING:
     from PIL import Image
 
-GAP = 4  # pixels of a scaled JPEG for each one after the resize: no top-1 of 713 changed (bench/scaled_decode.py); 2: 3 did
+GAP = 4  # pixels of a scaled JPEG for each one after the resize: of 713 top-1 none changed; of 2, three did
 
 
 def prepare(
@@ -42,14 +42,15 @@ def render(source: Any, signature: Signature) -> Image.Image:
     return resize(draw(source, signature), signature)
 
 
-def draw(source: Any, signature: Signature, least: tuple[int, int] | None = None) -> Scaled:
+def draw(source: Any, signature: Signature, least: Least | None = None) -> Scaled:
     """The source as an image with the signature's channels, before the resize.
 
     Args:
         source: as for `prepare`.
         signature: with `scaled_decode`, a JPEG is decoded smaller where at least `GAP` times the pixels that the resize
             leaves remain on each side.
-        least: (height, width) to be left, in place of what the resize leaves.
+        least: from the (height, width) of the whole picture to what the resize leaves of it, where that isn't the
+            signature's; called once in any case.
     """
     from PIL import Image
 
@@ -58,9 +59,12 @@ def draw(source: Any, signature: Signature, least: tuple[int, int] | None = None
     if isinstance(source, Image.Image):
         found = Scaled(source, (source.height, source.width), (0, 0, source.width, source.height))
     elif signature.scaled_decode:
-        found = decode_scaled(source, lambda whole: _least(least or _before_cut(whole, signature)))
+        found = decode_scaled(source, lambda whole: _least(least(whole) if least else _before_cut(whole, signature)))
+        return found._replace(image=with_channels(found.image, signature.channels))
     else:
         found = decode_scaled(source)
+    if least is not None:
+        least(found.size)
     return found._replace(image=with_channels(found.image, signature.channels))
 
 

@@ -1,0 +1,27 @@
+"""Top and bottom exchanged, in a share of the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.augment._settings import number
+
+STAGE = "pixels"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`probability` of a flip."""
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        number("vertical_flip.probability", self.probability, 0, 1)
+
+
+def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
+    """The picture, (H, W, C), or its mirror image."""
+    return pixels[::-1] if rng.random() < settings.probability else pixels

@@ -1,0 +1,149 @@
+"""Decoded pictures on disk: one file for a set of pictures and a signature, read through a memory map.
+
+    header      4,096 bytes: JSON with the format, the shape of a picture and how many there are
+    ready       a byte a picture: 1 where its row is written
+    rows        uint8, (n, H, W, C)
+
+The file's name is a hash of the pictures' contents, the signature, and the versions that decode. A file takes its name
+when its header is complete; rows are added as they are decoded, and said to be ready only after they have reached the
+disk. So a process may be killed at any time, two may fill one file (they write the same bytes), and a row that is said
+to be ready is whole. A file of a wrong size or header is thrown away. A full disk ends the caching, not the training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import threading
+import weakref
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data import cache
+from bakeoff.preprocessing import Signature
+
+FORMAT = 1
+HEADER = 4096
+RESIDENT = 256 << 20  # bytes read through the map before the process lets go of its pages (the system keeps them)
+
+
+class PixelCache:
+    """The rows of one file. Safe for threads, and for several processes.
+
+    Attributes:
+        ready: bool, (n,), which rows can be read.
+    """
+
+    def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
+        self.path, self.count, self.shape = path, count, shape
+        self._handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._handle)
+        self.row_bytes = int(np.prod(shape, dtype=np.int64))
+        self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
+        rows = np.frombuffer(self._map, np.uint8, offset=HEADER + count)
+        self._rows: NDArray[np.uint8] = rows.reshape(count, *shape)
+        self.ready = np.frombuffer(self._map, np.uint8, count=count, offset=HEADER).astype(bool)
+        self._saved = self.ready.copy()
+        self._lock, self._saving = threading.Lock(), threading.Lock()
+        self._touched = 0
+        self.failed = False
+
+    @classmethod
+    def open(cls, sha256: NDArray[np.uint8], signature: Signature) -> PixelCache | None:
+        """The cache of pictures of these contents; None where there is no room for it, or no place.
+
+        Args:
+            sha256: uint8, (n, 32), different contents in ascending order: a row each.
+            signature: how they become rows.
+        """
+        shape = (*signature.size, signature.channels)
+        path = cache.cache_root() / "pixels" / f"{_key(sha256, signature)}.u8"
+        size = HEADER + len(sha256) * (1 + int(np.prod(shape, dtype=np.int64)))
+        try:
+            if not _whole(path, size, len(sha256), shape):
+                if not cache.room_for(path.parent, size, cache.limit()):
+                    return None
+                with cache.atomic_write(path) as file:
+                    file.write(_header(len(sha256), shape))
+                    file.truncate(size)
+            cache.touch(path)
+            return cls(path, len(sha256), shape)
+        except (OSError, ValueError):
+            return None
+
+    def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
+        """Keep a picture, (H, W, C); where the disk is full, it and all that follow are not kept."""
+        if self.failed or self.ready[row]:
+            return
+        try:
+            data = np.ascontiguousarray(pixels).data.cast("B")
+            self._put(data, HEADER + self.count + row * self.row_bytes)
+        except OSError:
+            self.failed = True
+        else:
+            self.ready[row] = True
+
+    def read(self, rows: NDArray[np.int64], out: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
+        """Copy `rows` to `out[places]`."""
+        for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+            out[place] = self._rows[row]
+        self._touched += len(rows) * self.row_bytes
+        if self._touched > RESIDENT and hasattr(self._map, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            self._touched = 0
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def save(self) -> None:
+        """Say on disk which rows are ready, once they are there; takes as long as the disk needs."""
+        with self._saving, suppress(OSError):
+            new = self.ready & ~self._saved
+            if not new.any() or self.failed:
+                return
+            os.fsync(self._handle)
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], new.view(np.int8), [0]]))).tolist()
+            for first, end in zip(edges[::2], edges[1::2], strict=True):  # others may have marked the rows between
+                self._put(b"\1" * (end - first), HEADER + first)
+            self._saved |= new
+
+    def _put(self, data: memoryview | bytes, at: int) -> None:
+        while len(data):
+            done = self._put_some(data, at)
+            at, data = at + done, data[done:]
+
+    def _put_some(self, data: memoryview | bytes, at: int) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._handle, data, at)
+        with self._lock:  # one position for all threads
+            os.lseek(self._handle, at, os.SEEK_SET)
+            return os.write(self._handle, data)
+
+
+def _key(sha256: NDArray[np.uint8], signature: Signature) -> str:
+    import PIL
+
+    from bakeoff.preprocessing.pixels import GAP
+
+    parts = (FORMAT, PIL.__version__, GAP, signature.pixels_digest())
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    digest.update(np.ascontiguousarray(sha256).tobytes())
+    return digest.hexdigest()[:40]
+
+
+def _header(count: int, shape: tuple[int, int, int]) -> bytes:
+    return json.dumps({"format": FORMAT, "count": count, "shape": shape}).encode().ljust(HEADER)
+
+
+def _whole(path: Path, size: int, count: int, shape: tuple[int, int, int]) -> bool:
+    """Whether the file is there and as it should be; another one is taken away."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == size and file.read(HEADER) == _header(count, shape):
+                return True
+        path.unlink()
+    except OSError:
+        pass
+    return False
