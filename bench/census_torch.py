@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*")
     parser.add_argument("--no-keras", action="store_true")
     parser.add_argument("--limit", type=int, default=300, help="seconds for a stage")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     total = passed = 0
     for named in given.models or listed():
         name, _, size = named.partition(":")

@@ -61,7 +61,7 @@ def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    parts = [call.value(x) for x in call["tensors"] if tuple(x.sizes) != (0,)]
+    parts = [call.value(x) for x in call["tensors"] if 0 not in x.sizes]
     return joined(call, parts, call["dim"] % len(call.sizes))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from bakeoff.errors import BakeoffError
 from bakeoff.frameworks.torch.capture._blocks import blocks, merged_order
@@ -27,10 +28,20 @@ class Builder:
         batch: the stand-in for the batch.
         tensors: parameters and buffers of the module, by their names.
         learned: the names of those that training may change.
+        modules: the module and those that it holds, by path.
     """
 
-    def __init__(self, batch: Batch, tensors: Mapping[str, torch.Tensor], learned: frozenset[str]) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        tensors: Mapping[str, torch.Tensor],
+        learned: frozenset[str],
+        modules: Mapping[str, nn.Module],
+    ) -> None:
         self.batch, self.tensors, self.learned = batch, tensors, learned
+        self.containers = frozenset(path for path, module in modules.items() if any(module.children()))
+        own = {path for path, module in modules.items() if type(module).__module__.startswith("torch.nn.")}
+        self.leaves = frozenset(path for path in own if path and path not in self.containers)
         self.nodes: dict[str, Node] = {}
         self.inputs: dict[str, Shape] = {}
         self.shapes: dict[Ref, Shape] = {}
@@ -59,12 +70,11 @@ class Builder:
         order: tuple[int, ...] | None,
         dtype: torch.dtype,
         path: str,
-        name: str = "",
     ) -> Value | tuple[Value, ...]:
-        """Append a node; `path` is the module's, `name` the node's wanted id (default: the path)."""
+        """Append a node; `path` is its name, and its id where no other has it."""
         chosen = page(op)
         a = chosen.Attributes(**attributes) if isinstance(attributes, dict) else attributes
-        id = self._unique(name or path or op)
+        id = self._unique(path or op)
         node = Node(id, op, a, tuple(value.ref for value in inputs), dict(parameters), path or id)
         self.nodes[id] = node
         shape = chosen.shape(a, *(self.shapes[value.ref] for value in inputs))
@@ -88,9 +98,17 @@ class Builder:
         wanted = name if not count else f"{name}_{count}"
         return wanted if wanted not in self.nodes and wanted not in self.inputs else self._unique(name)
 
-    def single(self, op: str, attributes: Any, value: Value, order: tuple[int, ...], path: str, name: str) -> Value:
+    def beside(self, path: str, name: str, *, leaf: bool = True) -> str:
+        """A name for what a module does: in it if it holds others, else beside it; its own if it is one of torch's."""
+        if leaf and path in self.leaves:
+            return path
+        return (
+            ".".join(part for part in (path, name) if part) if path in self.containers or not path else f"{path}_{name}"
+        )
+
+    def single(self, op: str, attributes: Any, value: Value, order: tuple[int, ...], path: str) -> Value:
         """A node that only moves axes or numbers of one value."""
-        found = self.emit(op, attributes, (value,), {}, order, value.dtype, path, name)
+        found = self.emit(op, attributes, (value,), {}, order, value.dtype, path)
         assert isinstance(found, Value)
         return found
 
@@ -105,7 +123,7 @@ class Builder:
         if real[0] == real[1]:
             return self._reshaped(value, sizes, value.sizes, order, path)
         axes = tuple(value.order[axis] for axis in inverse(order))
-        return self.single("transpose", {"axes": axes}, value, order, path, f"{path}.transpose".lstrip("."))
+        return self.single("transpose", {"axes": axes}, value, order, self.beside(path, "transpose"))
 
     def reshaped(self, value: Value, sizes: tuple[int, ...], path: str) -> Value:
         """torch's view: block of axes by block, so that no transpose is needed where a block lies together."""
@@ -136,7 +154,7 @@ class Builder:
         if self.shapes[source] == shape:
             return Value(source, sizes, order, value.dtype)
         read = self.sources(source)
-        return self.single("reshape", {"shape": shape}, read, order, path, f"{path}.reshape".lstrip("."))
+        return self.single("reshape", {"shape": shape}, read, order, self.beside(path, "reshape"))
 
     def sources(self, ref: Ref) -> Value:
         """A value by its reference, counted canonically."""
@@ -150,7 +168,7 @@ class Builder:
         if value.rank == 2 or not (free or value.order == PICTURE):
             return self.reshaped(value, sizes, path)
         order = "HWC" if free else "CHW"
-        found = self.single("flatten", {"order": order}, value, (0, 1), path, f"{path}.flatten".lstrip("."))
+        found = self.single("flatten", {"order": order}, value, (0, 1), self.beside(path, "flatten"))
         return found
 
     # parameters and constants
@@ -177,23 +195,23 @@ class Builder:
             self.weight(path, order or plain(len(weight.sizes)), shape)
         layout = self.layouts[path]
         array = self.parameters[path].array
-        value = self.emit("parameter", {"shape": array.shape}, (), {"value": path}, None, weight.dtype, path, path)
+        value = self.emit("parameter", {"shape": array.shape}, (), {"value": path}, None, weight.dtype, path)
         assert isinstance(value, Value)
         if layout.shape is None:
             value = Value(value.ref, weight.sizes, layout.order, weight.dtype)
         self._bare[path] = value
         return value
 
-    def constant(self, array: Array, path: str, name: str = "constant") -> Value:
+    def constant(self, array: Array, name: str) -> Value:
         """A constant as a value, as it lies."""
-        key = self.stored(array, path, name)
-        found = self.emit("constant", {"shape": array.shape}, (), {"value": key}, None, _dtype(array), path, key)
+        key = self.stored(array, name)
+        found = self.emit("constant", {"shape": array.shape}, (), {"value": key}, None, _dtype(array), key)
         assert isinstance(found, Value)
         return found
 
-    def stored(self, array: Array, path: str, name: str) -> str:
+    def stored(self, array: Array, name: str) -> str:
         """A constant for a slot: the path of a new parameter."""
-        key = self._unique(f"{path}.{name}".lstrip("."))
+        key = self._unique(name)
         self.parameters[key] = Parameter(key, np.array(array, order="C"), "constant", trainable=False)
         return key
 
@@ -208,7 +226,7 @@ class Builder:
         new = [n for n, o in zip(sizes, value.sizes, strict=True) if n != o and isinstance(self.batch.size(n), Dim)]
         assert self.picture is not None
         inputs = (value, self.picture) if new else (value,)
-        found = self.emit("expand", {"shape": shape}, inputs, {}, value.order, value.dtype, path, f"{path}.expand")
+        found = self.emit("expand", {"shape": shape}, inputs, {}, value.order, value.dtype, self.beside(path, "expand"))
         assert isinstance(found, Value)
         return found
 
@@ -218,7 +236,7 @@ class Builder:
             return given
         if isinstance(given, Weight):
             return self._plain_bare(given, path)
-        value = self.constant(given.tensor.detach().cpu().numpy(), path)
+        value = self.constant(given.tensor.detach().cpu().numpy(), self.beside(path, "constant", leaf=False))
         return self.expanded(value, given.sizes, path) if full else value
 
     def _plain_bare(self, weight: Weight, path: str) -> Value:

@@ -26,12 +26,11 @@ class Call:
         known: what every earlier node is.
         builder: takes the nodes.
         path: of the module that made the call.
-        leaf: whether that module is one of torch's own that does this one thing, so that the node bears its name.
     """
 
-    def __init__(self, node: torch.fx.Node, known: Mapping[Any, Any], builder: Builder, path: str, leaf: bool) -> None:
+    def __init__(self, node: torch.fx.Node, known: Mapping[Any, Any], builder: Builder, path: str) -> None:
         schema = node.target._schema  # type: ignore[union-attr]
-        self.node, self.builder, self.path, self._leaf = node, builder, path, leaf
+        self.node, self.builder, self.path = node, builder, path
         raw = schema.name.split("::")[1]
         self.in_place = raw.endswith("_") and not raw.endswith("__")
         self.name = "aten." + (raw[:-1] if self.in_place else raw)
@@ -85,6 +84,9 @@ class Call:
             return value.tensor.item()  # type: ignore[no-any-return]
         return None
 
+    def is_computed(self, value: Any) -> bool:
+        return isinstance(value, Value | Noise)
+
     def array(self, value: Any) -> Any:
         if not isinstance(value, Known):
             return None
@@ -99,7 +101,7 @@ class Call:
             raise self.refuse("random numbers that no known pattern explains")
         if not isinstance(value, Tensorial):
             raise self.refuse(f"a value of the type {type(value).__name__}")
-        return self.builder.value(value, self._place("constant"))
+        return self.builder.value(value, self.path)
 
     def arranged(self, value: Any, order: tuple[int, ...] | None = None) -> Value:
         found = self.value(value)
@@ -172,7 +174,7 @@ class Call:
         order = order or plain(len(given.sizes))
         if isinstance(given, Known) and not given.path:
             array = given.tensor.detach().cpu().permute(inverse(order)).numpy()
-            return self.builder.stored(array, self._place(""), name)
+            return self.builder.stored(array, self._place(name))
         if isinstance(given, Known):
             given = Weight(given.path, given.sizes, given.dtype)
         if isinstance(given, Weight):
@@ -182,7 +184,7 @@ class Call:
         return self.arranged(given, order).ref
 
     def stored(self, slot: str, array: Any) -> str:
-        return self.builder.stored(array, self._place(""), slot)
+        return self.builder.stored(array, self._place(slot))
 
     def emit(
         self,
@@ -195,26 +197,28 @@ class Call:
         slots = {slot: source for slot, source in (parameters or {}).items() if source is not None}
         if op not in ops.names():
             raise self.refuse(f"the operator {op} has no page yet")
-        path, name = self._named(op, slots)
+        path = self._named(op, slots)
         values = tuple(self.value(value) for value in inputs)
         try:
-            return self.builder.emit(op, attributes, values, slots, order, self.dtype, path, name)
+            return self.builder.emit(op, attributes, values, slots, order, self.dtype, path)
         except UnsupportedError as error:
             raise self.refuse(str(error)) from None
 
-    def _named(self, op: str, slots: dict[str, Any]) -> tuple[str, str]:
-        """Path and wanted id: that of the module that holds the weights, or that does this one thing, or a new one."""
+    def _named(self, op: str, slots: dict[str, Any]) -> str:
+        """That of the module that holds the weights, or that does this one thing, or a new one."""
         held = [source for source in slots.values() if isinstance(source, str) and source in self.builder.layouts]
-        if held:
-            path = held[0].rsplit(".", 1)[0] if "." in held[0] else self._place(op)
-            return path, path
-        if self._leaf:
-            return self.path, self.path
-        path = self._place(op)
-        return "", path
+        return self._owner(held[0], op) if held else self.builder.beside(self.path, op)
+
+    def _owner(self, weight: str, op: str) -> str:
+        """The module of a weight; a weight beside other modules (in_proj_weight) gets a name of its own."""
+        module, _, name = weight.rpartition(".")
+        if module and module not in self.builder.containers and name in ("weight", "bias", "running_mean"):
+            return module
+        own = next((name.removesuffix(end) for end in ("_weight", "_bias") if name.endswith(end)), op)
+        return ".".join(part for part in (module, own) if part)
 
     def _place(self, name: str) -> str:
-        return ".".join(part for part in (self.path, name) if part)
+        return self.builder.beside(self.path, name, leaf=False)
 
     def refuse(self, why: str) -> UnsupportedError:
         where = self.path or "the model itself"

@@ -45,7 +45,7 @@ def walked(
     batch = batch_for(model, size)
     program = export(model, batch, size, channels, leaves=leaves)
     learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
-    builder = Builder(batch, tensors(model), learned)
+    builder = Builder(batch, tensors(model), learned, dict(model.named_modules()))
     walk = Walk(program, model, builder)
     return builder, walk.run(), walk.notes
 

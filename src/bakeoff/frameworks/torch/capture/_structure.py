@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from bakeoff.frameworks.torch.capture._values import Value
+from bakeoff.frameworks.torch.capture._values import Known, Value
 from bakeoff.frameworks.torch.capture._views import bounds
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def slice_(call: Call) -> Any:
         (start, stop), step = bounds(call["start"], call["end"], size), call["step"]
     if (start, stop, step) == (0, size, 1):
         return x
+    if stop <= start:
+        return Known(torch.empty([0 if 0 in call.sizes else 1] * x.rank), call.sizes)
     if call.builder.batch.size(size) != size:
         raise call.refuse("it takes some pictures of a batch")
     return call.emit(
@@ -169,14 +172,6 @@ def glu(call: Call) -> Any:
     return call.emit("mul", {}, halves[0], call.emit("sigmoid", {}, halves[1]))
 
 
-def cast(call: Call) -> Any:
-    """Another precision of floating point is none of the graph's business; other kinds are a page."""
-    x = call["self"]
-    if x.dtype == call.dtype or (x.dtype.is_floating_point and call.dtype.is_floating_point):
-        return x
-    return call.emit("cast", {"dtype": str(call.dtype).split(".")[1]}, x)
-
-
 def copy(call: Call) -> Any:
     """x[...] = y."""
     source = call["src"]
@@ -189,7 +184,6 @@ STRUCTURE = {
     **{f"aten.{name}": transpose for name in ("transpose", "t", "mT", "adjoint", "numpy_T", "swapaxes", "swapdims")},
     **{f"aten.{name}": expand for name in ("expand", "expand_as", "broadcast_to")},
     **{f"aten.{name}": split for name in ("split", "split_with_sizes", "chunk", "tensor_split")},
-    **{f"aten.{name}": cast for name in ("to", "_to_copy", "type_as", "float", "double", "half")},
     **{f"aten.{name}": slice_ for name in ("slice", "narrow")},
     "aten.permute": permute,
     "aten.movedim": movedim,

@@ -51,7 +51,6 @@ class Walk:
         self.known: dict[torch.fx.Node, Any] = {}
         self.notes: list[str] = []
         self.canonical_name = _first_names(builder.tensors)
-        self._modules = dict(model.named_modules())
         self._views: dict[torch.fx.Node, torch.fx.Node] = {}
         self._copies: dict[str, torch.Tensor] = {}
 
@@ -116,10 +115,7 @@ class Walk:
 
     def _described(self, node: torch.fx.Node) -> Call:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
-        path = _module_path(stack[-1][0]) if stack else ""
-        module = self._modules.get(path)
-        leaf = module is not None and type(module).__module__.startswith("torch.nn.") and not any(module.children())
-        return Call(node, self.known, self.builder, path, leaf)
+        return Call(node, self.known, self.builder, _module_path(stack[-1][0]) if stack else "")
 
     def _is_counter(self, node: torch.fx.Node) -> bool:
         """num_batches_tracked.add_(1), and other counters among the buffers: the graph has no use for them."""
