@@ -100,19 +100,23 @@ class LayerCall:
             why = f"its activation {name} is a function of your own"
             raise self.refuse(why, "Use one of keras.activations, or operations of keras.ops in a functional model.")
         prefix = "ops" if ".ops." in function.__module__ else "activations"
-        call = LayerCall(self.builder, function, self.builder.sibling(self.path, name), (value,))
+        alone = isinstance(self.layer, keras.layers.Activation)
+        path = self.path if alone else self.builder.sibling(self.path, name)
+        call = LayerCall(self.builder, function, path, (value,))
         call.kind = f"{self.kind}'s activation"
         raised: Value = call.raised(f"{prefix}.{name}")
         return raised
 
     def raised(self, key: str) -> Any:
         """What the page that knows `key` makes of this call."""
+        if key == "layers.Activation":  # it is what its function is
+            return self.activated(self.inputs[0])
         found = self.builder.without_trace(self, key)
         if found is not None:
             return found
         raising = table().get(key)
         if raising is None:
-            raise self.refuse(f"no operator knows {key}", "Remedies: another layer of the same meaning, or ask for it.")
+            raise self.refuse(f"no operator knows {key}", "Use another layer of the same meaning.")
         return raising(self)
 
     def note(self, text: str) -> None:
