@@ -11,9 +11,10 @@ import pytest
 
 from bakeoff import models
 from bakeoff.errors import CorruptError, UnsupportedError, VersionError
-from bakeoff.graph import Graph
+from bakeoff.graph import Composer, Graph, Ref
 from bakeoff.graph.passes import freeze
 from bakeoff.graph.serialize import from_json, to_json
+from bakeoff.ops._dimension import Dim
 
 
 def _through(graph: Graph) -> Graph:
@@ -68,6 +69,20 @@ def test_damage_is_named(change: Any, error: type[Exception], says: str) -> None
     change(value)
     with pytest.raises(error, match=says):
         from_json(value, graph.arrays())
+
+
+def test_symbols_in_attributes_and_tables_of_integers_survive() -> None:
+    c = Composer((Dim("batch"), 4, 4, 2))
+    x = c.add("reshape", "windows", c.input, shape=(2 * Dim("batch"), 8, 2))
+    x = c.add("take", "chosen", x, axis=1, size=(2, 3), weights={"indices": np.arange(6).reshape(2, 3)})
+    c.add("split", "parts", x, sizes=(1, 1), axis=-1)
+    x = c.add("reshape", "again", Ref("parts", 1), shape=(Dim("batch"), 12))
+    graph = c.finish(c.add("pad_axes", "wider", x, pads=((0, 0), (1, 2))))
+    back = _through(graph)
+    assert back.nodes == graph.nodes
+    assert back.output_shape == graph.output_shape == (Dim("batch"), 15)
+    assert back.parameters["chosen.indices"].role == "constant"
+    assert back.arrays()["chosen.indices"].dtype == np.int64
 
 
 def test_what_is_no_graph_is_refused() -> None:

@@ -73,7 +73,9 @@ def real(axes: Iterable[int], shape: Shape) -> list[int]:
 def reshape_orders(axes: Sequence[int], source: Shape, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """In which order the source's axes must lie for a plain reshape, and in which order the target's lie after it.
 
-    The first is `axes` itself (but for axes of size 1) wherever that can be.
+    The first is `axes` itself (but for axes of size 1) wherever that can be. Else each joined group comes to lie where
+    its last axis lies: heads join their features behind the tokens, shuffled channels stay before rows and columns.
+    What holds the first axis stays first: that is the batch.
 
     Raises:
         UnsupportedError: the shapes hold different numbers of cells.
@@ -84,7 +86,7 @@ def reshape_orders(axes: Sequence[int], source: Shape, target: Shape) -> tuple[t
     last = -1.0
     for before, _ in parts:
         places = [place[axis] for axis in real(before, source)]
-        last = min(places) if places else last + 1e-6
+        last = (0 if 0 in places else max(places)) if places else last + 1e-6
         keys.append(last)
     ranked = sorted(range(len(parts)), key=lambda part: (keys[part], part))
     wanted = tuple(axis for part in ranked for axis in parts[part][0])

@@ -37,6 +37,7 @@ class Lowering(ABC):
         self.graph, self.dtype, self.batch_norm = graph, dtype, batch_norm
         self.bindings: dict[str, Binding] = {}
         self.values: dict[Ref, Value] = {}
+        self._moved: dict[Any, tuple[Any, Any]] = {}  # keeps what it was made of, so that no other value has its id
 
     def walk(self) -> Value:
         """Lower every node; the output in canonical layout."""
@@ -109,14 +110,15 @@ class Lowering(ABC):
         return [self.unfeatured(value) for value in inputs]
 
     def _aligned(self, inputs: list[Value]) -> list[Value]:
-        """All of one rank and one layout: that of the input with the most axes that aren't 1."""
+        """All of one rank and one layout: that of the input with the most axes that aren't 1; or else the usual one."""
         if len(inputs) == 1:
             return inputs
         if len({value.features for value in inputs}) > 1:
             inputs = [self.unfeatured(value) for value in inputs]
         rank = max(len(value.axes) for value in inputs)
         inputs = [self._lifted(value, rank) for value in inputs]
-        leader = max(inputs, key=lambda value: len(real(value.axes, value.shape)))
+        usual = self.image_axes if rank == 4 else tuple(range(rank))
+        leader = max(inputs, key=lambda value: (len(real(value.axes, value.shape)), value.axes == usual))
         return [self.moved(value, leader.axes) for value in inputs]
 
     def _lifted(self, value: Value, rank: int) -> Value:
@@ -143,8 +145,11 @@ class Lowering(ABC):
         same = real(value.axes, value.shape) == real(axes, value.shape)
         if same and sum(isinstance(size, Dim) for size in shape) < 2:  # a reshape can leave one size open
             return Value(self.reshape(value.native, value.sizes, shape), value.shape, axes)
-        order = tuple(value.axes.index(axis) for axis in axes)
-        return Value(self.permute(value.native, order), value.shape, axes)
+        key = id(value.native), value.axes, axes
+        if key not in self._moved:  # a second use takes the same transpose
+            order = tuple(value.axes.index(axis) for axis in axes)
+            self._moved[key] = value.native, self.permute(value.native, order)
+        return Value(self._moved[key][1], value.shape, axes)
 
     def reshaped(self, value: Value, shape: Shape) -> Value:
         """A graph's reshape: free where the axes that are joined or split lie side by side, else one transpose."""
@@ -174,6 +179,8 @@ class Lowering(ABC):
 
     def key(self, node: Node) -> tuple[Any, ...]:
         """Nodes with the same key are one module used more than once."""
+        if not node.parameters:
+            return (node.id,)
         return node.op, node.attributes, tuple(sorted((slot, str(path)) for slot, path in node.parameters.items()))
 
     def owned(self, node: Node) -> bool:

@@ -48,7 +48,11 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     missing = len(a.shape) - len(scope.shapes[0])
-    order = (*range(missing), *(axis + missing for axis in scope.orders[0]))
+    lies = scope.orders[0]
+    if all(isinstance(size, int) for size in scope.shapes[0]):  # a small table: moved before it grows
+        lies = tuple(range(len(lies)))
+        x = scope.arranged(0, lies)
+    order = (*range(missing), *(axis + missing for axis in lies))
     given = (*(1,) * missing, *scope.shapes[0])
     before, after = tuple(given[axis] for axis in order), tuple(a.shape[axis] for axis in order)
     if missing:
