@@ -18,7 +18,6 @@ from bakeoff.graph.names import keras_name
 from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
 
-
 INLINE = 32  # numbers of a constant that a file may list as text; larger ones are weights that are not trained
 
 
