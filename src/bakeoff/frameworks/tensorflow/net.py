@@ -27,9 +27,25 @@ class TensorFlowNet(KerasNet):
 
     def compiled(self) -> None:
         self._sums = [tf.Variable(tf.zeros_like(v.value), trainable=False) for v in self.variables]
-        self._gradients = tf.function(self._add_gradients, reduce_retracing=True)
         self._apply = tf.function(self._apply_sums)
-        self._many = tf.function(self._run_steps, reduce_retracing=True)
+        self._traced: dict[Any, Any] = {}
+
+    def _function(self, which: Any, images: Array, labels: Array, *more: Any) -> Any:
+        """`which`, traced once for each size of batch, whatever was traced before.
+
+        Left to itself, tf.function would trace shapes more and more loosely, and the rounding of a step would depend
+        on the steps before it: a training that goes on after a kill would part from one that never stopped.
+        """
+        steps = which == self._run_steps
+        free = [None] if steps else []
+        kind = (steps, images.shape[len(free)], labels.dtype.name, labels.shape[len(free) + 1 :])
+        if kind not in self._traced:
+            fixed = [
+                tf.TensorSpec([*free, *images.shape[len(free) :]], images.dtype),
+                tf.TensorSpec([*free, *labels.shape[len(free) :]], labels.dtype),
+            ]
+            self._traced[kind] = tf.function(which, input_signature=[*fixed, *more])
+        return self._traced[kind]
 
     def _gradient(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
         values = [variable.value for variable in self.variables]
@@ -50,7 +66,7 @@ class TensorFlowNet(KerasNet):
         if self.count == 0:
             for total in self._sums:
                 total.assign(tf.zeros_like(total))
-        loss = self._gradients(tf.constant(images), tf.constant(labels))
+        loss = self._function(self._add_gradients, images, labels)(tf.constant(images), tf.constant(labels))
         self.count += len(labels)
         return StepResult(float(loss), len(labels))
 
@@ -68,7 +84,7 @@ class TensorFlowNet(KerasNet):
     def _run_steps(self, images: Any, labels: Any, rates: Any) -> Any:
         """A loop inside the graph: Python and the dispatch of a function cost as much as a step of a small net."""
         count = tf.shape(images)[0]
-        size = tf.cast(tf.shape(images)[1], self.precision)
+        size = tf.constant(images.shape[1], self.precision)
         losses = tf.TensorArray(self.precision, size=count)
         for k in tf.range(count):
             loss, gradients = self._gradient(images[k], labels[k])
@@ -80,7 +96,8 @@ class TensorFlowNet(KerasNet):
     def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
         done = []
         for start, end in runs([len(y) for y in labels]):
-            stacked = np.stack(images[start:end]), np.stack(labels[start:end])
-            losses = self._many(*(tf.constant(part) for part in stacked), tf.constant(rates[start:end], self.precision))
+            x, y = np.stack(images[start:end]), np.stack(labels[start:end])
+            many = self._function(self._run_steps, x, y, tf.TensorSpec([None], self.precision))
+            losses = many(tf.constant(x), tf.constant(y), tf.constant(rates[start:end], self.precision))
             done.append(losses.numpy().astype("float64"))
         return np.concatenate(done)

@@ -46,6 +46,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
     )
     for step, loss in enumerate(head.losses):
         context.run.line("metrics.jsonl", {"phase": "probe", "step": step, "loss": loss})
+    context.run.close()
     new = with_head_weights(graph, head)
     logits: dict[str, Predictions] = {
         split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
