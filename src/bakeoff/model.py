@@ -14,6 +14,7 @@ from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split, read_data
 from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluate.details import details
 from bakeoff.evaluate.predict import TOP, Row, predict
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph
@@ -162,26 +163,39 @@ def evaluate(
     data: str | os.PathLike[str] | None = None,
     *,
     split: str = "test",
+    abstain: float | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
-    `confusion` (row: true class), as `bakeoff evaluate --json` prints it.
+    `confusion` (row: true class) and what `bakeoff.evaluate.details` adds, as `bakeoff evaluate --json` prints it.
 
     Args:
         run: a run folder or a bundle.
         data: pictures, split as in training (same shares, same seed); None: the predictions that the run kept.
         split: train, validation, test, or all (every picture of `data`).
+        abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
         progress: called with (done, total).
 
     Raises:
-        UsageError: the split isn't there, or the classes of model and data differ.
+        UsageError: the split isn't there, the classes of model and data differ, or `abstain` is no probability.
         DataError: run or data can't be read.
     """
     if split not in SPLITS:
         raise UsageError(f"--split {split!r}: expected one of {', '.join(SPLITS)}.")
+    if abstain is not None and not 0 <= abstain <= 1:
+        raise UsageError(f"--abstain {abstain}: expected a probability from 0 to 1.")
     model = load(run)
     found = _kept(model, split) if data is None else _predicted(model, Path(data), split, progress)
-    return {**_plain(score(found, model.classes), model), "data": None if data is None else str(data), "split": split}
+    plain = _plain(score(found, model.classes), model)
+    more = details(found, model.classes, _tuning(model, split), abstain)
+    return {**plain, **more, "data": None if data is None else str(data), "split": split}
+
+
+def _tuning(model: Model, split: str) -> Predictions | None:
+    """The validation predictions that a run kept, unless they are what is scored."""
+    if split in ("validation", "all") or folder_of(model.path) == model.path:
+        return None
+    return read_predictions(model.path, "validation")
 
 
 def _kept(model: Model, split: str) -> Predictions:

@@ -63,13 +63,14 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How one class fares: `recall` of its `num` pictures, `precision` of what was called so."""
+    """How one class fares: `recall` of its `num` pictures, `precision` of what was called so; `f1` of both."""
 
     name: str
     num: int
     correct: int
     precision: float | None
     recall: float | None
+    f1: float | None = None
 
 
 @dataclass(frozen=True)

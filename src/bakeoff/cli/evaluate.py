@@ -14,6 +14,7 @@ EXAMPLES = (
     ("bakeoff evaluate runs/RUN photos", "accuracy on the test split, per class"),
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
     ("bakeoff evaluate runs/RUN other-photos --split all", "on every picture of a folder that was held out"),
+    ("bakeoff evaluate runs/RUN photos --abstain 0.8", "and how it would fare if it kept quiet when unsure"),
     ("bakeoff evaluate runs/RUN", "without pictures: from the predictions that the run kept"),
 )
 
@@ -24,6 +25,9 @@ def command(
         Path | None, typer.Argument(metavar="[DATA]", help="The pictures; without, what the run kept is scored.")
     ] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="train, validation, test, or all.")] = "test",
+    abstain: Annotated[
+        float | None, typer.Option(metavar="P", help="Say what is gained by not answering below this probability.")
+    ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -33,11 +37,12 @@ def command(
     from bakeoff.model import evaluate
 
     with progress() as listen:
-        found = evaluate(run, data, split=split, progress=counter(listen, f"evaluate {split}"))
+        found = evaluate(run, data, split=split, abstain=abstain, progress=counter(listen, f"evaluate {split}"))
     if json:
         print_json(found)
     else:
         _show(found)
+        _show_details(found, abstain)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -52,7 +57,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"[bold]{found['split']}[/bold]  {headline}  [dim]loss {found['loss']:.4f}[/dim]\n")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("class")
-    for name in ("pictures", "recall", "precision"):
+    for name in ("pictures", "recall", "precision", "F1"):
         table.add_column(name, justify="right")
     table.add_column("taken for")
     for index, row in enumerate(found["per_class"]):
@@ -62,9 +67,33 @@ def _show(found: dict[str, Any]) -> None:
             f"{row['num']:,}",
             out.percent(row["recall"]),
             out.percent(row["precision"]),
+            out.percent(row["f1"]),
             mistakes,
         )
     console.print(table)
+
+
+def _show_details(found: dict[str, Any], abstain: float | None) -> None:
+    """Balance and ranking on one line, calibration on the next, then what abstaining gains."""
+    from bakeoff.cli import _output as out
+
+    console, calibration = out.console(), found["calibration"]
+    shares = {
+        "balanced accuracy": out.percent(found["balanced_accuracy"]),
+        "macro F1": out.percent(found["macro_f1"]),
+        "top 5": None if found["top5_accuracy"] is None else out.percent(found["top5_accuracy"]),
+        "ROC AUC": None if found["roc_auc"] is None else f"{found['roc_auc']:.4f}",
+        "average precision": None if found["average_precision"] is None else f"{found['average_precision']:.4f}",
+    }
+    console.print("\n" + "   ".join(f"[dim]{name}[/dim] {value}" for name, value in shares.items() if value))
+    after = ""
+    if calibration["temperature"] is not None:
+        after = f", {out.percent(calibration['error_after'])} at temperature {calibration['temperature']:.2f}"
+    console.print(f"[dim]calibration error[/dim] {out.percent(calibration['error'])}{after}")
+    row = next((row for row in found["coverage"] if row["threshold"] == abstain), None)
+    if row is not None:
+        right = "none answered" if row["accuracy"] is None else f"{out.percent(row['accuracy'])} of those right"
+        console.print(f"[dim]answering from {abstain:g} on[/dim] {out.percent(row['coverage'])} answered, {right}")
 
 
 def _mistakes(found: dict[str, Any], index: int) -> Any:

@@ -85,4 +85,5 @@ def _class_score(table: NDArray[np.int64], index: int, name: str) -> ClassScore:
         correct=correct,
         precision=correct / called if called else None,
         recall=correct / num if num else None,
+        f1=2 * correct / (num + called) if num + called else None,
     )

@@ -1,0 +1,74 @@
+"""What `evaluate` says beside the accuracy: balance, ranking, calibration, and what abstaining would gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from bakeoff.evaluate.scores import predicted, probabilities
+from bakeoff.metrics.balance import balanced_accuracy, macro_f1
+from bakeoff.metrics.calibration import calibration_error, reliability, temperature
+from bakeoff.metrics.confusion import confusion
+from bakeoff.metrics.coverage import THRESHOLDS, coverage
+from bakeoff.metrics.ranking import average_precision, roc_auc
+from bakeoff.metrics.top_k import top_k_accuracy
+from bakeoff.schemas import Array, Predictions
+
+TOP = 5
+
+
+def details(
+    found: Predictions, classes: Sequence[str], tuned_on: Predictions | None = None, abstain: float | None = None
+) -> dict[str, Any]:
+    """Plain values for JSON, of pictures that `bakeoff.evaluate.scores.score` has accepted.
+
+    Args:
+        found: logits and labels of the split.
+        classes: the class names.
+        tuned_on: another split, on which the temperature is fitted: never on the one that it is judged by.
+        abstain: a threshold to add to the table of coverage.
+
+    Returns:
+        balanced_accuracy, macro_f1; top5_accuracy (None for 5 classes or fewer); roc_auc and average_precision (of the
+        second of two classes; the mean over the classes where there are more, each against all others); calibration
+        {error, bins, temperature, error_after}, the last two None without `tuned_on`; coverage [{threshold, coverage,
+        accuracy}].
+    """
+    chances, called = probabilities(found.logits), predicted(found.logits)
+    table = confusion(called, found.labels, len(classes))
+    sure, correct = chances.max(1), called == found.labels
+    thresholds = sorted({*THRESHOLDS, *([] if abstain is None else [abstain])})
+    wide = found.logits.shape[1] > TOP
+    return {
+        "balanced_accuracy": balanced_accuracy(table),
+        "macro_f1": macro_f1(table),
+        "top5_accuracy": top_k_accuracy(found.logits, found.labels, TOP) if wide else None,
+        "roc_auc": _mean(roc_auc, chances, found.labels),
+        "average_precision": _mean(average_precision, chances, found.labels),
+        "calibration": {
+            "error": calibration_error(sure, correct),
+            "bins": [asdict(row) for row in reliability(sure, correct)],
+            **_tempered(found, tuned_on),
+        },
+        "coverage": [asdict(row) for row in coverage(sure, correct, thresholds)],
+    }
+
+
+def _mean(metric: Any, chances: Array, labels: Array) -> float | None:
+    columns = [1] if chances.shape[1] == 2 else range(chances.shape[1])
+    found = [metric(chances[:, index], labels == index) for index in columns]
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _tempered(found: Predictions, tuned_on: Predictions | None) -> dict[str, float | None]:
+    if tuned_on is None or not len(tuned_on.labels):
+        return {"temperature": None, "error_after": None}
+    fitted = temperature(tuned_on.logits, tuned_on.labels)
+    cooled = replace(found, logits=found.logits.astype("float64") / fitted)
+    sure = probabilities(cooled.logits).max(1)
+    error = calibration_error(sure, predicted(cooled.logits) == found.labels)
+    return {"temperature": fitted, "error_after": error}
