@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bakeoff.cli import _options as options
 from bakeoff.cli._app import epilog
 
-PANEL, PLACE = "Make", 1
-EXAMPLES = (("bakeoff data sample digits digits", "1,797 handwritten digits as class folders"),)
+if TYPE_CHECKING:
+    from bakeoff.data.audit import Audit
 
-GROUP = typer.Typer(help="Data to try things on.", rich_markup_mode="rich")
+PANEL, PLACE = "Make", 1
+EXAMPLES = (
+    ("bakeoff data sample digits digits", "1,797 handwritten digits as class folders"),
+    ("bakeoff data audit photos --report audit.html", "bad files, copies, wrong labels; with the pictures"),
+)
+AUDIT_EXAMPLES = (
+    ("bakeoff data audit photos", "what can't be trusted in these pictures"),
+    ("bakeoff data audit photos --report audit.html", "the same with the pictures, in one file"),
+    ("bakeoff data audit photos --no-labels --json", "without a look at the labels, for programs"),
+)
+SHOWN = 8  # findings of a kind in the table
+
+GROUP = typer.Typer(help="Pictures: look at them, or get some to try things on.", rich_markup_mode="rich")
 SAMPLES = ("digits",)
 
 
 @GROUP.callback()
 def _group() -> None:
-    """Data to try things on."""
+    """Pictures: look at them, or get some to try things on."""
 
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(EXAMPLES))
@@ -44,3 +56,60 @@ def sample(
     console = out.console()
     console.print(f"{num:,} pictures of 10 classes in {out.shell(directory)}", markup=False)
     console.print(f"\n[dim]Next[/dim]\n  bakeoff train {out.shell(directory)} --recipe mnist-cnn")
+
+
+@GROUP.command(no_args_is_help=True, epilog=epilog(AUDIT_EXAMPLES))
+def audit(
+    data: options.DataPath,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="An HTML page with the pictures.")
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Look for wrong labels, too; that takes the longest.")
+    ] = True,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Of the page.")] = "en",
+    threads: options.Threads = None,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Look at every file of DATA and name what can't be trusted. Nothing is changed; interrupted, it goes on later."""
+    from bakeoff.cli import _output as out
+    from bakeoff.cli._progress import counter, progress
+    from bakeoff.data.audit import audit as look
+    from bakeoff.report import audit as page
+    from bakeoff.train.out_of_fold import judge
+
+    with progress() as listen:
+        found = look(
+            data, judge=judge if labels else None, workers=threads, counter=lambda part: counter(listen, part, "files")
+        )
+    if report is not None:
+        page.write(found, report, lang=lang)
+    if json:
+        out.print_json(found.to_json())
+    else:
+        _table(found, report)
+
+
+def _table(found: Audit, report: Path | None) -> None:
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    for kind, count in found.counts.items():
+        rows = [finding for finding in found.findings if finding.kind == kind]
+        console.print(f"[bold]{kind}[/bold] [dim]{count:,}[/dim]")
+        for finding in rows[:SHOWN]:
+            console.print(out.plain(f"  {finding.path}  {finding.detail}" if finding.path else f"  {finding.detail}"))
+        if count > SHOWN:
+            console.print(f"  [dim]and {count - SHOWN:,} more[/dim]")
+    if found.findings:
+        console.print()
+    total, classes, lost = found.num, len(found.table.classes), len(found.excluded)
+    text = f"{total:,} files of {classes} classes: "
+    text += f"{len(found.findings):,} findings" if found.findings else "nothing wrong was found"
+    console.print(out.plain(text + (f"; {lost:,} can't be trained on" if lost else "")))
+    console.print("\n[dim]Next[/dim]")
+    bad = " --bad-files exclude" if lost else ""
+    if report is not None:
+        console.print(f"  open {out.shell(report)}", markup=False)
+    console.print(f"  bakeoff train {out.shell(found.path)}{bad}", markup=False)

@@ -42,11 +42,12 @@ Opener = Callable[[int], str | NDArray[np.uint8]]
 
 
 class Look(NamedTuple):
-    """One picture; `hash` is 0 for one without a look."""
+    """One picture; `hash` is 0 for one without a look, `reason` says why it can't be decoded, else it is empty."""
 
     hash: int
     grey: NDArray[np.uint8]
     tint: NDArray[np.int8]
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +58,13 @@ class Looks:
         hash: uint64, (n,); 0 for a picture without a look.
         grey: uint8, (n, 32, 32).
         tint: int8, (n, 8, 8, 2).
+        bad: why a row can't be decoded, for those that can't.
     """
 
     hash: NDArray[np.uint64]
     grey: NDArray[np.uint8]
     tint: NDArray[np.int8]
+    bad: dict[int, str]
 
 
 NOTHING = Look(0, np.zeros((SIDE, SIDE), np.uint8), np.zeros((TINT, TINT, 2), np.int8))
@@ -78,14 +81,14 @@ _BITS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 
 
 def look_at(source: str | NDArray[np.uint8]) -> Look:
-    """The look of one picture; `NOTHING` where it can't be decoded, is too small or too flat."""
+    """The look of one picture, which is decoded whole; `NOTHING` where it is too small or too flat."""
     from PIL import Image
     from PIL.Image import Resampling
 
     try:
         image = decode(source) if isinstance(source, str) else Image.fromarray(source.squeeze())
-    except DataError:
-        return NOTHING
+    except DataError as error:
+        return NOTHING._replace(reason=str(error))
     if min(image.size) < SIDE:
         return NOTHING
     grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR))
@@ -171,15 +174,17 @@ class _Cache:
     def save(self) -> None:
         if not self.changed or self.path is None:
             return
-        names, found = list(self.known), self.columns(list(self.known))
+        names = [name for name, look in self.known.items() if not look.reason]
+        seen = [self.known[name] for name in names]
+        shown = [look for look in seen if look.hash]
         with suppress(OSError), atomic_write(self.path) as file:
             np.savez(
                 file,
                 format=np.array(_FORMAT),
                 sha256=np.frombuffer(b"".join(names), np.uint8).reshape(-1, 32),
-                hash=found.hash,
-                grey=found.grey,
-                tint=found.tint,
+                hash=np.array([look.hash for look in seen], np.uint64),
+                grey=_stack([look.grey for look in shown], NOTHING.grey),
+                tint=_stack([look.tint for look in shown], NOTHING.tint),
             )
             self.changed = False
 
@@ -187,16 +192,24 @@ class _Cache:
         found = [self.known[name] for name in names]
         return Looks(
             np.array([look.hash for look in found], np.uint64),
-            np.stack([look.grey for look in found]) if found else np.zeros((0, SIDE, SIDE), np.uint8),
-            np.stack([look.tint for look in found]) if found else np.zeros((0, TINT, TINT, 2), np.int8),
+            _stack([look.grey for look in found], NOTHING.grey),
+            _stack([look.tint for look in found], NOTHING.tint),
+            {row: look.reason for row, look in enumerate(found) if look.reason},
         )
+
+
+def _stack(arrays: Sequence[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
+    return np.stack(arrays) if arrays else np.zeros((0, *like.shape), like.dtype)
 
 
 def _load(path: Path) -> dict[bytes, Look]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if int(archive["format"]) != _FORMAT:
             return {}
-        digests: Any = archive["sha256"].tobytes()
-        hashes, grey, tint = archive["hash"].tolist(), archive["grey"], archive["tint"]
-    rows = zip(hashes, grey, tint, strict=True)
-    return {digests[32 * index : 32 * index + 32]: Look(*row) for index, row in enumerate(rows)}
+        digests, hashes = archive["sha256"].tobytes(), archive["hash"].tolist()
+        grey, tint = iter(archive["grey"]), iter(archive["tint"])
+    names = [digests[32 * index : 32 * index + 32] for index in range(len(hashes))]
+    return {
+        name: Look(value, next(grey), next(tint)) if value else NOTHING
+        for name, value in zip(names, hashes, strict=True)
+    }

@@ -47,14 +47,14 @@ def build(run_path: str | Path, output: str | Path | None = None, *, lang: str =
 
 def render(report: Report) -> str:
     """The report as HTML."""
-    environment = _environment()
+    environment = templates()
     sections = []
     for module in ordered():
         say = words.Say(report.language, module.TEXT)
         found: Mapping[str, Any] | None = module.context(report, say)
         if found is not None:
             body = environment.from_string(module.TEMPLATE).render(t=say, report=report, **found)
-            sections.append({"id": module.__name__.rsplit(".", 1)[-1], "title": say("title"), "body": _safe(body)})
+            sections.append({"id": module.__name__.rsplit(".", 1)[-1], "title": say("title"), "body": markup(body)})
     style = resources.files("bakeoff.report").joinpath("style.css").read_text(encoding="utf-8")
     page = resources.files("bakeoff.report").joinpath("page.html").read_text(encoding="utf-8")
     say = words.Say(report.language, {})
@@ -63,7 +63,7 @@ def render(report: Report) -> str:
         t=say,
         report=report,
         sections=sections,
-        style=_safe(style),
+        style=markup(style),
         data=report.first.manifest.get("data", ""),
         recipe=recipe_title.removeprefix("title = ").strip('"'),
     )
@@ -77,7 +77,8 @@ def ordered() -> list[ModuleType]:
 
 
 @cache
-def _environment() -> Any:
+def templates() -> Any:
+    """Jinja's environment: everything escaped, nothing undefined."""
     from jinja2 import Environment, StrictUndefined
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -85,7 +86,7 @@ def _environment() -> Any:
     return made
 
 
-def _safe(text: str) -> Any:
+def markup(text: str) -> Any:
     """Text that is HTML already: our own style sheet, or what Jinja has rendered with escapes."""
     from markupsafe import Markup
 

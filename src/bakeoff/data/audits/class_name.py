@@ -1,0 +1,20 @@
+"""Class names that differ only by case, blanks or Unicode form: most likely one class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.sources.folder import clashes
+
+KINDS = ("class_name",)
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """One finding a pair; and one for each name with blanks around it."""
+    pairs = clashes(subject.table.classes)
+    for same, name in pairs:
+        yield Finding("class_name", None, f"classes {same!r} and {name!r} differ only by case or blanks")
+    for name in subject.table.classes:
+        if name != name.strip() and not any(name in pair for pair in pairs):
+            yield Finding("class_name", None, f"class {name!r} has blanks around its name")

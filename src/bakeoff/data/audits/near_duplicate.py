@@ -1,0 +1,21 @@
+"""Near copies: the same picture saved again, scaled, brightened. Found by their looks (`bakeoff.data.near`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audits.duplicate import different
+
+KINDS = ("near_duplicate", "duplicate_label", "leak")
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """A finding for each near copy but the first; more where it has another label or is in another split."""
+    for rows in subject.near_copies():
+        first, *others = sorted(rows, key=subject.age)
+        for row in others:
+            path, what = str(subject.table.paths[row]), f"nearly the same as {subject.table.paths[first]}"
+            yield Finding("near_duplicate", path, what, (row, first))
+            for kind, how in different(subject, first, row):
+                yield Finding(kind, path, what + how, (row, first))

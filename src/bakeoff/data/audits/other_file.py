@@ -1,0 +1,27 @@
+"""Files among the pictures that are none by their suffix. They are never read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audits.wrong_suffix import format_of
+
+KINDS = ("not_a_picture",)
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """One finding a file; pictures by content are `wrong_suffix`'s."""
+    root = subject.table.root
+    if root is None:
+        return
+    for path in subject.table.others:
+        place = root / path
+        if place.is_dir():
+            yield Finding("not_a_picture", path, "left out: a folder beside the split folders")
+        elif not format_of(place):
+            suffix = os.path.splitext(path)[1].lower()
+            yield Finding("not_a_picture", path, f"left out: {suffix or 'no suffix'} is no picture's suffix")
+        elif "/" not in path:
+            yield Finding("not_a_picture", path, "left out: outside the class folders")
