@@ -166,8 +166,8 @@ def test_comparison_shows_verdict_parity_and_both_curves(tmp_path: Path, data: P
     assert "largest at <b>conv1</b>" in page.text
     assert "2.0e-07" in page.text
     assert "1.0e-05" in page.text
-    assert html.count('class="line s0" points') == 2
-    assert html.count('class="line s1" points') == 2
+    assert html.count('class="line s0" points') == 3  # losses, accuracies, calibration
+    assert html.count('class="line s1" points') == 3
 
 
 def test_most_wrong_pictures_are_inside_and_small(tmp_path: Path, data: Path) -> None:
