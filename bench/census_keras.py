@@ -96,6 +96,7 @@ def judged(line: dict[str, Any]) -> bool:
     allowed = max(1e-4, 4 * line.get("noise", 0.0))
     checks = [
         line["logits"] <= allowed or "noise" not in line,
+        line["difference"] <= max(1e-4, 4 * line.get("noise_difference", 0.0)) or "noise" not in line,
         line["weights_back"],
         line["counts"],
         line["sensitivity"] > 1e-6,

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from census_keras import MOMENTUM, PICTURES, RATE, TRAINING, images
+from census_keras import MOMENTUM, PICTURES, RATE, TRAINING, images, relative
 from census_keras_nets import make
 
 from bakeoff.frameworks._keras.capture import capture, write_back
@@ -68,13 +68,17 @@ def again(
 ) -> dict[str, Any]:
     """The same model in float64, and four steps of it."""
     captured = capture(model)
+    exact_numbers(model)
     save(captured, folder, "float64")
     logits = logits_of(model, pictures)
     np.savez(folder / "logits64.npz", pictures=pictures, logits=logits)
     single = np.load(folder / "logits32.npz")["logits"]
     if steps:
         train(model, captured, images(rng, 4 * TRAINING, pictures.shape[1:], *limits), folder)
-    return {"noise": float(np.abs(single - logits).max() / np.abs(logits).max())}
+    return {
+        "noise": relative(single, logits),
+        "noise_difference": relative(single[0] - single[1], logits[0] - logits[1]),
+    }
 
 
 def train(model: Any, captured: Any, pictures: Any, folder: Path) -> None:
@@ -129,10 +133,20 @@ def weights(model: Any) -> list[Any]:
 
 
 def exact_numbers(model: Any) -> None:
-    """Rescaling takes Python floats through float32 even in float64 (tf.cast); arrays it takes as they are."""
+    """TensorFlow takes some numbers through float32 even in float64: those of Rescaling, gelu and leaky_relu."""
+    slopes = {"leaky_relu": lambda x: tf.where(x > 0, x, tf.constant(0.2, x.dtype) * x), "gelu": exact_gelu}
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Rescaling):
             layer.scale, layer.offset = (np.asarray(x, "float64") for x in (layer.scale, layer.offset))
+        if isinstance(layer, keras.layers.LeakyReLU):
+            layer.call = lambda x, slope=layer.negative_slope: tf.where(x > 0, x, tf.constant(slope, x.dtype) * x)
+        name = getattr(getattr(layer, "activation", None), "__name__", "")
+        if name in slopes:
+            layer.activation = slopes[name]
+
+
+def exact_gelu(x: Any) -> Any:
+    return 0.5 * x * (1 + tf.math.erf(x * tf.constant(np.sqrt(0.5), x.dtype)))
 
 
 def silence(model: Any) -> None:

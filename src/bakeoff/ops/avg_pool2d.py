@@ -159,16 +159,28 @@ FROM_TORCH = {"aten.avg_pool2d": from_torch}
 
 def from_keras(call: LayerCall) -> Any:
     layer = call.layer
+    return _keras_pooled(call, call.inputs[0], tuple(layer.pool_size), tuple(layer.strides))
+
+
+def from_sequence(call: LayerCall) -> Any:
+    """AveragePooling1D: a picture of one row."""
+    x = call.inputs[0]
+    row = call.emit("reshape", {"shape": (x.shape[0], 1, *x.shape[1:])}, x)
+    y = _keras_pooled(call, row, (1, *call.layer.pool_size), (1, *call.layer.strides))
+    return call.emit("reshape", {"shape": (y.shape[0], *y.shape[2:])}, y)
+
+
+def _keras_pooled(call: LayerCall, x: Any, window: tuple[int, ...], stride: tuple[int, ...]) -> Any:
     attributes = {
-        "window": tuple(layer.pool_size),
-        "stride": tuple(layer.strides),
-        "pad": "same" if layer.padding == "same" else (0, 0, 0, 0),
+        "window": window,
+        "stride": stride,
+        "pad": "same" if call.layer.padding == "same" else (0, 0, 0, 0),
         "count_include_pad": False,
     }
-    return call.emit("avg_pool2d", attributes, call.inputs[0])
+    return call.emit("avg_pool2d", attributes, x)
 
 
-FROM_KERAS = {"layers.AveragePooling2D": from_keras}
+FROM_KERAS = {"layers.AveragePooling1D": from_sequence, "layers.AveragePooling2D": from_keras}
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "padded like torch": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1), True)),

@@ -83,7 +83,20 @@ def from_keras(call: LayerCall) -> Any:
     return call.emit("concat", {"axis": call.layer.axis % call.inputs[0].rank}, *call.inputs)
 
 
-FROM_KERAS = {"layers.Concatenate": from_keras, "ops.Concatenate": from_keras}
+def from_operation(call: LayerCall) -> Any:
+    parts = [call.value(part) for part in call.operands[0]]
+    return call.emit("concat", {"axis": call.layer.axis % parts[0].rank}, *parts)
+
+
+def from_stack(call: LayerCall) -> Any:
+    """Along a new axis: each part gets it with size 1."""
+    parts = [call.value(part) for part in call.operands[0]]
+    axis, first = call.layer.axis % (parts[0].rank + 1), parts[0].shape
+    shape = (*first[:axis], 1, *first[axis:])
+    return call.emit("concat", {"axis": axis}, *(call.emit("reshape", {"shape": shape}, part) for part in parts))
+
+
+FROM_KERAS = {"layers.Concatenate": from_keras, "ops.Concatenate": from_operation, "ops.Stack": from_stack}
 CASES = {
     "channels": Case(((2, 3, 4, 5), (2, 3, 4, 2)), Attributes()),
     "rows": Case(((2, 3, 4, 5), (2, 1, 4, 5), (2, 2, 4, 5)), Attributes(1)),

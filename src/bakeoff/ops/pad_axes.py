@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -69,7 +69,28 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH: dict[str, Any] = {}  # pad raises it
-FROM_KERAS: dict[str, Any] = {}
+
+
+def from_keras(call: LayerCall) -> Any:
+    x, given = call.inputs[0], tuple(call.layer.pad_width)
+    pads = tuple((int(p[0]), int(p[-1])) for p in (given * x.rank if len(given) == 1 else given))
+    values = call.kwargs.get("constant_values", call.args[1] if len(call.args) > 1 else None)
+    value = 0.0 if values is None else call.number(values)
+    if call.layer.mode == "constant" and value is not None and pads[0] == (0, 0):
+        if x.rank == 4 and pads[3] == (0, 0):
+            return call.emit("pad", {"pad": (*pads[1], *pads[2]), "value": value}, x)
+        return call.emit("pad_axes", {"pads": pads, "value": value}, x)
+    if call.layer.mode == "reflect" and x.rank == 4 and pads[0] == pads[3] == (0, 0):
+        return call.emit("pad", {"pad": (*pads[1], *pads[2]), "mode": "reflect"}, x)
+    raise call.refuse(f"mode={call.layer.mode!r}, pads {pads}", "Known: a constant, or a mirror image of pictures.")
+
+
+def from_layer(call: LayerCall) -> Any:
+    start, end = call.layer.padding
+    return call.emit("pad_axes", {"pads": ((0, 0), (start, end), (0, 0))}, call.inputs[0])
+
+
+FROM_KERAS = {"layers.ZeroPadding1D": from_layer, "ops.Pad": from_keras}
 CASES = {
     "tokens": Case(((2, 3, 4),), Attributes(((0, 0), (1, 2), (0, 0)))),
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes(((0, 0), (0, 1), (0, 0), (2, 3)), 0.5)),

@@ -23,7 +23,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, fixed
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE as PICTURE_AXES
 from bakeoff.ops._resample import matrix
 from bakeoff.schemas import Array
 
@@ -99,9 +100,69 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("MatMul", [tall, scope.constant(np.ascontiguousarray(columns.T.astype(scope.dtype)))])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.arranged(call["input"] if "input" in call.arguments else call["self"], PICTURE_AXES)
+    before, after = x.sizes[2:], call.sizes[2:]
+    mode = call.name.removeprefix("aten.").removeprefix("_").removeprefix("upsample_").partition("2d")[0]
+    given = call.get("scale_factors") or (call.get("scales_h"), call.get("scales_w"))
+    scale = None if given[0] is None or given[1] is None else (float(given[0]), float(given[1]))
+    if scale and all(n * s == m for n, s, m in zip(before, scale, after, strict=True)):
+        scale = None
+    if before == after and scale is None:
+        return x
+    attributes = {
+        "size": tuple(after),
+        "mode": mode,
+        "align_corners": bool(call.get("align_corners")),
+        "antialias": call.name.endswith("_aa"),
+        "scale": scale,
+    }
+    return call.emit("resize", attributes, x)
+
+
+KINDS = ("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d")
+FROM_TORCH = {f"aten.{name}": from_torch for name in (*KINDS, "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")}
 PICTURE = ((2, 4, 6, 3),)
+
+
+def from_keras(call: LayerCall) -> Any:
+    """Resizing and ops.image.resize: half-pixel centres, and the nearest cell is the one under the middle."""
+    layer, x = call.layer, call.inputs[0]
+    size = layer.size if hasattr(layer, "size") else (layer.height, layer.width)
+    if x.rank != 4 or layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
+        raise call.refuse("crop_to_aspect_ratio or pad_to_aspect_ratio", "Only a plain change of size is known.")
+    return _keras_resized(call, x, tuple(size), layer.interpolation, layer.antialias)
+
+
+def from_upsampling(call: LayerCall) -> Any:
+    layer, x = call.layer, call.inputs[0]
+    if layer.interpolation != "nearest":
+        height, width = (fixed(x.shape[axis], "UpSampling2D") * layer.size[axis - 1] for axis in (1, 2))
+        return _keras_resized(call, x, (height, width), layer.interpolation, False)
+    for axis, count in enumerate(layer.size, 1):
+        if count > 1:
+            x = call.emit("repeat_interleave", {"count": count, "axis": axis}, x)
+    return x
+
+
+def from_upsampling1d(call: LayerCall) -> Any:
+    return call.emit("repeat_interleave", {"count": call.layer.size, "axis": 1}, call.inputs[0])
+
+
+def _keras_resized(call: LayerCall, x: Any, size: tuple[int, int], mode: str, antialias: bool) -> Any:
+    modes = {"nearest": "nearest_exact", "bilinear": "bilinear"}
+    if mode not in modes:
+        raise call.refuse(f"interpolation={mode!r}", "Known: nearest and bilinear; libraries differ in the others.")
+    smooth = antialias and mode == "bilinear"
+    return call.emit("resize", {"size": size, "mode": modes[mode], "antialias": smooth}, x)
+
+
+FROM_KERAS = {
+    "layers.Resizing": from_keras,
+    "layers.UpSampling1D": from_upsampling1d,
+    "layers.UpSampling2D": from_upsampling,
+    "ops.Resize": from_keras,
+}
 CASES = {
     "twice, nearest": Case(PICTURE, Attributes((8, 12))),
     "nearest, uneven": Case(PICTURE, Attributes((7, 4))),

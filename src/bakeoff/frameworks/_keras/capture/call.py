@@ -41,6 +41,7 @@ class LayerCall:
         self.builder, self.layer, self.path, self.inputs = builder, layer, path, inputs
         self.args, self.kwargs, self.lib = args, kwargs or {}, keras
         self.kind = type(layer).__name__
+        self.read: set[int] = set()  # arguments that a raising has looked at, by identity
 
     # what came in
 
@@ -51,6 +52,7 @@ class LayerCall:
 
     def number(self, given: Any) -> float | None:
         if isinstance(given, bool | int | float | np.number):
+            self.read.add(id(given))
             return float(given)
         if isinstance(given, Value | str) or given is None:
             return None
@@ -61,12 +63,14 @@ class LayerCall:
         """A constant as an array; None for a value, and for a variable of the model."""
         if isinstance(given, Value | keras.Variable | str) or given is None:
             return None
+        self.read.add(id(given))
         return np.asarray(keras.ops.convert_to_numpy(given))
 
     def value(self, given: Any) -> Value:
         if isinstance(given, Value):
             return given
         if isinstance(given, keras.Variable):
+            self.read.add(id(given))
             return self.builder.bare(given, self.path, self.kind)
         array = self.array(given)
         if array is None:

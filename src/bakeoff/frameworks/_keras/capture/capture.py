@@ -87,23 +87,38 @@ class Walk:
         inputs = tuple(values[id(tensor)] for tensor in node.input_tensors)
         layer = isinstance(operation, keras.Layer)
         path = self.builder.reserve(operation, prefix)
-        if node.arguments.kwargs.get("training") is False and operation.variables:
-            self._note_training(operation, path)
+        self._check_training(node, path)
         if isinstance(operation, Functional | Sequential):
             return self.model(operation, path, list(inputs))
         check_operation(operation, path)
         self._check_dtypes(node, path)
         args, kwargs = node.arguments.convert(lambda x: values[id(x)] if isinstance(x, keras.KerasTensor) else x)
         call = LayerCall(self.builder, operation, path, inputs, args, kwargs)
+        before = len(self.builder.nodes)
         found = call.raised(f"{'layers' if layer else 'ops'}.{type(operation).__name__}")
         if layer:
             self.builder.check_taken(operation, path)
         outputs = list(found) if isinstance(found, tuple) else [found]
+        self._check_read(call, outputs, before)
         self._check_shapes(node, call, outputs)
         return outputs
 
-    def _note_training(self, operation: Any, path: str) -> None:
-        """`base(x, training=False)` is overruled by an outer training=True (Keras 3.15, Layer.__call__)."""
+    def _check_read(self, call: LayerCall, outputs: list[Value], before: int) -> None:
+        """Every value and array that came in has a reader: a mask, say, is never dropped silently."""
+        refs = {ref for node in self.builder.nodes[before:] for ref in node.inputs} | {one.ref for one in outputs}
+        arrays = [x for x in keras.tree.flatten((call.args, call.kwargs)) if hasattr(x, "shape")]
+        left = [x for x in arrays if not isinstance(x, Value) and id(x) not in call.read]
+        if left or any(value.ref not in refs for value in call.inputs):
+            raise call.refuse("one of its arguments has no rule here", "Call it with its first argument alone.")
+
+    def _check_training(self, node: Any, path: str) -> None:
+        """`base(x, training=False)` is overruled by an outer training=True (Keras 3.15, Functional.call)."""
+        operation, training = node.operation, node.arguments.kwargs.get("training")
+        if training is True and "preprocessing" not in type(operation).__module__:  # True is their default
+            why = "it was called with training=True: what it gives depends on how the model is called"
+            raise refusal(path, type(operation).__name__, why, "Call the layer without `training`.")
+        if training is not False or not operation.variables:
+            return
         frozen = all(not variable.trainable for variable in operation.variables)
         statistics = any(isinstance(one, keras.layers.BatchNormalization) for one in _layers(operation))
         if statistics and not frozen:
