@@ -11,8 +11,8 @@ Traps    torch   kernel OIHW; one pad for both sides of an axis: an uneven one c
                  padding=k // 2 at stride 2 is not TensorFlow's "same" (an 8-pixel input: wrong by 16 of 16)
          keras   "same" pads unevenly at stride 2 and depends on the input's size;
                  groups == C has its own layer, with kernel (kh, kw, C, O / C)
-         tf      on CPU the gradient of a grouped convolution fails in float64, or without oneDNN: the groups are
-                 split, convolved and joined; a depthwise kernel wants equal strides, and refuses stride > 1 with
+         tf      on CPU the gradient of a grouped convolution fails in float64, or without oneDNN: there the groups
+                 are split, convolved and joined; a depthwise kernel wants equal strides, and refuses stride > 1 with
                  dilation > 1
          onnx    pads are top, left, bottom, right
 """
@@ -149,12 +149,15 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 
 def _keras_function(scope: Scope, a: Attributes, x: Any, padding: str) -> Any:
     """A kernel that is shared or computed: the functional form."""
-    if a.groups != 1:
-        raise UnsupportedError(
-            f"conv2d {scope.name}: a grouped kernel that is shared or computed has no Keras form yet"
-        )
-    y = scope.lib.ops.conv(x, scope.parameter("kernel"), a.stride, padding, dilation_rate=a.dilation)
-    return y + scope.parameter("bias") if a.bias else y
+    kernel = scope.parameter("kernel")
+    if depthwise(a, scope.shapes[0]):
+        kernel = scope.lib.ops.reshape(kernel, (*a.kernel, a.groups, a.filters // a.groups))
+        y = scope.lib.ops.depthwise_conv(x, kernel, a.stride, padding, dilation_rate=a.dilation)
+    elif a.groups == 1 and (a.stride == (1, 1) or a.dilation == (1, 1)):
+        y = scope.lib.ops.conv(x, kernel, a.stride, padding, dilation_rate=a.dilation)
+    else:
+        y = scope.helper(scope.own.KernelConv2D(a.stride, padding, a.dilation, name=scope.name), x, kernel, suffix="")
+    return scope.lib.ops.add(y, scope.parameter("bias")) if a.bias else y
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -254,7 +257,7 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
-GAPS = {"keras: a grouped kernel that is shared or computed": "not yet: raises UnsupportedError, named by node"}
+GAPS: dict[str, str] = {}
 SHOWN = {
     "torch": (
         "stride 2 on an even size, same",

@@ -9,6 +9,7 @@ import torch
 
 from bakeoff.frameworks.torch.capture._values import Known, Value
 from bakeoff.frameworks.torch.capture._views import bounds
+from bakeoff.ops._raise import torch_affine, torch_merged
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -172,6 +173,27 @@ def glu(call: Call) -> Any:
     return call.emit("mul", {}, halves[0], call.emit("sigmoid", {}, halves[1]))
 
 
+def addcmul(call: Call) -> Any:
+    """x + value * y * z, or x + value * y / z."""
+    op = "mul" if call.name == "aten.addcmul" else "div"
+    term = torch_merged(call, op, call["tensor1"], call["tensor2"])
+    return torch_merged(call, "add", call["self"], torch_affine(call, term, scale=call.number(call["value"]) or 0))
+
+
+def lerp(call: Call) -> Any:
+    """x + weight * (end - x)."""
+    way = torch_merged(call, "sub", call["end"], call["self"])
+    weight = call.number(call["weight"])
+    step = torch_merged(call, "mul", way, call["weight"]) if weight is None else torch_affine(call, way, scale=weight)
+    return torch_merged(call, "add", call["self"], step)
+
+
+def log_sigmoid(call: Call) -> Any:
+    """-softplus(-x)."""
+    negative = call.emit("neg", {}, call["self"])
+    return call.emit("neg", {}, call.emit("softplus", {"beta": 1.0, "threshold": None}, negative))
+
+
 def copy(call: Call) -> Any:
     """x[...] = y."""
     source = call["src"]
@@ -195,6 +217,10 @@ STRUCTURE = {
     "aten.pixel_unshuffle": pixel_unshuffle,
     "aten.channel_shuffle": channel_shuffle,
     "aten.glu": glu,
+    "aten.addcmul": addcmul,
+    "aten.addcdiv": addcmul,
+    "aten.lerp": lerp,
+    "aten.log_sigmoid": log_sigmoid,
     "aten.copy": copy,
 }
 # calls whose result shares memory with their first argument
