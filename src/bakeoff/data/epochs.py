@@ -1,0 +1,145 @@
+"""Epoch after epoch of a split, as a loop in any framework wants them; the frameworks' adapters stand on it.
+
+for images, labels in bakeoff.data.for_torch(data.train, batch_size=32): ...
+model.fit(bakeoff.data.for_tensorflow(data.train, batch_size=32), epochs=3)
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.data.loader import Split
+from bakeoff.data.pictures import Keep
+from bakeoff.errors import UsageError
+from bakeoff.preprocessing import Signature
+from bakeoff.schemas import Batch
+
+
+class Epochs:
+    """Batches of a split: each `iter` is the next epoch, in its own order.
+
+    Attributes:
+        split: the pictures.
+        signature: how they become inputs.
+        epoch: the one that the next `iter` gives; settable.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        *,
+        size: tuple[int, int] | None = None,
+        signature: Signature | None = None,
+        batch_size: int = 32,
+        shuffle: bool | None = None,
+        drop_last: bool = False,
+        augment: Augmentation | str = "none",
+        seed: int = 0,
+        epoch: int = 0,
+        workers: int = 2,
+        cache: Keep = "auto",
+    ) -> None:
+        """As `Split.batches`; `shuffle` None shuffles the training split alone."""
+        self.split, self.signature = split, split.signature_for(size, signature)
+        self.batch_size, self.drop_last, self.seed, self.epoch = batch_size, drop_last, seed, epoch
+        self.shuffle = split.name == "train" if shuffle is None else shuffle
+        self.augment = augmentation(augment) if isinstance(augment, str) else augment
+        self.workers, self.cache = workers, cache
+        self._start, self._at = 0, (epoch, 0)
+        self._batches(epoch, 0).close()  # what can't be used is refused here, not in the middle of a loop
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self.split), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, start = self.epoch, self._start
+        self.epoch, self._start = epoch + 1, 0
+        self._at = epoch, start
+        for number, batch in enumerate(self._batches(epoch, start), start + 1):
+            self._at = (epoch, number) if number < len(self) else (epoch + 1, 0)
+            yield batch
+
+    @property
+    def mixed(self) -> bool:
+        """Whether labels are shares of the classes, float32, (N, classes), instead of int64, (N,)."""
+        return bool(self.augment.mixes)
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the batches stand: `epoch`, and the next `batch` in it."""
+        return {"epoch": self._at[0], "batch": self._at[1]}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there at the next `iter`; what comes is what would have come.
+
+        Raises:
+            UsageError: no such place.
+        """
+        epoch, batch = state.get("epoch"), state.get("batch")
+        if not isinstance(epoch, int) or not isinstance(batch, int) or epoch < 0 or not 0 <= batch <= len(self):
+            raise UsageError(
+                f"state is {state!r}; expected what state_dict() gave: epoch, and batch up to {len(self)}."
+            )
+        self.epoch, self._start, self._at = epoch, batch, (epoch, batch)
+
+    def _batches(self, epoch: int, start: int) -> Any:
+        return self.split.batches(
+            signature=self.signature,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            workers=self.workers,
+            shuffle=self.shuffle,
+            start=start,
+            drop_last=self.drop_last,
+            augment=self.augment,
+            cache=self.cache,
+        )
+
+
+def for_torch(split: Split, *, dtype: str = "float32", channels_last: bool = False, **options: Any) -> Any:
+    """Batches as a user of `torch.utils.data.DataLoader` expects them: (images, labels), each `iter` the next epoch.
+
+    Images are normalised, (N, C, H, W); labels int64, (N,), or float32, (N, classes), where `augment` mixes pictures.
+    `len()` is the batches of an epoch, `set_epoch` chooses one, `state_dict` and `load_state_dict` go on in mid-epoch.
+
+    Args:
+        split: as `bakeoff.read_data(...).train`.
+        dtype: float32, or uint8 for pixels as they are.
+        channels_last: the memory format of the images.
+        options: of `Split.batches`: size or signature, batch_size, shuffle, drop_last, augment, seed, epoch, workers,
+            cache.
+
+    Raises:
+        MissingDependencyError: PyTorch is not installed.
+        UsageError: an argument that can't be used.
+    """
+    module = _adapter("torch")
+    return module.TorchBatches(Epochs(split, **options), dtype=dtype, channels_last=channels_last)
+
+
+def for_tensorflow(split: Split, *, dtype: str = "float32", **options: Any) -> Any:
+    """A `tf.data.Dataset` of (images, labels), of known cardinality; each pass over it is the next epoch.
+
+    Images are normalised, (N, H, W, C); labels int64, (N,), or float32, (N, classes), where `augment` mixes pictures.
+
+    Args:
+        split: as `bakeoff.read_data(...).train`.
+        dtype: float32, or uint8 for pixels as they are.
+        options: as for `for_torch`.
+
+    Raises:
+        MissingDependencyError: TensorFlow is not installed.
+        UsageError: an argument that can't be used.
+    """
+    return _adapter("tensorflow").dataset(Epochs(split, **options), dtype=dtype)
+
+
+def _adapter(framework: str) -> Any:
+    frameworks: Any = importlib.import_module("bakeoff.frameworks")
+    frameworks.load(framework)
+    return importlib.import_module(f"bakeoff.frameworks.{framework}.data")
