@@ -23,6 +23,7 @@ def test_the_verbs_are_there(command: Command) -> None:
     assert {
         "train",
         "compare",
+        "convert",
         "evaluate",
         "predict",
         "export",
@@ -31,6 +32,7 @@ def test_the_verbs_are_there(command: Command) -> None:
         "doctor",
         "data",
         "report",
+        "verify",
     } == set(VERBS)
     assert all(f"│ {verb} " in said.out for verb in VERBS)
 

@@ -29,7 +29,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     target = Path(folder)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    arrays = {path: np.ascontiguousarray(array) for path, array in bundle.graph.arrays().items()}
+    arrays = {path: np.asarray(array, order="C") for path, array in bundle.graph.arrays().items()}
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)

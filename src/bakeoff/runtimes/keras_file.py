@@ -32,8 +32,8 @@ def save(model: Any, path: Path) -> None:
     model.save(str(path))
 
 
-def load(path: Path, threads: int | None = None) -> FunctionRuntime:
-    """The model as a runtime; it takes (N, H, W, C).
+def model(path: Path) -> Any:
+    """The keras.Model in a file, after the file was looked through.
 
     Raises:
         MissingDependencyError: Keras is not installed.
@@ -43,14 +43,25 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     keras = the_keras("a .keras file")
     importlib.import_module(TRUSTED[1])  # Keras finds by name only what was registered
     try:
-        model = keras.saving.load_model(str(path), compile=False, safe_mode=True)
+        return keras.saving.load_model(str(path), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its parsers raise
         raise CorruptError(
             f"{path}: Keras can't load it ({str(error).splitlines()[0][:200]}). Export it anew."
         ) from None
 
+
+def load(path: Path, threads: int | None = None) -> FunctionRuntime:
+    """The model as a runtime; it takes (N, H, W, C).
+
+    Raises:
+        MissingDependencyError: Keras is not installed.
+        CorruptError: the file is damaged, or holds code or classes that are not Keras's own.
+    """
+    net = model(path)
+    keras = the_keras("a .keras file")
+
     def logits(images: Array) -> Array:
-        out: Array = keras.ops.convert_to_numpy(model(images, training=False))
+        out: Array = keras.ops.convert_to_numpy(net(images, training=False))
         return out
 
     beside = sidecar(path)

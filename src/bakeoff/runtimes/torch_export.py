@@ -66,6 +66,25 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     torch = library("torch", "torch", "a .pt2 file")
     if threads:
         torch.set_num_threads(threads)
+    native, text = module(path)
+
+    def logits(images: Array) -> Array:
+        with torch.no_grad():
+            given = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+            out: Array = native(given).numpy()
+        return out
+
+    return FunctionRuntime("torch", logits, {KEY: text})
+
+
+def module(path: Path) -> tuple[Any, str]:
+    """The program as a module, and what the file says about itself.
+
+    Raises:
+        MissingDependencyError: torch is not installed.
+        CorruptError: the file is damaged, or asks for what a classifier doesn't need.
+    """
+    torch = library("torch", "torch", "a .pt2 file")
     _refuse_hostile(path)
     extra = {FILE: ""}
     try:
@@ -75,15 +94,7 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
         raise CorruptError(
             f"{path}: torch can't load it ({str(error).splitlines()[0][:200]}). Export it anew."
         ) from None
-    module = program.module()
-
-    def logits(images: Array) -> Array:
-        with torch.no_grad():
-            native = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-            out: Array = module(native).numpy()
-        return out
-
-    return FunctionRuntime("torch", logits, {KEY: extra[FILE]})
+    return program.module(), extra[FILE]
 
 
 @contextmanager

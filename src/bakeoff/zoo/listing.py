@@ -125,7 +125,9 @@ def split(name: str) -> tuple[str, str, str | None]:
     """`timm/resnet50.a1_in1k` or `torchvision/resnet50@IMAGENET1K_V1` as (source, model, weights or None)."""
     head, _, rest = name.partition("/")
     if head not in libraries():
-        raise UsageError(f"unknown source {head!r}{registry.nearest(head, libraries())}\nKnown: {', '.join(libraries())}")
+        raise UsageError(
+            f"unknown source {head!r}{registry.nearest(head, libraries())}\nKnown: {', '.join(libraries())}"
+        )
     mark = "." if head == "timm" and "@" not in rest else "@"
     model, _, weights = rest.partition(mark)
     return head, model, weights or None

@@ -1,0 +1,127 @@
+"""`bakeoff convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Make", 4
+EXAMPLES = (
+    ("bakeoff convert timm/resnet50 --to keras --output resnet50.keras", "a trainable keras.Model"),
+    ("bakeoff convert keras/Xception --to torch --output xception.pt2", "a torch module"),
+    ("bakeoff convert torchvision/googlenet --to keras --weights mine.pth", "your own weights"),
+    ("bakeoff convert timm/resnet18 --random-weights --to onnx --check quick", "to try a net"),
+    ("bakeoff convert runs/RUN --to keras --pictures photos/", "a run, checked on your pictures"),
+)
+
+
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="timm/..., torchvision/..., keras/..., a .keras or .pt2 file, a run or bundle."
+        ),
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="TARGET", help="torch, keras, onnx or bundle.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./NAME.* otherwise.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help=".pth, .safetensors, .keras or .h5.")
+    ] = None,
+    random_weights: Annotated[bool, typer.Option("--random-weights", help="Draw the weights, from --seed.")] = False,
+    check: Annotated[
+        str, typer.Option("--check", metavar="LEVEL", help="full (training too) or quick (forward, counts).")
+    ] = "full",
+    pictures: Annotated[
+        Path | None, typer.Option("--pictures", metavar="DIR", help="Check on these; noise otherwise.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option("--classes", help="Of the head; not with pretrained weights.")] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input-size", metavar="H,W", help="In pixels; the source's own otherwise.")
+    ] = None,
+    mirror: Annotated[
+        Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of random weights and noise.")] = 0,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Turn any classifier into another framework's own, trainable, with a certificate that it is the same."""
+    from bakeoff.cli._output import print_json
+    from bakeoff.cli._progress import progress
+    from bakeoff.convert.api import convert_source
+
+    with progress() as listen:
+        done = convert_source(
+            source,
+            to,
+            output,
+            weights=weights,
+            random_weights=random_weights,
+            check=check,
+            pictures=pictures,
+            classes=classes,
+            input_size=size_of(input_size),
+            mirror=None if mirror is None else str(mirror),
+            offline=offline,
+            seed=seed,
+            listen=listen,
+        )
+    if json:
+        print_json(done.result)
+    else:
+        show(done.result)
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """`224,224` or `224` as (height, width).
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from bakeoff.errors import UsageError
+
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if not all(part.strip().isdecimal() for part in parts) or len(parts) not in (1, 2):
+        raise UsageError(f"--input-size {text}: expected height and width in pixels, as 224,224.")
+    numbers = [int(part) for part in parts]
+    return numbers[0], numbers[-1]
+
+
+def show(result: dict[str, Any]) -> None:
+    """For a person."""
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    console.print(checks_table(result["checks"]))
+    for note in result["notes"]:
+        console.print(f"[dim]note[/dim]  {out.escaped(note)}")
+    if result.get("caution"):
+        console.print(f"[yellow]licence[/yellow]  {out.escaped(result['caution'])}")
+    console.print(f"\n{result['summary']}", markup=False)
+    console.print(f"\n{result['output']}\n{result['certificate']}", markup=False)
+    console.print(f"\n[dim]Next[/dim]\n  bakeoff verify {out.shell(result['certificate'])}")
+
+
+def checks_table(checks: list[dict[str, Any]]) -> Any:
+    """A row a check."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("same?")
+    table.add_column("difference", justify="right")
+    table.add_column("tolerance", justify="right")
+    table.add_column("")
+    for row in checks:
+        verdict = "[green]same[/green]" if row["passed"] else "[bold red]differs[/bold red]"
+        difference = "-" if row["difference"] is None else f"{row['difference']:.1e}"
+        table.add_row(row["name"], difference, f"{row['tolerance']:.1e}", verdict)
+    return table

@@ -1,0 +1,48 @@
+"""`bakeoff verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bakeoff.cli import _options as options
+
+PANEL, PLACE = "Know", 3
+EXAMPLES = (
+    ("bakeoff verify resnet50.keras.certificate.json", "run the checks of a conversion again, here"),
+    ("bakeoff verify resnet50.keras.certificate.json --offline --json", "for programs, without the network"),
+)
+
+
+def command(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="NAME.certificate.json, from convert.")],
+    mirror: Annotated[
+        Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Run the checks of a certificate again: same source, same questions, the file beside it."""
+    from bakeoff.cli import _output as out
+    from bakeoff.cli._progress import progress
+    from bakeoff.cli.convert import checks_table
+    from bakeoff.convert.verify import verify
+    from bakeoff.errors import ParityError
+    from bakeoff.parity import to_json
+
+    with progress() as listen:
+        found = verify(certificate, offline=offline, mirror=None if mirror is None else str(mirror), listen=listen)
+    value = to_json(found)
+    if json:
+        out.print_json({"certificate": str(certificate), **value})
+    else:
+        console = out.console()
+        console.print(checks_table(value["checks"]))
+        passed = sum(one.passed for one in found.checks)
+        console.print(f"\n{certificate}: {passed} of {len(found.checks)} checks passed", markup=False)
+    if not found.passed:
+        failed = [one.name for one in found.checks if not one.passed]
+        raise ParityError(f"{certificate}: it doesn't hold here: {', '.join(failed)}.")

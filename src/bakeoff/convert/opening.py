@@ -1,0 +1,352 @@
+"""A source in its own process: the live net, its graph, what it wants of a picture, the way back to its library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff import bundle as bundles
+from bakeoff import checkpoints, frameworks
+from bakeoff.convert.weights import matched
+from bakeoff.errors import DataError, UnsupportedError, UsageError
+from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import without_noise
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.schemas import Array
+from bakeoff.zoo import listing
+
+SUFFIXES = {".keras": "tensorflow", ".pt2": "torch"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What there is to convert.
+
+    Attributes:
+        text: as the user typed it.
+        kind: zoo, keras, pt2 or bundle.
+        framework: of the process in which it lives: torch or tensorflow (or jax, for a run of JAX).
+        weights: a file, looked up already; None: drawn ones (zoo), or its own.
+        arguments: classes, input_size, and what else the library's builder takes.
+    """
+
+    text: str
+    kind: str
+    framework: str
+    weights: str | None = None
+    seed: int = 0
+    classes: int | None = None
+    input_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source that was opened.
+
+    Attributes:
+        graph: pictures to logits, with the weights.
+        signature: how a picture becomes an input.
+        names: of the classes, where they are known.
+        live: precision -> the reference as a `Net`.
+        native: the module or model itself; None for a bundle.
+        state_dict: arrays by path -> what the library of origin loads; None where there is none.
+        size: (height, width) that the graph was made for.
+        fixed: whether it takes that size alone.
+        head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
+        notes: what the reader should know.
+    """
+
+    graph: Graph
+    signature: Signature
+    names: tuple[str, ...] | None
+    live: Callable[[str], Any]
+    native: Any = None
+    state_dict: Callable[[Mapping[str, Array] | None], dict[str, Array]] | None = None
+    size: tuple[int, int] = (224, 224)
+    fixed: bool = False
+    head: str = ""
+    notes: tuple[str, ...] = ()
+    loss: str = "softmax_cross_entropy"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def recognise(text: str) -> tuple[str, str]:
+    """(kind, framework) of a source, from its name alone; no framework is imported.
+
+    Raises:
+        UsageError, DataError: it is nothing that can be converted.
+    """
+    if listing.is_name(text):
+        listing.entry(text)
+        head, _, _ = listing.split(text)
+        listing.require(head)
+        return "zoo", "torch" if listing.source(head).FRAMEWORK == "torch" else "tensorflow"
+    path = Path(text)
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        return path.suffix[1:].lower(), SUFFIXES[path.suffix.lower()]
+    if bundles.folder_of(path) is not None:
+        return "bundle", _trainer(path)
+    if not path.exists():
+        head = text.partition("/")[0]
+        hint = f" Sources by name: {', '.join(f'{name}/...' for name in listing.libraries())} (bakeoff models)."
+        raise DataError(f"{text}: there is no such file or folder, and no source {head!r}.\n{hint.strip()}")
+    raise DataError(
+        f"{text}: nothing that can be converted.\nExpected timm/NAME, torchvision/NAME, keras/NAME, a .keras or .pt2 "
+        "file, a run folder or a bundle. Weights alone go with a name: --weights FILE."
+    )
+
+
+def _trainer(path: Path) -> str:
+    """A bundle lives in the framework that trained it, where that is installed."""
+    wanted = bundles.read(path).framework
+    here = frameworks.installed()
+    if not here:
+        frameworks.require("torch", "converting")
+    return wanted if wanted in here else here[0]
+
+
+def opened(source: Source) -> Opened:
+    """The source, in this process.
+
+    Raises:
+        UnsupportedError: an operator or layer that no page knows, by name.
+        DataError, CorruptError: its file or its weights can't be used.
+    """
+    frameworks.enter(source.framework)
+    openers = {"zoo": _zoo, "keras": _keras_file, "pt2": _program, "bundle": _bundle}
+    return openers[source.kind](source)
+
+
+# by name --------------------------------------------------------------------------------------------------------------
+
+
+def _zoo(source: Source) -> Opened:
+    head, model, tag = listing.split(source.text)
+    library = listing.source(head)
+    seeded(source.framework, source.seed)
+    try:
+        native = library.build(model, classes=source.classes, input_size=source.input_size)
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{source.text}: {head} can't build it: {first[:300]}") from None
+    signature, names = _described(library, model, tag, source.input_size)
+    if source.classes is not None and names is not None and len(names) != source.classes:
+        names = None
+    if library.FRAMEWORK == "torch":
+        if source.weights:
+            fill_torch(native, Path(source.weights))
+        found = from_torch(native, source.input_size or signature.size, signature, names)
+    else:
+        if source.weights:
+            fill_keras(native, Path(source.weights))
+        found = from_keras(native, signature, names, model)
+    return replace(found, extra={"origin": {"source": source.text, "classes": source.classes}})
+
+
+def _described(
+    library: Any, model: str, tag: str | None, size: tuple[int, int] | None
+) -> tuple[Signature, tuple[str, ...] | None]:
+    signature, names = library.describe(model, tag)
+    return (signature if size is None else resized(signature, size)), names
+
+
+def resized(signature: Signature, size: tuple[int, int]) -> Signature:
+    """The signature for pictures of another size; the share of the picture that is cut off stays."""
+    scale = max(size) / max(signature.size)
+    resize_to = None if signature.resize_to is None else max(round(signature.resize_to * scale), *size)
+    return replace(signature, size=size, resize_to=resize_to)
+
+
+def seeded(framework: str, seed: int) -> None:
+    """Draw weights from this seed."""
+    if framework == "torch":
+        import importlib
+
+        importlib.import_module("torch").manual_seed(seed)
+    else:
+        import importlib
+
+        importlib.import_module("keras").utils.set_random_seed(seed % 2**32)
+
+
+# torch ----------------------------------------------------------------------------------------------------------------
+
+
+def from_torch(
+    native: Any, size: tuple[int, int] | None, signature: Signature | None = None, names: tuple[str, ...] | None = None
+) -> Opened:
+    """A live nn.Module."""
+    from bakeoff.frameworks.torch.capture import capture
+    from bakeoff.frameworks.torch.live import LiveTorch
+
+    channels = signature.channels if signature else 3
+    captured = capture(native, input_size=size, channels=channels)
+    own = getattr(captured, "signature", None)
+    return Opened(
+        captured.graph,
+        signature or own or Signature(captured.size),
+        names or getattr(captured, "classes", None) or None,
+        lambda precision: LiveTorch(native, captured, precision),
+        native,
+        captured.state_dict,
+        captured.size,
+        captured.fixed_size,
+        notes=captured.notes,
+    )
+
+
+def fill_torch(native: Any, path: Path, others: Callable[[Path], dict[str, Array]] | None = None) -> None:
+    """Put the weights of a file into a live module, strictly.
+
+    Raises:
+        DataError: they are another net's.
+    """
+    import importlib
+
+    torch = importlib.import_module("torch")
+    found = checkpoints.read(path)
+    state = native.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    try:
+        arrays = matched(found, shapes, str(path))
+    except DataError:
+        arrays = matched(_filtered(native, found, torch), shapes, str(path))
+    for name, array in arrays.items():
+        state[name].copy_(torch.from_numpy(np.array(array)))
+
+
+def _filtered(native: Any, found: Mapping[str, Array], torch: Any) -> dict[str, Array]:
+    """Names as the library of origin rewrites those of the authors' own files (timm's checkpoint_filter_fn)."""
+    import sys
+
+    rewrite = getattr(sys.modules.get(type(native).__module__), "checkpoint_filter_fn", None)
+    if rewrite is None:
+        return dict(found)
+    try:
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in found.items()}
+        return {name: tensor.numpy() for name, tensor in rewrite(tensors, native).items()}
+    except Exception:  # it expects the files of its own authors
+        return dict(found)
+
+
+def _program(source: Source) -> Opened:
+    """A `.pt2` file: the exported program as a module."""
+    from bakeoff.runtimes import torch_export
+    from bakeoff.runtimes._metadata import decode
+
+    if source.weights:
+        raise UsageError(f"--weights: {source.text} has its own. Leave one of them out.")
+    module, text = torch_export.module(Path(source.text))
+    said = decode(text, source.text) if text else None
+    size = said.signature.size if said else source.input_size
+    found = from_torch(module, size, said.signature if said else None, said.classes if said else None)
+    return replace(found, state_dict=None, loss=said.loss if said else found.loss)
+
+
+# Keras ----------------------------------------------------------------------------------------------------------------
+
+
+def from_keras(
+    native: Any, signature: Signature | None = None, names: tuple[str, ...] | None = None, model: str = ""
+) -> Opened:
+    """A live keras.Model."""
+    from bakeoff.frameworks._keras.capture import capture
+    from bakeoff.frameworks._keras.live import LiveKeras
+
+    captured = capture(native, source=model)
+    shape = captured.graph.input_shape
+    if len(shape) != 4:
+        raise UnsupportedError(f"{native.name}: its input is {shape}; a classifier of pictures takes (N, H, W, C).")
+    chosen = captured.signature or signature or Signature((224, 224), int(str(shape[3])))
+    sizes = [size if isinstance(size, int) else side for size, side in zip(shape[1:3], chosen.size, strict=True)]
+    size = sizes[0], sizes[1]
+    return Opened(
+        captured.graph,
+        resized(chosen, size) if chosen.size != size else chosen,
+        names,
+        lambda precision: LiveKeras(native, captured, precision),
+        native,
+        None,
+        size,
+        all(isinstance(side, int) for side in shape[1:3]),
+        captured.head,
+        captured.notes,
+        "binary_cross_entropy" if captured.head == "sigmoid" else "softmax_cross_entropy",
+    )
+
+
+def fill_keras(native: Any, path: Path) -> None:
+    """Put the weights of a file into a live model, by Keras's own loader once the file was looked through.
+
+    Raises:
+        DataError: they are another net's.
+    """
+    kind = checkpoints.kind(path)
+    if kind not in ("keras", "hdf5"):
+        raise DataError(
+            f"--weights {path}: a {kind} file, and the source is a Keras model. Expected .keras, .weights.h5 or .h5."
+        )
+    checkpoints.read(path)
+    if kind == "keras":
+        from bakeoff.checkpoints.keras import check
+
+        check(path)
+    try:
+        native.load_weights(str(path))
+    except Exception as error:  # Keras raises what its readers raise
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"--weights {path}: not the weights of {native.name}: {first[:200]}\n"
+            "Give the weights of this very model (same classes, same size)."
+        ) from None
+
+
+def _keras_file(source: Source) -> Opened:
+    """A `.keras` file, after it was looked through; what Bakeoff wrote beside it says how pictures are prepared."""
+    from bakeoff.runtimes import keras_file
+    from bakeoff.runtimes._metadata import decode
+
+    path = Path(source.text)
+    native = keras_file.model(path)
+    if source.weights:
+        fill_keras(native, Path(source.weights))
+    beside = keras_file.sidecar(path)
+    said = decode(beside.read_text(encoding="utf-8"), str(beside)) if beside.is_file() else None
+    found = from_keras(native, said.signature if said else None, said.classes if said else None)
+    return replace(found, loss=said.loss if said else found.loss)
+
+
+# runs and bundles -----------------------------------------------------------------------------------------------------
+
+
+def _bundle(source: Source) -> Opened:
+    if source.weights:
+        raise UsageError(f"--weights: {source.text} has its own. Leave one of them out.")
+    held = bundles.read(source.text)
+    graph = held.graph
+
+    def live(precision: str) -> Any:
+        return frameworks.load(source.framework).native(
+            without_noise(graph).astype(precision), precision=precision, device="cpu"
+        )
+
+    shape = graph.input_shape
+    sizes = [
+        size if isinstance(size, int) else side for size, side in zip(shape[1:3], held.signature.size, strict=True)
+    ]
+    return Opened(
+        graph,
+        held.signature,
+        held.classes,
+        live,
+        None,
+        None,
+        (sizes[0], sizes[1]),
+        all(isinstance(side, int) for side in shape[1:3]),
+        loss=held.loss,
+        extra=held.extra,
+    )

@@ -1,0 +1,125 @@
+"""The output files: written in the process that holds the framework, read back at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff import checkpoints, registry
+from bakeoff.bundle import Bundle
+from bakeoff.bundle import read as read_bundle
+from bakeoff.convert.opening import Opened
+from bakeoff.errors import DataError
+from bakeoff.export._text import text
+from bakeoff.parity import relative
+from bakeoff.schemas import Array
+
+STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
+
+
+def write(found: Opened | None, folder: Path, to: str, output: Path) -> None:
+    """Write the source in its own library's way (`found`), or the captured graph in another library's."""
+    bundle = read_bundle(folder / "captured")
+    if found is not None and found.state_dict is not None:
+        write_state(found.state_dict(None), output)
+    elif found is not None:
+        from bakeoff.runtimes import keras_file
+
+        keras_file.save(found.native, output)
+        keras_file.sidecar(output).write_text(text(bundle), encoding="utf-8")
+    elif to == "torch" and output.suffix in STATE_DICTS:
+        write_state(_rebuilt_state(bundle), output)
+    else:
+        registry.load("bakeoff.export.formats", to, what="format").write(bundle, output)
+
+
+def read_back(found: Opened | None, folder: Path, to: str, output: Path) -> dict[str, Any]:
+    """What the file that was written gives.
+
+    Returns:
+        `difference`: arrays that differ (state dicts), or of the largest logit; `custom`: the layers in a `.keras` file
+        that plain Keras doesn't have.
+    """
+    if found is not None and found.state_dict is not None:
+        different = bits(output, found.state_dict(None))
+        if not different:
+            found.native.load_state_dict(_tensors(checkpoints.read(output)), strict=True)
+        return {"difference": different, "custom": []}
+    if to == "torch" and output.suffix in STATE_DICTS:
+        return {"difference": bits(output, _rebuilt_state(read_bundle(folder / "captured"))), "custom": []}
+    images = np.load(folder / "inputs.npz")["main"].astype("float32")
+    if found is not None:
+        import importlib
+
+        keras = importlib.import_module("keras")
+        expected = keras.ops.convert_to_numpy(found.native(images, training=False))
+    else:
+        expected = np.load(folder / "source.npz")["float32.logits"]
+    return {"difference": relative(_logits(output, images), expected), "custom": _custom(output)}
+
+
+def _logits(path: Path, images: Array) -> Array:
+    """What the file itself gives."""
+    from bakeoff.runtimes import keras_file, onnxruntime, torch_export
+
+    runtimes: dict[str, Any] = {".keras": keras_file, ".onnx": onnxruntime, ".pt2": torch_export}
+    found: Array = runtimes[path.suffix].load(path).predict(images)
+    return found
+
+
+def _custom(path: Path) -> list[str]:
+    if path.suffix != ".keras":
+        return []
+    from bakeoff.checkpoints.keras import check, custom
+
+    return custom(check(path))
+
+
+def _rebuilt_state(bundle: Bundle) -> dict[str, Array]:
+    """The state dict of the rebuilt module: for `bakeoff.load(bundle).to_torch()`."""
+    from bakeoff import frameworks
+
+    native = frameworks.load("torch").native(bundle.graph).native
+    return {name: tensor.detach().numpy() for name, tensor in native.state_dict().items()}
+
+
+def write_state(state: dict[str, Array], output: Path) -> None:
+    """A state dict as torch.save or safetensors writes it.
+
+    Raises:
+        DataError: the file can't be written.
+    """
+    try:
+        if output.suffix == ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file({name: np.asarray(array, order="C") for name, array in state.items()}, str(output))
+            return
+        import importlib
+
+        importlib.import_module("torch").save(_tensors(state), str(output))
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{output}: {error}. Choose another --output, or make room.") from None
+
+
+def bits(output: Path, state: dict[str, Array]) -> float:
+    """How many of the arrays that were written don't come back bit for bit."""
+    back = checkpoints.read(output)
+    if set(back) != set(state):
+        return float("inf")
+    return float(sum(not np.array_equal(back[name], state[name], equal_nan=True) for name in state))
+
+
+def _tensors(state: dict[str, Array]) -> dict[str, Any]:
+    import importlib
+
+    torch = importlib.import_module("torch")
+    return {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+
+
+def rebundled(bundle: Bundle, **extra: Any) -> Bundle:
+    """The bundle with more to say."""
+    return replace(bundle, extra={**bundle.extra, **extra})

@@ -1,0 +1,192 @@
+"""A live keras.Model, as its own library made it, asked as a `Net` is: the reference for a rebuilt net.
+
+Nothing of the graph computes here: logits, gradients and statistics are the model's own, under tf.GradientTape. The
+capture only says under which path and in which order of axes an array goes by in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from bakeoff.frameworks._keras.capture import Captured, capture
+from bakeoff.schemas import Array, StepResult
+
+RATES = ("rate", "drop_path_rate")
+
+
+class LiveKeras:
+    """See `bakeoff.protocols.Net`, as far as checks need it; on TensorFlow.
+
+    Args:
+        model: stays as it is; a copy, in the precision asked for, computes.
+        captured: of that model.
+        precision: float32 or float64.
+    """
+
+    def __init__(self, model: Any, captured: Captured, precision: str) -> None:
+        import tensorflow as tf
+
+        self.tf, self.captured, self.precision, self.count = tf, captured, precision, 0
+        self.native = copied(model, precision)
+        silence(self.native)
+        self.own = capture(self.native)
+        names = dict(zip(captured.origins, self.own.origins, strict=True))
+        self.variables = {path: self.own.variables[mine] for path, mine in names.items()}
+        without_head(self.native)
+        chosen = {id(variable) for variable in self.native.trainable_variables}
+        self.trainable = {path: v for path, v in self.variables.items() if id(v) in chosen}
+        grouped = any(getattr(layer, "groups", 1) > 1 for layer in self.native._flatten_layers())
+        self._predict = tf.function(lambda x: self.native(x, training=False), reduce_retracing=True)
+        self._train = tf.function(lambda x: self.native(x, training=True), reduce_retracing=True)
+        self._step = tf.function(self._loss_and_gradients, jit_compile=grouped, reduce_retracing=True)
+
+    def logits(self, images: Array, *, train: bool = False) -> Array:
+        call = self._train if train else self._predict
+        found: Array = call(self.tf.constant(images.astype(self.precision))).numpy()
+        return found
+
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+        """Plain SGD with momentum, written out; `optimizer` and `loss` are what they are called in `Net`."""
+        self.momentum = float(settings.get("momentum", 0.0))
+        self.velocity: dict[str, Array] = {}
+
+    def _loss_and_gradients(self, images: Any, labels: Any) -> Any:
+        tf = self.tf
+        values = [variable.value for variable in self.trainable.values()]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            logits = self.native(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_mean(losses)
+        zero = tf.UnconnectedGradients.ZERO
+        return loss, tape.gradient(loss, values, unconnected_gradients=zero)
+
+    def gradients(self, images: Array, labels: Array) -> StepResult:
+        tf = self.tf
+        loss, found = self._step(tf.constant(images.astype(self.precision)), tf.constant(labels))
+        dense = [tf.convert_to_tensor(gradient).numpy() for gradient in found]
+        self.found = dict(zip(self.trainable, dense, strict=True))
+        return StepResult(float(loss) * len(labels), len(labels))
+
+    def gradient_arrays(self) -> dict[str, Array]:
+        return {path: self._canonical(path, array) for path, array in self.found.items()}
+
+    def apply(self, rate: float) -> None:
+        for path, gradient in self.found.items():
+            velocity = gradient if path not in self.velocity else self.momentum * self.velocity[path] + gradient
+            self.velocity[path] = velocity
+            variable = self.trainable[path]
+            variable.assign(array_of(variable) - rate * velocity)
+
+    def arrays(self) -> dict[str, Array]:
+        return {path: self._canonical(path, array_of(variable)) for path, variable in self.variables.items()}
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        for path, variable in self.variables.items():
+            if path in arrays:
+                variable.assign(self.captured.origins[path].to_native(np.asarray(arrays[path])).astype(self.precision))
+        for layer in self.native._flatten_layers():
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()
+
+    def _canonical(self, path: str, array: Array) -> Array:
+        shape = self.captured.graph.parameters[path].array.shape
+        return self.captured.origins[path].to_canonical(array, shape)
+
+    def activations(self, images: Array) -> dict[str, Array]:
+        """The outputs of the outer model's layers by their names, in prediction."""
+        return layer_outputs(self.native, images.astype(self.precision))
+
+    def trainable_count(self) -> int:
+        """How many numbers training changes."""
+        return sum(int(np.prod(v.shape)) for v in self.native.trainable_variables)
+
+    def parameter_count(self) -> int:
+        """How many numbers its weights have, running statistics apart."""
+        roles = self.captured.graph.parameters
+        return sum(int(np.prod(v.shape)) for path, v in self.variables.items() if roles[path].role == "weight")
+
+
+def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
+    """The outputs of the outer model's layers that are called once, by their names."""
+    layers = [layer for layer in model.layers if len(layer._inbound_nodes) == 1 and not isinstance(layer.output, list)]
+    probe = keras.Model(model.inputs, [layer.output for layer in layers])
+    values = probe(images, training=False)
+    pairs = zip(layers, values, strict=True)
+    return {layer.name: np.array(keras.ops.convert_to_numpy(value)) for layer, value in pairs}
+
+
+def copied(model: Any, precision: str) -> Any:
+    """The same model with the same numbers in a precision: its configuration, read with other dtypes."""
+    kind = type(model)
+    clone = kind.from_config(_with_dtype(model.get_config(), precision))
+    for old, new in zip(_weights(model), _weights(clone), strict=True):
+        new.assign(array_of(old).astype(precision) if _floating(old) else array_of(old))
+    learned = [(old, new) for old, new in zip(_leaves(model), _leaves(clone), strict=True)]
+    for old, new in learned:
+        new.trainable = old.trainable
+        for mine, theirs in zip(old.variables, new.variables, strict=True):
+            if mine.trainable != theirs.trainable:
+                theirs.trainable = mine.trainable
+    exact_numbers(clone)
+    return clone
+
+
+def exact_numbers(model: Any) -> None:
+    """Rescaling takes Python floats through float32 even in float64 (tf.cast); arrays it takes as they are."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Rescaling):
+            layer.scale, layer.offset = (np.asarray(number, "float64") for number in (layer.scale, layer.offset))
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
+def silence(model: Any) -> None:
+    """Dropout and stochastic depth at rate 0."""
+    for layer in model._flatten_layers():
+        for name in RATES:
+            if isinstance(getattr(layer, name, None), float):
+                setattr(layer, name, 0.0)
+
+
+def without_head(model: Any) -> None:
+    """Take the last softmax or sigmoid away, in place: what is left gives logits."""
+    layer = model
+    while hasattr(layer, "layers"):
+        layer = layer.layers[-1]
+    if isinstance(layer, keras.layers.Softmax):
+        layer.call = lambda inputs, mask=None: inputs
+        return
+    activation = getattr(layer, "activation", None)
+    if getattr(activation, "__name__", "") in ("softmax", "sigmoid"):
+        layer.activation = keras.activations.linear
+
+
+def array_of(variable: Any) -> Array:
+    """A copy of a variable's numbers."""
+    return np.array(keras.ops.convert_to_numpy(variable.value))
+
+
+def _with_dtype(value: Any, precision: str) -> Any:
+    """A configuration whose float32 policies are of that precision."""
+    if isinstance(value, dict):
+        return {key: _with_dtype(item, precision) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_dtype(item, precision) for item in value)
+    return precision if isinstance(value, str) and value in ("float32", "float64") else value
+
+
+def _floating(variable: Any) -> bool:
+    return str(variable.dtype).startswith("float")
+
+
+def _weights(model: Any) -> list[Any]:
+    return [variable for variable in model.weights if "seed_generator" not in variable.path]
+
+
+def _leaves(model: Any) -> list[Any]:
+    return [layer for layer in model._flatten_layers() if not hasattr(layer, "layers")]
