@@ -147,6 +147,12 @@ class Graph:
                     found[path].append(node.id)
         return {path: tuple(ids) for path, ids in found.items()}
 
+    @property
+    def dtype(self) -> str:
+        """The precision of its parameters; counters and tables of positions are integers, and don't count."""
+        kinds = (p.array.dtype for p in self.parameters.values())
+        return next((kind.name for kind in kinds if np.issubdtype(kind, np.floating)), "float32")
+
     def node(self, id: str) -> Node:
         """The node of that id."""
         return next(node for node in self.nodes if node.id == id)

@@ -72,7 +72,7 @@ def from_graph(graph: Graph, threads: int | None = None) -> OnnxRuntime:
         graph: gives logits or features.
         threads: inside an operator; None: as many as there are cores.
     """
-    dtype = next((p.array.dtype.name for p in graph.parameters.values()), "float32")
+    dtype = graph.dtype
     return OnnxRuntime(_session(to_onnx(graph, dtype=dtype).SerializeToString(), threads))
 
 
