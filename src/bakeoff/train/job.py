@@ -52,11 +52,13 @@ def check(job: Job, recipe: Recipe) -> None:
     """What can be refused before any picture is read.
 
     Raises:
-        UsageError: a precision, device or framework that can't be used.
+        UsageError: a precision, device, framework or augmentation that can't be used.
         MissingDependencyError: the framework isn't installed.
     """
     from bakeoff import frameworks
+    from bakeoff.data.augment import augmentation
 
+    augmentation(recipe.augment.preset, recipe.augment.operations)
     if job.checkpoint_every is not None:
         parse(job.checkpoint_every)
     if job.precision not in PRECISIONS:

@@ -111,6 +111,7 @@ class Loop:
             shuffle=True,
             drop_last=self.phase.drop_last,
             start=self.state.batch,
+            augment=True,
         )
         return found
 

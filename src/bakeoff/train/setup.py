@@ -9,10 +9,12 @@ from bakeoff import registry
 from bakeoff.data import Data
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph, passes
+from bakeoff.graph.together import Member, together
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe.schema import Recipe
 
 HEAD = "head"
+SCALED = True  # large JPEGs decoded small, unless the recipe says otherwise: measured in bench/scaled_decode.py
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
         resize_to=given.resize_to,
         mean=given.mean or (0.0,),
         std=given.std or (1.0,),
+        scaled_decode=SCALED if given.scaled_decode is None else given.scaled_decode,
     )
     model = registry.load("bakeoff.models", recipe.model.name or "", what="model")
     arguments = dict(recipe.model.arguments)
@@ -77,7 +80,19 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
 
 
 def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
-    name = recipe.model.backbone or ""
+    names = (recipe.model.backbone or "").split("+")
+    members, licences = [], []
+    for name in names:
+        member, licence = _member(name, recipe, seed)
+        members.append(member)
+        licences += [licence] if licence else []
+    features, signature = (members[0].graph, members[0].signature) if len(members) == 1 else together(members)
+    graph = passes.with_head(features, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
+    return Start(graph, signature, features, "; ".join(dict.fromkeys(licences)) or None)
+
+
+def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
+    """A backbone's features, how it wants its pictures, and the licence of its weights."""
     model = registry.load("bakeoff.models", name, what="backbone")
     if not hasattr(model, "SIGNATURE"):
         raise UsageError(
@@ -91,8 +106,7 @@ def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
             known = ", ".join(stages)
             raise UsageError(f"--until {recipe.model.until}: {name} has no such stage. Stages: {known}")
         features = passes.cut(features, stages[recipe.model.until])
-    graph = passes.with_head(features, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
-    return Start(graph, signature, features, getattr(getattr(model, "WEIGHTS", None), "licence", None))
+    return Member(name, features, signature), getattr(getattr(model, "WEIGHTS", None), "licence", None)
 
 
 def _overridden(signature: Signature, recipe: Recipe) -> Signature:
@@ -104,6 +118,7 @@ def _overridden(signature: Signature, recipe: Recipe) -> Signature:
     }
     if chosen.get("fit") == "stretch" or ("size" in chosen and "resize_to" not in chosen):
         chosen["resize_to"] = None
+    chosen["scaled_decode"] = SCALED if given.scaled_decode is None else given.scaled_decode
     return replace(signature, **chosen)
 
 
