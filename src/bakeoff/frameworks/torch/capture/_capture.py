@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,53 +11,104 @@ import torch
 from torch import nn
 
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
+from bakeoff.frameworks.torch.capture._agree import same_attributes, same_prediction
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
-from bakeoff.frameworks.torch.capture._export import batch_for, export, tensors
+from bakeoff.frameworks.torch.capture._export import Mode, batch_for, export, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
-from bakeoff.frameworks.torch.capture._values import Value, plain
+from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
 from bakeoff.graph.graph import Graph, Parameter
 from bakeoff.graph.passes import prune
+from bakeoff.ops._dimension import Dim
 
 DEFAULT_SIZE = (224, 224)
+STEP = 32  # by which the second size differs: what classifiers are made of halves five times
 
 
 def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int, name: str) -> Captured:
     """See `bakeoff.frameworks.torch.capture.capture`."""
     size = _size(input_size)
     _check(model, name)
-    builder, outputs, notes = walked(model, size, channels, leaves=False)
-    if len(outputs) != 1:
-        notes.append(f"in training {name} has {len(outputs)} outputs; the graph is that of its prediction")
-        builder, outputs, more = walked(model, size, channels, leaves=True)
-        notes += more
-    if len(outputs) != 1:
-        raise UnsupportedError(f"{name} has {len(outputs)} outputs; a classifier has one: logits (N, classes).")
-    graph = finished(builder, outputs[0])
-    graph, layouts, passengers = with_passengers(graph, builder, model)
-    return Captured(graph, layouts, size, True, passengers, tuple(notes))
+    chosen, notes = _training(model, size, channels, name)
+    graph, layouts, passengers = with_passengers(_sized(chosen), chosen.builder, model)
+    fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
+    return Captured(graph, layouts, size, fixed_size, passengers, tuple(notes))
 
 
-def walked(
-    model: nn.Module, size: tuple[int, int], channels: int, *, leaves: bool
-) -> tuple[Builder, list[Value], list[str]]:
-    """One export and one pass over it."""
-    batch = batch_for(model, size)
-    program = export(model, batch, size, channels, leaves=leaves)
-    learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
-    builder = Builder(batch, tensors(model), learned, dict(model.named_modules()))
-    walk = Walk(program, model, builder)
-    return builder, walk.run(), walk.notes
+class Pass:
+    """One export of a model and one walk over it.
+
+    Args:
+        model: the live module.
+        size: (height, width).
+        channels: of the picture.
+        mode: "train"; "leaves": all but batch norm and noise predicts; "eval".
+
+    Raises:
+        UnsupportedError: the model can't be traced, or an operator is unknown.
+    """
+
+    def __init__(self, model: nn.Module, size: tuple[int, int], channels: int, mode: Mode = "train") -> None:
+        self.model, self.size, self.channels, self.mode = model, size, channels, mode
+        batch = batch_for(model, size)
+        program = export(model, batch, size, channels, mode)
+        learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
+        self.builder = Builder(batch, tensors(model), learned, dict(model.named_modules()))
+        self.outputs = Walk(program, model, self.builder).run()
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of what the first output needs."""
+        builder = self.builder
+        logits = builder.arranged(self.outputs[0], plain(self.outputs[0].rank), "")
+        graph = prune(Graph(builder.inputs, tuple(builder.nodes.values()), {"logits": logits.ref}, builder.parameters))
+        used = {path for node in graph.nodes for path in node.parameters.values() if isinstance(path, str)}
+        return replace(graph, parameters={path: p for path, p in graph.parameters.items() if path in used})
+
+    def again(self, *, size: tuple[int, int] | None = None, mode: Mode | None = None) -> Pass:
+        """The same with another size or mode."""
+        return Pass(self.model, size or self.size, self.channels, mode or self.mode)
 
 
-def finished(builder: Builder, logits: Value) -> Graph:
-    """The graph of what the logits need."""
-    logits = builder.arranged(logits, plain(logits.rank), "")
-    graph = Graph(builder.inputs, tuple(builder.nodes.values()), {"logits": logits.ref}, builder.parameters)
-    graph = prune(graph)
-    used = {path for node in graph.nodes for path in node.parameters.values() if isinstance(path, str)}
-    return replace(graph, parameters={path: p for path, p in graph.parameters.items() if path in used})
+def _training(model: nn.Module, size: tuple[int, int], channels: int, name: str) -> tuple[Pass, list[str]]:
+    """The pass whose prediction is the model's own: that of the whole model in training, or of its leaves alone."""
+    own = Pass(model, size, channels, "eval")
+    if len(own.outputs) != 1:
+        raise UnsupportedError(f"{name} has {len(own.outputs)} outputs; a classifier has one: logits (N, classes).")
+    reasons = []
+    for mode in ("train", "leaves"):
+        try:
+            found = own.again(mode=mode)
+        except UnsupportedError as error:
+            reasons.append(str(error))
+            continue
+        if len(found.outputs) != 1:
+            reasons.append(f"{len(found.outputs)} outputs in training")
+        elif not same_prediction(found.graph, own.graph):
+            reasons.append("its training pass computes something else than its prediction")
+        else:
+            return found, [_note(name, reasons[0])] if reasons else []
+    raise UnsupportedError(f"{name}: {reasons[-1]}")
+
+
+def _note(name: str, reason: str) -> str:
+    first = reason.splitlines()[0]
+    return f"{name}: {first}. The graph is that of its prediction, with batch norm and dropout layers in training."
+
+
+def _sized(chosen: Pass) -> Graph:
+    """The graph for pictures of any size, where nothing in it depends on the size; else as it is."""
+    height, width = chosen.size
+    try:
+        other = chosen.again(size=(height + STEP, width + 2 * STEP))
+        if not same_attributes(chosen.graph, other.graph):
+            return chosen.graph
+        batch, _, _, channels = chosen.graph.input_shape
+        free = replace(chosen.graph, inputs={"input": (batch, Dim("height"), Dim("width"), channels)})
+        return free if free.output_shape == chosen.graph.output_shape else chosen.graph
+    except (UnsupportedError, BakeoffError):
+        return chosen.graph
 
 
 def with_passengers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from torch import nn
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._values import Batch
 
+Mode = Literal["train", "leaves", "eval"]
 PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
 
 
@@ -32,15 +34,16 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 
 
 @contextmanager
-def modes(model: nn.Module, *, leaves: bool) -> Iterator[None]:
-    """The module in training, and afterwards as it was.
+def moded(model: nn.Module, mode: Mode) -> Iterator[None]:
+    """The module in a mode, and afterwards as it was.
 
     Args:
-        leaves: only what keeps statistics or draws noise trains; all else takes its branch for prediction.
+        model: the live module.
+        mode: "train"; "eval"; "leaves": only what keeps statistics or draws noise trains, all else predicts.
     """
     before = {module: module.training for module in model.modules()}
-    model.train(not leaves)
-    if leaves:
+    model.train(mode == "train")
+    if mode == "leaves":
         for module in model.modules():
             if _trains(module):
                 module.training = True
@@ -58,15 +61,15 @@ def _trains(module: nn.Module) -> bool:
 
 
 def export(
-    model: nn.Module, batch: Batch, size: tuple[int, int], channels: int, *, leaves: bool
+    model: nn.Module, batch: Batch, size: tuple[int, int], channels: int, mode: Mode
 ) -> torch.export.ExportedProgram:
-    """The program of a training pass on pictures of that size.
+    """The program of a pass on pictures of that size.
 
     Raises:
         UnsupportedError: torch.export can't trace the model; its own words follow.
     """
     dtype = dtype_of(model)
-    with modes(model, leaves=leaves), warnings.catch_warnings():
+    with moded(model, mode), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         images = torch.empty((batch.prime, channels, *size), dtype=dtype)  # never touched: virtual memory alone
         try:
