@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split, read_data
+from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.details import details
 from bakeoff.evaluate.predict import TOP, Row, predict
@@ -218,6 +219,9 @@ def _predicted(model: Model, path: Path, split: str, progress: Progress | None) 
         split=(shares.train, shares.validation, shares.test),
         seed=recipe.seed,
         bad_files=recipe.data.bad_files,
+        folds=recipe.data.folds,
+        fold=recipe.data.fold,
+        frozen=_frozen(model),
     )
     _check_classes(model, data)
     logits, labels, records, done = [], [], [], 0
@@ -232,6 +236,11 @@ def _predicted(model: Model, path: Path, split: str, progress: Progress | None) 
             if progress:
                 progress(done, total)
     return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))
+
+
+def _frozen(model: Model) -> Path | None:
+    """The run folder that keeps which pictures were on which side."""
+    return model.path if (model.path / FROZEN).is_file() else None
 
 
 def _chosen(data: Data, split: str) -> Sequence[Split]:

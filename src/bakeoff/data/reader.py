@@ -82,6 +82,15 @@ class Data:
         every = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in every.items() if split is not None}
 
+    @property
+    def sides(self) -> NDArray[np.int8]:
+        """(n,): the side of every row of the manifest, positions in `manifest.SPLITS`."""
+        found = np.full(len(self), -1, np.int8)
+        for code, name in enumerate(SPLITS):
+            if name in self.splits:
+                found[self.splits[name].indices] = code
+        return found
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of content, labels, classes and declared splits, and of what was excluded.

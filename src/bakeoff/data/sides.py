@@ -94,15 +94,20 @@ def _drawn(manifest: Manifest, rules: Rules, fixed: bool) -> NDArray[np.int8]:
 
 
 def _frozen(manifest: Manifest, sides: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
-    """Known contents go where they were; what belongs to a test picture follows it; no other joins the test side."""
+    """Known contents go where they were; what belongs to a test picture follows it; no other joins the test side.
+
+    What the data declares stays as declared; only a validation share that was drawn from its train split is kept.
+    """
     known = np.array([frozen.get(row.tobytes(), -1) for row in manifest.sha256], np.int8)
-    has_test = any(side == TEST for side in frozen.values())
-    if has_test:
-        sides = np.where((sides == TEST) & (known < 0) & (manifest.split < 0), TRAIN, sides)
-    sides = np.where(known >= 0, known, sides).astype(np.int8)
+    if (known < 0).all():
+        return sides  # other pictures
+    free = manifest.split < 0
+    sides = np.where((manifest.split == TRAIN) & np.isin(known, (TRAIN, VALIDATION)), known, sides)
+    if TEST in frozen.values():
+        sides = np.where((sides == TEST) & (known < 0) & free, TRAIN, sides)
+    sides = np.where(free & (known >= 0), known, sides).astype(np.int8)
     in_test = np.isin(manifest.groups, manifest.groups[known == TEST])
-    joins = in_test & (known < 0) & (manifest.split < 0)
-    sides[joins] = TEST
+    sides[in_test & (known < 0) & free] = TEST
     return sides
 
 

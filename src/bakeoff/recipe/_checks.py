@@ -29,6 +29,9 @@ def _check_split(recipe: Recipe) -> None:
         raise RecipeError(f"data.split: the shares add up to {total:.6g}, expected 1 (train + validation + test).")
     if split.train == 0:
         raise RecipeError("data.split.train: got 0, expected more: there would be nothing to learn from.")
+    folds, fold = recipe.data.folds, recipe.data.fold
+    if fold >= (folds or 1):
+        raise RecipeError(f"data.fold: got {fold}, expected less than data.folds, {folds}; folds count from 0.")
 
 
 def _check_input(settings: InputSettings) -> None:

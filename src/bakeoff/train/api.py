@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import frameworks
-from bakeoff.errors import DataError, UsageError, WorkerError
+from bakeoff.data.reader import address, find_source
+from bakeoff.errors import UsageError, WorkerError
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.train.cadence import DEFAULT
@@ -138,7 +139,7 @@ def train(
     _present(data)
     Run(path).create()
     try:
-        Run(path).json(JOB, {**job.to_json(), "data": str(Path(data).expanduser().resolve())})
+        Run(path).json(JOB, {**job.to_json(), "data": address(data)})
         return Trained(path, _work(job, chosen, listen, began))
     except Cancelled as stopped:
         raise _resumable(path, stopped) from None
@@ -184,7 +185,7 @@ def resume(
         "threads": threads,
         "checkpoint_every": checkpoint_every,
     }
-    changes |= {"data": str(Path(data).expanduser().resolve()) if data else None}
+    changes |= {"data": address(data) if data else None}
     job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
     chosen = loads(job.recipe)
     check(job, chosen)
@@ -198,8 +199,7 @@ def resume(
 
 
 def _present(data: str | Path) -> None:
-    if not Path(data).expanduser().exists():
-        raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
+    find_source(Path(data).expanduser())
 
 
 def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, resume: bool = False) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
     if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in ("recipe.toml", "manifest.json", JOB, LOCK):
+    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", JOB, LOCK):
         (path / name).unlink(missing_ok=True)
     for folder in (path / "predictions", path):
         try:

@@ -6,6 +6,8 @@ Files:
     recipe.toml       the resolved recipe
     environment.json  versions, machine
     manifest.json     classes, fingerprint, how many pictures on which side, excluded files
+    split.npz         the side of every picture, by content: what `data.frozen` keeps
+    audit.json        what is wrong with the pictures
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate
     epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds
     predictions/      validation.npz, test.npz: logits, labels, records, paths (relative to the data)

@@ -11,11 +11,14 @@ from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data, read_data
+from bakeoff.data.reader import address
+from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.schemas import Predictions, Score
+from bakeoff.train.before import audit_before
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context, PhaseResult
 from bakeoff.train.features import cached
@@ -60,6 +63,9 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         split=(shares.train, shares.validation, shares.test),
         seed=job.seed,
         bad_files=recipe.data.bad_files,
+        folds=recipe.data.folds,
+        fold=recipe.data.fold,
+        frozen=recipe.data.frozen,
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
 
@@ -83,6 +89,8 @@ def verified(context: Context) -> Context:
 def _train(context: Context) -> dict[str, Any]:
     keeper = context.keeper
     context.run.json("manifest.json", _manifest(context.data))
+    write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
+    audit_before(context)
     graph = _start_graph(context)
     logits, found = {}, None
     for number, phase in enumerate(context.recipe.phases):
@@ -148,7 +156,7 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score]) -> dict[st
     data, model, keeper = context.data, context.recipe.model, context.keeper
     return {
         "run": str(context.run.path),
-        "data": str(Path(context.job.data).expanduser().resolve()),
+        "data": address(context.job.data),
         "framework": engine(context.job, context.recipe),
         "model": model.name,
         "backbone": model.backbone,

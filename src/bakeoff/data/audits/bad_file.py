@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audits.wrong_suffix import format_of
 
 KINDS = ("unreadable", "truncated", "empty", "not_a_picture", "too_large")
 
@@ -20,7 +21,10 @@ _STARTS = (
 def find(subject: Subject) -> Iterator[Finding]:
     """One finding a file, with the decoder's reason."""
     for row, reason in subject.bad.items():
-        yield Finding(kind_of(reason), str(subject.table.paths[row]), reason, (row,))
+        kind = kind_of(reason)
+        if reason.startswith("not a known") and (name := format_of(subject.file(row))):
+            kind, reason = "unreadable", f"damaged (begins as {name})"
+        yield Finding(kind, str(subject.table.paths[row]), reason, (row,))
 
 
 def kind_of(reason: str) -> str:
