@@ -31,7 +31,6 @@ def run(name: str, precision: str, folder: Path, steps: bool) -> None:
     else:
         for variable, value in zip(weights(model), np.load(folder / "keras32.npz").values(), strict=True):
             variable.assign(value)
-        exact_numbers(model)
         report = again(model, pictures, folder, rng, (low, high), steps)
     (folder / f"report_{precision}.json").write_text(json.dumps(report))
 
@@ -86,7 +85,7 @@ def train(model: Any, captured: Any, pictures: Any, folder: Path) -> None:
     silence(model)
     restore = without_head(model)
     classes = model.output_shape[-1]
-    labels = np.arange(len(pictures)) * 7 % classes
+    labels = np.arange(len(pictures)) * 7 % max(classes, 2)
     optimizer = keras.optimizers.SGD(RATE, momentum=MOMENTUM)
     chosen = model.trainable_variables
     losses, gradients = [], {}
@@ -95,7 +94,7 @@ def train(model: Any, captured: Any, pictures: Any, folder: Path) -> None:
         part = slice(step * TRAINING, (step + 1) * TRAINING)
         with tf.GradientTape() as tape:
             z = model(pictures[part], training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels[part], z))
+            loss = tf.reduce_mean(losses_of(labels[part], z))
         found = tape.gradient(loss, [variable.value for variable in chosen])
         if step == 0:
             gradients = {
@@ -112,6 +111,14 @@ def train(model: Any, captured: Any, pictures: Any, folder: Path) -> None:
     np.savez(folder / "after64.npz", **after)
     np.savez(folder / "gradients64.npz", **first_gradients)
     np.savez(folder / "steps64.npz", pictures=pictures, labels=labels, losses=np.array(losses))
+
+
+def losses_of(labels: Any, logits: Any) -> Any:
+    """Of one logit, or of one for each class."""
+    if logits.shape[-1] == 1:
+        truth = tf.cast(labels[:, None], logits.dtype)
+        return tf.nn.sigmoid_cross_entropy_with_logits(truth, logits)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def save(captured: Any, folder: Path, precision: str) -> None:

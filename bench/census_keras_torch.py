@@ -60,7 +60,8 @@ def steps(folder: Path, graph: Any) -> dict[str, Any]:
     """Four steps; errors of weights and statistics relative to the way they went."""
     saved, expected = np.load(folder / "steps64.npz"), np.load(folder / "after64.npz")
     net = TorchNet(without_noise(graph), "cpu", "float64")
-    net.compile("sgd", {"momentum": MOMENTUM}, "softmax_cross_entropy")
+    loss = "binary_cross_entropy" if graph.output_shape[-1] == 1 else "softmax_cross_entropy"
+    net.compile("sgd", {"momentum": MOMENTUM}, loss)
     losses, worst = [], 0.0
     for step in range(4):
         part = slice(step * TRAINING, (step + 1) * TRAINING)

@@ -67,6 +67,12 @@ def test_normalize_is_its_formula(dtype: str) -> None:
     assert np.abs(result - exact).max() <= 8 * np.finfo(dtype).eps
 
 
+def test_normalize_turns_channels_round_before_it_counts_them() -> None:
+    turned = Signature((1, 1), mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0), channel_order="BGR")
+    pixel = np.array([[[255, 51, 0]]], np.uint8)
+    assert normalize(pixel, turned, "float64").ravel() == pytest.approx([-1.0, 0.2 - 0.25, 0.5])
+
+
 def test_normalize_writes_to_out_and_takes_one_picture() -> None:
     signature = Signature((37, 53), mean=(0.5,), std=(0.5,))
     out = np.empty((37, 53, 3), np.float32)

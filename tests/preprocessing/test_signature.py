@@ -25,6 +25,14 @@ def test_digest_is_golden() -> None:
     assert LITE0.pixels_digest() == "8856ad226d5f0919c70540ce4c8cf235af867696ab6f34dc7b1d54d809a429f5"
 
 
+def test_channel_order_is_said_only_where_it_is_unusual() -> None:
+    turned = dataclasses.replace(LITE0, channel_order="BGR")
+    assert "channel_order" not in LITE0.to_json()
+    assert Signature.from_json(turned.to_json()) == turned
+    assert turned.digest() != LITE0.digest()
+    assert turned.pixels_digest() == LITE0.pixels_digest()
+
+
 def test_pixels_digest_ignores_the_numbers_alone() -> None:
     other = dataclasses.replace(LITE0, mean=(0.4,))
     assert other.pixels_digest() == LITE0.pixels_digest()
@@ -47,6 +55,7 @@ def test_pixels_digest_ignores_the_numbers_alone() -> None:
         ({"size": (4.0, 4)}, "size"),
         ({"size": (4, 4), "channels": 4}, "channels"),
         ({"size": (4, 4), "fit": "pad"}, "fit"),
+        ({"size": (4, 4), "channel_order": "GBR"}, "channel_order"),
         ({"size": (4, 4), "resize": "bicubik"}, "resize"),
         ({"size": (4, 4), "resize_to": 8}, "resize_to"),
         ({"size": (4, 4), "fit": "crop", "resize_to": 3}, "resize_to"),

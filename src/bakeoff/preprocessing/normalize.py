@@ -3,7 +3,8 @@
     y = x * scale + offset,   scale = 1 / (255 std),   offset = -mean / std
 
 Scale and offset are worked out in float64 and rounded once to the dtype of the result; the multiplication and the
-addition are two roundings in that dtype (no fused multiply-add).
+addition are two roundings in that dtype (no fused multiply-add). Where the signature says BGR, the channels change
+places first.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def normalize(
     if out.shape != images.shape or not out.flags.c_contiguous:
         raise ValueError(f"out is {out.shape}; expected a contiguous array of {images.shape}")
     scale, offset = scale_and_offset(signature, out.dtype)
+    if signature.channel_order == "BGR":
+        images = images[..., ::-1]
     # A row of pixels at a time: NumPy's inner loop over three channels alone would be ten times slower.
     width = images.shape[-2] if images.ndim > 1 else 1
     rows, flat = np.ascontiguousarray(images).reshape(-1, width * len(scale)), out.reshape(-1, width * len(scale))

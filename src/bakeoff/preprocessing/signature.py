@@ -17,6 +17,7 @@ from bakeoff.errors import UsageError, VersionError
 from bakeoff.schemas import SCHEMA
 
 Fit = Literal["stretch", "crop"]
+ChannelOrder = Literal["RGB", "BGR"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 LARGEST_SIDE = 8192
@@ -36,6 +37,7 @@ class Signature:
             int(resize_to * long / short), as torchvision rounds. None: the smallest picture that covers `size`.
         mean: per channel, on the scale 0 to 1; one number stands for every channel.
         std: per channel, likewise.
+        channel_order: BGR turns a picture's channels round before mean and std, which count in that order.
         scaled_decode: let libjpeg decode large JPEGs at 1/2, 1/4 or 1/8, at least four times the size that the
             resize asks for; other bytes, several times as fast for photos of many megapixels.
         schema: of the JSON.
@@ -52,6 +54,7 @@ class Signature:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     scaled_decode: bool = False
+    channel_order: ChannelOrder = "RGB"
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class Signature:
             raise UsageError(f"channels is {self.channels!r}; expected 1 (grey) or 3 (RGB).")
         _one_of("fit", self.fit, get_args(Fit))
         _one_of("resize", self.resize, get_args(Filter))
+        _one_of("channel_order", self.channel_order, get_args(ChannelOrder))
         _check_resize_to(self.fit, self.resize_to, self.size)
         object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
         object.__setattr__(self, "std", _per_channel("std", self.std, self.channels))
@@ -69,10 +73,12 @@ class Signature:
             raise UsageError(f"scaled_decode is {self.scaled_decode!r}; expected true or false.")
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict of lists, numbers and strings; `scaled_decode` is there only where it is true."""
+        """A plain dict; `scaled_decode` and `channel_order` are there only where they aren't what they usually are."""
         value = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         if not self.scaled_decode:  # signatures from before it have the same digests
             del value["scaled_decode"]
+        if self.channel_order == "RGB":
+            del value["channel_order"]
         return value
 
     @classmethod
@@ -102,8 +108,9 @@ class Signature:
         return _sha256(self.to_json())
 
     def pixels_digest(self) -> str:
-        """SHA-256 (hex) of what decides the uint8 picture: all but mean and std."""
-        return _sha256({key: value for key, value in self.to_json().items() if key not in ("mean", "std")})
+        """SHA-256 (hex) of what decides the uint8 picture: all but mean, std and the order of channels."""
+        numbers = ("mean", "std", "channel_order")
+        return _sha256({key: value for key, value in self.to_json().items() if key not in numbers})
 
 
 def _sha256(value: dict[str, Any]) -> str:

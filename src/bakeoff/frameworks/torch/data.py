@@ -59,4 +59,6 @@ class TorchBatches:
         images = torch.empty(moved.shape, dtype=self.dtype, memory_format=self.memory_format).copy_(moved)
         if self.dtype == torch.uint8:
             return images
+        if self.epochs.signature.channel_order == "BGR":
+            images = images.flip(1)
         return images.mul_(self._scale).add_(self._offset)  # two roundings, as `normalize`

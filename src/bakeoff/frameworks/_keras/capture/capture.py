@@ -13,6 +13,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture.builder import Builder
 from bakeoff.frameworks._keras.capture.call import LayerCall
 from bakeoff.frameworks._keras.capture.captured import Captured, Head
+from bakeoff.frameworks._keras.capture.preprocessing import signature
 from bakeoff.frameworks._keras.capture.simplify import merge_padding
 from bakeoff.frameworks._keras.capture.trust import check_operation, refusal
 from bakeoff.frameworks._keras.capture.values import Value
@@ -46,8 +47,11 @@ def capture(model: Any, *, augmentation: Literal["drop", "refuse"] = "drop", sou
     output = walk.model(model, "", [picture])[0]
     graph, head = _split_head(builder.finish(output, "logits"))
     graph = merge_padding(prune(graph))
+    wanted, missing = signature(graph, source)
+    if missing:
+        builder.note(missing)
     notes = tuple(builder.notes)
-    return Captured(graph, head, None, builder.origins, notes, builder.penalties, builder.variables)
+    return Captured(graph, head, wanted, builder.origins, notes, builder.penalties, builder.variables)
 
 
 class Walk:
