@@ -132,6 +132,8 @@ def from_torch(call: Call) -> Any:
     if call.get("enable_gqa"):
         raise call.refuse("queries in groups")
     values = [call.arranged(call[name]) for name in ("query", "key", "value")]
+    lead = values[0].sizes[:-2]
+    values = [call.expanded(x, (*lead, *x.sizes[-2:])) for x in values]
     scale = call["scale"] if call["scale"] is not None else 1 / math.sqrt(values[0].sizes[-1])
     attributes = {"scale": float(scale), "rate": float(call["dropout_p"]), "causal": bool(call["is_causal"])}
     mask = call["attn_mask"]

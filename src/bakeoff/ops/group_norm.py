@@ -25,6 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._raise import torch_merged
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -92,15 +93,20 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, ..
 
 
 def from_torch(call: Call) -> Any:
-    x, scaled = call["input"], call["weight"] is not None
-    if scaled != (call["bias"] is not None):
-        raise call.refuse("a scale alone (only both or none)")
+    x, weight, bias = call["input"], call["weight"], call["bias"]
     groups = call["num_groups"] if call.name == "aten.group_norm" else x.sizes[1]
     if call.name == "aten.instance_norm" and call["running_mean"] is not None:
         raise call.refuse("running statistics")
-    slots = {"scale": call.parameter("weight"), "offset": call.parameter("bias")} if scaled else {}
-    attributes = {"groups": groups, "epsilon": call["eps"], "affine": scaled}
-    return call.emit("group_norm", attributes, call.channels_last(x), parameters=slots)
+    attributes = {"groups": groups, "epsilon": call["eps"]}
+    learned = [one for one in (weight, bias) if one is not None and not call.is_computed(one)]
+    if len(learned) == 2:
+        slots = {"scale": call.parameter("weight"), "offset": call.parameter("bias")}
+        return call.emit("group_norm", {**attributes, "affine": True}, call.channels_last(x), parameters=slots)
+    y = call.emit("group_norm", {**attributes, "affine": False}, call.channels_last(x))
+    for op, factor in (("mul", weight), ("add", bias)):
+        if factor is not None:
+            y = torch_merged(call, op, y, call.reshaped(factor, (1, x.sizes[1], *(1 for _ in x.sizes[2:]))))
+    return y
 
 
 FROM_TORCH = {"aten.group_norm": from_torch, "aten.instance_norm": from_torch}

@@ -54,6 +54,13 @@ def moded(model: nn.Module, mode: Mode) -> Iterator[None]:
             module.training = training
 
 
+@contextmanager
+def modes(model: nn.Module, *, leaves: bool) -> Iterator[None]:
+    """The module in training, all of it or its leaves alone, and afterwards as it was."""
+    with moded(model, "leaves" if leaves else "train"):
+        yield
+
+
 def _trains(module: nn.Module) -> bool:
     kind = type(module).__name__
     noisy = isinstance(module, nn.modules.dropout._DropoutNd) or "Drop" in kind or "Stochastic" in kind
