@@ -19,11 +19,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bakeoff.compare.api import compare
+    from bakeoff.convert.native import convert
     from bakeoff.data import read_data
     from bakeoff.model import Model, evaluate, load
     from bakeoff.train.api import train
 
-__all__ = ["Model", "__version__", "compare", "evaluate", "load", "read_data", "train"]
+__all__ = ["Model", "__version__", "compare", "convert", "evaluate", "load", "read_data", "train"]
 
 _HOMES = {
     "Model": "bakeoff.model",
@@ -33,7 +34,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("compare", "evaluate", "train"):  # rooms that are called like functions: registry.make_callable
+    if name in ("compare", "convert", "evaluate", "train"):  # rooms called like functions: make_callable
         return importlib.import_module(f"bakeoff.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")

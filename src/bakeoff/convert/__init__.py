@@ -12,4 +12,4 @@ from __future__ import annotations
 
 from bakeoff import registry
 
-registry.make_callable(__name__, "bakeoff.convert.api:convert")
+registry.make_callable(__name__, "bakeoff.convert.native:convert")

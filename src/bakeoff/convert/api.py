@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -136,18 +136,26 @@ class Work:
         self.temporary: Path | None = None
         self.custom: list[str] = []
 
-    def __enter__(self) -> Work:
+    def __enter__(self) -> Self:
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="bakeoff-convert-")))
-        request = self.request
-        self.source = self.stack.enter_context(Worker(request.framework, precision="float64"))
-        same = request.target == request.framework
-        self.target = self.source if same else self.stack.enter_context(Worker(request.target, precision="float64"))
+        self._start(self.stack)
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.discard()
         self.stack.__exit__(*error)
+
+    def _start(self, stack: ExitStack) -> None:
+        request = self.request
+        self.source = stack.enter_context(Worker(request.framework, precision="float64"))
+        same = request.target == request.framework
+        self.target = self.source if same else stack.enter_context(Worker(request.target, precision="float64"))
+
+    @property
+    def stock(self) -> bool:
+        """Whether the output has Keras's own batch norm, whose running variance is declared to be another."""
+        return self.request.to == "keras" and bool(self.info["batch_norm"]) and not self.request.own
 
     def _say(self, phase: str, step: int, steps: int = 5) -> None:
         if self.listen:
@@ -169,7 +177,7 @@ class Work:
         told = self.source.call(WORK + "trace_source", folder=str(self.folder), full=full and self.info["vector"])
         self.floors = told["floors"]
         self._say("ask the rebuilt net", 3)
-        stock = request.to == "keras" and self.info["batch_norm"] and not request.own
+        stock = self.stock
         answer = self.target.call(
             WORK + "trace_target",
             folder=str(self.folder),
@@ -377,8 +385,3 @@ def _replace(made: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         return
     os.replace(made, target)
-
-
-def convert(*args: Any, **kwargs: Any) -> Any:
-    """See `bakeoff.convert.native`."""
-    raise NotImplementedError

@@ -42,29 +42,31 @@ def open_source(session: Session, reporter: Reporter, *, source: dict[str, Any],
     """Open it, keep it in the session, write its graph; what the parent needs to know."""
     size, classes = source.pop("input_size"), source.pop("classes")
     asked = Source(**source, input_size=tuple(size) if size else None, classes=classes)
-    found = opened(asked)
-    session["opened"], session["framework"] = found, asked.framework
-    write_bundle(Path(folder) / "captured", bundled(found, asked.framework))
+    return described(session, opened(asked), asked.framework, folder)
+
+
+def described(session: Session, found: Opened, framework: str, folder: str) -> dict[str, Any]:
+    """Keep what was opened in the session, write its graph; what the parent needs to know."""
+    session["opened"] = found
+    write_bundle(Path(folder) / "captured", bundled(found, framework))
     graph = found.graph
     passengers = [p for path, p in graph.parameters.items() if p.role == "weight" and not graph.users[path]]
+    classes = graph.output_shape[-1]
     return {
         "size": list(found.size),
         "fixed": found.fixed,
         "head": found.head,
         "notes": list(found.notes),
         "channels": found.signature.channels,
-        "classes": int(graph.output_shape[-1]) if isinstance(graph.output_shape[-1], int) else 0,
-        "names": list(found.names) if found.names else None,
+        "classes": classes if isinstance(classes, int) else 0,
         "vector": len(graph.output_shape) == 2,
         "signature": found.signature.to_json(),
-        "state_dict": found.state_dict is not None,
-        "nodes": len(graph.nodes),
         "parameters": graph.count(),
         "passengers": sum(p.array.size for p in passengers),
         "passengers_trainable": sum(p.array.size for p in passengers if p.trainable),
         "work": tracing.work_of(graph, found.size),
         "batch_norm": any(node.op == "batch_norm" for node in graph.nodes),
-        "environment": frameworks.load(asked.framework).environment(),
+        "environment": frameworks.load(framework).environment(),
     }
 
 
