@@ -19,7 +19,8 @@ import numpy as np
 
 from bakeoff.ops._bins import bins
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -85,7 +86,15 @@ def _largest(scope: Scope, x: Any, axis: int, first: int, last: int) -> Any:
     return scope.emit("ReduceMax", [scope.emit("Slice", [x, starts, ends, axes]), axes], keepdims=1)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.arranged(call["self"], TORCH_PICTURE)
+    wanted = tuple(size or old for size, old in zip(call["output_size"], x.sizes[2:], strict=True))
+    if wanted == (1, 1):
+        return call.emit("reduce_max", {"axes": (1, 2), "keepdims": True}, x), None
+    return (x if wanted == x.sizes[2:] else call.emit("adaptive_max_pool2d", {"size": wanted}, x)), None
+
+
+FROM_TORCH = {"aten.adaptive_max_pool2d": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:

@@ -65,7 +65,7 @@ def from_torch(call: Call) -> Any:
     return joined(call, parts, call["dim"] % len(call.sizes))
 
 
-def from_stack(call: Call) -> Any:
+def from_torch_stack(call: Call) -> Any:
     axis = call["dim"] % len(call.sizes)
     single = (*call.sizes[:axis], 1, *call.sizes[axis + 1 :])
     return joined(call, [call.reshaped(x, single) for x in call["tensors"]], axis)
@@ -75,7 +75,7 @@ FROM_TORCH = {
     "aten.cat": from_torch,
     "aten.concat": from_torch,
     "aten.concatenate": from_torch,
-    "aten.stack": from_stack,
+    "aten.stack": from_torch_stack,
 }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.ops._window import explicit, length, reach, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -143,7 +143,29 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, L)
     return scope.emit("Conv", inputs, pads=ends, **common)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.channels_last(call["input"])
+    filters, _, kernel = call["weight"].sizes
+    dilation, given = _single(call["dilation"]), call["padding"]
+    if given == "same":
+        total = dilation * (kernel - 1)
+        pads = (total // 2, total - total // 2)
+    else:
+        pads = (0, 0) if given == "valid" else (_single(given), _single(given))
+    biased = call["bias"] is not None
+    attributes = {"filters": filters, "kernel": kernel, "stride": _single(call["stride"]), "pad": pads}
+    more = {"dilation": dilation, "groups": call["groups"], "bias": biased}
+    slots = {"kernel": call.parameter("weight", (2, 1, 0))}
+    if biased:
+        slots["bias"] = call.parameter("bias")
+    return call.emit("conv1d", attributes | more, x, parameters=slots)
+
+
+def _single(given: Any) -> int:
+    return int(given if isinstance(given, int) else given[0])
+
+
+FROM_TORCH = {"aten.conv1d": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:

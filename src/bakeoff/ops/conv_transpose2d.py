@@ -25,7 +25,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, fixed, too_small
-from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import reach
 from bakeoff.schemas import Array
 
@@ -155,7 +156,26 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("ConvTranspose", inputs, pads=(top, left, bottom, right), output_padding=a.more, **common)
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x, biased, groups = call.arranged(call["input"], PICTURE), call["bias"] is not None, call["groups"]
+    _, per, *kernel = call["weight"].sizes
+    attributes = {
+        "filters": per * groups,
+        "kernel": tuple(kernel),
+        "stride": pair(call["stride"]),
+        "pad": symmetric(call["padding"]),
+        "more": pair(call["output_padding"]),
+        "dilation": pair(call["dilation"]),
+        "groups": groups,
+        "bias": biased,
+    }
+    slots = {"kernel": call.parameter("weight", (3, 2, 0, 1))}
+    if biased:
+        slots["bias"] = call.parameter("bias")
+    return call.emit("conv_transpose2d", attributes, x, parameters=slots)
+
+
+FROM_TORCH = {"aten.conv_transpose2d": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:

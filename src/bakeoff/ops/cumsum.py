@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -50,7 +50,12 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("CumSum", [x, scope.constant(np.asarray(scope.axis(a.axis), np.int64))])
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    return call.emit("cumsum", {"axis": x.order[call["dim"]]}, x)
+
+
+FROM_TORCH = {"aten.cumsum": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "rows": Case(((2, 3, 4, 5),), Attributes(1)),

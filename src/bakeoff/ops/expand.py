@@ -1,6 +1,7 @@
 """expand: axes of size 1 repeated, as NumPy broadcasts.
 
-Shape    x  ->  y of shape `shape`; missing axes come in front, axes of size 1 grow; sizes may be symbols, as the batch
+Shape    x  ->  y of shape `shape`; missing axes come in front, axes of size 1 grow; sizes may be symbols, as the batch:
+         a second input, whose first axis is the batch, then says what it is
 
 Laws     y + z = x + z wherever z has y's shape; the gradient sums over what was repeated
 
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Dim, Shape, Size
+from bakeoff.ops._dimension import Dim, Shape, Size, at
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
@@ -42,8 +43,11 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
     return (*a.shape[:missing], *map(grown, x, a.shape[missing:]))
 
 
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.broadcast_to(x, shape(a, x.shape))  # type: ignore[arg-type]
+def truth(_: Mode, a: Attributes, x: Array, like: Array | None = None) -> Array:
+    if like is None:
+        return np.broadcast_to(x, shape(a, x.shape))  # type: ignore[arg-type]
+    sizes = {size.symbol(): len(like) for size in a.shape if isinstance(size, Dim)}
+    return np.broadcast_to(x, tuple(at(size, **sizes) for size in a.shape))
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -20,7 +20,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
+from bakeoff.ops._raise import pair, symmetric
 from bakeoff.ops._window import output, reach
 from bakeoff.schemas import Array
 
@@ -101,7 +103,18 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.laid(scope.emit("Col2Im", [scope.arranged(0, (0, 2, 1)), size, kernel], **common), (0, 3, 1, 2))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    attributes = {
+        "kernel": pair(call["kernel_size"]),
+        "stride": pair(call["stride"]),
+        "pad": symmetric(call["padding"]),
+        "dilation": pair(call["dilation"]),
+    }
+    columns = call.arranged(call["self"], (0, 2, 1))
+    return call.emit("fold", {"size": pair(call["output_size"]), **attributes}, columns, order=TORCH_PICTURE)
+
+
+FROM_TORCH = {"aten.col2im": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "patches": Case(((2, 6, 12),), Attributes((6, 4), (2, 2), (2, 2))),

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed, product
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
+from bakeoff.ops._raise import pair, symmetric
 from bakeoff.ops._window import output, reach, windows
 from bakeoff.schemas import Array
 
@@ -82,9 +84,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
         x = scope.emit("Pad", [x, scope.constant(np.array((0, 0, top, left, 0, 0, bottom, right), np.int64))])
     axes, steps, two = (scope.constant(np.array(numbers, np.int64)) for numbers in ((2, 3), a.stride, (2,)))
     parts = []
-    for pair in _slices(a):
-        starts = scope.constant(np.array([part.start for part in pair], np.int64))
-        ends = scope.constant(np.array([part.stop or np.iinfo(np.int64).max for part in pair], np.int64))
+    for both in _slices(a):
+        starts = scope.constant(np.array([part.start for part in both], np.int64))
+        ends = scope.constant(np.array([part.stop or np.iinfo(np.int64).max for part in both], np.int64))
         parts.append(scope.emit("Unsqueeze", [scope.emit("Slice", [x, starts, ends, axes, steps]), two]))
     places, columns = (fixed(size, "unfold") for size in shape(a, *scope.shapes)[1:])
     together = scope.emit("Concat", parts, axis=2)
@@ -92,7 +94,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.laid(scope.emit("Reshape", [together, target]), (0, 2, 1))
 
 
-FROM_TORCH: dict[str, Any] = {}
+def from_torch(call: Call) -> Any:
+    attributes = {
+        "kernel": pair(call["kernel_size"]),
+        "stride": pair(call["stride"]),
+        "pad": symmetric(call["padding"]),
+        "dilation": pair(call["dilation"]),
+    }
+    return call.emit("unfold", attributes, call.arranged(call["self"], TORCH_PICTURE), order=(0, 2, 1))
+
+
+FROM_TORCH = {"aten.im2col": from_torch}
 FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "patches": Case(((2, 6, 4, 3),), Attributes((2, 2), (2, 2))),
