@@ -128,9 +128,9 @@ def test_suffixes_left_out_are_named_where_nothing_remains(tmp_path: Path) -> No
 def test_a_missing_path_and_an_unknown_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         read_data(tmp_path / "none")
-    (tmp_path / "a.zip").write_bytes(b"PK")
+    (tmp_path / "a.rar").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"no data source reads \(.*npz"):
-        read_data(tmp_path / "a.zip")
+        read_data(tmp_path / "a.rar")
 
 
 def arrays(count: int = 40, shape: tuple[int, ...] = (4, 5)) -> dict[str, np.ndarray]:
