@@ -17,6 +17,7 @@ PANEL, PLACE = "Make", 1
 EXAMPLES = (
     ("bakeoff data sample digits digits", "1,797 handwritten digits as class folders"),
     ("bakeoff data audit photos --report audit.html", "bad files, copies, wrong labels; with the pictures"),
+    ("bakeoff data preview photos --augment strong", "what training would see of them"),
 )
 AUDIT_EXAMPLES = (
     ("bakeoff data audit photos", "what can't be trusted in these pictures"),
@@ -113,3 +114,64 @@ def _table(found: Audit, report: Path | None) -> None:
     if report is not None:
         console.print(f"  open {out.shell(report)}", markup=False)
     console.print(f"  bakeoff train {out.shell(found.path)}{bad}", markup=False)
+
+
+PREVIEW_EXAMPLES = (
+    ("bakeoff data preview photos --augment standard --output sheet.png", "8 pictures, each in 6 epochs"),
+    ("bakeoff data preview digits --augment digits --pictures 10 --epochs 12", "turned and moved, never mirrored"),
+    ("bakeoff data preview photos --recipe mine.toml", "with the augmentation and the input of a recipe"),
+)
+
+
+@GROUP.command(no_args_is_help=True, epilog=epilog(PREVIEW_EXAMPLES))
+def preview(
+    data: options.DataPath,
+    augment: Annotated[
+        str | None, typer.Option("--augment", "-a", metavar="PRESET", help="none, light, standard, strong or digits.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The picture to write.")] = Path(
+        "preview.png"
+    ),
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="Take augmentation and input from it.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=2048, help="Side in pixels; the pictures' own, or 224.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(help="Rows.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Columns beside the first.")] = 6,
+    seed: Annotated[
+        int, typer.Option(help="Of the choice and the augmentation: a training's own shows what it sees.")
+    ] = 0,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write a contact sheet of what augmentation makes of pictures."""
+    from bakeoff.cli import _output as out
+    from bakeoff.data import read_data
+    from bakeoff.data.augment import augmentation
+    from bakeoff.evaluate.contact_sheet import contact_sheet
+    from bakeoff.preprocessing import Signature
+    from bakeoff.recipe import load
+    from bakeoff.train.setup import start
+
+    found = load(recipe) if recipe is not None else None
+    if found is not None and augment is None:
+        change = augmentation(found.augment.preset, found.augment.operations)
+    else:
+        change = augmentation(augment or "standard")
+    pixels = read_data(data, bad_files="exclude")
+    if found is not None and size is None:
+        signature = start(found, pixels, seed).signature
+    else:
+        own = (size, size) if size is not None else pixels.size or (224, 224)
+        signature = Signature(own, channels=pixels.channels, fit="crop", scaled_decode=True)
+    names = contact_sheet(
+        pixels.train, change, output, signature=signature, pictures=pictures, epochs=epochs, seed=seed
+    )
+    if json:
+        shown = {"data": str(data), "output": str(output), "operations": list(names), "size": list(signature.size)}
+        out.print_json({**shown, "num": min(pictures, len(pixels.train)), "epochs": epochs})
+        return
+    console = out.console()
+    console.print(f"{out.shell(output)}: {', '.join(names) or 'nothing is changed'}", markup=False)

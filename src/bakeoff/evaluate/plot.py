@@ -51,11 +51,11 @@ def draw(rows: Sequence[Mapping[str, Any]], output: str | Path, *, font: str | P
     for index, row in enumerate(rows):
         place = GAP + index % columns * (SIDE + GAP), GAP + index // columns * (SIDE + CAPTION + GAP)
         _tile(sheet, brush, typeface, row, place)
-    _save(sheet, target)
+    save(sheet, target)
     return frozenset(typeface.missing)
 
 
-def _save(sheet: Image.Image, target: Path) -> None:
+def save(sheet: Image.Image, target: Path, option: str = "--plot") -> None:
     """Write the file whole or not at all."""
     from PIL import Image
 
@@ -64,10 +64,10 @@ def _save(sheet: Image.Image, target: Path) -> None:
         with atomic_write(target) as file:
             sheet.save(file, form)
     except OSError as error:
-        raise DataError(f"--plot {target}: {error.strerror or error}. Choose another file, or make room.") from None
+        raise DataError(f"{option} {target}: {error.strerror or error}. Choose another file, or make room.") from None
 
 
-def check_output(output: str | Path) -> Path:
+def check_output(output: str | Path, option: str = "--plot") -> Path:
     """The file to draw to, known to have a suffix and a folder that can be used.
 
     Raises:
@@ -79,9 +79,9 @@ def check_output(output: str | Path) -> Path:
     Image.init()
     known = {suffix for suffix, form in Image.registered_extensions().items() if form in Image.SAVE}
     if target.suffix.lower() not in known:
-        raise UsageError(f"--plot {target}: no image format {target.suffix!r}. Use .png, .jpg or .webp.")
+        raise UsageError(f"{option} {target}: no image format {target.suffix!r}. Use .png, .jpg or .webp.")
     if not target.parent.is_dir():
-        raise UsageError(f"--plot {target}: there is no folder {target.parent}. Make it first.")
+        raise UsageError(f"{option} {target}: there is no folder {target.parent}. Make it first.")
     return target
 
 
