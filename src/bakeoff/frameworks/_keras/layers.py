@@ -9,17 +9,17 @@ import keras
 from keras import ops
 
 from bakeoff.frameworks._keras import small_batch_norm
+from bakeoff.frameworks._keras.grouped import GroupedConv2D, KernelConv2D, same_pad
 
-
-def same_pad(x: Any, axis: int, span: int, stride: int) -> tuple[Any, Any]:
-    """Cells before and after an axis for TensorFlow's "same"; integers where the size is known, else tensors."""
-    size = x.shape[axis]
-    if size is not None:
-        total = max((-(-size // stride) - 1) * stride + span - size, 0)
-    else:
-        size = ops.shape(x)[axis]
-        total = ops.maximum((-(-size // stride) - 1) * stride + span - size, 0)
-    return total // 2, total - total // 2
+__all__ = [
+    "AvgPool2D",
+    "BatchNorm",
+    "ConstantPad2D",
+    "Gelu",
+    "GroupedConv2D",
+    "KernelConv2D",
+    "Parameter",
+]
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")
@@ -99,40 +99,6 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "variance": self.variance, "statistics": self.statistics}
-
-
-@keras.saving.register_keras_serializable(package="bakeoff")
-class GroupedConv2D(keras.layers.Conv2D):
-    """A convolution that trains on CPU where TensorFlow's own does not.
-
-    Groups are split, convolved and joined (TensorFlow's gradient of a grouped convolution fails on CPU in float64, or
-    without oneDNN). With stride and dilation together, stride 1 is computed and then subsampled (Keras refuses both).
-    """
-
-    def __init__(self, filters: int, kernel_size: Any, *, dilation_rate: Any = (1, 1), **settings: Any) -> None:
-        super().__init__(filters, kernel_size, **settings)
-        self.dilation_rate = tuple(dilation_rate)  # Keras's own check refuses it beside a stride
-
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        both = max(self.strides) > 1 and max(self.dilation_rate) > 1
-        strides = (1, 1) if both else self.strides
-        parts = ops.split(inputs, self.groups, axis=-1) if self.groups > 1 else [inputs]
-        kernels = ops.split(kernel, self.groups, axis=-1) if self.groups > 1 else [kernel]
-        done = [
-            ops.conv(part, piece, strides=list(strides), padding=self.padding, dilation_rate=self.dilation_rate)
-            for part, piece in zip(parts, kernels, strict=True)
-        ]
-        y = ops.concatenate(done, axis=-1) if len(done) > 1 else done[0]
-        if not both:
-            return y
-        return y[:, self._first(inputs, 0) :: self.strides[0], self._first(inputs, 1) :: self.strides[1]]
-
-    def _first(self, inputs: Any, axis: int) -> Any:
-        """Where the strided windows begin among those of stride 1: "same" pads both differently."""
-        if self.padding != "same":
-            return 0
-        span, stride = self.dilation_rate[axis] * (self.kernel_size[axis] - 1) + 1, self.strides[axis]
-        return (span - 1) // 2 - same_pad(inputs, axis + 1, span, stride)[0]
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")
