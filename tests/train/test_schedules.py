@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import UsageError
 from bakeoff.recipe.schema import ScheduleSettings
-from bakeoff.train.schedules import constant, cosine, schedule
+from bakeoff.train.schedules import constant, cosine, one_cycle, schedule
+from bakeoff.train.schedules import step as step_module
 
 
 def test_constant_is_the_peak_everywhere() -> None:
@@ -65,3 +66,23 @@ def test_schedule_refuses_unknown_names_and_empty_epochs() -> None:
         schedule(ScheduleSettings(), 0, 1)
     with pytest.raises(ValueError, match="step -1"):
         constant.rate(-1, 5, peak=0.1)
+
+
+def test_one_cycle_has_the_values_of_torch() -> None:
+    # torch.optim.lr_scheduler.OneCycleLR(SGD(lr=1), max_lr=0.5, total_steps=10), float64
+    expected = [0.02, 0.26, 0.5, 0.4752423, 0.4058723, 0.3056302, 0.1943718, 0.0941297, 0.0247597, 2e-6]
+    assert [one_cycle.rate(step, 10, peak=0.5) for step in range(10)] == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_cycle_rises_as_long_as_the_warmup_where_there_is_one() -> None:
+    rates = [one_cycle.rate(step, 20, peak=0.5, warmup_steps=5) for step in range(20)]
+    assert rates.index(max(rates)) == 4
+    assert max(rates) == 0.5
+
+
+def test_steps_down_come_where_they_are_said_to() -> None:
+    rates = [step_module.rate(step, 90, peak=1.0) for step in range(90)]
+    assert rates[59] == 1.0
+    assert rates[60] == rates[79] == pytest.approx(0.1)
+    assert rates[80] == rates[89] == pytest.approx(0.01)
+    assert step_module.rate(85, 90, peak=1.0, end=0.05) == 0.05
