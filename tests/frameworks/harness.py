@@ -166,6 +166,18 @@ class KerasNative:
         return y, grads, by_path
 
 
+def in_onnx(graph: Graph, x: Array) -> Array:
+    """The graph's output in ONNX Runtime."""
+    import onnxruntime
+
+    from bakeoff.runtimes._onnx_build import to_onnx
+
+    model = to_onnx(graph, dtype=x.dtype.name)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found: Array = session.run(None, {"input": np.ascontiguousarray(x.transpose(0, 3, 1, 2))})[0]
+    return found
+
+
 def cases() -> list[Any]:
     """(operator, name of the case) of all pages but the losses."""
     from bakeoff.ops import names

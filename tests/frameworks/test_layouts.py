@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import native, relative
+from harness import in_onnx, native, relative
 
 from bakeoff.graph import Composer, Graph, Ref, run
 from bakeoff.ops._dimension import Dim
@@ -209,3 +209,11 @@ def test_nothing_is_moved_without_need(framework: str, name: str) -> None:
         moves = [layer for layer in built.model.operations if type(layer).__name__ in ("Permute", "Transpose")]
         moves = [layer for layer in moves if None in layer.output.shape]  # else it is of a parameter
     assert len(moves) <= most["torch" if framework == "torch" else "keras"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", NETS)
+def test_onnx_runtime_gives_the_same(name: str) -> None:
+    graph = NETS[name][0]()
+    x = images(NETS[name][1], "float32")
+    assert relative(in_onnx(graph, x), run(graph, x)) <= TOLERANCE["float32"]

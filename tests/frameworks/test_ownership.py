@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import native, relative
+from harness import in_onnx, native, relative
 
 from bakeoff.graph import Composer, Graph, Ref, run
 from bakeoff.ops._dimension import Dim
@@ -152,3 +152,11 @@ def trainable(framework: str, built: Any) -> int:
     if framework == "torch":
         return sum(p.numel() for p in built.built.module.parameters() if p.requires_grad)
     return sum(int(np.prod(v.shape)) for v in built.built.model.trainable_variables)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", NETS)
+def test_onnx_runtime_gives_the_same(name: str) -> None:
+    graph = NETS[name]()
+    x = images(graph, "float32")
+    assert relative(in_onnx(graph, x), run(graph, x)) <= TOLERANCE["float32"]
