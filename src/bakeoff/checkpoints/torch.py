@@ -58,8 +58,19 @@ def read(path: Path) -> dict[str, Array]:
 
 def read_bytes(data: bytes, what: str) -> dict[str, Array]:
     """The same from bytes; `what` names them in messages."""
+    if _is_tar(data):
+        raise CorruptError(
+            f"{what}: torch's tar format (before 0.1.10), which isn't read. Save it anew by torch.save."
+        )
     value, storages = _read_zip(data, what) if data[:2] == b"PK" else _read_legacy(data, what)
-    return {name: _window(tensor, storages, name, what) for name, tensor in _tensors(value, what).items()}
+    tensors = _tensors(value, what)
+    if not tensors:
+        raise CorruptError(f"{what}: no tensors are in it. Expected a state dict.")
+    return {name: _window(tensor, storages, name, what) for name, tensor in tensors.items()}
+
+
+def _is_tar(data: bytes) -> bool:
+    return data[257:262] == b"ustar"
 
 
 # the two containers ---------------------------------------------------------------------------------------------------

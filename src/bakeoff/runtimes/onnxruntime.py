@@ -16,7 +16,7 @@ The results are the same bit for bit. Of the optimisation levels, only "all" mov
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,28 @@ def _refuse_external(data: bytes, path: Path) -> None:
         model = onnx.ModelProto.FromString(data)
     except DecodeError:
         raise CorruptError(f"{path}: not an ONNX file, or damaged. Export it anew.") from None
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+    for tensor in _tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise CorruptError(
                 f"{path}: {tensor.name!r} lies in another file, which is not followed. Export it as one file."
             )
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    """Every tensor of a model: initializers, sparse ones, attributes, those of graphs within, of functions."""
+    waiting = [model.graph, *model.functions]
+    while waiting:
+        held = waiting.pop()
+        if hasattr(held, "initializer"):
+            yield from held.initializer
+            for sparse in held.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for node in held.node:
+            for attribute in node.attribute:
+                yield from (attribute.t, *attribute.tensors)
+                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                    yield from (sparse.values, sparse.indices)
+                waiting += [graph for graph in (attribute.g, *attribute.graphs) if graph.node or graph.initializer]
 
 
 def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:

@@ -1,0 +1,53 @@
+"""Hostile pickles in each container that torch has used: refused by name, and nothing of them is executed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from payloads import CONTAINERS, MARK, PICKLES
+
+from bakeoff import checkpoints
+from bakeoff.errors import CorruptError
+
+
+def test_there_are_thirty() -> None:
+    assert len(PICKLES) >= 30
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("attack", PICKLES)
+def test_refused_by_name(attack: str, container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pickled, name = PICKLES[attack]
+    path = tmp_path / "weights.pth"
+    path.write_bytes(CONTAINERS[container](pickled))
+    with pytest.raises(CorruptError) as caught:
+        checkpoints.read(path)
+    if container != "bare":  # that is refused before a single opcode is read
+        assert any(one in str(caught.value) for one in name.split("|")), str(caught.value)
+    assert [one.name for one in tmp_path.iterdir()] == ["weights.pth"]
+
+
+@pytest.mark.parametrize("attack", ["os.system", "eval", "INST"])
+def test_pickle_itself_would_have_been_hacked(attack: str, tmp_path: Path) -> None:
+    """The payloads are real: what they do, they do."""
+    code = "import pickle, sys; pickle.loads(sys.stdin.buffer.read())"
+    subprocess.run([sys.executable, "-c", code], input=PICKLES[attack][0], cwd=tmp_path, capture_output=True)
+    assert (tmp_path / MARK).exists()
+
+
+@pytest.mark.parametrize("attack", ["os.system", "a whole module"])
+def test_the_command_refuses_in_few_lines(attack: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(CONTAINERS["zip"](PICKLES[attack][0]))
+    line = [sys.executable, "-m", "bakeoff", "convert", "timm/test_resnet", "--weights", str(path), "--to", "onnx"]
+    done = subprocess.run([*line, "--output", "out.onnx"], cwd=tmp_path, capture_output=True, text=True)
+    if "is not installed" in done.stderr:
+        pytest.skip("timm is not installed")
+    assert done.returncode == 8, done.stderr
+    assert PICKLES[attack][1] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["weights.pth"]
