@@ -22,11 +22,12 @@ SUFFIXES = (".keras",)
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 LARGEST_TEXT = 256 * 2**20
 EXPANSION = 1000
-OWN = "bakeoff.frameworks._keras.layers"
+OWN = ("bakeoff.frameworks._keras.layers", "bakeoff.frameworks._keras.grouped")
 ROOMS = tuple(
     """layers activations initializers regularizers constraints optimizers losses metrics models dtype_policies ops
     random quantizers distribution backend""".split()  # noqa: SIM905
 )
+FUNCTIONS = ("activations", "initializers", "losses", "metrics", "ops", "regularizers", "constraints")
 MODELS = ("Functional", "Sequential", "Model")
 NEVER = tuple(
     """Lambda __lambda__ TorchModuleWrapper TFSMLayer JaxLayer FlaxLayer __typespec__ load_model save_model clone_model
@@ -90,7 +91,7 @@ def custom(config: Any) -> list[str]:
 
 def _own(item: dict[str, Any]) -> bool:
     module, registered = item.get("module"), str(item.get("registered_name") or "")
-    return "class_name" in item and (module == OWN or registered.startswith("bakeoff>"))
+    return "class_name" in item and (module in OWN or registered.startswith("bakeoff>"))
 
 
 def _check_object(name: str, module: Any, item: dict[str, Any], what: str) -> None:
@@ -114,7 +115,7 @@ def _trusted(name: str, module: Any, item: dict[str, Any]) -> bool:
         return name in ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsis__", "__tuple__") or (
             not isinstance(item.get("config"), str) and name not in ("function", "__class__")
         )
-    if module == OWN:
+    if module in OWN:
         return name[:1].isupper() or name == "function"
     if module == "builtins":
         if name == "function":  # an activation by its name: Keras looks it up among its own
@@ -126,8 +127,12 @@ def _trusted(name: str, module: Any, item: dict[str, Any]) -> bool:
     parts = parts[1:] if parts[1:2] != ["src"] else parts[2:]
     if not parts:
         return name in (*MODELS, "DTypePolicy", "FloatDTypePolicy", "Variable", "Layer")
+    if parts[0] == "applications":
+        return name == "LayerScale"  # the one layer that lives there
     inside = parts[0] in ROOMS and "utils" not in parts and "saving" not in parts
-    return inside and (name == "function" or name[:1].isupper() or parts[0] in ("activations", "ops"))
+    if name == "function":
+        return inside and parts[0] in FUNCTIONS
+    return inside and (name[:1].isupper() or parts[0] in ("activations", "ops"))
 
 
 def _harmless(item: dict[str, Any]) -> bool:

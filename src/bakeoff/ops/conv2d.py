@@ -152,7 +152,7 @@ def _keras_function(scope: Scope, a: Attributes, x: Any, padding: str) -> Any:
     kernel = scope.parameter("kernel")
     if depthwise(a, scope.shapes[0]):
         kernel = scope.lib.ops.reshape(kernel, (*a.kernel, a.groups, a.filters // a.groups))
-        y = scope.lib.ops.depthwise_conv(x, kernel, a.stride, padding, dilation_rate=a.dilation)
+        y = scope.lib.ops.depthwise_conv(x, kernel, a.stride[0], padding, dilation_rate=a.dilation)
     elif a.groups == 1 and (a.stride == (1, 1) or a.dilation == (1, 1)):
         y = scope.lib.ops.conv(x, kernel, a.stride, padding, dilation_rate=a.dilation)
     else:
