@@ -13,7 +13,7 @@ from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
 from bakeoff.frameworks._keras.capture.raisings import AUGMENTATION, IDENTITY
 from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, refusal
-from bakeoff.frameworks._keras.capture.values import Value
+from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.graph.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Shape
@@ -120,8 +120,7 @@ class Builder:
         variable, order = given if isinstance(given, tuple) else (given, ())
         if isinstance(variable, keras.Variable):
             return self.parameter(path, variable, order, spec.shape, spec.role, call.path, call.kind)
-        array = np.asarray(variable, self.dtype).reshape(spec.shape)
-        return self._constant(path, array)
+        return self._constant(path, np.asarray(variable).reshape(spec.shape))
 
     def parameter(
         self,
@@ -142,7 +141,7 @@ class Builder:
                 raise refusal(owner, kind, why, "Give each of the layers a weight of its own.")
             return known
         penalty = check_variable(variable, owner, kind)
-        array = origin.to_canonical(np.array(keras.ops.convert_to_numpy(variable.value)), tuple(shape))
+        array = origin.to_canonical(array_of(variable), tuple(shape))
         learned = role == "weight"
         self.parameters[path] = Parameter(path, array, role, learned and bool(variable.trainable))
         self.origins[path], self.variables[path] = origin, variable

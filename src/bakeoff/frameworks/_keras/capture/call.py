@@ -10,7 +10,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture.raisings import table
 from bakeoff.frameworks._keras.capture.trust import check_operation, is_keras, refusal
-from bakeoff.frameworks._keras.capture.values import Value
+from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.schemas import Array
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class LayerCall:
         if isinstance(given, Value | keras.Variable | str) or given is None:
             return None
         self.read.add(id(given))
-        return np.asarray(keras.ops.convert_to_numpy(given))
+        return array_of(given)
 
     def value(self, given: Any) -> Value:
         if isinstance(given, Value):

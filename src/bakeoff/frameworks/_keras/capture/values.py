@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from bakeoff.graph.graph import Ref
 from bakeoff.ops._dimension import Shape
+from bakeoff.schemas import Array
 
 
 @dataclass(frozen=True)
@@ -19,3 +23,9 @@ class Value:
     def rank(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+
+def array_of(given: Any) -> Array:
+    """A copy of a variable, a tensor of Keras's backend, or anything that NumPy takes."""
+    value = getattr(given, "value", given)
+    return np.array(value.numpy() if hasattr(value, "numpy") else value)  # a tf.Tensor warns of NumPy 2 without it
