@@ -13,7 +13,8 @@ def test_preview_writes_a_sheet(command: Command, photos: Path, tmp_path: Path) 
     assert said.code == 0
     assert said.value["operations"][0] == "random_resized_crop"
     assert (said.value["schema"], said.value["num"], said.value["size"]) == (1, 4, [24, 32])
-    assert Image.open(target).format == "PNG"
+    with Image.open(target) as sheet:
+        assert sheet.format == "PNG"
 
 
 def test_preview_of_a_recipe(command: Command, photos: Path, tmp_path: Path) -> None:
