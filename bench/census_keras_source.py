@@ -140,11 +140,13 @@ def weights(model: Any) -> list[Any]:
 
 
 def exact_numbers(model: Any) -> None:
-    """TensorFlow takes some numbers through float32 even in float64: those of Rescaling, gelu and leaky_relu."""
+    """TensorFlow takes some numbers through float32 even in float64: those of Rescaling, attention, gelu and leaky_relu."""
     slopes = {"leaky_relu": lambda x: tf.where(x > 0, x, tf.constant(0.2, x.dtype) * x), "gelu": exact_gelu}
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Rescaling):
             layer.scale, layer.offset = (np.asarray(x, "float64") for x in (layer.scale, layer.offset))
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            layer._inverse_sqrt_key_dim = np.asarray(layer._inverse_sqrt_key_dim, "float64")
         if isinstance(layer, keras.layers.LeakyReLU):
             layer.call = lambda x, slope=layer.negative_slope: tf.where(x > 0, x, tf.constant(slope, x.dtype) * x)
         name = getattr(getattr(layer, "activation", None), "__name__", "")

@@ -23,7 +23,7 @@ from bakeoff.ops._dimension import fixed
 from bakeoff.registry import nearest
 from bakeoff.schemas import Array
 
-NOISE = ("dropout", "drop_path")
+NOISE = ("attention", "dropout", "drop_path")  # their `rate` draws masks in training
 
 
 # cutting and joining --------------------------------------------------------------------------------------------------
