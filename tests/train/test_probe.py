@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -281,3 +282,35 @@ def test_a_damaged_cache_is_computed_again(data: Data, tmp_path: Path, computed:
     assert np.array_equal(first, second)
     assert ask(data.path, tmp_path / "three")[2]  # and is whole again
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_renamed_and_exchanged_classes_are_no_reason_to_compute_again(
+    data: Data, tmp_path: Path, computed: list[int]
+) -> None:
+    ask(data.path, tmp_path / "one")
+    renamed = tmp_path / "renamed"
+    shutil.copytree(data.path, renamed)
+    for index, folder in enumerate(sorted(path for path in renamed.iterdir() if path.is_dir())):
+        folder.rename(renamed / f"class-{9 - index}")
+    assert ask(renamed, tmp_path / "two")[2]
+    assert len(computed) == 1
+
+
+def test_the_longest_unused_features_make_room(
+    data: Data, tmp_path: Path, computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(data.path, tmp_path / "one")
+    (path,) = (tmp_path / "cache/bakeoff/features").glob("*.npz")
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(features_module, "FEATURES_LIMIT", path.stat().st_size + 100)
+    features(around(data, tmp_path / "two"), backbone(seed=4))
+    (left,) = path.parent.glob("*.npz")
+    assert left != path
+
+
+def test_no_place_for_the_cache_is_no_reason_to_stop(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(ask(data.path, tmp_path / "one")[1]) == len(data)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.data.cache import FEATURES_LIMIT, atomic_write, cache_root, room_for, touch
+from bakeoff.data.pictures import unique_rows
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array
@@ -21,8 +24,9 @@ BATCH = 16
 def features(context: Context, graph: Graph) -> tuple[Array, bool]:
     """The features (rows of the manifest, d), float32, and whether they came from the cache.
 
-    The key: content of the pictures, preprocessing signature, graph and weights. Rows are found by the pictures' own
-    hashes, so files may move and be renamed.
+    The key: content of the pictures, preprocessing signature, graph and weights, and the libraries that compute; not
+    names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all together
+    take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
     """
     hashes = context.data.manifest.sha256
     path = _path(context, graph)
@@ -32,12 +36,15 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
                 rows = _rows(stored["sha256"], hashes)
                 if rows is not None:
                     found: Array = stored["features"][rows]
+                    touch(path)
                     return found, True
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
     computed = _compute(context, graph)
-    with atomic_write(path) as target:
-        np.savez(target, features=computed, sha256=hashes)
+    with suppress(OSError):
+        if room_for(path.parent, computed.nbytes + hashes.nbytes, FEATURES_LIMIT):
+            with atomic_write(path) as target:
+                np.savez(target, features=computed, sha256=hashes)
     return computed, False
 
 
@@ -54,7 +61,9 @@ def _key(context: Context, graph: Graph) -> str:
     nodes = repr(
         [(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes]
     )
-    parts = (context.data.fingerprint, context.signature.digest(), weights_sha256(graph.arrays()), nodes)
+    contents = hashlib.sha256(unique_rows(context.data.manifest.sha256)[0].tobytes()).hexdigest()
+    versions = [version(name) for name in ("pillow", "onnxruntime")]
+    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
 
 
