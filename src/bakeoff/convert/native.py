@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 from bakeoff import frameworks, registry
 from bakeoff.bundle import read as read_bundle
 from bakeoff.convert.api import Work
-from bakeoff.convert.opening import Opened, from_keras, from_torch
 from bakeoff.convert.request import CHECKS, Request, keras_backend
 from bakeoff.convert.work import described
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
@@ -24,6 +23,7 @@ from bakeoff.parity import relative
 from bakeoff.parity.tolerance import with_noise
 from bakeoff.schemas import Array, Certificate
 from bakeoff.train.channel import Listener, Reporter
+from bakeoff.zoo.opening import Opened, from_keras, from_torch
 
 TARGETS = ("keras", "torch")
 

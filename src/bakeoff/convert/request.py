@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import frameworks, registry
-from bakeoff.convert.opening import recognise
 from bakeoff.convert.writing import STATE_DICTS
 from bakeoff.errors import UsageError
 from bakeoff.zoo import listing
+from bakeoff.zoo.opening import recognise
 
 TARGETS = ("torch", "keras", "onnx", "bundle")
 CHECKS = ("full", "quick")

@@ -17,17 +17,16 @@ from typing import Any
 import numpy as np
 
 from bakeoff import frameworks
-from bakeoff.bundle import Bundle
 from bakeoff.bundle import read as read_bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.convert import tracing
-from bakeoff.convert.opening import Opened, Source, opened
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import without_noise
 from bakeoff.parity import relative
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 from bakeoff.train.channel import Reporter
+from bakeoff.zoo.opening import Opened, Source, bundled, opened
 
 Session = dict[str, Any]
 TINY = 1e-15  # a rounding
@@ -68,16 +67,6 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
         "batch_norm": any(node.op == "batch_norm" for node in graph.nodes),
         "environment": frameworks.load(framework).environment(),
     }
-
-
-def bundled(found: Opened, framework: str) -> Bundle:
-    """What was opened, as a bundle."""
-    count = found.graph.output_shape[-1]
-    names = found.names or tuple(str(index) for index in range(int(count) if isinstance(count, int) else 0))
-    if found.loss == "binary_cross_entropy" and len(names) == 1:
-        names = ("0", "1")
-    extra = {**found.extra, "head": found.head, "notes": list(found.notes)}
-    return Bundle(found.graph, found.signature, names, framework=framework, loss=found.loss, extra=extra)
 
 
 def trace_source(session: Session, reporter: Reporter, *, folder: str, full: bool) -> dict[str, Any]:

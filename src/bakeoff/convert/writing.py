@@ -11,11 +11,11 @@ import numpy as np
 from bakeoff import checkpoints, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import read as read_bundle
-from bakeoff.convert.opening import Opened
 from bakeoff.errors import DataError
 from bakeoff.export._text import text
 from bakeoff.parity import relative
 from bakeoff.schemas import Array
+from bakeoff.zoo.opening import Opened
 
 STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
 

@@ -46,23 +46,26 @@ def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
 
 
 def cut(graph: Graph, node_id: str) -> Graph:
-    """The features behind a node: its output, averaged over the picture where it has one; output "features".
+    """The features behind a node: its output, averaged over picture or tokens where it has any; output "features".
 
     Raises:
         UsageError: there is no such node; the message has the nearest.
-        UnsupportedError: its output is neither a picture nor a vector.
+        UnsupportedError: its output is neither a picture, tokens nor a vector.
     """
     ids = [node.id for node in graph.nodes]
     if node_id not in ids:
         raise UsageError(f"the net has no node {node_id!r}{nearest(node_id, ids)}. Its last is {ids[-1]!r}.")
     features = Ref(node_id)
     shape = graph.shapes[features]
-    if len(shape) not in (2, 4):
+    if len(shape) not in (2, 3, 4):
         raise UnsupportedError(f"a cut at {node_id!r} gives {shape}; features are a vector or a picture's channels.")
     graph = prune(replace(graph, outputs={"features": features}))
     if len(shape) == 2:
         return graph
-    graph = append(graph, "global_avg_pool", _free_name(graph, "pool"), features)
+    if len(shape) == 3:
+        graph = append(graph, "reduce_mean", _free_name(graph, "pool"), features, axes=(1,), keepdims=False)
+    else:
+        graph = append(graph, "global_avg_pool", _free_name(graph, "pool"), features)
     return replace(graph, outputs={"features": Ref(graph.nodes[-1].id)})
 
 
@@ -158,7 +161,9 @@ def head_paths(graph: Graph) -> frozenset[str]:
 
 
 def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
-    """The weights whose paths match one of the fnmatch patterns; "backbone" stands for all but the head's.
+    """The weights whose paths match one of the fnmatch patterns.
+
+    "backbone" stands for all but the head's, "all but the last 2 stages" for those of the stages before (graph.stages).
 
     Raises:
         UsageError: a pattern matches nothing.
@@ -166,17 +171,27 @@ def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
     weights = [path for path, parameter in graph.parameters.items() if parameter.role == "weight"]
     found: set[str] = set()
     for pattern in patterns:
-        if pattern == "backbone":
+        by_stage = stage_weights(graph, pattern)
+        if by_stage is not None:
+            hits = set(by_stage)
+        elif pattern == "backbone":
             hits = set(weights) - head_paths(graph)
         else:
             hits = {path for path in weights if fnmatchcase(path, pattern)}
-        if not hits and pattern != "backbone":  # a net of one layer has an empty backbone
+        if not hits and pattern != "backbone" and by_stage is None:  # a net of one layer has an empty backbone
             raise UsageError(
                 f"freeze: no weight matches {pattern!r}{nearest(pattern, weights)}.\n"
                 f"A path looks like {weights[0]!r}; * stands for anything, 'backbone' for all but the head."
             )
         found |= hits
     return frozenset(found)
+
+
+def stage_weights(graph: Graph, pattern: str) -> frozenset[str] | None:
+    """See `bakeoff.graph.stages.frozen_by`."""
+    from bakeoff.graph.stages import frozen_by
+
+    return frozen_by(graph, pattern)
 
 
 def freeze(graph: Graph, patterns: Sequence[str]) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bakeoff import registry
+from bakeoff import registry, zoo
 from bakeoff.data import Data
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph, passes
@@ -93,6 +93,12 @@ def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
 
 def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
     """A backbone's features, how it wants its pictures, and the licence of its weights."""
+    if zoo.is_name(name):
+        from bakeoff.train.backbone import features as of_another_library
+
+        size = recipe.input.size
+        graph, wanted, licence = of_another_library(name, seed, input_size=size, until=recipe.model.until)
+        return Member(name, graph, _overridden(wanted, recipe)), licence
     model = registry.load("bakeoff.models", name, what="backbone")
     if not hasattr(model, "SIGNATURE"):
         raise UsageError(

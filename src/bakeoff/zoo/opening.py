@@ -11,13 +11,13 @@ import numpy as np
 
 from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
-from bakeoff.convert.weights import matched
 from bakeoff.errors import DataError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import without_noise
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
 from bakeoff.zoo import listing
+from bakeoff.zoo.matching import matched
 
 SUFFIXES = {".keras": "tensorflow", ".pt2": "torch"}
 
@@ -350,3 +350,20 @@ def _bundle(source: Source) -> Opened:
         loss=held.loss,
         extra=held.extra,
     )
+
+
+def bundled(found: Opened, framework: str) -> bundles.Bundle:
+    """What was opened, as a bundle."""
+    count = found.graph.output_shape[-1]
+    names = found.names or tuple(str(index) for index in range(int(count) if isinstance(count, int) else 0))
+    if found.loss == "binary_cross_entropy" and len(names) == 1:
+        names = ("0", "1")
+    extra = {**found.extra, "head": found.head, "notes": list(found.notes)}
+    return bundles.Bundle(found.graph, found.signature, names, framework=framework, loss=found.loss, extra=extra)
+
+
+def capture(session: dict[str, Any], reporter: Any, *, source: dict[str, Any], folder: str) -> None:
+    """A worker's function: open a source and write it as a bundle."""
+    size = source.pop("input_size")
+    found = opened(Source(**source, input_size=tuple(size) if size else None))
+    bundles.write(folder, bundled(found, source["framework"]))
