@@ -1,0 +1,113 @@
+"""Pictures that came from elsewhere, written to a folder that the other sources read: files and a list, or one .npz.
+
+Small arrays of one shape become `arrays.npz`; everything else files as they came (arrays as PNG) with `index.jsonl` and
+`classes.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.audits.wrong_suffix import sniff
+from bakeoff.data.sources._rows import CLASSES, CODES
+from bakeoff.errors import DataError
+
+SMALL = 64  # arrays up to this side are kept as arrays
+INDEX, ARRAYS = "index.jsonl", "arrays.npz"
+_SUFFIX = {"JPEG": "jpg", "JPEG 2000": "jp2", "PNM": "ppm"}
+_PARTS = {-1: "train", 0: "train", 1: "val", 2: "test"}
+
+
+class Writer:
+    """Fills a folder; to be used as a context.
+
+    Args:
+        target: an empty folder.
+        classes: names in their order; where there are none, labels are names by themselves.
+    """
+
+    def __init__(self, target: Path, classes: Sequence[str] = ()) -> None:
+        self.target, self.classes = target, tuple(classes)
+        self.count = 0
+        self._arrays: list[tuple[NDArray[np.uint8], str, int]] = []
+        self._index: IO[str] | None = None
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._index is not None:
+            self._index.close()
+        if kind is None:
+            self._finish()
+
+    def add(self, picture: bytes | NDArray[np.uint8], label: str, split: str = "", group: str = "") -> None:
+        """One picture: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3)."""
+        self.count += 1
+        if isinstance(picture, np.ndarray) and not group and self._fits(picture):
+            self._arrays.append((picture, label, CODES[split]))
+            return
+        self._spill()
+        self._file(picture, label, split, group)
+
+    def _fits(self, picture: NDArray[np.uint8]) -> bool:
+        same = not self._arrays or self._arrays[0][0].shape == picture.shape
+        return self._index is None and max(picture.shape[:2]) <= SMALL and same
+
+    def _spill(self) -> None:
+        """Arrays that were kept so far become files, too."""
+        kept, self._arrays = self._arrays, []
+        for picture, label, code in kept:
+            self._file(picture, label, {-1: "", 0: "train", 1: "validation", 2: "test"}[code], "")
+
+    def _file(self, picture: bytes | NDArray[np.uint8], label: str, split: str, group: str) -> None:
+        from PIL import Image
+
+        if self._index is None:
+            self._index = (self.target / INDEX).open("w", encoding="utf-8")
+            self._written = 0
+        folder = self.target / (split or "pictures") / f"{self._written // 1000:04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(picture, np.ndarray):
+            place = folder / f"{self._written:07d}.png"
+            Image.fromarray(picture.squeeze()).save(place)
+        else:
+            kind = sniff(picture[:16])
+            place = folder / f"{self._written:07d}.{_SUFFIX.get(kind, kind.lower() or 'jpg')}"
+            place.write_bytes(picture)
+        self._written += 1
+        row = {"path": str(place.relative_to(self.target)), "label": label, "split": split, "group": group}
+        self._index.write(json.dumps(row) + "\n")
+
+    def _finish(self) -> None:
+        if not self.count:
+            raise DataError("no pictures came.")
+        if self._index is not None:
+            if self.classes:
+                (self.target / CLASSES).write_text("\n".join(self.classes) + "\n", encoding="utf-8")
+            return
+        codes = {code for _, _, code in self._arrays}
+        if -1 in codes or 0 not in codes:  # an .npz has a train split, always
+            self._spill()
+            self._finish()
+            return
+        names = self.classes or tuple(sorted({label for _, label, _ in self._arrays}))
+        number = {name: index for index, name in enumerate(names)}
+        arrays: dict[str, Any] = {"classes": np.array(names)}
+        for code in sorted(codes):
+            rows = [(picture, number[label]) for picture, label, own in self._arrays if own == code]
+            arrays[f"x_{_PARTS[code]}"] = np.stack([picture for picture, _ in rows])
+            arrays[f"y_{_PARTS[code]}"] = np.array([label for _, label in rows], np.int64)
+        np.savez(self.target / ARRAYS, **arrays)
+
+
+def written(target: Path) -> Path:
+    """What of a folder is to be read."""
+    arrays = target / ARRAYS
+    return arrays if arrays.is_file() else target / INDEX

@@ -1,0 +1,112 @@
+"""Parquet: a file, or a folder of them, with the columns of a list (`table`), or with the pictures themselves in one.
+
+Pictures in a column are bytes, or structs of `bytes` and `path` as Hugging Face writes them; they are written to the
+cache once. The split is a column, or the beginning of the file's name (`train-00000-of-00001.parquet`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bakeoff.data.made import made_once, stamp
+from bakeoff.data.sources._rows import CODES, Columns, Row, columns_of, table_of, text
+from bakeoff.errors import DataError, MissingDependencyError
+from bakeoff.protocols import Table
+
+PRIORITY = 12
+
+
+def accepts(path: Path) -> bool:
+    """A file named .parquet, or a folder that holds some (and no folders)."""
+    if path.is_dir():
+        return bool(_files(path)) and not any(entry.is_dir() for entry in path.iterdir() if entry.name[0] != ".")
+    return path.suffix.lower() == ".parquet" and path.is_file()
+
+
+def read(path: Path) -> Table:
+    """The table.
+
+    Raises:
+        MissingDependencyError: pyarrow isn't installed.
+        DataError: no Parquet, columns missing, rows incomplete.
+    """
+    return _read(path, strict=True)
+
+
+def scan(path: Path) -> Table:
+    """As `read`, whatever is wrong with the classes."""
+    return _read(path, strict=False)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def _read(path: Path, *, strict: bool) -> Table:
+    files = _files(path)
+    try:
+        import pyarrow.parquet as library
+    except ImportError:
+        raise MissingDependencyError("pyarrow", "sources", "reading Parquet") from None
+    try:
+        schema = library.read_schema(files[0])
+        columns = columns_of(path, schema.names)
+        kind = schema.field(columns.path).type
+        inside = str(kind).startswith(("struct", "binary", "large_binary"))
+        names = _class_names(schema, columns.label)
+        if not inside:
+            rows = [row for file in files for row in _rows(library, file, columns, names)]
+            return table_of(files[0], rows, strict=strict)
+        place = made_once("parquet", "\n".join(map(stamp, files)), partial(_write, library, files, columns, names))
+        from bakeoff.data.sources import table
+
+        return table.read(place / "index.jsonl") if strict else table.scan(place / "index.jsonl")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise DataError(f"{path}: no Parquet that can be read ({str(error).splitlines()[0][:80]}).") from None
+
+
+def _class_names(schema: Any, label: str) -> tuple[str, ...]:
+    """Names that Hugging Face keeps in the metadata; none where there are none."""
+    import json
+
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        return tuple(str(name) for name in features[label]["names"])
+    except (TypeError, KeyError, ValueError):
+        return ()
+
+
+def _split_of(file: Path) -> str:
+    word = file.stem.split("-")[0].casefold()
+    return word if word in CODES else ""
+
+
+def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[tuple[Any, Row]]:
+    wanted = [name for name in columns if name]
+    for batch in library.ParquetFile(file).iter_batches(batch_size=256, columns=wanted):
+        for row in batch.to_pylist():
+            label = row[columns.label]
+            known = isinstance(label, int) and 0 <= label < len(names)
+            split = text(row[columns.split]) if columns.split else _split_of(file)
+            group = text(row[columns.group]) if columns.group else ""
+            yield row[columns.path], Row("", names[label] if known else text(label), split, group)
+
+
+def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[Row]:
+    for cell, row in _cells(library, file, columns, names):
+        yield row._replace(path=text(cell))
+
+
+def _write(library: Any, files: list[Path], columns: Columns, names: tuple[str, ...], target: Path) -> None:
+    from bakeoff.data.sources._writer import Writer
+
+    with Writer(target, names) as writer:
+        for file in files:
+            for cell, row in _cells(library, file, columns, names):
+                content = cell.get("bytes") if isinstance(cell, dict) else cell
+                if content is None:
+                    raise DataError(f"{file}: a picture without its bytes.\nExpected bytes, or paths as text.")
+                writer.add(bytes(content), row.label, row.split, row.group)
