@@ -65,6 +65,8 @@ class Call:
         return found
 
     def __getitem__(self, argument: str) -> Any:
+        if argument not in self._arguments:  # dropout(input, ...), but dropout_(self, ...)
+            argument = {"input": "self", "self": "input"}.get(argument, argument)
         return self._resolved(self._arguments[argument])
 
     def get(self, argument: str, default: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,13 +77,25 @@ def export(
         UnsupportedError: torch.export can't trace the model; its own words follow.
     """
     dtype = dtype_of(model)
-    with moded(model, mode), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with moded(model, mode), _quiet():
         images = torch.empty((batch.prime, channels, *size), dtype=dtype)  # never touched: virtual memory alone
         try:
             return torch.export.export(model, (images,), strict=False)
         except Exception as error:
             raise UnsupportedError(_untraced(error, model)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch logs and warns of what is tried and may fail; the error says it again."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _untraced(error: Exception, model: nn.Module) -> str:

@@ -26,6 +26,7 @@ RANDOM = frozenset(
 # calls that make a constant of a size: {name: its value; None: `fill_value`}
 FACTORIES: dict[str, float | None] = {
     "aten.new_empty": 0, "aten.empty_like": 0, "aten.empty": 0, "aten.new_zeros": 0, "aten.zeros_like": 0,
+    "aten.zero": 0, "aten.fill": None,
     "aten.new_ones": 1, "aten.ones_like": 1, "aten.new_full": None, "aten.full_like": None,
 }  # fmt: skip
 

@@ -192,9 +192,12 @@ class Walk:
     def _made(self, call: Call) -> Known:
         """new_zeros, ones_like and so on: only their sizes matter."""
         rows = tuple(map(self.builder.batch.one, call.sizes))
-        kind = FACTORIES[call.name]
-        fill = call.number(call["fill_value"]) if kind is None else kind
-        return Known(torch.full(rows, fill or 0, dtype=call.dtype), call.sizes)
+        fill = FACTORIES[call.name]
+        if fill is None:
+            fill = call.number(call.get("fill_value", call.get("value")))
+        if fill is None:
+            raise call.refuse("a fill that is computed")
+        return Known(torch.full(rows, fill, dtype=call.dtype), call.sizes)
 
     # in place
 

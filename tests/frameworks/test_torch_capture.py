@@ -1,0 +1,271 @@
+"""Nets in plain torch: captured, rebuilt, compared, written back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+if True:  # after torch is known to be there
+    from plain_nets import NETS, SIZE
+    from torch import nn
+    from torch.nn import functional as F
+
+    from bakeoff.errors import UnsupportedError, UsageError
+    from bakeoff.frameworks.torch.build import build
+    from bakeoff.frameworks.torch.capture import capture
+    from bakeoff.graph import run
+    from bakeoff.graph.passes import without_noise
+
+CLOSE = 1e-11  # float64, of the largest
+
+
+def difference(found: Any, expected: Any) -> float:
+    found, expected = np.asarray(found), np.asarray(expected)
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def made(kind: Any) -> nn.Module:
+    torch.manual_seed(3)
+    model = kind().double()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+        if isinstance(module, nn.Dropout):
+            module.p = 0.25
+    return model
+
+
+def pictures(n: int = 3, size: tuple[int, int] = SIZE) -> torch.Tensor:
+    return torch.randn(n, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture(params=NETS, ids=lambda kind: kind.__name__)
+def pair(request: pytest.FixtureRequest) -> tuple[nn.Module, Any]:
+    model = made(request.param)
+    return model, capture(model, input_size=SIZE)
+
+
+def test_prediction_is_the_models_own(pair: tuple[nn.Module, Any]) -> None:
+    model, captured = pair
+    x = pictures()
+    with torch.no_grad():
+        expected = model.eval()(x).numpy()
+    assert np.abs(expected - expected.mean(0)).max() > 1e-3 * np.abs(expected).max()
+    with torch.no_grad():
+        assert difference(build(captured.graph, "float64").module(x), expected) < CLOSE
+    assert difference(run(captured.graph, x.permute(0, 2, 3, 1).numpy()), expected) < CLOSE
+
+
+def test_gradients_and_statistics_of_a_training_pass(pair: tuple[nn.Module, Any]) -> None:
+    model, captured = pair
+    graph = without_noise(captured.graph)
+    built = build(graph, "float64")
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    x, weights = pictures(), torch.randn(3, 5, dtype=torch.float64)
+    out = model.train()(x)
+    ((out if isinstance(out, torch.Tensor) else out[0]) * weights).sum().backward()
+    (built.module.train()(x) * weights).sum().backward()
+    after, state = built.arrays(), {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        layout = captured.layouts[name]
+        if parameter.grad is None:
+            assert name in captured.passengers
+            continue
+        own = built.tensor(built.bindings[layout.path]).grad
+        gradient = built.bindings[layout.path].to_canonical(own.numpy())
+        assert difference(layout.to_native(gradient), parameter.grad) < 1e-9, name
+    for name, layout in captured.layouts.items():
+        if name.endswith(("running_mean", "running_var")):
+            assert difference(after[layout.path], state[name]) < CLOSE, name
+
+
+def test_the_state_dict_comes_back_bit_for_bit(pair: tuple[nn.Module, Any]) -> None:
+    model, captured = pair
+    expected = {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
+    state = captured.state_dict(captured.graph.arrays())
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()}, strict=True)
+    for name, array in expected.items():
+        assert state[name].dtype == array.dtype
+        assert np.array_equal(state[name], array), name
+    shifted = {name: array + 1 for name, array in expected.items()}
+    again = captured.from_state_dict(shifted)
+    assert all(np.array_equal(array, shifted[name]) for name, array in captured.state_dict(again.arrays()).items())
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    assert captured.graph.count(trainable=True) == sum(weight.numel() for weight in weights)
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = made(NETS[6])
+    model.aux.eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    flags = [module.training for module in model.modules()]
+    capture(model, input_size=SIZE)
+    assert [module.training for module in model.modules()] == flags
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_names_are_those_of_the_modules() -> None:
+    captured = capture(made(NETS[1]), input_size=SIZE)
+    convolutions = [node.path for node in captured.graph.nodes if node.op == "conv2d"]
+    assert convolutions.count("twin") == 4
+    assert {"stem", "blocks.0", "blocks.1", "blocks.2"} <= set(convolutions)
+    assert "second.weight" not in captured.graph.parameters
+    assert captured.layouts["second.weight"] == captured.layouts["first.weight"]
+
+
+def test_auxiliary_heads_are_passengers() -> None:
+    captured = capture(made(NETS[6]), input_size=SIZE)
+    assert captured.passengers == ("aux.bias", "aux.weight", "idle", "norm.num_batches_tracked")
+    assert "2 outputs in training" in captured.notes[0]
+    assert [node.attributes.rate for node in captured.graph.nodes if node.op == "dropout"] == [0.25]
+
+
+# noise ----------------------------------------------------------------------------------------------------------------
+
+
+class Noisy(nn.Module):
+    def __init__(self, noise: Any) -> None:
+        super().__init__()
+        self.conv, self.noise = nn.Conv2d(3, 5, 3), noise
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        return (x + self.noise(x, self.training)).mean((2, 3))
+
+
+def by_bernoulli(x: torch.Tensor, training: bool) -> torch.Tensor:
+    mask = x.new_empty((x.shape[0], 1, 1, 1)).bernoulli_(0.8)
+    return x * mask.div_(0.8) if training else x
+
+
+def by_floor(x: torch.Tensor, training: bool) -> torch.Tensor:
+    if not training:
+        return x
+    return x.div(0.8) * torch.floor(0.8 + torch.rand((x.shape[0], 1, 1, 1), dtype=x.dtype))
+
+
+def by_comparison(x: torch.Tensor, training: bool) -> torch.Tensor:
+    return x * (torch.rand(x.shape[0], 1, 1, 1) < 0.8).to(x.dtype) / 0.8 if training else x
+
+
+def cell_by_cell(x: torch.Tensor, training: bool) -> torch.Tensor:
+    return x * torch.empty_like(x).bernoulli_(0.8) / 0.8 if training else x
+
+
+@pytest.mark.parametrize("noise", [by_bernoulli, by_floor, by_comparison, cell_by_cell])
+def test_random_masks_by_hand(noise: Any) -> None:
+    captured = capture(Noisy(noise), input_size=SIZE)
+    found = [(node.op, round(node.attributes.rate, 6)) for node in captured.graph.nodes if "drop" in node.op]
+    assert found == [("dropout" if noise is cell_by_cell else "drop_path", 0.2)]
+    assert captured.notes == ()
+
+
+def unscaled(x: torch.Tensor, training: bool) -> torch.Tensor:
+    return x * torch.empty_like(x).bernoulli_(0.8) if training else x
+
+
+def test_noise_that_nothing_explains_is_left_out_and_said() -> None:
+    captured = capture(Noisy(unscaled), input_size=SIZE)
+    assert not [node for node in captured.graph.nodes if "drop" in node.op]
+    assert "not scaled by what it keeps" in captured.notes[0]
+
+
+# sizes ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_net_of_any_size_takes_another_one() -> None:
+    model = made(NETS[6])
+    captured = capture(model, input_size=SIZE)
+    assert not captured.fixed_size
+    x = pictures(2, (27, 33))
+    with torch.no_grad():
+        assert difference(build(captured.graph, "float64").module(x), model.eval()(x)) < CLOSE
+
+
+@pytest.mark.parametrize("index", [0, 1, 3, 4, 5, 7])
+def test_a_net_of_one_size_is_marked(index: int) -> None:
+    assert capture(made(NETS[index]), input_size=SIZE).fixed_size
+
+
+class Silent(nn.Module):
+    """Runs at any size, but the pad depends on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pad = max((-(-x.shape[2] // 2) - 1) * 2 + 3 - x.shape[2], 0)
+        return self.conv(F.pad(x, (0, pad, 0, pad))).mean((2, 3))
+
+
+def test_a_pad_that_depends_on_the_size_is_noticed() -> None:
+    assert capture(Silent(), input_size=(17, 17)).fixed_size
+    assert capture(Silent(), input_size=(64, 64)).fixed_size
+
+
+# refusals -------------------------------------------------------------------------------------------------------------
+
+
+class Sorted(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sort(x.mean((2, 3)), 1)[0]
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)) if x.sum() > 0 else x.amax((2, 3))
+
+
+class TwoOutputs(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x.mean((2, 3)), x.amax((2, 3))
+
+
+class Different(nn.Module):
+    """Trains another function than it predicts."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.exp() if self.training else x).mean((2, 3))
+
+
+def test_an_unknown_operator_is_named_with_its_line() -> None:
+    with pytest.raises(UnsupportedError, match=r"aten\.sort in the model itself") as caught:
+        capture(Sorted(), input_size=SIZE)
+    assert "test_torch_capture.py" in str(caught.value)
+    assert "torch.sort(x.mean((2, 3)), 1)[0]" in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "why"), [(Branching, "can't trace"), (TwoOutputs, "2 outputs")])
+def test_what_is_no_classifier_is_refused(kind: Any, why: str) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        capture(kind(), input_size=SIZE)
+
+
+def test_a_branch_of_training_gives_way_to_the_prediction() -> None:
+    captured = capture(Different(), input_size=SIZE)
+    assert [node.op for node in captured.graph.nodes] == ["global_avg_pool"]
+    assert "something else than its prediction" in captured.notes[0]
+
+
+def test_only_modules_and_sizes_are_taken() -> None:
+    with pytest.raises(UsageError, match=r"expected a torch\.nn\.Module"):
+        capture("resnet18")
+    with pytest.raises(UsageError, match="height, width"):
+        capture(nn.Identity(), input_size=224)
+
+
+def test_frozen_weights_stay_frozen() -> None:
+    model = made(NETS[0])
+    model.first.requires_grad_(False)
+    graph = capture(model, input_size=SIZE).graph
+    assert not graph.parameters["first.weight"].trainable
+    assert graph.parameters["second.weight"].trainable
