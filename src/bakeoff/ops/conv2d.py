@@ -142,8 +142,11 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
     if depthwise(a, scope.shapes[0]):
         multiplier = a.filters // a.groups
         return scope.module(layers.DepthwiseConv2D(a.kernel, depth_multiplier=multiplier, name=scope.name, **common), x)
-    if a.groups == 1 and (a.stride == (1, 1) or a.dilation == (1, 1)):
-        return scope.module(layers.Conv2D(a.filters, a.kernel, name=scope.name, **common), x)
+    if a.stride == (1, 1) or a.dilation == (1, 1):
+        if scope.batch_norm == "stock" and a.groups > 1:
+            return scope.module(layers.Conv2D(a.filters, a.kernel, groups=a.groups, name=scope.name, **common), x)
+        if a.groups == 1:
+            return scope.module(layers.Conv2D(a.filters, a.kernel, name=scope.name, **common), x)
     return scope.module(scope.own.GroupedConv2D(a.filters, a.kernel, groups=a.groups, name=scope.name, **common), x)
 
 
@@ -155,6 +158,12 @@ def _keras_function(scope: Scope, a: Attributes, x: Any, padding: str) -> Any:
         y = scope.lib.ops.depthwise_conv(x, kernel, a.stride[0], padding, dilation_rate=a.dilation)
     elif a.groups == 1 and (a.stride == (1, 1) or a.dilation == (1, 1)):
         y = scope.lib.ops.conv(x, kernel, a.stride, padding, dilation_rate=a.dilation)
+    elif scope.batch_norm == "stock" and (a.stride == (1, 1) or a.dilation == (1, 1)):
+        parts = (scope.lib.ops.split(value, a.groups, axis=-1) for value in (x, kernel))
+        done = [
+            scope.lib.ops.conv(*pair, a.stride, padding, dilation_rate=a.dilation) for pair in zip(*parts, strict=True)
+        ]
+        y = scope.lib.ops.concatenate(done, axis=-1)
     else:
         y = scope.helper(scope.own.KernelConv2D(a.stride, padding, a.dilation, name=scope.name), x, kernel, suffix="")
     return scope.lib.ops.add(y, scope.parameter("bias")) if a.bias else y

@@ -55,6 +55,8 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     if a.form == "exact" and scope.dtype != "float64":
         return scope.helper(scope.lib.layers.Activation("gelu", name=scope.name), x, suffix="")
+    if scope.batch_norm == "stock":
+        return scope.lib.ops.gelu(x, approximate=a.form == "tanh")
     return scope.helper(scope.own.Gelu(a.form, name=scope.name), x, suffix="")
 
 

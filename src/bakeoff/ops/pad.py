@@ -6,7 +6,7 @@ Laws     the middle of y is x, the rest is `value`; "reflect" mirrors at the out
          "replicate" repeats them
 
 Traps    torch   lists the last axis first: (left, right, top, bottom)
-         keras   ZeroPadding2D takes ((top, bottom), (left, right)) and knows only 0: a small layer has the others;
+         keras   ZeroPadding2D takes ((top, bottom), (left, right)) and knows only 0: ops.pad has the others;
                  TensorFlow's pad has no "replicate": the edge is cut out, repeated and joined
          onnx    all starts, then all ends, for all axes
 """
@@ -72,7 +72,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
     if a.mode == "reflect":
         return scope.lib.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), mode="reflect")
     if a.value:
-        return scope.helper(scope.own.ConstantPad2D(a.pad, a.value, name=scope.name), x, suffix="")
+        return scope.lib.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=a.value)
     return scope.helper(scope.lib.layers.ZeroPadding2D(((top, bottom), (left, right)), name=scope.name), x, suffix="")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -34,7 +34,12 @@ class Built:
 
     def load(self, arrays: dict[str, Array]) -> None:
         """Copy canonical arrays in."""
-        load(self.bindings, arrays, lambda binding, array: self.variable(binding).assign(array))
+        load(self.bindings, arrays, self.put)
+
+    def put(self, binding: Binding, array: Array) -> None:
+        """Copy a native array in."""
+        variable = self.variable(binding)
+        variable.assign(array if array.dtype.kind == "f" else array.astype(variable.dtype))
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # it keeps copies of its statistics
@@ -68,6 +73,8 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Bu
     finally:
         keras.config.set_dtype_policy(before)
     built.load(graph.arrays())
+    for binding, array in lowering.constants.values():
+        built.put(binding, binding.to_native(array))
     _freeze(graph, built)
     return built
 
@@ -100,7 +107,8 @@ class KerasLowering(Lowering):
         self.inputs: list[Any] = []
         self._shared: dict[Any, Any] = {}
         self._held: dict[str, Any] = {}
-        self._constants: list[str] = []
+        self.constants: dict[str, tuple[Binding, Array]] = {}
+        self._below: Any = None
         self._names: dict[str, str] = {}
 
     def placeholder(self, name: str, shape: Shape) -> Any:
@@ -169,23 +177,45 @@ class KerasLowering(Lowering):
         if path not in self._held:
             parameter = self.graph.parameters[path]
             learns = parameter.trainable and parameter.role == "weight"
-            layer, self._held[path] = self._holder(parameter.array, keras_name(path), trainable=learns)
-            dtype = parameter.array.dtype.name if layer.kind else ""
-            self.bindings[path] = Binding(path, layer.name, "value", dtype=dtype)
+            binding, self._held[path] = self._holder(path, parameter.array, keras_name(path), trainable=learns)
+            self.bindings[path] = binding
         value = self._held[path]
         order = permutation(pattern) if pattern else ()
         return value if order == tuple(range(len(order))) else keras.ops.transpose(value, order)
 
-    def _holder(self, array: Array, name: str, *, trainable: bool) -> tuple[Any, Any]:
-        """A layer that holds an array, and the value that it gives."""
+    def _holder(self, path: str, array: Array, name: str, *, trainable: bool) -> tuple[Binding, Any]:
+        """Where an array lives in a layer of its own, and the value that the layer gives."""
         kind = {"f": "", "b": "bool"}.get(array.dtype.kind, "int32")
+        dtype = array.dtype.name if kind else ""
+        if self.batch_norm == "stock":
+            return self._stock_holder(Binding(path, name, "alpha", dtype=dtype), array, kind, trainable=trainable)
         layer = layers.Parameter(array.shape, trainable=trainable, kind=kind, name=name)
-        return layer, layer(self.inputs[0])
+        return Binding(path, layer.name, "value", dtype=dtype), layer(self.inputs[0])
+
+    def _stock_holder(self, binding: Binding, array: Array, kind: str, *, trainable: bool) -> tuple[Binding, Any]:
+        """The same without a layer of ours: PReLU multiplies -1, made from the input, by a weight for each place.
+
+        No layer of Keras's holds a bare array. This one does, in exact arithmetic and with a dense gradient.
+        """
+        if not array.shape:
+            binding = replace(binding, pattern=" -> 1")
+        if self._below is None:
+            picture = self.inputs[0]
+            cell = picture[(slice(0, 1), *(0 for _ in picture.shape[1:]))]
+            self._below = keras.ops.negative(keras.ops.ones_like(cell))
+        shape = array.shape or (1,)
+        below = keras.ops.reshape(self._below, (1,) * (1 + len(shape)))
+        layer = keras.layers.PReLU(name=binding.owner, trainable=trainable)
+        value = keras.ops.negative(layer(keras.ops.broadcast_to(below, (1, *shape))))
+        value = keras.ops.reshape(value, array.shape)
+        if kind == "bool":
+            value = keras.ops.greater(value, 0.5)
+        return binding, keras.ops.cast(value, kind) if kind == "int32" else value
 
     def constant(self, array: Array) -> Any:
         if array.size <= INLINE:
             return keras.ops.convert_to_tensor(array)
-        layer, value = self._holder(array, f"constant_{len(self._constants)}", trainable=False)
-        self._constants.append(layer.name)
-        layer.value.assign(array)
+        name = f"constant_{len(self.constants)}"
+        binding, value = self._holder(name, array, name, trainable=False)
+        self.constants[name] = (binding, array)
         return value
