@@ -67,18 +67,15 @@ def explicit(x: Shape, spans: tuple[int, int], stride: tuple[int, int], pad: Pad
 
 
 def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[Any]:
-    """F.pad's list for "same" at run time, from an NCHW value: span - 1 - (n - 1) mod stride cells in all.
+    """F.pad's list for "same" at run time, from an NCHW value: span - 1 - (n - 1) mod stride cells in all, at least 0.
 
-    Raises:
-        UnsupportedError: a stride beyond the window, where the total could become negative.
+    Written without a comparison, so that it can be traced: where the stride is beyond the window, the cells are counted
+    one by one, and (rest + stride - k) // stride is 1 from k on and 0 below.
     """
-    if spans[0] < stride[0] or spans[1] < stride[1]:
-        raise UnsupportedError(
-            f"same padding of a free size needs a window of at least the stride, not {spans} under {stride}"
-        )
-    sides = []
+    sides: list[Any] = []
     for axis, span, step in ((3, spans[1], stride[1]), (2, spans[0], stride[0])):
-        total = span - 1 - (x.shape[axis] - 1) % step
+        rest = (x.shape[axis] - 1) % step
+        total = span - 1 - rest if span >= step else sum(1 - (rest + step - k) // step for k in range(1, span))
         sides += [total // 2, total - total // 2]
     return sides
 
