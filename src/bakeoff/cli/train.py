@@ -38,6 +38,9 @@ def command(
         ),
     ] = None,
     backbone: Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")] = None,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="Draw the weights of timm/..., torchvision/..., keras/....")
+    ] = False,
     until: Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")] = None,
     phases: Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")] = None,
     seed: options.Seed = None,
@@ -75,6 +78,7 @@ def command(
     from bakeoff.train.api import train
     from bakeoff.train.cadence import DEFAULT
 
+    backbone = _drawn(backbone, random_weights)
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
     with progress() as listen:
         if resume is not None:
@@ -112,6 +116,15 @@ def command(
         print_json(trained.result)
     else:
         _summary(trained, data, recipe)
+
+
+def _drawn(backbone: str | None, random_weights: bool) -> str | None:
+    """The name of a backbone whose weights are drawn: `timm/resnet18@random`."""
+    if not random_weights:
+        return backbone
+    if backbone is None or "/" not in backbone:
+        raise UsageError("--random-weights: is for a backbone by name, as --backbone timm/resnet18.")
+    return f"{backbone}@random"
 
 
 def _alone(recipe: str, changes: list[str], *others: object) -> None:

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from bakeoff import zoo
+from bakeoff import checkpoints, zoo
 from bakeoff.bundle import read as read_bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.convert import judging, tracing
-from bakeoff.convert.request import Request, requested
+from bakeoff.convert.request import Request, keras_backend, requested
 from bakeoff.convert.writing import STATE_DICTS, rebundled
 from bakeoff.errors import DataError, ParityError, UsageError
 from bakeoff.graph.graph import Graph
@@ -192,17 +192,33 @@ class Work:
 
     def _open(self) -> None:
         request = self.request
-        file = self.weights.path if self.weights else None
+        file = str(self.weights.path) if self.weights else None
+        other = self._weights_of_another() if file and request.kind == "zoo" else None
         source = {
             "text": request.source,
             "kind": request.kind,
             "framework": request.framework,
-            "weights": str(file) if file else None,
+            "weights": None if other else file,
             "seed": request.seed,
             "classes": request.classes,
             "input_size": list(request.input_size) if request.input_size else None,
         }
-        self.info = self.source.call(WORK + "open_source", source=source, folder=str(self.folder))
+        folder = str(self.folder)
+        self.info = self.source.call(WORK + "open_source", source=source, folder=folder)
+        if other:
+            with Worker(other) as worker:
+                call = {"framework": other, "file": file, "output": "foreign.npz"}
+                worker.call(WORK + "foreign_weights", folder=folder, **call)
+            call = {"framework": request.framework, "arrays": "foreign.npz"}
+            self.info = self.source.call(WORK + "adopt", folder=folder, **call)
+
+    def _weights_of_another(self) -> str | None:
+        """The framework whose weights the file holds, where it isn't the source's: a converted net that was trained."""
+        assert self.weights is not None
+        keras = checkpoints.kind(self.weights.path) in ("keras", "hdf5")
+        if self.request.framework == "torch":
+            return keras_backend() if keras else None
+        return None if keras else "torch"
 
     def graph(self) -> Graph:
         """The captured graph."""

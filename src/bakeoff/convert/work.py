@@ -11,6 +11,7 @@ Arrays go through files in a folder of the conversion's own, everything else as 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from bakeoff.parity import relative
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 from bakeoff.train.channel import Reporter
-from bakeoff.zoo.opening import Opened, Source, bundled, opened
+from bakeoff.zoo.opening import Opened, Source, bundled, fill_keras, fill_torch, opened
 
 Session = dict[str, Any]
 TINY = 1e-15  # a rounding
@@ -67,6 +68,25 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
         "batch_norm": any(node.op == "batch_norm" for node in graph.nodes),
         "environment": frameworks.load(framework).environment(),
     }
+
+
+def foreign_weights(
+    session: Session, reporter: Reporter, *, folder: str, framework: str, file: str, output: str
+) -> None:
+    """Weights that were trained in this framework, in the net that a conversion made: as arrays by path."""
+    graph = read_bundle(Path(folder) / "captured").graph
+    net = frameworks.load(framework).native(graph, batch_norm="stock")
+    (fill_torch if framework == "torch" else fill_keras)(net.native, Path(file))
+    np.savez(Path(folder) / output, **net.arrays())  # type: ignore[arg-type]
+
+
+def adopt(session: Session, reporter: Reporter, *, folder: str, framework: str, arrays: str) -> dict[str, Any]:
+    """Put arrays into the live source, and say anew what there is."""
+    found: Opened = session["opened"]
+    assert found.adopt is not None
+    with np.load(Path(folder) / arrays) as file:
+        fresh = found.adopt(dict(file))
+    return described(session, replace(fresh, extra=found.extra), framework, folder)
 
 
 def trace_source(session: Session, reporter: Reporter, *, folder: str, full: bool) -> dict[str, Any]:

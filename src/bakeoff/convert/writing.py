@@ -13,8 +13,12 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle import read as read_bundle
 from bakeoff.errors import DataError
 from bakeoff.export._text import text
+from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import prune
 from bakeoff.parity import relative
+from bakeoff.recipe import loads
 from bakeoff.schemas import Array
+from bakeoff.zoo import listing
 from bakeoff.zoo.opening import Opened
 
 STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
@@ -79,11 +83,59 @@ def _custom(path: Path) -> list[str]:
 
 
 def _rebuilt_state(bundle: Bundle) -> dict[str, Array]:
-    """The state dict of the rebuilt module: for `bakeoff.load(bundle).to_torch()`."""
+    """What the library of the backbone loads; else that of the rebuilt module, for `bakeoff.load(run).to_torch()`."""
     from bakeoff import frameworks
 
+    found = _library_state(bundle)
+    if found is not None:
+        return found
     native = frameworks.load("torch").native(bundle.graph).native
     return {name: tensor.detach().numpy() for name, tensor in native.state_dict().items()}
+
+
+def _library_state(bundle: Bundle) -> dict[str, Array] | None:
+    """For a run on a whole backbone of timm or torchvision: the state dict of that model with so many classes.
+
+    The new head's numbers go where the library has its own head's.
+    """
+    if not bundle.recipe_toml:
+        return None
+    chosen = loads(bundle.recipe_toml).model
+    name = chosen.backbone or ""
+    if not listing.is_name(name) or chosen.until or "+" in name:
+        return None
+    head, model, _ = listing.split(name)
+    library = listing.source(head)
+    if library.FRAMEWORK != "torch":
+        return None
+    from bakeoff.frameworks.torch.capture import capture
+
+    native = library.build(model, classes=int(str(bundle.graph.output_shape[-1])), input_size=chosen_size(bundle))
+    captured = capture(native, input_size=bundle.signature.size, channels=bundle.signature.channels)
+    heads = dict(zip(_head(captured.graph), _head(bundle.graph), strict=True))
+    held = bundle.graph.parameters
+    arrays = {
+        path: held[heads.get(path, path)].array for path in captured.graph.parameters if heads.get(path, path) in held
+    }
+    left = [p for p in captured.graph.parameters if p not in arrays and captured.graph.parameters[p].role == "weight"]
+    if left:
+        raise DataError(f"{name}: the run has no weights for {left[0]!r}. Write a .pt2 file: --output NAME.pt2")
+    state = captured.state_dict(arrays)
+    native.load_state_dict(_tensors(state), strict=True)
+    return state
+
+
+def chosen_size(bundle: Bundle) -> tuple[int, int] | None:
+    """The size of the pictures, where the run set another than the backbone's own."""
+    return loads(bundle.recipe_toml).input.size
+
+
+def _head(graph: Graph) -> list[str]:
+    """The parameters of the layer that gives the logits, by slot."""
+    for node in reversed(prune(graph, keep_passengers=True).nodes):
+        if node.parameters:
+            return [str(node.parameters[slot]) for slot in sorted(node.parameters)]
+    return []
 
 
 def write_state(state: dict[str, Array], output: Path) -> None:

@@ -54,6 +54,7 @@ class Opened:
         live: precision -> the reference as a `Net`.
         native: the module or model itself; None for a bundle.
         state_dict: arrays by path -> what the library of origin loads; None where there is none.
+        adopt: puts arrays by path into the live net and captures it anew; None where there is no live net.
         size: (height, width) that the graph was made for.
         fixed: whether it takes that size alone.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
@@ -66,6 +67,7 @@ class Opened:
     live: Callable[[str], Any]
     native: Any = None
     state_dict: Callable[[Mapping[str, Array] | None], dict[str, Array]] | None = None
+    adopt: Callable[[Mapping[str, Array]], Opened] | None = None
     size: tuple[int, int] = (224, 224)
     fixed: bool = False
     head: str = ""
@@ -186,6 +188,11 @@ def from_torch(
     channels = signature.channels if signature else 3
     captured = capture(native, input_size=size, channels=channels)
     own = getattr(captured, "signature", None)
+
+    def adopt(arrays: Mapping[str, Array]) -> Opened:
+        put_torch(native, captured.state_dict(arrays))
+        return from_torch(native, size, signature, names)
+
     return Opened(
         captured.graph,
         signature or own or Signature(captured.size),
@@ -193,6 +200,7 @@ def from_torch(
         lambda precision: LiveTorch(native, captured, precision),
         native,
         captured.state_dict,
+        adopt,
         captured.size,
         captured.fixed_size,
         notes=captured.notes,
@@ -215,6 +223,15 @@ def fill_torch(native: Any, path: Path, others: Callable[[Path], dict[str, Array
         arrays = matched(found, shapes, str(path))
     except DataError:
         arrays = matched(_filtered(native, found, torch), shapes, str(path))
+    put_torch(native, arrays)
+
+
+def put_torch(native: Any, arrays: Mapping[str, Array]) -> None:
+    """Copy arrays into a live module by the names of its state dict."""
+    import importlib
+
+    torch = importlib.import_module("torch")
+    state = native.state_dict()
     for name, array in arrays.items():
         state[name].copy_(torch.from_numpy(np.array(array)))
 
@@ -254,7 +271,7 @@ def from_keras(
     native: Any, signature: Signature | None = None, names: tuple[str, ...] | None = None, model: str = ""
 ) -> Opened:
     """A live keras.Model."""
-    from bakeoff.frameworks._keras.capture import capture
+    from bakeoff.frameworks._keras.capture import capture, write_back
     from bakeoff.frameworks._keras.live import LiveKeras
 
     captured = capture(native, source=model)
@@ -264,6 +281,11 @@ def from_keras(
     chosen = captured.signature or signature or Signature((224, 224), int(str(shape[3])))
     sizes = [size if isinstance(size, int) else side for size, side in zip(shape[1:3], chosen.size, strict=True)]
     size = sizes[0], sizes[1]
+
+    def adopt(arrays: Mapping[str, Array]) -> Opened:
+        write_back(captured, arrays, native)
+        return from_keras(native, signature, names, model)
+
     return Opened(
         captured.graph,
         resized(chosen, size) if chosen.size != size else chosen,
@@ -271,6 +293,7 @@ def from_keras(
         lambda precision: LiveKeras(native, captured, precision),
         native,
         None,
+        adopt,
         size,
         all(isinstance(side, int) for side in shape[1:3]),
         captured.head,
@@ -343,6 +366,7 @@ def _bundle(source: Source) -> Opened:
         held.signature,
         held.classes,
         live,
+        None,
         None,
         None,
         (sizes[0], sizes[1]),
