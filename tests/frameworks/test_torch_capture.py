@@ -269,3 +269,15 @@ def test_frozen_weights_stay_frozen() -> None:
     graph = capture(model, input_size=SIZE).graph
     assert not graph.parameters["first.weight"].trainable
     assert graph.parameters["second.weight"].trainable
+
+
+def test_the_modules_own_size_and_preprocessing() -> None:
+    model = made(NETS[0])
+    assert capture(model, input_size=SIZE).signature is None
+    config = {"input_size": (3, *SIZE), "crop_pct": 0.9, "mean": (0.5, 0.4, 0.3), "std": (0.1, 0.2, 0.3)}
+    model.pretrained_cfg = config | {"interpolation": "bicubic", "crop_mode": "center"}
+    captured = capture(model)
+    assert captured.size == SIZE
+    found = captured.signature
+    assert (found.size, found.fit, found.resize, found.resize_to) == (SIZE, "crop", "bicubic", 20)
+    assert (found.mean, found.std) == ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))

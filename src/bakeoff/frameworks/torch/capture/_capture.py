@@ -16,6 +16,7 @@ from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
 from bakeoff.frameworks.torch.capture._export import Mode, batch_for, export, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
+from bakeoff.frameworks.torch.capture._signature import signature_of
 from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
 from bakeoff.graph.graph import Graph, Parameter
@@ -28,12 +29,13 @@ STEPS = (37, 59)  # by which the second size differs: odd, so that pads that dep
 
 def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int, name: str) -> Captured:
     """See `bakeoff.frameworks.torch.capture.capture`."""
-    size = _size(input_size)
     _check(model, name)
+    signature = signature_of(model, None if input_size is None else _size(input_size), channels)
+    size = signature.size if input_size is None and signature else _size(input_size)
     chosen, notes = _training(model, size, channels, name)
     graph, layouts, passengers = with_passengers(_sized(chosen), chosen.builder, model)
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
-    return Captured(graph, layouts, size, fixed_size, passengers, tuple(notes))
+    return Captured(graph, layouts, size, fixed_size, passengers, tuple(notes), signature)
 
 
 class Pass:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Captured:
         fixed_size: whether it takes pictures of that size alone.
         passengers: the entries that the forward pass never reads (auxiliary heads, counters), sorted.
         notes: what the reader should know.
+        signature: how the module wants its pictures, where it says so (timm's pretrained_cfg).
     """
 
     graph: Graph
@@ -35,6 +37,7 @@ class Captured:
     fixed_size: bool
     passengers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    signature: Signature | None = None
 
     def state_dict(self, arrays: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The module's state dict, bit for bit.
