@@ -134,7 +134,7 @@ def _is_keras(model: Any) -> bool:
     return keras is not None and isinstance(model, keras.Model)
 
 
-class _Here:
+class Here:
     """A worker's stand-in: its functions run in this process."""
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class _LiveWork(Work):
     def _start(self, stack: ExitStack) -> None:
         from bakeoff.train.launch import Worker
 
-        self.source = _Here()  # type: ignore[assignment]
+        self.source = Here()  # type: ignore[assignment]
         self.target = stack.enter_context(Worker(self.request.target, precision="float64"))
 
     def _open(self) -> None:
