@@ -1,0 +1,93 @@
+"""Several backbones under one head: their graphs side by side on one input, their features in one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bakeoff.errors import UsageError
+from bakeoff.graph.graph import Graph, Node, Parameter, Ref
+from bakeoff.ops import page
+from bakeoff.ops._dimension import Dim, fixed
+from bakeoff.preprocessing.signature import Signature
+
+
+@dataclass(frozen=True)
+class Member:
+    """A backbone that gives features (batch, n), and how it wants its pictures."""
+
+    name: str
+    graph: Graph
+    signature: Signature
+
+
+def together(members: list[Member]) -> tuple[Graph, Signature]:
+    """One graph that gives all members' features, one after the other, and the signature of its input.
+
+    Pictures are prepared once, as the member with the largest input wants them; for the others the net itself resizes
+    them (bilinear, antialiased) and changes the normalisation. Nodes and parameters are named after their member.
+
+    Raises:
+        UsageError: two members have one name, or differ in their channels.
+    """
+    names = [member.name for member in members]
+    if len(set(names)) < len(names):
+        raise UsageError(f"the backbone {'+'.join(names)} has the same net twice. Name each once.")
+    largest = max(members, key=lambda member: member.signature.size[0] * member.signature.size[1])
+    common = largest.signature
+    if len({member.signature.channels for member in members}) > 1:
+        raise UsageError(f"the backbones {', '.join(names)} differ in their channels: they can't share one input.")
+    nodes: list[Node] = []
+    parameters: dict[str, Parameter] = {}
+    for member in members:
+        before, known = _adapter(member, common)
+        own, theirs = _prefixed(member, Ref(before[-1].id) if before else Ref("input"))
+        nodes += [*before, *own]
+        parameters |= known | theirs
+    outputs = tuple(Ref(f"{member.name}.{member.graph.output.node}", member.graph.output.index) for member in members)
+    joined = Node("joined", "concat", page("concat").Attributes(axis=-1), outputs, path="joined")
+    shape = (Dim("batch"), *common.size, common.channels)
+    return Graph({"input": shape}, (*nodes, joined), {"features": Ref("joined")}, parameters), common
+
+
+def _prefixed(member: Member, start: Ref) -> tuple[list[Node], dict[str, Parameter]]:
+    """The member's nodes and parameters under its own name, reading `start` for its input."""
+    graph, before = member.graph, f"{member.name}."
+    (entry,) = graph.inputs
+
+    def ref(old: Ref) -> Ref:
+        return start if old.node == entry else Ref(before + old.node, old.index)
+
+    nodes = [
+        replace(
+            node,
+            id=before + node.id,
+            path=before + node.path if node.path else "",
+            inputs=tuple(ref(old) for old in node.inputs),
+            parameters={s: ref(to) if isinstance(to, Ref) else before + to for s, to in node.parameters.items()},
+        )
+        for node in graph.nodes
+    ]
+    return nodes, {before + path: replace(p, path=before + path) for path, p in graph.parameters.items()}
+
+
+def _adapter(member: Member, common: Signature) -> tuple[list[Node], dict[str, Parameter]]:
+    """From the common input to the member's own: its size, then its normalisation."""
+    own, nodes, last = member.signature, [], Ref("input")
+    parameters: dict[str, Parameter] = {}
+    if own.size != common.size:
+        size = (fixed(own.size[0], "a backbone's input"), fixed(own.size[1], "a backbone's input"))
+        attributes = page("resize").Attributes(size=size, mode="bilinear", antialias=True)
+        nodes.append(Node(f"{member.name}.resize", "resize", attributes, (last,), path=f"{member.name}.resize"))
+        last = Ref(nodes[-1].id)
+    if (own.mean, own.std) != (common.mean, common.std):
+        name = f"{member.name}.normalize"
+        scale = np.asarray(common.std, "float64") / np.asarray(own.std, "float64")
+        offset = (np.asarray(common.mean, "float64") - np.asarray(own.mean, "float64")) / np.asarray(own.std, "float64")
+        for slot, array in (("scale", scale), ("offset", offset)):
+            full = np.broadcast_to(array, (own.channels,)).astype("float32")
+            parameters[f"{name}.{slot}"] = Parameter(f"{name}.{slot}", full, "constant", trainable=False)
+        slots = {slot: f"{name}.{slot}" for slot in ("scale", "offset")}
+        nodes.append(Node(name, "affine_channel", page("affine_channel").Attributes(), (last,), slots, path=name))
+    return nodes, parameters
