@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,11 @@ class Member:
     name: str
     graph: Graph
     signature: Signature
+
+    @property
+    def prefix(self) -> str:
+        """What its nodes and parameters are named after: timm/resnet18 gives timm_resnet18."""
+        return re.sub(r"\W", "_", self.name)
 
 
 def together(members: list[Member]) -> tuple[Graph, Signature]:
@@ -45,7 +51,7 @@ def together(members: list[Member]) -> tuple[Graph, Signature]:
         own, theirs = _prefixed(member, Ref(before[-1].id) if before else Ref("input"))
         nodes += [*before, *own]
         parameters |= known | theirs
-    outputs = tuple(Ref(f"{member.name}.{member.graph.output.node}", member.graph.output.index) for member in members)
+    outputs = tuple(Ref(f"{member.prefix}.{member.graph.output.node}", member.graph.output.index) for member in members)
     joined = Node("joined", "concat", page("concat").Attributes(axis=-1), outputs, path="joined")
     shape = (Dim("batch"), *common.size, common.channels)
     return Graph({"input": shape}, (*nodes, joined), {"features": Ref("joined")}, parameters), common
@@ -53,7 +59,7 @@ def together(members: list[Member]) -> tuple[Graph, Signature]:
 
 def _prefixed(member: Member, start: Ref) -> tuple[list[Node], dict[str, Parameter]]:
     """The member's nodes and parameters under its own name, reading `start` for its input."""
-    graph, before = member.graph, f"{member.name}."
+    graph, before = member.graph, f"{member.prefix}."
     (entry,) = graph.inputs
 
     def ref(old: Ref) -> Ref:
@@ -79,10 +85,10 @@ def _adapter(member: Member, common: Signature) -> tuple[list[Node], dict[str, P
     if own.size != common.size:
         size = (fixed(own.size[0], "a backbone's input"), fixed(own.size[1], "a backbone's input"))
         attributes = page("resize").Attributes(size=size, mode="bilinear", antialias=True)
-        nodes.append(Node(f"{member.name}.resize", "resize", attributes, (last,), path=f"{member.name}.resize"))
+        nodes.append(Node(f"{member.prefix}.resize", "resize", attributes, (last,), path=f"{member.prefix}.resize"))
         last = Ref(nodes[-1].id)
     if (own.mean, own.std) != (common.mean, common.std):
-        name = f"{member.name}.normalize"
+        name = f"{member.prefix}.normalize"
         scale = np.asarray(common.std, "float64") / np.asarray(own.std, "float64")
         offset = (np.asarray(common.mean, "float64") - np.asarray(own.mean, "float64")) / np.asarray(own.std, "float64")
         for slot, array in (("scale", scale), ("offset", offset)):
