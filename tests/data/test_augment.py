@@ -95,6 +95,29 @@ def test_moving_nothing_changes_nothing_and_turning_is_anticlockwise() -> None:
     assert np.array_equal(moved(pixels, shift=(0, 1 / 9))[1:], pixels[:-1])
 
 
+def test_colour_changes_are_what_they_are_called() -> None:
+    module = registry.load("bakeoff.data.augment", "color_jitter")
+    still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    pixels = picture(16, 16, 3) // 4 + 90  # far from both ends: nothing is cut
+
+    def changed(**settings: float) -> np.ndarray:
+        return module.apply(pixels, seeds.rng(0, "colour"), module.Settings(**still | settings)).astype(float)
+
+    luma = np.array([0.299, 0.587, 0.114])
+    assert np.array_equal(changed(), pixels)
+    assert np.ptp(changed(brightness=0.3) / pixels) < 0.03
+    spread = changed(contrast=0.5) @ luma
+    assert abs(spread.mean() - (pixels @ luma).mean()) < 3
+    assert abs(spread.std() / (pixels @ luma).std() - 1) > 0.05
+    for settings in ({"saturation": 0.9}, {"hue": 0.4}):
+        found = changed(**settings)
+        assert np.abs(found - pixels).max() > 5
+        assert np.abs((found - pixels) @ luma).max() < 1.2  # as bright as before
+    grey = np.repeat(picture(9, 9, 1) // 2, 3, axis=-1)
+    found = module.apply(grey, seeds.rng(0, "colour"), module.Settings(**still | {"saturation": 1.0, "hue": 0.5}))
+    assert np.abs(found.astype(int) - grey).max() <= 1
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Data:
     return read_data(write_folder(tmp_path / "pictures", {"a": 30, "b": 30}, size=(20, 24)))

@@ -100,12 +100,17 @@ class View:
 
     def save(self, *, wait: bool = False) -> None:
         """Have the disk know what is kept on it, in a thread that the process waits for at its end."""
+        if self.disk is None or not self.unsaved:
+            return
         self.unsaved = 0
-        if self.disk is not None:
-            thread = threading.Thread(target=self.disk.save, name="bakeoff-save")
+        thread = threading.Thread(target=self.disk.save, name="bakeoff-save")
+        try:
             thread.start()
-            if wait:
-                thread.join()
+        except RuntimeError:  # the interpreter is ending
+            self.disk.save()
+            return
+        if wait:
+            thread.join()
 
     def _keep(self, record: int, target: NDArray[np.uint8], place: int) -> None:
         if self.disk is not None:

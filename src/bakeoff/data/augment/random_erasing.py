@@ -40,6 +40,8 @@ def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Setting
         if 0 < down <= height and 0 < across <= width:
             top, left = int(rng.integers(height - down + 1)), int(rng.integers(width - across + 1))
             erased = pixels.copy()
-            erased[top : top + down, left : left + across] = np.rint(pixels.mean(axis=(0, 1))).astype(np.uint8)
+            erased[top : top + down, left : left + across] = np.rint(pixels[::4, ::4].mean(axis=(0, 1))).astype(
+                np.uint8
+            )
             return erased
     return pixels
