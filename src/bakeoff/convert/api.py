@@ -80,12 +80,12 @@ def convert_source(
     with Work(request, weights, listen) as work:
         certificate = work.check()
         if not certificate.passed:
-            raise _failed(work, certificate)
+            raise failed(work, certificate)
         written = work.write()
         certificate = replace(certificate, checks=(*certificate.checks, *written))
         if not certificate.passed:
             work.discard()
-            raise _failed(work, certificate)
+            raise failed(work, certificate)
         return work.finish(certificate)
 
 
@@ -114,12 +114,13 @@ def _weights(request: Request, listen: Listener | None) -> Found | None:
     return found
 
 
-def _failed(work: Work, certificate: Certificate) -> ParityError:
+def failed(work: Work, certificate: Certificate) -> ParityError:
+    """The error for a certificate that did not pass, once its report is written."""
     path = work.report(certificate)
-    failed = [one for one in certificate.checks if not one.passed]
-    first = failed[0]
+    wrong = [one for one in certificate.checks if not one.passed]
+    first = wrong[0]
     return ParityError(
-        f"{work.request.source} to {work.request.to}: {len(failed)} of {len(certificate.checks)} checks failed, the "
+        f"{work.request.source} to {work.request.to}: {len(wrong)} of {len(certificate.checks)} checks failed, the "
         f"first {first.name}: {first.difference:.1e}, tolerance {first.tolerance:.1e}.\n"
         f"Nothing was written but the report: {path}"
     )

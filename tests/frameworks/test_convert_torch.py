@@ -1,0 +1,158 @@
+"""A conversion with both sides in this process: the live module is the reference, and a wrong rebuild is refused."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff.convert.api import Work, failed
+from bakeoff.convert.native import Here
+from bakeoff.convert.request import Request
+from bakeoff.convert.work import described
+from bakeoff.graph.graph import Graph
+from bakeoff.schemas import Certificate
+
+pytestmark = pytest.mark.torch
+
+
+def net() -> Any:
+    """A small classifier with what conversions get wrong: strides, padding, batch norm, dropout, tied modules."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False)
+            self.norm = nn.BatchNorm2d(8, momentum=0.2)
+            self.act = nn.GELU()
+            self.pool = nn.AvgPool2d(3, 2, 1)
+            self.mix = nn.Conv2d(8, 8, 1)
+            self.drop = nn.Dropout(0.5)
+            self.head = nn.Linear(8, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.pool(self.act(self.norm(self.stem(x))))
+            x = self.mix(x) + self.mix(x)
+            return self.head(self.drop(x.mean((2, 3))))  # type: ignore[no-any-return]
+
+    return Net()
+
+
+class InProcess(Work):
+    """Source and target are here."""
+
+    def __init__(self, request: Request, module: Any) -> None:
+        super().__init__(request, None, None)
+        self.module = module
+
+    def _start(self, stack: ExitStack) -> None:
+        self.source = self.target = Here()  # type: ignore[assignment]
+
+    def _open(self) -> None:
+        from bakeoff.zoo.opening import from_torch
+
+        found = from_torch(self.module, (24, 16))
+        self.info = described(self.source.session, found, "torch", str(self.folder))  # type: ignore[attr-defined]
+
+
+def request(output: Path, **more: Any) -> Request:
+    return Request("net", "bundle", output, kind="live", framework="torch", **more)
+
+
+def checked(tmp_path: Path, module: Any = None, **more: Any) -> Certificate:
+    with InProcess(request(tmp_path / "net", **more), module or net()) as work:
+        return work.check()
+
+
+def test_the_rebuilt_net_is_the_live_one(tmp_path: Path) -> None:
+    certificate = checked(tmp_path)
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    names = {check.name for check in certificate.checks}
+    assert {"logits.float64", "telling.between_pictures", "second_batch.float64", "second_size.float64"} <= names
+    assert {"gradients", "losses", "statistics", "weights", "parameters", "trainable"} <= names
+
+
+def test_quick_leaves_training_out(tmp_path: Path) -> None:
+    names = {check.name for check in checked(tmp_path, check="quick").checks}
+    assert "gradients" not in names
+    assert {"logits.float64", "parameters"} <= names
+
+
+def mutated(graph: Graph, op: str, **attributes: Any) -> Graph:
+    changed = [
+        replace(node, attributes=replace(node.attributes, **attributes)) if node.op == op else node
+        for node in graph.nodes
+    ]
+    return replace(graph, nodes=tuple(changed))
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes", "noticed"),
+    [
+        ("batch_norm", {"epsilon": 1e-3}, "telling.float64"),
+        ("batch_norm", {"momentum": 0.1}, "statistics"),
+        ("batch_norm", {"variance": "biased"}, "statistics"),
+        ("batch_norm", {"statistics": "frozen"}, "gradients"),
+        ("gelu", {"form": "tanh"}, "logits.float64"),
+        ("avg_pool2d", {"count_include_pad": False}, "logits.float64"),
+    ],
+)
+def test_a_wrong_rebuild_is_refused_and_its_first_layer_named(
+    op: str, attributes: dict[str, Any], noticed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bakeoff.frameworks.torch import net as torch_net
+
+    build = torch_net.build
+    monkeypatch.setattr(torch_net, "build", lambda graph, dtype: build(mutated(graph, op, **attributes), dtype))
+    with InProcess(request(tmp_path / "out" / "net"), net()) as work:
+        certificate = work.check()
+        assert not certificate.passed
+        assert noticed in {check.name for check in certificate.checks if not check.passed}
+        error = failed(work, certificate)
+    assert "Nothing was written but the report" in str(error)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["net.report.json"]
+    said = json.loads((tmp_path / "out" / "net.report.json").read_text())
+    first = said["first_layer_that_differs"]
+    where = {"batch_norm": "norm", "gelu": "act", "avg_pool2d": "pool"}[op]
+    assert first is None if noticed in ("statistics", "gradients") else first["path"] == where
+
+
+def test_the_users_module_stays_as_it_is(tmp_path: Path) -> None:
+    module = net()
+    module.train()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    checked(tmp_path, module)
+    assert module.training
+    assert module.drop.p == 0.5
+    assert all((tensor == before[name]).all() for name, tensor in module.state_dict().items())
+    assert all(p.grad is None for p in module.parameters())
+
+
+def test_the_bundle_gives_a_trainable_module(tmp_path: Path) -> None:
+    import torch
+
+    import bakeoff
+
+    module = net().eval()
+    with InProcess(request(tmp_path / "net", check="quick"), module) as work:
+        certificate = work.check()
+        written = work.write()
+        done = work.finish(replace(certificate, checks=(*certificate.checks, *written)))
+    assert done.passed
+    native = bakeoff.load(done.output).to_torch()
+    x = torch.randn(2, 3, 24, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        np.testing.assert_allclose(native(x).numpy(), module(x).numpy(), atol=1e-6)
+    native.train()
+    native(x).sum().backward()
+    assert native.stem.weight.grad is not None
+    assert json.loads(done.path.read_text())["passed"]
