@@ -66,6 +66,30 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class StepSettings:
+    """What makes a step besides optimizer and loss.
+
+    Attributes:
+        loss: attributes of the loss page.
+        factors: on the rate, by path; 1 where a path is missing.
+        decays: weight decay instead of the optimizer's, by path.
+        clip: the largest norm of all gradients together; None: any.
+    """
+
+    loss: Mapping[str, Any] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+    decays: Mapping[str, float] = field(default_factory=dict)
+    clip: float | None = None
+
+    def of(self, path: str) -> tuple[float, float | None]:
+        """Factor and decay of a parameter."""
+        return self.factors.get(path, 1.0), self.decays.get(path)
+
+
+PLAIN = StepSettings()
+
+
 class Net(Protocol):
     """A native net in training. Images: normalised, (N, H, W, C), of the net's precision; arrays: canonical copies."""
 
@@ -76,8 +100,8 @@ class Net(Protocol):
         """(N, classes). With `train`, batch statistics are used (and the running ones move)."""
         ...
 
-    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
-        """Choose an optimizer page, its settings and a loss page; slots start anew."""
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
+        """Choose an optimizer page, its settings, a loss page and what else makes a step; slots start anew."""
         ...
 
     def gradients(self, images: NDArray[Any], labels: NDArray[np.int64]) -> StepResult:

@@ -62,6 +62,7 @@ class Split:
         drop_last: bool = False,
         augment: Augmentation | str | None = None,
         cache: Keep = "auto",
+        order: NDArray[np.int64] | None = None,
     ) -> Iterator[Batch]:
         """An epoch of batches.
 
@@ -79,6 +80,7 @@ class Split:
             augment: a preset's name, or what `bakeoff.data.augment.augmentation` gives.
             cache: where decoded pictures are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
                 `disk` or `none`.
+            order: positions in the split, instead of the drawn order: some may come twice, others not at all.
 
         Raises:
             UsageError: an argument that can't be used.
@@ -86,8 +88,9 @@ class Split:
         """
         _check(batch_size, workers, start)
         view = self.pictures.view(self.signature_for(size, signature), cache)
-        order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
-        stop = len(self) - len(self) % batch_size if drop_last else len(self)
+        if order is None:
+            order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
+        stop = len(order) - len(order) % batch_size if drop_last else len(order)
         parts = [
             (at // batch_size, order[at : min(at + batch_size, stop)])
             for at in range(start * batch_size, stop, batch_size)

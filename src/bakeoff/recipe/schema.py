@@ -171,6 +171,8 @@ class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
 class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     """Train with the framework's own optimiser steps, from scratch or from where the last phase ended.
 
+    Several phases of this kind, each with its own `freeze` and `size`, are gradual unfreezing and progressive resizing.
+
     Attributes:
         epochs: passes over the training split.
         batch_size: pictures a step; with `accumulate`, pictures a micro-batch.
@@ -178,9 +180,25 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         schedule: the learning rate, step by step.
         freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
         batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
+        cache: `auto` computes what frozen layers give once, where pictures aren't varied; `off` each time anew.
         accumulate: micro-batches whose gradients make one step.
         drop_last: whether a last, smaller batch is left out.
-        keep: the weights of the `last` epoch, or of the `best` by validation accuracy.
+        sampling: `uniform` sees each picture once an epoch; `balanced` draws, with replacement, each class as often.
+        label_smoothing: share of a label's weight that is spread over all classes.
+        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class.
+        focal: gamma of the focal loss: 0, or 1 and more; easy pictures count less.
+        clip: the largest norm of all gradients together; longer ones are scaled down to it.
+        layer_decay: factor on the rate from each block to the one before it; 1: the same rate for all.
+        decay_vectors: whether weight decay is for biases and scales, too.
+        average: decay of a running mean of the weights, step by step, which is what is kept; 0: none.
+        average_every: optimizer steps from one update of that mean to the next.
+        teacher: a run or bundle whose answers the net learns, besides the labels.
+        teacher_share: the teacher's part of the loss.
+        temperature: at which the teacher's answers are softened.
+        size: height and width of the pictures in this phase; None: the recipe's. The last phase has none of its own.
+        patience: epochs without a better validation accuracy after which the phase ends; None: all epochs.
+        keep: the weights of the `last` epoch, or of the `best` by validation accuracy, the first of equals.
+        keep_best: how many of the best epochs stay in the run folder, as `checkpoints/best-EPOCH.safetensors`.
     """
 
     epochs: Count = 5
@@ -189,9 +207,25 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     schedule: ScheduleSettings = ScheduleSettings()
     freeze: tuple[str, ...] = ()
     batch_norm: Literal["train", "frozen"] = "train"
+    cache: Literal["auto", "off"] = "auto"
     accumulate: Count = 1
     drop_last: bool = False
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    label_smoothing: BelowOne = 0.0
+    class_weights: Literal["none", "balanced"] | tuple[Positive, ...] = "none"
+    focal: NotNegative = 0.0
+    clip: Positive | None = None
+    layer_decay: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    decay_vectors: bool = True
+    average: BelowOne = 0.0
+    average_every: Count = 1
+    teacher: str | None = None
+    teacher_share: Ratio = 0.5
+    temperature: Positive = 4.0
+    size: tuple[Count, Count] | None = None
+    patience: Count | None = None
     keep: Literal["last", "best"] = "last"
+    keep_best: Annotated[int, Meta(ge=0)] = 0
 
     @property
     def strategy(self) -> str:

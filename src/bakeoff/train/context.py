@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Data, Split
-from bakeoff.data.augment import augmentation
+from bakeoff.data.augment import Augmentation, augmentation
 from bakeoff.graph import Graph
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.signature import Signature
@@ -59,9 +59,9 @@ class Context:
         drop_last: bool = False,
         start: int = 0,
         augment: bool = False,
+        order: Array | None = None,
     ) -> Any:
         """The split's batches, uint8; with `augment`, varied as the recipe says."""
-        settings = self.recipe.augment
         return split.batches(
             signature=self.signature,
             batch_size=batch_size,
@@ -71,8 +71,19 @@ class Context:
             shuffle=shuffle,
             drop_last=drop_last,
             start=start,
-            augment=augmentation(settings.preset, settings.operations) if augment else None,
+            augment=self.augmentation if augment else None,
+            order=order,
         )
+
+    @property
+    def input_bytes(self) -> int:
+        """Of one picture as the net takes it."""
+        return 4 * self.signature.size[0] * self.signature.size[1] * self.signature.channels
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How training pictures are varied."""
+        return augmentation(self.recipe.augment.preset, self.recipe.augment.operations)
 
     def images(self, batch: Batch) -> Array:
         """A batch as the net's input, in the precision of the job."""

@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.data import Split
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluate.scores import score
 from bakeoff.graph import Graph
-from bakeoff.protocols import Net
+from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array, Batch
-from bakeoff.train import diagnose, memory
+from bakeoff.train import best, diagnose, memory
+from bakeoff.train.average import Average
 from bakeoff.train.channel import Cancelled
 from bakeoff.train.checkpoint import Checkpoint, NotFinite, finite, grouped, slot_arrays
 from bakeoff.train.context import Context, predict_split
+from bakeoff.train.plan import Plan, sampled
 from bakeoff.train.schedules import schedule
 from bakeoff.train.state import State
 
@@ -30,8 +33,12 @@ CHUNK_STEPS = 64
 class Loop:
     """Runs one finetune phase on a net."""
 
-    def __init__(self, context: Context, net: Net, phase: Finetune, graph: Graph | None = None) -> None:
+    def __init__(
+        self, context: Context, net: Net, phase: Finetune, graph: Graph | None = None, plan: Plan | None = None
+    ) -> None:
         self.context, self.net, self.phase, self.graph = context, net, phase, graph
+        self.plan = plan or Plan(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss, PLAIN)
+        self.outer: dict[str, Array] = {}
         self.state = State()
         count = len(context.data.train)
         whole = count // phase.batch_size if phase.drop_last else math.ceil(count / phase.batch_size)
@@ -42,6 +49,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(whole / phase.accumulate)
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
         self.best: dict[str, Array] | None = None
+        self.average = Average(phase.average, phase.average_every) if phase.average else None
         self.total = phase.epochs * min(count, whole * phase.batch_size)
 
     # going on
@@ -51,19 +59,25 @@ class Loop:
         self.state, self.best = State(), None
         if self.graph is not None:
             self.net.load(self.graph.arrays())
-        self.net.compile(self.phase.optimizer.name, self.phase.optimizer.settings(), self.context.recipe.model.loss)
+        self.plan.compile(self.net)
+        if self.average:
+            self.average.start(self.net.arrays())
 
     def restore(self, found: Checkpoint) -> None:
         """Take up where a checkpoint left off, in whatever framework."""
         self.state = State(**found.meta["state"])
-        self.net.load(found.group("net"))
+        self.net.load({path: array for path, array in found.group("net").items() if path not in self.outer})
         if slots := found.slots():
             self.net.load_slots(slots, self.state.step)
         self.best = found.group("best") or None
+        if self.average:
+            self.average.start(found.group("average") or self.net.arrays())
 
     def saved(self) -> dict[str, Array]:
         """The arrays that going on needs."""
-        arrays = grouped("net", self.net.arrays()) | slot_arrays(self.net.slots())
+        arrays = grouped("net", self.outer | self.net.arrays()) | slot_arrays(self.net.slots())
+        if self.average:
+            arrays |= grouped("average", self.average.arrays)
         return arrays | grouped("best", self.best) if self.best else arrays
 
     def _save(self) -> None:
@@ -85,7 +99,7 @@ class Loop:
         self.context.keeper.start(self.state.step)
         self.net.seek(self.state.noise)
         try:
-            while self.state.epoch < self.phase.epochs:
+            while self.state.epoch < self.phase.epochs and not self._patience_is_over():
                 self._epoch()
                 self._after()
         except Cancelled as stopped:
@@ -94,13 +108,19 @@ class Loop:
         self._save()
         if self.phase.keep == "best" and self.best is not None:
             self.net.load(self.best)
-        best = None if self.state.best_epoch is None else self.state.best_epoch + 1
+        elif self.average:
+            self.net.load(self.average.arrays)
+        winner = None if self.state.best_epoch is None else self.state.best_epoch + 1
         return {
             "epoch_wall_s": self.state.epoch_seconds,
-            "kept_epoch": best if self.phase.keep == "best" else self.phase.epochs,
-            "best_epoch": best,
+            "kept_epoch": winner if self.phase.keep == "best" else self.state.epoch,
+            "best_epoch": winner,
             "steps": self.state.step,
         }
+
+    def _patience_is_over(self) -> bool:
+        last_good, patience = self.state.best_epoch, self.phase.patience
+        return patience is not None and last_good is not None and self.state.epoch - last_good > patience
 
     def batches(self) -> Iterator[Batch]:
         """What is left of the epoch."""
@@ -112,12 +132,13 @@ class Loop:
             drop_last=self.phase.drop_last,
             start=self.state.batch,
             augment=True,
+            order=sampled(self.context.data.train, self.phase, self.context.job.seed, self.state.epoch),
         )
         return found
 
     def labels(self, batch: Batch) -> Array:
         """What the loss is told of a batch."""
-        return batch.labels
+        return self.plan.targets.of(batch)
 
     def _where(self) -> str:
         return f"epoch {min(self.state.epoch + 1, self.phase.epochs)} of {self.phase.epochs}"
@@ -137,6 +158,8 @@ class Loop:
             state.noise += len(chunk)
             state.step += len(losses)
             state.seconds, began = state.seconds + now - began, now
+            if self.average:
+                self.average.see(state.step, self.net.arrays)
             if self.context.keeper.due(state.step):
                 self._save()
             note = f"epoch {state.epoch + 1}/{self.phase.epochs}  loss {losses[-1]:.4f}"
@@ -147,10 +170,11 @@ class Loop:
         while True:
             size = self.phase.accumulate
             if size == 1:
-                height, width = self.context.signature.size
-                bytes_each = 4 * height * width * self.context.signature.channels * self.phase.batch_size
+                bytes_each = self.context.input_bytes * self.phase.batch_size
                 size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
                 size = self.context.keeper.stretch(self.state.step, size)
+                if self.average:
+                    size = min(size, self.average.next(self.state.step))
             if not (chunk := list(islice(batches, size))):
                 return
             yield chunk
@@ -208,16 +232,8 @@ class Loop:
             raise diagnose.weights(self)
         loss, seconds = state.loss_sum / state.loss_count, state.seconds
         row: dict[str, Any] = {"phase": "finetune", "epoch": state.epoch, "train_loss": loss, "wall_s": seconds}
-        validation = self.context.data.validation
-        if validation is not None:
-            size = self.context.recipe.evaluation.batch_size
-            began = time.perf_counter()
-            found = score(predict_split(self.context, validation, self.net.logits, size), self.context.data.classes)
-            row |= {"validation_loss": found.loss, "validation_accuracy": found.accuracy}
-            row["validation_wall_s"] = time.perf_counter() - began
-            if found.accuracy > state.best_accuracy:  # of equals, the first is kept
-                state.best_accuracy, state.best_epoch = found.accuracy, state.epoch
-                self.best = self.net.arrays() if self.phase.keep == "best" else None
+        if self.context.data.validation is not None:
+            row |= self._judge(self.context.data.validation)
         self.context.run.line("epochs.jsonl", row)
         state.next_epoch()
         self.context.run.flush()
@@ -225,3 +241,20 @@ class Loop:
         self.context.reporter.log(
             f"epoch {state.epoch}/{self.phase.epochs}  loss {loss:.4f}{accuracy}  {seconds:.1f} s"
         )
+
+    def _judge(self, validation: Split) -> dict[str, Any]:
+        """How the net, or its running mean, fares on the validation split; the best so far is kept."""
+        state, size, began = self.state, self.context.recipe.evaluation.batch_size, time.perf_counter()
+        last = self.net.arrays() if self.average else None
+        if self.average:
+            self.net.load(self.average.arrays)
+        found = score(predict_split(self.context, validation, self.net.logits, size), self.context.data.classes)
+        wall = time.perf_counter() - began
+        if found.accuracy > state.best_accuracy:  # of equals, the first is kept
+            state.best_accuracy, state.best_epoch = found.accuracy, state.epoch
+            self.best = self.net.arrays() if self.phase.keep == "best" else None
+        if self.phase.keep_best:
+            best.keep(self.context.run.path, self.phase.keep_best, state.epoch + 1, found.accuracy, self.net.arrays())
+        if last is not None:
+            self.net.load(last)
+        return {"validation_loss": found.loss, "validation_accuracy": found.accuracy, "validation_wall_s": wall}

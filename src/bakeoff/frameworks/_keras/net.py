@@ -14,6 +14,7 @@ from bakeoff.frameworks._keras.build import Built, build
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.graph.graph import Graph
 from bakeoff.optimizers._page import Group
+from bakeoff.protocols import PLAIN, StepSettings
 from bakeoff.schemas import Array
 from bakeoff.seeds import key
 
@@ -37,15 +38,26 @@ class KerasNet(Slotted):
         self.count = 0
         self.seek(0)
 
-    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
         self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
-        self.loss_attributes = self.loss_page.Attributes()
-        group = Group(tuple(self.variables))
-        self.optimizer = self.page.to_keras(keras, [group], self.page.Settings(**settings))
+        self.loss_attributes = self.loss_page.Attributes(**step.loss)
+        # A group each: JAX takes the variables in the optimizer's order, which must stay the net's.
+        groups = [Group((variable,), *step.of(path)) for path, variable in self.trainable.items()]
+        self.optimizer = self.page.to_keras(keras, groups, self.page.Settings(**settings))
         if not self.optimizer.built:
             self.optimizer.build(self.variables)
-        self.count = 0
+        self.clip, self.count = step.clip, 0
         self.compiled()
+
+    def clipped(self, gradients: list[Any]) -> list[Any]:
+        """All gradients times clip / max(norm, clip), the norm being that of all together."""
+        if self.clip is None:
+            return gradients
+        squares = [keras.ops.sum(keras.ops.square(gradient)) for gradient in gradients]
+        norm = keras.ops.sqrt(sum(squares[1:], squares[0]))
+        clip = keras.ops.convert_to_tensor(self.clip, dtype=norm.dtype)
+        scale = clip / keras.ops.maximum(norm, clip)
+        return [gradient * scale for gradient in gradients]
 
     def compiled(self) -> None:
         """Called once optimizer and loss are known: trace functions."""

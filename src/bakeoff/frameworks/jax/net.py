@@ -75,7 +75,7 @@ class JaxNet(KerasNet):
 
     def _apply_to(self, weights: Any, slots: Any, gradients: Any, rate: Any) -> tuple[Any, Any]:
         state = self._optimizer_state(slots, rate)
-        found: tuple[Any, Any] = self.optimizer.stateless_apply(state, gradients, weights)
+        found: tuple[Any, Any] = self.optimizer.stateless_apply(state, self.clipped(list(gradients)), weights)
         return found
 
     def apply(self, rate: float) -> None:

@@ -74,7 +74,7 @@ class TensorFlowNet(KerasNet):
         return self.canonical([total.numpy() / self.count for total in self._sums])
 
     def _apply_sums(self, count: Any) -> None:
-        self.optimizer.apply([total / count for total in self._sums], self.variables)
+        self.optimizer.apply(self.clipped([total / count for total in self._sums]), self.variables)
 
     def apply(self, rate: float) -> None:
         self.optimizer.rate.assign(rate)
@@ -89,7 +89,7 @@ class TensorFlowNet(KerasNet):
         for k in tf.range(count):
             loss, gradients = self._gradient(images[k], labels[k])
             self.optimizer.rate.assign(rates[k])
-            self.optimizer.apply([gradient / size for gradient in gradients], self.variables)
+            self.optimizer.apply(self.clipped([gradient / size for gradient in gradients]), self.variables)
             losses = losses.write(k, loss / size)
         return losses.stack()
 

@@ -15,6 +15,7 @@ from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
+from bakeoff.protocols import PLAIN, StepSettings
 from bakeoff.schemas import Array, StepResult
 from bakeoff.seeds import key
 
@@ -51,7 +52,10 @@ class TorchNet(Slotted):
 
     def _images(self, images: Array) -> torch.Tensor:
         """(N, H, W, C) to (N, C, H, W): a view where memory stays channels last, else one copy of the pictures."""
-        moved = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2)
+        given = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        if given.ndim != 4:  # features
+            return given
+        moved = given.permute(0, 3, 1, 2)
         if self.memory_format == torch.channels_last:
             return moved
         first = torch.empty(moved.shape, dtype=moved.dtype, device=self.device)  # its strides, too, are channels first
@@ -63,12 +67,23 @@ class TorchNet(Slotted):
             found: Array = self.native(self._images(images)).cpu().numpy()
         return found
 
-    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
+    def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
         self.page, self.loss_page = optimizers.page(optimizer), ops.page(loss)
-        group = Group(tuple(self.trainable.values()))
-        self.optimizer = self.page.to_torch(torch, [group], self.page.Settings(**settings))
-        self.loss_attributes = self.loss_page.Attributes()
-        self.count = 0
+        alike: dict[tuple[float, float | None], list[torch.Tensor]] = {}
+        for path, tensor in self.trainable.items():
+            alike.setdefault(step.of(path), []).append(tensor)
+        groups = [Group(tuple(tensors), factor, decay) for (factor, decay), tensors in alike.items()]
+        self.optimizer = self.page.to_torch(torch, groups, self.page.Settings(**settings))
+        self.loss_attributes = self.loss_page.Attributes(**step.loss)
+        self.clip, self.count = step.clip, 0
+
+    def _clip_gradients(self) -> None:
+        """Scale all gradients by clip / max(norm, clip), the norm being that of all together."""
+        if self.clip is None:
+            return
+        gradients = [tensor.grad for tensor in self.trainable.values() if tensor.grad is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        torch._foreach_mul_(gradients, self.clip / norm.clamp(min=self.clip))
 
     def _draw(self) -> None:
         """Masks are a function of (seed, batch): the same after a resume."""
@@ -107,6 +122,7 @@ class TorchNet(Slotted):
         self.count = 0
 
     def _step(self, rate: float) -> None:
+        self._clip_gradients()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("rate_factor", 1.0)
         self.optimizer.step()

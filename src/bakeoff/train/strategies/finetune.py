@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from bakeoff import frameworks
-from bakeoff.errors import UsageError
+from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.graph import Graph, passes
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
 from bakeoff.seeds import key
+from bakeoff.train.boundary import activated, halves, worth_it
 from bakeoff.train.context import Context, PhaseResult, predict_split
 from bakeoff.train.loop import Loop
+from bakeoff.train.plan import plan
+from bakeoff.train.setup import start
+from bakeoff.train.teacher import teacher
 from bakeoff.train.threads import threads_for
 
 
@@ -61,20 +68,66 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
 
 def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
-    frozen = prepared(graph.astype(context.job.precision), phase)
-    check_batches(frozen, phase, len(context.data.train))
-    net = native(context, frozen, phase)
-    loop = Loop(context, net, phase, frozen)
+    context, sized = at_size(context, graph, phase)
+    whole = prepared(sized.astype(context.job.precision), phase)
+    check_batches(whole, phase, len(context.data.train))
+    chosen = plan(
+        phase,
+        whole,
+        context.recipe.model.loss,
+        context.data.train,
+        precision=context.job.precision,
+        mixed=bool(context.augmentation.mixes),
+        teacher=teacher(context, phase),
+    )
+    trained, context = behind_frozen(context, whole, phase)
+    net = native(context, trained, phase)
+    loop = Loop(context, net, phase, trained, chosen)
+    loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
     if context.keeper.found is not None:
         loop.restore(context.keeper.found)
-    notes: dict[str, Any] = loop.run()
+    notes: dict[str, Any] = loop.run() | {"cached_activations": trained is not whole}
     size = context.recipe.evaluation.batch_size
     logits: dict[str, Predictions] = {
         s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"
     }
     trained_s = sum(loop.state.epoch_seconds)
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, notes)
+
+
+def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, Graph]:
+    """Context and net for the phase's own size of pictures, where it has one.
+
+    Raises:
+        UsageError: the net's weights depend on the size of the picture.
+    """
+    if phase.size is None:
+        return context, graph
+    recipe = msgspec.structs.replace(
+        context.recipe, input=msgspec.structs.replace(context.recipe.input, size=phase.size, resize_to=None)
+    )
+    other = start(recipe, context.data, context.job.seed)
+    try:
+        resized = other.graph.with_arrays(graph.arrays())
+    except BakeoffError as error:
+        raise UsageError(
+            f"size {list(phase.size)}: {error}.\nOnly nets that average over the picture can be trained at other sizes."
+        ) from None
+    return replace(context, start=other), resized
+
+
+def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> tuple[Graph, Context]:
+    """The part of the net that is trained, and a context that feeds it; net and context as they are where nothing
+    would be won.
+    """
+    if phase.cache == "off" or phase.epochs < 2 or context.augmentation.operations:
+        return whole, context
+    found = halves(whole)
+    if found is None or not worth_it(found, whole, len(context.data)):
+        return whole, context
+    frozen = native(context, found.frozen, phase)
+    return found.trained, activated(context, frozen, min(phase.batch_size, 32))
 
 
 def native(context: Context, graph: Graph, phase: Finetune) -> Net:
