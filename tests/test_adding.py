@@ -109,13 +109,13 @@ from pathlib import Path
 from PIL import Image
 import bakeoff
 root = Path({str(tmp_path)!r})
-lines = ["path,label,split"]
-for number in range(12):
-    Image.new("L", (8, 8), 20 * number).save(root / f"{{number}}.png")
-    lines.append(f"{{number}}.png,{{'even' if number % 2 == 0 else 'odd'}},{{'test' if number > 9 else 'train'}}")
-(root / "list.csv").write_text("\\n".join(lines))
-data = bakeoff.read_data(root / "list.csv")
+lines = []
+for number in range(40):
+    Image.new("L", (8, 8), 6 * number).save(root / f"{{number}}.png")
+    lines.append(f"{{number}}\\t{{'even' if number % 2 == 0 else 'odd'}}\\t{{number}}.png")
+(root / "all.lst").write_text("\\n".join(lines))
+data = bakeoff.read_data(root / "all.lst")
 batch = next(iter(data.train.batches(size=(8, 8), batch_size=4)))
-print(data.classes, len(data.test), batch.images.shape, Path(bakeoff.__file__).is_relative_to({str(copy)!r}))
+print(data.classes, len(data), batch.images.shape, Path(bakeoff.__file__).is_relative_to({str(copy)!r}))
 """
-    assert run(copy, "-c", code).strip() == "('even', 'odd') 2 (4, 8, 8, 1) True"
+    assert run(copy, "-c", code).strip() == "('even', 'odd') 40 (4, 8, 8, 1) True"
