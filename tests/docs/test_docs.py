@@ -81,7 +81,7 @@ def options(verb: str) -> set[str]:
         app = typer.Typer()
         app.command()(module.command)
         chosen = [typer.main.get_command(app)]
-    return {option for command in chosen for parameter in command.params for option in parameter.opts}
+    return {option for command in chosen for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
@@ -107,7 +107,7 @@ def test_recipes_models_and_settings_in_commands_exist() -> None:
         assert set(names) <= set(recipe.names()), line
         changes = [b for a, b in pairs if a == "--set"]
         if changes:
-            with_overrides(recipe.load(names[0]), changes)
+            with_overrides(recipe.load(names[0] if names else "photos"), changes)
 
 
 def test_make_words_exist() -> None:

@@ -226,7 +226,7 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, or an .npz of arrays.")
+        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, a list of paths and labels, an archive, ...")
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."
