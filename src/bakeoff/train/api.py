@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -222,7 +223,8 @@ def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, re
 def _fresh(data: str | Path, recipe: str | Recipe, began: float) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(began))
     name = Path(recipe).stem if isinstance(recipe, str) else "recipe"
-    base = Path("runs") / f"{Path(data).stem or 'data'}-{name}-{stamp}"
+    words = re.split(r"[?\[]|:(?!//?)", str(data))[0]  # of tfds/NAME:train[:80%]?data_dir=PLACE the name
+    base = Path("runs") / f"{Path(words).stem or 'data'}-{name}-{stamp}"
     path, number = base, 2
     while path.exists():
         path, number = base.with_name(f"{base.name}-{number}"), number + 1
