@@ -223,6 +223,15 @@ class Call(Protocol):
     def last(self, value: Any, axes: tuple[int, ...]) -> Any:
         """The value with torch's axes `axes` as its last canonical ones, in that order; the rest as it lies."""
 
+    def filled(self, given: Any) -> Any:
+        """A number as a constant of the result's precision; anything else as it is."""
+
+    def chosen(self, condition: Any, x: Any, y: Any) -> Any:
+        """The page `where`, for every kind of condition."""
+
+    def taken(self, value: Any, axis: int, table: Array) -> Any:
+        """The page `take` along torch's axis: the table's axes come in its place."""
+
     def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Any:
         """torch's view of the value: of these sizes, with as few moves of axes as possible."""
 
@@ -234,6 +243,9 @@ class Call(Protocol):
 
     def parameter(self, argument: str, order: tuple[int, ...] | None = None) -> str | Any:
         """A tensor argument for a slot, torch's axes at these canonical places: a path, or a Ref if it is computed."""
+
+    def slot(self, given: Any, name: str, order: tuple[int, ...] | None = None) -> str | Any:
+        """A tensor for a slot, as `parameter` has it."""
 
     def emit(
         self,
@@ -260,6 +272,7 @@ class LayerCall(Protocol):
     layer: Any  # the layer, operation or function, with its settings and variables
     inputs: tuple[Any, ...]  # all its values, in order
     path: str  # its module path
+    trains: bool  # False: it was called with training=False, and Keras honours that
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 

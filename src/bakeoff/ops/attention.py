@@ -129,10 +129,14 @@ def to_onnx(scope: Scope, a: Attributes, *_: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    if call.get("enable_gqa"):
-        raise call.refuse("queries in groups")
     values = [call.arranged(call[name]) for name in ("query", "key", "value")]
     lead = values[0].sizes[:-2]
+    if call.get("enable_gqa"):  # each head of keys serves several of queries
+        times = [lead[-1] // x.sizes[-3] for x in values]
+        pairs = zip(values, times, strict=True)
+        values = [
+            x if n == 1 else call.emit("repeat_interleave", {"count": n, "axis": x.rank - 3}, x) for x, n in pairs
+        ]
     values = [call.expanded(x, (*lead, *x.sizes[-2:])) for x in values]
     scale = call["scale"] if call["scale"] is not None else 1 / math.sqrt(values[0].sizes[-1])
     attributes = {"scale": float(scale), "rate": float(call["dropout_p"]), "causal": bool(call["is_causal"])}
@@ -167,7 +171,7 @@ def from_keras(call: LayerCall) -> Any:
     )
     attributes = {
         "scale": layer._inverse_sqrt_key_dim,
-        "rate": float(layer.dropout),
+        "rate": float(layer.dropout) if call.trains else 0.0,
         "causal": bool(options.get("use_causal_mask")),
     }
     y = call.emit("attention", attributes, q, k, v, suffix=".attention")

@@ -13,6 +13,7 @@ Traps    range   an exponent that is not whole needs x >= 0, else NaN in all lib
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
-from bakeoff.ops._raise import torch_merged
+from bakeoff.ops._raise import torch_affine
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -62,12 +63,20 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:
     return scope.emit("Pow", [x, exponent])
 
 
+def _rank(x: Any) -> int:
+    return int(x.rank)
+
+
 def from_torch(call: Call) -> Any:
     x, exponent = call["self"], call.number(call["exponent"])
-    if call.number(x) is not None:
-        raise call.refuse("a number to the power of a value")
+    base = call.number(x)
+    if base is not None and base <= 0:
+        raise call.refuse(f"{base} to the power of a value")
+    if base is not None:
+        return call.emit("exp", {}, torch_affine(call, call["exponent"], scale=log(base)))
     if exponent is None:
-        return torch_merged(call, "pow", x, call["exponent"])
+        first, second = call.aligned(x, call["exponent"])
+        return call.emit("pow", {"exponent": None}, first, second, order=max((first, second), key=_rank).order)
     named = {2.0: "square", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}.get(float(exponent))
     if exponent == 1:
         return x

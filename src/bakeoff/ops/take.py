@@ -83,30 +83,21 @@ def from_index(call: Call) -> Any:
     tables = [np.where(table < 0, table + size, table) for table, size in zip(tables, sizes, strict=True)]
     flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*tables)), sizes)
     merged = (*x.sizes[: used[0]], int(np.prod(sizes)), *x.sizes[used[-1] + 1 :])
-    return _taken(call, call.reshaped(x, merged), used[0], flat)
+    return call.taken(call.reshaped(x, merged), used[0], flat)
 
 
 def from_select(call: Call) -> Any:
     x, table = call.value(call["self"]), call.array(call["index"])
     if table is None:
         raise call.refuse("an index that is computed")
-    return _taken(call, x, call["dim"] % x.rank, table.reshape(-1))
+    return call.taken(x, call["dim"] % x.rank, table.reshape(-1))
 
 
 def from_embedding(call: Call) -> Any:
     table = call.array(call["indices"])
     if table is None:
         raise call.refuse("an index that is computed")
-    return _taken(call, call.value(call["weight"]), 0, table)
-
-
-def _taken(call: Call, x: Any, axis: int, table: Any) -> Any:
-    """torch puts the table's axes where the picked one was; so does this page, canonically."""
-    place, more = x.order[axis], table.ndim - 1
-    moved = [old + more if old > place else old for old in x.order]
-    order = (*moved[:axis], *range(place, place + table.ndim), *moved[axis + 1 :])
-    slots = {"indices": call.stored("indices", table.astype(np.int64))}
-    return call.emit("take", {"axis": place, "size": table.shape}, x, parameters=slots, order=order)
+    return call.taken(call.value(call["weight"]), 0, table)
 
 
 FROM_TORCH = {"aten.index": from_index, "aten.index_select": from_select, "aten.embedding": from_embedding}

@@ -54,18 +54,11 @@ def to_onnx(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    condition, x, y = call.aligned(call["condition"], *(_filled(call, call[name]) for name in ("self", "other")))
-    return call.emit("where", {}, condition, x, y, order=max((condition, x, y), key=lambda v: v.rank).order)
+    return call.chosen(call["condition"], call.filled(call["self"]), call.filled(call["other"]))
 
 
 def from_fill(call: Call) -> Any:
-    condition, y, x = call.aligned(call["mask"], _filled(call, call["value"]), call["self"])
-    return call.emit("where", {}, condition, y, x, order=x.order)
-
-
-def _filled(call: Call, given: Any) -> Any:
-    number = call.number(given)
-    return given if number is None else call.known(np.asarray(number, str(call.dtype).split(".")[1]))
+    return call.chosen(call["mask"], call.filled(call["value"]), call["self"])
 
 
 FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}

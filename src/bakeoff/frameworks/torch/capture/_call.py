@@ -9,7 +9,7 @@ import torch
 from bakeoff import ops
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._builder import Builder
-from bakeoff.frameworks.torch.capture._values import Known, Noise, Value, Weight, inverse, plain, sizes_of
+from bakeoff.frameworks.torch.capture._values import Condition, Known, Noise, Value, Weight, inverse, plain, sizes_of
 from bakeoff.graph.graph import Ref
 
 if TYPE_CHECKING:
@@ -95,12 +95,32 @@ class Call:
         tensor = value.tensor.detach().cpu()
         return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
 
+    def filled(self, given: Any) -> Any:
+        number = self.number(given)
+        return given if number is None else Known(torch.tensor(number, dtype=self.floating), ())
+
+    @property
+    def floating(self) -> torch.dtype:
+        """The result's precision; the default one where it isn't a floating-point number."""
+        return self.dtype if self.dtype.is_floating_point else torch.get_default_dtype()
+
+    def chosen(self, condition: Any, x: Any, y: Any) -> Any:
+        above = None
+        if isinstance(condition, Condition):
+            x, y = (y, x) if condition.opposite else (x, y)
+            condition, above = condition.value, condition.above
+        values = self.aligned(condition, x, y)
+        order = max(values, key=lambda value: value.rank).order
+        return self.emit("where", {"above": above}, *values, order=order)
+
     def known(self, array: Any) -> Known:
         return Known(torch.from_numpy(array), tuple(array.shape))
 
     def value(self, value: Any) -> Value:
         if isinstance(value, Noise):
             raise self.refuse("random numbers that no known pattern explains")
+        if isinstance(value, Condition):
+            value = self.chosen(value, self.filled(1.0), self.filled(0.0))
         if not isinstance(value, Tensorial):
             raise self.refuse(f"a value of the type {type(value).__name__}")
         return self.builder.value(value, self.path)
@@ -108,6 +128,20 @@ class Call:
     def arranged(self, value: Any, order: tuple[int, ...] | None = None) -> Value:
         found = self.value(value)
         return self.builder.arranged(found, order or plain(found.rank), self.path)
+
+    def moved(self, value: Any, axes: tuple[int, ...]) -> Value:
+        """torch's permute: no node."""
+        x = self.value(value)
+        return Value(x.ref, tuple(x.sizes[axis] for axis in axes), tuple(x.order[axis] for axis in axes), x.dtype)
+
+    def taken(self, value: Any, axis: int, table: Any) -> Value:
+        x, more = self.value(value), table.ndim - 1
+        place = x.order[axis]
+        shifted = [old + more if old > place else old for old in x.order]
+        order = (*shifted[:axis], *range(place, place + table.ndim), *shifted[axis + 1 :])
+        slots = {"indices": self.stored("indices", table.astype("int64"))}
+        found: Value = self.emit("take", {"axis": place, "size": table.shape}, x, parameters=slots, order=order)
+        return found
 
     def reshaped(self, value: Any, sizes: tuple[int, ...]) -> Value:
         """torch's view."""

@@ -154,6 +154,16 @@ def _check(model: Any, name: str) -> None:
     lazy = [key for key, p in model.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on a picture once before it is captured.")
+    for path, module in model.named_modules():
+        if (
+            isinstance(module, nn.modules.batchnorm._BatchNorm)
+            and module.track_running_stats
+            and module.momentum is None
+        ):
+            raise UnsupportedError(
+                f"{name}: {path} has momentum=None, a cumulative average that no other framework keeps.\n"
+                "Give it a number first, as 0.1."
+            )
     where = {tensor.device.type for tensor in tensors(model).values()} - {"cpu"}
     if where:
         raise BakeoffError(f"{name} lies on {', '.join(sorted(where))}. Move it first: model.cpu()")

@@ -102,6 +102,17 @@ class Noise:
     scaled: bool = False
 
 
+@dataclass(frozen=True)
+class Condition:
+    """Truth values: where a number is above a bound, or (`opposite`) where it is not."""
+
+    value: Value
+    above: float
+    opposite: bool
+    sizes: tuple[int, ...]
+    dtype: torch.dtype = torch.bool
+
+
 def plain(rank: int) -> tuple[int, ...]:
     """Torch's own order."""
     return tuple(range(rank))

@@ -15,6 +15,8 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture import patterns
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._call import Call
+from bakeoff.frameworks.torch.capture._compose import COMPOSED
+from bakeoff.frameworks.torch.capture._rows import ROWS
 from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE, VIEWS
 from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
 from bakeoff.frameworks.torch.capture._views import write_back
@@ -28,7 +30,7 @@ def raisings() -> Mapping[str, Raising]:
     found: dict[str, Raising] = {}
     for op in ops.names():
         found |= getattr(ops.page(op), "FROM_TORCH", {})
-    return {**STRUCTURE, **found}
+    return {**STRUCTURE, **ROWS, **COMPOSED, **found}
 
 
 @cache

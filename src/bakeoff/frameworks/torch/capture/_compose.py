@@ -1,0 +1,230 @@
+"""Calls that are a few pages one after the other: formulas, no page of their own."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bakeoff.frameworks.torch.capture._values import Condition
+from bakeoff.ops._raise import reductions, torch_affine, torch_merged
+
+if TYPE_CHECKING:
+    from bakeoff.frameworks.torch.capture._call import Call
+
+
+def addcmul(call: Call) -> Any:
+    """x + value * y * z, or x + value * y / z."""
+    op = "mul" if call.name == "aten.addcmul" else "div"
+    term = torch_merged(call, op, call["tensor1"], call["tensor2"])
+    return torch_merged(call, "add", call["self"], torch_affine(call, term, scale=call.number(call["value"]) or 0))
+
+
+def lerp(call: Call) -> Any:
+    """x + weight * (end - x)."""
+    way = torch_merged(call, "sub", call["end"], call["self"])
+    weight = call.number(call["weight"])
+    step = torch_merged(call, "mul", way, call["weight"]) if weight is None else torch_affine(call, way, scale=weight)
+    return torch_merged(call, "add", call["self"], step)
+
+
+def log_sigmoid(call: Call) -> Any:
+    """-softplus(-x)."""
+    negative = call.emit("neg", {}, call["self"])
+    return call.emit("neg", {}, call.emit("softplus", {"beta": 1.0, "threshold": None}, negative))
+
+
+# conditions: numbers that are larger than a bound, for `where` -------------------------------------------------------
+
+
+def compared(call: Call) -> Any:
+    """x > y as x - y > 0, and what follows from it."""
+    x, y, kind = call["self"], call["other"], call.name.removeprefix("aten.")
+    bound = call.number(y)
+    larger = kind in ("gt", "greater", "le", "less_equal")
+    if bound is not None and larger:
+        return Condition(call.value(x), float(bound), kind in ("le", "less_equal"), call.sizes)
+    if bound is not None:  # x < c as -x > -c
+        return Condition(call.emit("neg", {}, x), -float(bound), kind in ("ge", "greater_equal"), call.sizes)
+    way = torch_merged(call, "sub", x, y) if larger else torch_merged(call, "sub", y, x)
+    return Condition(way, 0.0, kind in ("le", "less_equal", "ge", "greater_equal"), call.sizes)
+
+
+def inverted(call: Call) -> Any:
+    """not (x > y)."""
+    given = call["self"]
+    if not isinstance(given, Condition):
+        raise call.refuse("truth values that are computed")
+    return Condition(given.value, given.above, not given.opposite, given.sizes)
+
+
+def threshold(call: Call) -> Any:
+    """x where it is above the threshold, else a value."""
+    x = call.value(call["self"])
+    condition = Condition(x, float(call.number(call["threshold"]) or 0), False, call.sizes)
+    return call.chosen(condition, x, call.filled(call["value"]))
+
+
+def hardshrink(call: Call) -> Any:
+    """0 where |x| is at most lambda, else x."""
+    x = call.value(call["self"])
+    condition = Condition(call.emit("abs", {}, x), float(call.number(call["lambd"]) or 0), False, call.sizes)
+    return call.chosen(condition, x, call.filled(0.0))
+
+
+def softshrink(call: Call) -> Any:
+    """x less what of it lies within lambda."""
+    x, bound = call.value(call["self"]), float(call.number(call["lambd"]) or 0)
+    return call.emit("sub", {}, x, call.emit("clamp", {"low": -bound, "high": bound}, x))
+
+
+def rrelu(call: Call) -> Any:
+    """In prediction a leaky ReLU of the middle slope."""
+    if call["training"]:
+        raise call.refuse("slopes that are drawn")
+    slope = ((call.number(call["lower"]) or 0) + (call.number(call["upper"]) or 0)) / 2
+    return call.emit("leaky_relu", {"slope": slope}, call["self"])
+
+
+# exponentials and logarithms -----------------------------------------------------------------------------------------
+
+
+def expm1(call: Call) -> Any:
+    """exp(x) - 1."""
+    return torch_affine(call, call.emit("exp", {}, call["self"]), shift=-1.0)
+
+
+def log1p(call: Call) -> Any:
+    """log(1 + x)."""
+    return call.emit("log", {}, torch_affine(call, call["self"], shift=1.0))
+
+
+def exp2(call: Call) -> Any:
+    """2^x."""
+    return call.emit("exp", {}, torch_affine(call, call["self"], scale=math.log(2)))
+
+
+def log_of_base(call: Call) -> Any:
+    """Logarithms of base 2 and 10."""
+    base = 2 if call.name.endswith("log2") else 10
+    return torch_affine(call, call.emit("log", {}, call["self"]), scale=1 / math.log(base))
+
+
+def logsumexp(call: Call) -> Any:
+    """log(sum(exp(x - max))) + max."""
+    x = call.value(call["self"])
+    axes, order = reductions(x, call["dim"], True)
+    common = {"axes": axes, "keepdims": True}
+    top = call.emit("reduce_max", common, x)
+    total = call.emit("reduce_sum", common, call.emit("exp", {}, torch_merged(call, "sub", x, top)), order=order)
+    return call.reshaped(torch_merged(call, "add", call.emit("log", {}, total), top), call.sizes)
+
+
+# products and norms --------------------------------------------------------------------------------------------------
+
+
+def tensordot(call: Call) -> Any:
+    """A sum of products over some axes of both, as an einsum."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    x, y = call.value(call["self"]), call.value(call["other"])
+    left, right = list(letters[: x.rank]), list(letters[x.rank : x.rank + y.rank])
+    for i, j in zip(call["dims_self"], call["dims_other"], strict=True):
+        right[j] = left[i]
+    shared = set(left) & set(right)
+    out = [letter for letter in left + right if letter not in shared]
+    terms = ("".join(term[axis] for axis in _places(v)) for term, v in ((left, x), (right, y)))
+    equation = ",".join(terms) + "->" + "".join(out)
+    return call.emit("einsum", {"equation": equation}, x, y, order=tuple(range(len(out))))
+
+
+def _places(x: Any) -> list[int]:
+    return sorted(range(x.rank), key=x.order.__getitem__)
+
+
+def matrix_vector(call: Call) -> Any:
+    """A matrix times a vector."""
+    x, v = call.arranged(call["self"]), call.value(call["vec"])
+    return call.reshaped(call.emit("matmul", {}, x, call.reshaped(v, (*v.sizes, 1)), order=(0, 1)), call.sizes)
+
+
+def cosine_similarity(call: Call) -> Any:
+    """The product of two values over the product of their norms, each at least eps."""
+    x, y = call.aligned(call["x1"], call["x2"])
+    norms = []
+    for value in (x, y):
+        axes, order = reductions(value, [call["dim"]], False)
+        norm = call.emit("reduce_norm", {"axes": axes, "keepdims": False, "p": 2.0}, value, order=order)
+        norms.append(call.emit("clamp", {"low": call["eps"], "high": None}, norm))
+    product = torch_merged(call, "mul", x, y)
+    axes, order = reductions(product, [call["dim"]], False)
+    total = call.emit("reduce_sum", {"axes": axes, "keepdims": False}, product, order=order)
+    return torch_merged(call, "div", total, torch_merged(call, "mul", *norms))
+
+
+def weight_norm(call: Call) -> Any:
+    """g v / |v|, the norm over all axes but one."""
+    v = call.value(call["v"])
+    rest = [axis for axis in range(v.rank) if axis != call["dim"] % v.rank]
+    axes, order = reductions(v, rest, True)
+    norm = call.emit("reduce_norm", {"axes": axes, "keepdims": True, "p": 2.0}, v, order=order)
+    return torch_merged(call, "mul", v, torch_merged(call, "div", call["g"], norm))
+
+
+def matrix_norm(call: Call) -> Any:
+    """The Frobenius norm, or that of a vector."""
+    x, axes = call.value(call["self"]), call["dim"]
+    axes = [axes] if isinstance(axes, int) else axes
+    kind = call["ord"]
+    if kind is not None and (isinstance(kind, str) or (axes is None and x.rank > 1) or (axes and len(axes) > 1)):
+        raise call.refuse(f"the matrix norm {kind!r}")
+    keepdims = bool(call["keepdim"])
+    found, order = reductions(x, axes, keepdims)
+    attributes = {"axes": found, "keepdims": keepdims, "p": 2.0 if kind is None else float(kind)}
+    return call.emit("reduce_norm", attributes, x, order=order)
+
+
+def feature_dropout(call: Call) -> Any:
+    """Whole channels are dropped."""
+    x = call.value(call["input"])
+    if not call["train"] or not call["p"]:
+        return x
+    if x.rank < 3:
+        raise call.refuse(f"over a value of rank {x.rank}")
+    return call.emit("dropout", {"rate": float(call["p"]), "shared": tuple(sorted(x.order[2:]))}, x)
+
+
+def windows(call: Call) -> Any:
+    """Tensor.unfold: overlapping pieces of an axis, each along a new last one."""
+    x = call.value(call["self"])
+    axis, size, step = call["dimension"] % x.rank, call["size"], call["step"]
+    starts = np.arange(0, x.sizes[axis] - size + 1, step)
+    pieces = call.taken(x, axis, starts[:, None] + np.arange(size))
+    order = [place for place in range(pieces.rank) if place != axis + 1] + [axis + 1]
+    return call.moved(pieces, tuple(order))
+
+
+COMPOSED = {
+    **{f"aten.{name}": compared for name in ("gt", "lt", "ge", "le", "greater", "less", "greater_equal", "less_equal")},
+    **{f"aten.{name}": inverted for name in ("logical_not", "bitwise_not")},
+    **{f"aten.{name}": log_of_base for name in ("log2", "log10")},
+    "aten.addcmul": addcmul,
+    "aten.addcdiv": addcmul,
+    "aten.lerp": lerp,
+    "aten.log_sigmoid": log_sigmoid,
+    "aten.threshold": threshold,
+    "aten.hardshrink": hardshrink,
+    "aten.softshrink": softshrink,
+    "aten.rrelu": rrelu,
+    "aten.expm1": expm1,
+    "aten.log1p": log1p,
+    "aten.exp2": exp2,
+    "aten.logsumexp": logsumexp,
+    "aten.tensordot": tensordot,
+    "aten.mv": matrix_vector,
+    "aten.cosine_similarity": cosine_similarity,
+    "aten._weight_norm": weight_norm,
+    "aten.linalg_norm": matrix_norm,
+    "aten.feature_dropout": feature_dropout,
+    "aten.unfold": windows,
+}
