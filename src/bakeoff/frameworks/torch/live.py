@@ -19,6 +19,7 @@ from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._export import modes
 from bakeoff.schemas import Array, StepResult
 
+PREDICTION = "The graph is that of its prediction"  # the capture's note on nets whose training pass is another
 RATES = ("p", "drop_prob", "drop_rate", "rate", "attn_drop_rate", "dropout")
 
 
@@ -35,7 +36,7 @@ class LiveTorch:
         self.native = copy.deepcopy(module).to(getattr(torch, precision))
         self.captured, self.count = captured, 0
         silence(self.native)
-        self.leaves = False
+        self.leaves = any(PREDICTION in note for note in captured.notes)
         self.tensors = dict(self.native.state_dict(keep_vars=True))
         self.trainable = {
             captured.layouts[name].path: (name, tensor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.zoo.listing import WeightsFile, imagenet, offered
@@ -57,18 +57,19 @@ def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[s
     """How the library prepares pictures; the part that lies in the net itself (Rescaling, Normalization) stays there.
 
     keras.applications.imagenet_utils.preprocess_input: "tf" is x / 127.5 - 1; "torch" scales by ImageNet's mean and
-    deviation; "caffe" turns RGB to BGR and takes the mean away, which the graph does (its first node). None: 0 to 255.
+    deviation; "caffe" turns RGB to BGR and takes ImageNet's mean away. None: the numbers 0 to 255.
     """
     height, width = _size(model)
-    plain: dict[str, tuple[float, ...]] = {"mean": (0.0, 0.0, 0.0), "std": (1 / 255, 1 / 255, 1 / 255)}  # 0 to 255
-    modes: dict[str | None, dict[str, tuple[float, ...]]] = {
-        None: plain,
-        "caffe": plain,
-        "tf": {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)},
-        "torch": {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+    bytes_, one = (1 / 255,) * 3, (0.5, 0.5, 0.5)
+    modes: dict[str | None, tuple[tuple[float, ...], tuple[float, ...]]] = {
+        None: ((0.0, 0.0, 0.0), bytes_),
+        "caffe": (tuple(mean / 255 for mean in (103.939, 116.779, 123.68)), bytes_),
+        "tf": (one, one),
+        "torch": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     }
-    scale = modes[mode(model)]
-    return Signature((height, width), 3, "stretch", "bilinear", None, scale["mean"], scale["std"]), imagenet()
+    mean, std = modes[mode(model)]
+    order: Literal["RGB", "BGR"] = "BGR" if mode(model) == "caffe" else "RGB"
+    return Signature((height, width), 3, "stretch", "bilinear", None, mean, std, channel_order=order), imagenet()
 
 
 def mode(model: str) -> str | None:
