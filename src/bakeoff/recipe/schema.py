@@ -179,6 +179,7 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         optimizer: the page and its settings.
         schedule: the learning rate, step by step.
         freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
+            Before the first layer that is trained, dropout and drop-path are off.
         batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
         cache: `auto` computes what frozen layers give once, where pictures aren't varied; `off` each time anew.
         accumulate: micro-batches whose gradients make one step.

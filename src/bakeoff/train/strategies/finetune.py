@@ -9,7 +9,7 @@ import msgspec
 
 from bakeoff import frameworks
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.graph import Graph, passes
+from bakeoff.graph import Graph, Ref, passes
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
@@ -33,12 +33,29 @@ def prepared(graph: Graph, phase: Finetune) -> Graph:
         graph = passes.freeze(graph, phase.freeze)
     if phase.batch_norm == "frozen":
         graph = passes.freeze_statistics(graph)
+    if phase.freeze:
+        graph = quiet(graph)
     if not any(parameter.trainable and parameter.role == "weight" for parameter in graph.parameters.values()):
         raise UsageError(
             f"freeze {list(phase.freeze)} leaves no weight to train; expected at least one.\n"
             "Freeze less: --set 'phases.0.freeze=[]'"
         )
     return graph
+
+
+def quiet(graph: Graph) -> Graph:
+    """No masks before the first layer that is trained: noise is for weights that learn."""
+    trained: set[str] = set()
+    nodes = []
+    for node in graph.nodes:
+        paths = [path for path in node.parameters.values() if isinstance(path, str)]
+        sources = [*node.inputs, *(ref for ref in node.parameters.values() if isinstance(ref, Ref))]
+        if any(graph.parameters[path].trainable for path in paths) or any(ref.node in trained for ref in sources):
+            trained.add(node.id)
+        elif node.op in passes.NOISE:
+            node = replace(node, attributes=replace(node.attributes, rate=0.0))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
