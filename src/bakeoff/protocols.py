@@ -116,6 +116,10 @@ class Net(Protocol):
         """One optimizer step on the gradients so far, divided by the number of pictures; then forget them."""
         ...
 
+    def forget(self) -> None:
+        """Drop the gradients so far."""
+        ...
+
     def steps(
         self, images: list[NDArray[Any]], labels: list[NDArray[np.int64]], rates: list[float]
     ) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ EXAMPLES = (
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
+    ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
     ("bakeoff train photos --json > result.json", "for programs"),
 )
 
@@ -66,6 +67,10 @@ def command(
             "--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", metavar="NAME", help="Log to tensorboard or mlflow, too; may be repeated."),
+    ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -108,6 +113,7 @@ def command(
                 precision=precision,
                 threads=threads,
                 checkpoint_every=checkpoint_every or DEFAULT,
+                loggers=log or (),
                 listen=listen,
                 began=began(),
             )

@@ -18,6 +18,11 @@ class Slotted:
     optimizer: Any
     built: Any
     trainable: dict[str, Any]
+    count: int
+
+    def forget(self) -> None:
+        """See `bakeoff.protocols.Net`."""
+        self.count = 0  # the next micro-batch begins its sums anew
 
     def slots(self) -> dict[str, dict[str, Array]]:
         """See `bakeoff.protocols.Net`."""

@@ -100,6 +100,7 @@ def train(
     threads: int | None = None,
     start: str | Path | None = None,
     checkpoint_every: str | None = DEFAULT,
+    loggers: Sequence[str] = (),
     listen: Listener | None = None,
     began: float | None = None,
 ) -> Trained:
@@ -119,6 +120,7 @@ def train(
         precision: float32 or float64.
         start: a run or bundle of the same net, whose weights to start from.
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
+        loggers: `tensorboard`, `mlflow`: where else to log, beside the run folder.
         listen: gets progress and log messages, as dicts.
         began: when the user's process started, seconds since 1970; None: now.
 
@@ -134,7 +136,17 @@ def train(
     path = Path(run) if run else _fresh(data, recipe, began)
     weights = str(Path(start).resolve()) if start else None
     job = Job(
-        str(data), to_toml(chosen), name, str(path), chosen.seed, device, precision, threads, weights, checkpoint_every
+        data=str(data),
+        recipe=to_toml(chosen),
+        framework=name,
+        run=str(path),
+        seed=chosen.seed,
+        device=device,
+        precision=precision,
+        threads=threads,
+        start=weights,
+        checkpoint_every=checkpoint_every,
+        loggers=tuple(loggers),
     )
     check(job, chosen)
     _present(data)

@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff.errors import UsageError
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.train.cadence import parse
+from bakeoff.train.loggers import logger
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Job:
         precision: float32 or float64.
         threads: of the framework and the decoder; None: chosen by the size of the work.
         start: a bundle whose weights to start from, instead of drawn or pretrained ones.
+        loggers: destinations of `bakeoff.train.loggers` besides the run folder.
         checkpoint_every: `30s`, `100 steps`; None: no checkpoints.
     """
 
@@ -38,6 +40,7 @@ class Job:
     threads: int | None = None
     start: str | None = None
     checkpoint_every: str | None = None
+    loggers: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
@@ -59,6 +62,8 @@ def check(job: Job, recipe: Recipe) -> None:
     from bakeoff.data.augment import augmentation
 
     augmentation(recipe.augment.preset, recipe.augment.operations)
+    for name in job.loggers:
+        logger(name)
     if job.checkpoint_every is not None:
         parse(job.checkpoint_every)
     if job.precision not in PRECISIONS:

@@ -17,7 +17,7 @@ from bakeoff.graph import Graph
 from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array, Batch
-from bakeoff.train import best, diagnose, memory
+from bakeoff.train import best, diagnose, memory, watch
 from bakeoff.train.average import Average
 from bakeoff.train.channel import Cancelled
 from bakeoff.train.checkpoint import Checkpoint, NotFinite, finite, grouped, slot_arrays
@@ -235,6 +235,7 @@ class Loop:
         if self.context.data.validation is not None:
             row |= self._judge(self.context.data.validation)
         self.context.run.line("epochs.jsonl", row)
+        watch.epoch(self)
         state.next_epoch()
         self.context.run.flush()
         accuracy = f"  validation accuracy {row['validation_accuracy']:.4f}" if "validation_accuracy" in row else ""

@@ -32,6 +32,7 @@ from bakeoff.data.cache import atomic_write
 from bakeoff.errors import CorruptError, DataError, UsageError, VersionError
 from bakeoff.schemas import SCHEMA, Predictions
 from bakeoff.train.room import room_for
+from bakeoff.train.tell import Loggers
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
@@ -43,6 +44,7 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._open: dict[str, BinaryIO] = {}
+        self.loggers = Loggers()
 
     def create(self) -> Run:
         """Make the folder.
@@ -69,6 +71,7 @@ class Run:
             if name not in self._open:
                 self._open[name] = (self.path / name).open("ab")
             self._open[name].write(content)
+        self.loggers.tell("row", name, row)
 
     def flush(self) -> None:
         """Hand everything to the system."""

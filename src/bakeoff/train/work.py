@@ -18,6 +18,7 @@ from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.schemas import Predictions, Score
+from bakeoff.train import watch
 from bakeoff.train.before import audit_before
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context, PhaseResult
@@ -92,6 +93,7 @@ def _train(context: Context) -> dict[str, Any]:
     write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
     audit_before(context)
     graph = _start_graph(context)
+    watch.begin(context, graph)
     logits, found = {}, None
     for number, phase in enumerate(context.recipe.phases):
         if number < keeper.phase:
@@ -147,6 +149,7 @@ def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> d
         extra={"environment": environment, "licence": context.start.licence},
     )
     write_bundle(context.run.path / "bundle", bundle)
+    watch.end(context, scores, logits)
     result["wall_s"] = context.keeper.wall_s
     context.run.json("run.json", result)
     return result
