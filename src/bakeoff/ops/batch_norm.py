@@ -186,7 +186,7 @@ def from_keras(call: LayerCall) -> Any:
         "momentum": 1 - layer.momentum,
         "affine": learned[0] if len(learned) == 1 else bool(learned),
         "variance": "biased",
-        "statistics": "batch" if layer.trainable else "frozen",
+        "statistics": "batch" if layer.trainable and call.trains else "frozen",
     }
     slots = {**both, "mean": layer.moving_mean, "variance": layer.moving_variance}
     return call.emit("batch_norm", attributes, x, parameters=slots)

@@ -88,6 +88,8 @@ FROM_TORCH = {"aten.dropout": from_torch}
 
 def from_keras(call: LayerCall) -> Any:
     """Dropout; one draw for a picture is drop_path."""
+    if not call.trains:
+        return call.inputs[0]
     rate, shape = float(call.layer.rate), call.inputs[0].shape
     rank, noise = len(shape), getattr(call.layer, "noise_shape", None) or (None,) * len(shape)
     shared = tuple(axis for axis, size in enumerate(noise) if size == 1 and shape[axis] != 1)
@@ -101,6 +103,8 @@ def from_keras(call: LayerCall) -> Any:
 def from_spatial(call: LayerCall) -> Any:
     """SpatialDropout1D and 2D drop whole channels."""
     shared = tuple(range(1, call.inputs[0].rank - 1))
+    if not call.trains:
+        return call.inputs[0]
     return call.emit("dropout", {"rate": float(call.layer.rate), "shared": shared}, call.inputs[0])
 
 

@@ -41,16 +41,24 @@ class Builder:
         self.notes: list[str] = []
         self._paths: dict[int, str] = {}  # of variables, by identity
         self._places: dict[int, str] = {}  # of layers, by identity
+        self._owners: dict[int, str] = {}  # of variables: the path of their layer
+        self._kept: list[Any] = []
         self._names: set[str] = set()
         self._bare: dict[int, Value] = {}
 
     # names
 
-    def reserve(self, layer: Any, prefix: str) -> str:
+    def reserve(self, layer: Any, prefix: str, name: str = "") -> str:
         """The path of a layer, the same at every call of it: its name after its model's."""
         if id(layer) not in self._places:
-            self._places[id(layer)] = self.place(prefix, layer.name)
+            self._places[id(layer)] = self.place(prefix, name or layer.name)
+            self._kept.append(layer)  # else another object may get its id
         return self._places[id(layer)]
+
+    def own(self, layer: Any, path: str) -> None:
+        """Variables that a layer of the user's own holds itself go by its path."""
+        for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+            self._owners[id(variable)] = path
 
     def place(self, prefix: str, name: str) -> str:
         """A free module path below another; dots part modules, so a name's own become underscores."""
@@ -154,7 +162,8 @@ class Builder:
         """A variable that is used bare: a scale, a token, a position."""
         if id(variable) not in self._bare:
             shape = tuple(variable.shape)
-            path = self.parameter(f"{owner}.{variable.name}", variable, (), shape, "weight", owner, kind)
+            place = self._owners.get(id(variable), owner)
+            path = self.parameter(f"{place}.{variable.name}".lstrip("."), variable, (), shape, "weight", owner, kind)
             node = Node(path, "parameter", page("parameter").Attributes(shape), (), {"value": path}, path)
             self.nodes.append(node)
             self._bare[id(variable)] = Value(Ref(path), shape)

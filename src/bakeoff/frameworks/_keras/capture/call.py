@@ -41,6 +41,7 @@ class LayerCall:
         self.builder, self.layer, self.path, self.inputs = builder, layer, path, inputs
         self.args, self.kwargs, self.lib = args, kwargs or {}, keras
         self.kind = type(layer).__name__
+        self.trains = True
         self.read: set[int] = set()  # arguments that a raising has looked at, by identity
 
     # what came in

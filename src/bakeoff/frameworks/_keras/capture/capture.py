@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Literal
 
 import keras
-from keras.src.models.functional import Functional
 from keras.src.models.sequential import Sequential
+from keras.src.ops.symbolic_arguments import SymbolicArguments
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture.builder import Builder
@@ -15,7 +16,8 @@ from bakeoff.frameworks._keras.capture.call import LayerCall
 from bakeoff.frameworks._keras.capture.captured import Captured, Head
 from bakeoff.frameworks._keras.capture.preprocessing import signature
 from bakeoff.frameworks._keras.capture.simplify import merge_padding
-from bakeoff.frameworks._keras.capture.trust import check_operation, refusal
+from bakeoff.frameworks._keras.capture.tracing import forget, is_model, traced
+from bakeoff.frameworks._keras.capture.trust import check_operation, check_settings, is_keras, refusal
 from bakeoff.frameworks._keras.capture.values import Value
 from bakeoff.graph.graph import Graph, Ref
 from bakeoff.graph.passes import prune
@@ -25,26 +27,38 @@ SYMBOLS = {1: "height", 2: "width"}
 READS_INTEGERS = ("Rescaling", "Normalization", "Cast", "Resizing")
 
 
-def capture(model: Any, *, augmentation: Literal["drop", "refuse"] = "drop", source: str = "") -> Captured:
+def capture(
+    model: Any,
+    *,
+    augmentation: Literal["drop", "refuse"] = "drop",
+    source: str = "",
+    input_shape: tuple[int | None, ...] | None = None,
+) -> Captured:
     """A Keras model as a graph.
 
     Args:
-        model: functional, Sequential, or made of such; its layers are Keras's own.
+        model: functional, Sequential, or a class of the user's own that is built, see `tracing`.
         augmentation: layers that act in training alone are left out with a note, or refused.
         source: the name in keras.applications, as "MobileNetV2": says what the model wants of a picture.
+        input_shape: (height, width, channels), for a model of the user's own; default: what it was built with.
 
     Raises:
         UnsupportedError: something has no exact rule; names the layer's class, its path, and what to do.
     """
     builder = Builder(augmentation)
-    function = _function(model, model.name)
+    function = _function(model, model.name) if is_model(model) else _own_function(model, input_shape)
     if len(function.inputs) != 1 or len(function.outputs) != 1:
         counts = f"{len(function.inputs)} inputs and {len(function.outputs)} outputs"
         remedy = "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j])."
         raise refusal(model.name, type(model).__name__, f"it has {counts}", remedy)
     walk = Walk(builder)
     picture = builder.input(_input_shape(function.inputs[0]))
-    output = walk.model(model, "", [picture])[0]
+    if not is_model(model):
+        builder.own(model, "")
+    output = walk.function(function, "", [picture], own=not is_model(model))[0]
+    if not is_model(model):
+        forget(function)
+        builder.check_taken(model, model.name)
     graph, head = _split_head(builder.finish(output, "logits"))
     graph = merge_padding(prune(graph))
     wanted, missing = signature(graph, source)
@@ -63,15 +77,15 @@ class Walk:
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
+        self._trains = True  # False inside of what the user's own code calls with training=False
 
-    def model(self, model: Any, path: str, inputs: list[Value]) -> list[Value]:
-        """The outputs of a model's function for these inputs."""
-        function = _function(model, path or model.name)
+    def function(self, function: Any, path: str, inputs: list[Value], *, own: bool = False) -> list[Value]:
+        """The outputs of a Keras function for these inputs; `own`: it was traced, see `tracing`."""
         values: dict[int, Value] = {}
         for tensor, value in zip(function.inputs, inputs, strict=True):
             if len(tensor.shape) != value.rank:
                 why = f"it takes rank {len(tensor.shape)} and is called on rank {value.rank}"
-                raise refusal(path, type(model).__name__, why, "Reshape the input before the call.")
+                raise refusal(path, "Model", why, "Reshape the input before the call.")
             values[id(tensor)] = value
         for operation in function.operations:
             if isinstance(operation, keras.Layer):
@@ -80,10 +94,22 @@ class Walk:
             for node in function._nodes_by_depth[depth]:
                 if node.is_input or any(id(tensor) not in values for tensor in node.input_tensors):
                     continue
-                found = self.call(node, path, values)
+                found = self._switched(node, path, values) if own else self.call(node, path, values)
                 for tensor, value in zip(node.outputs, found, strict=True):
                     values[id(tensor)] = value
         return [values[id(tensor)] for tensor in function.outputs]
+
+    def _switched(self, node: Any, prefix: str, values: dict[int, Value]) -> list[Value]:
+        """A call in the user's own code, whose training=False Keras honours; True is what was handed on."""
+        before = self._trains
+        self._trains = before and node.arguments.kwargs.get("training") is not False
+        if not isinstance(node.operation, keras.Layer):  # named by a count of all operations of the process
+            self.builder.reserve(node.operation, prefix, re.sub(r"_\d+$", "", node.operation.name))
+        node.arguments.kwargs.pop("training", None)
+        try:
+            return self.call(node, prefix, values)
+        finally:
+            self._trains = before
 
     def call(self, node: Any, prefix: str, values: dict[int, Value]) -> list[Value]:
         """The outputs of one call."""
@@ -92,12 +118,15 @@ class Walk:
         layer = isinstance(operation, keras.Layer)
         path = self.builder.reserve(operation, prefix)
         self._check_training(node, path)
-        if isinstance(operation, Functional | Sequential):
-            return self.model(operation, path, list(inputs))
+        if is_model(operation):
+            return self.function(_function(operation, path), path, list(inputs))
+        if layer and not is_keras(type(operation)):
+            return self._own(node, path, list(inputs))
         check_operation(operation, path)
         self._check_dtypes(node, path)
         args, kwargs = node.arguments.convert(lambda x: values[id(x)] if isinstance(x, keras.KerasTensor) else x)
         call = LayerCall(self.builder, operation, path, inputs, args, kwargs)
+        call.trains = self._trains
         before = len(self.builder.nodes)
         found = call.raised(f"{'layers' if layer else 'ops'}.{type(operation).__name__}")
         if layer:
@@ -106,6 +135,17 @@ class Walk:
         self._check_read(call, outputs, before)
         self._check_shapes(node, call, outputs)
         return outputs
+
+    def _own(self, node: Any, path: str, inputs: list[Value]) -> list[Value]:
+        """A layer of the user's own."""
+        check_settings(node.operation, path, type(node.operation).__name__)
+        order = {id(tensor): value for tensor, value in zip(node.input_tensors, inputs, strict=True)}
+        self.builder.own(node.operation, path)
+        _, function = traced(node.operation, path, node.arguments)
+        found = self.function(function, path, list(order.values()), own=True)
+        forget(function)
+        self.builder.check_taken(node.operation, path)
+        return found
 
     def _check_read(self, call: LayerCall, outputs: list[Value], before: int) -> None:
         """Every value and array that came in has a reader: a mask, say, is never dropped silently."""
@@ -149,6 +189,22 @@ class Walk:
                 raise call.refuse(f"its output is {said}, and the graph has {value.shape}")
 
 
+def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> Any:
+    """The function of a model of the user's own, traced on the pictures that it was built with."""
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    if not isinstance(model, keras.Layer):
+        raise refusal(kind, "an object", "it is no Keras model", "Give a keras.Model.")
+    given = (None, *input_shape) if input_shape is not None else None
+    if given is None:
+        shapes = list((model._build_shapes_dict or {}).values())
+        if len(shapes) != 1 or not isinstance(shapes[0], tuple | list):
+            remedy = "Call it on a batch of pictures first, or give capture an input_shape."
+            raise refusal(model.name, kind, "a model of your own whose input size is not known", remedy)
+        given = (None, *shapes[0][1:])
+    check_settings(model, model.name, kind)
+    return traced(model, model.name, SymbolicArguments(keras.Input(batch_shape=given)))[1]
+
+
 def _layers(operation: Any) -> list[Any]:
     return list(operation._flatten_layers())
 
@@ -156,11 +212,6 @@ def _layers(operation: Any) -> list[Any]:
 def _function(model: Any, path: str) -> Any:
     """The Keras function behind a functional or Sequential model."""
     kind = f"{type(model).__module__}.{type(model).__name__}"
-    if not isinstance(model, Functional | Sequential):
-        remedy = "Make it functional: x = keras.Input(shape); model = keras.Model(x, model.call(x))."
-        raise refusal(path, kind, "a subclassed model, whose code can't be read", remedy)
-    if type(model).call not in (Functional.call, Sequential.call) or "call" in vars(model):
-        raise refusal(path, kind, "it overrides call()", "Make it a plain functional model.")
     if not isinstance(model, Sequential):
         return model
     if model._functional is None:

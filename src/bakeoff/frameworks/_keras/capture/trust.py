@@ -45,10 +45,15 @@ def check_operation(operation: Any, path: str) -> None:
     if "call" in vars(operation):
         raise refusal(path, kind, "its `call` was replaced", "Use the layer as Keras has it.")
     if isinstance(operation, keras.Layer):
-        _check_layer(operation, path, kind)
+        check_settings(operation, path, kind)
 
 
-def _check_layer(layer: Any, path: str, kind: str) -> None:
+def check_settings(layer: Any, path: str, kind: str) -> None:
+    """Refuse precisions, layouts and extras without a rule, of any layer.
+
+    Raises:
+        UnsupportedError: names the layer's class, its path and the remedy.
+    """
     policy = layer.dtype_policy
     if policy.compute_dtype != policy.variable_dtype or policy.compute_dtype not in ("float32", "float64"):
         remedy = "Load or build the model with the dtype policy float32: the numbers of its weights are the same."
