@@ -30,6 +30,7 @@ class Lowering(ABC):
 
     library: ClassVar[str]
     image_axes: ClassVar[tuple[int, ...]]  # of a picture in this library
+    views: ClassVar[bool] = False  # whether a transpose costs nothing: then sequences go the usual way soon
     lib: Any
     own: Any
 
@@ -118,7 +119,12 @@ class Lowering(ABC):
         rank = max(len(value.axes) for value in inputs)
         inputs = [self._lifted(value, rank) for value in inputs]
         usual = self.image_axes if rank == 4 else tuple(range(rank))
-        leader = max(inputs, key=lambda value: (len(real(value.axes, value.shape)), value.axes == usual))
+
+        def weight(value: Value) -> tuple[bool, int, bool]:
+            moved = len(real(value.axes, value.shape))
+            return self.views and rank != 4 and moved > 0 and value.axes == usual, moved, value.axes == usual
+
+        leader = max(inputs, key=weight)
         return [self.moved(value, leader.axes) for value in inputs]
 
     def _lifted(self, value: Value, rank: int) -> Value:

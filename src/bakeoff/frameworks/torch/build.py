@@ -69,7 +69,7 @@ def build(graph: Graph, dtype: str = "float32") -> Built:
 class TorchLowering(Lowering):
     """Registers nn.Modules in nested containers, and records the calls on an fx tape."""
 
-    library, image_axes = "torch", CHANNELS_FIRST
+    library, image_axes, views = "torch", CHANNELS_FIRST, True
 
     def __init__(self, graph: Graph, dtype: str = "float32") -> None:
         super().__init__(graph, dtype)

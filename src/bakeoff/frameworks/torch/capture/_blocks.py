@@ -38,7 +38,12 @@ def merged_order(value: Value, found: list[Block]) -> tuple[int, ...] | None:
     )
     if together:
         return None
-    ranked = sorted((axes for axes in real if axes), key=lambda axes: min(place[axis] for axis in axes))
+
+    def rank(axes: list[int]) -> int:  # as the lowering has it: heads join their features behind the tokens
+        places = [place[axis] for axis in axes]
+        return 0 if 0 in places else max(places)
+
+    ranked = sorted((axes for axes in real if axes), key=rank)
     ones = [axis for axis in inverse(value.order) if value.sizes[axis] == 1]
     canonical = [axis for axes in ranked for axis in axes] + ones
     return inverse(tuple(canonical))
