@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import ops, optimizers
-from bakeoff.ops._page import Case, Mode, draw_parameters, inputs_of
+from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
 
 DOCS = Path(__file__).parent
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
@@ -289,6 +289,8 @@ def _operator_costs(page: Any, attribute: str) -> tuple[str, str] | None:
             other = _answers(page, case, replace(case.attributes, **{attribute: wrong}))
         except Exception:  # an attribute that this case's shapes don't allow
             continue
+        if not all(np.isfinite(array).all() for array in other):
+            continue
         same = all(a.shape == b.shape for a, b in zip(right, other, strict=True))
         found.append((max(_relative(a, b) for a, b in zip(right, other, strict=True)) if same else 0.0, name))
     if not found:
@@ -306,7 +308,8 @@ def _answers(page: Any, case: Case, attributes: Any) -> list[np.ndarray]:
     wanted = page.parameters(attributes, *case.inputs) if slots else {}
     arrays = {slot: array for slot, array in draw_parameters(slots, "float64").items() if slot in wanted}
     mode = Mode(case.train, lambda shape, keep: (np.random.default_rng(3).random(shape) < keep).astype("float64"))
-    found = [page.truth(mode, attributes, *inputs, **arrays)]
+    with np.errstate(invalid="ignore"):  # a root of a negative number is left out by the caller
+        found = [as_one(attributes, page.truth(mode, attributes, *inputs, **arrays))]
     if case.train and hasattr(page, "update"):
         found += [array for _, array in sorted(page.update(mode, attributes, *inputs, **arrays).items())]
     return found

@@ -4,8 +4,8 @@ Shape    x  ->  y of the same shape, y = x for x > 0, else alpha (e^x - 1) (Clev
 
 Laws     y > -alpha; celu differs below 0 wherever alpha is not 1
 
-Traps    float64 ONNX holds alpha as float32: the pieces are written out
-         slope   at 0 it jumps from alpha to 1
+Traps    float64  ONNX holds alpha as float32: the pieces are written out
+         slope    at 0 it jumps from alpha to 1
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Shape    x  ->  y of the same shape, y = 2 / sqrt(pi) times the integral of e^(-
 
 Laws     |y| <= 1; erf(-x) = -erf(x)
 
-Traps    onnx    ONNX Runtime has it in float32 alone
-         float64 gelu written with erf needs sqrt(1/2) in float64: TensorFlow's own gelu has it in float32
+Traps    onnx     ONNX Runtime has it in float32 alone
+         float64  gelu written with erf needs sqrt(1/2) in float64: TensorFlow's own gelu has it in float32
 """
 
 from __future__ import annotations

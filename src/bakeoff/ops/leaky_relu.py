@@ -4,8 +4,8 @@ Shape    x  ->  y of the same shape, y = x for x > 0, else slope x
 
 Laws     slope 1 changes nothing, slope 0 is relu
 
-Traps    keras   the slope is 0.2 by default in keras.activations, 0.3 in its LeakyReLU layer, 0.01 in torch
-         float64 TensorFlow's node and ONNX's hold the slope as float32: the pieces are written out
+Traps    keras    the slope is 0.2 by default in keras.activations, 0.3 in its LeakyReLU layer, 0.01 in torch
+         float64  TensorFlow's node and ONNX's hold the slope as float32: the pieces are written out
 """
 
 from __future__ import annotations
