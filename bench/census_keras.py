@@ -3,9 +3,10 @@
     python bench/census_keras.py --output /tmp/census.jsonl [--models MobileNetV2 ResNet50] [--steps MobileNetV2 ...]
 
 Three processes a model: Keras in float32 (captures, and gives logits), Keras in float64 (the same numbers, and four
-training steps where asked), torch (reads the graph and the arrays, and compares). Weights are random, statistics of
-batch norm calibrated on pictures, and the head is scaled so that the largest logit is 5: a net that ignores its input,
-or saturates, would prove nothing.
+training steps where asked), torch (reads the graph and the arrays, and compares); --together: for five models at once,
+which is faster, but one that crashes takes the others along. Weights are random, statistics of batch norm calibrated
+on pictures, and the head is scaled so that the largest logit is 5: a net that ignores its input, or saturates, would
+prove nothing.
 
 A line of the output is a model: differences relative to the largest logit, and the source's own noise floor (Keras
 in float32 against Keras in float64, the same numbers).
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +38,17 @@ def main() -> None:
     parser.add_argument("--steps", nargs="*", default=[], help="models that are trained for four steps in float64")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--skip64", action="store_true", help="leave float64 out (the largest models)")
+    parser.add_argument("--together", action="store_true", help="one process for all models")
     parser.add_argument("--timeout", type=float, default=900)
     parser.add_argument("--role", choices=("float32", "float64", "torch"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role:
-        run_role(options.role, options.models[0], options.folder, options.steps)
+        for name in options.models:
+            run_role(options.role, name, options.folder / name.replace(":", "_"), name in options.steps)
         return
     names = options.models or all_names()
-    for name in names:
-        line = census(name, name in options.steps, options)
+    for line in together(names, options) if options.together else (census([name], options)[0] for name in names):
         with options.output.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         print(summary(line), flush=True)
@@ -66,29 +69,41 @@ def environment() -> dict[str, str]:
     return {**os.environ, **quiet}
 
 
-def census(name: str, steps: bool, options: argparse.Namespace) -> dict[str, Any]:
-    """One model through its processes."""
+def together(names: list[str], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Five models a process: their arrays lie on disk until torch has read them."""
+    for first in range(0, len(names), 5):
+        yield from census(names[first : first + 5], options)
+
+
+def census(names: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Models through their processes."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         for role in ("float32", "float64", "torch"):
-            if role == "float64" and (options.skip64 or name in SINGLE):
+            chosen = [name for name in names if role != "float64" or name not in SINGLE]
+            if not chosen or (role == "float64" and options.skip64):
                 continue
-            command = [sys.executable, __file__, "--role", role, "--folder", folder, "--models", name]
-            command += ["--output", os.devnull, "--steps", *([name] if steps and not options.skip64 else [])]
+            command = [sys.executable, __file__, "--role", role, "--folder", folder, "--models", *chosen]
+            steps = [name for name in chosen if name in options.steps and not options.skip64]
+            command += ["--output", os.devnull, "--steps", *steps]
+            limit = options.timeout * len(names)
             try:
-                done = subprocess.run(
-                    command, capture_output=True, text=True, env=environment(), timeout=options.timeout
-                )
+                done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=limit)
+                error = f"{role}: {done.stderr[-1500:]}" if done.returncode else ""
             except subprocess.TimeoutExpired:
-                return {"model": name, "passed": False, "error": f"{role}: longer than {options.timeout:.0f} s"}
-            if done.returncode:
-                return {"model": name, "passed": False, "error": f"{role}: {done.stderr[-1500:]}"}
-        line: dict[str, Any] = {"model": name}
-        for path in sorted(Path(folder).glob("*.json")):
-            if path.name.startswith("report"):
-                line |= json.loads(path.read_text())
-    line["seconds"] = round(time.perf_counter() - started, 1)
-    line["passed"] = judged(line)
+                error = f"{role}: longer than {limit:.0f} s"
+            if error:
+                return [{"model": name, "passed": False, "error": error} for name in names]
+        seconds = round((time.perf_counter() - started) / len(names), 1)
+        return [report_of(name, Path(folder) / name.replace(":", "_"), seconds) for name in names]
+
+
+def report_of(name: str, folder: Path, seconds: float) -> dict[str, Any]:
+    line: dict[str, Any] = {"model": name}
+    for path in sorted(folder.glob("report_*.json")):
+        line |= json.loads(path.read_text())
+    line["seconds"] = seconds
+    line["passed"] = "error" not in line and judged(line)
     return line
 
 
@@ -118,15 +133,21 @@ def summary(line: dict[str, Any]) -> str:
     return f"{'passed' if line['passed'] else 'FAILED'} {line['model']}: {shown}"
 
 
-def run_role(role: str, name: str, folder: Path, steps: list[str]) -> None:
-    if role == "torch":
-        import census_keras_torch
+def run_role(role: str, name: str, folder: Path, steps: bool) -> None:
+    folder.mkdir(exist_ok=True)
+    if (folder / "report_error.json").exists():
+        return
+    try:
+        if role == "torch":
+            import census_keras_torch
 
-        census_keras_torch.run(folder)
-    else:
-        import census_keras_source
+            census_keras_torch.run(folder)
+        else:
+            import census_keras_source
 
-        census_keras_source.run(name, role, folder, bool(steps))
+            census_keras_source.run(name, role, folder, steps)
+    except Exception as error:  # the others go on
+        (folder / "report_error.json").write_text(json.dumps({"error": f"{role}: {type(error).__name__}: {error}"}))
 
 
 def images(rng: np.random.Generator, count: int, shape: tuple[int, ...], low: float, high: float) -> Any:
