@@ -156,3 +156,53 @@ def test_the_bundle_gives_a_trainable_module(tmp_path: Path) -> None:
     native(x).sum().backward()
     assert native.stem.weight.grad is not None
     assert json.loads(done.path.read_text())["passed"]
+
+
+def test_a_program_is_a_source(tmp_path: Path) -> None:
+    """A `.pt2` file that torch.export wrote, without anything of Bakeoff in it."""
+    import torch
+
+    from bakeoff.zoo.opening import Source, opened
+
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(net().eval(), (torch.zeros(2, 3, 24, 16),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, str(tmp_path / "net.pt2"))
+    found = opened(Source(str(tmp_path / "net.pt2"), "pt2", "torch"))
+    assert found.size == (24, 16)
+    assert any("as it predicts" in note for note in found.notes)
+
+    class Program(InProcess):
+        def _open(self) -> None:
+            session = self.source.session  # type: ignore[attr-defined]
+            self.info = described(session, found, "torch", str(self.folder))
+
+    with Program(request(tmp_path / "out"), None) as work:
+        certificate = work.check()
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+
+
+def test_weights_of_each_file_format_and_what_is_not_this_net(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from bakeoff.errors import DataError
+    from bakeoff.zoo.opening import fill_torch
+
+    trained, fresh = net(), net()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    state = trained.state_dict()
+    torch.save(
+        {"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, tmp_path / "a.pth"
+    )
+    torch.save(state, tmp_path / "b.pth", _use_new_zipfile_serialization=False)
+    save_file(state, tmp_path / "c.safetensors")
+    for name in ("a.pth", "b.pth", "c.safetensors"):
+        module = net()
+        fill_torch(module, tmp_path / name)
+        assert all(torch.equal(tensor, state[key]) for key, tensor in module.state_dict().items()), name
+    torch.save({**state, "head.weight": torch.zeros(7, 8)}, tmp_path / "d.pth")
+    with pytest.raises(DataError, match=r"head.weight has shape \[7, 8\], the net expects \[5, 8\]"):
+        fill_torch(fresh, tmp_path / "d.pth")
+    assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), net().parameters(), strict=True))

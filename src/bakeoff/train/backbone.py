@@ -23,7 +23,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.graph import Graph, passes
 from bakeoff.graph.stages import features_node, place
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.zoo import listing
+from bakeoff.zoo import WeightsFile, listing
 from bakeoff.zoo.opening import recognise
 from bakeoff.zoo.resolve import resolve
 
@@ -83,8 +83,15 @@ def _weights(name: str, tag: str | None) -> tuple[str | None, str | None, str | 
         return None, None, None
     given = Path(tag) if tag and Path(tag).is_file() else None
     found = resolve(zoo.entry(name), None if given else tag, file=given)
-    licence = found.weights.licence if found.weights else None
-    return str(found.path), licence, found.sha256
+    return str(found.path), _licence(found.weights), found.sha256
+
+
+def _licence(weights: WeightsFile | None) -> str | None:
+    """As the source states it, with what a user should know of it."""
+    if weights is None:
+        return None
+    caution = f" (caution: {weights.caution})" if weights.caution else ""
+    return f"{weights.licence or 'not stated'}{caution}"
 
 
 def _key(source: dict[str, Any], digest: str | None, head: str) -> str:

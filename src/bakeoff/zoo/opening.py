@@ -258,10 +258,24 @@ def _program(source: Source) -> Opened:
     if source.weights:
         raise UsageError(f"--weights: {source.text} has its own. Leave one of them out.")
     module, text = torch_export.module(Path(source.text))
+    for name in ("train", "eval"):  # an exported program refuses both; its mode is fixed in its operators anyway
+        module.__dict__.pop(name, None)
     said = decode(text, source.text) if text else None
-    size = said.signature.size if said else source.input_size
+    size = said.signature.size if said else source.input_size or _traced_size(module)
     found = from_torch(module, size, said.signature if said else None, said.classes if said else None)
-    return replace(found, state_dict=None, loss=said.loss if said else found.loss)
+    frozen = any(node.op == "batch_norm" for node in found.graph.nodes)
+    note = f"{source.text}: a .pt2 file holds a net as it predicts: batch norm keeps its statistics in training"
+    notes = (*found.notes, *((note,) if frozen else ()))
+    return replace(found, state_dict=None, notes=notes, loss=said.loss if said else found.loss)
+
+
+def _traced_size(module: Any) -> tuple[int, int] | None:
+    """The size of picture that an exported program was traced with."""
+    for node in module.graph.nodes:
+        shape: Any = getattr(node.meta.get("val"), "shape", ()) if node.op == "placeholder" else ()
+        if len(shape) == 4 and all(isinstance(size, int) for size in shape[2:]):
+            return int(shape[2]), int(shape[3])
+    return None
 
 
 # Keras ----------------------------------------------------------------------------------------------------------------
@@ -278,7 +292,7 @@ def from_keras(
     shape = captured.graph.input_shape
     if len(shape) != 4:
         raise UnsupportedError(f"{native.name}: its input is {shape}; a classifier of pictures takes (N, H, W, C).")
-    chosen = captured.signature or signature or Signature((224, 224), int(str(shape[3])))
+    chosen = signature or captured.signature or Signature((224, 224), int(str(shape[3])))
     sizes = [size if isinstance(size, int) else side for size, side in zip(shape[1:3], chosen.size, strict=True)]
     size = sizes[0], sizes[1]
 
@@ -297,7 +311,7 @@ def from_keras(
         size,
         all(isinstance(side, int) for side in shape[1:3]),
         captured.head,
-        captured.notes,
+        tuple(note for note in captured.notes if signature is None or "on which scale" not in note),
         "binary_cross_entropy" if captured.head == "sigmoid" else "softmax_cross_entropy",
     )
 
