@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bakeoff import frameworks
@@ -20,11 +21,12 @@ from bakeoff.graph.graph import weights_sha256
 from bakeoff.protocols import Net
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Batch
 from bakeoff.seeds import rng
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context
 from bakeoff.train.job import Job
+from bakeoff.train.plan import Plan, plan
 from bakeoff.train.run import Run
 from bakeoff.train.schedules import schedule
 from bakeoff.train.setup import start
@@ -116,7 +118,7 @@ def trace(
         graph, device=context.job.device, precision=precision, threads=threads
     )
     started = weights_sha256(net.arrays())
-    net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
+    planned(context, phase, graph, precision).compile(net)
     found: dict[str, Any] = {"logits": net.logits(images[0])}
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
@@ -126,7 +128,7 @@ def trace(
             graph, device=context.job.device, precision=precision, threads=threads
         )
     net.load(graph.arrays())
-    net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
+    planned(context, phase, graph, precision).compile(net)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     found["losses"] = stepped(net, images, labels, rate, phase.accumulate)
     for path, array in net.arrays().items():
@@ -148,6 +150,21 @@ def stepped(net: Net, images: list[Array], labels: list[Array], rate: Callable[[
         net.apply(rate(step))
         losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
     return np.array(losses)
+
+
+def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> Plan:
+    """What training tells the net of a step: smoothing, weights, clipping, rates and decays by parameter.
+
+    Mixed pictures and a teacher are inputs of a step, not part of it, and are left out.
+    """
+    alone = msgspec.structs.replace(phase, teacher=None)
+    return plan(alone, graph, context.recipe.model.loss, context.data.train, precision=precision, mixed=False)
+
+
+def told(step: Plan, labels: list[Array]) -> list[Array]:
+    """Labels as the loss takes them."""
+    none = np.zeros((0, 1, 1, 1), np.uint8)
+    return [step.targets.of(Batch(none, row, np.arange(len(row)))) for row in labels]
 
 
 def _normalised(
@@ -193,8 +210,9 @@ def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -
         net = frameworks.load(context.job.framework).native(
             graph, device=context.job.device, precision=context.job.precision, threads=threads
         )
-        net.compile(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss)
-        images, labels = _timing_batches(context, phase)
+        step = planned(context, phase, graph, context.job.precision)
+        step.compile(net)
+        images, labels = _timing_batches(context, phase, step)
         rates = [1e-4] * len(images)
         began = time.perf_counter()
         net.steps(images, labels, rates)
@@ -220,12 +238,12 @@ def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -
     }
 
 
-def _timing_batches(context: Context, phase: Finetune) -> tuple[list[Array], list[Array]]:
+def _timing_batches(context: Context, phase: Finetune, step: Plan) -> tuple[list[Array], list[Array]]:
     size = min(phase.batch_size, len(context.data.train))
     count = 1 if is_deep(context) else 32
     batches = context.batches(context.data.train, size, shuffle=True, drop_last=True)
     chosen = list(islice(batches, count))
-    return [context.images(batch) for batch in chosen], [batch.labels for batch in chosen]
+    return [context.images(batch) for batch in chosen], [step.targets.of(batch) for batch in chosen]
 
 
 def peak_memory() -> int:

@@ -65,6 +65,10 @@ def select_phases(recipe: Recipe, strategies: Sequence[str]) -> Recipe:
             raise RecipeError(f"phases: unknown strategy {strategy!r}{hint}\nKnown: {', '.join(_STRATEGIES)}")
         own = [phase for phase in recipe.phases if phase.strategy == strategy]
         phases.extend(own or [_default_phase(strategy, recipe)])
+    if "probe" in strategies and "finetune" in strategies[: list(strategies).index("probe")]:
+        raise RecipeError(
+            "phases: a probe after finetune would throw the trained head away.\nExpected --phases probe,finetune."
+        )
     if not phases:
         raise RecipeError(f"phases: none was chosen, expected one or more of {', '.join(_STRATEGIES)}.")
     chosen = msgspec.structs.replace(recipe, phases=tuple(phases))
