@@ -105,6 +105,13 @@ def with_head(
     return replace(graph, outputs={"logits": Ref(name)})
 
 
+def with_hidden(graph: Graph, width: int, seed: int = 0, name: str = "head_1") -> Graph:
+    """A dense layer with relu on features: features again, `width` of them."""
+    graph = append(graph, "dense", name, graph.output, seed=seed, units=width)
+    graph = append(graph, "relu", f"{name}_relu", Ref(name))
+    return replace(graph, outputs={"features": Ref(f"{name}_relu")})
+
+
 def append(
     graph: Graph,
     op: str,
@@ -152,12 +159,17 @@ def _free_name(graph: Graph, wanted: str) -> str:
 
 
 def head_paths(graph: Graph) -> frozenset[str]:
-    """The parameters of the last node that has any: what gives the logits."""
+    """The parameters of the last node that has any, which gives the logits, and of `with_hidden`'s layers before it."""
+    found: frozenset[str] = frozenset()
+    last = ""
     for node in reversed(prune(graph).nodes):
         paths = frozenset(source for source in node.parameters.values() if isinstance(source, str))
-        if paths:
-            return paths
-    return frozenset()
+        if not paths:
+            continue
+        if last and not node.id.startswith(f"{last}_"):
+            break
+        found, last = found | paths, last or node.id
+    return found
 
 
 def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:

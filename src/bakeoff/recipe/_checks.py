@@ -59,6 +59,8 @@ def _check_model(model: ModelSettings) -> None:
         )
     if model.name is not None and model.until is not None:
         raise RecipeError("model.until: cuts a backbone, and model.name is none; leave it out or set model.backbone.")
+    if model.name is not None and model.hidden:
+        raise RecipeError("model.hidden: is for the head on a backbone, and model.backbone is none. Leave it out.")
     if model.name is not None and model.dropout:
         raise RecipeError(
             "model.dropout: is for the head on a backbone; model.name takes it as model.arguments.dropout."
@@ -71,6 +73,11 @@ def _check_probe(phase: Probe, model: ModelSettings, where: str) -> None:
     if model.backbone is None:
         raise RecipeError(
             f'{where}.strategy: a probe needs a pretrained backbone; set model.backbone or use "finetune".'
+        )
+    if model.hidden:
+        raise RecipeError(
+            f"{where}.strategy: a probe fits a linear head, and model.hidden is {list(model.hidden)}.\n"
+            'Use "finetune" with freeze = ["backbone"], or leave model.hidden out.'
         )
     if "plain" not in phase.views:
         raise RecipeError(f'{where}.views: got {list(phase.views)}, expected "plain" among them.')

@@ -102,6 +102,7 @@ class ModelSettings(_Table, frozen=True):
         arguments: what that file's builder takes besides classes and input shape.
         backbone: a pretrained feature extractor.
         until: the stage at which the backbone is cut; None: before its own classifier.
+        hidden: widths of dense layers with relu between a backbone's features and the logits.
         dropout: share of the features that is dropped before the new head.
         loss: `binary_cross_entropy` has one logit and is for two classes.
     """
@@ -110,6 +111,7 @@ class ModelSettings(_Table, frozen=True):
     arguments: dict[str, Argument] = {}
     backbone: str | None = None
     until: str | None = None
+    hidden: tuple[Count, ...] = ()
     dropout: BelowOne = 0.0
     loss: Literal["softmax_cross_entropy", "binary_cross_entropy"] = "softmax_cross_entropy"
 

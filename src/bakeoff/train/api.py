@@ -62,9 +62,14 @@ def resolve(
         found = select_phases(found, list(phases))
     extra = [] if seed is None else [f"seed={seed}"]
     if backbone is not None:
-        extra += ["model.name=", "model.arguments=", f'model.backbone="{backbone.replace("-", "_")}"']
+        extra += ["model.name=", "model.arguments=", f'model.backbone="{_spelled(backbone)}"']
     extra += [] if until is None else [f'model.until="{until}"']
     return with_overrides(found, [*overrides, *extra]) if overrides or extra else found
+
+
+def _spelled(backbone: str) -> str:
+    """Our own nets may be written with hyphens; other libraries' names, and files, are as they are."""
+    return "+".join(name if "/" in name else name.replace("-", "_") for name in backbone.split("+"))
 
 
 def choose_framework(asked: str | None, recipe: Recipe) -> str:

@@ -87,7 +87,10 @@ def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
         members.append(member)
         licences += [licence] if licence else []
     features, signature = (members[0].graph, members[0].signature) if len(members) == 1 else together(members)
-    graph = passes.with_head(features, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
+    graph = features
+    for number, width in enumerate(recipe.model.hidden, 1):
+        graph = passes.with_hidden(graph, width, seed=seed, name=f"{HEAD}_{number}")
+    graph = passes.with_head(graph, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
     return Start(graph, signature, features, "; ".join(dict.fromkeys(licences)) or None)
 
 
