@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts
-from bakeoff.data.looks import Looks, looks_of
+from bakeoff.data.looks import Looks
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near import joined, near_pairs
 from bakeoff.data.pictures import Pictures
-from bakeoff.data.reader import default_workers, file_facts, manifest_of, pictures_of, read_table
+from bakeoff.data.reader import default_workers, file_facts, looks_at, manifest_of, pictures_of, read_table
 from bakeoff.protocols import Progress, Table
 
 AUDITS = "bakeoff.data.audits"
@@ -238,8 +238,8 @@ def _decoded(
     """Looks of the rows that decode, and why the others don't."""
     rows = np.array([row for row in range(len(facts)) if row not in bad], np.int64)
     pictures = pictures_of(table, facts, rows)
-    digests = manifest_of(table, facts).sha256[rows]
-    looks = looks_of(digests, pictures.source, place=table.root, workers=workers, progress=progress)
+    manifest = manifest_of(table, facts).select(rows)
+    looks = looks_at(manifest, pictures, np.arange(len(rows)), workers=workers, progress=progress)
     fine = np.array([row not in looks.bad for row in range(len(rows))], bool)
     worse = {int(rows[row]): reason for row, reason in looks.bad.items()}
     return Looks(looks.hash[fine], looks.grey[fine], looks.tint[fine], {}), worse

@@ -19,6 +19,7 @@ BITS = 10
 DIFFERENCE = 0.16
 TINTS = 12.0  # half levels
 _BLOCK = 1024
+_TILE = 128, 4096  # rows and columns that are compared at a time: what fits the processor's cache
 _SOFT = 4.0  # added to the deviation, so that noise in faint pictures isn't blown up
 
 
@@ -34,15 +35,17 @@ def near_pairs(looks: Looks, digests: NDArray[np.uint8], progress: Progress | No
     rows = np.sort(first)[looks.hash[np.sort(first)] != 0]
     hashes = looks.hash[rows]
     found = [np.zeros((0, 2), np.int64)]
-    for start in range(0, len(rows), _BLOCK):
-        block = hashes[start : start + _BLOCK]
-        distance = np.bitwise_count(block[:, None] ^ hashes[None, start:])
-        left, right = np.nonzero(distance <= BITS)
-        later = left < right
-        pairs = np.stack([rows[start + left[later]], rows[start + right[later]]], axis=1)
-        found.append(pairs[_same(looks, pairs)])
+    for start in range(0, len(rows), _TILE[0]):
+        block = hashes[start : start + _TILE[0], None]
+        for across in range(start, len(rows), _TILE[1]):
+            close = np.bitwise_count(block ^ hashes[None, across : across + _TILE[1]]) <= BITS
+            left, right = np.nonzero(close)
+            left, right = start + left, across + right
+            later = left < right
+            pairs = np.stack([rows[left[later]], rows[right[later]]], axis=1)
+            found.append(pairs[_same(looks, pairs)])
         if progress:
-            progress(min(start + _BLOCK, len(rows)), len(rows))
+            progress(min(start + _TILE[0], len(rows)), len(rows))
     return np.concatenate(found)
 
 

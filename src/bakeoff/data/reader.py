@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts, hash_files
 from bakeoff.data.loader import Split
-from bakeoff.data.looks import SIDE, Looks, looks_of
+from bakeoff.data.looks import SIDE, Looks, looks_of, looks_of_arrays
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near import joined, near_pairs
 from bakeoff.data.pictures import Bad, Pictures, in_threads
@@ -226,7 +226,9 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder.\nGive a folder of class folders, a list of paths and labels, an archive, ...")
+        raise DataError(
+            f"{path}: no such file or folder.\nGive a folder of class folders, a list, an archive, arrays, ..."
+        )
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."
@@ -266,6 +268,9 @@ def looks_at(
     progress: Progress | None = None,
 ) -> Looks:
     """The looks of these rows; of files they are kept in the cache."""
+    pixels = pictures.table.pixels
+    if pixels is not None and pixels.shape[1:3] == (SIDE, SIDE):
+        return looks_of_arrays(pixels[rows])
     return looks_of(
         manifest.sha256[rows],
         lambda row: pictures.source(int(rows[row])),
