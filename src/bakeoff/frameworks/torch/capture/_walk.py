@@ -59,9 +59,10 @@ class Walk:
     def run(self) -> list[Any]:
         """Walk; the user's outputs."""
         signature = self.program.graph_signature
+        inputs = {spec.arg.name: (spec.kind.name, spec.target) for spec in signature.input_specs}
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
-                self.known[node] = self._placeholder(node, signature)
+                self.known[node] = self._placeholder(node, inputs)
             elif node.op == "get_attr":
                 self.known[node] = _attribute(self.program.graph_module, node.target)
             elif node.op == "output":
@@ -78,15 +79,15 @@ class Walk:
             raise UnsupportedError("the model gives random numbers")
         return self.builder.value(given, "")
 
-    def _placeholder(self, node: torch.fx.Node, signature: Any) -> Any:
+    def _placeholder(self, node: torch.fx.Node, signature: Mapping[str, tuple[str, Any]]) -> Any:
         meta = node.meta["val"]
-        if node.name in signature.inputs_to_parameters:
-            return Weight(self.canonical_name[signature.inputs_to_parameters[node.name]], sizes_of(meta), meta.dtype)
-        if node.name in signature.inputs_to_buffers:
-            name = signature.inputs_to_buffers[node.name]
-            return Known(self.builder.tensors[name], sizes_of(meta), self.canonical_name[name])
-        if node.name in signature.inputs_to_lifted_tensor_constants:
-            tensor = self.program.constants[signature.inputs_to_lifted_tensor_constants[node.name]]
+        kind, target = signature[node.name]
+        if kind == "PARAMETER":
+            return Weight(self.canonical_name[target], sizes_of(meta), meta.dtype)
+        if kind == "BUFFER":
+            return Known(self.builder.tensors[target], sizes_of(meta), self.canonical_name[target])
+        if kind == "CONSTANT_TENSOR":
+            tensor = self.program.constants[target]
             return Known(tensor, sizes_of(tensor))
         if self.builder.picture is not None:
             raise UnsupportedError("the model takes several inputs; a classifier takes one picture")
