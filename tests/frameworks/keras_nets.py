@@ -152,6 +152,42 @@ def vision_transformer() -> Any:
     return keras.Model(inputs, L.Dense(7)(x))
 
 
+class Patches(L.Layer):
+    """keras.io's, word for word in its operations."""
+
+    def call(self, images: Any) -> Any:
+        batch, height, width, channels = ops.shape(images)
+        patches = ops.image.extract_patches(images, size=8)
+        return ops.reshape(patches, (batch, (height // 8) * (width // 8), 64 * channels))
+
+
+class PatchEncoder(L.Layer):
+    """Patches, projected, with an embedding of their places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection, self.position_embedding = L.Dense(24), L.Embedding(input_dim=16, output_dim=24)
+
+    def build(self, shape: Any) -> None:
+        self.projection.build(shape)
+        self.position_embedding.build()
+
+    def call(self, patch: Any) -> Any:
+        positions = ops.expand_dims(ops.arange(start=0, stop=16, step=1), axis=0)
+        return self.projection(patch) + self.position_embedding(positions)
+
+
+@net(*BYTES)
+def encoded_patches() -> Any:
+    """keras.io's vision transformer with its own two layers."""
+    inputs = keras.Input((32, 32, 3))
+    x = PatchEncoder()(Patches()(L.Rescaling(1 / 127.5, -1)(inputs)))
+    y = L.LayerNormalization(epsilon=1e-6)(x)
+    x = L.Add()([L.MultiHeadAttention(num_heads=2, key_dim=12)(y, y), x])
+    x = L.Dense(48, activation="gelu")(L.LayerNormalization(epsilon=1e-6)(x))
+    return keras.Model(inputs, L.Dense(7)(L.Flatten()(x)))
+
+
 @net(*BYTES)
 def mixer() -> Any:
     """keras.io's MLP-Mixer: Permute between two Dense layers."""

@@ -28,6 +28,7 @@ SMALL = (  # the others of keras_nets.py are in bench/census_keras.py
     "mnist_convnet",
     "cifar_tutorial",
     "vision_transformer",
+    "encoded_patches",
     "mixer",
     "lenet",
     "zoo",

@@ -89,6 +89,23 @@ def from_repeat_vector(call: LayerCall) -> Any:
     return call.emit("repeat", {"counts": (1, call.layer.n, 1)}, x)
 
 
+def from_patches(call: LayerCall) -> Any:
+    """ops.image.extract_patches, side by side: rows and columns parted, and put together in another order."""
+    layer, x = call.layer, call.inputs[0]
+    size, strides = tuple(layer.size), layer.strides
+    strides = (strides, strides) if isinstance(strides, int) else tuple(strides)
+    if x.rank != 4 or strides != size or layer.dilation_rate not in (1, (1, 1)) or layer.padding != "valid":
+        raise call.refuse("patches that overlap, or are padded", "Use a convolution whose stride is its kernel.")
+    counts = [x.shape[axis + 1] // size[axis] for axis in (0, 1)]
+    for axis in (0, 1):
+        if x.shape[axis + 1] != counts[axis] * size[axis]:
+            x = call.emit("slice", {"axis": axis + 1, "stop": counts[axis] * size[axis]}, x)
+    batch, channels = x.shape[0], x.shape[3]
+    x = call.emit("reshape", {"shape": (batch, counts[0], size[0], counts[1], size[1], channels)}, x)
+    x = call.emit("transpose", {"axes": (0, 1, 3, 2, 4, 5)}, x)
+    return call.emit("reshape", {"shape": (batch, *counts, size[0] * size[1] * channels)}, x)
+
+
 def _keras_reshaped(call: LayerCall, target: tuple[Any, ...]) -> Any:
     """None in front is the batch, -1 what is left over; both may be symbols."""
     x = call.inputs[0]
@@ -114,6 +131,7 @@ FROM_KERAS = {
     "layers.RepeatVector": from_repeat_vector,
     "ops.Reshape": from_operation,
     "ops.ExpandDims": from_expand_dims,
+    "ops.ExtractPatches": from_patches,
     "ops.Squeeze": from_squeeze,
 }
 CASES = {

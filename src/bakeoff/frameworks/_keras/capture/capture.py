@@ -14,6 +14,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture.builder import Builder
 from bakeoff.frameworks._keras.capture.call import LayerCall
 from bakeoff.frameworks._keras.capture.captured import Captured, Head
+from bakeoff.frameworks._keras.capture.embedded import Embedded
 from bakeoff.frameworks._keras.capture.preprocessing import signature
 from bakeoff.frameworks._keras.capture.simplify import merge_padding
 from bakeoff.frameworks._keras.capture.tracing import forget, is_model, traced
@@ -118,6 +119,8 @@ class Walk:
         layer = isinstance(operation, keras.Layer)
         path = self.builder.reserve(operation, prefix)
         self._check_training(node, path)
+        if isinstance(operation, Embedded):
+            return [self._rows(operation, path, inputs)]
         if is_model(operation):
             return self.function(_function(operation, path), path, list(inputs))
         if layer and not is_keras(type(operation)):
@@ -135,6 +138,16 @@ class Walk:
         self._check_read(call, outputs, before)
         self._check_shapes(node, call, outputs)
         return outputs
+
+    def _rows(self, operation: Embedded, path: str, inputs: tuple[Value, ...]) -> Value:
+        """The rows of a table that is learned."""
+        place = self.builder.reserve(operation.layer, path.rpartition(".")[0])
+        check_operation(operation.layer, place)
+        call = LayerCall(self.builder, operation.layer, place, inputs)
+        attributes = {"axis": 0, "size": operation.indices.shape}
+        table = {"indices": operation.indices.astype("int64")}
+        found: Value = call.emit("take", attributes, call.value(operation.layer.embeddings), parameters=table)
+        return found
 
     def _own(self, node: Any, path: str, inputs: list[Value]) -> list[Value]:
         """A layer of the user's own."""

@@ -28,4 +28,5 @@ class Value:
 def array_of(given: Any) -> Array:
     """A copy of a variable, a tensor of Keras's backend, or anything that NumPy takes."""
     value = getattr(given, "value", given)
+    value = value.detach().cpu() if hasattr(value, "detach") else value
     return np.array(value.numpy() if hasattr(value, "numpy") else value)  # a tf.Tensor warns of NumPy 2 without it

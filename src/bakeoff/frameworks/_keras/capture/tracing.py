@@ -1,0 +1,175 @@
+"""Layers and models of the user's own: their `call` is run on symbolic pictures, and what it calls is read.
+
+Code that only uses layers and keras.ops leaves its whole meaning in that trace. What does not is found by running it
+again, and refused: other weights that change a constant (a weight was read as a number), random numbers (constants
+that differ), `if training:` (other calls), assignments to variables.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.models.functional import Functional
+from keras.src.models.sequential import Sequential
+
+from bakeoff.errors import UnsupportedError
+from bakeoff.frameworks._keras.capture.embedded import symbolic_embeddings
+from bakeoff.frameworks._keras.capture.trust import refusal
+from bakeoff.frameworks._keras.capture.values import array_of
+from bakeoff.schemas import Array
+
+Function = Any  # keras.Function
+
+
+def is_model(operation: Any) -> bool:
+    """Whether it is a functional or Sequential model that runs as Keras wrote it: its function says all."""
+    if not isinstance(operation, Functional | Sequential) or "call" in vars(operation):
+        return False
+    return type(operation).call in (Functional.call, Sequential.call)
+
+
+def traced(layer: Any, path: str, arguments: Any) -> tuple[list[Any], Function]:
+    """The symbolic inputs, and the function of a layer's own code, as it runs in training.
+
+    There a call that has training=False was given it by that code, and Keras honours it (and hands it on to the layers
+    that are called after it: Keras 3.15, Layer._resolve_and_populate_arg).
+
+    Args:
+        layer: built; of any class.
+        path: its module path.
+        arguments: of a call, with symbolic tensors (`convert` renews them).
+
+    Raises:
+        UnsupportedError: the code doesn't run on symbolic tensors, or a trace doesn't hold its whole meaning.
+    """
+    kind = f"{type(layer).__module__}.{type(layer).__name__}"
+
+    def refuse(why: str) -> UnsupportedError:
+        return refusal(path, kind, f"a layer of your own; {why}", "Use layers and operations of Keras in it alone.")
+
+    if type(layer).__call__ is not keras.Layer.__call__:
+        raise refuse("it replaces __call__")
+    if not layer.built:
+        raise refuse("it is not built: call the model on a batch of pictures first")
+    before = [array_of(variable) for variable in layer.variables]
+    run = _runner(layer, arguments, refuse)
+    made: list[Function] = []
+    try:
+        _, plain = run(False)
+        made.append(plain)
+        for variable, array in zip(layer.variables, before, strict=True):
+            if not np.array_equal(array_of(variable), array):
+                raise refuse(f"it assigns its variable {variable.name}")
+        _shift(layer, before)
+        _, other = run(False)
+        made.append(other)
+        if _structure(plain) != _structure(other) or not _same(_constants(plain), _constants(other)):
+            raise refuse("it computes with numbers that are random, or taken from its weights outside of keras.ops")
+        if any(node.arguments.kwargs.get("training") is True for node in _nodes(plain)):
+            raise refuse("it calls a layer with training=True")
+        inputs, training = run(True)
+        if _structure(plain) != _structure(training):
+            raise refuse("in training it does something else than in prediction")
+    finally:
+        for variable, array in zip(layer.variables, before, strict=True):
+            variable.assign(array)
+        for function in made:
+            forget(function)
+    return inputs, training
+
+
+def forget(function: Function) -> None:
+    """Take the trace's nodes off the layers again: the user's model stays as it was."""
+    nodes = set(map(id, _nodes(function)))
+    for operation in function.operations:
+        operation._inbound_nodes = [node for node in operation._inbound_nodes if id(node) not in nodes]
+        operation._outbound_nodes = [node for node in operation._outbound_nodes if id(node) not in nodes]
+
+
+def _runner(layer: Any, arguments: Any, refuse: Callable[[str], UnsupportedError]) -> Callable[[bool], Any]:
+    switched = "training" in inspect.signature(layer.call).parameters
+
+    def run(training: bool) -> tuple[list[Any], Function]:
+        fresh: dict[int, Any] = {}
+
+        def renewed(x: Any) -> Any:
+            if not isinstance(x, keras.KerasTensor):
+                return x
+            return fresh.setdefault(id(x), keras.Input(batch_shape=x.shape, dtype=x.dtype))
+
+        args, kwargs = arguments.convert(renewed)
+        kwargs = {key: value for key, value in kwargs.items() if key not in ("training", "mask")}
+        if switched:
+            kwargs["training"] = training
+        try:
+            anchor = next(iter(fresh.values()))
+            with _called(layer, training), _no_losses(layer, refuse), symbolic_embeddings(anchor):
+                out = keras.tree.flatten(layer.call(*args, **kwargs))
+            return list(fresh.values()), keras.Function(list(fresh.values()), out)
+        except UnsupportedError:
+            raise
+        except Exception as error:  # whatever the user's code, or Keras, says of symbolic tensors
+            words = str(error).strip().splitlines() or [type(error).__name__]
+            raise refuse(f"its code doesn't run on symbolic tensors ({words[0][:200]})") from None
+
+    return run
+
+
+@contextmanager
+def _called(layer: Any, training: bool) -> Iterator[None]:
+    """As Keras calls a layer: what it calls in turn inherits `training`."""
+    layer._get_call_context().training = training
+    try:
+        yield
+    finally:
+        layer._maybe_reset_call_context()
+
+
+@contextmanager
+def _no_losses(layer: Any, refuse: Callable[[str], UnsupportedError]) -> Iterator[None]:
+    before = len(layer._losses)
+    yield
+    if len(layer._losses) != before:
+        del layer._losses[before:]
+        raise refuse("it adds a loss")
+
+
+def _shift(layer: Any, arrays: list[Array]) -> None:
+    """Other numbers in all variables that hold real ones."""
+    for variable, array in zip(layer.variables, arrays, strict=True):
+        if np.issubdtype(array.dtype, np.floating):
+            variable.assign(1.25 * array + 0.125)
+
+
+def _nodes(function: Function) -> list[Any]:
+    depths = sorted(function._nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in function._nodes_by_depth[depth] if not node.is_input]
+
+
+def _structure(function: Function) -> list[Any]:
+    """Which layers and operations are called, with their settings and shapes."""
+    return [(_who(node.operation), [tuple(t.shape) for t in node.outputs]) for node in _nodes(function)]
+
+
+def _who(operation: Any) -> Any:
+    if isinstance(operation, keras.Layer):
+        return id(operation)
+    settings = {key: repr(value) for key, value in vars(operation).items() if not key.startswith("_") and key != "name"}
+    return type(operation).__qualname__, tuple(sorted(settings.items()))
+
+
+def _constants(function: Function) -> list[Any]:
+    leaves = [x for node in _nodes(function) for x in keras.tree.flatten((node.arguments.args, node.arguments.kwargs))]
+    return [x for x in leaves if not isinstance(x, keras.KerasTensor | keras.Variable)]
+
+
+def _same(left: list[Any], right: list[Any]) -> bool:
+    pairs = zip(left, right, strict=False)
+    return len(left) == len(right) and all(
+        np.array_equal(array_of(a), array_of(b)) if hasattr(a, "shape") else repr(a) == repr(b) for a, b in pairs
+    )
