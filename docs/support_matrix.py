@@ -31,7 +31,7 @@ Which models were converted, and what was checked. Every figure is a difference 
 source; *not measured* means that nobody has looked, not that it works. A model that isn't listed may well convert:
 `bakeoff convert` checks it on the spot and writes nothing that doesn't pass.
 
-* **float32**: logits, at most {logits:g}, or {noises} times the source's own noise (float32 against float64).
+* **float32**: logits, at most {logits:g}, or {noises} times the source's own **noise** (float32 against float64).
 * **float64**: logits of the same net in float64, at most {double:g}.
 * **weights**: what comes back equals the source bit for bit. **counts**: as many trainable numbers on both sides.
 * **steps**: four training steps in float64: loss within {loss:g}, gradients, weights and running statistics within
@@ -125,9 +125,10 @@ def verdict(record: dict[str, Any]) -> str:
 
 def reason(error: str) -> str:
     """The message of an error: its last exception, without paths of a machine, fit for a table."""
-    lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
+    logged = re.compile(r"(\w+: )?([IWE]\d{4} |WARNING: All log|To turn them off|$)")  # TensorFlow's greetings
+    lines = [line.strip() for line in error.strip().splitlines() if not logged.match(line.strip())]
     named = [index for index, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Killed)\b", line)]
-    said = lines[named[-1]] if named else (lines[-1] if lines else "no message")
+    said = lines[named[-1]] if named else (lines[-1] if lines else "its process died without a message")
     said = re.sub(r"^bakeoff\.errors\.", "", said)
     said = re.sub(r"(?:/[\w.+-]+)+/(?=[\w.+-]+)", "", said)
     return said.replace("|", "/")[:200]
@@ -136,10 +137,15 @@ def reason(error: str) -> str:
 def table(records: list[dict[str, Any]]) -> str:
     """A table of models that share their columns."""
     names = [check.name for check in checks(records[0])]
-    lines = [f"| model | px | {' | '.join(names)} | verdict |", "| --- " * 2 + "| --- " * len(names) + "| --- |"]
+    lines = [
+        f"| model | px | noise | {' | '.join(names)} | verdict |",
+        "| --- " * 3 + "| --- " * len(names) + "| --- |",
+    ]
     for record in sorted(records, key=lambda record: record["model"].lower()):
         cells = [check.text if check.passed is not False else f"**{check.text}**" for check in checks(record)]
-        lines.append(f"| {record['model']} | {record.get('size', '')} | {' | '.join(cells)} | {verdict(record)} |")
+        noise = record.get("floor", record.get("noise"))
+        head = f"{record['model']} | {record.get('size', '')} | {'–' if noise is None else f'{noise:.0e}'}"
+        lines.append(f"| {head} | {' | '.join(cells)} | {verdict(record)} |")
     return "\n".join(lines) + "\n"
 
 
