@@ -6,7 +6,8 @@ capture only says under which path and in which order of axes an array goes by i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -46,7 +47,8 @@ class LiveKeras:
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         call = self._train if train else self._predict
-        found: Array = call(self.tf.constant(images.astype(self.precision))).numpy()
+        with exact_activations(self.tf):
+            found: Array = call(self.tf.constant(images.astype(self.precision))).numpy()
         return found
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
@@ -67,7 +69,8 @@ class LiveKeras:
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         tf = self.tf
-        loss, found = self._step(tf.constant(images.astype(self.precision)), tf.constant(labels))
+        with exact_activations(tf):
+            loss, found = self._step(tf.constant(images.astype(self.precision)), tf.constant(labels))
         dense = [tf.convert_to_tensor(gradient).numpy() for gradient in found]
         self.found = dict(zip(self.trainable, dense, strict=True))
         return StepResult(float(loss) * len(labels), len(labels))
@@ -117,7 +120,35 @@ def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
     probe = keras.Model(model.inputs, [layer.output for layer in layers])
     values = probe(images, training=False)
     pairs = zip(layers, values, strict=True)
-    return {layer.name: np.array(keras.ops.convert_to_numpy(value)) for layer, value in pairs}
+    return {layer.name: _numpy(value) for layer, value in pairs}
+
+
+@contextmanager
+def exact_activations(tf: Any) -> Iterator[None]:
+    """GELU and leaky ReLU whose constants are those of float64 there.
+
+    tf.nn takes them through float32 even in float64 (gelu is off by 5e-9, leaky_relu by 1e-8): rounding of TensorFlow's
+    own, which would hide what float64 is asked for.
+    """
+    before = tf.nn.gelu, tf.nn.leaky_relu
+
+    def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
+        def number(value: float) -> Any:
+            return tf.constant(value, features.dtype)
+
+        if approximate:
+            inner = number(0.7978845608028654) * (features + number(0.044715) * features * features * features)
+            return number(0.5) * features * (number(1.0) + tf.math.tanh(inner))
+        return number(0.5) * features * (number(1.0) + tf.math.erf(features * number(0.7071067811865476)))
+
+    def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
+        return tf.where(features > 0, features, tf.constant(alpha, features.dtype) * features)
+
+    tf.nn.gelu, tf.nn.leaky_relu = gelu, leaky_relu
+    try:
+        yield
+    finally:
+        tf.nn.gelu, tf.nn.leaky_relu = before
 
 
 def copied(model: Any, precision: str) -> Any:
@@ -168,7 +199,12 @@ def without_head(model: Any) -> None:
 
 def array_of(variable: Any) -> Array:
     """A copy of a variable's numbers."""
-    return np.array(keras.ops.convert_to_numpy(variable.value))
+    return _numpy(variable.value)
+
+
+def _numpy(value: Any) -> Array:
+    """A copy of a TensorFlow value or variable."""
+    return np.array(value.numpy())
 
 
 def _with_dtype(value: Any, precision: str) -> Any:

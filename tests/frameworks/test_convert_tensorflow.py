@@ -1,0 +1,99 @@
+"""A conversion of a live Keras model with both sides in this process: the model itself is the reference."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.convert.api import Work
+from bakeoff.convert.native import Here
+from bakeoff.convert.request import Request
+from bakeoff.convert.work import described
+from bakeoff.schemas import Certificate
+
+pytestmark = pytest.mark.tensorflow
+
+
+def net() -> Any:
+    """What Keras does its own way: preprocessing inside, "same", biased statistics, activations, a softmax."""
+    import keras
+
+    layers = keras.layers
+    x = keras.Input((24, 16, 3))
+    y = layers.Rescaling(1 / 127.5, offset=-1)(x)
+    y = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(y)
+    y = layers.BatchNormalization(momentum=0.8, name="norm")(y)
+    y = layers.Activation("gelu")(y)
+    y = layers.SeparableConv2D(8, 3, padding="same")(y)
+    y = layers.LeakyReLU(negative_slope=0.3)(y)
+    inner = keras.Sequential([keras.Input((12, 8, 8)), layers.Conv2D(8, 1, activation="swish"), layers.Dropout(0.5)])
+    y = layers.Add()([y, inner(y)])
+    y = layers.AveragePooling2D(3, 2, padding="same")(y)
+    y = layers.GlobalAveragePooling2D()(y)
+    return keras.Model(x, layers.Dense(5, activation="softmax")(y))
+
+
+class InProcess(Work):
+    """Source and target are here."""
+
+    def __init__(self, request: Request, model: Any) -> None:
+        super().__init__(request, None, None)
+        self.model = model
+
+    def _start(self, stack: ExitStack) -> None:
+        self.source = self.target = Here()  # type: ignore[assignment]
+
+    def _open(self) -> None:
+        from bakeoff.zoo.opening import from_keras
+
+        found = from_keras(self.model)
+        session = self.source.session  # type: ignore[attr-defined]
+        self.info = described(session, found, "tensorflow", str(self.folder))
+
+
+def checked(tmp_path: Path, model: Any) -> Certificate:
+    request = Request("net", "bundle", tmp_path / "net", kind="live", framework="tensorflow")
+    with InProcess(request, model) as work:
+        return work.check()
+
+
+def test_the_rebuilt_net_is_the_live_one(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    before, model = (tf.nn.gelu, tf.nn.leaky_relu), net()
+    kept = [v.value.numpy().copy() for v in model.weights]
+    certificate = checked(tmp_path, model)
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    names = {check.name: check for check in certificate.checks}
+    assert {"logits.float64", "telling.between_pictures", "gradients", "losses", "statistics", "trainable"} <= set(
+        names
+    )
+    assert names["logits.float64"].difference < 1e-12
+    assert (tf.nn.gelu, tf.nn.leaky_relu) == before
+    assert model.layers[-1].activation is keras.activations.softmax
+    assert all((a == b.value.numpy()).all() for a, b in zip(kept, model.weights, strict=True))
+
+
+def test_another_variance_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from bakeoff.convert import work
+
+    read = work.read_bundle
+
+    def unbiased(folder: Any) -> Any:
+        bundle = read(folder)
+        nodes = [
+            replace(node, attributes=replace(node.attributes, variance="unbiased")) if node.op == "batch_norm" else node
+            for node in bundle.graph.nodes
+        ]
+        return replace(bundle, graph=replace(bundle.graph, nodes=tuple(nodes)))
+
+    monkeypatch.setattr(work, "read_bundle", unbiased)
+    failed = {check.name for check in checked(tmp_path, net()).checks if not check.passed}
+    assert "statistics" in failed
+    assert "logits.float64" not in failed
