@@ -38,10 +38,11 @@ import resource, sys
 from bakeoff.cli import main
 sys.argv = ["bakeoff", "data", "audit", sys.argv[1], "--no-labels", "--json"]
 try:
-    main()
+    code = main()
 finally:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak {peak:.2f} GiB", file=sys.stderr)
+sys.exit(code)
 """
 
 

@@ -278,7 +278,13 @@ def test_the_page_shows_the_pictures_and_loads_nothing(tmp_path: Path) -> None:
 
 def command(*words: str | Path) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "bakeoff", "data", "audit", *map(str, words)]
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(line, text=True, preexec_fn=_heed_interrupts, **pipes)
+
+
+def _heed_interrupts() -> None:
+    """In a shell's background they are ignored, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_the_command_prints_one_object(tmp_path: Path) -> None:

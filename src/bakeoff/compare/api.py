@@ -17,6 +17,7 @@ from bakeoff.compare import judge
 from bakeoff.compare.judge import Trace
 from bakeoff.compare.method import context_of, parity_batches, truth
 from bakeoff.compare.verdict import verdict
+from bakeoff.data.reader import find_source
 from bakeoff.errors import UsageError
 from bakeoff.metrics.paired import Paired, paired
 from bakeoff.parity import check
@@ -88,10 +89,7 @@ def compare(
     }
     for job in jobs.values():
         check_job(job, chosen)
-    if not Path(data).exists():
-        from bakeoff.errors import DataError
-
-        raise DataError(f"{data}: no such file or folder. Expected a folder of class folders, or an .npz file.")
+    find_source(Path(data).expanduser())  # nothing there: said before a process starts
     comparison = Comparison(jobs, chosen, path, Reporter(listen))
     return Compared(path, comparison.run())
 

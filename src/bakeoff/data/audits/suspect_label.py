@@ -34,6 +34,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     own, sure = judged.probabilities[every, labels], judged.probabilities[every, other]
     wrong = (other != labels) & (own <= OWN) & (sure >= OTHER)
     wrong &= (judged.votes[every, other] >= VOTES) & (judged.votes[every, labels] <= OWN_VOTES)
+    pairs = np.unique(np.stack([subject.together, labels]), axis=1)  # one picture under two labels is told already
+    numbers, kinds = np.unique(pairs[0], return_counts=True)
+    wrong &= np.isin(subject.together, numbers[kinds == 1])
     for place in sorted(np.flatnonzero(wrong).tolist(), key=lambda row: own[row]):
         row, name = int(subject.good[place]), classes[other[place]]
         share = f"{100 * sure[place]:.0f} %, {classes[labels[place]]!r} {100 * own[place]:.1f} %"

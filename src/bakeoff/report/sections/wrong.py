@@ -120,12 +120,12 @@ class Thumbnails:
     def __init__(self, run: RunView) -> None:
         self._table: Any = None
         place = run.facts.get("data")
-        if run.paths is None or not isinstance(place, str) or not Path(place).exists():
+        if run.paths is None or not isinstance(place, str):
             return
-        from bakeoff.data.reader import find_source
+        from bakeoff.data.reader import read_table
 
         try:
-            self._table = find_source(Path(place)).read(Path(place))
+            self._table = read_table(Path(place))
         except (BakeoffError, OSError):
             return
         self._rows = {str(path): row for row, path in enumerate(self._table.paths)}
