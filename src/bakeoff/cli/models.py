@@ -132,8 +132,8 @@ def _table(rows: list[dict[str, Any]]) -> Any:
     table.add_column("model", no_wrap=True)
     for name in ("parameters", "input", "classes"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("weights", no_wrap=True)
-    table.add_column("licence")
+    table.add_column("weights", no_wrap=True, max_width=24, overflow="ellipsis")
+    table.add_column("licence", no_wrap=True, min_width=12, overflow="ellipsis")
     for row in rows:
         size = " x ".join(map(str, row["input_size"])) if row["input_size"] else "-"
         count = f"{row['parameters']:,}" if row["parameters"] else "-"

@@ -33,8 +33,8 @@ from bakeoff.train.launch import Worker
 from bakeoff.zoo.resolve import Found, resolve
 
 WORK = "bakeoff.convert.work:"
-PICTURES, TRAINING = 4, 4
-HEAVY = 2e9  # multiplications of a picture from which training checks take smaller pictures, or fewer
+FEW, MANY = 2, 4  # pictures a batch, of heavy nets and of others
+HEAVY = 1e9  # multiplications a picture
 MOST_PICTURES = 16
 Report = dict[str, Any]
 
@@ -231,24 +231,24 @@ class Work:
         signature, seed = Signature.from_json(info["signature"]), request.seed
         size, channels = tuple(info["size"]), info["channels"]
         main = _pictures(request.pictures, signature) if request.pictures else None
+        heavy = info["work"] > HEAVY
         if main is None:
-            main = tracing.pictures(PICTURES, size, channels, seed)
+            main = tracing.pictures(FEW if heavy else MANY, size, channels, seed)
         made = {"main": main, "batch": main[:1]}
         if not info["fixed"]:
             other = size[0] + 32, max(size[1] - 32, 32)
-            made["size"] = tracing.pictures(2, other, channels, seed + 1)
-        if full and info["vector"]:
-            small = self._training_size(size)
-            for step in range(tracing.STEPS):
-                made[f"train{step}"] = tracing.pictures(TRAINING, small, channels, seed + 10 + step)
+            made["size"] = tracing.pictures(1, other, channels, seed + 1)
+        count = FEW if heavy and info["fixed"] else MANY
+        for step in range(tracing.STEPS if full and info["vector"] else 0):
+            made[f"train{step}"] = tracing.pictures(count, self._training_size(size), channels, seed + 10 + step)
         arrays = {key: normalize(images, signature, "float64") for key, images in made.items()}
         for step in range(tracing.STEPS if full else 0):
-            arrays[f"labels{step}"] = tracing.labels(TRAINING, info["classes"], seed + 20 + step)
+            arrays[f"labels{step}"] = tracing.labels(count, info["classes"], seed + 20 + step)
         np.savez(self.folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
 
     def _training_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Smaller pictures for heavy nets that take any size."""
-        if self.info["fixed"] or self.info["work"] < HEAVY / 4:
+        if self.info["fixed"] or self.info["work"] < HEAVY / 2:
             return size
         return max(size[0] * 4 // 7, 64), max(size[1] * 4 // 7, 64)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.graph.graph import Graph
+from bakeoff.graph.graph import Graph, Ref
+from bakeoff.ops._dimension import at
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 
@@ -104,13 +105,13 @@ def labels(count: int, classes: int, seed: int) -> Array:
 
 
 def work_of(graph: Graph, size: tuple[int, int]) -> float:
-    """Multiplications and additions of one picture, roughly: weights x positions."""
+    """Multiplications of one picture of that size, roughly: weights times the positions at which they are used."""
+    known = {"batch": 1, "height": size[0], "width": size[1]}
     total = 0.0
     for node in graph.nodes:
-        for slot, path in node.parameters.items():
-            if slot != "kernel" or not isinstance(path, str):
-                continue
-            shape = graph.shapes[next(ref for ref in graph.shapes if ref.node == node.id)]
-            cells = math.prod(int(s) for s in shape[1:-1] if isinstance(s, int)) if len(shape) > 2 else 1
+        path = node.parameters.get("kernel")
+        if isinstance(path, str):
+            shape = graph.shapes[Ref(node.id)]
+            cells = math.prod(at(side, **known) for side in shape[1:-1])
             total += graph.parameters[path].array.size * cells
     return total

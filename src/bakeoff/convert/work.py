@@ -150,8 +150,8 @@ def _given(net: Any, inputs: dict[str, Array], *, noise: bool) -> tuple[dict[str
     found = {f"float64.{name}": net.logits(inputs[key]) for key, name in names.items() if key in inputs}
     floors = {}
     if noise:
-        changed = {f"float64.{name}": net.logits(_rounded(inputs[key])) for key, name in names.items() if key in inputs}
-        floors = {key: relative(changed[key], found[key]) for key in found}
+        floor = relative(net.logits(_rounded(inputs["main"])), found["float64.logits"])
+        floors = dict.fromkeys(found, floor)
     return found, floors
 
 
