@@ -12,7 +12,6 @@ asks for one (a flatten of a free size) has a fixed input size, and says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from bakeoff.errors import UnsupportedError
 
@@ -83,7 +82,7 @@ class Dim:
         return self.atom if isinstance(self.atom, str) else self.atom.numerator.symbol()
 
 
-Size = Union[int, Dim]
+Size = int | Dim
 Shape = tuple[Size, ...]
 
 

@@ -1,8 +1,8 @@
 """Interpolation as a matrix along one axis: row i holds what each old place gives to the new place i.
 
-The formulas are those of PyTorch (aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp): half-pixel centres or aligned
-corners; the cubic of Keys with a = -0.75, and -0.5 with antialias; then the filter widens by the factor by which the
-picture shrinks, and the weights are divided by their sum.
+The formulas are those of PyTorch (aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp): half-pixel centres or
+aligned corners; the cubic of Keys with a = -0.75, and -0.5 with antialias; then the filter widens by the
+factor by which the picture shrinks, and the weights are divided by their sum.
 """
 
 from __future__ import annotations
