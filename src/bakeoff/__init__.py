@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from bakeoff.data import read_data
     from bakeoff.model import Model, evaluate, load
     from bakeoff.train.api import train
+    from bakeoff.tune.api import tune
 
-__all__ = ["Model", "__version__", "compare", "convert", "evaluate", "load", "read_data", "train"]
+__all__ = ["Model", "__version__", "compare", "convert", "evaluate", "load", "read_data", "train", "tune"]
 
 _HOMES = {
     "Model": "bakeoff.model",
@@ -34,7 +35,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("compare", "convert", "evaluate", "train"):  # rooms called like functions: make_callable
+    if name in ("compare", "convert", "evaluate", "train", "tune"):  # rooms called like functions: make_callable
         return importlib.import_module(f"bakeoff.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")

@@ -246,7 +246,11 @@ class EvaluationSettings(_Table, frozen=True):
 
 
 class Recipe(_Table, frozen=True, kw_only=True):
-    """Everything that decides a training, apart from pictures, framework and machine."""
+    """Everything that decides a training, apart from pictures, framework and machine.
+
+    Attributes:
+        tune: what `bakeoff tune` may try: {"phases.0.schedule.peak": "0.0001..0.1 log"}; a training doesn't look at it.
+    """
 
     title: str = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
@@ -257,3 +261,4 @@ class Recipe(_Table, frozen=True, kw_only=True):
     model: ModelSettings
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
     evaluation: EvaluationSettings = EvaluationSettings()
+    tune: dict[str, str] = {}
