@@ -123,23 +123,28 @@ def _own_size(module: Any) -> tuple[int, int, int]:
     return height, width, channels if channels is not empty and channels else 3
 
 
-def _table(rows: list[dict[str, Any]]) -> Any:
+def _table(rows: list[dict[str, Any]], *, licences: bool = False) -> Any:
+    """A row a model; with licences instead of channels and classes, so that 80 columns are enough."""
     from rich.table import Table
 
     from bakeoff.cli import _output as out
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("model", no_wrap=True)
-    for name in ("parameters", "input", "classes"):
+    table.add_column("model", no_wrap=True, overflow="ellipsis")
+    for name in ("parameters", "input") if licences else ("parameters", "input", "classes"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("weights", no_wrap=True, max_width=24, overflow="ellipsis")
-    table.add_column("licence", no_wrap=True, min_width=12, overflow="ellipsis")
+    table.add_column("weights", no_wrap=True, max_width=16 if licences else None, overflow="ellipsis")
+    if licences:
+        table.add_column("licence", no_wrap=True, max_width=16, overflow="ellipsis")
     for row in rows:
-        size = " x ".join(map(str, row["input_size"])) if row["input_size"] else "-"
-        count = f"{row['parameters']:,}" if row["parameters"] else "-"
-        classes = f"{row['classes']:,}" if row["classes"] else "-"
-        licence = out.plain((row["licence"] or ("not stated" if row["weights"] else "")).split("(")[0].strip())
-        table.add_row(out.plain(row["name"], "bold"), count, size, classes, out.plain(row["weights"] or "-"), licence)
+        size = " x ".join(map(str, row["input_size"][: 2 if licences else 3])) if row["input_size"] else "-"
+        cells: list[Any] = [f"{row['parameters']:,}" if row["parameters"] else "-", size]
+        if not licences:
+            cells.append(f"{row['classes']:,}")
+        cells.append(out.plain(row["weights"] or "-"))
+        if licences:
+            cells.append(out.plain((row["licence"] or ("not stated" if row["weights"] else "")).split(" for the ")[0]))
+        table.add_row(out.plain(row["name"], "bold"), *cells)
     return table
 
 
@@ -190,7 +195,7 @@ def _show_found(listed: list[dict[str, Any]], found: list[Any], everything: bool
         console.print(f"no model has {wanted!r} in its name", markup=False)
         return
     shown = rows if everything else rows[:SHOWN]
-    console.print(_table(shown))
+    console.print(_table(shown, licences=True))
     if len(shown) < len(rows):
         console.print(f"\n[dim]{len(rows) - len(shown)} more: --all, or another word[/dim]")
     if found:
@@ -204,7 +209,7 @@ def _show_one(entry: Any) -> None:
     from bakeoff.zoo.listing import source
 
     console = out.console()
-    console.print(_table([_foreign(entry)]))
+    console.print(_table([_foreign(entry)], licences=True))
     if entry.fixed:
         console.print("\ntakes pictures of this size only")
     for weights in entry.weights:
