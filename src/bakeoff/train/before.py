@@ -10,10 +10,9 @@ from bakeoff.data import Data
 from bakeoff.data.audit import Finding, Subject, examined
 from bakeoff.data.audits.bad_file import kind_of
 from bakeoff.data.looks import SIDE, Looks, looks_of
+from bakeoff.data.pictures import KEPT_BYTES
 from bakeoff.data.reader import file_facts
 from bakeoff.train.context import Context
-
-MOST = 50_000  # pictures that are compared with each other
 
 
 def audit_before(context: Context) -> tuple[Finding, ...]:
@@ -49,7 +48,8 @@ def _line(findings: tuple[Finding, ...], data: Data) -> str:
 def _looks(context: Context) -> Looks | None:
     """Looks of the pixels that are in memory; None where they aren't, or are too small or too many."""
     data, signature = context.data, context.signature
-    if min(signature.size) < SIDE or len(data) > MOST:
+    height, width = signature.size
+    if min(height, width) < SIDE or len(data) * height * width * signature.channels > KEPT_BYTES:
         return None
     view = data.pictures.view(signature)
     if view.array is None or not view.ready.all():
