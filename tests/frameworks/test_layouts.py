@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import in_onnx, native, relative
+from harness import in_onnx, native, one_node, relative
 
 from bakeoff.graph import Composer, Graph, Ref, run
+from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
-from bakeoff.ops._page import Mode
+from bakeoff.ops._page import Case, Mode
 
 BATCH = Dim("batch")
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}  # of the largest logit; attention and norms stand in a row
@@ -209,6 +210,16 @@ def test_nothing_is_moved_without_need(framework: str, name: str) -> None:
         moves = [layer for layer in built.model.operations if type(layer).__name__ in ("Permute", "Transpose")]
         moves = [layer for layer in moves if None in layer.output.shape]  # else it is of a parameter
     assert len(moves) <= most["torch" if framework == "torch" else "keras"]
+
+
+def test_attention_drops_weights_in_training_alone(framework: str) -> None:
+    case = Case(((4, 64, 3),) * 3, page("attention").Attributes(rate=0.5))
+    built = native(framework, one_node("attention", case, "float32"), "float32")
+    q, k, ones = np.zeros((4, 64, 3), "float32"), np.zeros((4, 64, 3), "float32"), np.ones((4, 64, 3), "float32")
+    assert np.allclose(built.run([q, k, ones], False).output, 1, atol=1e-6)
+    dropped = built.run([q, k, ones], True).output[..., 0]  # sums of 64 weights of 0 or 2 / 64
+    assert abs(dropped.mean() - 1) < 0.05
+    assert 0.08 < dropped.std() < 0.17
 
 
 @pytest.mark.torch
