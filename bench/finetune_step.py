@@ -1,6 +1,6 @@
 """A fine-tuning step against the best one written by hand with the same settings, and against the tutorials' plain one.
 
-python bench/finetune_step.py
+python bench/finetune_step.py [torch|tensorflow [BATCH SIZE]]
 
 The whole of EfficientNet-lite0 at 224 pixels, batches of 16, Adam, batch norm in training. By hand: the same module,
 channels last, fused Adam, gradients set to None (torch); GradientTape in a tf.function with Keras's Adam (TensorFlow).
@@ -142,6 +142,8 @@ def measure(framework: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
+        if len(sys.argv) > 3:
+            BATCH, SIZE = int(sys.argv[2]), int(sys.argv[3])
         measure(sys.argv[1])
         _common.finish()
     codes = [subprocess.call([sys.executable, __file__, name]) for name in ("torch", "tensorflow")]

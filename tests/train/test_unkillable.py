@@ -111,6 +111,7 @@ def test_killed_at_three_points(digits: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax"])
 @pytest.mark.parametrize("recipe", [MLP, CNN], ids=["mlp", "cnn"])
 def test_killed_at_twenty_points(digits: Path, tmp_path: Path, framework: str, recipe: tuple[str, ...]) -> None:
@@ -123,6 +124,7 @@ def test_killed_at_twenty_points(digits: Path, tmp_path: Path, framework: str, r
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_probe_killed_at_twenty_points(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At any moment, while features are computed too: the cache starts empty each time."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-whole"))

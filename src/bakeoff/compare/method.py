@@ -114,6 +114,7 @@ def trace(
     graph = passes.without_noise(prepared(context.start.graph, phase)).astype(precision)
     graph = nudged(graph, context.job.seed, NUDGE) if nudge else graph
     images, labels = _normalised(context, session["batches"], precision)
+    labels = told(planned(context, phase, graph, precision), labels)
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
     )
