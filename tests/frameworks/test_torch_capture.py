@@ -281,3 +281,27 @@ def test_the_modules_own_size_and_preprocessing() -> None:
     found = captured.signature
     assert (found.size, found.fit, found.resize, found.resize_to) == (SIZE, "crop", "bicubic", 20)
     assert (found.mean, found.std) == ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))
+
+
+class Folded(nn.Module):
+    """Arithmetic on buffers, which is folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("variance", torch.rand(3, 1, 1) + 0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steps = torch.floor(torch.arange(3.0) * torch.tensor(1 / 3) * 3).view(3, 1, 1).to(x)
+        return (x / torch.sqrt(self.variance) + steps).mean((2, 3))
+
+
+def test_constants_are_folded_finely() -> None:
+    model = Folded()
+    graph = capture(model, input_size=SIZE).graph
+    x = pictures()
+    expected = model.double()(x)
+    assert difference(build(graph.astype("float64"), "float64").module(x), expected) < 1e-14
+    single = build(graph).module(x.float())
+    assert single.dtype == torch.float32
+    assert difference(single, expected) < 1e-5
+    assert run(graph, x.float().permute(0, 2, 3, 1).numpy()).dtype == np.float32

@@ -147,10 +147,11 @@ class Graph:
                     found[path].append(node.id)
         return {path: tuple(ids) for path, ids in found.items()}
 
-    @property
+    @cached_property
     def dtype(self) -> str:
-        """The precision of its parameters; counters and tables of positions are integers, and don't count."""
-        kinds = (p.array.dtype for p in self.parameters.values())
+        """The precision of its weights; counters, tables of positions and constants don't count."""
+        ranked = sorted(self.parameters.values(), key=lambda parameter: parameter.role == "constant")
+        kinds = (p.array.dtype for p in ranked)
         return next((kind.name for kind in kinds if np.issubdtype(kind, np.floating)), "float32")
 
     def node(self, id: str) -> Node:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Mode
@@ -58,8 +60,11 @@ def new_state(graph: Graph, values: Mapping[Ref, Array], mode: Mode) -> dict[str
 
 
 def parameters(graph: Graph, node: Node, values: Mapping[Ref, Array]) -> dict[str, Array]:
-    """The arrays behind a node's slots."""
-    return {
-        slot: values[source] if isinstance(source, Ref) else graph.parameters[source].array
-        for slot, source in node.parameters.items()
-    }
+    """The arrays behind a node's slots; constants may be finer than the net, and come in its precision."""
+    found = {}
+    for slot, source in node.parameters.items():
+        array = values[source] if isinstance(source, Ref) else graph.parameters[source].array
+        constant = isinstance(source, str) and graph.parameters[source].role == "constant"
+        finer = constant and np.issubdtype(array.dtype, np.floating)
+        found[slot] = array.astype(graph.dtype, copy=False) if finer else array
+    return found

@@ -236,7 +236,7 @@ class Builder:
             return given
         if isinstance(given, Weight):
             return self._plain_bare(given, path)
-        value = self.constant(given.tensor.detach().cpu().numpy(), self.beside(path, "constant", leaf=False))
+        value = self.constant(given.best.numpy(), self.beside(path, "constant", leaf=False))
         return self.expanded(value, given.sizes, path) if full else value
 
     def _plain_bare(self, weight: Weight, path: str) -> Value:

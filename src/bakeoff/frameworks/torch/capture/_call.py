@@ -83,7 +83,7 @@ class Call:
         if isinstance(value, bool | int | float):
             return value
         if isinstance(value, Known) and value.tensor.numel() == 1 and not any(n > 1 for n in value.sizes):
-            return value.tensor.item()  # type: ignore[no-any-return]
+            return value.best.item()  # type: ignore[no-any-return]
         return None
 
     def is_computed(self, value: Any) -> bool:
@@ -169,7 +169,7 @@ class Call:
         canonical = tuple(lifted[axis] for axis in inverse(leader.order))
         if isinstance(value, Known):
             rows = (1,) * lead + tuple(value.tensor.shape)
-            array = value.tensor.detach().cpu().reshape(rows).permute(inverse(leader.order)).numpy()
+            array = value.best.reshape(rows).permute(inverse(leader.order)).numpy()
             while array.ndim > 1 and array.shape[0] == 1:
                 array = array[0]
             return self.builder.constant(array, self._place("constant"))
@@ -209,7 +209,7 @@ class Call:
             raise self.refuse(f"no usable {name}")
         order = order or plain(len(given.sizes))
         if isinstance(given, Known) and not given.path:
-            array = given.tensor.detach().cpu().permute(inverse(order)).numpy()
+            array = given.best.permute(inverse(order)).numpy()
             return self.builder.stored(array, self._place(name))
         if isinstance(given, Known):
             given = Weight(given.path, given.sizes, given.dtype)

@@ -73,16 +73,39 @@ class Weight:
 
 @dataclass(frozen=True)
 class Known:
-    """A constant. `sizes` are those of the program; the tensor keeps one row where they have the batch."""
+    """A constant. `sizes` are those of the program; the tensor keeps one row where they have the batch.
+
+    Attributes:
+        path: of the buffer that it is.
+        fine: the same worked out in float64, so that a net in float64 isn't bound to roundings of float32.
+    """
 
     tensor: torch.Tensor
     sizes: tuple[int, ...]
-    path: str = ""  # of the buffer that it is
+    path: str = ""
+    fine: torch.Tensor | None = None
 
     @property
     def dtype(self) -> torch.dtype:
         """Of its elements."""
         return self.tensor.dtype
+
+    @property
+    def doubled(self) -> torch.Tensor:
+        """In float64, if its elements are floating-point numbers; a copy where it isn't kept."""
+        if self.fine is not None:
+            return self.fine
+        return self.tensor.detach().double() if self.tensor.is_floating_point() else self.tensor.detach().clone()
+
+    @property
+    def best(self) -> torch.Tensor:
+        """The finer one, where both agree: a rounding that tipped a floor or a comparison is the program's own."""
+        tensor, fine = self.tensor.detach().cpu(), self.fine
+        if fine is None or fine.shape != tensor.shape:
+            return tensor
+        largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+        close = torch.allclose(fine, tensor.double(), rtol=1e-5, atol=1e-6 * largest, equal_nan=True)
+        return fine if close and not torch.equal(fine, tensor.double()) else tensor
 
 
 @dataclass(frozen=True)

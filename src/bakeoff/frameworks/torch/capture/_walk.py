@@ -171,20 +171,36 @@ class Walk:
             return NOT_MINE
         if call.name == "aten.arange" and any(_has_batch(self.builder.batch, one) for one in node.args):
             raise call.refuse("it counts the pictures of a batch")
+        fine = self._finely(call, reads)
+        found = self._run(node, self._private)
+        if isinstance(found, list | tuple):
+            return tuple(Known(t, sizes) for t, sizes in zip(found, call.shapes, strict=True))
+        return Known(found, call.sizes, fine=fine)
+
+    def _finely(self, call: Call, reads: list[Any]) -> torch.Tensor | None:
+        """The same in float64; None where that is no use, or doesn't work."""
+        single = any(one.dtype in (torch.float32, torch.float16, torch.bfloat16) for one in reads)
+        if not single or call.dtype != torch.float32 or call.in_place or len(call.shapes) != 1:
+            return None
+        try:
+            found = self._run(call.node, lambda known: known.doubled)
+        except RuntimeError:  # an argument that says float32, beside those that are float64 here
+            return None
+        return found if isinstance(found, torch.Tensor) and found.dtype == torch.float64 else None
+
+    def _run(self, node: torch.fx.Node, tensor_of: Callable[[Known], torch.Tensor]) -> Any:
+        """The call on constants, which keep one row for the batch."""
         one = self.builder.batch.one
 
         def given(value: Any) -> Any:
             if isinstance(value, torch.fx.Node):
-                return self._private(self.known[value])
+                return tensor_of(self.known[value])
             if isinstance(value, list | tuple):
                 return [given(item) for item in value]
             return one(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
         with torch.no_grad():
-            found = node.target(*map(given, node.args), **{key: given(v) for key, v in node.kwargs.items()})  # type: ignore[operator]
-        if isinstance(found, list | tuple):
-            return tuple(Known(t, sizes) for t, sizes in zip(found, call.shapes, strict=True))
-        return Known(found, call.sizes)
+            return node.target(*map(given, node.args), **{key: given(v) for key, v in node.kwargs.items()})  # type: ignore[operator]
 
     def _private(self, known: Known) -> torch.Tensor:
         """A buffer's copy, so that what is folded in place never touches the model."""
