@@ -170,7 +170,7 @@ def from_keras(call: LayerCall) -> Any:
         )
     )
     attributes = {
-        "scale": layer._inverse_sqrt_key_dim,
+        "scale": float(layer._inverse_sqrt_key_dim),
         "rate": float(layer.dropout) if call.trains else 0.0,
         "causal": bool(options.get("use_causal_mask")),
     }

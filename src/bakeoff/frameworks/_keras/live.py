@@ -13,7 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import Captured, capture
+from bakeoff.frameworks._keras.capture.trust import is_keras
 from bakeoff.schemas import Array, StepResult
 
 RATES = ("rate", "drop_path_rate")
@@ -152,9 +154,21 @@ def exact_activations(tf: Any) -> Iterator[None]:
 
 
 def copied(model: Any, precision: str) -> Any:
-    """The same model with the same numbers in a precision: its configuration, read with other dtypes."""
+    """The same model with the same numbers in a precision: its configuration, read with other dtypes.
+
+    Raises:
+        UnsupportedError: a class of the user's own that can't be made from its configuration.
+    """
     kind = type(model)
-    clone = kind.from_config(_with_dtype(model.get_config(), precision))
+    own = {type(one).__name__: type(one) for one in model._flatten_layers() if not is_keras(type(one))}
+    try:
+        with keras.saving.custom_object_scope(own):
+            clone = kind.from_config(_with_dtype(model.get_config(), precision))
+    except (TypeError, ValueError, NotImplementedError) as error:  # Keras's words for a missing get_config
+        raise UnsupportedError(
+            f"{model.name}: it can't be copied for the checks ({str(error).splitlines()[0][:200]}).\n"
+            f"Give get_config() to its own classes: {', '.join(sorted(own)) or kind.__name__}."
+        ) from None
     for old, new in zip(_weights(model), _weights(clone), strict=True):
         new.assign(array_of(old).astype(precision) if _floating(old) else array_of(old))
     learned = [(old, new) for old, new in zip(_leaves(model), _leaves(clone), strict=True)]
@@ -168,10 +182,12 @@ def copied(model: Any, precision: str) -> Any:
 
 
 def exact_numbers(model: Any) -> None:
-    """Rescaling takes Python floats through float32 even in float64 (tf.cast); arrays it takes as they are."""
+    """Python floats of some layers pass through float32 even in float64 (tf.cast); arrays are taken as they are."""
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Rescaling):
             layer.scale, layer.offset = (np.asarray(number, "float64") for number in (layer.scale, layer.offset))
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            layer._inverse_sqrt_key_dim = np.asarray(layer._inverse_sqrt_key_dim, "float64")
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
 
