@@ -57,8 +57,9 @@ def captured(name: str, seed: int, input_size: tuple[int, int] | None = None) ->
     plain = f"{head}/{model}"
     _, framework = recognise(plain)
     file, licence, digest = _weights(plain, tag)
+    named = tag is not None and tag in {weights.name for weights in zoo.entry(plain).weights}
     source = {
-        "text": plain,
+        "text": name if named else plain,  # other weights may have other classes, or another size
         "kind": "zoo",
         "framework": framework,
         "weights": file,

@@ -131,7 +131,7 @@ def _zoo(source: Source) -> Opened:
     library = listing.source(head)
     seeded(source.framework, source.seed)
     try:
-        native = library.build(model, classes=source.classes, input_size=source.input_size)
+        native = library.build(model, tag=tag, classes=source.classes, input_size=source.input_size)
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"{source.text}: {head} can't build it: {first[:300]}") from None
@@ -140,7 +140,7 @@ def _zoo(source: Source) -> Opened:
         names = None
     if library.FRAMEWORK == "torch":
         if source.weights:
-            fill_torch(native, Path(source.weights))
+            fill_torch(native, Path(source.weights), getattr(library, "rename", None))
         found = from_torch(native, source.input_size or signature.size, signature, names)
     else:
         if source.weights:
@@ -207,8 +207,13 @@ def from_torch(
     )
 
 
-def fill_torch(native: Any, path: Path, others: Callable[[Path], dict[str, Array]] | None = None) -> None:
+def fill_torch(native: Any, path: Path, rename: Callable[[str], str] | None = None) -> None:
     """Put the weights of a file into a live module, strictly.
+
+    Args:
+        native: the module.
+        path: the file.
+        rename: from a name in the library's own files to one of the module.
 
     Raises:
         DataError: they are another net's.
@@ -217,6 +222,8 @@ def fill_torch(native: Any, path: Path, others: Callable[[Path], dict[str, Array
 
     torch = importlib.import_module("torch")
     found = checkpoints.read(path)
+    if rename:
+        found = {rename(name): array for name, array in found.items()}
     state = native.state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     try:

@@ -35,6 +35,7 @@ class _AskedError(Exception):
 def build(
     model: str,
     *,
+    tag: str | None = None,
     classes: int | None = None,
     input_size: tuple[int, int] | None = None,
     channels: int = 3,

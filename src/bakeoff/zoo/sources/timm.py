@@ -19,6 +19,7 @@ HUB = "https://huggingface.co"
 def build(
     model: str,
     *,
+    tag: str | None = None,
     classes: int | None = None,
     input_size: tuple[int, int] | None = None,
     channels: int = 3,
@@ -27,6 +28,7 @@ def build(
     """An nn.Module with drawn weights."""
     import timm
 
+    model = f"{model}.{tag}" if tag else model  # other weights may have other classes, or another size
     given: dict[str, Any] = dict(arguments or {})
     if classes is not None:
         given["num_classes"] = classes

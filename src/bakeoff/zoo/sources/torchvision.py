@@ -20,6 +20,7 @@ FIXED = ("vit_", "maxvit")  # a table of positions, or windows that must fit
 def build(
     model: str,
     *,
+    tag: str | None = None,
     classes: int | None = None,
     input_size: tuple[int, int] | None = None,
     channels: int = 3,
@@ -31,8 +32,8 @@ def build(
     given: dict[str, Any] = dict(arguments or {})
     if classes is not None:
         given["num_classes"] = classes
-    if input_size and model.startswith("vit_"):
-        given["image_size"] = input_size[0]
+    if model.startswith("vit_") and (input_size or tag):
+        given["image_size"] = input_size[0] if input_size else describe(model, tag)[0].size[0]
     if input_size and model.startswith("maxvit"):
         given["input_size"] = input_size
     if model in ("googlenet", "inception_v3"):
@@ -40,12 +41,17 @@ def build(
     return models.get_model(model, weights=None, **given)
 
 
+def rename(name: str) -> str:
+    """DenseNet's files have older names than its module: `denselayer1.norm.1.weight` is `denselayer1.norm1.weight`."""
+    return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", name)
+
+
 def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[str, ...] | None]:
     """How the library prepares pictures for these weights (the default ones without a name), and the class names."""
     from torchvision import models
 
     known = models.get_model_weights(model)
-    chosen = known[weights] if weights else known.DEFAULT
+    chosen = known[weights] if weights in known.__members__ else known.DEFAULT
     return signature_of(chosen.transforms()), tuple(chosen.meta["categories"])
 
 
