@@ -66,25 +66,25 @@ def test_each_walk_is_one_file() -> None:
 
 
 def test_the_operator_passes_the_conformance_checks(copy: Path) -> None:
-    out = run(copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/ops", "tests/runtimes", "-k", "leaky_relu")
+    out = run(copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/ops", "tests/runtimes", "-k", "hard_shrink")
     assert passed(out) >= 3, out
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_the_operator_is_lowered_to_torch(copy: Path) -> None:
-    arguments = ("--framework", "torch", "tests/frameworks", "-k", "leaky_relu")
+    arguments = ("--framework", "torch", "tests/frameworks", "-k", "hard_shrink")
     out = run(copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments)
     assert passed(out) >= 4, out
 
 
 def test_a_wrong_operator_does_not_pass(copy: Path, tmp_path: Path) -> None:
-    """The checks above can fail: with Keras's slope in the ONNX lowering they do."""
+    """The checks above can fail: with soft shrinking in the ONNX lowering they do."""
     wrong = tmp_path / "wrong"
     shutil.copytree(copy, wrong)
-    page = wrong / "src/bakeoff/ops/leaky_relu.py"
-    page.write_text(page.read_text(encoding="utf-8").replace("alpha=a.slope", "alpha=0.2"), encoding="utf-8")
+    page = wrong / "src/bakeoff/ops/hard_shrink.py"
+    page.write_text(page.read_text(encoding="utf-8").replace("bias=0.0", "bias=a.threshold"), encoding="utf-8")
     with pytest.raises(AssertionError, match="failed"):
-        run(wrong, "-m", "pytest", "-p", "no:cacheprovider", "tests/ops", "tests/runtimes", "-k", "leaky_relu")
+        run(wrong, "-m", "pytest", "-p", "no:cacheprovider", "tests/ops", "tests/runtimes", "-k", "hard_shrink")
 
 
 def test_the_model_is_listed_built_and_run(copy: Path) -> None:
