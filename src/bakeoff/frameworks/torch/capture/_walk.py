@@ -16,6 +16,7 @@ from bakeoff.frameworks.torch.capture import patterns
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._call import Call
 from bakeoff.frameworks.torch.capture._compose import COMPOSED
+from bakeoff.frameworks.torch.capture._recurrent import RECURRENT
 from bakeoff.frameworks.torch.capture._rows import ROWS
 from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE, VIEWS
 from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
@@ -30,7 +31,7 @@ def raisings() -> Mapping[str, Raising]:
     found: dict[str, Raising] = {}
     for op in ops.names():
         found |= getattr(ops.page(op), "FROM_TORCH", {})
-    return {**STRUCTURE, **ROWS, **COMPOSED, **found}
+    return {**STRUCTURE, **ROWS, **COMPOSED, **RECURRENT, **found}
 
 
 @cache
