@@ -50,7 +50,7 @@ def test_weights_come_from_a_file_or_are_missed_by_name(tmp_path: Path, monkeypa
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(DataError, match=r"model\.safetensors is not on this machine"):
         backbone.features("timm/test_resnet", 0)
-    with pytest.raises(UsageError, match="has no weights 'mine.pth'"):
+    with pytest.raises(UsageError, match=r"has no weights 'mine\.pth'"):
         backbone.features("timm/test_resnet@mine.pth", 0)
-    with pytest.raises(UsageError, match="no model 'test_resnt'; did you mean"):
+    with pytest.raises(UsageError, match=r"no model 'test_resnt'; did you mean"):
         backbone.features("timm/test_resnt", 0)
