@@ -119,7 +119,7 @@ def test_torch_computes_what_keras_computes(made: Any, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert set(found) == set(made)
-    assert not {name: one for name, one in found.items() if one["difference"] > 1e-5}
+    assert not {name: one for name, one in found.items() if one["difference"] > 3e-5}
     assert not {name: one for name, one in found.items() if not one["same_weights"]}
     counts = {n: sum(int(np.prod(v.shape)) for v in model.trainable_variables) for n, (model, _, _) in made.items()}
     assert {name: one["trainable"] for name, one in found.items()} == counts
