@@ -17,6 +17,7 @@ PANEL, PLACE = "Make", 2
 EXAMPLES = (
     ("bakeoff train photos", "the embedded backbone under a new head: seconds to minutes on a laptop"),
     ("bakeoff train photos --phases probe,finetune", "then the whole net"),
+    ("bakeoff train photos --budget 10m", "the best that fits in ten minutes, and why"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
@@ -67,6 +68,10 @@ def command(
             "--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
+    ] = None,
     log: Annotated[
         list[str] | None,
         typer.Option("--log", metavar="NAME", help="Log to tensorboard or mlflow, too; may be repeated."),
@@ -114,6 +119,7 @@ def command(
                 threads=threads,
                 checkpoint_every=checkpoint_every or DEFAULT,
                 loggers=log or (),
+                budget=budget,
                 listen=listen,
                 began=began(),
             )

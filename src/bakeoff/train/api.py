@@ -106,6 +106,7 @@ def train(
     start: str | Path | None = None,
     checkpoint_every: str | None = DEFAULT,
     loggers: Sequence[str] = (),
+    budget: str | None = None,
     listen: Listener | None = None,
     began: float | None = None,
 ) -> Trained:
@@ -126,6 +127,7 @@ def train(
         start: a run or bundle of the same net, whose weights to start from.
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
         loggers: `tensorboard`, `mlflow`: where else to log, beside the run folder.
+        budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts.
         began: when the user's process started, seconds since 1970; None: now.
 
@@ -136,6 +138,8 @@ def train(
     if data is None:
         raise UsageError("no pictures were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
     began = time.time() if began is None else began
+    if budget is not None:
+        recipe = _within(budget, data, recipe, backbone, listen)
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
     path = Path(run) if run else _fresh(data, recipe, began)
@@ -164,6 +168,22 @@ def train(
     except BaseException as error:
         _discard(path)
         raise _resumable(path, error) from None
+
+
+def _within(
+    budget: str, data: str | Path, recipe: str | Recipe, backbone: str | None, listen: Listener | None
+) -> Recipe:
+    """The recipe that fits in the time; why goes to the log."""
+    from bakeoff.train.budget import plan, seconds_of
+
+    seconds = seconds_of(budget)
+    if recipe != "photos" or backbone is not None:
+        raise UsageError("--budget chooses recipe and backbone: leave --recipe and --backbone out.")
+    _present(data)
+    found = plan(data, seconds)
+    for line in found.lines(seconds):
+        Reporter(listen).log(line)
+    return found.recipe
 
 
 def resume(
