@@ -73,7 +73,7 @@ class Tokens(nn.Module):
         self.place = nn.Parameter(torch.randn(1, 7, 12))
         self.norm = nn.LayerNorm(12)
         self.qkv = nn.Linear(12, 36)
-        self.scale = nn.Parameter(torch.rand(12))
+        self.scale, self.gates = nn.Parameter(torch.rand(12)), nn.Parameter(torch.rand(2))
         self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
         self.head = nn.Linear(12, 5)
 
@@ -84,7 +84,8 @@ class Tokens(nn.Module):
         q, k, v = self.qkv(self.norm(x)).reshape(b, n, 3, 3, c // 3).permute(2, 0, 3, 1, 4).unbind(0)
         weights = (q @ k.transpose(-2, -1) * (c // 3) ** -0.5).softmax(-1)
         x = x + self.scale * (weights @ v).transpose(1, 2).reshape(b, n, c)
-        x = x + self.attention(x, x, x, need_weights=False)[0]
+        first, second = self.gates.unbind()
+        x = first * x + torch.sigmoid(second) * self.attention(x, x, x, need_weights=False)[0]
         return self.head(x[:, 0])
 
 

@@ -91,6 +91,8 @@ class TorchLowering(Lowering):
     def reshape(self, native: Any, before: Shape, shape: Shape) -> Any:
         free = [place for place, size in enumerate(shape) if isinstance(size, Dim)]
         first = free[0] if free else None
+        if not shape:  # a number: no size to be named
+            return native.reshape(())
         return native.reshape(*(-1 if place == first else self.number(size) for place, size in enumerate(shape)))
 
     def expand(self, native: Any, before: Shape, shape: Shape) -> Any:
