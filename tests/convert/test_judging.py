@@ -71,6 +71,21 @@ def test_a_difference_is_noticed(
         assert not judged(trace, lost, graph)["gradients"].passed
 
 
+def test_what_is_noise_to_the_source_passes_but_not_everything(trace: dict[str, np.ndarray], graph: Graph) -> None:
+    def changed(size: float) -> dict[str, np.ndarray]:
+        wrong = {name: array.copy() for name, array in trace.items()}
+        wrong["after/head.bias"][0] += size * np.abs(wrong["after/head.bias"]).max()
+        return wrong
+
+    def weights(size: float, noise: float) -> Check:
+        checks = judging.training(trace, changed(size), graph, changed(noise))
+        return next(check for check in checks if check.name == "weights")
+
+    assert weights(3e-4, 2e-4).passed
+    assert not weights(3e-3, 2e-4).passed
+    assert not weights(0.5, 0.5).passed
+
+
 def test_swapped_labels_and_nan_are_noticed(trace: dict[str, np.ndarray], graph: Graph) -> None:
     wrong = {**trace, "float64.logits": trace["float64.logits"][:, ::-1]}
     assert not judged(trace, wrong, graph)["logits.labels"].passed

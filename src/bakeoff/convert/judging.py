@@ -19,6 +19,7 @@ from bakeoff.schemas import Array, Check
 Trace = Mapping[str, Array]
 LOGITS64, LOGITS32 = 1e-9, 1e-4
 MOST64 = 1e-6  # in float64, whatever the floor
+CHAOS = 1000  # times the tolerance of a training check, whatever the floor
 LOSS64, GRADIENT64, STATE64 = 1e-6, 1e-5, 1e-5
 NOTHING = 1e-9  # of the largest gradient: in exact arithmetic there is none (a bias before batch norm)
 BLIND = 1e-7  # of the largest logit: two pictures closer than this prove nothing
@@ -79,35 +80,48 @@ def _difference(what: str, found: Array, expected: Array, tolerance: float) -> l
     return [check(name, float("inf"), 0.0, f"{says}: the net ignores its input, which proves nothing")]
 
 
-def training(source: Trace, target: Trace, graph: Graph) -> list[Check]:
-    """Gradients of each parameter, losses of the steps, running statistics and weights after them; float64."""
-    expected, found = (_group(trace, "gradient/", graph) for trace in (source, target))
-    top = max((float(np.abs(array).max(initial=0.0)) for array in expected.values()), default=0.0)
-    nothing = {p: top for p, array in expected.items() if np.abs(array).max(initial=0.0) < NOTHING * top}
-    difference, where = largest(found, expected, floor=nothing)
-    losses = _losses(target["losses"], source["losses"])
+def training(source: Trace, target: Trace, graph: Graph, noise: Trace | None = None) -> list[Check]:
+    """Gradients of each parameter, losses of the steps, running statistics and weights after them; float64.
+
+    Args:
+        noise: the source once more, its pictures changed by a rounding: what a net makes of that in a few steps is no
+            difference between frameworks. Without it, the tolerances are the plain ones.
+    """
     steps = len(source["losses"])
-    return [
-        check(
-            "gradients", difference, GRADIENT64, f"{len(expected)} parameters, largest at {where or 'none'}; float64"
-        ),
-        check("losses", losses, LOSS64, f"{steps} steps of SGD with momentum, relative; float64"),
-        *_after(source, target, graph, nothing, steps),
-    ]
-
-
-def _after(source: Trace, target: Trace, graph: Graph, nothing: Mapping[str, float], steps: int) -> list[Check]:
+    found = _apart(target, source, graph)
+    own = _apart(noise, source, graph) if noise is not None else {}
+    kinds = {
+        "gradients": (GRADIENT64, "of the first batch"),
+        "losses": (LOSS64, f"{steps} steps of SGD with momentum, relative"),
+        "statistics": (STATE64, f"after {steps} steps"),
+        "weights": (STATE64, f"after {steps} steps"),
+    }
     checks = []
+    for name, (base, what) in kinds.items():
+        difference, where = found[name]
+        floor = own[name][0] if own else 0.0
+        tolerance = min(CHAOS * base, max(base, NOISE * floor))
+        said = f", largest at {where}" if where else ""
+        why = f"; noise floor of the source {floor:.1e} (pictures changed by a rounding)" if own else ""
+        checks.append(check(name, difference, tolerance, f"{what}{said}; float64{why}"))
+    return checks
+
+
+def _apart(found: Trace, expected: Trace, graph: Graph) -> dict[str, tuple[float, str]]:
+    """How far two trainings are apart, and where, by kind."""
+    gradients = [_group(trace, "gradient/", graph) for trace in (found, expected)]
+    top = max((float(np.abs(array).max(initial=0.0)) for array in gradients[1].values()), default=0.0)
+    nothing = {p: top for p, array in gradients[1].items() if np.abs(array).max(initial=0.0) < NOTHING * top}
+    apart = {
+        "gradients": largest(*gradients, floor=nothing),
+        "losses": (_losses(found["losses"], expected["losses"]), ""),
+    }
     for name, role in (("statistics", "state"), ("weights", "weight")):
         chosen = (path for path, p in graph.parameters.items() if p.role == role and graph.users[path])
-        paths = {path for path in chosen if f"after/{path}" in target}
-        expected = {path: source[f"after/{path}"] for path in paths}
-        found = {path: target[f"after/{path}"] for path in paths}
-        floor = {path: 1.0 for path in nothing if path in paths}
-        difference, where = largest(found, expected, floor=floor)
-        detail = f"after {steps} steps, largest at {where or 'none'}; float64" if paths else "the net keeps none"
-        checks.append(check(name, difference, STATE64, detail))
-    return checks
+        paths = {path for path in chosen if f"after/{path}" in found}
+        sides = [{path: trace[f"after/{path}"] for path in paths} for trace in (found, expected)]
+        apart[name] = largest(*sides, floor={path: 1.0 for path in nothing if path in paths})
+    return apart
 
 
 def stock(source: Trace, target: Trace, before: Trace, graph: Graph, cells: Mapping[str, int]) -> Check:

@@ -19,7 +19,7 @@ from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 
 STEPS = 4
-RATE, MOMENTUM = 2**-7, 0.875  # exact in float32: Keras takes Python floats through it even in float64
+RATE, MOMENTUM = 2**-10, 0.875  # exact in float32: Keras takes Python floats through it even in float64
 FLAT = 1e-12  # a weight whose numbers are all the same tells nothing of their order
 SHAKEN = 0.05
 

@@ -115,6 +115,15 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
     return {"counts": counted, "floors": floors}
 
 
+def trace_noise(session: Session, reporter: Reporter, *, folder: str) -> None:
+    """Train the live net once more, its pictures changed by a rounding; leaves `noise.npz`."""
+    place = Path(folder)
+    inputs = {key: _rounded(a) if key.startswith("train") else a for key, a in np.load(place / "inputs.npz").items()}
+    net = session["opened"].live("float64")
+    net.load(dict(np.load(place / "state.npz")))
+    np.savez(place / "noise.npz", **_trained(net, inputs))  # type: ignore[arg-type]
+
+
 def trace_target(
     session: Session, reporter: Reporter, *, folder: str, framework: str, full: bool, stock: bool
 ) -> dict[str, Any]:
