@@ -144,9 +144,7 @@ def write_slots(
         return
     make = parameter.detach().new_tensor
     # In the parameter's own strides: fused kernels run over memory, and a wide convolution's is channels last.
-    state = {
-        torch_name: parameter.detach().clone().copy_(make(slots[slot])) for slot, (torch_name, _) in names.items()
-    }
+    state = {torch_name: parameter.detach().clone().copy_(make(slots[slot])) for slot, (torch_name, _) in names.items()}
     if counts:
         state["step"] = make(0.0).float().fill_(step)
     optimizer.state[parameter] = state

@@ -38,7 +38,8 @@ class RunLock:
                 )
             time.sleep(0.1)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode(), 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
         self._handle = handle
         return self
 
@@ -79,7 +80,8 @@ def _taken_on_windows(handle: int) -> bool:
 
 def _owner(handle: int) -> str:
     try:
-        value = json.loads(os.pread(handle, 4096, 0))
+        os.lseek(handle, 0, os.SEEK_SET)
+        value = json.loads(os.read(handle, 4096))
         return f"process {value['pid']} on {value['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -67,7 +67,7 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
         size=size,
         channels=given.channels or data.channels,
         fit=given.fit or "stretch",
-        resize=_filter(given.resize) or "bilinear",
+        resize=given.resize or "bilinear",
         resize_to=given.resize_to,
         mean=given.mean or (0.0,),
         std=given.std or (1.0,),
@@ -129,7 +129,3 @@ def _overridden(signature: Signature, recipe: Recipe) -> Signature:
         chosen["resize_to"] = None
     chosen["scaled_decode"] = SCALED if given.scaled_decode is None else given.scaled_decode
     return replace(signature, **chosen)
-
-
-def _filter(name: str | None) -> Any:
-    return name
