@@ -12,7 +12,7 @@ from statistics import median
 
 import _common
 
-FREEZE = ["_conv_stem*", "_bn0*", *(f"_blocks.{number}.*" for number in range(13))]
+FREEZE = ["_conv_stem*", "_bn0*", *(f"_blocks.{number}.*" for number in range(15))]
 WANTED = 2.5
 
 
