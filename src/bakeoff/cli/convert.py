@@ -49,6 +49,9 @@ def command(
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of random weights and noise.")] = 0,
+    as_source: Annotated[
+        bool, typer.Option("--source", help="Plain code and weights in a folder: torch or keras.")
+    ] = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -56,9 +59,11 @@ def command(
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
     from bakeoff.convert.api import convert_source
+    from bakeoff.convert.sourcing import convert_to_source
 
+    make = convert_to_source if as_source else convert_source
     with progress() as listen:
-        done = convert_source(
+        done = make(
             source,
             to,
             output,
@@ -108,7 +113,9 @@ def show(result: dict[str, Any]) -> None:
         console.print(f"[yellow]licence[/yellow]  {out.escaped(result['caution'])}")
     console.print(f"\n{result['summary']}", markup=False)
     console.print(f"\n{result['output']}\n{result['certificate']}", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff verify {out.shell(result['certificate'])}")
+    following = "python" if result.get("kind") == "source" else "bakeoff verify"
+    named = result["output"] if result.get("kind") == "source" else result["certificate"]
+    console.print(f"\n[dim]Next[/dim]\n  {following} {out.shell(named)}")
 
 
 def checks_table(checks: list[dict[str, Any]]) -> Any:
