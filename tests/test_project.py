@@ -26,6 +26,8 @@ NEEDS_FRAMEWORK = (
     "bakeoff.frameworks.tensorflow.",
     "bakeoff.frameworks.jax.",
     "bakeoff.frameworks._keras.",
+    "bakeoff.export.source._keras_",
+    "bakeoff.export.source._torch_",
 )
 
 

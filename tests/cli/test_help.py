@@ -14,7 +14,7 @@ from bakeoff import registry
 from bakeoff.cli._app import START, build
 from bakeoff.registry import load
 
-VERBS = registry.names("bakeoff.cli")
+VERBS = tuple(name.replace("_", "-") for name in registry.names("bakeoff.cli"))
 
 
 def test_the_verbs_are_there(command: Command) -> None:
@@ -33,6 +33,8 @@ def test_the_verbs_are_there(command: Command) -> None:
         "data",
         "report",
         "verify",
+        "tune",
+        "find-rate",
     } == set(VERBS)
     assert all(f"│ {verb} " in said.out for verb in VERBS)
 
