@@ -73,7 +73,7 @@ def options(verb: str) -> set[str]:
     """The options of a verb, of a group's verbs together."""
     import typer
 
-    module: Any = importlib.import_module(f"bakeoff.cli.{verb}")
+    module: Any = importlib.import_module(f"bakeoff.cli.{verb.replace('-', '_')}")
     if hasattr(module, "GROUP"):
         group = typer.main.get_command(module.GROUP)
         chosen = list(group.commands.values())  # type: ignore[attr-defined]
