@@ -64,7 +64,7 @@ class Model:
     @property
     def dtype(self) -> str:
         """Of the weights: float32 or float64."""
-        return next((p.array.dtype.name for p in self.graph.parameters.values()), "float32")
+        return self.graph.dtype
 
     @cached_property
     def opened(self) -> Opened:

@@ -98,6 +98,24 @@ def test_a_net_that_ignores_its_input_proves_nothing(trace: dict[str, np.ndarray
     assert not judged(blind, blind, graph)["telling.between_pictures"].passed
 
 
+def test_training_without_any_gradient_proves_nothing(trace: dict[str, np.ndarray], graph: Graph) -> None:
+    flat = {key: array * 0 if key.startswith("gradient/") else array for key, array in trace.items()}
+    assert not judged(flat, flat, graph)["gradients"].passed
+
+
+def test_nan_where_no_gradient_is_expected_is_noticed(trace: dict[str, np.ndarray], graph: Graph) -> None:
+    expected = {**trace, "gradient/conv.bias": trace["gradient/conv.bias"] * 0}
+    wrong = {**expected, "gradient/conv.bias": expected["gradient/conv.bias"] * np.nan}
+    assert not judged(expected, wrong, graph)["gradients"].passed
+
+
+def test_a_single_logit_is_trained_as_one_of_two_classes() -> None:
+    net = Composer((Dim("batch"), 8, 8, 3), seed=0)
+    x = net.add("global_avg_pool", "pool", net.input)
+    assert tracing.loss_of(net.finish(net.add("dense", "head", x, units=1))) == "binary_cross_entropy"
+    assert set(tracing.labels(32, 1, 0)) == {0, 1}
+
+
 def test_counts_and_passengers() -> None:
     count = {"parameters": 10, "trainable": 8}
     assert all(check.passed for check in judging.counts(count, count))

@@ -97,3 +97,42 @@ def test_another_variance_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     failed = {check.name for check in checked(tmp_path, net()).checks if not check.passed}
     assert "statistics" in failed
     assert "logits.float64" not in failed
+
+
+def test_layers_that_act_in_training_alone_are_silenced_while_it_is_checked(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((24, 16, 3)), layers.RandomFlip(), layers.GaussianNoise(0.3), layers.Conv2D(4, 3),
+        layers.GlobalAveragePooling2D(), layers.Dense(1, activation="sigmoid"),
+    ])  # fmt: skip
+    certificate = checked(tmp_path, model)
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+
+
+def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
+    import keras
+    import numpy as np
+
+    from bakeoff.frameworks._keras.build import build
+    from bakeoff.graph import Composer
+    from bakeoff.ops._dimension import Dim
+
+    composer = Composer((Dim("batch"), 8, 8, 3), seed=0)
+    x = composer.add("conv2d", "relu", composer.input, filters=4, kernel=(3, 3), pad="same")
+    x = composer.add("global_avg_pool", "softmax", composer.add("relu", "conv", x))
+    graph = composer.finish(composer.add("dense", "softmax_1", x, units=3))
+    keras.backend.clear_session()  # Keras counts the names that it gives from the start
+    model = build(graph).model
+    images = np.zeros((2, 8, 8, 3), "float32")
+    assert model(images).shape == (2, 3)
+    probed = keras.ops.softmax(keras.ops.relu(model.output))  # of names that Keras gives: relu, softmax
+    from bakeoff.frameworks._keras.build import _operations, _rename
+
+    owners = {layer.name for layer in model.layers if layer.weights}
+    _rename(probed, owners)
+    names = [operation.name for operation in _operations(probed)]
+    assert len(names) == len(set(names))
+    assert owners <= set(names)
+    assert keras.Model(model.input, probed)(images).shape == (2, 3)

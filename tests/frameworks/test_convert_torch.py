@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bakeoff.bundle import read
 from bakeoff.convert.api import Work, failed
 from bakeoff.convert.native import Here
 from bakeoff.convert.request import Request
 from bakeoff.convert.work import described
+from bakeoff.errors import UnsupportedError
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Certificate
 
@@ -206,3 +208,83 @@ def test_weights_of_each_file_format_and_what_is_not_this_net(tmp_path: Path) ->
     with pytest.raises(DataError, match=r"head.weight has shape \[7, 8\], the net expects \[5, 8\]"):
         fill_torch(fresh, tmp_path / "d.pth")
     assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), net().parameters(), strict=True))
+
+
+def one(forward: Any, channels: int = 3, classes: int = 5) -> Any:
+    """A user's own net: a convolution, a function of the user's, a head."""
+    import torch
+    from torch import nn
+
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(channels, 6, 3, stride=2)
+            self.head = nn.Linear(6, classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return forward(self, x)  # type: ignore[no-any-return]
+
+    torch.manual_seed(0)
+    return Own()
+
+
+def plain(self: Any, x: Any) -> Any:
+    return self.head(self.stem(x).relu().mean((2, 3)))
+
+
+def test_dropout_by_function_is_silenced_while_training_is_checked(tmp_path: Path) -> None:
+    from torch.nn import functional as F
+
+    def forward(self: Any, x: Any) -> Any:
+        return self.head(F.dropout(self.stem(x).mean((2, 3)), 0.3, self.training))
+
+    assert checked(tmp_path, one(forward)).passed
+
+
+def test_dropout_in_prediction_is_refused(tmp_path: Path) -> None:
+    from torch.nn import functional as F
+
+    def forward(self: Any, x: Any) -> Any:
+        return self.head(F.dropout(self.stem(x), 0.3).mean((2, 3)))
+
+    with pytest.raises(UnsupportedError, match="noise in prediction"):
+        checked(tmp_path, one(forward))
+
+
+def test_grey_pictures(tmp_path: Path) -> None:
+    with InProcess(request(tmp_path / "net"), one(plain, channels=1)) as work:
+        assert work.check().passed
+        assert work.info["channels"] == 1
+
+
+def test_a_single_logit_has_gradients(tmp_path: Path) -> None:
+    with InProcess(request(tmp_path / "net"), one(plain, classes=1)) as work:
+        assert work.check().passed
+        trace = np.load(work.folder / "source.npz")
+        assert all(np.any(trace[key]) for key in trace if key.startswith("gradient/"))
+
+
+def test_logits_without_classes_cant_be_checked_in_training(tmp_path: Path) -> None:
+    net = one(lambda self, x: plain(self, x).squeeze(1), classes=1)
+    with pytest.raises(UnsupportedError, match="quick"):
+        checked(tmp_path, net)
+    assert checked(tmp_path, net, check="quick").passed
+
+
+def test_a_net_that_its_target_builds_for_one_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bakeoff.convert import work as works
+
+    trace_target = works.trace_target
+
+    def fixed_alone(session: Any, reporter: Any, *, folder: str, **call: Any) -> Any:
+        if not all(isinstance(side, int) for side in read(Path(folder) / "captured").graph.input_shape[1:3]):
+            raise UnsupportedError("it needs a fixed size")
+        return trace_target(session, reporter, folder=folder, **call)
+
+    monkeypatch.setattr(works, "trace_target", fixed_alone)
+    with InProcess(request(tmp_path / "net"), one(plain)) as work:
+        certificate = work.check()
+        assert certificate.passed
+        assert work.info["fixed"]
+        assert any("24 x 16" in note for note in work.info["notes"])
+    assert "second_size.float64" not in {check.name for check in certificate.checks}

@@ -59,9 +59,7 @@ def read(path: Path) -> dict[str, Array]:
 def read_bytes(data: bytes, what: str) -> dict[str, Array]:
     """The same from bytes; `what` names them in messages."""
     if _is_tar(data):
-        raise CorruptError(
-            f"{what}: torch's tar format (before 0.1.10), which isn't read. Save it anew by torch.save."
-        )
+        raise CorruptError(f"{what}: torch's tar format (before 0.1.10), which isn't read. Save it anew by torch.save.")
     value, storages = _read_zip(data, what) if data[:2] == b"PK" else _read_legacy(data, what)
     tensors = _tensors(value, what)
     if not tensors:

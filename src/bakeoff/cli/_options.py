@@ -9,7 +9,10 @@ import typer
 
 from bakeoff.errors import UsageError
 
-DataPath = Annotated[Path, typer.Argument(metavar="DATA", help="A folder of class folders, a list, an archive, arrays, tfds/NAME, a URL, ...")]
+DataPath = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", help="A folder of class folders, a list, an archive, arrays, tfds/NAME, a URL, ..."),
+]
 RecipeName = Annotated[
     str,
     typer.Option(

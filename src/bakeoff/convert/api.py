@@ -21,8 +21,9 @@ from bakeoff.bundle import write as write_bundle
 from bakeoff.convert import judging, tracing
 from bakeoff.convert.request import Request, keras_backend, requested
 from bakeoff.convert.writing import STATE_DICTS, rebundled
-from bakeoff.errors import DataError, ParityError, UsageError
+from bakeoff.errors import DataError, ParityError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.layout import show
 from bakeoff.ops._dimension import at
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import with_noise
@@ -173,23 +174,42 @@ class Work:
             if self.target is not self.source:
                 pool.submit(self.target.call, WORK + "warm", framework=request.target)
             self._open()
-        self.inputs(full)
-        self._say("ask the source", 2)
-        told = self.source.call(WORK + "trace_source", folder=str(self.folder), full=full and self.info["vector"])
+        if full and not self.info["vector"]:
+            raise UnsupportedError(
+                f"{request.source}: it gives {show(self.graph().output_shape)}; training is checked with logits "
+                "(N, classes).\nMake it give those, or check its predictions alone: --check quick, check='quick'."
+            )
+        try:
+            told, answer = self._ask(full)
+        except UnsupportedError as error:
+            self._fix(error)
+            told, answer = self._ask(full)
         self.floors = told["floors"]
-        self._say("ask the rebuilt net", 3)
-        stock = self.stock
-        answer = self.target.call(
-            WORK + "trace_target",
-            folder=str(self.folder),
-            framework=request.target,
-            full=full and self.info["vector"],
-            stock=stock,
-        )
         self.target_environment = answer["environment"]
-        checks = self._judge(told["counts"], answer["counts"], full, stock)
+        checks = self._judge(told["counts"], answer["counts"], full, self.stock)
         environment = {**self.info["environment"], **self.target_environment}
         return Certificate(tuple(checks), environment)
+
+    def _ask(self, full: bool) -> tuple[Any, Any]:
+        """The same questions to both."""
+        full = full and self.info["vector"]
+        self.inputs(full)
+        self._say("ask the source", 2)
+        told = self.source.call(WORK + "trace_source", folder=str(self.folder), full=full)
+        self._say("ask the rebuilt net", 3)
+        call = {"framework": self.request.target, "full": full, "stock": self.stock}
+        return told, self.target.call(WORK + "trace_target", folder=str(self.folder), **call)
+
+    def _fix(self, error: UnsupportedError) -> None:
+        """Where the target can't build the net for pictures of any size: for the size alone that it is made for."""
+        if self.info["fixed"]:
+            raise error
+        held, (height, width) = read_bundle(self.folder / "captured"), self.info["size"]
+        batch, _, _, channels = held.graph.input_shape
+        graph = replace(held.graph, inputs=dict.fromkeys(held.graph.inputs, (batch, height, width, channels)))
+        write_bundle(self.folder / "captured", replace(held, graph=graph))
+        note = f"for pictures of {height} x {width} alone: {str(error).splitlines()[0]}"
+        self.info |= {"fixed": True, "notes": [*self.info["notes"], note]}
 
     def _open(self) -> None:
         request = self.request
@@ -234,6 +254,8 @@ class Work:
         heavy = info["work"] > HEAVY
         if main is None:
             main = tracing.pictures(FEW if heavy else MANY, size, channels, seed)
+        elif len(main) == 1:  # a single picture can't show whether the net looks at it
+            main = np.concatenate([main, tracing.pictures(1, size, channels, seed)])
         made = {"main": main, "batch": main[:1]}
         if not info["fixed"]:
             other = size[0] + 32, max(size[1] - 32, 32)
@@ -303,7 +325,11 @@ class Work:
             licence = self.weights.weights.licence if self.weights and self.weights.weights else None
             write_bundle(path, rebundled(read_bundle(self.folder / "captured"), licence=licence))
         else:
-            self._writer.call(WORK + "write", **self._written(path))
+            try:
+                self._writer.call(WORK + "write", **self._written(path))
+            except UnsupportedError as error:
+                self._fix(error)
+                self._writer.call(WORK + "write", **self._written(path))
         return self.read_back(path)
 
     @property

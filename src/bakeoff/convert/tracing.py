@@ -72,9 +72,16 @@ def calibrated(net: Any, graph: Graph, images: Array, seed: int = 0) -> dict[str
     return state
 
 
-def training(net: Any, images: list[Array], labels: list[Array]) -> dict[str, Array]:
+def loss_of(graph: Graph) -> str:
+    """What suits its logits: of a single one, softmax would be 1 and all gradients 0, which proves nothing."""
+    return "binary_cross_entropy" if graph.output_shape[-1] == 1 else "softmax_cross_entropy"
+
+
+def training(
+    net: Any, images: list[Array], labels: list[Array], loss: str = "softmax_cross_entropy"
+) -> dict[str, Array]:
     """Gradients of the first batch, losses of the steps, statistics after the first, everything after the last."""
-    net.compile("sgd", {"momentum": MOMENTUM}, "softmax_cross_entropy")
+    net.compile("sgd", {"momentum": MOMENTUM}, loss)
     losses: list[float] = []
     found: dict[str, Array] = {}
     for step, (x, y) in enumerate(zip(images, labels, strict=True)):
@@ -100,8 +107,8 @@ def pictures(count: int, size: tuple[int, int], channels: int, seed: int) -> Arr
 
 
 def labels(count: int, classes: int, seed: int) -> Array:
-    """Random labels, int64."""
-    return rng(seed, "labels").integers(0, max(classes, 1), count)
+    """Random labels, int64; 0 and 1 for a single logit."""
+    return rng(seed, "labels").integers(0, max(classes, 2), count)
 
 
 def work_of(graph: Graph, size: tuple[int, int]) -> float:

@@ -95,6 +95,7 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
     place = Path(folder)
     inputs = dict(np.load(place / "inputs.npz"))
     graph = without_noise(found.graph)
+    loss = tracing.loss_of(graph)
     net = found.live("float64")
     counted = counts(net, graph)
     trace, floors = _given(net, inputs, noise=True)
@@ -106,7 +107,7 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
     trace["float64.telling"] = net.logits(inputs["main"])
     floors["float64.telling"] = relative(net.logits(_rounded(inputs["main"])), trace["float64.telling"])
     if full:
-        trace |= _trained(net, inputs)
+        trace |= _trained(net, inputs, loss)
     del net
     trace |= _single(found.live("float32"), inputs, kept)
     for what in ("logits", "telling"):
@@ -121,7 +122,8 @@ def trace_noise(session: Session, reporter: Reporter, *, folder: str) -> None:
     inputs = {key: _rounded(a) if key.startswith("train") else a for key, a in np.load(place / "inputs.npz").items()}
     net = session["opened"].live("float64")
     net.load(dict(np.load(place / "state.npz")))
-    np.savez(place / "noise.npz", **_trained(net, inputs))  # type: ignore[arg-type]
+    loss = tracing.loss_of(session["opened"].graph)
+    np.savez(place / "noise.npz", **_trained(net, inputs, loss))  # type: ignore[arg-type]
 
 
 def trace_target(
@@ -141,7 +143,7 @@ def trace_target(
     net.load(state)
     trace["float64.telling"] = net.logits(inputs["main"])
     if full:
-        trace |= _trained(net, inputs)
+        trace |= _trained(net, inputs, tracing.loss_of(graph))
     del net
     if full and stock:
         biased = rebuilt("float64", batch_norm="stock")
@@ -169,9 +171,9 @@ def _rounded(images: Array) -> Array:
     return changed
 
 
-def _trained(net: Any, inputs: dict[str, Array]) -> dict[str, Array]:
+def _trained(net: Any, inputs: dict[str, Array], loss: str) -> dict[str, Array]:
     steps = [key for key in (f"train{step}" for step in range(tracing.STEPS)) if key in inputs]
-    return tracing.training(net, [inputs[key] for key in steps], [inputs[f"labels{key[5:]}"] for key in steps])
+    return tracing.training(net, [inputs[key] for key in steps], [inputs[f"labels{key[5:]}"] for key in steps], loss)
 
 
 def _single(net: Any, inputs: dict[str, Array], state: dict[str, Array]) -> dict[str, Array]:

@@ -46,7 +46,7 @@ def largest(
         scale = float(np.abs(np.asarray(expected[path], "float64")).max(initial=0.0))
         if floor and math.isfinite(difference) | (scale == 0.0) and scale < floor.get(path, 0.0):
             gap = np.abs(np.asarray(found[path], "float64") - np.asarray(expected[path], "float64")).max(initial=0.0)
-            difference = float(gap) / floor[path]
+            difference = float(gap) / floor[path] if math.isfinite(gap) else math.inf
         if difference > worst[0]:
             worst = (difference, path)
     return worst

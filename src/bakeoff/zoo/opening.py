@@ -19,6 +19,7 @@ from bakeoff.schemas import Array
 from bakeoff.zoo import listing
 from bakeoff.zoo.matching import matched
 
+RGB, GREY = 3, 1
 SUFFIXES = {".keras": "tensorflow", ".pt2": "torch"}
 
 
@@ -185,8 +186,15 @@ def from_torch(
     from bakeoff.frameworks.torch.capture import capture
     from bakeoff.frameworks.torch.live import LiveTorch
 
-    channels = signature.channels if signature else 3
-    captured = capture(native, input_size=size, channels=channels)
+    try:
+        captured = capture(native, input_size=size, channels=signature.channels if signature else RGB)
+    except UnsupportedError as error:
+        if signature is not None:
+            raise
+        try:
+            captured = capture(native, input_size=size, channels=GREY)
+        except UnsupportedError:
+            raise error from None
     own = getattr(captured, "signature", None)
 
     def adopt(arrays: Mapping[str, Array]) -> Opened:
@@ -195,7 +203,7 @@ def from_torch(
 
     return Opened(
         captured.graph,
-        signature or own or Signature(captured.size),
+        signature or own or Signature(captured.size, int(str(captured.graph.input_shape[3]))),
         names or getattr(captured, "classes", None) or None,
         lambda precision: LiveTorch(native, captured, precision),
         native,
@@ -204,6 +212,7 @@ def from_torch(
         captured.size,
         captured.fixed_size,
         notes=captured.notes,
+        loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Literal
 
 from bakeoff.graph.graph import Graph
 
 
-def write(graph: Graph, to: Literal["torch", "keras"] | str, folder: Path, title: str = "net") -> Path:
+def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
     """Write `model.py` and its weights; `load()` in it gives the net.
 
     Args:
@@ -23,10 +23,7 @@ def write(graph: Graph, to: Literal["torch", "keras"] | str, folder: Path, title
     Raises:
         UnsupportedError: something in the graph has no line of plain code, by name.
     """
-    if to == "torch":
-        from bakeoff.export.source import _torch_page as form
-    else:
-        from bakeoff.export.source import _keras_page as form
+    form = importlib.import_module(f"bakeoff.export.source._{to}_page")
     folder.mkdir(parents=True, exist_ok=True)
     form.write(graph, folder, title)
     return folder / "model.py"

@@ -231,9 +231,16 @@ def _hints(scope: Scope) -> list[str]:
         if isinstance(child, Expression):
             visit(child, name if child.kind == "optional" else "")
     for op in scope.ops:
-        optional = op.expression.kind == "optional"
-        visit(op.expression, "residual" if optional else "")
+        visit(op.expression, _step_name(scope, op) if op.expression.kind == "optional" else "")
     return found
+
+
+def _step_name(scope: Scope, op: Op) -> str:
+    """What a step that may be left out is called."""
+    step = op.expression.args[1]
+    if step.kind != "use" or scope_adds(scope, step.head):
+        return "residual"
+    return str(step.head) if step.head.isidentifier() else "shortcut"
 
 
 def _unified(first: list[Any], second: list[Any]) -> list[Any] | None:
@@ -248,7 +255,8 @@ def _unified(first: list[Any], second: list[Any]) -> list[Any] | None:
 def _parameters(family: _Family) -> tuple[list[Parameter], list[Any]]:
     """The arguments that tell instances apart, and what stands in the place of each literal."""
     columns = [list(column) for column in zip(*(literals for _, literals in family.members), strict=True)]
-    hints, found = _hints(family.scope), []
+    hints = _hints(family.scope)
+    found: list[Parameter] = []
     place_of: dict[int, Parameter] = {}
     fixed: dict[int, Any] = {}
     for at in sorted(range(len(columns)), key=lambda at: (_late(hints[at]), at)):
@@ -314,15 +322,15 @@ def _conditions(found: list[Parameter]) -> dict[str, Expression]:
     """Flags that follow from other arguments."""
     flags = [p for p in found if all(isinstance(v, bool) or v is ANY for v in p.vector) and _late(p.name)]
     others = {p.name: p.vector for p in found if p not in flags}
+    step = "strides" if "strides" in others else "stride"
     tests: list[str] = []
-    if "stride" in others:
-        tests.append("stride != 1")
+    if step in others:
+        tests.append(f"{step} != 1")
     if {"in_channels", "out_channels"} <= set(others):
         tests.append("in_channels != out_channels")
-        if "stride" in others:
-            tests.append("stride != 1 or in_channels != out_channels")
-    opposite = {"stride != 1": "stride == 1", "in_channels != out_channels": "in_channels == out_channels"}
-    opposite["stride != 1 or in_channels != out_channels"] = "stride == 1 and in_channels == out_channels"
+        if step in others:
+            tests.append(f"{step} != 1 or in_channels != out_channels")
+    opposite = {test: test.replace("!=", "==").replace(" or ", " and ") for test in tests}
     made = {}
     for flag in flags:
         rows = [{name: vector[at] for name, vector in others.items()} for at in range(len(flag.vector))]
@@ -335,12 +343,9 @@ def _conditions(found: list[Parameter]) -> dict[str, Expression]:
 
 def _holds(test: str, row: dict[str, Any]) -> bool:
     """Whether one of the tests above holds for an instance."""
-    strided, moved = row.get("stride", 1) != 1, row.get("in_channels") != row.get("out_channels")
-    truth = {"stride != 1": strided, "in_channels != out_channels": moved}
-    truth["stride != 1 or in_channels != out_channels"] = strided or moved
-    truth["stride == 1"], truth["in_channels == out_channels"] = not strided, not moved
-    truth["stride == 1 and in_channels == out_channels"] = not strided and not moved
-    return truth[test]
+    parts = [part.split(" ") for part in test.replace(" and ", " or ").split(" or ")]
+    said = [(row[left] == row.get(right, 1)) == (sign == "==") for left, sign, right in parts]
+    return all(said) if " and " in test else any(said)
 
 
 def _settle(parameter: Parameter) -> None:
@@ -455,11 +460,8 @@ def _class_name(family: _Family, taken: set[str]) -> str:
 
 def _by_content(scope: Scope) -> str | None:
     """The field's name for some blocks."""
-    heads = [
-        HEADS.get(child.head, child.head.removeprefix("nn.").removeprefix("layers."))
-        for child in scope.children.values()
-        if isinstance(child, Expression)
-    ]
+    leaves = [child for child in scope.children.values() if isinstance(child, Expression)]
+    heads = [HEADS.get(leaf.head, leaf.head.removeprefix("nn.").removeprefix("layers.")) for leaf in leaves]
     if heads[:2] == ["Conv2d", "BatchNorm2d"] and len(heads) < 4:
         return "ConvNorm" if len(heads) == 2 else f"ConvNorm{heads[2]}"
     adds = any(op.expression.kind in ("binary", "optional") for op in scope.ops)

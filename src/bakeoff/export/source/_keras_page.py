@@ -11,13 +11,12 @@ from typing import Any
 from bakeoff.export.source._copied import copied
 from bakeoff.export.source._fold import Template, fold
 from bakeoff.export.source._forward import LETTERS
-from bakeoff.export.source._keras_tape import KerasTape
+from bakeoff.export.source._keras_tape import UNNAMED, KerasTape
 from bakeoff.export.source._text import Doc, Group, Names, doc, flat, line, lines
 from bakeoff.export.source._tree import REQUIRED, Expression, Op, Value, assemble, places, values
 from bakeoff.graph.graph import Graph
 
 WEIGHTS = "model.weights.h5"
-AUTOMATIC = ("permute", "reshape")
 
 
 def write(graph: Graph, folder: Path, title: str) -> None:
@@ -64,7 +63,9 @@ def _load(frozen: list[tuple[str, str]]) -> str:
     return f"FROZEN = (\n{listed}\n)\n\n\n" + LOAD.format(weights=WEIGHTS, freeze=freeze)
 
 
-LOAD = '''def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> keras.Model:
+LOAD = '''def load(
+    weights: str | Path = Path(__file__).with_name("{weights}"),
+) -> keras.Model:
     """The net with its weights; it predicts, and goes on training."""
     net = build()
     net.load_weights(str(weights))
@@ -82,6 +83,7 @@ class _Function:
         self.scope = template.scope
         self.names: Names = {value: _letter(place) for place, value in enumerate(self.scope.inputs)}
         self.found: list[str] = []
+        self.returned = False
         self.shared = {
             head: 0 for head, count in Counter(op.expression.head for op in self._uses()).items() if count > 1
         }
@@ -98,12 +100,15 @@ class _Function:
             self.found += [f"    inputs = x = keras.Input({size})"]
         else:
             self.found += self._signature()
-        ops, last = self.scope.ops, {}
+        ops = self.scope.ops
+        last: dict[Value, int] = {}
         for place, op in enumerate(ops):
             last |= dict.fromkeys(values(op.expression), place)
         last |= dict.fromkeys(self.scope.outputs, len(ops))
         for place, op in enumerate(ops):
             self._step(op, place, last)
+        if self.returned:
+            return "\n".join(self.found)
         gives = ", ".join(self.names[value] for value in self.scope.outputs)
         self.found.append(f"    return keras.Model(inputs, {gives})" if self.whole else f"    return {gives}")
         return "\n".join(self.found)
@@ -135,10 +140,19 @@ class _Function:
         for out in op.outs:
             self.names[out] = self._fresh(free) if out in last else "_"
         outs = ", ".join(self.names[out] for out in op.outs)
-        self._assign(outs, expression, given, 4)
+        final = place == len(self.scope.ops) - 1 and op.outs == self.scope.outputs and not self.whole
+        if final and not self._chained(expression):
+            self.returned = True
+            self._assign("return", expression, given, 4)
+        else:
+            self._assign(outs, expression, given, 4)
         for out in op.outs:
             if out not in last:
                 del self.names[out]
+
+    def _chained(self, expression: Expression) -> bool:
+        child = self.scope.children.get(expression.head) if expression.kind == "use" else None
+        return isinstance(child, Expression) and child.kind == "sequence"
 
     def _fresh(self, free: list[str]) -> str:
         if free:
@@ -161,8 +175,9 @@ class _Function:
         self._assign(out, present, given, 8)
 
     def _assign(self, out: str, expression: Expression, names: Names, indent: int) -> None:
+        target = "return " if out == "return" else f"{out} = "
         if expression.kind != "use":
-            self.found += lines((f"{out} = ", *doc(expression, names)), indent)
+            self.found += lines((target, *doc(expression, names)), indent)
             return
         head = expression.head
         child = self.scope.children[head]
@@ -176,9 +191,9 @@ class _Function:
             if not self.shared[head]:
                 self.found += lines((f"{variable} = ", *_layer(child, called)), indent)
                 self.shared[head] = 1
-            self.found += lines((f"{out} = ", variable, Group(inputs, "(", ")")), indent)
+            self.found += lines((target, variable, Group(inputs, "(", ")")), indent)
         else:
-            self.found += lines((f"{out} = ", *_made(child, inputs, called)), indent)
+            self.found += lines((target, *_made(child, inputs, called)), indent)
 
     def _chain(self, out: str, child: Expression, inputs: tuple[Doc, ...], called: str, indent: int) -> None:
         args, names = list(child.args), list(child.names)
@@ -202,11 +217,10 @@ class _Function:
         if child.kind == "sequence":
             self._chain(out, child, inputs, called, indent)
         else:
-            start = inputs if line(inputs[0]) == out or "{i}" not in called else inputs
-            if "for i in" in self.found[-1] and line(start[0]) != out:
-                self.found.insert(-1, f"{' ' * (indent - 4)}{out} = {line(start[0])}")
-                start = ((out,),)
-            self.found += lines((f"{out} = ", *_made(child, start, called)), indent)
+            if "for i in" in self.found[-1] and line(inputs[0]) != out:
+                self.found.insert(-1, f"{' ' * (indent - 4)}{out} = {line(inputs[0])}")
+                inputs = ((out,),)
+            self.found += lines((f"{out} = ", *_made(child, inputs, called)), indent)
 
     # names of layers, as f-strings' insides
 
@@ -229,6 +243,7 @@ def _letter(place: int) -> str:
 
 def snake(name: str) -> str:
     """BasicBlock as basic_block."""
+    name = name.replace("ReLU", "Relu").replace("SiLU", "Silu")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
@@ -246,7 +261,8 @@ def _given(child: Expression) -> list[Doc]:
 
 
 def _layer(child: Expression, called: str) -> Doc:
-    return (child.head, Group((*_given(child), (f"name={_string(called)}",)), "(", ")"))
+    name: list[Doc] = [] if UNNAMED in called else [(f"name={_string(called)}",)]
+    return (child.head, Group((*_given(child), *name), "(", ")"))
 
 
 def _made(child: Expression, inputs: tuple[Doc, ...], called: str) -> Doc:

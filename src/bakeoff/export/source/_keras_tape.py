@@ -14,11 +14,13 @@ from bakeoff.export.source._literals import plain
 from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value
 from bakeoff.frameworks._keras.build import Built, KerasLowering
 from bakeoff.graph.binding import Binding
-from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.graph.graph import Graph, Node
 from bakeoff.schemas import Array
 
 INFIX = {"Add": "+", "Subtract": "-", "Multiply": "*", "TrueDivide": "/", "Divide": "/", "Power": "**", "Matmul": "@"}
 UNSAID = ("name", "dtype", "data_format", "autocast", "activity_regularizer")
+UNNAMED = "unnamed_"  # the names of layers that nobody named begin so
+PAIRS = ("kernel_size", "strides", "dilation_rate", "pool_size")
 UNSAID_ENDS = ("_initializer", "_regularizer", "_constraint")
 
 
@@ -28,10 +30,13 @@ class TapeLowering(KerasLowering):
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph, graph.dtype, "stock")
         self.paths: dict[int, tuple[str, ...]] = {}
+        self.order: dict[int, int] = {}  # the node of the graph that made the call
+        self._count = 0
         self.dotted = any("." in node.name for node in graph.nodes)
 
     def _lower(self, node: Node) -> None:
         super()._lower(node)
+        self._count += 1
         parts = re.split(r"\." if self.dotted else r"[._]", node.name)
         path = tuple(part for part in parts if part)[:-1]
         waiting = [value.native for ref, value in self.values.items() if ref.node == node.id]
@@ -40,6 +45,7 @@ class TapeLowering(KerasLowering):
             call = operation._inbound_nodes[index]
             if id(call) not in self.paths and call.input_tensors:
                 self.paths[id(call)] = path
+                self.order[id(call)] = self._count
                 waiting += call.input_tensors
 
     def _holder(self, path: str, array: Array, name: str, *, trainable: bool) -> tuple[Binding, Any]:
@@ -70,6 +76,7 @@ class KerasTape:
         self.leaves: Leaves = {}
         self.own: dict[str, type] = {}
         self._ids: dict[int, Value] = {}
+        self._scope_of: dict[Value, tuple[str, ...]] = {}
         self._leaf_of: dict[str, tuple[tuple[str, ...], str]] = {}
         self.inputs = (self._value(lowering.inputs[0]),)
         self.outputs = (self._value(self.model.outputs[0]),)
@@ -87,8 +94,8 @@ class KerasTape:
         """In the order of the lowering, which is that of the graph."""
         calls = {id(call): call for calls in self.model._nodes_by_depth.values() for call in calls}
         depth = {id(call): d for d, some in self.model._nodes_by_depth.items() for call in some}
-        order = {key: place for place, key in enumerate(self.lowering.paths)}
-        for key, call in sorted(calls.items(), key=lambda one: (-depth[one[0]], order.get(one[0], 0))):
+        order = self.lowering.order
+        for key, call in sorted(calls.items(), key=lambda one: (order.get(one[0], 0), -depth[one[0]])):
             if call.input_tensors:
                 self._record(call, self.lowering.paths.get(key, ()))
         self.ops = _compressed(self.ops, self.leaves) if not self.lowering.dotted else self.ops
@@ -99,18 +106,33 @@ class KerasTape:
         settings = {k: v for k, v in call.arguments.kwargs.items() if k not in ("training", "mask") and v is not None}
         outs = tuple(self._value(tensor) for tensor in call.output_tensors)
         if isinstance(operation, self.keras.Layer):
-            scope, name = self._leaf_of.setdefault(operation.name, self._place(operation.name, scope))
+            if operation.name not in self._leaf_of:
+                self._leaf_of[operation.name] = self._place(operation, scope, call)
+            scope, name = self._leaf_of[operation.name]
             if (scope, name) not in self.leaves:
                 self.leaves[scope, name] = self._layer(operation), operation.name
             expression = Expression("use", name, tuple(given))
         else:
+            scope = scope if self.lowering.dotted else self._near(call)
             expression = self._function(operation, given, {k: self._argument(v) for k, v in settings.items()})
         self.ops.append(Op(outs, expression, scope))
+        self._scope_of.update(dict.fromkeys(outs, scope))
 
-    def _place(self, name: str, scope: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    def _place(self, layer: Any, scope: tuple[str, ...], call: Any) -> tuple[tuple[str, ...], str]:
+        """The scope of a layer and its name there; one that nobody named counts where its input is made."""
+        name = layer.name
+        if not layer.weights and re.fullmatch(rf"{_snake(type(layer).__name__)}(_\d+)?", name):
+            scope = scope if self.lowering.dotted else self._near(call)
+            kind = f"{UNNAMED}{_snake(type(layer).__name__)}"
+            count = sum(at == scope and leaf.startswith(kind) for at, leaf in self._leaf_of.values())
+            return scope, f"{kind}{count}"
         head = self.separator.join(scope) + self.separator
         leaf = name[len(head) :] if name.startswith(head) else name
         return scope, re.sub(r"\W", "_", leaf)
+
+    def _near(self, call: Any) -> tuple[str, ...]:
+        made = [self._scope_of[self._value(x)] for x in call.input_tensors if self._value(x) in self._scope_of]
+        return made[-1] if made else ()
 
     def _argument(self, given: Any) -> Any:
         if isinstance(given, self.keras.KerasTensor):
@@ -133,12 +155,14 @@ class KerasTape:
             return Expression("item", "", tuple(given))
         if kind in INFIX and len(given) == 2 and any(isinstance(one, Value) for one in given):
             return Expression("binary", INFIX[kind], tuple(given))
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+        name = _snake(kind)
         function = getattr(self.keras.ops, name, None)
         said = {k: v for k, v in vars(operation).items() if not k.startswith("_") and k not in ("name", "built")}
         known = inspect.signature(function).parameters if function else {}
         if function is None or any(key not in known for key in said):
             raise UnsupportedError(f"--source: no plain name for the Keras operation {kind}. Convert without --source.")
+        if any(one.kind is one.VAR_POSITIONAL for one in known.values()):  # einsum(subscripts, *operands)
+            given = [said.pop(key) for key in list(said)[:1]] + given
         defaults = {key: known[key].default for key in said}
         said = {k: self._argument(v) for k, v in said.items() if not _equal(v, defaults[k])} | settings
         return Expression("call", f"ops.{name}", (*given, *said.values()), ("",) * len(given) + tuple(said))
@@ -161,10 +185,32 @@ class KerasTape:
             value = None if value == "linear" and name == "activation" else value
             if isinstance(value, dict):
                 raise UnsupportedError(f"--source: {layer.name}: {name} of {head} has no plain form yet.")
-            args.append(plain(value))
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            args.append(_tidy(value, head, name))
             names.append(name)
-            defaults.append(REQUIRED if parameter.default is parameter.empty else plain(parameter.default))
+            defaults.append(_tidy(default, head, name))
         return Expression("make", head, tuple(args), tuple(names), tuple(defaults))
+
+
+def _snake(name: str) -> str:
+    """As Keras itself makes names of classes: ReLU is re_lu."""
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
+
+
+def _tidy(value: Any, head: str, name: str) -> Any:
+    """(3, 3) as 3 where Keras takes the one for the other; lists as tuples."""
+    if isinstance(value, list):
+        value = tuple(value)
+    if head.startswith("layers.") and name in PAIRS:
+        return plain(value)
+    if not isinstance(value, tuple):
+        return value
+    if head.startswith("layers.") and name == "axis" and len(value) == 1:
+        return value[0]
+    sides = {side for pair in value if isinstance(pair, tuple) for side in pair}
+    if head == "layers.ZeroPadding2D" and len(sides | {side for side in value if isinstance(side, int)}) == 1:
+        return next(iter(sides), value[0])
+    return Expression("tuple", "", tuple(_tidy(one, "", "") for one in value))
 
 
 def _equal(value: Any, default: Any) -> bool:
@@ -202,6 +248,3 @@ def _compressed(ops: list[Op], leaves: Leaves) -> list[Op]:
             expression = replace(expression, head=last)
         found.append(Op(op.outs, expression, scope))
     return found
-
-
-__all__ = ["KerasTape", "Ref"]

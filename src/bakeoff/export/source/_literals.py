@@ -16,3 +16,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return Expression("tuple", "", tuple(value))
     return value
+
+
+def exact(value: Any) -> Any:
+    """A tuple as it is: classes of our own take no number in its place."""
+    return Expression("tuple", "", tuple(value)) if isinstance(value, tuple | list) else value

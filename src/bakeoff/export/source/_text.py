@@ -44,10 +44,15 @@ def lines(pieces: Doc, indent: int, after: str = "") -> list[str]:
     space, whole = " " * indent, line(pieces)
     if len(space + whole + after) <= WIDTH:
         return [space + whole + after]
+    chosen = next((at for at, piece in enumerate(pieces) if piece == " if "), None)
+    if chosen is not None and pieces[0] != "(":
+        return _choice(pieces, chosen, indent, after)
     breakable = [place for place, piece in enumerate(pieces) if isinstance(piece, Group) and piece.items]
     if not breakable:
         return [space + whole + after]
     place = breakable[-1]
+    if place - 1 in breakable and len(space + line(pieces[:place])) >= WIDTH:
+        place -= 1  # of a call's call, the one that can be parted
     group = pieces[place]
     assert isinstance(group, Group)
     head, tail = line(pieces[:place]) + group.opening[0], group.closing + line(pieces[place + 1 :])
@@ -59,13 +64,31 @@ def lines(pieces: Doc, indent: int, after: str = "") -> list[str]:
     return [space + head, *body, space + tail + after]
 
 
+def _choice(pieces: Doc, chosen: int, indent: int, after: str) -> list[str]:
+    """`head = (a if b else c)`, in lines of its own."""
+    first = pieces[0] if isinstance(pieces[0], str) and pieces[0].endswith((" = ", "return ")) else ""
+    start = 1 if first else 0
+    other = pieces.index(" else ")
+    space = " " * indent
+    inside = pieces[start:]
+    if len(space) + 4 + len(line(inside)) <= WIDTH:
+        return [f"{space}{first}(", f"{space}    {line(inside)}", f"{space}){after}"]
+    body = [
+        *lines(pieces[start:chosen], indent + 4),
+        f"{space}    if {line(pieces[chosen + 1 : other])}",
+        f"{space}    else {line(pieces[other + 1 :])}",
+    ]
+    return [f"{space}{first}(", *body, f"{space}){after}"]
+
+
 def doc(expression: Any, names: Names) -> Doc:
     """The pieces of an expression."""
     if isinstance(expression, Value):
         return (names[expression],)
     if not isinstance(expression, Expression):
         return (literal(expression),)
-    return FORMS[expression.kind](expression, names)
+    found: Doc = FORMS[expression.kind](expression, names)
+    return found
 
 
 def literal(value: Any) -> str:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.export.source._literals import plain
+from bakeoff.export.source._literals import exact, plain
 from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value, values
 from bakeoff.frameworks.torch.build import Built, TorchLowering
 from bakeoff.graph.graph import Graph, Node
@@ -140,9 +140,10 @@ class TorchTape:
             ):
                 continue
             default = REQUIRED if parameter.default is parameter.empty else parameter.default
-            args.append(plain(_setting(module, name, head)))
+            tidy = plain if head.startswith("nn.") else exact
+            args.append(tidy(_setting(module, name, head)))
             names.append(name)
-            defaults.append(plain(default))
+            defaults.append(tidy(default))
         made = Expression("make", head, tuple(args), tuple(names), tuple(defaults))
         self._check(path, module, made)
         return made

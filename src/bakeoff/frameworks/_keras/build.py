@@ -66,6 +66,8 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Bu
     try:
         lowering = KerasLowering(graph, dtype, batch_norm)
         out = lowering.walk().native
+        held = [*lowering.bindings.values(), *(binding for binding, _ in lowering.constants.values())]
+        _rename(out, {binding.owner for binding in held})
         built = Built(
             keras.Model(lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0], out, name="net"),
             lowering.bindings,
@@ -77,6 +79,39 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Bu
         built.put(binding, binding.to_native(array))
     _freeze(graph, built)
     return built
+
+
+def _rename(out: Any, owners: set[str]) -> None:
+    """New names for operations that Keras named itself as another is named: a model has each name once.
+
+    Args:
+        out: the model's output.
+        owners: names of layers that hold weights; they stay.
+    """
+    operations = _operations(out)
+    taken = {operation.name for operation in operations}
+    held: set[str] = set()
+    for operation in sorted(operations, key=lambda one: (one.name not in owners, not isinstance(one, keras.Layer))):
+        name, count = operation.name, 0
+        while name in held or (count and name in taken):
+            count += 1
+            name = f"{operation.name}_op{count}"
+        if count:
+            operation.name = name
+        held.add(name)
+
+
+def _operations(out: Any) -> list[Any]:
+    """What the output comes from: layers and operations, each once."""
+    found: dict[int, Any] = {}
+    seen, left = set(), [out]
+    while left:
+        operation, index, _ = left.pop()._keras_history
+        if (id(operation), index) not in seen:
+            seen.add((id(operation), index))
+            found.setdefault(id(operation), operation)
+            left += operation._inbound_nodes[index].input_tensors
+    return list(found.values())
 
 
 def _freeze(graph: Graph, built: Built) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import Captured, capture
+from bakeoff.frameworks._keras.capture.raisings import AUGMENTATION
 from bakeoff.frameworks._keras.capture.trust import is_keras
 from bakeoff.schemas import Array, StepResult
 
@@ -39,6 +40,7 @@ class LiveKeras:
         self.own = capture(self.native)
         names = dict(zip(captured.origins, self.own.origins, strict=True))
         self.variables = {path: self.own.variables[mine] for path, mine in names.items()}
+        without_augmentation(self.native)
         without_head(self.native)
         chosen = {id(variable) for variable in self.native.trainable_variables}
         self.trainable = {path: v for path, v in self.variables.items() if id(v) in chosen}
@@ -55,6 +57,7 @@ class LiveKeras:
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         """Plain SGD with momentum, written out; `optimizer` and `loss` are what they are called in `Net`."""
+        self.binary = loss == "binary_cross_entropy"
         self.momentum = float(settings.get("momentum", 0.0))
         self.velocity: dict[str, Array] = {}
 
@@ -64,7 +67,10 @@ class LiveKeras:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             logits = self.native(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            if self.binary:
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits[:, 0])
+            else:
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_mean(losses)
         zero = tf.UnconnectedGradients.ZERO
         return loss, tape.gradient(loss, values, unconnected_gradients=zero)
@@ -198,6 +204,13 @@ def silence(model: Any) -> None:
         for name in RATES:
             if isinstance(getattr(layer, name, None), float):
                 setattr(layer, name, 0.0)
+
+
+def without_augmentation(model: Any) -> None:
+    """Layers that change pictures in training alone change nothing, in place: capture leaves them out, with a note."""
+    for layer in model._flatten_layers():
+        if is_keras(type(layer)) and f"layers.{type(layer).__name__}" in AUGMENTATION:
+            layer.call = lambda inputs, *_, **__: inputs
 
 
 def without_head(model: Any) -> None:

@@ -14,12 +14,23 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._export import modes
 from bakeoff.schemas import Array, StepResult
 
 PREDICTION = "The graph is that of its prediction"  # the capture's note on nets whose training pass is another
+DROPOUTS = frozenset(
+    getattr(place, name)
+    for place in (F, torch)
+    for name in (
+        *("scaled_dot_product_attention", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
+        *("dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout_", "feature_alpha_dropout"),
+        "feature_alpha_dropout_",
+    )
+    if hasattr(place, name)
+)
 RATES = ("p", "drop_prob", "drop_rate", "rate", "attn_drop_rate", "dropout")
 
 
@@ -54,6 +65,10 @@ class LiveTorch:
         if not train:
             self.native.eval()
             return _one(self.native(native))
+        with Silence():
+            return self._training(native)
+
+    def _training(self, native: torch.Tensor) -> torch.Tensor:
         if not self.leaves:
             before = [buffer.clone() for buffer in self.native.buffers()]
             with modes(self.native, leaves=False):
@@ -68,6 +83,7 @@ class LiveTorch:
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         """Plain SGD with momentum, by torch; `optimizer` and `loss` are what they are called in `Net`."""
+        self.binary = loss == "binary_cross_entropy"
         tensors = [tensor for _, tensor in self.trainable.values()]
         self.optimizer = torch.optim.SGD(tensors, lr=0.0, momentum=float(settings.get("momentum", 0.0)))
         self.count = 0
@@ -75,7 +91,11 @@ class LiveTorch:
     def gradients(self, images: Array, labels: Array) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         logits = self._forward(images, True)
-        loss = F.cross_entropy(logits, torch.from_numpy(np.ascontiguousarray(labels)))
+        target = torch.from_numpy(np.ascontiguousarray(labels))
+        if self.binary:
+            loss = F.binary_cross_entropy_with_logits(logits[:, 0], target.to(logits.dtype))
+        else:
+            loss = F.cross_entropy(logits, target)
         loss.backward()
         self.count = len(labels)
         return StepResult(float(loss.detach()) * len(labels), len(labels))
@@ -139,6 +159,19 @@ def module_outputs(module: nn.Module, run: Callable[[], object]) -> dict[str, Ar
         for handle in handles:
             handle.remove()
     return {path: array for path, array in found.items() if path not in often}
+
+
+class Silence(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no types
+    """Dropout at rate 0 where a net calls functions with a rate of their own, as F.dropout(x, 0.3, self.training)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        place, name = (4, "dropout_p") if func is F.scaled_dot_product_attention else (1, "p")
+        kwargs = dict(kwargs or {})
+        if func in DROPOUTS and len(args) > place:
+            args = (*args[:place], 0.0, *args[place + 1 :])
+        elif func in DROPOUTS:
+            kwargs[name] = 0.0
+        return func(*args, **kwargs)
 
 
 def silence(module: nn.Module) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
-from bakeoff.frameworks.torch.capture._agree import same_attributes, same_prediction
+from bakeoff.frameworks.torch.capture._agree import NOTHING_LEFT, same_attributes, same_prediction
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
 from bakeoff.frameworks.torch.capture._export import Mode, batch_for, export, tensors
@@ -78,6 +78,12 @@ def _training(model: nn.Module, size: tuple[int, int], channels: int, name: str)
     own = Pass(model, size, channels, "eval")
     if len(own.outputs) != 1:
         raise UnsupportedError(f"{name} has {len(own.outputs)} outputs; a classifier has one: logits (N, classes).")
+    noisy = next((node for node in own.graph.nodes if node.op in NOTHING_LEFT), None)
+    if noisy is not None:
+        raise UnsupportedError(
+            f"{name}: {noisy.path or noisy.op} draws noise in prediction, too.\n"
+            "Say when it trains: F.dropout(x, p, self.training), or nn.Dropout(p)."
+        )
     reasons = []
     for mode in ("train", "leaves"):
         try:
