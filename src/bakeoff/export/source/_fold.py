@@ -277,12 +277,12 @@ def _parameters(family: _Family) -> tuple[list[Parameter], list[Any]]:
                 continue
             place_of[at] = Parameter(_named(hints[at], found), column)
             found.append(place_of[at])
+    for parameter in found:
+        _settle(parameter)
     flags = _conditions(found)
     chosen = [parameter for parameter in found if parameter.name not in flags]
     replacement = {p.name: flags.get(p.name) or Expression("name", p.name) for p in found}
     literals = [replacement[place_of[at].name] if at in place_of else fixed[at] for at in range(len(columns))]
-    for parameter in chosen:
-        _settle(parameter)
     chosen.sort(key=lambda parameter: parameter.default is not REQUIRED)
     return chosen, literals
 

@@ -63,7 +63,7 @@ def nested(scope: Scope) -> list[Op]:
     waiting: dict[Value, Op] = {}
     found: list[Op] = []
     for op in scope.ops:
-        if op.expression.kind == "own":
+        if op.expression.kind == "own" and op.outs[0] not in scope.outputs:
             waiting[op.outs[0]] = op
             continue
         taken: list[Op] = []

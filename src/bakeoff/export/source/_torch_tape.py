@@ -34,10 +34,11 @@ class TapeLowering(TorchLowering):
     def _lower(self, node: Node) -> None:
         before = {one.name for one in self.tape.nodes}
         super()._lower(node)
-        scope = tuple(torch_path(node.name).split("."))[:-1]
-        for one in self.tape.nodes:
-            if one.name not in before:
-                self.scopes[one.name] = scope
+        path = torch_path(node.name)
+        new = [one for one in self.tape.nodes if one.name not in before]
+        holds = any(torch_path(held).startswith(f"{path}.") for held in self._held)
+        scope = tuple(path.split("."))[: None if holds else -1]  # a module that holds its parameter acts in itself
+        self.scopes.update({one.name: scope for one in new})
 
 
 class TorchTape:
