@@ -12,7 +12,7 @@ import pytest
 from rooms import backbone, context, recipe, small
 
 from bakeoff.data import Data, read_data
-from bakeoff.errors import UsageError
+from bakeoff.errors import RecipeError, UsageError
 from bakeoff.graph import passes
 from bakeoff.graph.interpreter import run as interpret
 from bakeoff.schemas import Array
@@ -151,17 +151,20 @@ def test_the_phase_leaves_a_net_that_gives_its_logits(data: Data, tmp_path: Path
     assert found.notes["penalty"] in (0.001, 0.01, 0.1, 1.0, 10.0)
 
 
-def test_held_out_pictures_decide_nothing(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = trained(data, tmp_path / "plain")
+@pytest.mark.parametrize("text", [PROBE, PROBE + '\nviews = ["plain", "flip"]'])
+def test_held_out_pictures_decide_nothing(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    plain = trained(data, tmp_path / "plain", text=text)
 
-    def poisoned(context: Context, graph: Any) -> tuple[Array, bool]:
-        rows, hit = features(context, graph)
+    def poisoned(context: Context, graph: Any, view: Any = "plain") -> tuple[Array, bool]:
+        rows, hit = features(context, graph, view)
         held = np.setdiff1d(np.arange(len(rows)), context.data.train.indices)
         assert len(held)
         return np.where(np.isin(np.arange(len(rows)), held)[:, None], 1e3 * rows[::-1] + 5, rows), hit
 
     monkeypatch.setattr(probe, "features", poisoned)
-    other = trained(data, tmp_path / "poisoned")
+    other = trained(data, tmp_path / "poisoned", text=text)
     assert other.notes["penalty"] == plain.notes["penalty"]
     assert other.notes["cross_validation"] == plain.notes["cross_validation"]
     for slot in ("kernel", "bias"):
@@ -186,9 +189,79 @@ def test_a_net_without_backbone_has_no_probe(data: Data, tmp_path: Path) -> None
         probe.run(found, found.start.graph, found.recipe.phases[0])
 
 
-def test_views_that_are_not_there_yet_are_refused(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="views"):
-        trained(data, tmp_path / "run", text=PROBE + '\nviews = ["plain", "flip"]')
+# Views ---------------------------------------------------------------------------------------------------------------
+
+BOTH = PROBE + '\nviews = ["plain", "flip"]'
+
+
+def test_a_mirrored_view_is_that_of_the_mirrored_picture(data: Data, tmp_path: Path, computed: list[int]) -> None:
+    found = around(data, tmp_path / "run")
+    plain, mirrored = (features(found, backbone(), view)[0] for view in ("plain", "flip"))
+    images = data.pixels(found.signature)[:, :, ::-1] / 255
+    np.testing.assert_allclose(mirrored, interpret(backbone(), images.astype("float32")), rtol=1e-4, atol=1e-5)
+    assert not np.allclose(mirrored, plain, atol=1e-3)
+    assert features(found, backbone(), "flip")[1]
+    assert len(computed) == 2
+
+
+def test_views_are_more_to_learn_from_and_the_net_is_asked_about_the_plain_one(data: Data, tmp_path: Path) -> None:
+    plain, both = trained(data, tmp_path / "plain"), trained(data, tmp_path / "both", text=BOTH)
+    kernels = [found.graph.parameters[f"{HEAD}.kernel"].array for found in (plain, both)]
+    assert not np.allclose(*kernels, rtol=1e-2)
+    assert both.num_images == 2 * len(data)
+    assert both.notes["features"]["views"] == ["plain", "flip"]
+    assert data.validation is not None
+    images = next(iter(data.validation.batches(batch_size=len(data), shuffle=False))).images / 255
+    logits = both.logits["validation"].logits
+    np.testing.assert_allclose(interpret(both.graph, images.astype("float32")), logits, rtol=1e-4, atol=1e-4)
+
+
+def test_a_picture_seen_twice_is_the_picture_seen_once() -> None:
+    rows, labels = clouds(120, 3)
+    once = _logistic.fit(rows, labels, 3, penalties=[0.01, 0.1, 1.0])
+    twice = _logistic.fit(np.concatenate([rows, rows]), labels, 3, penalties=[0.01, 0.1, 1.0], views=2)
+    assert twice.penalty == once.penalty
+    assert twice.scores == pytest.approx(once.scores, rel=1e-3)  # else a held picture would be known from its twin
+    np.testing.assert_allclose(twice.kernel, once.kernel, rtol=1e-2, atol=1e-2 * np.abs(once.kernel).max())
+
+
+@pytest.mark.parametrize("views", ['["flip"]', '["plain", "plain"]', '["plain", "turned"]'])
+def test_views_that_make_no_sense_are_refused(views: str) -> None:
+    with pytest.raises(RecipeError, match="views"):
+        recipe(f"{PROBE}\nviews = {views}", 'backbone = "small"')
+
+
+# Class weights -------------------------------------------------------------------------------------------------------
+
+
+def test_class_weights_are_those_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rows, labels = clouds(300, 3)
+    keep = (labels > 0) | (np.arange(300) < 60)  # class 0 is rare
+    rows, labels = rows[keep], labels[keep]
+    weights = len(labels) / (3 * np.bincount(labels))
+    found = _logistic.fit(rows, labels, 3, penalties=[0.1], class_weights=weights)
+    mean, scale = rows.mean(0, dtype="float64"), rows.std(0, dtype="float64")
+    theirs = LogisticRegression(C=0.1, tol=1e-10, max_iter=20_000, class_weight="balanced")
+    expected = theirs.fit((rows - mean) / scale, labels).coef_.T
+    np.testing.assert_allclose(found.kernel * scale[:, None], expected, atol=2e-3 * np.abs(expected).max())
+    plain = _logistic.fit(rows, labels, 3, penalties=[0.1])
+    assert np.abs(found.kernel - plain.kernel).max() > 0.05 * np.abs(plain.kernel).max()
+
+
+def test_balanced_and_given_class_weights(tmp_path: Path) -> None:
+    data = small(tmp_path / "pictures", a=50, b=20, c=20)
+    counts = np.bincount(data.train.labels)
+    given = [float(weight) for weight in len(data.train) / (3 * counts)]
+    kernels = [
+        trained(data, tmp_path / str(number), text=PROBE + line).graph.parameters[f"{HEAD}.kernel"].array
+        for number, line in enumerate(("", '\nclass_weights = "balanced"', f"\nclass_weights = {given}"))
+    ]
+    assert np.array_equal(kernels[1], kernels[2])
+    assert not np.allclose(kernels[0], kernels[1], rtol=1e-2)
+    with pytest.raises(UsageError, match="2 numbers, and there are 3 classes"):
+        trained(data, tmp_path / "wrong", text=PROBE + "\nclass_weights = [1.0, 2.0]")
 
 
 # The cache of features -----------------------------------------------------------------------------------------------

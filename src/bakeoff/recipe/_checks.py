@@ -81,6 +81,8 @@ def _check_probe(phase: Probe, model: ModelSettings, where: str) -> None:
         )
     if "plain" not in phase.views:
         raise RecipeError(f'{where}.views: got {list(phase.views)}, expected "plain" among them.')
+    if len(set(phase.views)) < len(phase.views):
+        raise RecipeError(f"{where}.views: got {list(phase.views)}, expected each view once.")
 
 
 def _check_finetune(phase: Finetune, recipe: Recipe, where: str) -> None:

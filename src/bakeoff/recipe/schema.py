@@ -155,13 +155,15 @@ class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
     Attributes:
         folds: of the cross-validation that chooses the regularisation.
         penalties: the inverse strengths C to choose from (C multiplies the summed loss: smaller is stricter).
-        views: of each picture, as `plain` and `flip`.
+        views: of each training picture, as `plain` and `flip` (left and right exchanged); others are seen plain.
+        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class.
         max_iterations: of L-BFGS.
     """
 
     folds: Annotated[int, Meta(ge=2)] = 5
     penalties: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.001, 0.01, 0.1, 1.0, 10.0)
     views: Annotated[tuple[Literal["plain", "flip"], ...], Meta(min_length=1)] = ("plain",)
+    class_weights: Literal["none", "balanced"] | tuple[Positive, ...] = "none"
     max_iterations: Count = 1000
 
     @property

@@ -7,6 +7,7 @@ import zipfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,17 +20,21 @@ from bakeoff.train.context import Context
 from bakeoff.train.run import cpus
 
 BATCH = 16
+View = Literal["plain", "flip"]
 
 
-def features(context: Context, graph: Graph) -> tuple[Array, bool]:
+def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Array, bool]:
     """The features (rows of the manifest, d), float32, and whether they came from the cache.
 
-    The key: content of the pictures, preprocessing signature, graph and weights, and the libraries that compute; not
-    names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all together
-    take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
+    The key: content of the pictures, preprocessing signature, view, graph and weights, and the libraries that compute;
+    not names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all
+    together take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
+
+    Args:
+        view: `flip` mirrors the pictures, as the net would get them.
     """
     hashes = context.data.manifest.sha256
-    path = _path(context, graph)
+    path = _path(context, graph, view)
     if path.is_file():
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
@@ -40,7 +45,7 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
                     return found, True
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
-    computed = _compute(context, graph)
+    computed = _compute(context, graph, view)
     with suppress(OSError):
         if room_for(path.parent, computed.nbytes + hashes.nbytes, FEATURES_LIMIT):
             with atomic_write(path) as target:
@@ -48,22 +53,23 @@ def features(context: Context, graph: Graph) -> tuple[Array, bool]:
     return computed, False
 
 
-def cached(context: Context, graph: Graph) -> bool:
+def cached(context: Context, graph: Graph, view: View = "plain") -> bool:
     """Whether the features of these pictures lie in the cache."""
-    return _path(context, graph).is_file()
+    return _path(context, graph, view).is_file()
 
 
-def _path(context: Context, graph: Graph) -> Path:
-    return cache_root() / "features" / f"{_key(context, graph)}.npz"
+def _path(context: Context, graph: Graph, view: View) -> Path:
+    return cache_root() / "features" / f"{_key(context, graph, view)}.npz"
 
 
-def _key(context: Context, graph: Graph) -> str:
+def _key(context: Context, graph: Graph, view: View) -> str:
     nodes = repr(
         [(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes]
     )
     contents = hashlib.sha256(unique_rows(context.data.manifest.sha256)[0].tobytes()).hexdigest()
     versions = [version(name) for name in ("pillow", "onnxruntime")]
-    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions)
+    views = [] if view == "plain" else [view]
+    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *views)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
 
 
@@ -75,7 +81,7 @@ def _rows(stored: Array, wanted: Array) -> Array | None:
         return None
 
 
-def _compute(context: Context, graph: Graph) -> Array:
+def _compute(context: Context, graph: Graph, view: View) -> Array:
     from bakeoff.runtimes import onnxruntime
 
     runtime = onnxruntime.from_graph(graph, threads=context.job.threads or cpus())
@@ -83,11 +89,17 @@ def _compute(context: Context, graph: Graph) -> Array:
     done, total = 0, sum(len(split) for split in context.data.splits.values())
     for split in context.data.splits.values():
         for batch in context.batches(split, BATCH):
-            rows = runtime.predict(context.images(batch).astype("float32", copy=False))
+            images = context.images(batch).astype("float32", copy=False)
+            rows = runtime.predict(seen(images, view))
             if out is None:
                 out = np.zeros((len(context.data.manifest.sha256), rows.shape[1]), "float32")
             out[batch.records] = rows
             done += len(rows)
-            context.reporter.progress("features", done, total)
+            context.reporter.progress("features" if view == "plain" else f"features, {view}", done, total)
     assert out is not None
     return out
+
+
+def seen(images: Array, view: View) -> Array:
+    """Inputs of the net, (N, H, W, C), as a view has them."""
+    return images if view == "plain" else np.ascontiguousarray(images[:, :, ::-1])

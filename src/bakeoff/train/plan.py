@@ -13,7 +13,7 @@ from bakeoff.data import Split
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph
 from bakeoff.protocols import Net, StepSettings
-from bakeoff.recipe.schema import Finetune
+from bakeoff.recipe.schema import Finetune, Probe
 from bakeoff.schemas import Array, Batch
 
 Teacher = Callable[[Batch], Array]  # probabilities (N, classes)
@@ -108,7 +108,7 @@ def plan(
     Raises:
         UsageError: as many class weights as classes are needed.
     """
-    weights = _class_weights(phase, train)
+    weights = class_weights(phase, train)
     soft = bool(mixed or phase.label_smoothing or weights is not None or phase.focal or teacher)
     attributes: dict[str, Any] = {"gamma": phase.focal} if soft else {}
     page = "soft_cross_entropy" if soft else loss
@@ -122,7 +122,12 @@ def plan(
     return Plan(phase.optimizer.name, phase.optimizer.settings(), page, step, targets)
 
 
-def _class_weights(phase: Finetune, train: Split) -> Array | None:
+def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:
+    """(classes,), or None where all classes count alike.
+
+    Raises:
+        UsageError: as many class weights as classes are needed.
+    """
     classes = len(train.classes)
     if phase.class_weights == "none":
         return None

@@ -76,9 +76,11 @@ def verified(context: Context) -> Context:
 
     The pixels are kept for what follows, as far as memory allows. Features that lie in the cache were decoded before.
     """
-    probes = all(isinstance(phase, Probe) for phase in context.recipe.phases)
-    if probes and context.start.features is not None and cached(context, context.start.features):
-        return context
+    features, phases = context.start.features, context.recipe.phases
+    if features is not None and all(isinstance(phase, Probe) for phase in phases):
+        views = {view for phase in phases if isinstance(phase, Probe) for view in phase.views}
+        if all(cached(context, features, view) for view in views):
+            return context
     data = context.data.verify(
         context.signature,
         workers=context.workers,

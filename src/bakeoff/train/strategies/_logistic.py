@@ -1,17 +1,18 @@
 """Multinomial logistic regression on features: L-BFGS, and the strength of its penalty by cross-validation.
 
-The objective is scikit-learn's: C * (sum of cross-entropies) + |W|^2 / 2, on features with mean 0 and variance 1 (of
-the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw features.
+The objective is scikit-learn's: C * (sum of weighted cross-entropies) + |W|^2 / 2, on features with mean 0 and variance
+1 (of the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw
+features. The views of a picture share its weight: C means the same whatever their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bakeoff.metrics.log_loss import log_loss
+from bakeoff.metrics.log_loss import losses as losses_of
 from bakeoff.schemas import Array
 from bakeoff.seeds import key
 
@@ -38,6 +39,30 @@ class Head:
     losses: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What every fit is about.
+
+    Attributes:
+        x: (n, d), standardised; the views of the pictures one after the other, all of them in the same order.
+        labels: (n,).
+        weights: (n,), of the rows' cross-entropies.
+        views: how many a picture has.
+    """
+
+    x: Array
+    labels: Array
+    weights: Array
+    classes: int
+    views: int
+    max_iterations: int
+
+    @property
+    def pictures(self) -> int:
+        """How many; the first rows are their first views."""
+        return len(self.x) // self.views
+
+
 def fit(
     rows: Array,
     labels: Array,
@@ -47,77 +72,72 @@ def fit(
     folds: int = 5,
     seed: int = 0,
     max_iterations: int = 1000,
+    views: int = 1,
+    class_weights: Array | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Head:
-    """A head on features (n, d) for labels (n,).
+    """A head on features for labels.
 
     Cross-validation is left out where there is one penalty, or a class has fewer pictures than two folds need.
+
+    Args:
+        rows: (views * n, d): the plain view of all pictures, then the next view of all, in the same order.
+        labels: (n,), of the pictures.
+        class_weights: (classes,), on the cross-entropy of a class's pictures; None: 1 each.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):  # ten columns are too few to share: a second thread only waits
-        return _fit(rows, labels, classes, penalties, folds, seed, max_iterations, progress)
-
-
-def _fit(
-    rows: Array,
-    labels: Array,
-    classes: int,
-    penalties: Sequence[float],
-    folds: int,
-    seed: int,
-    max_iterations: int,
-    progress: Callable[[int, int], None],
-) -> Head:
+    weights = np.ones(len(labels)) if class_weights is None else np.asarray(class_weights, "float64")[labels]
     mean, scale = rows.mean(0, dtype="float64"), rows.std(0, dtype="float64")
     scale = np.where(scale > 1e-6, scale, 1.0)
     x = ((rows - mean) / scale).astype("float32")
-    smallest = int(np.bincount(labels, minlength=classes).min())
-    folds = min(folds, smallest)
+    task = _Task(x, np.tile(labels, views), np.tile(weights, views) / views, classes, views, max_iterations)
+    with threadpool_limits(1, user_api="blas"):  # ten columns are too few to share: a second thread only waits
+        found = _fit(task, sorted(penalties), folds, seed, progress)
+    kernel = found.kernel / scale[:, None]
+    return replace(found, kernel=kernel, bias=found.bias - mean @ kernel)
+
+
+def _fit(task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]) -> Head:
+    """The head on standardised features."""
+    folds = min(folds, int(np.bincount(task.labels[: task.pictures], minlength=task.classes).min()))
     scores: dict[float, float] = {}
     starts: dict[float, tuple[Array, Array]] = {}
     if len(penalties) > 1 and folds >= 2:
-        scores, starts = _cross_validate(x, labels, classes, sorted(penalties), folds, seed, max_iterations, progress)
-    penalty = min(scores, key=lambda c: (scores[c], c)) if scores else sorted(penalties)[len(penalties) // 2]
+        scores, starts = _cross_validate(task, penalties, folds, seed, progress)
+    penalty = min(scores, key=lambda c: (scores[c], c)) if scores else penalties[len(penalties) // 2]
     losses: list[float] = []
-    everything = np.ones((len(x), 1), bool)
-    kernels, biases = _regress(
-        x, labels, classes, penalty, max_iterations, everything, starts.get(penalty), losses=losses
-    )
-    kernel, bias = kernels[:, 0] / scale[:, None], biases[0]
-    return Head(kernel, bias - mean @ kernel, penalty, scores, tuple(losses))
+    everything = np.ones((len(task.x), 1), bool)
+    kernels, biases = _regress(task, penalty, everything, starts.get(penalty), losses=losses)
+    return Head(kernels[:, 0], biases[0], penalty, scores, tuple(losses))
 
 
 def _cross_validate(
-    x: Array,
-    labels: Array,
-    classes: int,
-    penalties: Sequence[float],
-    folds: int,
-    seed: int,
-    max_iterations: int,
-    progress: Callable[[int, int], None],
+    task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]
 ) -> tuple[dict[float, float], dict[float, tuple[Array, Array]]]:
     """Mean cross-entropy on the held folds, by C, and the mean head of the folds as a start.
 
-    From strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley,
-    and loose penalties are the slow ones. Each fit starts where the stricter one ended; all folds are fitted at once.
+    All views of a picture are in one fold, and its plain view is judged: that is what the net will be asked. From
+    strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley, and
+    loose penalties are the slow ones. Each fit starts where the stricter one ended; all folds are fitted at once.
     """
     from sklearn.model_selection import StratifiedKFold
 
+    plain, labels, weights = (part[: task.pictures] for part in (task.x, task.labels, task.weights))
     splitter = StratifiedKFold(folds, shuffle=True, random_state=key(seed, "folds") % 2**32)
-    held = np.zeros((len(x), folds), bool)
-    for fold, (_, rows) in enumerate(splitter.split(x, labels)):
+    held = np.zeros((task.pictures, folds), bool)
+    for fold, (_, rows) in enumerate(splitter.split(plain, labels)):
         held[rows, fold] = True
+    used = np.tile(~held, (task.views, 1))
     start: tuple[Array, Array] | None = None
     scores: dict[float, float] = {}
     means: dict[float, tuple[Array, Array]] = {}
     for number, penalty in enumerate(penalties):
-        start = _regress(x, labels, classes, penalty, max_iterations, ~held, start, tolerance=LOOSE)
+        start = _regress(task, penalty, used, start, tolerance=LOOSE)
         kernel, bias = start
-        logits = (x @ kernel.astype("float32").reshape(x.shape[1], -1)).reshape(len(x), *kernel.shape[1:]) + bias
+        logits = (plain @ kernel.astype("float32").reshape(plain.shape[1], -1)).reshape(-1, *kernel.shape[1:]) + bias
         judged = logits[held]  # every picture once, in the order of the pictures
-        scores[penalty] = float(log_loss(judged, labels))
+        scores[penalty] = float(np.average(losses_of(judged, labels), weights=weights))
         progress(number + 1, len(penalties))
         means[penalty] = kernel.mean(1, keepdims=True), bias.mean(0, keepdims=True)
         if scores[penalty] > min(scores.values()):
@@ -126,11 +146,8 @@ def _cross_validate(
 
 
 def _regress(
-    x: Array,
-    labels: Array,
-    classes: int,
+    task: _Task,
     penalty: float,
-    max_iterations: int,
     used: Array,
     start: tuple[Array, Array] | None = None,
     tolerance: float = TOLERANCE,
@@ -138,10 +155,11 @@ def _regress(
 ) -> tuple[Array, Array]:
     """Minimise, for each column k of `used`, mean cross-entropy over its rows + |W|^2 / (2 C rows), by SciPy's L-BFGS.
 
-    The problems are independent and minimised as one: the product with x, which is all the work, costs about as much
-    for five heads as for one.
+    Rows count by their weights. The problems are independent and minimised as one: the product with x, which is all
+    the work, costs about as much for five heads as for one.
 
     Args:
+        used: bool, (n, k).
         losses: takes the cross-entropy after each iteration, the penalty apart.
 
     Returns:
@@ -149,11 +167,13 @@ def _regress(
     """
     from scipy.optimize import minimize
 
+    x, labels, classes = task.x, task.labels, task.classes
     n, d = x.shape
     problems = used.shape[1]
-    counts = used.sum(0)
+    weighted = used * task.weights[:, None]
+    counts = weighted.sum(0)
     strength = (1 / (penalty * counts))[:, None]
-    share = (used / counts).astype("float32")[:, :, None]
+    share = (weighted / counts).astype("float32")[:, :, None]
     wide, everyone = np.ascontiguousarray(x.T), np.arange(n)
 
     last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
@@ -179,7 +199,7 @@ def _regress(
     first = np.zeros((d + 1, problems, classes))
     if start is not None:
         first[:-1], first[-1] = start
-    options = {"maxiter": max_iterations, "gtol": 1e-6, "ftol": tolerance}
+    options = {"maxiter": task.max_iterations, "gtol": 1e-6, "ftol": tolerance}
 
     def after(_: Array) -> None:
         if losses is not None:

@@ -1,8 +1,10 @@
-"""probe: a linear head on frozen features, each picture seen once; L-BFGS, regularisation by cross-validation."""
+"""probe: a linear head on frozen features, each seen once; L-BFGS, regularisation by cross-validation."""
 
 from __future__ import annotations
 
 import time
+
+import numpy as np
 
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph
@@ -10,6 +12,7 @@ from bakeoff.recipe.schema import Probe
 from bakeoff.schemas import Array, Predictions
 from bakeoff.train.context import Context, PhaseResult
 from bakeoff.train.features import features
+from bakeoff.train.plan import class_weights
 from bakeoff.train.setup import HEAD
 from bakeoff.train.strategies import _logistic
 
@@ -18,7 +21,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
     """Features of every picture, a head from those of the training split, logits of the others.
 
     Raises:
-        UsageError: the model has no backbone, or the data no training split.
+        UsageError: the model has no backbone, or there are more or fewer class weights than classes.
     """
     began = time.perf_counter()
     backbone = context.start.features
@@ -27,21 +30,27 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
             "the phase `probe` needs a pretrained backbone, and this recipe trains a net from scratch.\n"
             "Use --recipe photos, or --phases finetune."
         )
-    if phase.views != ("plain",):
-        raise UsageError(f"views {list(phase.views)}: only ['plain'] so far. Use --set phases.0.views=['plain'].")
     backbone = backbone.with_arrays({path: graph.parameters[path].array for path in backbone.parameters})
-    rows, cached = features(context, backbone)
     train = context.data.train
+    weights = class_weights(phase, train)
+    rows, cached = features(context, backbone)
+    views, all_cached = [rows[train.indices]], cached
+    for view in (view for view in phase.views if view != "plain"):
+        others, cached = features(context, backbone, view)
+        views.append(others[train.indices])
+        all_cached = all_cached and cached
     computed = time.perf_counter()
     context.reporter.progress("head", 0, 1, unit="fits")
     head = _logistic.fit(
-        rows[train.indices],
+        np.concatenate(views) if len(views) > 1 else views[0],
         train.labels,
         len(train.classes),
         penalties=phase.penalties,
         folds=phase.folds,
         seed=context.job.seed,
         max_iterations=phase.max_iterations,
+        views=len(views),
+        class_weights=weights,
         progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
     )
     for step, loss in enumerate(head.losses):
@@ -57,14 +66,15 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         "penalty": head.penalty,
         "cross_validation": {str(c): score for c, score in head.scores.items()},
         "features": {
-            "cached": cached,
+            "cached": all_cached,
+            "views": list(phase.views),
             "engine": "onnxruntime",
             "dimensions": int(rows.shape[1]),
             "wall_s": computed - began,
         },
         "head_wall_s": time.perf_counter() - computed,
     }
-    return PhaseResult(new, len(rows), logits=logits, notes=notes)
+    return PhaseResult(new, len(rows) * len(views), logits=logits, notes=notes)
 
 
 def with_head_weights(graph: Graph, head: _logistic.Head) -> Graph:
