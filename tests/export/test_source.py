@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -162,3 +163,29 @@ def test_a_keras_page(tmp_path: Path) -> None:
     assert text.count("def ") == 3  # the block, the net, load
     assert "for i in range(" in text
     assert max(map(len, text.splitlines())) <= 88
+
+
+@pytest.mark.skipif(find_spec("timm") is None, reason="needs timm")
+def test_the_command(tmp_path: Path) -> None:
+    words = ["timm/test_vit", "--random-weights", "--to", "torch", "--source", "--check", "quick", "--json", "--output"]
+        "convert",
+        "timm/test_vit",
+        "--random-weights",
+        "--to",
+        "torch",
+        "--source",
+        "--check",
+        "quick",
+        "--json",
+        "--output",
+    ]
+    line = [sys.executable, "-m", "bakeoff", "convert", *words, str(tmp_path / "vit")]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = {check["name"] for check in json.loads(done.stdout)["checks"] if check["passed"]}
+    assert {"page.logits", "page.trainable"} <= names
+    assert sorted(path.name for path in (tmp_path / "vit").iterdir()) == ["certificate.json", "model.py", "weights.pt"]
+    refused = subprocess.run([*line[:-1], str(tmp_path), "--to", "onnx"], capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "torch and keras" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.export.source._literals import plain
-from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value
+from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value, compressed
 from bakeoff.frameworks._keras.build import Built, KerasLowering
 from bakeoff.graph.binding import Binding
 from bakeoff.graph.graph import Graph, Node
@@ -98,7 +97,7 @@ class KerasTape:
         for key, call in sorted(calls.items(), key=lambda one: (order.get(one[0], 0), -depth[one[0]])):
             if call.input_tensors:
                 self._record(call, self.lowering.paths.get(key, ()))
-        self.ops = _compressed(self.ops, self.leaves) if not self.lowering.dotted else self.ops
+        self.ops = compressed(self.ops, self.leaves) if not self.lowering.dotted else self.ops
 
     def _record(self, call: Any, scope: tuple[str, ...]) -> None:
         operation = call.operation
@@ -128,11 +127,14 @@ class KerasTape:
             return scope, f"{kind}{count}"
         head = self.separator.join(scope) + self.separator
         leaf = name[len(head) :] if name.startswith(head) else name
-        return scope, re.sub(r"\W", "_", leaf)
+        leaf = re.sub(r"\W", "_", leaf)
+        while (scope, leaf) in self.leaves:  # another layer's, whose name differs in a mark alone
+            leaf += "_"
+        return scope, leaf
 
     def _near(self, call: Any) -> tuple[str, ...]:
-        made = [self._scope_of[self._value(x)] for x in call.input_tensors if self._value(x) in self._scope_of]
-        return made[-1] if made else ()
+        made = [self._value(x) for x in call.input_tensors if self._value(x) in self._scope_of]
+        return self._scope_of[max(made, key=lambda value: value.id)] if made else ()
 
     def _argument(self, given: Any) -> Any:
         if isinstance(given, self.keras.KerasTensor):
@@ -222,29 +224,3 @@ def _equal(value: Any, default: Any) -> bool:
 
 def _listed(value: Any) -> Any:
     return Expression("list", "", tuple(map(_listed, value))) if isinstance(value, list) else value
-
-
-def _compressed(ops: list[Op], leaves: Leaves) -> list[Op]:
-    """Names split at underscores: parts that stand for nothing of their own are joined again."""
-    below: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
-    paths = [(*op.scope, op.expression.head if op.expression.kind == "use" else f"={n}") for n, op in enumerate(ops)]
-    for path in paths:
-        for count in range(len(path)):
-            below.setdefault(path[:count], set()).add(path[: count + 1])
-    found = []
-    for op, path in zip(ops, paths, strict=True):
-        parts: list[str] = []
-        joined = ""
-        for count in range(1, len(path) + 1):
-            part = path[count - 1]
-            joined = f"{joined}_{part}" if joined else part
-            if count == len(path) or len(below[path[:count]]) > 1:
-                parts.append(joined)
-                joined = ""
-        scope, last = tuple(parts[:-1]), parts[-1]
-        expression = op.expression
-        if expression.kind == "use":
-            leaves[scope, last] = leaves[op.scope, expression.head]
-            expression = replace(expression, head=last)
-        found.append(Op(op.outs, expression, scope))
-    return found

@@ -97,6 +97,9 @@ def literal(value: Any) -> str:
         return '"' + repr(value)[1:-1].replace('"', '\\"') + '"'
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return f'float("{value}")'
+    if isinstance(value, float):  # 1 - 0.999 is meant as 0.001
+        short = float(f"{value:.12g}")
+        return repr(short if abs(short - value) < 1e-12 * abs(value) else value)
     return repr(value)
 
 

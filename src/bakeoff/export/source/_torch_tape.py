@@ -11,7 +11,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.export.source._literals import exact, plain
-from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value, values
+from bakeoff.export.source._tree import REQUIRED, Expression, Leaves, Op, Value, compressed, values
 from bakeoff.frameworks.torch.build import Built, TorchLowering
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.graph.names import torch_path
@@ -61,6 +61,8 @@ class TorchTape:
         self.leaves: Leaves = {}
         self.own: dict[str, type] = {}
         self._ids: dict[str, Value] = {}
+        self._dotted = any("." in node.name for node in graph.nodes)
+        self._scope_of: dict[Value, tuple[str, ...]] = {}
         inputs = []
         for node in lowering.tape.nodes:
             value = self._ids.setdefault(node.name, Value(len(self._ids)))
@@ -77,11 +79,15 @@ class TorchTape:
             if graph.parameters[path].role == "weight" and not graph.parameters[path].trainable
         ]
         self.ops = _unpacked(self.ops, self.outputs)
+        if not self._dotted:
+            self.ops = compressed(self.ops, self.leaves)
 
     def _record(self, node: Any, value: Value, scope: tuple[str, ...]) -> None:
         if node.op in ("call_module", "get_attr"):
             *parents, name = node.target.split(".")
             scope = tuple(parents)
+            if not self._dotted:
+                scope, name = self._parted(node.target)
             if (scope, name) not in self.leaves:
                 made = self._module(node.target) if node.op == "call_module" else self._held(node.target)
                 self.leaves[scope, name] = made, node.target
@@ -89,7 +95,18 @@ class TorchTape:
             expression = Expression(kind, name, tuple(self._argument(arg) for arg in node.args))
         else:
             expression = self._called(node)
+            if not self._dotted:
+                read = [one for one in values(expression) if one in self._scope_of]
+                scope = self._scope_of[max(read, key=lambda one: one.id)] if read else ()
+        self._scope_of[value] = scope
         self.ops.append(Op((value,), expression, scope))
+
+    def _parted(self, target: str) -> tuple[tuple[str, ...], str]:
+        """Names without dots tell their modules by underscores: Keras's habit."""
+        parts = [part for part in target.split("_") if part] or [target]
+        found = tuple(parts[:-1]), parts[-1]
+        known = self.leaves.get(found)
+        return found if known is None or known[1] == target else ((), target)
 
     def _argument(self, given: Any) -> Any:
         if hasattr(given, "op") and hasattr(given, "name"):
@@ -102,8 +119,9 @@ class TorchTape:
         return given
 
     def _called(self, node: Any) -> Expression:
-        args = tuple(self._argument(arg) for arg in (*node.args, *node.kwargs.values()))
-        names = ("",) * len(node.args) + tuple(node.kwargs)
+        said = {key: arg for key, arg in node.kwargs.items() if arg is not None and (key, arg) != ("mode", "constant")}
+        args = tuple(self._argument(arg) for arg in (*node.args, *said.values()))
+        names = ("",) * len(node.args) + tuple(said)
         if node.op == "call_method":
             return Expression("method", node.target, args, names)
         function = node.target
@@ -188,7 +206,8 @@ def _same(found: Any, function: Any) -> bool:
 
 
 def _said(module: Any) -> str:
-    return re.sub(r"\((\d+), \1\)", r"\1", repr(module))
+    said = re.sub(r"\((\d+), \1\)", r"\1", repr(module))
+    return re.sub(r"\d+\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.10g}", said)
 
 
 def _setting(module: Any, name: str, head: str) -> Any:

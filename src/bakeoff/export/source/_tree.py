@@ -203,6 +203,34 @@ def _dissolved(op: Op, path: tuple[str, ...], child: str, leaves: Leaves) -> Op:
     return Op(op.outs, expression, scope)
 
 
+def compressed(ops: list[Op], leaves: Leaves) -> list[Op]:
+    """Names split at underscores: parts that stand for nothing of their own are joined again."""
+    below: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    paths = [
+        (*op.scope, op.expression.head if op.expression.kind in ("use", "own") else f"={n}") for n, op in enumerate(ops)
+    ]
+    for path in paths:
+        for count in range(len(path)):
+            below.setdefault(path[:count], set()).add(path[: count + 1])
+    found = []
+    for op, path in zip(ops, paths, strict=True):
+        parts: list[str] = []
+        joined = ""
+        for count in range(1, len(path) + 1):
+            part = path[count - 1]
+            joined = f"{joined}_{part}" if joined else part
+            if count == len(path) or len(below[path[:count]]) > 1:
+                parts.append(joined)
+                joined = ""
+        scope, last = tuple(parts[:-1]), parts[-1]
+        expression = op.expression
+        if expression.kind in ("use", "own"):
+            leaves[scope, last] = leaves[op.scope, expression.head]
+            expression = replace(expression, head=last)
+        found.append(Op(op.outs, expression, scope))
+    return found
+
+
 def places(scope: Scope, at: str = "") -> Mapping[str, str]:
     """{path in the source: path in the file} of every leaf."""
     found: dict[str, str] = {}
