@@ -168,17 +168,6 @@ def test_a_keras_page(tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("timm") is None, reason="needs timm")
 def test_the_command(tmp_path: Path) -> None:
     words = ["timm/test_vit", "--random-weights", "--to", "torch", "--source", "--check", "quick", "--json", "--output"]
-        "convert",
-        "timm/test_vit",
-        "--random-weights",
-        "--to",
-        "torch",
-        "--source",
-        "--check",
-        "quick",
-        "--json",
-        "--output",
-    ]
     line = [sys.executable, "-m", "bakeoff", "convert", *words, str(tmp_path / "vit")]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
