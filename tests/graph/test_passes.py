@@ -70,28 +70,6 @@ def test_head_takes_weights_and_copies_them(net: Graph) -> None:
         p.with_head(features, 0)
 
 
-def test_freeze_by_pattern_and_backbone(net: Graph) -> None:
-    def trainable(graph: Graph) -> set[str]:
-        return {path for path, parameter in graph.parameters.items() if parameter.trainable}
-
-    weights = trainable(net)
-    assert trainable(p.freeze(net, ["conv*"])) == {path for path in weights if not path.startswith("conv")}
-    backbone = p.freeze(net, ["backbone"])
-    assert trainable(backbone) == {"linear.kernel", "linear.bias"}
-    assert trainable(p.thaw(backbone)) == weights == trainable(net)
-    assert trainable(p.freeze(p.with_head(p.cut(net, "pool2"), 2), ["backbone"])) == {"head.kernel", "head.bias"}
-    with pytest.raises(UsageError, match="no weight matches 'conv3"):
-        p.freeze(net, ["conv3.kernel"])
-
-
-def test_frozen_statistics_hold_in_training(net: Graph, images: np.ndarray) -> None:
-    train = Mode(train=True)
-    assert np.abs(run(net, images, train) - run(net, images)).max() > 1e-2
-    np.testing.assert_array_equal(run(p.freeze_statistics(net), images, train), run(net, images))
-    one = p.freeze_statistics(net, ["bn1"])
-    assert [node.attributes.statistics for node in one.nodes if node.op == "batch_norm"] == ["frozen", "batch"]
-
-
 def test_without_noise_needs_no_masks() -> None:
     net = models.build("mnist_mlp", (4, 4), 1, 3)
     images = np.ones((2, 4, 4, 1), np.float32)

@@ -12,8 +12,8 @@ import pytest
 from bakeoff import models
 from bakeoff.errors import CorruptError, UnsupportedError, VersionError
 from bakeoff.graph import Composer, Graph, Ref
-from bakeoff.graph.passes import freeze
 from bakeoff.graph.serialize import from_json, to_json
+from bakeoff.graph.trainable import freeze
 from bakeoff.ops._dimension import Dim
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bakeoff import models
 from bakeoff.errors import UsageError
-from bakeoff.graph import Composer, Graph, passes
+from bakeoff.graph import Composer, Graph, passes, trainable
 from bakeoff.graph.stages import features_node, last_on_way, place, stages
 from bakeoff.ops._dimension import Dim
 
@@ -52,10 +52,10 @@ def test_a_transformer_is_divided_at_its_blocks() -> None:
 
 def test_all_but_the_last_stages_are_frozen() -> None:
     graph = tokens()
-    frozen = passes.freeze(graph, ["all but last 2 stages"])
+    frozen = trainable.freeze(graph, ["all but last 2 stages"])
     learned = {path for path, parameter in frozen.parameters.items() if parameter.trainable}
     heads = {"head.kernel", "head.bias"}
     assert learned == heads | {f"blocks.{index}.mlp.{slot}" for index in (2, 3) for slot in ("kernel", "bias")}
-    assert passes.freeze(graph, ["all but the last 1 stage"]).count(trainable=True) == 36 + 6 + 35
+    assert trainable.freeze(graph, ["all but the last 1 stage"]).count(trainable=True) == 36 + 6 + 35
     with pytest.raises(UsageError, match="has 4 stages"):
-        passes.freeze(graph, ["all but last 9 stages"])
+        trainable.freeze(graph, ["all but last 9 stages"])

@@ -49,11 +49,11 @@ def test_a_net_twice_is_refused() -> None:
 
 
 def test_hidden_layers_belong_to_the_head() -> None:
-    from bakeoff.graph import passes
+    from bakeoff.graph import passes, trainable
 
     graph = passes.with_hidden(net(0, 32), 7, name="head_1")
     graph = passes.with_hidden(graph, 5, name="head_2")
     graph = passes.with_head(graph, 3, name="head")
-    frozen = passes.freeze(graph, ["backbone"])
+    frozen = trainable.freeze(graph, ["backbone"])
     trainable = {path for path, p in frozen.parameters.items() if p.role == "weight" and p.trainable}
     assert trainable == {f"{layer}.{slot}" for layer in ("head_1", "head_2", "head") for slot in ("kernel", "bias")}

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from bakeoff import frameworks
-from bakeoff.graph import Graph, passes
+from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.protocols import Net
 from bakeoff.recipe import loads
@@ -124,7 +124,7 @@ def trace(
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
     if held:
-        graph = passes.freeze(graph, held)
+        graph = trainable.freeze(graph, held)
         net = frameworks.load(context.job.framework).native(
             graph, device=context.job.device, precision=precision, threads=threads
         )

@@ -1,16 +1,13 @@
-"""Graphs from graphs: cut, put a new head on, freeze, silence. Nothing is changed in place.
+"""Graphs from graphs: cut, put a new head on, silence. Nothing is changed in place.
 
 features = cut(graph, "_blocks.10._add")              # pooled, if it is a picture
 graph = with_head(features, classes=5, seed=0)
-graph = freeze(graph, ["backbone"])
-graph = freeze_statistics(graph)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -155,9 +152,6 @@ def _free_name(graph: Graph, wanted: str) -> str:
     return next(name for name in names if name not in taken)
 
 
-# what training may change ---------------------------------------------------------------------------------------------
-
-
 def head_paths(graph: Graph) -> frozenset[str]:
     """The parameters of the last node that has any, which gives the logits, and of `with_hidden`'s layers before it."""
     found: frozenset[str] = frozenset()
@@ -170,69 +164,6 @@ def head_paths(graph: Graph) -> frozenset[str]:
             break
         found, last = found | paths, last or node.id
     return found
-
-
-def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
-    """The weights whose paths match one of the fnmatch patterns.
-
-    "backbone" stands for all but the head's, "all but the last 2 stages" for those of the stages before (graph.stages).
-
-    Raises:
-        UsageError: a pattern matches nothing.
-    """
-    weights = [path for path, parameter in graph.parameters.items() if parameter.role == "weight"]
-    found: set[str] = set()
-    for pattern in patterns:
-        by_stage = stage_weights(graph, pattern)
-        if by_stage is not None:
-            hits = set(by_stage)
-        elif pattern == "backbone":
-            hits = set(weights) - head_paths(graph)
-        else:
-            hits = {path for path in weights if fnmatchcase(path, pattern)}
-        if not hits and pattern != "backbone" and by_stage is None:  # a net of one layer has an empty backbone
-            raise UsageError(
-                f"freeze: no weight matches {pattern!r}{nearest(pattern, weights)}.\n"
-                f"A path looks like {weights[0]!r}; * stands for anything, 'backbone' for all but the head."
-            )
-        found |= hits
-    return frozenset(found)
-
-
-def stage_weights(graph: Graph, pattern: str) -> frozenset[str] | None:
-    """See `bakeoff.graph.stages.frozen_by`."""
-    from bakeoff.graph.stages import frozen_by
-
-    return frozen_by(graph, pattern)
-
-
-def freeze(graph: Graph, patterns: Sequence[str]) -> Graph:
-    """The matching weights stay as they are in training; the others stay what they were.
-
-    Raises:
-        UsageError: a pattern matches nothing.
-    """
-    return _with_trainable(graph, matching(graph, patterns), trainable=False)
-
-
-def thaw(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:
-    """The matching weights may change in training again."""
-    return _with_trainable(graph, matching(graph, patterns), trainable=True)
-
-
-def _with_trainable(graph: Graph, paths: frozenset[str], *, trainable: bool) -> Graph:
-    changed = {path: replace(graph.parameters[path], trainable=trainable) for path in paths}
-    return replace(graph, parameters={path: changed.get(path, p) for path, p in graph.parameters.items()})
-
-
-def freeze_statistics(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:
-    """Batch norm of the matching module paths uses its running statistics in training, and leaves them as they are."""
-
-    def frozen(node: Node) -> Node:
-        chosen = node.op == "batch_norm" and any(fnmatchcase(node.name, pattern) for pattern in patterns)
-        return replace(node, attributes=replace(node.attributes, statistics="frozen")) if chosen else node
-
-    return replace(graph, nodes=tuple(map(frozen, graph.nodes)))
 
 
 def without_noise(graph: Graph) -> Graph:

@@ -9,7 +9,7 @@ import msgspec
 
 from bakeoff import frameworks
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.graph import Graph, Ref, passes
+from bakeoff.graph import Graph, Ref, passes, trainable
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
@@ -30,9 +30,9 @@ def prepared(graph: Graph, phase: Finetune) -> Graph:
         UsageError: nothing is left to train.
     """
     if phase.freeze:
-        graph = passes.freeze(graph, phase.freeze)
+        graph = trainable.freeze(graph, phase.freeze)
     if phase.batch_norm == "frozen":
-        graph = passes.freeze_statistics(graph)
+        graph = trainable.freeze_statistics(graph)
     if phase.freeze:
         graph = quiet(graph)
     if not any(parameter.trainable and parameter.role == "weight" for parameter in graph.parameters.values()):
