@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bakeoff.frameworks.torch.capture._values import Known, Value
-from bakeoff.frameworks.torch.capture._views import bounds
+from bakeoff.frameworks.torch.capture._views import RESHAPED, TURNED, span, turned
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -30,30 +30,10 @@ FACTORIES: dict[str, float | None] = {
 }  # fmt: skip
 
 
-def permute(call: Call) -> Value:
-    """Axes in another order: no node."""
+def turn(call: Call) -> Value:
+    """permute, transpose and their kin, axes in another order: no node."""
     x = call.value(call["self"])
-    return _moved(x, tuple(axis % x.rank for axis in call["dims"]))
-
-
-def transpose(call: Call) -> Value:
-    """Two axes change places: no node."""
-    x = call.value(call["self"])
-    first = call.get("dim0", call.get("axis0", -2))
-    second = call.get("dim1", call.get("axis1", -1))
-    axes = list(range(x.rank))
-    if x.rank > 1:
-        axes[first], axes[second] = axes[second], axes[first]
-    return _moved(x, tuple(axes))
-
-
-def movedim(call: Call) -> Value:
-    """Some axes go to other places: no node."""
-    x = call.value(call["self"])
-    source, target = call["source"], call["destination"]
-    pair = [[axis] if isinstance(axis, int) else list(axis) for axis in (source, target)]
-    shape = np.moveaxis(np.empty(tuple(range(1, x.rank + 1))), *pair).shape
-    return _moved(x, tuple(size - 1 for size in shape))
+    return _moved(x, turned(call, x.rank))
 
 
 def _moved(x: Value, axes: tuple[int, ...]) -> Value:
@@ -102,10 +82,12 @@ def select(call: Call) -> Any:
     """One place of an axis."""
     x = call.value(call["self"])
     axis = call["dim"] % x.rank
-    start = call["index"] % x.sizes[axis]
+    if call.builder.batch.size(x.sizes[axis]) != x.sizes[axis]:
+        raise call.refuse("it takes one picture of a batch")
+    start, stop, _ = span(call, x.sizes[axis])
     part = x
     if x.sizes[axis] != 1:
-        part = call.emit("slice", {"axis": x.order[axis], "start": start, "stop": start + 1, "step": 1}, x)
+        part = call.emit("slice", {"axis": x.order[axis], "start": start, "stop": stop, "step": 1}, x)
     return call.reshaped(part, call.sizes)
 
 
@@ -114,11 +96,7 @@ def slice_(call: Call) -> Any:
     x = call.value(call["self"])
     axis = call["dim"] % x.rank
     size = x.sizes[axis]
-    if call.name == "aten.narrow":
-        start = call["start"] % size if call["start"] < 0 else call["start"]
-        stop, step = start + call["length"], 1
-    else:
-        (start, stop), step = bounds(call["start"], call["end"], size), call["step"]
+    start, stop, step = span(call, size)
     if (start, stop, step) == (0, size, 1):
         return x
     if stop <= start:
@@ -176,19 +154,19 @@ def glu(call: Call) -> Any:
 def copy(call: Call) -> Any:
     """x[...] = y."""
     source = call["src"]
+    if source.dtype != call.dtype:
+        if not isinstance(source, Known):
+            raise call.refuse(f"computed numbers of {source.dtype} are written over those of {call.dtype}")
+        source = Known(source.tensor.to(call.dtype), source.sizes)
     return source if source.sizes == call.sizes else call.builder.expanded(call.value(source), call.sizes, call.path)
 
 
-RESHAPES = ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "_unsafe_view", "view_as", "reshape_as")
 STRUCTURE = {
-    **{f"aten.{name}": reshape for name in RESHAPES},
-    **{f"aten.{name}": transpose for name in ("transpose", "t", "mT", "adjoint", "numpy_T", "swapaxes", "swapdims")},
+    **{f"aten.{name}": reshape for name in RESHAPED},
+    **{f"aten.{name}": turn for name in TURNED},
     **{f"aten.{name}": expand for name in ("expand", "expand_as", "broadcast_to")},
     **{f"aten.{name}": split for name in ("split", "split_with_sizes", "chunk", "tensor_split")},
     **{f"aten.{name}": slice_ for name in ("slice", "narrow")},
-    "aten.permute": permute,
-    "aten.movedim": movedim,
-    "aten.moveaxis": movedim,
     "aten.unbind": unbind,
     "aten.select": select,
     "aten.flip": flip,
@@ -198,8 +176,3 @@ STRUCTURE = {
     "aten.glu": glu,
     "aten.copy": copy,
 }
-# calls whose result shares memory with their first argument
-VIEWS = frozenset(
-    [*(f"aten.{name}" for name in RESHAPES), "aten.permute", "aten.slice", "aten.narrow", "aten.select", "aten.alias"]
-    + [name for name, raising in STRUCTURE.items() if raising in (transpose, expand, movedim)]
-)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,12 +14,14 @@ from torch import nn
 from bakeoff import ops, registry
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture import patterns
+from bakeoff.frameworks.torch.capture._aliases import Aliases
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._call import Call
 from bakeoff.frameworks.torch.capture._compose import COMPOSED
+from bakeoff.frameworks.torch.capture._inline import inline
 from bakeoff.frameworks.torch.capture._recurrent import RECURRENT
 from bakeoff.frameworks.torch.capture._rows import ROWS
-from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE, VIEWS
+from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE
 from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
 from bakeoff.frameworks.torch.capture._views import write_back
 
@@ -54,7 +57,8 @@ class Walk:
         self.known: dict[torch.fx.Node, Any] = {}
         self.notes: list[str] = []
         self.canonical_name = _first_names(builder.tensors)
-        self._views: dict[torch.fx.Node, torch.fx.Node] = {}
+        inline(program.graph_module)
+        self._aliases = Aliases(program.graph)
         self._copies: dict[str, torch.Tensor] = {}
 
     def run(self) -> list[Any]:
@@ -99,8 +103,6 @@ class Walk:
     def _call(self, node: torch.fx.Node) -> Any:
         if node.target is operator.getitem:
             return self.known[node.args[0]][node.args[1]]  # type: ignore[index]
-        if str(node.target).startswith("wrap_with_"):
-            return self._inlined(node)
         if not isinstance(node.target, torch._ops.OpOverload):
             if "val" not in node.meta:
                 return None
@@ -113,8 +115,6 @@ class Walk:
         result = self._raised(call)
         if call.in_place:
             self._mutate(node, call, result)
-        elif call.name in VIEWS:
-            self._views[node] = node.args[0]  # type: ignore[assignment]
         return result
 
     def _described(self, node: torch.fx.Node) -> Call:
@@ -166,9 +166,10 @@ class Walk:
         reads = [self.known[one] for one in node.all_input_nodes]
         if call.name in RANDOM or call.name == "aten.batch_norm":
             return NOT_MINE
-        if call.name in FACTORIES:
+        known = all(isinstance(one, Known) for one in reads)
+        if call.name in FACTORIES and not (call.in_place and known):
             return self._made(call)
-        if not all(isinstance(one, Known) for one in reads):
+        if not known:
             return NOT_MINE
         if call.name == "aten.arange" and any(_has_batch(self.builder.batch, one) for one in node.args):
             raise call.refuse("it counts the pictures of a batch")
@@ -222,39 +223,51 @@ class Walk:
     # in place
 
     def _mutate(self, node: torch.fx.Node, call: Call, result: Any) -> None:
-        """Later readers of what was changed in place see the new value; so do readers of what it is a view of."""
+        """What was changed in place is the result from now on, and so is whatever shares its memory."""
         target = node.args[0]
         assert isinstance(target, torch.fx.Node)
+        others = [one for one in self._aliases.before(node) if one is not target and one in self.known]
+        if any(one.op == "placeholder" and isinstance(self.known[one], Weight) for one in (target, *others)):
+            raise call.refuse("it changes a weight while the model runs")
+        shared = isinstance(self.known[target], Known) and isinstance(result, Known)
         self.known[target] = result
-        base = self._views.get(target)
-        while base is not None and not isinstance(self.known[base], Known):
-            if self._read_later(base, target, node) or base in self._views:
-                self.known[base] = write_back(self._described(target), self.known[base], self.known[target])
-            target, base = base, self._views.get(base)
+        if shared:  # torch has changed the memory; what was worked out in float64 beside it is no longer true
+            for one in others:
+                if isinstance(known := self.known[one], Known):
+                    self.known[one] = replace(known, fine=None)
+        elif any(self._aliases.read_after(one, node) for one in others):
+            self._spread(node, target)
 
-    def _read_later(self, base: torch.fx.Node, view: torch.fx.Node, node: torch.fx.Node) -> bool:
-        order = {one: index for index, one in enumerate(node.graph.nodes)}
-        return any(order[user] > order[node] for user in base.users if user is not view)
+    def _spread(self, node: torch.fx.Node, target: torch.fx.Node) -> None:
+        """From a changed view up to what owns the memory, and down again to the other views."""
+        fresh = {target}
+        for view, base in self._aliases.way_up(target):
+            self.known[base] = self._written(view, self.known[base], self.known[view])
+            fresh.add(base)
+        for one in self._aliases.before(node):
+            if one in self.known and self._aliases.read_after(one, node):
+                self._renew(one, fresh)
 
-    # regions
+    def _renew(self, view: torch.fx.Node, fresh: set[torch.fx.Node]) -> None:
+        base = self._aliases.source(view)
+        if view in fresh or base is None:
+            return
+        self._renew(base, fresh)
+        fresh.add(view)
+        if view.target is operator.getitem:
+            many = view.args[0]
+            assert isinstance(many, torch.fx.Node)
+            self.known[many] = self._raised(self._described(many))
+            self.known[view] = self.known[many][view.args[1]]
+        else:
+            call = self._described(view)
+            self.known[view] = self.known[base] if call.in_place else self._raised(call)
 
-    def _inlined(self, node: torch.fx.Node) -> Any:
-        """Regions of autocast and of switched-off gradients: their body as if it stood here."""
-        at = next(i for i, one in enumerate(node.args) if isinstance(self.known.get(one), nn.Module))  # type: ignore[arg-type]
-        body = self.known[node.args[at]].graph  # type: ignore[index]
-        given = list(node.args[at + 1 :])
-        for inner in body.nodes:
-            if inner.op == "placeholder":
-                outer = given.pop(0)
-                self.known[inner] = self.known[outer] if isinstance(outer, torch.fx.Node) else outer
-            elif inner.op == "output":
-                out = inner.args[0]
-                return tuple(self.known[o] for o in out) if isinstance(out, list | tuple) else self.known[out]
-            elif inner.op == "get_attr":
-                self.known[inner] = _attribute(body.owning_module, inner.target)
-            else:
-                self.known[inner] = self._call(inner)
-        return None
+    def _written(self, view: torch.fx.Node, base: Any, changed: Any) -> Any:
+        if view.target is operator.getitem:
+            raise self._described(view.args[0]).refuse("one of its parts is changed in place")  # type: ignore[arg-type]
+        call = self._described(view)
+        return changed if call.in_place else write_back(call, base, changed)
 
 
 def _has_batch(batch: Batch, value: Any) -> bool:
