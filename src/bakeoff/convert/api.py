@@ -24,6 +24,7 @@ from bakeoff.convert.writing import STATE_DICTS, rebundled
 from bakeoff.errors import DataError, ParityError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.layout import show
+from bakeoff.graph.passes import of_size
 from bakeoff.ops._dimension import at
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import with_noise
@@ -205,9 +206,7 @@ class Work:
         if self.info["fixed"]:
             raise error
         held, (height, width) = read_bundle(self.folder / "captured"), self.info["size"]
-        batch, _, _, channels = held.graph.input_shape
-        graph = replace(held.graph, inputs=dict.fromkeys(held.graph.inputs, (batch, height, width, channels)))
-        write_bundle(self.folder / "captured", replace(held, graph=graph))
+        write_bundle(self.folder / "captured", replace(held, graph=of_size(held.graph, height, width)))
         note = f"for pictures of {height} x {width} alone: {str(error).splitlines()[0]}"
         self.info |= {"fixed": True, "notes": [*self.info["notes"], note]}
 

@@ -42,6 +42,12 @@ def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
     return replace(graph, nodes=nodes, parameters=kept)
 
 
+def of_size(graph: Graph, height: int, width: int) -> Graph:
+    """The same net for pictures of that size alone: where a library can't build it for any size."""
+    batch, _, _, channels = graph.input_shape
+    return replace(graph, inputs=dict.fromkeys(graph.inputs, (batch, height, width, channels)))
+
+
 def cut(graph: Graph, node_id: str) -> Graph:
     """The features behind a node: its output, averaged over picture or tokens where it has any; output "features".
 
