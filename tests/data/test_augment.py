@@ -243,3 +243,16 @@ def test_an_operation_of_the_preset_is_replaced_and_others_follow() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_frozen(name: str) -> None:
     assert dataclasses.is_dataclass(registry.load("bakeoff.data.augment", name).Settings)
+
+
+def test_a_random_crop_moves_by_whole_pixels_and_mirrors_the_border() -> None:
+    """Against NumPy's own reflecting pad."""
+    crop = registry.load("bakeoff.data.augment", "random_crop")
+    before = picture(9, 7, 3)
+    padded = np.pad(before, ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    windows = [padded[y : y + 9, x : x + 7] for y in range(7) for x in range(7)]
+    found = [crop.apply(before, np.random.default_rng(seed), crop.Settings(pad=3)) for seed in range(300)]
+    seen = {next(i for i, window in enumerate(windows) if np.array_equal(window, each)) for each in found}
+    assert len(seen) == len(windows)
+    with pytest.raises(UsageError, match=r"random_crop.pad is 1.5"):
+        crop.Settings(pad=1.5)

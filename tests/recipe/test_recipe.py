@@ -64,7 +64,10 @@ def test_load_reads_a_file(tmp_path: Path) -> None:
         (TEXT + "epochs = 0\n", "phases.0.epochs: got 0, expected whole number >= 1"),
         (TEXT + "epochs = 1.5\n", "phases.0.epochs: got 1.5"),
         (TEXT + "drop_last = 1\n", "phases.0.drop_last: got 1, expected true or false"),
-        (TEXT + 'keep = "bets"\n', "phases.0.keep: got 'bets', expected 'best' or 'last'; did you mean 'best'"),
+        (
+            TEXT + 'keep = "bets"\n',
+            "phases.0.keep: got 'bets', expected 'best' or 'if-better' or 'last'; did you mean 'best'",
+        ),
         (TEXT + 'optimizer = { name = "adm" }\n', "phases.0.optimizer.name: unknown 'adm'; did you mean 'adam'"),
         (TEXT + 'schedule = { name = "cosin" }\n', "phases.0.schedule.name: unknown 'cosin'; did you mean 'cosine'"),
         (TEXT + "schedule = { peak = nan }\n", "phases.0.schedule.peak: got nan, expected a finite number"),

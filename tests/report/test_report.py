@@ -20,6 +20,8 @@ from bakeoff.report.svg import Series, heatmap, lines, smoothed, thinned, ticks
 from bakeoff.report.words import percent, short, size
 
 HOSTILE = '<script>alert("1")</script>'
+GATE = {"before": 0.859, "after": 0.891, "difference": 0.032, "interval": [0.005, 0.059], "kept": True}
+GATE |= {"confidence": 0.95, "num": 341, "won": 22, "lost": 11}
 CLASSES = ["cat", HOSTILE, "猫 & {{ dog }}"]
 
 
@@ -44,7 +46,8 @@ def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float =
     counts = {"num_train": 1200, "num_validation": 3, "num_test": 6}
     facts = {"framework": framework, "model": "mnist_cnn", "classes": CLASSES, "data": str(data), "seed": 0}
     extra = {"parameters": 2174, "weights_sha256": "ab" * 32, "wall_s": 3.25, "excluded": ["cat/<i>bad.jpg"]}
-    write_json(path / "run.json", {**facts, **counts, **extra})
+    phases = [{"name": "probe"}, {"name": "finetune", "gate": GATE}]
+    write_json(path / "run.json", {**facts, **counts, **extra, "phases": phases})
     write_json(path / "environment.json", {"bakeoff": "0.1.0", framework: "2.0<b>"})
     write_json(path / "manifest.json", {"data": HOSTILE, "classes": CLASSES, "fingerprint": "cd" * 32})
     (path / "recipe.toml").write_text('title = "A <b>recipe</b>"\nseed = 0\n', encoding="utf-8")
@@ -190,6 +193,8 @@ def test_probe_without_steps_or_predictions_has_no_empty_plots(tmp_path: Path, d
     run = make_run(tmp_path / "r", data)
     for name in ("metrics.jsonl", "epochs.jsonl", "predictions/test.npz"):
         (run / name).unlink()
+    facts = {key: value for key, value in json.loads((run / "run.json").read_text()).items() if key != "schema"}
+    write_json(run / "run.json", {**facts, "phases": [{"name": "probe"}]})
     page, _ = page_of(build(run, tmp_path / "elsewhere" / "r.html"))
     assert page.ids == ["verdict", "environment"]
 
@@ -283,3 +288,17 @@ def test_numbers_are_short() -> None:
         "0",
         "3.00 GiB",
     ]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_phase_that_had_to_prove_itself_is_judged(tmp_path: Path, data: Path, lang: str, kept: bool) -> None:
+    run = make_run(tmp_path / "run", data)
+    facts = {key: value for key, value in json.loads((run / "run.json").read_text()).items() if key != "schema"}
+    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune"}]})
+    assert 'id="gate"' not in build(run, lang=lang).read_text(encoding="utf-8")
+    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": {**GATE, "kept": kept}}]})
+    html = build(run, lang=lang).read_text(encoding="utf-8")
+    word = {"en": ("Kept:", "Rejected:"), "zh": ("保留：", "放弃：")}[lang][not kept]
+    for part in (word, "85.9", "89.1", "+3.2", "+0.5 – +5.9", "341"):
+        assert part in html

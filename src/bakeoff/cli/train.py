@@ -163,6 +163,8 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
             share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
             text = f"{share} of {scored['num']:,} pictures, {spread}"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
+    for decision in (phase["gate"] for phase in result["phases"] if "gate" in phase):
+        rows.add_row("fine-tuning", _decision(decision))
     rows.add_row("trained on", f"{result['num_train']:,} pictures, {len(result['classes'])} classes")
     if result["excluded"]:
         rows.add_row("left out", f"{len(result['excluded'])} bad files, listed in run.json")
@@ -172,6 +174,17 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
     console.print(_headline(result))
     console.print(rows)
     _next(trained, data, recipe)
+
+
+def _decision(gate: dict[str, Any]) -> str:
+    """Whether a phase that had to prove itself was kept."""
+    from bakeoff.cli import _output as out
+
+    low, high = (f"{100 * side:+.1f}" for side in gate["interval"])
+    found = (
+        f"validation {out.percent(gate['before'])} before, {out.percent(gate['after'])} after, {low} to {high} points"
+    )
+    return f"{'kept' if gate['kept'] else 'rejected, the net is as before it'}: {found}"
 
 
 def _headline(result: dict[str, Any]) -> str:

@@ -98,8 +98,8 @@ def _check_finetune(phase: Finetune, recipe: Recipe, where: str) -> None:
             f"{where}.schedule.warmup_epochs: got {schedule.warmup_epochs:g}, expected at most epochs, {phase.epochs}."
         )
     _check_options(phase, recipe, where)
-    if phase.keep == "best" and recipe.data.split.validation == 0:
-        raise RecipeError(f'{where}.keep: "best" needs a validation split, and data.split.validation is 0.')
+    if phase.keep != "last" and recipe.data.split.validation == 0:
+        raise RecipeError(f'{where}.keep: "{phase.keep}" needs a validation split, and data.split.validation is 0.')
     if "backbone" in phase.freeze and recipe.model.backbone is None:
         raise RecipeError(
             f'{where}.freeze: "backbone" needs model.backbone; name parameters by patterns, as "conv1.*".'

@@ -202,7 +202,9 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         temperature: at which the teacher's answers are softened.
         size: height and width of the pictures in this phase; None: the recipe's. The last phase has none of its own.
         patience: epochs without a better validation accuracy after which the phase ends; None: all epochs.
-        keep: the weights of the `last` epoch, or of the `best` by validation accuracy, the first of equals.
+        keep: the weights of the `last` epoch; of the `best` by validation accuracy, the first of equals; or of the last
+            epoch `if-better` than those before the phase, which come back otherwise.
+        keep_confidence: of the interval of that difference in validation accuracy, which must lie above 0.
         keep_best: how many of the best epochs stay in the run folder, as `checkpoints/best-EPOCH.safetensors`.
     """
 
@@ -229,7 +231,8 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     temperature: Positive = 4.0
     size: tuple[Count, Count] | None = None
     patience: Count | None = None
-    keep: Literal["last", "best"] = "last"
+    keep: Literal["last", "best", "if-better"] = "last"
+    keep_confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
     keep_best: Annotated[int, Meta(ge=0)] = 0
 
     @property

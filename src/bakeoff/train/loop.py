@@ -22,6 +22,7 @@ from bakeoff.train.average import Average
 from bakeoff.train.channel import Cancelled
 from bakeoff.train.checkpoint import Checkpoint, NotFinite, finite, grouped, slot_arrays
 from bakeoff.train.context import Context, predict_split
+from bakeoff.train.gate import gate
 from bakeoff.train.plan import Plan, sampled
 from bakeoff.train.schedules import schedule
 from bakeoff.train.state import State
@@ -49,6 +50,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(whole / phase.accumulate)
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
         self.best: dict[str, Array] | None = None
+        self.before: dict[str, Array] | None = None  # the weights that the phase began with, where they may come back
         self.average = Average(phase.average, phase.average_every) if phase.average else None
         self.total = phase.epochs * min(count, whole * phase.batch_size)
 
@@ -59,6 +61,7 @@ class Loop:
         self.state, self.best = State(), None
         if self.graph is not None:
             self.net.load(self.graph.arrays())
+        self.before = self.net.arrays() if self.phase.keep == "if-better" else None
         self.plan.compile(self.net)
         if self.average:
             self.average.start(self.net.arrays())
@@ -70,6 +73,7 @@ class Loop:
         if slots := found.slots():
             self.net.load_slots(slots, self.state.step)
         self.best = found.group("best") or None
+        self.before = found.group("before") or self.before
         if self.average:
             self.average.start(found.group("average") or self.net.arrays())
 
@@ -78,7 +82,9 @@ class Loop:
         arrays = grouped("net", self.outer | self.net.arrays()) | slot_arrays(self.net.slots())
         if self.average:
             arrays |= grouped("average", self.average.arrays)
-        return arrays | grouped("best", self.best) if self.best else arrays
+        for name, held in (("best", self.best), ("before", self.before)):
+            arrays |= grouped(name, held) if held else {}
+        return arrays
 
     def _save(self) -> None:
         if self.context.keeper.every is None:
@@ -111,12 +117,16 @@ class Loop:
         elif self.average:
             self.net.load(self.average.arrays)
         winner = None if self.state.best_epoch is None else self.state.best_epoch + 1
-        return {
+        notes: dict[str, Any] = {
             "epoch_wall_s": self.state.epoch_seconds,
             "kept_epoch": winner if self.phase.keep == "best" else self.state.epoch,
             "best_epoch": winner,
             "steps": self.state.step,
         }
+        if self.before is None:
+            return notes
+        decision = gate(self.context, self.net, self.phase, self.before)
+        return notes | {"gate": decision} | ({} if decision["kept"] else {"kept_epoch": 0})
 
     def _patience_is_over(self) -> bool:
         last_good, patience = self.state.best_epoch, self.phase.patience
