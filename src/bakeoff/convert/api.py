@@ -18,7 +18,7 @@ import numpy as np
 from bakeoff import checkpoints, zoo
 from bakeoff.bundle import read as read_bundle
 from bakeoff.bundle import write as write_bundle
-from bakeoff.convert import judging, tracing
+from bakeoff.convert import contents, judging, tracing
 from bakeoff.convert.request import Request, keras_backend, requested
 from bakeoff.convert.writing import STATE_DICTS, rebundled
 from bakeoff.errors import DataError, ParityError, UnsupportedError, UsageError
@@ -321,8 +321,7 @@ class Work:
             raise DataError(f"{output}: {error.strerror or error}. Choose another --output.") from None
         path = self.temporary / output.name
         if request.to == "bundle":
-            licence = self.weights.weights.licence if self.weights and self.weights.weights else None
-            write_bundle(path, rebundled(read_bundle(self.folder / "captured"), licence=licence))
+            self._write_bundle(path)
         else:
             try:
                 self._writer.call(WORK + "write", **self._written(path))
@@ -353,6 +352,28 @@ class Work:
         tolerance = with_noise(judging.LOGITS32, self.floors.get("float32.logits", 0.0))
         detail = f"what {request.output.name} gives, read back, against the source; float32"
         return [check("output.logits", said["difference"], tolerance, detail)]
+
+    def rewritten(self, path: Path) -> list[Check]:
+        """The output against what this conversion writes here: layer by layer, weight by weight, word by word.
+
+        Logits don't show a momentum, a rate of dropout, a frozen layer or the names of the classes.
+        """
+        again = self.folder / "again" / path.name
+        again.parent.mkdir(exist_ok=True)
+        if self.request.to == "bundle":
+            self._write_bundle(again)
+            different = contents.different(contents.of_bundle(path), contents.of_bundle(again))
+        else:
+            self._writer.call(WORK + "write", **self._written(again))
+            different = self._writer.call(WORK + "compare_contents", one=str(path), other=str(again))
+        detail = (
+            f"layers, weights and texts that aren't what this conversion writes: {', '.join(different[:3]) or 'none'}"
+        )
+        return [check("output.contents", float(len(different)), 0.0, detail)]
+
+    def _write_bundle(self, path: Path) -> None:
+        licence = self.weights.weights.licence if self.weights and self.weights.weights else None
+        write_bundle(path, rebundled(read_bundle(self.folder / "captured"), licence=licence))
 
     def discard(self) -> None:
         """Remove what was written beside the output's place."""

@@ -9,13 +9,17 @@ from typing import Any
 
 from bakeoff import zoo
 from bakeoff.convert.api import Work
-from bakeoff.convert.certificate import KIND, digest
+from bakeoff.convert.certificate import Stored, digest, read, written
 from bakeoff.convert.request import Request, requested
 from bakeoff.errors import CorruptError, DataError, UsageError
-from bakeoff.parity import from_json
-from bakeoff.schemas import Certificate
+from bakeoff.parity import check
+from bakeoff.parity.tolerance import NOISE
+from bakeoff.runtimes.keras_file import sidecar
+from bakeoff.schemas import Certificate, Check
 from bakeoff.train.channel import Listener
 from bakeoff.zoo.resolve import Found, resolve
+
+SAID = ("licence", "caution", "size", "fixed_size", "head", "signature", "custom_objects")
 
 
 def verify(
@@ -24,89 +28,98 @@ def verify(
     """The checks of a certificate, run again on this machine; `.passed` says whether they hold.
 
     Raises:
-        CorruptError: the output, the source or the weights are not the ones that were certified.
+        CorruptError: the certificate was edited; the output, the source or the weights are not the ones that were
+            certified.
         DataError: one of them is not there; or the file is no certificate.
         VersionError: a certificate of another schema.
     """
     path = Path(path)
-    value = _read(path)
-    request = _request(value, path, offline, mirror)
-    output = path.parent / value["output"]
-    _same(output, value["output_sha256"], "the output")
-    weights = _weights(value, request, path)
+    stored, was = read(path)
+    output = path.parent / stored.output
+    _same(output, stored.output_sha256, "the output")
+    if stored.sidecar_sha256 is not None:
+        _same(sidecar(output), stored.sidecar_sha256, "what lies beside the output")
+    request = _request(stored, path, offline, mirror)
+    weights = _weights(stored, request)
     with Work(request, weights, listen) as work:
-        certificate = work.check()
-        return replace(certificate, checks=(*certificate.checks, *work.read_back(output)))
+        again = work.check()
+        again = replace(again, checks=(*again.checks, *work.read_back(output)))
+        said = written(request, work.info, was, weights, work.custom)
+        checks = (*again.checks, *work.rewritten(output), *_kept(stored, was, again, said))
+        return replace(again, checks=checks)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}. Expected NAME.certificate.json, as convert writes it.") from None
-    except (ValueError, RecursionError) as error:
-        raise CorruptError(f"{path}: not readable as JSON ({error}). Copy the certificate anew.") from None
-    if not isinstance(value, dict) or value.get("kind") != KIND:
-        raise DataError(
-            f"{path}: no certificate of a conversion.\nExpected NAME.certificate.json, as convert writes it."
-        )
-    try:
-        from_json(value)
-        for key, kind in {
-            "source": str,
-            "source_kind": str,
-            "to": str,
-            "output": str,
-            "check": str,
-            "seed": int,
-        }.items():
-            if not isinstance(value[key], kind):
-                raise TypeError(f"{key} is {value[key]!r}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptError(f"{path}: damaged or edited ({error}). Copy the certificate anew.") from None
-    return value
+def _kept(stored: Stored, was: Certificate, again: Certificate, said: dict[str, Any]) -> list[Check]:
+    """Whether the certificate says what is found here; its figures may differ by the machine's rounding alone."""
+    then, now = ({one.name: one for one in each.checks} for each in (was, again))
+    names = sorted(set(then) ^ set(now))
+    wider = {name: then[name].tolerance / max(now[name].tolerance, 1e-300) for name in set(then) & set(now)}
+    most = max(wider, key=lambda name: wider[name], default="")
+    other = [key for key in SAID if _plain(said[key]) != _plain(getattr(stored, key))]
+    if stored.summary.rpartition(" -> ")[2] != said["summary"].rpartition(" -> ")[2]:
+        other.append("summary")
+    return [
+        check("certificate.checks", float(len(names)), 0.0, f"names on one side alone: {', '.join(names) or 'none'}"),
+        check(
+            "certificate.tolerances",
+            wider.get(most, 0.0) if wider.get(most, 0.0) > 1 else 0.0,
+            NOISE,
+            f"its widest against the one that holds here ({most}); noise floors differ from machine to machine",
+        ),
+        check("certificate.says", float(len(other)), 0.0, f"what isn't so here: {', '.join(other) or 'none'}"),
+    ]
 
 
-def _request(value: dict[str, Any], path: Path, offline: bool, mirror: str | None) -> Request:
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return json.loads(json.dumps(value))
+
+
+def _request(stored: Stored, path: Path, offline: bool, mirror: str | None) -> Request:
     folder = path.parent
-    source = value["source"]
-    if value["source_kind"] != "zoo":
+    source = stored.source
+    if stored.source_kind != "zoo":
         place = folder / source
-        _same(place, value["source_sha256"], "the source")
+        _same(place, stored.source_sha256, "the source")
         source = str(place)
     elif not zoo.is_name(source):
         raise UsageError(f"{path}: its source {source!r} is no name that this version knows.")
-    weights = value["weights"]
-    own = folder / weights["file"] if weights and "file" in weights and "address" not in weights else None
-    size = value["input_size"]
-    return requested(
+    weights = stored.weights
+    request = requested(
         source,
-        value["to"],
-        folder / value["output"],
-        weights=own if value["source_kind"] == "zoo" or own is not None else None,
-        random_weights=bool(value["random_weights"]),
-        check=value["check"],
-        pictures=folder / value["pictures"] if value["pictures"] else None,
-        classes=value["classes"],
-        input_size=(int(size[0]), int(size[1])) if size else None,
-        seed=value["seed"],
+        stored.to,
+        folder / stored.output,
+        weights=folder / weights.file if weights and weights.address is None else None,
+        random_weights=stored.random_weights,
+        check=stored.check,
+        pictures=folder / stored.pictures if stored.pictures else None,
+        classes=stored.classes,
+        input_size=stored.input_size,
+        seed=stored.seed,
         offline=offline,
         mirror=mirror,
     )
+    if request.kind != stored.source_kind or request.output.name != stored.output:
+        raise CorruptError(
+            f"{path}: {source} is a source of kind {request.kind}, and becomes {request.output.name}; the certificate "
+            f"says {stored.source_kind} and {stored.output}."
+        )
+    return request
 
 
-def _weights(value: dict[str, Any], request: Request, path: Path) -> Found | None:
-    said = value["weights"]
+def _weights(stored: Stored, request: Request) -> Found | None:
+    said = stored.weights
     if said is None:
         return None
     if request.weights is not None:
-        _same(Path(request.weights), said["sha256"], "the file of weights")
-        return Found(Path(request.weights), "file", said["sha256"])
+        _same(Path(request.weights), said.sha256, "the file of weights")
+        return Found(Path(request.weights), "file", said.sha256)
     entry = zoo.entry(request.source)
-    found = resolve(entry, said["name"], offline=request.offline, mirror=request.mirror)
-    if found.sha256 != said["sha256"]:
+    found = resolve(entry, said.name, offline=request.offline, mirror=request.mirror)
+    held = found.sha256 or digest(found.path)
+    if held != said.sha256:
         raise CorruptError(
-            f"{found.path}: not the weights that were certified (SHA-256 {found.sha256}, expected {said['sha256']})."
+            f"{found.path}: not the weights that were certified (SHA-256 {held}, expected {said.sha256})."
         )
     return found
 
@@ -114,5 +127,5 @@ def _weights(value: dict[str, Any], request: Request, path: Path) -> Found | Non
 def _same(path: Path, expected: str | None, what: str) -> None:
     if not path.exists():
         raise DataError(f"{path}: {what} of the certificate isn't there. Keep the files as convert wrote them.")
-    if expected is not None and digest(path) != expected:
+    if digest(path) != expected:
         raise CorruptError(f"{path}: {what} was changed since it was certified (its SHA-256 is another).")

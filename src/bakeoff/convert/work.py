@@ -247,3 +247,10 @@ def read_back(session: Session, reporter: Reporter, *, folder: str, to: str, out
     from bakeoff.convert import writing
 
     return writing.read_back(session["opened"] if own else None, Path(folder), to, Path(output))
+
+
+def compare_contents(session: Session, reporter: Reporter, *, one: str, other: str) -> list[str]:
+    """What two outputs don't have in common, by name."""
+    from bakeoff.convert import contents
+
+    return contents.different(contents.of(Path(one)), contents.of(Path(other)))
