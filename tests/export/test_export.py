@@ -225,3 +225,49 @@ def test_a_missing_library_names_its_extra(bundle: Bundle, tmp_path: Path, monke
     for form, extra in (("torch", "torch"), ("savedmodel", "tensorflow")):
         with pytest.raises(MissingDependencyError, match=rf"bakeoff\[{extra}\]"):
             export(bundle, form, tmp_path / "x")
+
+
+def _joined(tmp_path: Path) -> Bundle:
+    """Two nets of two sizes and two normalisations under one head, and pictures for them."""
+    from dataclasses import replace
+
+    from bakeoff.graph import passes
+    from bakeoff.graph.together import Member, together
+
+    small = Signature((32, 32), 3, mean=(0.5,) * 3, std=(0.5,) * 3)
+    large = replace(small, size=(48, 48), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    nets = [
+        Member(f"net{n}", models.build(f"efficientnet_lite{n}", s.size, 3, None, seed=n, weights=None), s)
+        for n, s in enumerate((small, large))
+    ]
+    features, signature = together(nets)
+    bundle = Bundle(passes.with_head(features, 3), signature, ("猫", "b", "c"))
+    bundles.write(tmp_path / "bundle", bundle)
+    np.save(tmp_path / "images.npy", np.random.default_rng(1).normal(size=(2, 48, 48, 3)).astype(np.float32))
+    return bundle
+
+
+SCRIPT_JOINED = SCRIPT.replace("opened.signature.mean == (0.5,)", "opened.signature.mean == (0.4, 0.5, 0.6)")
+
+
+def test_several_backbones_under_one_head_are_one_onnx_file(tmp_path: Path) -> None:
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "onnx", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "onnx", 1e-4)  # untrained and deep: more rounding
+
+
+@pytest.mark.torch
+def test_several_backbones_under_one_head_in_torch(tmp_path: Path) -> None:
+    _needs("torch")
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "torch", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "torch", 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_several_backbones_under_one_head_in_keras(tmp_path: Path) -> None:
+    _needs("tensorflow")
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "keras", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "keras", 1e-4)

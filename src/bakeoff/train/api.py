@@ -283,7 +283,7 @@ def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
     if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", JOB, LOCK):
+    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", JOB, LOCK):
         (path / name).unlink(missing_ok=True)
     for folder in (path / "predictions", path):
         try:

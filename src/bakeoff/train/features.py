@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from contextlib import suppress
 from importlib.metadata import version
@@ -16,8 +17,8 @@ from bakeoff.data.pictures import unique_rows
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array
+from bakeoff.train import engines
 from bakeoff.train.context import Context
-from bakeoff.train.run import cpus
 
 BATCH = 16
 View = Literal["plain", "flip"]
@@ -25,6 +26,8 @@ View = Literal["plain", "flip"]
 
 def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Array, bool]:
     """The features (rows of the manifest, d), float32, and whether they came from the cache.
+
+    What computed them is noted in the run folder (`engines.FILE`), also where they were computed for another run.
 
     The key: content of the pictures, preprocessing signature, view, graph and weights, and the libraries that compute;
     not names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all
@@ -42,6 +45,7 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
                 if rows is not None:
                     found: Array = stored["features"][rows]
                     touch(path)
+                    context.run.json(engines.FILE, json.loads(str(stored["engine"])))
                     return found, True
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
@@ -49,7 +53,7 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
     with suppress(OSError):
         if room_for(path.parent, computed.nbytes + hashes.nbytes, FEATURES_LIMIT):
             with atomic_write(path) as target:
-                np.savez(target, features=computed, sha256=hashes)
+                np.savez(target, features=computed, sha256=hashes, engine=json.dumps(engines.noted(context)))
     return computed, False
 
 
@@ -82,15 +86,14 @@ def _rows(stored: Array, wanted: Array) -> Array | None:
 
 
 def _compute(context: Context, graph: Graph, view: View) -> Array:
-    from bakeoff.runtimes import onnxruntime
-
-    runtime = onnxruntime.from_graph(graph, threads=context.job.threads or cpus())
+    engine: engines.Engine | None = None
     out: Array | None = None
     done, total = 0, sum(len(split) for split in context.data.splits.values())
     for split in context.data.splits.values():
         for batch in context.batches(split, BATCH):
             images = context.images(batch).astype("float32", copy=False)
-            rows = runtime.predict(seen(images, view))
+            engine = engine or engines.choose(context, graph, images)
+            rows = engine.predict(seen(images, view))
             if out is None:
                 out = np.zeros((len(context.data.manifest.sha256), rows.shape[1]), "float32")
             out[batch.records] = rows

@@ -7,6 +7,7 @@ Files:
     environment.json  versions, machine
     manifest.json     classes, fingerprint, how many pictures on which side, excluded files
     split.npz         the side of every picture, by content: what `data.frozen` keeps
+    engine.json       what computed the features of a probe, and how it was chosen and verified
     audit.json        what is wrong with the pictures
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate
     epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds

@@ -11,6 +11,7 @@ from bakeoff.graph import Graph
 from bakeoff.recipe.schema import Probe
 from bakeoff.schemas import Array, Predictions
 from bakeoff.train.context import Context, PhaseResult
+from bakeoff.train.engines import noted
 from bakeoff.train.features import features
 from bakeoff.train.plan import class_weights
 from bakeoff.train.setup import HEAD
@@ -68,7 +69,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         "features": {
             "cached": all_cached,
             "views": list(phase.views),
-            "engine": "onnxruntime",
+            **noted(context),
             "dimensions": int(rows.shape[1]),
             "wall_s": computed - began,
         },
