@@ -197,4 +197,34 @@ class Regions(nn.Module):
         )
 
 
-NETS = (Functional, Shared, InPlace, Tokens, Windows, Standardized, Auxiliary, Resized, Regions)
+class Filters(nn.Module):
+    """Buffers as kernels, alone and beside a bias that is learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("blur", torch.rand(3, 1, 3, 3))
+        self.register_buffer("edges", torch.randn(6, 3, 3, 3))
+        self.bias = nn.Parameter(torch.randn(6))
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.conv2d(F.conv2d(x, self.blur, padding=1, groups=3), self.edges, self.bias)
+        return self.head(x.relu().mean((2, 3)).to(x.dtype))
+
+
+class Recurrent(nn.Module):
+    """Rows of a picture read by LSTMs: two layers, both ways, with and without biases, the batch first or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = nn.LSTM(42, 3, num_layers=2, batch_first=True, bidirectional=True)
+        self.again = nn.LSTM(6, 4, bias=False)
+        self.head = nn.Linear(4 + 6 + 3, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steps, (last, _) = self.rows(x.permute(0, 2, 1, 3).flatten(2))
+        y, (end, _) = self.again(steps.transpose(0, 1))
+        return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1]], 1))
+
+
+NETS = (Functional, Shared, InPlace, Tokens, Windows, Standardized, Auxiliary, Resized, Regions, Recurrent, Filters)

@@ -193,8 +193,19 @@ class Lowering(ABC):
         """Whether the native module may hold the node's parameters."""
         if not all(isinstance(path, str) for path in node.parameters.values()):
             return False
+        if self._half_frozen(node):
+            return False
         users = {user for path in node.parameters.values() for user in self.graph.users[str(path)]}
         return all(self.key(self.graph.node(user)) == self.key(node) for user in users)
+
+    def _half_frozen(self, node: Node) -> bool:
+        """Whether a buffer stands beside weights that are learned: no layer keeps one of its kernels still for good."""
+        paths = [str(path) for path in node.parameters.values()]
+        if all(self.graph.parameters[path].role == "weight" for path in paths):
+            return False
+        meant = self.graph.slots(node)
+        roles = {self.graph.parameters[str(p)].role for s, p in node.parameters.items() if meant[s].role == "weight"}
+        return len(roles) > 1
 
     def alone(self, node: Node) -> bool:
         """Whether no other node uses its parameters."""

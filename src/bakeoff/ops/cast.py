@@ -6,6 +6,7 @@ Laws     a cast to the kind that it is already changes nothing
 
 Traps    float   a net that is compared in float64 must not fall back to float32 in its midst: "float" is no number of
                  bits
+         half    16 bits in the midst of a net of 32 are a rounding, and so another function: refused
          int     cuts towards zero; nothing flows back through it
 """
 
@@ -55,9 +56,11 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    """Another precision of floating point is none of the graph's business."""
+    """A wider kind of floating-point numbers is none of the graph's business; a narrower one rounds them."""
     x = call[next(iter(call.arguments))]
     kinds = [_kind(str(dtype)) for dtype in (x.dtype, call.dtype)]
+    if kinds == ["float", "float"] and "16" in str(call.dtype) and "16" not in str(x.dtype):
+        raise call.refuse(f"it rounds to {str(call.dtype).removeprefix('torch.')}, whatever the net's own precision is")
     return x if kinds[0] == kinds[1] else call.emit("cast", {"kind": kinds[1]}, x)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import keras
@@ -30,7 +31,7 @@ class Built:
 
     def variable(self, binding: Binding) -> Any:
         """The keras.Variable behind a binding."""
-        return getattr(self.model.get_layer(binding.owner), binding.attribute)
+        return attrgetter(binding.attribute)(self.model.get_layer(binding.owner))
 
     def load(self, arrays: dict[str, Array]) -> None:
         """Copy canonical arrays in."""
@@ -115,13 +116,16 @@ def _operations(out: Any) -> list[Any]:
 
 
 def _freeze(graph: Graph, built: Built) -> None:
-    """Layers whose weights are all frozen become untrainable; in others the variables do, one by one."""
+    """Layers whose weights are all frozen become untrainable; in others the variables do, one by one.
+
+    A buffer that is a layer's kernel is frozen, too; what a layer never trains (running statistics) stays as it is.
+    """
     by_layer: dict[str, list[str]] = {}
     for path, binding in built.bindings.items():
-        if graph.parameters[path].role == "weight":
+        if built.variable(binding).trainable:
             by_layer.setdefault(binding.owner, []).append(path)
     for owner, paths in by_layer.items():
-        frozen = [path for path in paths if not graph.parameters[path].trainable]
+        frozen = [p for p in paths if not graph.parameters[p].trainable or graph.parameters[p].role != "weight"]
         layer = built.model.get_layer(owner)
         exact = isinstance(layer, layers.BatchNorm) or not isinstance(layer, keras.layers.BatchNormalization)
         if len(frozen) == len(paths) and exact:

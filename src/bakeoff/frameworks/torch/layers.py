@@ -189,3 +189,22 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}, rate={self.rate}, causal={self.causal}"
+
+
+class SingleBiasLSTM(nn.LSTM):
+    """Long short-term memory with one of torch's two biases; the other stays 0, as Keras's has none.
+
+    Args:
+        recurrent: whether it is the state's bias that is there, and not the input's.
+    """
+
+    def __init__(self, features: int, units: int, recurrent: bool) -> None:
+        super().__init__(features, units, batch_first=True)
+        nothing = "bias_ih_l0" if recurrent else "bias_hh_l0"
+        del self._parameters[nothing]
+        self.register_buffer(nothing, torch.zeros(4 * units), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        state = x.new_zeros((1, x.shape[0], self.hidden_size))
+        weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
+        return torch._VF.lstm(x, (state, state), weights, True, 1, 0.0, self.training, False, True)  # type: ignore[no-any-return]

@@ -251,6 +251,7 @@ class Call:
         if module and module not in self.builder.containers and name in ("weight", "bias", "running_mean"):
             return module
         own = next((name.removesuffix(end) for end in ("_weight", "_bias") if name.endswith(end)), op)
+        own = name.removeprefix("weight_ih_") if name.startswith("weight_ih_") else own  # a layer and way of nn.LSTM
         return ".".join(part for part in (module, own) if part)
 
     def _place(self, name: str) -> str:
