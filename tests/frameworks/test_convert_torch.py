@@ -251,6 +251,25 @@ def test_dropout_in_prediction_is_refused(tmp_path: Path) -> None:
         checked(tmp_path, one(forward))
 
 
+def test_casts_inside_the_source_are_left_out_where_float64_is_compared(tmp_path: Path) -> None:
+    def forward(self: Any, x: Any) -> Any:
+        x = self.stem(x).flatten(2)
+        weights = (x.float() @ x.float().transpose(1, 2)).softmax(-1, dtype=x.float().dtype)
+        return self.head((weights.type_as(x) @ x).relu().mean(2))
+
+    with InProcess(request(tmp_path / "net"), one(forward)) as work:
+        assert work.check().passed
+        assert any("casts to fewer bits" in note for note in work.info["notes"])
+
+
+def test_a_rounding_to_16_bits_is_another_function(tmp_path: Path) -> None:
+    def forward(self: Any, x: Any) -> Any:
+        return self.head(self.stem(x).half().float().relu().mean((2, 3)))
+
+    with pytest.raises(UnsupportedError, match=r"rounds to float16(.|\n)*test_convert_torch.py"):
+        checked(tmp_path, one(forward))
+
+
 def test_grey_pictures(tmp_path: Path) -> None:
     with InProcess(request(tmp_path / "net"), one(plain, channels=1)) as work:
         assert work.check().passed

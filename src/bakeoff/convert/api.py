@@ -186,6 +186,7 @@ class Work:
             self._fix(error)
             told, answer = self._ask(full)
         self.floors = told["floors"]
+        self.info["notes"] = [*self.info["notes"], *told["notes"]]
         self.target_environment = answer["environment"]
         checks = self._judge(told["counts"], answer["counts"], full, self.stock)
         environment = {**self.info["environment"], **self.target_environment}

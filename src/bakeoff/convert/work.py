@@ -108,12 +108,13 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
     floors["float64.telling"] = relative(net.logits(_rounded(inputs["main"])), trace["float64.telling"])
     if full:
         trace |= _trained(net, inputs, loss)
+    notes = net.notes() if hasattr(net, "notes") else []
     del net
     trace |= _single(found.live("float32"), inputs, kept)
     for what in ("logits", "telling"):
         floors[f"float32.{what}"] = relative(trace[f"float32.{what}"], trace[f"float64.{what}"])
     np.savez(place / "source.npz", **trace)  # type: ignore[arg-type]
-    return {"counts": counted, "floors": floors}
+    return {"counts": counted, "floors": floors, "notes": notes}
 
 
 def trace_noise(session: Session, reporter: Reporter, *, folder: str) -> None:

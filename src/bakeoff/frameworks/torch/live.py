@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._export import modes
+from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.schemas import Array, StepResult
 
 PREDICTION = "The graph is that of its prediction"  # the capture's note on nets whose training pass is another
@@ -47,6 +48,7 @@ class LiveTorch:
         self.native = copy.deepcopy(module).to(getattr(torch, precision))
         self.captured, self.count = captured, 0
         silence(self.native)
+        self.lifted = Lifted()
         self.leaves = any(PREDICTION in note for note in captured.notes)
         self.tensors = dict(self.native.state_dict(keep_vars=True))
         self.trainable = {
@@ -62,11 +64,12 @@ class LiveTorch:
 
     def _forward(self, images: Array, train: bool) -> torch.Tensor:
         native = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-        if not train:
-            self.native.eval()
-            return _one(self.native(native))
-        with Silence():
-            return self._training(native)
+        with self.lifted:
+            if not train:
+                self.native.eval()
+                return _one(self.native(native))
+            with Silence():
+                return self._training(native)
 
     def _training(self, native: torch.Tensor) -> torch.Tensor:
         if not self.leaves:
@@ -127,6 +130,12 @@ class LiveTorch:
     def activations(self, images: Array) -> dict[str, Array]:
         """The outputs of modules by their paths in prediction, channels last; those that are called once."""
         return module_outputs(self.native, lambda: self.logits(images))
+
+    def notes(self) -> list[str]:
+        """What the reader of a comparison should know of the runs so far."""
+        if not self.lifted.casts:
+            return []
+        return ["the source casts to fewer bits in its midst; that was left out where float64 is compared"]
 
     def trainable_count(self) -> int:
         """How many numbers training changes."""

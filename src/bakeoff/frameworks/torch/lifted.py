@@ -1,0 +1,49 @@
+"""Casts to less than the net's precision, left out where mathematics is compared.
+
+Some nets say `q.float()` in their midst, so that a run in 16 bits works out attention in 32. In a run in float64 the same
+words throw half of the digits away, and two frameworks that agree to 1e-15 would seem 1e-7 apart. In float32, where the
+function itself is compared, the words stand as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+CASTS = frozenset((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.to, torch.Tensor.type,
+                   torch.Tensor.type_as))  # fmt: skip
+
+
+class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no types
+    """Inside it, what is float64 stays float64.
+
+    Attributes:
+        casts: how many casts were left out so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.casts = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if not args or not _double(args[0]):
+            return func(*args, **kwargs)
+        if func not in CASTS and _narrow(kwargs.get("dtype")):  # softmax(x, dim, dtype=torch.float32), and sums
+            self.casts += 1
+            kwargs["dtype"] = torch.float64
+        out = func(*args, **kwargs)
+        if func in CASTS and isinstance(out, torch.Tensor) and _narrow(out.dtype):
+            self.casts += 1
+            return args[0]
+        return out
+
+
+def _double(given: Any) -> bool:
+    return isinstance(given, torch.Tensor) and given.dtype == torch.float64
+
+
+def _narrow(dtype: Any) -> bool:
+    return dtype in (torch.float32, torch.float16, torch.bfloat16)
