@@ -85,27 +85,40 @@ def go(run: Path, data: Path, framework: str, *words: Any) -> subprocess.Popen[s
     return start(data, "--framework", framework, "--run", run, "--json", *words)
 
 
-def killed(points: list[int], whole: Path, run: Path, data: Path, framework: str, *words: Any) -> dict[str, Any]:
-    """Kill -9 of the whole group or of the parent alone at each point in turn, then let it end."""
+def kill(process: subprocess.Popen[str], rng: random.Random) -> bool:
+    """Kill -9 of the whole group, or of the parent alone: its worker has seconds to save what it has."""
+    running = process.poll() is None
+    if running:
+        (os.killpg if rng.random() < 0.6 else os.kill)(process.pid, signal.SIGKILL)
+    process.communicate()
+    return running
+
+
+def killed(points: list[int], run: Path, data: Path, framework: str, *words: Any) -> tuple[dict[str, Any], int]:
+    """One run, killed again and again; the result of the process that was let end, and how many kills hit.
+
+    Args:
+        points: steps: the process of that number is killed soon after a checkpoint of that step or a later one; -1: at
+            any moment before it has trained.
+    """
     rng, kills = random.Random(str(points)), 0
     for step in points:
         process = go(run, data, framework, *words)
-        if wait_for(process, run, step):
+        if step < 0:
+            time.sleep(rng.uniform(0.1, 2.5))
+        elif wait_for(process, run, step):
             time.sleep(rng.uniform(0, 0.05))
-            (os.killpg if rng.random() < 0.6 else os.kill)(process.pid, signal.SIGKILL)
-            kills += 1
-        process.communicate()
-    result, _ = finish(go(run, data, framework, *words))
-    assert trained(run) == trained(whole)
-    assert kills >= min(1, len(points))
-    return result
+        kills += kill(process, rng)
+    return finish(go(run, data, framework, *words))[0], kills
 
 
 @pytest.mark.torch
 def test_killed_at_three_points(digits: Path, tmp_path: Path) -> None:
     words = [*MLP, "--set", "phases.0.epochs=20", "--checkpoint-every", "40"]
     finish(go(tmp_path / "whole", digits, "torch", *words))
-    result = killed([1, 300, 700], tmp_path / "whole", tmp_path / "killed", digits, "torch", *words)
+    result, kills = killed([1, 300, 700], tmp_path / "killed", digits, "torch", *words)
+    assert trained(tmp_path / "killed") == trained(tmp_path / "whole")
+    assert kills >= 1
     assert result["resumed_from"] >= 300
     assert result["resumed_from"] % 40 == 0
 
@@ -113,34 +126,54 @@ def test_killed_at_three_points(digits: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("framework", ["torch", "tensorflow", "jax"])
-@pytest.mark.parametrize("recipe", [MLP, CNN], ids=["mlp", "cnn"])
-def test_killed_at_twenty_points(digits: Path, tmp_path: Path, framework: str, recipe: tuple[str, ...]) -> None:
-    words = [*recipe, "--set", "phases.0.epochs=40", "--checkpoint-every", "0.02s"]
+@pytest.mark.parametrize(("recipe", "number"), [(MLP, 6), (CNN, 20)], ids=["mlp", "cnn"])
+def test_killed_at_random_points(
+    digits: Path, tmp_path: Path, framework: str, recipe: tuple[str, ...], number: int
+) -> None:
+    """Each kill goes on from what the one before left: a start costs seconds, the steps between two kills little."""
+    epochs, rng = 20, random.Random(framework)
+    words = [*recipe, "--set", f"phases.0.epochs={epochs}"]
     finish(go(tmp_path / "whole", digits, framework, *words))
-    rng = random.Random(framework)
-    for number in range(7):
-        points = sorted(rng.sample(range(1, 40 * STEPS), 3))
-        killed(points, tmp_path / "whole", tmp_path / str(number), digits, framework, *words)
+    early, words = number // 5, [*words, "--checkpoint-every", "7 steps"]
+    cell = (epochs - 1) * STEPS // (number - early)
+    points = [cell * k + rng.randrange(1, cell - 14) for k in range(number - early)]
+    for _ in range(early):
+        points.insert(rng.randrange(len(points)), -1)
+    result, kills = killed(points, tmp_path / "killed", digits, framework, *words)
+    assert trained(tmp_path / "killed") == trained(tmp_path / "whole")
+    assert kills == number
+    assert result["resumed_from"] >= points[-1] > 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_probe_killed_at_twenty_points(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At any moment, while features are computed too: the cache starts empty each time."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache-whole"))
+    """At any moment, while features are computed too; a run that was done before its kill makes room for the next."""
     words = ["--recipe", "photos", "--set", "input.size=[64,64]"]
+
+    def afresh(name: str) -> Path:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache-{name}"))
+        return tmp_path / name
+
     began = time.monotonic()
-    finish(go(tmp_path / "whole", digits, "onnxruntime", *words))
+    finish(go(afresh("whole"), digits, "onnxruntime", *words))
     length, rng = time.monotonic() - began, random.Random(0)
-    for number in range(20):
-        run = tmp_path / str(number)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{number}"))
+    kills, number, run = 0, 0, afresh("0")
+    while kills < 20:
         process = go(run, digits, "onnxruntime", *words)
-        time.sleep(rng.uniform(0.2, length))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        finish(go(run, digits, "onnxruntime", *words))
+        try:
+            process.wait(rng.uniform(0.2, length))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+            process.communicate()
+            continue
+        finish(process)
         assert trained(run) == trained(tmp_path / "whole")
+        number += 1
+        run = afresh(str(number))
+    finish(go(run, digits, "onnxruntime", *words))
+    assert trained(run) == trained(tmp_path / "whole")
 
 
 @pytest.mark.torch
