@@ -54,8 +54,8 @@ def recipe(settings: str) -> Recipe:
     return loads(f'[model]\nname = "mnist_mlp"\n\n[[phases]]\nstrategy = "finetune"\nbatch_size = {BATCH}\n{settings}')
 
 
-def session(framework: str, data: Data, folder: Path, chosen: Recipe, every: str = "1h") -> Loop:
-    """A new process's share of a training, as the strategy begins it."""
+def session(framework: str, data: Data, folder: Path, chosen: Recipe, every: str = "1h", native: Any = None) -> Loop:
+    """A new process's share of a training, as the strategy begins it; on a new net, where none is given."""
     run, graph = Run(folder), net()
     found = checkpoint.load(folder) if folder.exists() else None
     if not folder.exists():
@@ -64,7 +64,7 @@ def session(framework: str, data: Data, folder: Path, chosen: Recipe, every: str
     keeper = Keeper(run, parse(every), found=found)
     job = Job(str(data.path), to_toml(chosen), framework, str(folder), threads=1)
     context = Context(job, chosen, data, Start(graph, Signature((8, 8), 1)), run, Reporter(), keeper)
-    native = frameworks.load(framework).native(graph, device="cpu", threads=1, seed=5)
+    native = native or frameworks.load(framework).native(graph, device="cpu", threads=1, seed=5)
     loop = Loop(context, native, chosen.phases[0], graph)  # type: ignore[arg-type]
     loop.begin()
     if found:

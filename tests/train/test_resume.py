@@ -357,13 +357,15 @@ def test_two_processes_don_t_share_a_run(tmp_path: Path) -> None:
         pass
 
 
+PROBE = ["input.size=[32,32]", "data.split.train=0.6", "data.split.validation=0.2", "data.split.test=0.2"]
+
+
 @pytest.fixture(scope="module")
 def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A finished probe, and the settings it was made with."""
     root = tmp_path_factory.mktemp("probe")
     pictures = Path(small(root / "data", a=14, b=14).path)
-    settings = ["input.size=[32,32]", "data.split.train=0.6", "data.split.validation=0.2", "data.split.test=0.2"]
-    return pictures, train(pictures, "photos", run=root / "run", overrides=settings)
+    return pictures, train(pictures, "photos", run=root / "run", overrides=PROBE)
 
 
 def test_a_finished_run_gives_its_result(probed: Any) -> None:
@@ -381,6 +383,47 @@ def test_a_probe_goes_on_from_its_start(probed: Any, tmp_path: Path) -> None:
     assert found.result["weights_sha256"] == probed[1].result["weights_sha256"]
     assert found.result["resumed_from"] == 0
     assert (run / "metrics.jsonl").read_bytes() == (probed[1].path / "metrics.jsonl").read_bytes()
+
+
+def _full_after(calls: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From the call of that number on, nothing can be written below the folder; what was written before it."""
+    done: list[str] = []
+
+    def full(name: str, real: Any) -> Any:
+        def call(path: Any, *arguments: Any, **more: Any) -> Any:
+            if str(path).startswith(str(folder)) and (name != "open" or arguments[0] & os.O_CREAT):
+                if len(done) == calls:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                done.append(f"{name} {path}")
+            return real(path, *arguments, **more)
+
+        return call
+
+    for name in ("open", "replace"):
+        monkeypatch.setattr(os, name, full(name, getattr(os, name)))
+    monkeypatch.setattr(Path, "write_bytes", full("write", Path.write_bytes))
+    return done
+
+
+def test_whatever_a_full_disk_refuses_is_named(probed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lock, recipe, split, audit, logs, predictions, bundle, result: at every write; then there is room again."""
+    at = 0
+    while True:
+        run = tmp_path / str(at)
+        with monkeypatch.context() as patch:
+            done = _full_after(at, run, patch)
+            try:
+                found = train(probed[0], "photos", run=run, overrides=PROBE)
+                break
+            except NoRoomError as error:
+                said = str(error)
+            assert str(run) in said
+            assert len(done) == at
+        if at % 4 == 0 and (run / "job.json").is_file():
+            assert resume(run).result["weights_sha256"] == probed[1].result["weights_sha256"]
+        at += 1
+    assert found.result["weights_sha256"] == probed[1].result["weights_sha256"]
+    assert at > 20
 
 
 def test_other_pictures_are_refused(probed: Any, tmp_path: Path) -> None:

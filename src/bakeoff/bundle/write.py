@@ -24,7 +24,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     Raises:
         DataError: it can't be written; names the path and the size.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     target = Path(folder)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -33,7 +33,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_file(arrays, str(temporary / WEIGHTS_NAME))
+        (temporary / WEIGHTS_NAME).write_bytes(save(arrays))  # save_file's error for a full disk is no OSError
         text = json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n"
         (temporary / JSON_NAME).write_text(text, encoding="utf-8")
         for name in (WEIGHTS_NAME, JSON_NAME):

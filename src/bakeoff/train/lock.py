@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from bakeoff.errors import UsageError
+from bakeoff.train.room import room_for
 
 NAME = ".lock"
 PATIENCE_S = 7.0  # a worker whose parent was killed saves and ends within five seconds
@@ -20,6 +22,7 @@ class RunLock:
 
     Raises:
         UsageError: another process holds it; names its pid and host.
+        NoRoomError: the disk is full, or the folder can't be written.
     """
 
     def __init__(self, folder: Path, patience_s: float = PATIENCE_S) -> None:
@@ -27,7 +30,8 @@ class RunLock:
         self._handle: int | None = None
 
     def __enter__(self) -> RunLock:
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        with room_for(self.path, 64):
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         end = time.monotonic() + self.patience_s
         while not _taken(handle):
             if time.monotonic() >= end:
@@ -39,7 +43,8 @@ class RunLock:
             time.sleep(0.1)
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
+        with suppress(OSError):  # a full disk: the lock holds without the name of its owner
+            os.write(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
         self._handle = handle
         return self
 

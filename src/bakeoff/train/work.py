@@ -13,6 +13,7 @@ from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data, read_data
 from bakeoff.data.reader import address
 from bakeoff.data.sides import FROZEN, write_sides
+from bakeoff.errors import DataError
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
@@ -26,6 +27,7 @@ from bakeoff.train.features import cached
 from bakeoff.train.job import Job, check
 from bakeoff.train.lock import RunLock
 from bakeoff.train.resume import header_of, keeper_of, same_pictures
+from bakeoff.train.room import NoRoomError, room_for
 from bakeoff.train.run import Run, machine
 from bakeoff.train.setup import start
 
@@ -92,7 +94,8 @@ def verified(context: Context) -> Context:
 def _train(context: Context) -> dict[str, Any]:
     keeper = context.keeper
     context.run.json("manifest.json", _manifest(context.data))
-    write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
+    with room_for(context.run.path / FROZEN, 64 * len(context.data)):
+        write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
     audit_before(context)
     graph = _start_graph(context)
     watch.begin(context, graph)
@@ -150,7 +153,10 @@ def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> d
         loss=context.recipe.model.loss,
         extra={"environment": environment, "licence": context.start.licence},
     )
-    write_bundle(context.run.path / "bundle", bundle)
+    try:
+        write_bundle(context.run.path / "bundle", bundle)
+    except DataError as error:
+        raise NoRoomError(str(error)) from None
     watch.end(context, scores, logits)
     result["wall_s"] = context.keeper.wall_s
     context.run.json("run.json", result)
