@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split, read_data
+from bakeoff.data.labels import arranged
 from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.details import details
@@ -20,11 +21,12 @@ from bakeoff.evaluate.predict import TOP, Row, predict
 from bakeoff.evaluate.scores import score
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, normalize
-from bakeoff.protocols import Progress
+from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.runtimes import Opened
-from bakeoff.schemas import SCHEMA, Array, Predictions, Score
+from bakeoff.schemas import SCHEMA, Array, Predictions, Score, SeveralScore
 from bakeoff.train.run import read_json, read_predictions
+from bakeoff.train.work import rule_of
 
 SPLITS = ("train", "validation", "test", "all")
 
@@ -58,7 +60,7 @@ class Model:
 
     @property
     def loss(self) -> str:
-        """softmax_cross_entropy, or binary_cross_entropy: how logits become probabilities."""
+        """softmax_, binary_ or multi_label_cross_entropy: how logits become probabilities."""
         return self.bundle.loss
 
     @property
@@ -71,7 +73,8 @@ class Model:
         """The net in ONNX Runtime, which predicts unless another is asked for."""
         from bakeoff.runtimes import onnxruntime
 
-        return Opened(onnxruntime.from_graph(self.graph), self.signature, self.classes, self.loss, self.path)
+        runtime, threshold = onnxruntime.from_graph(self.graph), self.bundle.threshold
+        return Opened(runtime, self.signature, self.classes, self.loss, self.path, threshold)
 
     def to_torch(self) -> Any:
         """A new torch.fx.GraphModule of torch's own modules, (N, C, H, W) to logits; in eval mode, trainable.
@@ -116,7 +119,8 @@ class Model:
         from bakeoff.runtimes._onnx_build import to_onnx
 
         target = Path(path)
-        says = encode(self.signature, self.classes, self.loss, framework=self.bundle.framework)
+        more = {"threshold": self.bundle.threshold} if self.bundle.several else {}
+        says = encode(self.signature, self.classes, self.loss, framework=self.bundle.framework, **more)
         data = to_onnx(self.graph, {KEY: says}).SerializeToString()
         try:
             with atomic_write(target) as file:
@@ -165,6 +169,7 @@ def evaluate(
     *,
     split: str = "test",
     abstain: float | None = None,
+    labels: LabelRule | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
@@ -175,6 +180,7 @@ def evaluate(
         data: pictures, split as in training (same shares, same seed); None: the predictions that the run kept.
         split: train, validation, test, or all (every picture of `data`).
         abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
+        labels: how the list `data` says several labels of a picture; None: as in training.
         progress: called with (done, total).
 
     Raises:
@@ -186,8 +192,12 @@ def evaluate(
     if abstain is not None and not 0 <= abstain <= 1:
         raise UsageError(f"--abstain {abstain}: expected a probability from 0 to 1.")
     model = load(run)
-    found = _kept(model, split) if data is None else _predicted(model, Path(data), split, progress)
-    plain = _plain(score(found, model.classes), model)
+    if abstain is not None and model.bundle.several:
+        raise UsageError(
+            "--abstain: is for models that name one class a picture; this one may give none. Leave it out."
+        )
+    found = _kept(model, split) if data is None else _predicted(model, Path(data), split, labels, progress)
+    plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
     return {**plain, **more, "data": None if data is None else str(data), "split": split}
 
@@ -209,7 +219,9 @@ def _kept(model: Model, split: str) -> Predictions:
     return found
 
 
-def _predicted(model: Model, path: Path, split: str, progress: Progress | None) -> Predictions:
+def _predicted(
+    model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None
+) -> Predictions:
     import numpy as np
 
     recipe = loads(model.bundle.recipe_toml)
@@ -222,6 +234,7 @@ def _predicted(model: Model, path: Path, split: str, progress: Progress | None) 
         folds=recipe.data.folds,
         fold=recipe.data.fold,
         frozen=_frozen(model),
+        labels=labels_by or rule_of(recipe.data),
     )
     _check_classes(model, data)
     logits, labels, records, done = [], [], [], 0
@@ -235,7 +248,9 @@ def _predicted(model: Model, path: Path, split: str, progress: Progress | None) 
             done += len(batch.labels)
             if progress:
                 progress(done, total)
-    return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))
+    truth = np.concatenate(labels)
+    truth = arranged(truth, data.classes, model.classes) if model.bundle.several else truth
+    return Predictions(np.concatenate(logits), truth, np.concatenate(records))
 
 
 def _frozen(model: Model) -> Path | None:
@@ -254,8 +269,12 @@ def _chosen(data: Data, split: str) -> Sequence[Split]:
 
 
 def _check_classes(model: Model, data: Data) -> None:
-    if data.classes == model.classes:
+    if data.classes == model.classes and data.several <= model.bundle.several:
         return
+    if model.bundle.several and set(data.classes) <= set(model.classes):
+        return  # a list need not name every label
+    if data.several and not model.bundle.several:
+        raise UsageError(f"{data.path}: its pictures have several labels, and the model gives one. Train it on such.")
     only_data = [name for name in data.classes if name not in model.classes]
     only_model = [name for name in model.classes if name not in data.classes]
     raise UsageError(
@@ -274,7 +293,9 @@ def _plain(found: Score, model: Model) -> dict[str, Any]:
     value = asdict(found)
     value["accuracy_interval"] = list(found.accuracy_interval)
     value["per_class"] = list(value["per_class"])
-    value["confusion"] = [list(row) for row in found.confusion]
+    if isinstance(found, SeveralScore):
+        value["average_precision"] = found.mean_average_precision  # the name that models with one label have for it
+    value["confusion"] = [list(row) for row in found.confusion] or None
     return {"schema": SCHEMA, "run": str(model.path), "classes": list(model.classes), **value}
 
 

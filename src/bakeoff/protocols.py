@@ -23,7 +23,7 @@ class Table:
     Attributes:
         classes: names, in the order of the labels.
         paths: (n,), names as the user would type them, relative to the data.
-        labels: int64, (n,), positions in `classes`.
+        labels: int64, (n,), positions in `classes`; where pictures may have several, uint8, (n, classes), of 0 and 1.
         split: int8, (n,), positions in `("train", "validation", "test")`, -1 where the data doesn't say.
         root: the folder that holds the files of `paths`; None where the pictures are arrays.
         pixels: uint8, (n, H, W) or (n, H, W, C), where the pictures are arrays.
@@ -36,7 +36,7 @@ class Table:
 
     classes: tuple[str, ...]
     paths: NDArray[np.str_]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     split: NDArray[np.int8]
     root: Path | None = None
     pixels: NDArray[Any] | None = None
@@ -45,6 +45,22 @@ class Table:
     hidden: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """How a list says that pictures have several labels; a source that understands it takes `labels=` in `read`.
+
+    Attributes:
+        separator: stands between labels in a cell.
+        columns: a column a class, of 0 and 1.
+    """
+
+    separator: str | None = None
+    columns: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.separator is not None or bool(self.columns)
 
 
 class Source(Protocol):
@@ -62,7 +78,10 @@ class Source(Protocol):
         ...
 
     def read(self, path: Path) -> Table:
-        """The table; raises DataError with the remedy where the layout is broken."""
+        """The table; raises DataError with the remedy where the layout is broken.
+
+        A source of lists takes `labels: LabelRule`, too.
+        """
         ...
 
 

@@ -23,8 +23,8 @@ class Batch:
 
     Attributes:
         images: uint8, (N, H, W, C).
-        labels: int64, (N,), positions in the class names; where pictures were mixed, float32, (N, classes), their
-            shares.
+        labels: int64, (N,), positions in the class names; where pictures may have several, uint8, (N, classes), of 0
+            and 1; where pictures were mixed, float32, (N, classes), their shares.
         records: int64, (N,), row numbers of the manifest.
     """
 
@@ -52,13 +52,18 @@ class Predictions:
 
     Attributes:
         logits: float, (N, classes), or (N, 1) for one binary logit.
-        labels: int64, (N,).
+        labels: int64, (N,); where pictures may have several, uint8, (N, classes), of 0 and 1.
         records: int64, (N,), row numbers of the manifest.
     """
 
     logits: Array
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     records: NDArray[np.int64]
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels: each logit then is a question of its own."""
+        return self.labels.ndim == 2
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,39 @@ class Score:
     loss: float
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class LabelScore(ClassScore):
+    """How one of several labels fares: `num` pictures have it, `correct` of them got it at the threshold.
+
+    Attributes:
+        average_precision: the area under precision over recall; None where no picture has the label.
+        roc_auc: None where none or all have it.
+    """
+
+    average_precision: float | None = None
+    roc_auc: float | None = None
+
+
+@dataclass(frozen=True)
+class SeveralScore(Score):
+    """How a classifier fares on pictures with several labels: `accuracy` is that of whole pictures (every label right),
+    `loss` the mean over pictures and classes, `per_class` has LabelScores, `confusion` is empty.
+
+    Attributes:
+        threshold: the probability from which a label is given.
+        mean_average_precision: over the classes that some picture has (mAP); needs no threshold.
+        roc_auc: the mean over the classes that some picture has and some has not.
+        micro_f1: over all answers together.
+        macro_f1: the mean of the classes'.
+    """
+
+    threshold: float = 0.5
+    mean_average_precision: float | None = None
+    roc_auc: float | None = None
+    micro_f1: float | None = None
+    macro_f1: float | None = None
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,19 @@ def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float =
     return path
 
 
+def with_several_labels(run: Path) -> Path:
+    """The same run as of pictures with several labels, or none."""
+    facts = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", {**facts, "threshold": 0.6})
+    rows = [{"epoch": i, "validation_accuracy": 0.2, "validation_mean_average_precision": 0.5} for i in range(2)]
+    (run / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with np.load(run / "predictions" / "test.npz") as kept:
+        arrays = dict(kept)
+    arrays["labels"] = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 1]], np.uint8)
+    np.savez(run / "predictions" / "test.npz", **arrays)
+    return run
+
+
 def make_comparison(path: Path, data: Path, *, passed: bool = True) -> Path:
     rows = {}
     for number, name in enumerate(("torch", "tensorflow")):
@@ -142,7 +155,29 @@ def test_report_is_complete_in_itself_and_escaped(tmp_path: Path, data: Path, ki
     assert "A <b>recipe</b>" in page.text
     assert str(tmp_path) not in html, "absolute paths don't belong into a report"
     assert {value.removeprefix("#") for value in page.loads if value.startswith("#")} == set(page.ids)
-    assert len(page.ids) == len(registry.names(SECTIONS)) - (kind == "run")  # parity is for comparisons
+    missing = 1 + (kind == "run")  # labels are for several labels a picture, parity is for comparisons
+    assert len(page.ids) == len(registry.names(SECTIONS)) - missing
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["run", "comparison"])
+def test_several_labels_have_their_own_section(tmp_path: Path, data: Path, kind: str, lang: str) -> None:
+    if kind == "run":
+        path = with_several_labels(make_run(tmp_path / "run", data))
+    else:
+        path = make_comparison(tmp_path / "run", data)
+        for name in ("torch", "tensorflow"):
+            with_several_labels(path / name)
+    page, html = page_of(build(path, lang=lang))
+    assert "labels" in page.ids
+    assert not {"classes", "confusion"} & set(page.ids)
+    assert "mAP" in page.text
+    assert "0.6" in page.text, "the threshold"
+    if kind == "run":  # of six pictures two have exactly their labels
+        assert "33.3" in page.text
+    names = {"en": "is cat, ", "zh": "实际是 cat, "}
+    assert names[lang] in page.text, "all labels of a wrong picture"
+    assert "(none)" in html
 
 
 def test_languages_have_the_same_keys_and_different_headings() -> None:

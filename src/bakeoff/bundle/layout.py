@@ -16,6 +16,7 @@ from bakeoff.preprocessing.signature import Signature
 
 JSON_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
+MULTI_LABEL = "multi_label_cross_entropy"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Bundle:
         recipe_toml: the resolved recipe.
         scores: by split.
         framework: what trained it.
-        loss: softmax_cross_entropy or binary_cross_entropy: how logits become probabilities.
+        loss: softmax_cross_entropy, binary_cross_entropy or multi_label_cross_entropy: how logits become probabilities.
+        threshold: the probability from which one of several labels is given.
         extra: environment, licence of the weights, and what else should travel.
     """
 
@@ -40,4 +42,10 @@ class Bundle:
     scores: Mapping[str, Any] = field(default_factory=dict)
     framework: str = ""
     loss: str = "softmax_cross_entropy"
+    threshold: float = 0.5
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels: each logit is a question of its own."""
+        return self.loss == MULTI_LABEL

@@ -53,6 +53,7 @@ def read(path: str | Path) -> Bundle:
             scores=value["scores"],
             framework=value["framework"],
             loss=value["loss"],
+            threshold=float(value.get("threshold", 0.5)),
             extra=value["extra"],
         )
     except (KeyError, TypeError) as error:

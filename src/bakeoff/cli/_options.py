@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bakeoff.errors import UsageError
+
+if TYPE_CHECKING:
+    from bakeoff.protocols import LabelRule
 
 DataPath = Annotated[
     Path,
@@ -27,8 +30,39 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Of split, start weight
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The new run folder; runs/... otherwise.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        "--label-separator", metavar="TEXT", help="A list's cell has several labels with this between them, as '|'."
+    ),
+]
+LabelColumns = Annotated[
+    str | None, typer.Option("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", hidden=True)]
 """Read from the words themselves by `main`; each verb takes it, so that it may stand anywhere."""
+
+
+def label_rule(separator: str | None, columns: str | None) -> LabelRule | None:
+    """How a list says several labels of a picture; None where nothing was said."""
+    from bakeoff.protocols import LabelRule
+
+    if separator == "":
+        raise UsageError("--label-separator: expected what stands between labels, as '|'.")
+    return LabelRule(separator, tuple(listed(columns, "--label-columns"))) or None
+
+
+def label_changes(separator: str | None, columns: str | None) -> list[str]:
+    """The same as changes of a recipe's keys."""
+    import json
+
+    rule = label_rule(separator, columns)
+    found = []
+    if rule and rule.separator is not None:
+        found.append(f"data.label_separator={json.dumps(rule.separator, ensure_ascii=False)}")
+    if rule and rule.columns:
+        found.append(f"data.label_columns={json.dumps(rule.columns, ensure_ascii=False)}")
+    return found
 
 
 def listed(text: str | None, option: str) -> list[str]:

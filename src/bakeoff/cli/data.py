@@ -68,6 +68,8 @@ def audit(
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Look for wrong labels, too; that takes the longest.")
     ] = True,
+    separator: options.Separator = None,
+    columns: options.LabelColumns = None,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Of the page.")] = "en",
     threads: options.Threads = None,
     json: options.Json = False,
@@ -82,7 +84,11 @@ def audit(
 
     with progress() as listen:
         found = look(
-            data, judge=judge if labels else None, workers=threads, counter=lambda part: counter(listen, part, "files")
+            data,
+            judge=judge if labels else None,
+            labels=options.label_rule(separator, columns),
+            workers=threads,
+            counter=lambda part: counter(listen, part, "files"),
         )
     if report is not None:
         page.write(found, report, lang=lang)
@@ -143,6 +149,8 @@ def preview(
     seed: Annotated[
         int, typer.Option(help="Of the choice and the augmentation: a training's own shows what it sees.")
     ] = 0,
+    separator: options.Separator = None,
+    columns: options.LabelColumns = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -154,13 +162,15 @@ def preview(
     from bakeoff.preprocessing import Signature
     from bakeoff.recipe import load
     from bakeoff.train.setup import start
+    from bakeoff.train.work import rule_of
 
     found = load(recipe) if recipe is not None else None
     if found is not None and augment is None:
         change = augmentation(found.augment.preset, found.augment.operations)
     else:
         change = augmentation(augment or "standard")
-    pixels = read_data(data, bad_files="exclude")
+    rule = options.label_rule(separator, columns)
+    pixels = read_data(data, bad_files="exclude", labels=rule or (rule_of(found.data) if found else None))
     if found is not None and size is None:
         signature = start(found, pixels, seed).signature
     else:

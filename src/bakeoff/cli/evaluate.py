@@ -28,6 +28,8 @@ def command(
     abstain: Annotated[
         float | None, typer.Option(metavar="P", help="Say what is gained by not answering below this probability.")
     ] = None,
+    separator: options.Separator = None,
+    columns: options.LabelColumns = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -37,9 +39,18 @@ def command(
     from bakeoff.model import evaluate
 
     with progress() as listen:
-        found = evaluate(run, data, split=split, abstain=abstain, progress=counter(listen, f"evaluate {split}"))
+        found = evaluate(
+            run,
+            data,
+            split=split,
+            abstain=abstain,
+            labels=options.label_rule(separator, columns),
+            progress=counter(listen, f"evaluate {split}"),
+        )
     if json:
         print_json(found)
+    elif "threshold" in found:
+        _show_several(found)
     else:
         _show(found)
         _show_details(found, abstain)
@@ -73,11 +84,51 @@ def _show(found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _show_several(found: dict[str, Any]) -> None:
+    """Pictures with several labels: what needs no threshold first, then what is given at it."""
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+
+    console = out.console()
+    interval = out.interval(found["accuracy_interval"])
+    console.print(
+        f"[bold]{found['split']}[/bold]  mAP {out.percent(found['mean_average_precision'])} "
+        f"of {found['num']:,} pictures  [dim]ROC AUC {_figure(found['roc_auc'])}, loss {found['loss']:.4f}[/dim]\n"
+        f"at {found['threshold']:.2f}  micro F1 {out.percent(found['micro_f1'])}, "
+        f"macro F1 {out.percent(found['macro_f1'])}; "
+        f"every label right: {out.percent(found['accuracy'])}, {interval}\n"
+    )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("class")
+    for name in ("pictures", "average precision", "ROC AUC", "recall", "precision", "F1"):
+        table.add_column(name, justify="right")
+    for row in found["per_class"]:
+        shares = [out.percent(row[key]) for key in ("recall", "precision", "f1")]
+        ranks = out.percent(row["average_precision"]), _figure(row["roc_auc"])
+        table.add_row(out.plain(row["name"]), f"{row['num']:,}", *ranks, *shares)
+    console.print(table)
+    console.print("\n" + _calibration(found["calibration"]))
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _calibration(calibration: dict[str, Any]) -> str:
+    from bakeoff.cli import _output as out
+
+    after = ""
+    if calibration["temperature"] is not None:
+        after = f", {out.percent(calibration['error_after'])} at temperature {calibration['temperature']:.2f}"
+    return f"[dim]calibration error[/dim] {out.percent(calibration['error'])}{after}"
+
+
 def _show_details(found: dict[str, Any], abstain: float | None) -> None:
     """Balance and ranking on one line, calibration on the next, then what abstaining gains."""
     from bakeoff.cli import _output as out
 
-    console, calibration = out.console(), found["calibration"]
+    console = out.console()
     shares = {
         "balanced accuracy": out.percent(found["balanced_accuracy"]),
         "macro F1": out.percent(found["macro_f1"]),
@@ -86,10 +137,7 @@ def _show_details(found: dict[str, Any], abstain: float | None) -> None:
         "average precision": None if found["average_precision"] is None else f"{found['average_precision']:.4f}",
     }
     console.print("\n" + "   ".join(f"[dim]{name}[/dim] {value}" for name, value in shares.items() if value))
-    after = ""
-    if calibration["temperature"] is not None:
-        after = f", {out.percent(calibration['error_after'])} at temperature {calibration['temperature']:.2f}"
-    console.print(f"[dim]calibration error[/dim] {out.percent(calibration['error'])}{after}")
+    console.print(_calibration(found["calibration"]))
     row = next((row for row in found["coverage"] if row["threshold"] == abstain), None)
     if row is not None:
         right = "none answered" if row["accuracy"] is None else f"{out.percent(row['accuracy'])} of those right"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bakeoff.cli import _options as options
+
+if TYPE_CHECKING:
+    from bakeoff.runtimes import Opened
 
 PANEL, PLACE = "Use", 2
 EXAMPLES = (
@@ -56,7 +59,7 @@ def command(
     with progress(bars=not streams) as listen:
         rows = predict(opened, paths, top=top, progress=counter(listen, "predict"))
         show = out.print_json if json else None
-        kept = list(_passed(_csv(rows, min(top, len(opened.classes))) if csv else rows, show))
+        kept = list(_passed(_as_csv(opened, rows, top) if csv else rows, show))
     if not json and not csv:
         _table(kept)
     if plot is not None:
@@ -71,6 +74,24 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
     for row in rows:
         if show:
             show(row)
+        yield row
+
+
+def _as_csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
+    return _csv_several(rows) if opened.several else _csv(rows, min(top, len(opened.classes)))
+
+
+def _csv_several(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Write a line a row: path, labels and their probabilities with | between them, error."""
+    import csv
+    import sys
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["path", "labels", "probabilities", "error"])
+    for row in rows:
+        pairs = row.get("labels", [])
+        cells = ["|".join(str(pair[place]) for pair in pairs) for place in (0, 1)]
+        writer.writerow([row["path"], *cells, row.get("error", "")])
         yield row
 
 
@@ -105,6 +126,14 @@ def _table(rows: list[dict[str, Any]]) -> None:
         name = out.plain(row["path"][len(common) :])
         if "error" in row:
             table.add_row(name, "", "", out.plain(row["error"], "red"))
+            continue
+        if "labels" in row:
+            names = [label for label, _ in row["labels"]]
+            rest = ", ".join(
+                f"{label} {out.percent(share)}" for label, share in row["top"] if label not in names and share >= 0.0005
+            )
+            shares = ", ".join(out.percent(share) for _, share in row["labels"])
+            table.add_row(name, out.plain(", ".join(names) or "(none)", "bold"), shares, out.plain(rest))
             continue
         rest = ", ".join(f"{label} {out.percent(share)}" for label, share in row["top"][1:] if share >= 0.0005)
         table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest))

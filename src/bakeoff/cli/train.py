@@ -20,6 +20,7 @@ EXAMPLES = (
     ("bakeoff train photos --budget 10m", "the best that fits in ten minutes, and why"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
+    ("bakeoff train list.csv --label-separator '|'", "pictures with several labels: one sigmoid a class"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
     ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
     ("bakeoff train photos --json > result.json", "for programs"),
@@ -56,6 +57,8 @@ def command(
             "--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."
         ),
     ] = None,
+    separator: options.Separator = None,
+    columns: options.LabelColumns = None,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +93,7 @@ def command(
 
     backbone = _drawn(backbone, random_weights)
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
+    changes += options.label_changes(separator, columns)
     with progress() as listen:
         if resume is not None:
             _alone(recipe, changes, backbone, until, phases, seed, run, precision)
@@ -127,7 +131,7 @@ def command(
     if json:
         print_json(trained.result)
     else:
-        _summary(trained, data, recipe)
+        _summary(trained, data, recipe, options.label_changes(separator, columns))
 
 
 def _drawn(backbone: str | None, random_weights: bool) -> str | None:
@@ -148,7 +152,7 @@ def _alone(recipe: str, changes: list[str], *others: object) -> None:
         )
 
 
-def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
+def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str]) -> None:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
@@ -162,6 +166,10 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
         if scored["accuracy"] is not None:
             share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
             text = f"{share} of {scored['num']:,} pictures, {spread}"
+            if "mean_average_precision" in scored:
+                low, high = scored["accuracy_interval"]
+                text = f"mAP {out.percent(scored['mean_average_precision'])} of {scored['num']:,} pictures; all labels "
+                text += f"right: {share} ({100 * low:.1f} to {100 * high:.1f})"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
     for decision in (phase["gate"] for phase in result["phases"] if "gate" in phase):
         rows.add_row("fine-tuning", _decision(decision))
@@ -173,7 +181,7 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
     console.print()
     console.print(_headline(result))
     console.print(rows)
-    _next(trained, data, recipe)
+    _next(trained, data, recipe, changes)
 
 
 def _decision(gate: dict[str, Any]) -> str:
@@ -207,12 +215,13 @@ def _phases(result: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _next(trained: Trained, data: Path | None, recipe: str) -> None:
+def _next(trained: Trained, data: Path | None, recipe: str, changes: list[str]) -> None:
     from bakeoff.cli import _output as out
 
     run, console = out.shell(trained.path), out.console()
     console.print("\n[dim]Next[/dim]")
     console.print(f"  bakeoff predict {run} PICTURES", markup=False)
     if data is not None and any(phase["name"] == "finetune" for phase in trained.result["phases"]):
-        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}", markup=False)
+        more = "".join(f" --set {out.shell(change)}" for change in changes)
+        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}{more}", markup=False)
     console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)

@@ -19,6 +19,7 @@ from bakeoff.compare.method import context_of, parity_batches, truth
 from bakeoff.compare.verdict import verdict
 from bakeoff.data.reader import find_source
 from bakeoff.errors import UsageError
+from bakeoff.evaluate.scores import probabilities
 from bakeoff.metrics.paired import Paired, paired
 from bakeoff.parity import check
 from bakeoff.parity import to_json as certificate_json
@@ -30,7 +31,7 @@ from bakeoff.train.channel import Listener, Reporter
 from bakeoff.train.job import Job
 from bakeoff.train.job import check as check_job
 from bakeoff.train.launch import Worker
-from bakeoff.train.run import Run, machine, read_predictions
+from bakeoff.train.run import Run, machine, read_json, read_predictions
 
 METHOD = "bakeoff.compare.method:"
 ROUNDS, ROUND_SECONDS = 5, 0.4
@@ -240,6 +241,7 @@ class Comparison:
             "accuracy": trained[split]["accuracy"],
             "accuracy_interval": trained[split]["accuracy_interval"],
             "accuracy_split": split,
+            **{key: trained[split][key] for key in ("mean_average_precision",) if key in trained[split]},
             **timed,
             "train_wall_s": sum(phase["wall_s"] for phase in trained["phases"]),
             "weights_sha256": trained["weights_sha256"],
@@ -282,6 +284,11 @@ def _correct(run: Path, split: str) -> Array:
     found = read_predictions(run, split)
     assert found is not None
     order = np.argsort(found.records)
+    if found.several:  # every label of a picture
+        threshold = float(read_json(run / "run.json")["threshold"])
+        said = probabilities(found.logits, several=True) >= threshold
+        whole: Array = (said == (found.labels > 0)).all(1)[order]
+        return whole
     called = found.logits.argmax(1) if found.logits.shape[1] > 1 else (found.logits[:, 0] > 0).astype("int64")
     result: Array = (called == found.labels)[order]
     return result

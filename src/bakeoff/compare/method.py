@@ -159,7 +159,7 @@ def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> 
     Mixed pictures and a teacher are inputs of a step, not part of it, and are left out.
     """
     alone = msgspec.structs.replace(phase, teacher=None)
-    return plan(alone, graph, context.recipe.model.loss, context.data.train, precision=precision, mixed=False)
+    return plan(alone, graph, context.start.loss, context.data.train, precision=precision, mixed=False)
 
 
 def told(step: Plan, labels: list[Array]) -> list[Array]:

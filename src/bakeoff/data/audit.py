@@ -24,7 +24,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near import joined, near_pairs
 from bakeoff.data.pictures import Pictures
 from bakeoff.data.reader import default_workers, file_facts, looks_at, manifest_of, pictures_of, read_table
-from bakeoff.protocols import Progress, Table
+from bakeoff.protocols import LabelRule, Progress, Table
 
 AUDITS = "bakeoff.data.audits"
 KINDS = (
@@ -208,6 +208,7 @@ def audit(
     path: str | os.PathLike[str],
     *,
     judge: Judge | None = None,
+    labels: LabelRule | None = None,
     workers: int | None = None,
     counter: Counter = lambda part: lambda done, total: None,
 ) -> Audit:
@@ -216,6 +217,7 @@ def audit(
     Args:
         path: as for `read_data`.
         judge: gives out-of-fold probabilities for `suspect_label`; None leaves that out.
+        labels: how a list says that pictures have several labels.
         workers: threads.
         counter: from the name of a part to its progress, called with (done, total).
 
@@ -224,7 +226,7 @@ def audit(
     """
     place = Path(path).expanduser()
     threads = default_workers(workers)
-    table = read_table(place, counter("fetching"), lenient=True)
+    table = read_table(place, counter("fetching"), lenient=True, labels=labels)
     facts = file_facts(table, threads, counter("reading"))
     bad = {row: fact.reason for row, fact in enumerate(facts) if fact.reason}
     looks, worse = _decoded(table, facts, bad, threads, counter("decoding"))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.data.labels import several
 from bakeoff.data.loader import Split
 from bakeoff.data.pictures import Keep
 from bakeoff.errors import UsageError
@@ -65,9 +66,9 @@ class Epochs:
             yield batch
 
     @property
-    def mixed(self) -> bool:
-        """Whether labels are shares of the classes, float32, (N, classes), instead of int64, (N,)."""
-        return bool(self.augment.mixes)
+    def wide(self) -> bool:
+        """Whether labels are float32, (N, classes): shares of mixed pictures, or several labels a picture."""
+        return bool(self.augment.mixes) or several(self.split.labels)
 
     def state_dict(self) -> dict[str, int]:
         """Where the batches stand: `epoch`, and the next `batch` in it."""
@@ -104,7 +105,8 @@ class Epochs:
 def for_torch(split: Split, *, dtype: str = "float32", channels_last: bool = False, **options: Any) -> Any:
     """Batches as a user of `torch.utils.data.DataLoader` expects them: (images, labels), each `iter` the next epoch.
 
-    Images are normalised, (N, C, H, W); labels int64, (N,), or float32, (N, classes), where `augment` mixes pictures.
+    Images are normalised, (N, C, H, W); labels int64, (N,), or float32, (N, classes), where pictures have
+    several or `augment` mixes them.
     `len()` is the batches of an epoch, `set_epoch` chooses one, `state_dict` and `load_state_dict` go on in mid-epoch.
 
     Args:
@@ -125,7 +127,8 @@ def for_torch(split: Split, *, dtype: str = "float32", channels_last: bool = Fal
 def for_tensorflow(split: Split, *, dtype: str = "float32", **options: Any) -> Any:
     """A `tf.data.Dataset` of (images, labels), of known cardinality; each pass over it is the next epoch.
 
-    Images are normalised, (N, H, W, C); labels int64, (N,), or float32, (N, classes), where `augment` mixes pictures.
+    Images are normalised, (N, H, W, C); labels int64, (N,), or float32, (N, classes), where pictures have
+    several or `augment` mixes them.
 
     Args:
         split: as `bakeoff.read_data(...).train`.

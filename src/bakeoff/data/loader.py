@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +35,14 @@ class Split:
     Attributes:
         name: train, validation or test.
         indices: int64, (n,), rows of the manifest, ascending.
-        labels: int64, (n,), positions in `classes`.
+        labels: int64, (n,), positions in `classes`; where pictures may have several, uint8, (n, classes), of 0 and 1.
         classes: names.
         pictures: where the pixels come from.
     """
 
     name: SplitName
     indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     classes: tuple[str, ...]
     pictures: Pictures
 
@@ -203,7 +204,7 @@ class _Pending:
         self,
         pictures: Pictures,
         records: NDArray[np.int64],
-        labels: NDArray[np.int64],
+        labels: NDArray[Any],
         images: NDArray[np.uint8],
         mix: Mix | None,
     ) -> None:

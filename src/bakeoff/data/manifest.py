@@ -23,7 +23,7 @@ class Manifest:
     Attributes:
         classes: names, in the order of the labels.
         paths: (n,), relative to the data, as the user would type them.
-        labels: int64, (n,).
+        labels: int64, (n,); where pictures may have several, uint8, (n, classes), of 0 and 1.
         split: int8, (n,), positions in `SPLITS` as the data itself says; -1 where it doesn't.
         sha256: uint8, (n, 32), of the content: of the file's bytes, or of an array's pixels.
         size_bytes: int64, (n,).
@@ -33,7 +33,7 @@ class Manifest:
 
     classes: tuple[str, ...]
     paths: NDArray[np.str_]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     split: NDArray[np.int8]
     sha256: NDArray[np.uint8]
     size_bytes: NDArray[np.int64]
@@ -49,10 +49,11 @@ class Manifest:
 
         The same wherever the data lies, however its files are named and in whatever order they come.
         """
-        rows = np.zeros((len(self), 37), np.uint8)
-        rows[:, :32] = self.sha256
-        rows[:, 32:36] = self.labels.astype("<u4").view(np.uint8).reshape(-1, 4)
-        rows[:, 36] = self.split.view(np.uint8)
+        if self.labels.ndim == 2:
+            labels = np.packbits(self.labels, axis=1)
+        else:
+            labels = self.labels.astype("<u4").view(np.uint8).reshape(-1, 4)
+        rows = np.concatenate([self.sha256, labels, self.split.view(np.uint8)[:, None]], axis=1)
         ordered = np.sort(_sortable(rows))
         digest = hashlib.sha256(json.dumps(self.classes, ensure_ascii=True).encode())
         digest.update(len(self).to_bytes(8, "little"))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts, hash_files
+from bakeoff.data.labels import counts as counts_of
+from bakeoff.data.labels import several
 from bakeoff.data.loader import Split
 from bakeoff.data.looks import SIDE, Looks, looks_of, looks_of_arrays
 from bakeoff.data.manifest import SPLITS, Manifest
@@ -24,7 +27,7 @@ from bakeoff.data.sides import BadFiles, Rules, draws_anything, read_sides, side
 from bakeoff.data.split import ratios
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature, decode
-from bakeoff.protocols import Progress, Source, Table
+from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
 
 LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed")
@@ -75,6 +78,11 @@ class Data:
     def size(self) -> tuple[int, int] | None:
         """(height, width) that all pictures have, after EXIF orientation; None where they differ."""
         return self.pictures.size
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels, or none."""
+        return several(self.manifest.labels)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -148,6 +156,7 @@ def read_data(
     folds: int | None = None,
     fold: int = 0,
     frozen: str | os.PathLike[str] | None = None,
+    labels: LabelRule | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Data:
@@ -165,6 +174,7 @@ def read_data(
         folds: k of cross-validation: what isn't test is parted in k, of which `fold` (from 0) validates.
         fold: which part.
         frozen: an earlier run whose sides are kept: its test pictures are the test pictures again.
+        labels: how a list says that pictures have several labels: the separator in a cell, or a column a class.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files.
 
@@ -177,7 +187,7 @@ def read_data(
         raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
     rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(Path(frozen)) if frozen else None)
     place = Path(path).expanduser()
-    table = read_table(place, progress)
+    table = read_table(place, progress, labels=labels)
     facts = file_facts(table, default_workers(workers), progress)
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
@@ -196,23 +206,36 @@ def read_data(
     return _divided(data, manifest, pictures)
 
 
-def read_table(path: Path, progress: Progress | None = None, *, lenient: bool = False) -> Table:
+def read_table(
+    path: Path, progress: Progress | None = None, *, lenient: bool = False, labels: LabelRule | None = None
+) -> Table:
     """The table of a path. A source that only brings data here (an archive, a URL) hands on to the next.
 
     Args:
         lenient: leave it to the audit to name what is wrong with the classes, where the source can.
+        labels: how several labels of a picture are said.
 
     Raises:
         DataError: nothing is there, nothing reads it, or its layout is broken.
+        UsageError: the source has one label a picture, and several were said to be there.
     """
     for _ in range(4):
         source = find_source(path)
         fetch = getattr(source, "fetch", None)
         if fetch is None:
-            read = getattr(source, "scan", source.read) if lenient else source.read
-            return cast(Table, read(path))
+            read = cast(Any, getattr(source, "scan", source.read) if lenient else source.read)
+            return cast(Table, read(path, labels=labels) if labels and _knows_several(source, path) else read(path))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
+
+
+def _knows_several(source: Source, path: Path) -> bool:
+    if "labels" not in inspect.signature(source.read).parameters:
+        raise UsageError(
+            f"{path}: has one label a picture; data.label_separator and data.label_columns are for lists with several "
+            "(CSV, JSON Lines, Parquet).\nLeave them out."
+        )
+    return True
 
 
 def find_source(path: Path) -> Source:
@@ -320,8 +343,8 @@ def pictures_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -
 
 
 def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
-    counts = np.bincount(manifest.labels, minlength=len(manifest.classes))
-    if not counts.all():
+    counts = counts_of(manifest.labels, len(manifest.classes))
+    if not counts.all() and not several(manifest.labels):
         name = manifest.classes[int(np.argmin(counts))]
         raise DataError(f"{data.path}: class {name!r} has no readable picture.\nAdd some, or remove the class.")
     sides = sides_of(manifest, data.rules, fixed=pictures.table.pixels is not None)

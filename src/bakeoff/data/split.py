@@ -9,7 +9,8 @@ A picture's draw u is a pure function of (seed, content), uniform in [0, 1):
 So files can be renamed, added and removed without moving others, and ratios are approximate. What belongs together has
 one draw and is on one side: copies, near copies (that of the smallest digest among them), and pictures of one named
 group, as a patient (that of the name). Where a class would miss a side, the group nearest to that side's interval moves
-there. For k-fold cross-validation the intervals are the test share and k equal ones.
+there; where pictures have several labels, as far as that goes (`share_out`). For k-fold cross-validation the intervals
+are the test share and k equal ones.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import seeds
+from bakeoff.data.labels import several
 from bakeoff.data.manifest import Manifest
+from bakeoff.data.share_out import share_out
 from bakeoff.errors import DataError, UsageError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -80,7 +83,7 @@ def by_content(
     sides = np.where(u < test, TEST, np.where(u < test + validation, VALIDATION, TRAIN)).astype(np.int8)
     wanted = [side for side, share in ((TEST, test), (VALIDATION, validation), (TRAIN, shares[0])) if share > 0]
     edges = {TEST: (0.0, test), VALIDATION: (test, test + validation), TRAIN: (test + validation, 1.0)}
-    _Repair(manifest, rows, u, sides, wanted, edges).run()
+    _repaired(manifest, rows, u, sides, wanted, edges)
     return sides
 
 
@@ -99,8 +102,24 @@ def by_fold(
     parts = np.where(u < test, folds, np.minimum((u - test) / width, folds - 1)).astype(np.int8)
     wanted = [*([folds] if test > 0 else []), *range(folds)]
     edges = {number: (test + number * width, test + (number + 1) * width) for number in range(folds)}
-    _Repair(manifest, rows, u, parts, wanted, {**edges, folds: (0.0, test)}).run()
+    _repaired(manifest, rows, u, parts, wanted, {**edges, folds: (0.0, test)})
     return np.where(parts == folds, TEST, np.where(parts == fold, VALIDATION, TRAIN)).astype(np.int8)
+
+
+def _repaired(
+    manifest: Manifest,
+    rows: NDArray[np.int64],
+    u: NDArray[np.float64],
+    sides: NDArray[np.int8],
+    wanted: list[int],
+    edges: Mapping[int, tuple[float, float]],
+) -> None:
+    """Give each class its pictures on every side, in place."""
+    if several(manifest.labels):
+        groups, labels = manifest.groups[rows], manifest.labels[rows]
+        share_out(groups, labels, u, sides, sorted(wanted), edges)
+    else:
+        _Repair(manifest, rows, u, sides, wanted, edges).run()
 
 
 class _Repair:

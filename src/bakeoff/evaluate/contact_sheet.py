@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bakeoff import seeds
 from bakeoff.data import Split
 from bakeoff.data.augment import Augmentation
+from bakeoff.data.labels import strata, words
 from bakeoff.errors import BadFilesError, UsageError
 from bakeoff.evaluate.plot import FAINT, INK, check_output, save
 from bakeoff.evaluate.typeface import Typeface
@@ -61,7 +62,7 @@ def contact_sheet(
         images, shares = _augmented(split, augment, places, signature, seed, epoch)
         columns.append(images)
         captions.append([""] * len(places) if shares is None else [_shares(row, split.classes) for row in shares])
-    _draw(columns, captions, [split.classes[label] for label in split.labels[places]], target)
+    _draw(columns, captions, [words(label, split.classes) for label in split.labels[places]], target)
     return tuple(each.name for each in augment.operations)
 
 
@@ -69,10 +70,11 @@ def chosen(split: Split, count: int, seed: int) -> NDArray[np.int64]:
     """Positions in the split: classes take turns, within a class by the draw of the seed."""
     order = seeds.rng(seed, "preview").permutation(len(split))
     turn = np.zeros(len(split), np.int64)
-    for label in np.unique(split.labels):
-        own = order[split.labels[order] == label]
+    kinds = strata(split.labels)
+    for kind in np.unique(kinds):
+        own = order[kinds[order] == kind]
         turn[own] = np.arange(len(own))
-    return np.lexsort((split.labels, turn))[:count]
+    return np.lexsort((kinds, turn))[:count]
 
 
 def _plain(split: Split, places: NDArray[np.int64], signature: Signature) -> NDArray[np.uint8]:

@@ -35,8 +35,11 @@ def details(
         balanced_accuracy, macro_f1; top5_accuracy (None for 5 classes or fewer); roc_auc and average_precision (of the
         second of two classes; the mean over the classes where there are more, each against all others); calibration
         {error, bins, temperature, error_after}, the last two None without `tuned_on`; coverage [{threshold, coverage,
-        accuracy}].
+        accuracy}]. Where pictures have several labels, calibration is that of all answers together, and what has no
+        meaning there is None: balanced accuracy, top 5, coverage.
     """
+    if found.several:
+        return _several(found, tuned_on)
     chances, called = probabilities(found.logits), predicted(found.logits)
     table = confusion(called, found.labels, len(classes))
     sure, correct = chances.max(1), called == found.labels
@@ -54,6 +57,29 @@ def details(
             **_tempered(found, tuned_on),
         },
         "coverage": [asdict(row) for row in coverage(sure, correct, thresholds)],
+    }
+
+
+def _several(found: Predictions, tuned_on: Predictions | None) -> dict[str, Any]:
+    """Calibration over all answers: whether of those given 0.8 four in five are there."""
+
+    def pairs(logits: Array) -> tuple[Array, Array]:
+        return probabilities(logits, several=True).ravel(), found.labels.ravel() > 0
+
+    sure, there = pairs(found.logits)
+    cooled: dict[str, float | None] = {"temperature": None, "error_after": None}
+    if tuned_on is not None and len(tuned_on.labels):
+        fitted = temperature(tuned_on.logits, tuned_on.labels)
+        cooled = {
+            "temperature": fitted,
+            "error_after": calibration_error(*pairs(found.logits.astype("float64") / fitted)),
+        }
+    bins = [asdict(row) for row in reliability(sure, there)]
+    return {
+        "balanced_accuracy": None,
+        "top5_accuracy": None,
+        "calibration": {"error": calibration_error(sure, there), "bins": bins, **cooled},
+        "coverage": None,
     }
 
 

@@ -24,4 +24,5 @@ def open_model(path: str | Path, threads: int | None = None) -> Opened:
     if bundle.folder_of(path) is None:
         return runtimes.open_file(path, threads)
     read = bundle.read(path)
-    return Opened(onnxruntime.from_graph(read.graph, threads), read.signature, read.classes, read.loss, Path(path))
+    runtime = onnxruntime.from_graph(read.graph, threads)
+    return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.data.cache import atomic_write
+from bakeoff.data.labels import NONE
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.typeface import Typeface
 
@@ -102,15 +103,25 @@ def _tile(
     if "error" in row:
         typeface.write(brush, (left, top + SIDE + 22), str(row["error"]), 14, BAD, SIDE)
     else:
-        share = f"{100 * row['probability']:.1f} %"
+        name_of, chance = _said(row)
+        share = f"{100 * chance:.1f} %"
         room = SIDE - typeface.length(share, 14) - 10
-        label = unicodedata.normalize("NFC", row["label"])
+        label = unicodedata.normalize("NFC", name_of)
         typeface.write(brush, (left, top + SIDE + 22), label, 17, INK, room)
         typeface.write(brush, (left + room + 10, top + SIDE + 22), share, 14, FAINT, SIDE)
         level = top + SIDE + 30
         brush.rectangle((left, level, left + SIDE - 1, level + 3), fill=TRACK)
-        brush.rectangle((left, level, left + round((SIDE - 1) * row["probability"]), level + 3), fill=BAR)
+        brush.rectangle((left, level, left + round((SIDE - 1) * chance), level + 3), fill=BAR)
     typeface.write(brush, (left, top + SIDE + 51), name, 12, FAINT, SIDE)
+
+
+def _said(row: Mapping[str, Any]) -> tuple[str, float]:
+    """Label and probability; of several labels all that are given, and the least probability among them."""
+    if "labels" not in row:
+        return row["label"], row["probability"]
+    if not row["labels"]:
+        return NONE, 1 - max((share for _, share in row["top"]), default=0.0)
+    return ", ".join(name for name, _ in row["labels"]), row["labels"][-1][1]
 
 
 def _thumbnail(row: Mapping[str, Any]) -> Image.Image | None:

@@ -28,7 +28,11 @@ BATCH = 32
 AHEAD = 4  # batches that are read before they are needed
 
 Row = dict[str, Any]
-"""`path` and either `label`, `probability`, `top` ([[label, probability], ...], the most probable first) or `error`."""
+"""`path` and either `label`, `probability`, `top` ([[label, probability], ...], the most probable first) or `error`.
+
+Of a model for several labels: `labels` ([[label, probability], ...], all from the threshold on, the most probable
+first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
+"""
 
 
 def find_pictures(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -114,12 +118,15 @@ def _rows(
 def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], top: int, dtype: str) -> Iterator[Row]:
     read = [(path, *_result(path, future)) for path, future in batch]
     images = [image for _, image, _ in read if image is not None]
-    shares = iter(_probabilities(opened, np.stack(images), dtype) if images else ())
+    shares: Iterator[Array] = iter(_probabilities(opened, np.stack(images), dtype) if images else ())
     for path, image, reason in read:
         if image is None:
             yield {"path": str(path), "error": reason}
         else:
-            yield {"path": str(path), **ranked(next(shares), opened.classes, top)}
+            own = next(shares)
+            several = opened.several
+            found = given(own, opened.classes, opened.threshold, top) if several else ranked(own, opened.classes, top)
+            yield {"path": str(path), **found}
 
 
 def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:
@@ -132,12 +139,14 @@ def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.u
 
 
 def _probabilities(opened: Opened, images: NDArray[np.uint8], dtype: str) -> Array:
-    logits = opened.runtime.predict(normalize(images, opened.signature, dtype))
-    if not np.isfinite(logits).all():
+    found = opened.runtime.predict(normalize(images, opened.signature, dtype))
+    if not np.isfinite(found).all():
         raise BakeoffError(
             f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
         )
-    return probabilities(logits)
+    if opened.output == "probabilities":
+        return found.astype(np.float64)
+    return probabilities(found, several=opened.several)
 
 
 def ranked(shares: Array, classes: Sequence[str], top: int) -> Row:
@@ -145,3 +154,10 @@ def ranked(shares: Array, classes: Sequence[str], top: int) -> Row:
     order = np.argsort(-shares, kind="stable")[:top]
     best = [[classes[index], float(shares[index])] for index in order]
     return {"label": best[0][0], "probability": best[0][1], "top": best}
+
+
+def given(shares: Array, classes: Sequence[str], threshold: float, top: int) -> Row:
+    """`labels` from the threshold on, `threshold` and `top` of one picture that may have several labels."""
+    order = np.argsort(-shares, kind="stable")
+    pairs = [[classes[index], float(shares[index])] for index in order]
+    return {"labels": [pair for pair in pairs if pair[1] >= threshold], "threshold": threshold, "top": pairs[:top]}

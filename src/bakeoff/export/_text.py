@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bakeoff.bundle import Bundle
-from bakeoff.graph.graph import weights_sha256
+from bakeoff.graph.graph import Graph, Ref, weights_sha256
+from bakeoff.graph.passes import append
 from bakeoff.ops._dimension import fixed
 from bakeoff.runtimes import _metadata
 
@@ -11,6 +14,8 @@ from bakeoff.runtimes import _metadata
 def text(bundle: Bundle) -> str:
     """Preprocessing, class names, loss; scores, licence and hash of the weights for people to read."""
     more = {key: bundle.extra[key] for key in ("licence",) if key in bundle.extra}
+    if bundle.several:
+        more |= {"threshold": bundle.threshold, "output": "probabilities"}
     digest = weights_sha256(bundle.graph.arrays())
     return _metadata.encode(
         bundle.signature,
@@ -21,6 +26,17 @@ def text(bundle: Bundle) -> str:
         weights_sha256=digest,
         **more,
     )
+
+
+def exported(bundle: Bundle) -> Graph:
+    """The net as it leaves the house: logits, or for several labels a picture the probability of each class.
+
+    A softmax is left to the user, who may want the logits; without a sigmoid, logits of several labels tell nothing.
+    """
+    if not bundle.several:
+        return bundle.graph
+    graph = append(bundle.graph, "sigmoid", "probabilities", bundle.graph.output)
+    return replace(graph, outputs={"probabilities": Ref("probabilities")})
 
 
 def input_shape(bundle: Bundle) -> tuple[int, int, int]:

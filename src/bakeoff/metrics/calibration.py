@@ -56,7 +56,7 @@ def temperature(logits: Array, labels: Array) -> float:
 
     Args:
         logits: (N, classes) or (N, 1), of pictures that no training has seen: the validation split.
-        labels: (N,).
+        labels: (N,); where pictures may have several, (N, classes).
     """
     ratio = (np.sqrt(5) - 1) / 2
     low, high = np.log(0.05), np.log(20.0)

@@ -38,6 +38,23 @@ def average_precision(scores: Array, positive: Array) -> float | None:
     Returns:
         0..1; None where nothing is positive.
     """
+    found = precision_over_recall(scores, positive)
+    if found is None:
+        return None
+    recall, precision = found
+    return float((np.diff(recall, prepend=0.0) * precision).sum())
+
+
+def precision_over_recall(scores: Array, positive: Array) -> tuple[Array, Array] | None:
+    """(recall, precision) at every threshold that tells scores apart, from the strictest on: recall rises.
+
+    Args:
+        scores: (N,), higher for positive.
+        positive: bool, (N,).
+
+    Returns:
+        None where nothing is positive.
+    """
     positive = np.asarray(positive, dtype=bool)
     total = int(positive.sum())
     if not total:
@@ -46,5 +63,4 @@ def average_precision(scores: Array, positive: Array) -> float | None:
     ranked, sorted_scores = positive[order], np.asarray(scores, "float64")[order]
     last = np.append(np.diff(sorted_scores) != 0, True)  # the last of equals
     hits, called = np.cumsum(ranked)[last], np.flatnonzero(last) + 1
-    gains = np.diff(hits, prepend=0) / total
-    return float((gains * hits / called).sum())
+    return hits / total, hits / called

@@ -47,6 +47,9 @@ class DataSettings(_Table, frozen=True):
         folds: k of cross-validation: all but the test share is parted in k; None: validation has its share.
         fold: which of the folds validates, from 0.
         frozen: an earlier run whose sides are kept: its test pictures stay the test pictures.
+        label_separator: what stands between several labels of a picture in a list's cell, as "|".
+        label_columns: a list's columns of 0 and 1, one a class, where pictures have several labels; none: all columns
+            that a list without labels has besides paths, splits and groups.
     """
 
     split: Split = Split()
@@ -54,6 +57,8 @@ class DataSettings(_Table, frozen=True):
     folds: Annotated[int, Meta(ge=2)] | None = None
     fold: Annotated[int, Meta(ge=0)] = 0
     frozen: str | None = None
+    label_separator: Annotated[str, Meta(min_length=1)] | None = None
+    label_columns: tuple[str, ...] = ()
 
 
 class InputSettings(_Table, frozen=True):
@@ -104,7 +109,9 @@ class ModelSettings(_Table, frozen=True):
         until: the stage at which the backbone is cut; None: before its own classifier.
         hidden: widths of dense layers with relu between a backbone's features and the logits.
         dropout: share of the features that is dropped before the new head.
-        loss: `binary_cross_entropy` has one logit and is for two classes.
+        loss: `softmax_cross_entropy`; `binary_cross_entropy` has one logit and is for two classes;
+            `multi_label_cross_entropy` asks each class by itself, for pictures with several labels. None: the last one
+            for such pictures, else the first.
     """
 
     name: str | None = None
@@ -113,7 +120,7 @@ class ModelSettings(_Table, frozen=True):
     until: str | None = None
     hidden: tuple[Count, ...] = ()
     dropout: BelowOne = 0.0
-    loss: Literal["softmax_cross_entropy", "binary_cross_entropy"] = "softmax_cross_entropy"
+    loss: Literal["softmax_cross_entropy", "binary_cross_entropy", "multi_label_cross_entropy"] | None = None
 
 
 class OptimizerSettings(_Table, frozen=True):
@@ -156,7 +163,8 @@ class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
         folds: of the cross-validation that chooses the regularisation.
         penalties: the inverse strengths C to choose from (C multiplies the summed loss: smaller is stricter).
         views: of each training picture, as `plain` and `flip` (left and right exchanged); others are seen plain.
-        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class.
+        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class. Where
+            pictures have several labels, of a class's positives, `balanced` being negatives / positives.
         max_iterations: of L-BFGS.
     """
 
@@ -190,7 +198,8 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         drop_last: whether a last, smaller batch is left out.
         sampling: `uniform` sees each picture once an epoch; `balanced` draws, with replacement, each class as often.
         label_smoothing: share of a label's weight that is spread over all classes.
-        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class.
+        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class. Where
+            pictures have several labels, of a class's positives, `balanced` being negatives / positives.
         focal: gamma of the focal loss: 0, or 1 and more; easy pictures count less.
         clip: the largest norm of all gradients together; longer ones are scaled down to it.
         layer_decay: factor on the rate from each block to the one before it; 1: the same rate for all.

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data.audit import KINDS, Audit, Finding
+from bakeoff.data.labels import counts as counts_of
+from bakeoff.data.labels import words as label_words
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.report import words
 from bakeoff.report.page import markup, templates
@@ -228,7 +230,7 @@ def _items(audit: Audit, found: list[Finding]) -> Iterator[dict[str, Any]]:
     table = audit.table
     for finding in found:
         pictures = [(*thumbnail(audit, row), str(table.paths[row])) for row in finding.rows]
-        truth = table.classes[table.labels[finding.rows[0]]] if finding.rows else ""
+        truth = label_words(table.labels[finding.rows[0]], table.classes) if finding.rows else ""
         yield {"pictures": pictures, "truth": truth, "detail": finding.detail, "path": finding.path}
 
 
@@ -237,7 +239,7 @@ def _classes(audit: Audit, say: words.Say) -> dict[str, Any]:
     codes = [code for code in (0, 1, 2) if (table.split == code).any()]
     splits = [say(("train", "validation", "test")[code]) for code in codes] or [say("all")]
     masks = [table.split == code for code in codes] or [np.ones(len(table.labels), bool)]
-    counts = [np.bincount(table.labels[mask], minlength=len(table.classes)) for mask in masks]
+    counts = [counts_of(table.labels[mask], len(table.classes)) for mask in masks]
     rows = [
         (name, [(split, f"{count[label]:,}") for split, count in zip(splits, counts, strict=True)])
         for label, name in enumerate(table.classes)

@@ -77,6 +77,11 @@ class Report:
         """The runs that have predictions, with their scores."""
         return tuple((run, run.score) for run in self.runs if run.score is not None)
 
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels."""
+        return any(run.predictions is not None and run.predictions.several for run in self.runs)
+
 
 def read(path: Path, language: str) -> Report:
     """The report's material in a run folder, or in a comparison's.
@@ -104,7 +109,7 @@ def _view(path: Path) -> RunView:
     facts = read_json(path / "run.json")
     try:
         split = next((name for name in SPLITS if (path / "predictions" / f"{name}.npz").is_file()), "test")
-        predictions = read_predictions(path, split)
+        predictions, classes = read_predictions(path, split), [str(name) for name in facts["classes"]]
         return RunView(
             name=str(facts["framework"]),
             facts=facts,
@@ -116,7 +121,7 @@ def _view(path: Path) -> RunView:
             split=split,
             predictions=predictions,
             paths=read_paths(path, split),
-            score=None if predictions is None else score(predictions, [str(name) for name in facts["classes"]]),
+            score=None if predictions is None else score(predictions, classes, float(facts.get("threshold", 0.5))),
         )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise CorruptError(

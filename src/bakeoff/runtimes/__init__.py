@@ -25,8 +25,10 @@ class Opened:
         runtime: gives logits for normalised pictures.
         signature: how a picture is prepared.
         classes: names, in the order of the logits (two names for one binary logit).
-        loss: softmax_cross_entropy or binary_cross_entropy: how logits become probabilities.
+        loss: softmax_cross_entropy, binary_cross_entropy or multi_label_cross_entropy: how logits become probabilities.
         path: where it came from.
+        threshold: the probability from which one of several labels is given.
+        output: what the runtime gives: logits, or probabilities of several labels.
     """
 
     runtime: Runtime
@@ -34,6 +36,13 @@ class Opened:
     classes: tuple[str, ...]
     loss: str
     path: Path
+    threshold: float = 0.5
+    output: str = "logits"
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels: each class is a question of its own."""
+        return self.loss == "multi_label_cross_entropy"
 
 
 def names() -> tuple[str, ...]:
@@ -65,4 +74,4 @@ def open_file(path: str | Path, threads: int | None = None) -> Opened:
         )
     runtime: Runtime = registry.load(__name__, name).load(path, threads)
     said = decode(runtime.metadata.get(KEY), str(path))
-    return Opened(runtime, said.signature, said.classes, said.loss, path)
+    return Opened(runtime, said.signature, said.classes, said.loss, path, said.threshold, said.output)

@@ -19,16 +19,24 @@ from bakeoff.preprocessing.signature import Signature
 KEY = "bakeoff"
 FILE = "bakeoff.json"
 SCHEMA = 1
-LOSSES = ("softmax_cross_entropy", "binary_cross_entropy")
+LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "multi_label_cross_entropy")
+OUTPUTS = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """How pictures become inputs, and logits become names."""
+    """How pictures become inputs, and logits become names.
+
+    Attributes:
+        threshold: the probability from which one of several labels is given.
+        output: what the file gives: logits, or probabilities where a sigmoid is part of it.
+    """
 
     signature: Signature
     classes: tuple[str, ...]
     loss: str
+    threshold: float = 0.5
+    output: str = "logits"
 
 
 def encode(signature: Signature, classes: Sequence[str], loss: str, **more: Any) -> str:
@@ -59,6 +67,9 @@ def decode(text: str | bytes | None, what: str) -> Metadata:
         classes = tuple(value["classes"])
         if value["loss"] not in LOSSES or not all(isinstance(name, str) for name in classes):
             raise ValueError(f"loss {value['loss']!r}, classes {classes!r}")
-        return Metadata(Signature.from_json(value["signature"]), classes, value["loss"])
+        threshold, output = float(value.get("threshold", 0.5)), value.get("output", "logits")
+        if output not in OUTPUTS:
+            raise ValueError(f"output {output!r}")
+        return Metadata(Signature.from_json(value["signature"]), classes, value["loss"], threshold, output)
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise CorruptError(f"{what}: what it says about itself is damaged ({error}). Export it anew.") from None

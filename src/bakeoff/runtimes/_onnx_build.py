@@ -143,6 +143,8 @@ class _OnnxLowering(Lowering):
         """Give the tensor that is the net's output its name; a tensor of that name makes way."""
         if value in (*(given.name for given in self.inputs), *self.initializers):
             value = self._append("Identity", [value], self._name("output"), {})
+        if value == wanted:
+            return
         self._rename(wanted, self._name(f"{wanted}:inner"))
         self._rename(value, wanted)
 

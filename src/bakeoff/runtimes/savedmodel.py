@@ -21,7 +21,7 @@ def accepts(path: Path) -> bool:
     return (path / "saved_model.pb").is_file()
 
 
-def save(model: Any, path: Path, shape: tuple[int, int, int], text: str) -> None:
+def save(model: Any, path: Path, shape: tuple[int, int, int], text: str, output: str = "logits") -> None:
     """Write a Keras model (on TensorFlow) that takes (N, H, W, C).
 
     Args:
@@ -29,12 +29,13 @@ def save(model: Any, path: Path, shape: tuple[int, int, int], text: str) -> None
         path: of the new folder.
         shape: (height, width, channels).
         text: what the folder says about itself.
+        output: its name in the signature.
     """
     tf = library("tensorflow", "tensorflow", "export to SavedModel")
     keras = library("keras", "tensorflow", "export to SavedModel")
 
     def serve(input: Any) -> Any:
-        return {"logits": model(input, training=False)}
+        return {output: model(input, training=False)}
 
     archive = keras.export.ExportArchive()
     archive.track(model)

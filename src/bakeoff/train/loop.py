@@ -12,11 +12,11 @@ import numpy as np
 
 from bakeoff.data import Split
 from bakeoff.errors import BakeoffError
-from bakeoff.evaluate.scores import score
+from bakeoff.evaluate.scores import figure, score, threshold_of
 from bakeoff.graph import Graph
 from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
-from bakeoff.schemas import Array, Batch
+from bakeoff.schemas import Array, Batch, SeveralScore
 from bakeoff.train import best, diagnose, memory, watch
 from bakeoff.train.average import Average
 from bakeoff.train.channel import Cancelled
@@ -38,7 +38,7 @@ class Loop:
         self, context: Context, net: Net, phase: Finetune, graph: Graph | None = None, plan: Plan | None = None
     ) -> None:
         self.context, self.net, self.phase, self.graph = context, net, phase, graph
-        self.plan = plan or Plan(phase.optimizer.name, phase.optimizer.settings(), context.recipe.model.loss, PLAIN)
+        self.plan = plan or Plan(phase.optimizer.name, phase.optimizer.settings(), context.start.loss, PLAIN)
         self.outer: dict[str, Array] = {}
         self.state = State()
         count = len(context.data.train)
@@ -248,7 +248,7 @@ class Loop:
         watch.epoch(self)
         state.next_epoch()
         self.context.run.flush()
-        accuracy = f"  validation accuracy {row['validation_accuracy']:.4f}" if "validation_accuracy" in row else ""
+        accuracy = _told(row)
         self.context.reporter.log(
             f"epoch {state.epoch}/{self.phase.epochs}  loss {loss:.4f}{accuracy}  {seconds:.1f} s"
         )
@@ -259,13 +259,24 @@ class Loop:
         last = self.net.arrays() if self.average else None
         if self.average:
             self.net.load(self.average.arrays)
-        found = score(predict_split(self.context, validation, self.net.logits, size), self.context.data.classes)
+        predictions = predict_split(self.context, validation, self.net.logits, size)
+        found = score(predictions, self.context.data.classes, threshold_of(predictions))
         wall = time.perf_counter() - began
-        if found.accuracy > state.best_accuracy:  # of equals, the first is kept
-            state.best_accuracy, state.best_epoch = found.accuracy, state.epoch
+        if figure(found) > state.best_accuracy:  # of equals, the first is kept
+            state.best_accuracy, state.best_epoch = figure(found), state.epoch
             self.best = self.net.arrays() if self.phase.keep == "best" else None
         if self.phase.keep_best:
-            best.keep(self.context.run.path, self.phase.keep_best, state.epoch + 1, found.accuracy, self.net.arrays())
+            best.keep(self.context.run.path, self.phase.keep_best, state.epoch + 1, figure(found), self.net.arrays())
         if last is not None:
             self.net.load(last)
-        return {"validation_loss": found.loss, "validation_accuracy": found.accuracy, "validation_wall_s": wall}
+        row = {"validation_loss": found.loss, "validation_accuracy": found.accuracy, "validation_wall_s": wall}
+        if isinstance(found, SeveralScore):
+            row["validation_mean_average_precision"] = figure(found)
+        return row
+
+
+def _told(row: dict[str, Any]) -> str:
+    """The figure by which epochs are compared, for the log."""
+    if "validation_mean_average_precision" in row:
+        return f"  validation mAP {row['validation_mean_average_precision']:.4f}"
+    return f"  validation accuracy {row['validation_accuracy']:.4f}" if "validation_accuracy" in row else ""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from bakeoff import registry, seeds
 from bakeoff.data.audit import Judged, Subject
 from bakeoff.data.cache import cache_root
+from bakeoff.data.labels import counts, matrix, several
 from bakeoff.data.pictures import Pictures
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.protocols import Progress
@@ -40,7 +42,7 @@ _BLOCK = 16
 def judge(subject: Subject, progress: Progress) -> Judged | None:
     """Probabilities and votes for the good pictures of a data set; None where there are too few to judge by."""
     labels = subject.manifest.labels
-    present = np.unique(labels)
+    present = np.flatnonzero(counts(labels, len(subject.table.classes)))
     if len(present) < 2 or len(labels) < LEAST * len(present):
         return None
     features = _features(subject, progress)
@@ -51,7 +53,7 @@ def judge(subject: Subject, progress: Progress) -> Judged | None:
         held, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(others) > MOST:
             others = np.sort(seeds.rng(0, "out of fold", epoch=fold).choice(others, MOST, replace=False))
-        if len(held) and len(np.unique(labels[others])) > 1:
+        if len(held) and (several(labels) or len(np.unique(labels[others])) > 1):
             probabilities[held], votes[held] = _fold(features, labels, held, others, probabilities.shape[1])
     return Judged(probabilities, votes)
 
@@ -65,26 +67,52 @@ def _folds(together: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _fold(
-    features: Array, labels: NDArray[np.int64], held: NDArray[np.int64], others: NDArray[np.int64], classes: int
+    features: Array, labels: NDArray[Any], held: NDArray[np.int64], others: NDArray[np.int64], classes: int
 ) -> tuple[Array, Array]:
     """Probabilities and votes of `held`, by what the `others` say."""
-    from sklearn.linear_model import LogisticRegression
-
     known = features[others].astype(np.float32)
     mean, scale = known.mean(0), known.std(0) + np.float32(1e-6)
     known = (known - mean) / scale
-    model = LogisticRegression(C=PENALTY, max_iter=60, tol=1e-2).fit(known, labels[others])
+    ask = _models(known, labels[others], classes)
+    shown = matrix(labels[others], classes)
     length = np.linalg.norm(known, axis=1, keepdims=True)
     unit = known / np.maximum(length, 1e-6)
     probabilities, votes = np.zeros((len(held), classes)), np.zeros((len(held), classes))
     for start in range(0, len(held), 512):
         rows = slice(start, start + 512)
         asked = (features[held[rows]].astype(np.float32) - mean) / scale
-        probabilities[rows, model.classes_] = model.predict_proba(asked)
+        probabilities[rows] = ask(asked)
         nearest = np.argpartition(-(asked @ unit.T), min(NEIGHBOURS, len(others) - 1), axis=1)[:, :NEIGHBOURS]
-        for label in model.classes_:
-            votes[rows, label] = (labels[others][nearest] == label).mean(1)
+        votes[rows] = shown[nearest].mean(1)
     return probabilities, votes
+
+
+def _models(known: Array, labels: NDArray[Any], classes: int) -> Callable[[Array], Array]:
+    """From features to probabilities (n, classes): one regression, or one a class of several labels."""
+    from sklearn.linear_model import LogisticRegression
+
+    def fitted(target: NDArray[Any]) -> Any:
+        return LogisticRegression(C=PENALTY, max_iter=60, tol=1e-2).fit(known, target)
+
+    def ask(models: list[tuple[NDArray[np.int64], Any]], asked: Array) -> Array:
+        found = np.zeros((len(asked), classes))
+        for columns, model in models:
+            found[:, columns] = model.predict_proba(asked)[:, -len(columns) :]
+        return found
+
+    if not several(labels):
+        model = fitted(labels)
+        return partial(ask, [(model.classes_, model)])
+    both = [label for label in range(classes) if 0 < labels[:, label].sum() < len(labels)]
+    models = [(np.array([label]), fitted(labels[:, label])) for label in both]
+    always = [label for label in range(classes) if labels[:, label].all()]
+
+    def ask_each(asked: Array) -> Array:
+        found = ask(models, asked)
+        found[:, always] = 1
+        return found
+
+    return ask_each
 
 
 def _features(subject: Subject, progress: Progress) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Split
+from bakeoff.data.labels import counts, several
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph
 from bakeoff.protocols import Net, StepSettings
@@ -108,6 +109,8 @@ def plan(
     Raises:
         UsageError: as many class weights as classes are needed.
     """
+    if loss == "multi_label_cross_entropy":
+        return _several(phase, graph, train)
     weights = class_weights(phase, train)
     soft = bool(mixed or phase.label_smoothing or weights is not None or phase.focal or teacher)
     attributes: dict[str, Any] = {"gamma": phase.focal} if soft else {}
@@ -122,8 +125,31 @@ def plan(
     return Plan(phase.optimizer.name, phase.optimizer.settings(), page, step, targets)
 
 
+def _several(phase: Finetune, graph: Graph, train: Split) -> Plan:
+    """The plan for pictures with several labels: all that the loss needs to know is in its attributes.
+
+    Raises:
+        UsageError: the phase has settings that mean nothing there.
+    """
+    if phase.sampling != "uniform":
+        raise UsageError(
+            'sampling = "balanced" draws each class as often, and a picture with several labels belongs to several.\n'
+            'Use class_weights = "balanced".'
+        )
+    if phase.teacher:
+        raise UsageError("teacher: distillation is for pictures with one label each. Leave it out.")
+    weights = class_weights(phase, train)
+    attributes = {
+        "smoothing": phase.label_smoothing,
+        "gamma": phase.focal,
+        "weights": () if weights is None else tuple(map(float, weights)),
+    }
+    step = StepSettings(attributes, _factors(phase, graph), _decays(phase, graph), phase.clip)
+    return Plan(phase.optimizer.name, phase.optimizer.settings(), "multi_label_cross_entropy", step)
+
+
 def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:
-    """(classes,), or None where all classes count alike.
+    """(classes,), or None where all classes count alike; of pictures with several labels, weights of the positives.
 
     Raises:
         UsageError: as many class weights as classes are needed.
@@ -132,8 +158,10 @@ def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:
     if phase.class_weights == "none":
         return None
     if phase.class_weights == "balanced":
-        counts = np.bincount(train.labels, minlength=classes)
-        return np.asarray(len(train) / (classes * np.maximum(counts, 1)))
+        counted = counts(train.labels, classes)
+        if several(train.labels):  # both answers of a class weigh alike
+            return np.asarray(np.maximum(len(train) - counted, 1) / np.maximum(counted, 1))
+        return np.asarray(len(train) / (classes * np.maximum(counted, 1)))
     if len(phase.class_weights) != classes:
         raise UsageError(
             f"class_weights has {len(phase.class_weights)} numbers, and there are {classes} classes: "

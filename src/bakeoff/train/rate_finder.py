@@ -70,7 +70,7 @@ def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rate
     chosen = plan(
         phase,
         graph,
-        context.recipe.model.loss,
+        context.start.loss,
         context.data.train,
         precision=context.job.precision,
         mixed=bool(context.augmentation.mixes),

@@ -14,6 +14,7 @@ from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe.schema import Recipe
 
 HEAD = "head"
+MULTI_LABEL = "multi_label_cross_entropy"
 SCALED = True  # large JPEGs decoded small, unless the recipe says otherwise: measured in bench/scaled_decode.py
 
 
@@ -25,12 +26,15 @@ class Start:
         graph: pictures to logits, with start weights.
         signature: how a picture becomes an input.
         features: for a backbone: the last node before the head; its graph cut there is the probe's.
+        licence: of the weights it starts from.
+        loss: the page by which labels judge logits.
     """
 
     graph: Graph
     signature: Signature
     features: Graph | None = None
     licence: str | None = None
+    loss: str = "softmax_cross_entropy"
 
 
 def start(recipe: Recipe, data: Data, seed: int) -> Start:
@@ -39,13 +43,29 @@ def start(recipe: Recipe, data: Data, seed: int) -> Start:
     Raises:
         UsageError: the recipe doesn't fit the data, as pictures of many sizes for a net that wants one.
     """
-    outputs = outputs_of(recipe, data)
-    return _backbone(recipe, outputs, seed) if recipe.model.backbone else _native(recipe, data, outputs, seed)
+    outputs, loss = outputs_of(recipe, data), loss_of(recipe, data)
+    begun = _backbone(recipe, outputs, seed) if recipe.model.backbone else _native(recipe, data, outputs, seed)
+    return replace(begun, loss=loss)
+
+
+def loss_of(recipe: Recipe, data: Data) -> str:
+    """The recipe's loss, or the one that suits the labels.
+
+    Raises:
+        UsageError: the recipe asks for one that doesn't.
+    """
+    wanted, suits = recipe.model.loss, MULTI_LABEL if data.several else "softmax_cross_entropy"
+    if wanted is not None and (wanted == MULTI_LABEL) != data.several:
+        has = "have several labels" if data.several else "have one label each"
+        raise UsageError(
+            f"loss {wanted}: {data.path}: its pictures {has}.\nUse --set model.loss={suits} (or leave it out)."
+        )
+    return wanted or suits
 
 
 def outputs_of(recipe: Recipe, data: Data) -> int:
     """How many logits: one for a binary loss, else one a class."""
-    if recipe.model.loss == "softmax_cross_entropy":
+    if loss_of(recipe, data) != "binary_cross_entropy":
         return len(data.classes)
     if len(data.classes) != 2:
         raise UsageError(

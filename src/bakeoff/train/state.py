@@ -19,7 +19,7 @@ class State:
         loss_sum: of the epoch so far.
         loss_count: pictures behind that sum.
         best_epoch: the epoch with the best validation accuracy so far; the first of equals.
-        best_accuracy: that accuracy.
+        best_accuracy: that accuracy; of pictures with several labels, the mean average precision.
         epoch_seconds: of each epoch that is done, validation apart.
         seconds: of the epoch so far.
     """

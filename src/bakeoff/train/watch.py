@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bakeoff.graph import Graph
-from bakeoff.schemas import Predictions, Score
+from bakeoff.schemas import Predictions, Score, SeveralScore
 from bakeoff.train.context import Context
 from bakeoff.train.loggers import logger
 from bakeoff.train.tell import Loggers
@@ -52,5 +52,7 @@ def end(context: Context, scores: dict[str, Score], logits: dict[str, Prediction
     figures: dict[str, float] = {}
     for split, found in scores.items():
         figures |= {f"{split}/accuracy": found.accuracy, f"{split}/loss": found.loss}
+        if isinstance(found, SeveralScore) and found.mean_average_precision is not None:
+            figures[f"{split}/mean_average_precision"] = found.mean_average_precision
     loggers.tell("end", figures, logits.get("test") or logits.get("validation"), context.data.classes)
     loggers.tell("close")

@@ -7,18 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data, read_data
+from bakeoff.data.labels import counts
 from bakeoff.data.reader import address
 from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.errors import DataError
+<<<<<<< HEAD
 from bakeoff.evaluate.scores import score
+=======
+from bakeoff.evaluate.scores import score, threshold_of
+>>>>>>> 64691c8 (Pictures with several labels, from lists to exported files)
 from bakeoff.graph.graph import Graph, weights_sha256
+from bakeoff.protocols import LabelRule
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import Finetune, Probe, Recipe
-from bakeoff.schemas import Predictions, Score
+from bakeoff.recipe.schema import DataSettings, Finetune, Probe, Recipe
+from bakeoff.schemas import Predictions, Score, SeveralScore
 from bakeoff.train import watch
 from bakeoff.train.before import audit_before
 from bakeoff.train.channel import Reporter
@@ -59,9 +67,13 @@ def work(
 
 
 def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
-    """The pictures, split as the recipe says."""
+    """The pictures, split as the recipe says.
+
+    Raises:
+        DataError: of pictures with several labels: a class that no training picture has.
+    """
     shares = recipe.data.split
-    return read_data(
+    found = read_data(
         job.data,
         split=(shares.train, shares.validation, shares.test),
         seed=job.seed,
@@ -69,8 +81,19 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         folds=recipe.data.folds,
         fold=recipe.data.fold,
         frozen=recipe.data.frozen,
+        labels=rule_of(recipe.data),
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
+    shown = counts(found.train.labels, len(found.classes))
+    if found.several and not shown.all():
+        name = found.classes[int(np.argmin(shown))]
+        raise DataError(f"{found.path}: no training picture is labelled {name!r}.\nAdd some, or remove the class.")
+    return found
+
+
+def rule_of(settings: DataSettings) -> LabelRule | None:
+    """How the recipe says that a list has several labels a picture; None where it doesn't."""
+    return LabelRule(settings.label_separator, settings.label_columns) or None
 
 
 def verified(context: Context) -> Context:
@@ -136,21 +159,22 @@ def _phase(name: str, found: PhaseResult, wall: float) -> dict[str, Any]:
 
 
 def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> dict[str, Any]:
-    classes = context.data.classes
-    scores = {name: score(found, classes) for name, found in logits.items()}
+    classes, threshold = context.data.classes, threshold_of(logits.get("validation"))
+    scores = {name: score(found, classes, threshold) for name, found in logits.items()}
     for name, found in logits.items():
         context.run.predictions(name, found, context.data.manifest.paths[found.records])
     environment = {**machine(), **_framework_environment(context.job)}
     context.run.json("environment.json", environment)
-    result = _result(context, graph, scores)
+    result = _result(context, graph, scores, threshold)
     bundle = Bundle(
         graph=graph,
         signature=context.signature,
         classes=classes,
         recipe_toml=context.job.recipe,
-        scores={name: {"accuracy": s.accuracy, "num": s.num} for name, s in scores.items()},
+        scores={name: {"accuracy": s.accuracy, "num": s.num, **_mean(s)} for name, s in scores.items()},
         framework=result["framework"],
-        loss=context.recipe.model.loss,
+        loss=context.start.loss,
+        threshold=threshold,
         extra={"environment": environment, "licence": context.start.licence},
     )
     try:
@@ -163,7 +187,7 @@ def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> d
     return result
 
 
-def _result(context: Context, graph: Graph, scores: dict[str, Score]) -> dict[str, Any]:
+def _result(context: Context, graph: Graph, scores: dict[str, Score], threshold: float) -> dict[str, Any]:
     data, model, keeper = context.data, context.recipe.model, context.keeper
     return {
         "run": str(context.run.path),
@@ -184,6 +208,8 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score]) -> dict[st
         "resumed_from": keeper.resumed_from,
         "weights_sha256": weights_sha256(graph.arrays()),
         "parameters": graph.count(),
+        "loss": context.start.loss,
+        **({"threshold": threshold} if data.several else {}),
         "seed": context.job.seed,
         "device": device_of(context.job, context.recipe),
         "precision": context.job.precision,
@@ -206,12 +232,20 @@ def device_of(job: Job, recipe: Recipe) -> str:
 def _scored(found: Score | None) -> dict[str, Any]:
     if found is None:
         return {"accuracy": None}
-    return {
+    plain = {
         "accuracy": found.accuracy,
         "accuracy_interval": list(found.accuracy_interval),
         "num": found.num,
         "loss": found.loss,
     }
+    if not isinstance(found, SeveralScore):
+        return plain
+    more = ("mean_average_precision", "roc_auc", "micro_f1", "macro_f1")
+    return plain | {name: getattr(found, name) for name in more}
+
+
+def _mean(found: Score) -> dict[str, float | None]:
+    return {"mean_average_precision": found.mean_average_precision} if isinstance(found, SeveralScore) else {}
 
 
 def _manifest(data: Data) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def tune(
     threads: int | None = None,
     listen: Listener | None = None,
 ) -> Tuned:
-    """The settings with the best validation accuracy that a number of trainings finds; the test split has no part.
+    """The settings with the best validation accuracy (of several labels, mean average precision) that a number of
+    trainings finds; the test split has no part.
 
     Optuna's sampler (tree-structured Parzen estimator, J. Bergstra et al. 2011) chooses the settings; a training that
     is below the median of the others at the same epoch is stopped. A search with the same folder goes on with its
@@ -161,7 +162,8 @@ class _Search:
         except Cancelled:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        accuracy = trained.result["validation"]["accuracy"]
+        judged = trained.result["validation"]
+        accuracy = judged.get("mean_average_precision", judged["accuracy"])
         if accuracy is None:
             raise UsageError(f"{self.data}: no validation split to judge by. Use --set data.split.validation=0.1")
         trial.set_user_attr("test", trained.result["test"]["accuracy"])
@@ -215,5 +217,5 @@ def _report(trial: Any, folder: Path, seen: int) -> int:
     except ValueError:  # its last line is being written
         return seen
     for index, row in enumerate(rows[seen:], seen):
-        trial.report(row["validation_accuracy"], index)
+        trial.report(row.get("validation_mean_average_precision", row["validation_accuracy"]), index)
     return len(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.labels import words
 
 KINDS = ("duplicate", "duplicate_label", "leak")
 
@@ -26,7 +27,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 def different(subject: Subject, first: int, row: int) -> Iterator[tuple[str, str]]:
     """(kind, how) in which a copy differs from the first: by label, by split."""
     table = subject.table
-    if table.labels[row] != table.labels[first]:
-        yield "duplicate_label", f", which is labelled {table.classes[table.labels[first]]!r}"
+    if (table.labels[row] != table.labels[first]).any():
+        yield "duplicate_label", f", which is labelled {words(table.labels[first], table.classes)!r}"
     if table.split[row] != table.split[first] and min(table.split[row], table.split[first]) >= 0:
         yield "leak", f", which is in {subject.split_name(first)}"

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.labels import counts as counts_of
+from bakeoff.data.labels import members
 from bakeoff.data.manifest import SPLITS
 
 KINDS = ("imbalance",)
@@ -16,7 +18,7 @@ RATIO = 10
 def find(subject: Subject) -> Iterator[Finding]:
     """One finding a class: at most a tenth of the largest; no picture; missing in a split that others are in."""
     table = subject.table
-    counts = np.bincount(table.labels[subject.good], minlength=len(table.classes))
+    counts = counts_of(table.labels[subject.good], len(table.classes))
     largest = int(counts.argmax()) if len(counts) else 0
     for label, name in enumerate(table.classes):
         if not counts[label]:
@@ -32,7 +34,7 @@ def _splits(subject: Subject, counts: np.ndarray) -> Iterator[Finding]:
     split = table.split[subject.good]
     there = np.unique(split[split >= 0]).tolist()
     for label, name in enumerate(table.classes):
-        own = set(split[table.labels[subject.good] == label].tolist())
+        own = set(split[members(table.labels[subject.good], label)].tolist())
         missing = [SPLITS[code] for code in there if code not in own]
         if len(there) > 1 and missing and counts[label]:
             yield Finding("imbalance", None, f"class {name!r} has no picture in {' and '.join(missing)}")

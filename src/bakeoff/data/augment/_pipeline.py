@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bakeoff import registry, seeds
 from bakeoff.data.augment._presets import PRESETS
+from bakeoff.data.labels import matrix
 from bakeoff.errors import DataError, UsageError
 from bakeoff.preprocessing.pixels import draw, resample
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bakeoff.data.pictures import Bad, View
 
 PACKAGE = "bakeoff.data.augment"
-Mix = Callable[[NDArray[np.uint8], NDArray[np.int64]], tuple[NDArray[np.uint8], NDArray[Any]]]
+Mix = Callable[[NDArray[np.uint8], NDArray[Any]], tuple[NDArray[np.uint8], NDArray[Any]]]
 """Images and labels of a batch, to images and shares of the classes, float32, (N, classes)."""
 
 
@@ -142,9 +143,8 @@ class Augmentation:
         rng = seeds.rng(seed, "augment.batch", epoch=epoch, record=number)
         operation, chance = self.mixes[int(rng.integers(len(self.mixes)))], float(rng.random())
 
-        def mixed(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-            shares = np.zeros((len(labels), classes), np.float32)
-            shares[np.arange(len(labels)), labels] = 1
+        def mixed(images: NDArray[np.uint8], labels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+            shares = matrix(labels, classes).astype(np.float32)
             if chance >= operation.settings.probability:
                 return images, shares
             return operation.module.apply(images, shares, rng, operation.settings)  # type: ignore[no-any-return]

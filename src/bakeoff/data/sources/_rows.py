@@ -1,16 +1,22 @@
-"""From rows of path, label, split and group to a table: what the sources of lists share."""
+"""From rows of path, label, split and group to a table: what the sources of lists share.
+
+A picture has one label, or several: a list in its cell (JSON Lines, Parquet), words with a stated separator between
+them, or a column a class of 0 and 1. Columns a class in which each row has exactly one 1 are one label each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.data.sources.folder import clashes
 from bakeoff.errors import DataError
-from bakeoff.protocols import Table
+from bakeoff.protocols import LabelRule, Table
+from bakeoff.registry import nearest
 
 PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath", "img")
 LABELS = ("label", "class", "category", "target", "class_name", "labels")
@@ -28,40 +34,91 @@ CODES = {
     "testing": 2,
 }
 CLASSES = "classes.txt"
+FLAGS = {"0": False, "1": True, "false": False, "true": True, "": False}
+NO_RULE = LabelRule()
 
 
 class Row(NamedTuple):
-    """A picture in a list."""
+    """A picture in a list; several labels, or none, are a tuple."""
 
     path: str
-    label: str
+    label: str | tuple[str, ...]
     split: str = ""
     group: str = ""
 
 
 class Columns(NamedTuple):
-    """Names of the columns that a list has; None for one that it doesn't have."""
+    """Names of the columns that a list has; None for one that it doesn't have.
+
+    Attributes:
+        label: None where there is a column a class.
+        classes: those columns.
+        separator: stands between labels in a cell.
+    """
 
     path: str
-    label: str
+    label: str | None
     split: str | None
     group: str | None
+    classes: tuple[str, ...] = ()
+    separator: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of all columns that are read."""
+        return [name for name in (self.path, self.label, self.split, self.group, *self.classes) if name is not None]
+
+    def labels(self, place: Path, number: int, row: Mapping[str, Any]) -> str | tuple[str, ...]:
+        """The label of a row, or its labels.
+
+        Raises:
+            DataError: a column of a class has something else than 0 and 1.
+        """
+        if self.label is not None:
+            return labels_of(row.get(self.label), self.separator)
+        return tuple(name for name in self.classes if self._flag(place, number, name, row.get(name)))
+
+    def _flag(self, place: Path, number: int, name: str, value: object) -> bool:
+        found = FLAGS.get(text(value).strip().casefold())
+        if found is None:
+            raise DataError(
+                f"{place}: row {number} has {text(value)!r} in the column {name!r}; expected 0 or 1, for a class.\n"
+                "Expected `path` and `label`, or say which columns are classes: --set data.label_columns=[...]"
+            )
+        return found
 
 
-def columns_of(place: Path, names: Sequence[str]) -> Columns:
-    """The columns by their usual names, whatever their case.
+def columns_of(place: Path, names: Sequence[str], rule: LabelRule = NO_RULE) -> Columns:
+    """The columns by their usual names, whatever their case; without a label, the others are a column a class.
 
     Raises:
-        DataError: there is none for the paths or the labels.
+        DataError: there is none for the paths or the labels, or the rule names one that isn't there.
     """
     found = [_first(names, known) for known in (PATHS, LABELS, SPLITS, GROUPS)]
     path, label, split, group = found
-    if path is None or label is None:
+    for name in rule.columns:
+        if name not in names:
+            raise DataError(
+                f"{place}: no column {name!r}, which data.label_columns names{nearest(name, list(names))}\n"
+                f"It has: {', '.join(map(repr, names[:20]))}."
+            )
+    others = tuple(name for name in names if name not in found) if label is None else ()
+    classes = rule.columns or others
+    if path is None or (label is None and len(classes) < 2):
         raise DataError(
             f"{place}: its columns are {', '.join(map(repr, names[:8]))}.\n"
-            "Expected `path` and `label`, and where there are, `split` and `group`."
+            "Expected `path` and `label` (or a column a class, of 0 and 1), and where there are, `split` and `group`."
         )
-    return Columns(path, label, split, group)
+    return Columns(path, None if classes else label, split, group, classes, rule.separator)
+
+
+def labels_of(value: object, separator: str | None) -> str | tuple[str, ...]:
+    """What a cell says: a list is several labels; words are one, or several with the separator between them."""
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(word for each in value if (word := text(each).strip())))
+    if separator is None:
+        return text(value).strip()
+    return tuple(dict.fromkeys(word for part in text(value).split(separator) if (word := part.strip())))
 
 
 def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
@@ -69,10 +126,16 @@ def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
     return next((plain[name] for name in known if name in plain), None)
 
 
-def table_of(place: Path, rows: Iterable[Row], *, strict: bool = True) -> Table:
+def table_of(
+    place: Path, rows: Iterable[Row], *, strict: bool = True, columns: Sequence[str] = (), certain: bool = False
+) -> Table:
     """The table of a list; paths are relative to the folder of `place`, classes in the order of `classes.txt` there.
 
     Without that file, classes are sorted: as numbers where all are whole numbers, else by code point.
+
+    Args:
+        columns: of a column a class; they are the classes, in this order.
+        certain: pictures have several labels even where each row has exactly one.
 
     Raises:
         DataError: no rows, an empty path or label, an unknown split, fewer than two classes, names that clash.
@@ -81,23 +144,41 @@ def table_of(place: Path, rows: Iterable[Row], *, strict: bool = True) -> Table:
     if not listed:
         raise DataError(f"{place}: no rows.\nExpected one a picture, with path and label.")
     for number, row in enumerate(listed, 1):
-        if not row.path or not row.label:
-            raise DataError(f"{place}: row {number} has no {'label' if row.path else 'path'}.\nMend or remove it.")
+        if not row.path or row.label == "":
+            more = " Where pictures have several labels or none, say what separates them (--label-separator)."
+            missing, more = ("label", more) if row.path else ("path", "")
+            raise DataError(f"{place}: row {number} has no {missing}.\nMend or remove it.{more}")
         if row.split.strip().casefold() not in CODES:
             raise DataError(f"{place}: row {number} has split {row.split!r}; expected train, validation or test.")
-    classes = _classes(place, {row.label for row in listed})
+    classes, labels = _labelled(place, [row.label for row in listed], tuple(columns), certain)
     if strict:
         _check(place, classes)
-    number_of = {name: number for number, name in enumerate(classes)}
     groups = np.array([row.group for row in listed], np.str_)
     return Table(
         classes,
         np.array([row.path for row in listed], np.str_),
-        np.array([number_of[row.label] for row in listed], np.int64),
+        labels,
         np.array([CODES[row.split.strip().casefold()] for row in listed], np.int8),
         root=place.parent,
         group=groups if (groups != "").any() else None,
     )
+
+
+def _labelled(
+    place: Path, given: Sequence[str | tuple[str, ...]], columns: tuple[str, ...], certain: bool
+) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """Class names, and labels of either kind (`bakeoff.data.labels`)."""
+    lists = [(label,) if isinstance(label, str) else label for label in given]
+    classes = columns or _classes(place, {name for names in lists for name in names})
+    number_of = {name: number for number, name in enumerate(classes)}
+    one_each = all(len(names) == 1 for names in lists)
+    several = any(not isinstance(label, str) for label in given)
+    if not several or (columns and one_each and not certain):
+        return classes, np.array([number_of[names[0]] for names in lists], np.int64)
+    found = np.zeros((len(lists), len(classes)), np.uint8)
+    for row, names in enumerate(lists):
+        found[row, [number_of[name] for name in names]] = 1
+    return classes, found
 
 
 def _classes(place: Path, labels: set[str]) -> tuple[str, ...]:
@@ -112,6 +193,8 @@ def _classes(place: Path, labels: set[str]) -> tuple[str, ...]:
 
 
 def _check(place: Path, classes: tuple[str, ...]) -> None:
+    if not classes:
+        raise DataError(f"{place}: no picture has a label.\nName at least two classes.")
     if len(classes) < 2:
         raise DataError(f"{place}: one class only, {classes[0]!r}; a classifier needs two or more.")
     for same, name in clashes(classes):
@@ -119,7 +202,9 @@ def _check(place: Path, classes: tuple[str, ...]) -> None:
 
 
 def text(value: object) -> str:
-    """A cell as text: 3.0 as 3, None as nothing."""
+    """A cell as text: 3.0 as 3, true as true, None as nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if value is None:
         return ""
     if isinstance(value, float) and value == int(value):

@@ -47,10 +47,12 @@ class Writer:
         if kind is None:
             self._finish()
 
-    def add(self, picture: bytes | NDArray[np.uint8], label: str, split: str = "", group: str = "") -> None:
-        """One picture: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3)."""
+    def add(
+        self, picture: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str = "", group: str = ""
+    ) -> None:
+        """One picture: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3); several labels are a tuple."""
         self.count += 1
-        if isinstance(picture, np.ndarray) and not group and self._fits(picture):
+        if isinstance(picture, np.ndarray) and isinstance(label, str) and not group and self._fits(picture):
             self._arrays.append((picture, label, CODES[split]))
             return
         self._spill()
@@ -66,7 +68,7 @@ class Writer:
         for picture, label, code in kept:
             self._file(picture, label, {-1: "", 0: "train", 1: "validation", 2: "test"}[code], "")
 
-    def _file(self, picture: bytes | NDArray[np.uint8], label: str, split: str, group: str) -> None:
+    def _file(self, picture: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str, group: str) -> None:
         from PIL import Image
 
         if self._index is None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.data.made import made_once, stamp
-from bakeoff.data.sources._rows import CODES, Columns, Row, columns_of, table_of, text
+from bakeoff.data.sources._rows import CODES, NO_RULE, Columns, Row, columns_of, labels_of, table_of, text
 from bakeoff.errors import DataError, MissingDependencyError
-from bakeoff.protocols import Table
+from bakeoff.protocols import LabelRule, Table
 
 PRIORITY = 12
 
@@ -26,26 +26,26 @@ def accepts(path: Path) -> bool:
     return path.suffix.lower() == ".parquet" and path.is_file()
 
 
-def read(path: Path) -> Table:
+def read(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
     """The table.
 
     Raises:
         MissingDependencyError: pyarrow isn't installed.
         DataError: no Parquet, columns missing, rows incomplete.
     """
-    return _read(path, strict=True)
+    return _read(path, labels, strict=True)
 
 
-def scan(path: Path) -> Table:
+def scan(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
     """As `read`, whatever is wrong with the classes."""
-    return _read(path, strict=False)
+    return _read(path, labels, strict=False)
 
 
 def _files(path: Path) -> list[Path]:
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
-def _read(path: Path, *, strict: bool) -> Table:
+def _read(path: Path, rule: LabelRule, *, strict: bool) -> Table:
     files = _files(path)
     try:
         import pyarrow.parquet as library
@@ -53,14 +53,16 @@ def _read(path: Path, *, strict: bool) -> Table:
         raise MissingDependencyError("pyarrow", "sources", "reading Parquet") from None
     try:
         schema = library.read_schema(files[0])
-        columns = columns_of(path, schema.names)
+        columns = columns_of(path, schema.names, rule)
         kind = schema.field(columns.path).type
         inside = str(kind).startswith(("struct", "binary", "large_binary"))
-        names = _class_names(schema, columns.label)
+        names = columns.classes or _class_names(schema, columns.label or "")
         if not inside:
             rows = [row for file in files for row in _rows(library, file, columns, names)]
-            return table_of(files[0], rows, strict=strict)
-        place = made_once("parquet", "\n".join(map(stamp, files)), partial(_write, library, files, columns, names))
+            return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=bool(rule))
+        key = "\n".join([*map(stamp, files), *([repr(rule)] if rule else [])])
+        one_each = bool(columns.classes) and not rule and _one_each(library, files, columns)
+        place = made_once("parquet", key, partial(_write, library, files, columns, names, one_each))
         from bakeoff.data.sources import table
 
         return table.read(place / "index.jsonl") if strict else table.scan(place / "index.jsonl")
@@ -73,8 +75,9 @@ def _class_names(schema: Any, label: str) -> tuple[str, ...]:
     import json
 
     try:
-        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-        return tuple(str(name) for name in features[label]["names"])
+        feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]
+        named = feature if "names" in feature else feature["feature"]  # a sequence of class labels
+        return tuple(str(name) for name in named["names"])
     except (TypeError, KeyError, ValueError):
         return ()
 
@@ -85,14 +88,27 @@ def _split_of(file: Path) -> str:
 
 
 def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[tuple[Any, Row]]:
-    wanted = [name for name in columns if name]
-    for batch in library.ParquetFile(file).iter_batches(batch_size=256, columns=wanted):
+    number = 0
+    for batch in library.ParquetFile(file).iter_batches(batch_size=256, columns=columns.names):
         for row in batch.to_pylist():
-            label = row[columns.label]
-            known = isinstance(label, int) and 0 <= label < len(names)
+            number += 1
             split = text(row[columns.split]) if columns.split else _split_of(file)
             group = text(row[columns.group]) if columns.group else ""
-            yield row[columns.path], Row("", names[label] if known else text(label), split, group)
+            yield row[columns.path], Row("", _labels(file, number, columns, row, names), split, group)
+
+
+def _labels(
+    file: Path, number: int, columns: Columns, row: dict[str, Any], names: tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """The label of a row, or its labels; numbers of Hugging Face's classes by their names."""
+    if columns.label is None:
+        return columns.labels(file, number, row)
+
+    def named(value: Any) -> Any:
+        return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+
+    value = row[columns.label]
+    return labels_of([named(each) for each in value] if isinstance(value, list) else named(value), columns.separator)
 
 
 def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[Row]:
@@ -100,7 +116,21 @@ def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) ->
         yield row._replace(path=text(cell))
 
 
-def _write(library: Any, files: list[Path], columns: Columns, names: tuple[str, ...], target: Path) -> None:
+def _one_each(library: Any, files: list[Path], columns: Columns) -> bool:
+    """Whether each row of a column a class has exactly one 1: the pictures themselves are not read."""
+    for file in files:
+        number = 0
+        for batch in library.ParquetFile(file).iter_batches(columns=list(columns.classes)):
+            for row in batch.to_pylist():
+                number += 1
+                if len(columns.labels(file, number, row)) != 1:
+                    return False
+    return True
+
+
+def _write(
+    library: Any, files: list[Path], columns: Columns, names: tuple[str, ...], one_each: bool, target: Path
+) -> None:
     from bakeoff.data.sources._writer import Writer
 
     with Writer(target, names) as writer:
@@ -109,4 +139,5 @@ def _write(library: Any, files: list[Path], columns: Columns, names: tuple[str, 
                 content = cell.get("bytes") if isinstance(cell, dict) else cell
                 if content is None:
                     raise DataError(f"{file}: a picture without its bytes.\nExpected bytes, or paths as text.")
-                writer.add(bytes(content), row.label, row.split, row.group)
+                label = row.label[0] if one_each else row.label
+                writer.add(bytes(content), label, row.split, row.group)

@@ -5,8 +5,9 @@
 
 Columns `path` and `label`, and where there are, `split` (train, validation, test) and `group`: pictures of one group,
 as those of one patient, stay on one side of a drawn split. Common other names are understood (`file`, `class`,
-`subset`, `patient`, ...). Paths are relative to the list, or absolute. A file `classes.txt` beside the list, a name a
-line, says in which order the classes come.
+`subset`, `patient`, ...). Several labels of a picture are a list in JSON Lines, words with a stated separator between
+them (`data.label_separator`), or a column a class of 0 and 1 in the place of `label`. Paths are relative to the list,
+or absolute. A file `classes.txt` beside the list, a name a line, says in which order the classes come.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from bakeoff.data.sources._rows import Row, columns_of, table_of, text
+from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, table_of, text
 from bakeoff.errors import DataError
-from bakeoff.protocols import Table
+from bakeoff.protocols import LabelRule, Table
 
 PRIORITY = 10
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -30,49 +31,50 @@ def accepts(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def read(path: Path) -> Table:
+def read(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
     """The table of a list.
 
     Raises:
         DataError: columns are missing, a row is incomplete, classes are too few or clash.
     """
-    return table_of(path, _rows(path))
+    return _table(path, labels, strict=True)
 
 
-def scan(path: Path) -> Table:
+def scan(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
     """As `read`, whatever is wrong with the classes."""
-    return table_of(path, _rows(path), strict=False)
+    return _table(path, labels, strict=False)
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _table(path: Path, rule: LabelRule, *, strict: bool) -> Table:
     try:
         content = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None
-    return _json(path, content) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv(path, content)
+    json_lines = path.suffix.lower() in (".jsonl", ".ndjson")
+    columns, rows = _json(path, content, rule) if json_lines else _csv(path, content, rule)
+    return table_of(path, rows, strict=strict, columns=columns.classes, certain=bool(rule))
 
 
-def _csv(path: Path, content: str) -> Iterator[Row]:
+def _row(path: Path, number: int, columns: Columns, row: dict[str, Any]) -> Row:
+    cells = [text(row.get(name)) if name else "" for name in (columns.path, columns.split, columns.group)]
+    return Row(cells[0], columns.labels(path, number, row), cells[1], cells[2])
+
+
+def _csv(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]]:
     first = content.split("\n", 1)[0]
     delimiter = max("\t;,", key=first.count) if first else ","
     try:
         reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-        columns = columns_of(path, reader.fieldnames or ())
-        for row in reader:
-            yield Row(
-                row[columns.path] or "",
-                (row[columns.label] or "").strip(),
-                row[columns.split] or "" if columns.split else "",
-                row[columns.group] or "" if columns.group else "",
-            )
+        columns = columns_of(path, reader.fieldnames or (), rule)
+        return columns, [_row(path, number, columns, row) for number, row in enumerate(reader, 1)]
     except csv.Error as error:
         raise DataError(
             f"{path}: no table ({error}).\nExpected a header with path and label, and a row a picture."
         ) from None
 
 
-def _json(path: Path, content: str) -> Iterator[Row]:
-    columns = None
+def _json(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]]:
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(content.splitlines(), 1):
         if not line.strip():
             continue
@@ -82,6 +84,8 @@ def _json(path: Path, content: str) -> Iterator[Row]:
             row = None
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object.\nExpected one a line, with path and label.")
-        columns = columns or columns_of(path, tuple(row))
-        cells = [text(row.get(name)) if name else "" for name in columns]
-        yield Row(*cells)
+        rows.append(row)
+    if not rows:
+        return Columns("path", "label", None, None), []
+    columns = columns_of(path, tuple(rows[0]), rule)
+    return columns, [_row(path, number, columns, row) for number, row in enumerate(rows, 1)]

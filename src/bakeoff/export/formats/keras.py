@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff.bundle import Bundle
-from bakeoff.export._text import text
+from bakeoff.export._text import exported, text
 
 EXTENSION = ".keras"
 HELP = "one .keras file of stock layers, input (N, H, W, C); keras.saving.load_model reads it without Bakeoff"
@@ -18,6 +18,6 @@ def write(bundle: Bundle, path: Path) -> Path:
     _missing.keras("export to .keras")
     from bakeoff.frameworks._keras.build import build
 
-    keras_file.save(build(bundle.graph, batch_norm="stock").model, path)
+    keras_file.save(build(exported(bundle), batch_norm="stock").model, path)
     keras_file.sidecar(path).write_text(text(bundle), encoding="utf-8")
     return path

@@ -1,11 +1,11 @@
-"""ONNX: float32 input `input` (N, C, H, W), output `logits`, batch free."""
+"""ONNX: float32 input `input` (N, C, H, W), output `logits` (`probabilities` of several labels), batch free."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bakeoff.bundle import Bundle
-from bakeoff.export._text import text
+from bakeoff.export._text import exported, text
 
 EXTENSION = ".onnx"
 HELP = "one .onnx file, opset 20, input (N, C, H, W), for ONNX Runtime and all that read ONNX"
@@ -18,7 +18,7 @@ def write(bundle: Bundle, path: Path) -> Path:
     from bakeoff.runtimes._metadata import KEY
     from bakeoff.runtimes._onnx_build import to_onnx
 
-    model = to_onnx(bundle.graph, {KEY: text(bundle)})
+    model = to_onnx(exported(bundle), {KEY: text(bundle)})
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString())
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bakeoff.bundle import Bundle
 from bakeoff.errors import UsageError
-from bakeoff.export._text import input_shape, text
+from bakeoff.export._text import exported, input_shape, text
 
 EXTENSION = ""
 HELP = "a SavedModel folder, signature serving_default, input (N, H, W, C), for TensorFlow and TensorFlow Serving"
@@ -28,6 +28,7 @@ def write(bundle: Bundle, path: Path) -> Path:
         )
     from bakeoff.frameworks._keras.build import build
 
-    model = build(bundle.graph, batch_norm="stock").model
-    savedmodel.save(model, path, input_shape(bundle), text(bundle))
+    graph = exported(bundle)
+    model = build(graph, batch_norm="stock").model
+    savedmodel.save(model, path, input_shape(bundle), text(bundle), next(iter(graph.outputs)))
     return path

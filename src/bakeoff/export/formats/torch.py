@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff.bundle import Bundle
-from bakeoff.export._text import input_shape, text
+from bakeoff.export._text import exported, input_shape, text
 
 EXTENSION = ".pt2"
 HELP = "one .pt2 file (torch.export), input (N, C, H, W); torch.export.load reads it without Bakeoff"
@@ -18,5 +18,5 @@ def write(bundle: Bundle, path: Path) -> Path:
     _missing.library("torch", "torch", "export to .pt2")
     from bakeoff.frameworks.torch.build import build
 
-    torch_export.save(build(bundle.graph).module, path, input_shape(bundle), text(bundle))
+    torch_export.save(build(exported(bundle)).module, path, input_shape(bundle), text(bundle))
     return path

@@ -22,14 +22,14 @@ def dataset(epochs: Epochs, *, dtype: str = "float32") -> Any:
     shape = (*epochs.signature.size, epochs.signature.channels)
     labels = (
         tf.TensorSpec((None, len(epochs.split.classes)), tf.float32)
-        if epochs.mixed
+        if epochs.wide
         else tf.TensorSpec((None,), tf.int64)
     )
 
     def batches() -> Iterator[tuple[Any, Any]]:
         for batch in epochs:
             images = batch.images if dtype == "uint8" else normalize(batch.images, epochs.signature, np.float32)
-            yield images, batch.labels
+            yield images, batch.labels.astype("float32") if epochs.wide else batch.labels
 
     made = tf.data.Dataset.from_generator(
         batches, output_signature=(tf.TensorSpec((None, *shape), tf.as_dtype(dtype)), labels)

@@ -40,7 +40,10 @@ class TorchBatches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for batch in self.epochs:
-            yield self._images(batch.images), torch.from_numpy(batch.labels)
+            yield (
+                self._images(batch.images),
+                torch.from_numpy(batch.labels.astype("float32") if self.epochs.wide else batch.labels),
+            )
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch that the next `iter` gives."""

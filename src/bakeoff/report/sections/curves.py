@@ -19,6 +19,7 @@ TEXT = {
         "loss_raw": "Cross-entropy in nats.",
         "accuracy": "Validation accuracy per epoch",
         "accuracy_note": "After each epoch, on {num} pictures that were not trained on.",
+        "precision": "Validation mean average precision per epoch",
         "step": "step",
         "epoch": "epoch",
         "upon": "Where only one line is seen, the dashed one lies upon the solid one.",
@@ -33,6 +34,7 @@ TEXT = {
         "loss_raw": "交叉熵（nat）。",
         "accuracy": "每一轮的验证准确率",
         "accuracy_note": "每轮之后在 {num} 张未参与训练的图片上测得。",
+        "precision": "每一轮的验证 mAP（平均精度均值）",
         "step": "步",
         "epoch": "轮",
         "upon": "如果只看到一条线，说明虚线与实线重合。",
@@ -88,14 +90,13 @@ def _smooth(run: RunView, window: int) -> tuple[tuple[float, float], ...]:
 
 
 def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
+    key, title = "validation_accuracy", say("accuracy")
+    if any("validation_mean_average_precision" in row for run in report.runs for row in run.epochs):
+        key, title = "validation_mean_average_precision", say("precision")
     series = [
         Series(
             framework(run.name),
-            tuple(
-                (number, float(row["validation_accuracy"]))
-                for number, row in enumerate(run.epochs, 1)
-                if row.get("validation_accuracy") is not None
-            ),
+            tuple((number, float(row[key])) for number, row in enumerate(run.epochs, 1) if row.get(key) is not None),
         )
         for run in report.runs
     ]
@@ -103,11 +104,11 @@ def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
         return None
     svg = lines(
         series,
-        title=say("accuracy"),
+        title=title,
         x_label=say("epoch"),
         y_format=lambda y: f"{100 * y:.3g} %",
         dots=True,
         most=1.0,
     )
     note = say("accuracy_note", num=report.first.facts.get("num_validation", 0))
-    return {"title": say("accuracy"), "svg": svg, "note": note}
+    return {"title": title, "svg": svg, "note": note}

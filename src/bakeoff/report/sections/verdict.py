@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.report.source import Report, RunView
-from bakeoff.report.words import Say, framework, percent
+from bakeoff.report.words import Say, framework, percent, short
+from bakeoff.schemas import SeveralScore
 
 ORDER = 10
 
@@ -13,10 +14,14 @@ TEXT = {
     "en": {
         "title": "Verdict",
         "single": "{framework} gets {accuracy} of {num} {split} pictures right (95 % interval: {low} to {high}).",
+        "several": "{framework}: mean average precision {map} on {num} {split} pictures; from a probability of "
+        "{threshold} on, all labels of {accuracy} of them are right (95 % interval: {low} to {high}).",
         "untested": "{framework} was trained on {num} pictures; there is no split to judge it on.",
         "same": "The same network: all {count} checks passed",
         "different": "Not the same: {count} of {total} checks failed",
         "accuracy": "accuracy",
+        "map": "mAP",
+        "whole": "all labels right",
         "interval": "95 % interval",
         "step": "ms a step",
         "speed": "pictures/s",
@@ -31,10 +36,14 @@ TEXT = {
     "zh": {
         "title": "结论",
         "single": "{framework} 在{split}的 {num} 张图片上答对 {accuracy}（95 % 置信区间：{low} 到 {high}）。",
+        "several": "{framework} 在{split}的 {num} 张图片上平均精度均值（mAP）为 {map}；以概率 {threshold} 为界，"
+        "{accuracy} 的图片全部标签正确（95 % 置信区间：{low} 到 {high}）。",
         "untested": "{framework} 用 {num} 张图片训练；没有可用于评估的数据。",
         "same": "同一个网络：{count} 项检查全部通过",
         "different": "并不相同：{total} 项检查中有 {count} 项未通过",
         "accuracy": "准确率",
+        "map": "mAP",
+        "whole": "全部标签正确",
         "interval": "95 % 置信区间",
         "step": "每步毫秒",
         "speed": "张图片/秒",
@@ -103,8 +112,12 @@ def _single(run: RunView, say: Say) -> str:
     if run.score is None:
         return say("untested", framework=name, num=run.facts.get("num_train", 0))
     low, high = run.score.accuracy_interval
+    more: dict[str, str] = {}
+    if isinstance(run.score, SeveralScore):
+        more = {"map": percent(run.score.mean_average_precision), "threshold": short(run.score.threshold)}
     return say(
-        "single",
+        "several" if more else "single",
+        **more,
         framework=name,
         accuracy=percent(run.score.accuracy),
         num=run.score.num,
@@ -140,7 +153,7 @@ def _parity(report: Report, say: Say) -> dict[str, Any] | None:
 
 def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
     """Column names, and a row a framework: (its name, pairs of column and cell)."""
-    from bakeoff.report.words import short, size
+    from bakeoff.report.words import size
 
     if report.comparison is None:
         return [], []
@@ -150,8 +163,10 @@ def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, s
         seconds = found.get("train_wall_s")
         compiling = found.get("compile_s")
         speed = found.get("images_per_s")
+        several = "mean_average_precision" in found
         cells = [
-            ("accuracy", percent(found.get("accuracy"))),
+            *([("map", percent(found["mean_average_precision"]))] if several else []),
+            ("whole" if several else "accuracy", percent(found.get("accuracy"))),
             ("interval", "–" if low is None else f"{percent(low)} – {percent(high)}"),
             ("step", short(found.get("step_ms"))),
             ("speed", "–" if speed is None else f"{speed:,.0f}"),

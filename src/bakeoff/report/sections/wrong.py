@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bakeoff.data.labels import words
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluate.scores import predicted, probabilities
+from bakeoff.metrics.log_loss import losses
 from bakeoff.report.source import Report, RunView
 from bakeoff.report.words import Say, framework, percent
 
@@ -27,6 +31,9 @@ TEXT = {
         "none": "Every picture was judged rightly.",
         "is": "is {name}",
         "said": "{framework}: {name}, {share}",
+        "said_several": "{framework}: {name}",
+        "note_several": "Those whose labels the model finds least likely, all together. Look at them first: a label "
+        "that was forgotten is more often the reason than the classifier.",
         "count": "{framework} judged {wrong} of {num} pictures wrongly.",
         "differ": "On {count} of {num} pictures the frameworks give different answers.",
         "no_picture": "no picture",
@@ -39,6 +46,8 @@ TEXT = {
         "none": "所有图片都判断正确。",
         "is": "实际是 {name}",
         "said": "{framework}：{name}，{share}",
+        "said_several": "{framework}：{name}",
+        "note_several": "按模型判断，其全部标签最不可能成立的图片。请先看它们：原因往往是漏标，而不是分类器。",
         "count": "{framework} 在 {num} 张图片中判断错误 {wrong} 张。",
         "differ": "在 {num} 张图片中，各框架对 {count} 张给出了不同的答案。",
         "no_picture": "无图片",
@@ -48,7 +57,7 @@ TEXT = {
 TEMPLATE = """
 <p>{{ count }}{% if differ %} {{ differ }}{% endif %}</p>
 {% if items %}
-<p class="note">{{ t('note') }}{% if gone %} {{ t('gone') }}{% endif %}</p>
+<p class="note">{{ t(note) }}{% if gone %} {{ t('gone') }}{% endif %}</p>
 <ul class="wrong">
 {% for item in items %}
 <li>
@@ -69,49 +78,86 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     runs = [run for run, _ in report.scored]
     if not runs:
         return None
-    shares, said, labels = _judged(runs)
-    true = shares[:, np.arange(len(labels)), labels].mean(axis=0)  # (N,), mean over the frameworks
-    wrong = np.flatnonzero((said != labels).any(axis=0))
-    worst = wrong[np.argsort(true[wrong], kind="stable")][:SHOWN]
+    judged = _judged(runs)
+    worst = np.flatnonzero(judged.wrong.any(axis=0))
+    worst = worst[np.argsort(judged.true[worst], kind="stable")]
     pictures = Thumbnails(runs[0])
-    items = [_item(int(row), runs, shares, said, labels, pictures, say) for row in worst]
+    items = [_item(int(row), runs, judged, pictures, say) for row in worst[:SHOWN]]
+    num = judged.wrong.shape[1]
     counts = [
-        say("count", framework=framework(run.name), wrong=int((answers != labels).sum()), num=len(labels))
-        for run, answers in zip(runs, said, strict=True)
+        say("count", framework=framework(run.name), wrong=int(wrong.sum()), num=num)
+        for run, wrong in zip(runs, judged.wrong, strict=True)
     ]
-    count = " ".join(counts) if len(wrong) else say("none")
-    differing = int((said != said[0]).any(axis=0).sum())
-    differ = say("differ", count=differing, num=len(labels)) if len(runs) > 1 else ""
-    gone = bool(items) and not any(item["picture"] for item in items)
-    return {"items": items, "count": count, "differ": differ, "gone": gone}
+    return {
+        "items": items,
+        "count": " ".join(counts) if len(worst) else say("none"),
+        "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
+        "gone": bool(items) and not any(item["picture"] for item in items),
+        "note": "note_several" if report.several else "note",
+    }
 
 
-def _judged(runs: list[RunView]) -> tuple[Any, Any, Any]:
-    """Probabilities (runs, N, classes), answers (runs, N), labels (N,), of the runs that judged the same pictures."""
+@dataclass(frozen=True)
+class Judged:
+    """What the runs say of the same pictures.
+
+    Attributes:
+        wrong: bool, (runs, N).
+        true: (N,), how likely the true labels are, the mean over the runs; of several labels, the log of that.
+        differing: how many pictures the runs answer differently.
+        truth: from a picture to its label, or labels.
+        said: from run and picture to the answer, and its probability; None of several labels.
+    """
+
+    wrong: Any
+    true: Any
+    differing: int
+    truth: Callable[[int], str]
+    said: Callable[[int, int], tuple[str, float | None]]
+
+
+def _judged(runs: list[RunView]) -> Judged:
+    """The answers of the runs that judged the same pictures; the others are left out of `runs`."""
     first = runs[0].predictions
     assert first is not None
-    same = [run.predictions for run in runs if run.predictions is not None]
-    same = [found for found in same if np.array_equal(found.records, first.records)]
-    runs[:] = [run for run in runs if run.predictions is not None and any(run.predictions is one for one in same)]
-    shares = np.stack([probabilities(found.logits) for found in same])
-    return shares, np.stack([predicted(found.logits) for found in same]), first.labels
-
-
-def _item(
-    row: int, runs: list[RunView], shares: Any, said: Any, labels: Any, pictures: Thumbnails, say: Say
-) -> dict[str, Any]:
-    classes = runs[0].classes
-    texts = [
-        (
-            place,
-            say("said", framework=framework(run.name), name=classes[answer], share=percent(shares[place, row, answer])),
-        )
-        for place, run in enumerate(runs)
-        for answer in (int(said[place, row]),)
+    runs[:] = [
+        run for run in runs if run.predictions is not None and np.array_equal(run.predictions.records, first.records)
     ]
+    same = [run.predictions for run in runs if run.predictions is not None]
+    classes, labels = runs[0].classes, first.labels
+    if first.several:
+        chances = np.stack([probabilities(found.logits, several=True) for found in same])
+        limits = [getattr(run.score, "threshold", 0.5) for run in runs]
+        given = np.stack([each >= limit for each, limit in zip(chances, limits, strict=True)])
+        true = -np.stack([losses(found.logits, labels) for found in same]).mean(axis=0)
+        differing = int((given != given[0]).any(axis=(0, 2)).sum())
+        return Judged(
+            (given != (labels > 0)).any(axis=2),
+            true,
+            differing,
+            lambda row: words(labels[row], classes),
+            lambda place, row: (words(given[place, row], classes), None),
+        )
+    shares = np.stack([probabilities(found.logits) for found in same])
+    said = np.stack([predicted(found.logits) for found in same])
+    return Judged(
+        said != labels,
+        shares[:, np.arange(len(labels)), labels].mean(axis=0),
+        int((said != said[0]).any(axis=0).sum()),
+        lambda row: classes[int(labels[row])],
+        lambda place, row: (classes[int(said[place, row])], float(shares[place, row, said[place, row]])),
+    )
+
+
+def _item(row: int, runs: list[RunView], judged: Judged, pictures: Thumbnails, say: Say) -> dict[str, Any]:
+    texts = []
+    for place, run in enumerate(runs):
+        name, share = judged.said(place, row)
+        key = "said_several" if share is None else "said"
+        texts.append((place, say(key, framework=framework(run.name), name=name, share=percent(share))))
     path = "" if runs[0].paths is None else str(runs[0].paths[row])
     picture, tiny = pictures.of(path)
-    return {"path": path, "truth": classes[int(labels[row])], "said": texts, "picture": picture, "tiny": tiny}
+    return {"path": path, "truth": judged.truth(row), "said": texts, "picture": picture, "tiny": tiny}
 
 
 class Thumbnails:
@@ -125,7 +171,7 @@ class Thumbnails:
         from bakeoff.data.reader import read_table
 
         try:
-            self._table = read_table(Path(place))
+            self._table = read_table(Path(place), lenient=True)  # the paths alone are needed
         except (BakeoffError, OSError):
             return
         self._rows = {str(path): row for row, path in enumerate(self._table.paths)}

@@ -1,8 +1,9 @@
-"""Multinomial logistic regression on features: L-BFGS, and the strength of its penalty by cross-validation.
+"""Logistic regression on features: L-BFGS, and the strength of its penalty by cross-validation.
 
 The objective is scikit-learn's: C * (sum of weighted cross-entropies) + |W|^2 / 2, on features with mean 0 and variance
 1 (of the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw
-features. The views of a picture share its weight: C means the same whatever their number.
+features. The views of a picture share its weight: C means the same whatever their number. Of one label a picture the
+cross-entropy is the softmax's; of several, each class has its own, binary one (one against the rest), all under one C.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bakeoff.data.labels import strata
 from bakeoff.metrics.log_loss import losses as losses_of
 from bakeoff.schemas import Array
-from bakeoff.seeds import key
+from bakeoff.seeds import key, rng
 
 TOLERANCE = 1e-7  # relative decrease of the objective at which the head is done
 LOOSE = 1e-4  # in cross-validation, which only ranks penalties
@@ -45,9 +47,10 @@ class _Task:
 
     Attributes:
         x: (n, d), standardised; the views of the pictures one after the other, all of them in the same order.
-        labels: (n,).
+        labels: (n,), or (n, classes) where pictures have several.
         weights: (n,), of the rows' cross-entropies.
         views: how many a picture has.
+        positives: (classes,), weights of the answer yes, where pictures have several labels.
     """
 
     x: Array
@@ -56,6 +59,12 @@ class _Task:
     classes: int
     views: int
     max_iterations: int
+    positives: Array | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels."""
+        return self.labels.ndim == 2
 
     @property
     def pictures(self) -> int:
@@ -82,16 +91,22 @@ def fit(
 
     Args:
         rows: (views * n, d): the plain view of all pictures, then the next view of all, in the same order.
-        labels: (n,), of the pictures.
-        class_weights: (classes,), on the cross-entropy of a class's pictures; None: 1 each.
+        labels: (n,), of the pictures; (n, classes), of 0 and 1, where they have several.
+        class_weights: (classes,), on the cross-entropy of a class's pictures; None: 1 each. Of several labels, on that
+            of the answer yes.
     """
     from threadpoolctl import threadpool_limits
 
-    weights = np.ones(len(labels)) if class_weights is None else np.asarray(class_weights, "float64")[labels]
+    several = labels.ndim == 2
+    plain = class_weights is None or several
+    weights = np.ones(len(labels)) if plain else np.asarray(class_weights, "float64")[labels]
+    positives = np.ones(classes) if class_weights is None else np.asarray(class_weights, "float64")
     mean, scale = rows.mean(0, dtype="float64"), rows.std(0, dtype="float64")
     scale = np.where(scale > 1e-6, scale, 1.0)
     x = ((rows - mean) / scale).astype("float32")
-    task = _Task(x, np.tile(labels, views), np.tile(weights, views) / views, classes, views, max_iterations)
+    repeated = np.tile(labels, (views, 1)) if several else np.tile(labels, views)
+    row_weights = np.tile(weights, views) / views
+    task = _Task(x, repeated, row_weights, classes, views, max_iterations, positives if several else None)
     with threadpool_limits(1, user_api="blas"):  # ten columns are too few to share: a second thread only waits
         found = _fit(task, sorted(penalties), folds, seed, progress)
     kernel = found.kernel / scale[:, None]
@@ -100,7 +115,10 @@ def fit(
 
 def _fit(task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]) -> Head:
     """The head on standardised features."""
-    folds = min(folds, int(np.bincount(task.labels[: task.pictures], minlength=task.classes).min()))
+    smallest = (
+        task.pictures if task.several else np.bincount(task.labels[: task.pictures], minlength=task.classes).min()
+    )
+    folds = min(folds, int(smallest))
     scores: dict[float, float] = {}
     starts: dict[float, tuple[Array, Array]] = {}
     if len(penalties) > 1 and folds >= 2:
@@ -121,13 +139,8 @@ def _cross_validate(
     strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley, and
     loose penalties are the slow ones. Each fit starts where the stricter one ended; all folds are fitted at once.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     plain, labels, weights = (part[: task.pictures] for part in (task.x, task.labels, task.weights))
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=key(seed, "folds") % 2**32)
-    held = np.zeros((task.pictures, folds), bool)
-    for fold, (_, rows) in enumerate(splitter.split(plain, labels)):
-        held[rows, fold] = True
+    held = _held(labels, folds, seed)
     used = np.tile(~held, (task.views, 1))
     start: tuple[Array, Array] | None = None
     scores: dict[float, float] = {}
@@ -137,12 +150,69 @@ def _cross_validate(
         kernel, bias = start
         logits = (plain @ kernel.astype("float32").reshape(plain.shape[1], -1)).reshape(-1, *kernel.shape[1:]) + bias
         judged = logits[held]  # every picture once, in the order of the pictures
-        scores[penalty] = float(np.average(losses_of(judged, labels), weights=weights))
+        if task.positives is None:
+            scores[penalty] = float(np.average(losses_of(judged, labels), weights=weights))
+        else:
+            scores[penalty] = float((_terms(judged, labels > 0, task.positives)[0]).mean())
         progress(number + 1, len(penalties))
         means[penalty] = kernel.mean(1, keepdims=True), bias.mean(0, keepdims=True)
         if scores[penalty] > min(scores.values()):
             break
     return scores, means
+
+
+def _held(labels: Array, folds: int, seed: int) -> Array:
+    """bool, (n, folds): which fold holds each picture back; by label, or by the rarest of several labels."""
+    held = np.zeros((len(labels), folds), bool)
+    if labels.ndim == 1:
+        from sklearn.model_selection import StratifiedKFold
+
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=key(seed, "folds") % 2**32)
+        for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
+            held[rows, fold] = True
+        return held
+    order = rng(seed, "folds").permutation(len(labels))
+    order = order[np.argsort(strata(labels)[order], kind="stable")]  # dealt out in turn, one stratum after the other
+    held[order, np.arange(len(labels)) % folds] = True
+    return held
+
+
+def _terms(logits: Array, there: Array, positives: Array) -> tuple[Array, Array]:
+    """Binary cross-entropies of every answer, and their slopes by the logits; of yes times its weight."""
+    weights = np.where(there, positives.astype(logits.dtype), logits.dtype.type(1))
+    losses = np.logaddexp(0, np.where(there, -logits, logits)) * weights
+    slopes = (np.exp(-np.logaddexp(0, -logits)) - there) * weights
+    return losses, slopes
+
+
+def _judge(task: _Task, share: Array) -> Callable[[Array], tuple[float, Array]]:
+    """From logits (n, problems, classes) to the loss and its slope by them; the logits may be overwritten.
+
+    Args:
+        share: (n, problems, 1), of each row in the mean of each problem.
+    """
+    if task.positives is not None:
+        there, positives = task.labels[:, None, :] > 0, task.positives
+
+        def several(logits: Array) -> tuple[float, Array]:
+            losses, slopes = _terms(logits, there, positives)
+            return float((losses * share).sum(dtype="float64")), (slopes * share).astype(logits.dtype, copy=False)
+
+        return several
+    everyone, labels = np.arange(len(task.labels)), task.labels
+
+    def one(logits: Array) -> tuple[float, Array]:
+        logits -= logits.max(2, keepdims=True)
+        true = logits[everyone, :, labels]
+        np.exp(logits, out=logits)
+        sums = logits.sum(2, keepdims=True)
+        loss = float(((np.log(sums[:, :, 0]) - true) * share[:, :, 0]).sum(dtype="float64"))
+        logits /= sums
+        logits[everyone, :, labels] -= 1
+        logits *= share
+        return loss, logits
+
+    return one
 
 
 def _regress(
@@ -167,33 +237,26 @@ def _regress(
     """
     from scipy.optimize import minimize
 
-    x, labels, classes = task.x, task.labels, task.classes
+    x, classes = task.x, task.classes
     n, d = x.shape
     problems = used.shape[1]
     weighted = used * task.weights[:, None]
     counts = weighted.sum(0)
     strength = (1 / (penalty * counts))[:, None]
     share = (weighted / counts).astype("float32")[:, :, None]
-    wide, everyone = np.ascontiguousarray(x.T), np.arange(n)
+    wide, judge = np.ascontiguousarray(x.T), _judge(task, share)
+    mean = classes if task.several else 1  # what is told is the loss of an answer
 
     last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
 
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(d + 1, problems, classes)
         single = weights.astype("float32")
-        logits = (x @ single[:-1].reshape(d, -1)).reshape(n, problems, classes) + single[-1]
-        logits -= logits.max(2, keepdims=True)
-        true = logits[everyone, :, labels]
-        np.exp(logits, out=logits)
-        sums = logits.sum(2, keepdims=True)
-        loss = float(((np.log(sums[:, :, 0]) - true) * share[:, :, 0]).sum(dtype="float64"))
-        last[0] = loss
-        logits /= sums
-        logits[everyone, :, labels] -= 1
-        logits *= share
+        loss, slope = judge((x @ single[:-1].reshape(d, -1)).reshape(n, problems, classes) + single[-1])
+        last[0] = loss / mean
         gradient = np.empty_like(weights)
-        gradient[:-1] = (wide @ logits.reshape(n, -1)).reshape(d, problems, classes) + strength * weights[:-1]
-        gradient[-1] = logits.sum(0)
+        gradient[:-1] = (wide @ slope.reshape(n, -1)).reshape(d, problems, classes) + strength * weights[:-1]
+        gradient[-1] = slope.sum(0)
         return loss + 0.5 * float((strength * weights[:-1] ** 2).sum()), gradient.ravel()
 
     first = np.zeros((d + 1, problems, classes))

@@ -91,7 +91,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     chosen = plan(
         phase,
         whole,
-        context.recipe.model.loss,
+        context.start.loss,
         context.data.train,
         precision=context.job.precision,
         mixed=bool(context.augmentation.mixes),
