@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluate.details import details
-from bakeoff.evaluate.scores import figure, probabilities, score, threshold_of
+from bakeoff.evaluate.scores import figure, probabilities, right, score, threshold_of
 from bakeoff.metrics.calibration import temperature
 from bakeoff.metrics.log_loss import log_loss
 from bakeoff.metrics.several import best_threshold, f1
@@ -76,6 +76,14 @@ def test_no_threshold_is_better_than_the_chosen_one(seed: int) -> None:
 def test_of_equal_thresholds_the_nearest_to_one_half() -> None:
     assert best_threshold(np.array([[0.9, 0.1]]), np.array([[1, 0]])) == pytest.approx(0.5)
     assert 0.6 < best_threshold(np.array([[0.9, 0.6]]), np.array([[1, 0]])) < 0.9
+
+
+def test_a_picture_is_right_where_all_its_labels_are() -> None:
+    found = Predictions(np.array([[3.0, -3], [3, -3], [-3, -3]]), np.array([[1, 0], [1, 1], [0, 0]]), np.arange(3))
+    assert right(found, 0.5).tolist() == [True, False, True]
+    assert right(found).sum() == 2
+    one = Predictions(found.logits, np.array([0, 1, 0]), found.records)
+    assert right(one).tolist() == [True, False, True]
 
 
 def test_details_of_several_labels() -> None:

@@ -19,7 +19,7 @@ from bakeoff.compare.method import context_of, parity_batches, truth
 from bakeoff.compare.verdict import verdict
 from bakeoff.data.reader import find_source
 from bakeoff.errors import UsageError
-from bakeoff.evaluate.scores import probabilities
+from bakeoff.evaluate.scores import right
 from bakeoff.metrics.paired import Paired, paired
 from bakeoff.parity import check
 from bakeoff.parity import to_json as certificate_json
@@ -284,13 +284,8 @@ def _correct(run: Path, split: str) -> Array:
     found = read_predictions(run, split)
     assert found is not None
     order = np.argsort(found.records)
-    if found.several:  # every label of a picture
-        threshold = float(read_json(run / "run.json")["threshold"])
-        said = probabilities(found.logits, several=True) >= threshold
-        whole: Array = (said == (found.labels > 0)).all(1)[order]
-        return whole
-    called = found.logits.argmax(1) if found.logits.shape[1] > 1 else (found.logits[:, 0] > 0).astype("int64")
-    result: Array = (called == found.labels)[order]
+    threshold = float(read_json(run / "run.json")["threshold"]) if found.several else None
+    result: Array = right(found, threshold)[order]
     return result
 
 

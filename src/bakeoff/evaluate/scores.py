@@ -50,6 +50,19 @@ def threshold_of(tuned_on: Predictions | None) -> float:
     return best_threshold(probabilities(tuned_on.logits, several=True), tuned_on.labels)
 
 
+def right(found: Predictions, threshold: float | None = None) -> NDArray[np.bool_]:
+    """(N,): which pictures are judged rightly; of several labels, those of which every label is right.
+
+    Args:
+        threshold: the probability from which one of several labels is given; None: the best on these pictures.
+    """
+    if not found.several:
+        return np.asarray(predicted(found.logits) == found.labels)
+    limit = threshold_of(found) if threshold is None else threshold
+    said = probabilities(found.logits, several=True) >= limit
+    return np.asarray((said == (found.labels > 0)).all(1))
+
+
 def figure(found: Score) -> float:
     """What a training is chosen by: the accuracy; of several labels, the mean average precision."""
     if isinstance(found, SeveralScore):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.evaluate.scores import predicted
+from bakeoff.evaluate.scores import right
 from bakeoff.metrics.paired import paired
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
-from bakeoff.schemas import Array, Predictions
+from bakeoff.schemas import Array
 from bakeoff.train.context import Context, predict_split
 
 
@@ -29,14 +29,14 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
     new = predict_split(context, validation, net.logits, size)
     net.load(before)
     old = predict_split(context, validation, net.logits, size)
-    found = paired(_right(new), _right(old), phase.keep_confidence)
+    found = paired(right(new), right(old), phase.keep_confidence)
     kept = found.interval[0] > 0
     if kept:
         net.load(after)
     row = {
         "kept": kept,
-        "before": float(_right(old).mean()),
-        "after": float(_right(new).mean()),
+        "before": float(right(old).mean()),
+        "after": float(right(new).mean()),
         "difference": found.difference,
         "interval": list(found.interval),
         "confidence": phase.keep_confidence,
@@ -46,11 +46,6 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
     }
     context.reporter.log(said(row))
     return row
-
-
-def _right(found: Predictions) -> Array:
-    right: Array = predicted(found.logits) == found.labels
-    return right
 
 
 def said(row: Mapping[str, Any]) -> str:
