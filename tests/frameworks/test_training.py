@@ -119,7 +119,7 @@ def made(framework: str, data: Data, folder: Path, settings: str) -> tuple[Loop,
     run = Run(folder).create()
     context = Context(job, chosen, data, Start(graph, Signature((4, 4), 1)), run, Reporter(), Keeper(run))
     native = frameworks.load(framework).native(graph, device="cpu", precision="float64", threads=1)
-    step = plan(phase, graph, chosen.model.loss, data.train, precision="float64", mixed=False)
+    step = plan(phase, graph, context.start.loss, data.train, precision="float64", mixed=False)
     loop = Loop(context, native, phase, graph, step)
     loop.begin()
     return loop, graph
