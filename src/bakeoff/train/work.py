@@ -17,11 +17,7 @@ from bakeoff.data.labels import counts
 from bakeoff.data.reader import address
 from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.errors import DataError
-<<<<<<< HEAD
-from bakeoff.evaluate.scores import score
-=======
 from bakeoff.evaluate.scores import score, threshold_of
->>>>>>> 64691c8 (Pictures with several labels, from lists to exported files)
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.protocols import LabelRule
 from bakeoff.recipe import loads
