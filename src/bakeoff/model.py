@@ -19,6 +19,8 @@ from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.details import details
 from bakeoff.evaluate.predict import TOP, Row, predict
 from bakeoff.evaluate.scores import score
+from bakeoff.evaluate.tta import check as check_tta
+from bakeoff.evaluate.tta import compared, mirrored
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, normalize
 from bakeoff.protocols import LabelRule, Progress
@@ -129,15 +131,18 @@ class Model:
             raise DataError(f"{target}: {error.strerror or error}. Choose another file, or make room.") from None
         return target
 
-    def predict(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = TOP) -> list[Row]:
+    def predict(
+        self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = TOP, tta: str = "none"
+    ) -> list[Row]:
         """A row for each picture, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
 
         Args:
             paths: files, and folders of any depth.
             top: how many [label, probability] pairs `top` lists.
+            tta: `flip` averages over each picture and its mirror image.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        return list(predict(self.opened, given, top=top, dtype=self.dtype))
+        return list(predict(self.opened, given, top=top, dtype=self.dtype, tta=tta))
 
     def logits(self, images: Array) -> Array:
         """(N, classes), or (N, 1) for one binary logit.
@@ -170,6 +175,7 @@ def evaluate(
     split: str = "test",
     abstain: float | None = None,
     labels: LabelRule | None = None,
+    tta: str = "none",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
@@ -181,6 +187,7 @@ def evaluate(
         split: train, validation, test, or all (every picture of `data`).
         abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
         labels: how the list `data` says several labels of a picture; None: as in training.
+        tta: `flip` asks about each picture and its mirror image; `tta` says how their mean fares.
         progress: called with (done, total).
 
     Raises:
@@ -196,10 +203,17 @@ def evaluate(
         raise UsageError(
             "--abstain: is for models that name one class a picture; this one may give none. Leave it out."
         )
-    found = _kept(model, split) if data is None else _predicted(model, Path(data), split, labels, progress)
+    check_tta(tta)
+    other = None
+    if data is None:
+        found = _kept(model, split)
+        other = _kept_mirrored(model, split) if tta == "flip" else None
+    else:
+        found, other = _predicted(model, Path(data), split, labels, progress, mirror=tta == "flip")
     plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
-    return {**plain, **more, "data": None if data is None else str(data), "split": split}
+    gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
+    return {**plain, **more, **gained, "data": None if data is None else str(data), "split": split}
 
 
 def _tuning(model: Model, split: str) -> Predictions | None:
@@ -219,9 +233,20 @@ def _kept(model: Model, split: str) -> Predictions:
     return found
 
 
+def _kept_mirrored(model: Model, split: str) -> Predictions:
+    found = read_predictions(model.path, f"{split}-flip")
+    if found is None:
+        raise UsageError(
+            f"{model.path}: it kept no predictions of mirrored pictures (evaluation.tta in the recipe does).\n"
+            f"Give the pictures too: bakeoff evaluate {model.path} DATA --split {split} --tta flip"
+        )
+    return found
+
+
 def _predicted(
-    model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None
-) -> Predictions:
+    model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None, *, mirror: bool
+) -> tuple[Predictions, Predictions | None]:
+    """Logits of the pictures, and of their mirror images where asked for."""
     import numpy as np
 
     recipe = loads(model.bundle.recipe_toml)
@@ -237,12 +262,15 @@ def _predicted(
         labels=labels_by or rule_of(recipe.data),
     )
     _check_classes(model, data)
-    logits, labels, records, done = [], [], [], 0
+    logits, others, labels, records, done = [], [], [], [], 0
     chosen = _chosen(data, split)
     total = sum(len(part) for part in chosen)
     for part in chosen:
         for batch in part.batches(signature=model.signature, batch_size=32, shuffle=False):
-            logits.append(model.logits(batch.images))
+            images = normalize(batch.images, model.signature, model.dtype)
+            logits.append(model.logits(images))
+            if mirror:
+                others.append(model.logits(mirrored(images)))
             labels.append(batch.labels)
             records.append(batch.records)
             done += len(batch.labels)
@@ -250,7 +278,9 @@ def _predicted(
                 progress(done, total)
     truth = np.concatenate(labels)
     truth = arranged(truth, data.classes, model.classes) if model.bundle.several else truth
-    return Predictions(np.concatenate(logits), truth, np.concatenate(records))
+    rows = np.concatenate(records)
+    found = Predictions(np.concatenate(logits), truth, rows)
+    return found, Predictions(np.concatenate(others), truth, rows) if mirror else None
 
 
 def _frozen(model: Model) -> Path | None:

@@ -155,7 +155,7 @@ def test_a_probe_from_pictures_to_figures(data: Data, tmp_path: Path) -> None:
     graph = passes.with_head(features, 5)
     found = probe.run(surroundings, graph, surroundings.recipe.phases[0])
     surroundings.keeper.phases.append({"name": "probe", "wall_s": 1.0, "images_per_s": 1.0, **found.notes})
-    result = _finish(surroundings, found.graph, found.logits)
+    result = _finish(surroundings, found.graph, found.logits, found.mirrored)
     kept = found.logits["test"]
     assert kept.labels.shape == kept.logits.shape
     assert result["test"]["mean_average_precision"] > 0.4, "guessing gets about 0.35"

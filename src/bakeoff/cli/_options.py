@@ -39,6 +39,10 @@ Separator = Annotated[
 LabelColumns = Annotated[
     str | None, typer.Option("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
 ]
+Tta = Annotated[
+    str,
+    typer.Option("--tta", metavar="NAME", help="flip: ask about each picture and its mirror image, and take the mean."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", hidden=True)]
 """Read from the words themselves by `main`; each verb takes it, so that it may stand anywhere."""
 

@@ -15,6 +15,7 @@ EXAMPLES = (
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
     ("bakeoff evaluate runs/RUN other-photos --split all", "on every picture of a folder that was held out"),
     ("bakeoff evaluate runs/RUN photos --abstain 0.8", "and how it would fare if it kept quiet when unsure"),
+    ("bakeoff evaluate runs/RUN photos --tta flip", "and what averaging with mirror images would gain"),
     ("bakeoff evaluate runs/RUN", "without pictures: from the predictions that the run kept"),
 )
 
@@ -28,6 +29,7 @@ def command(
     abstain: Annotated[
         float | None, typer.Option(metavar="P", help="Say what is gained by not answering below this probability.")
     ] = None,
+    tta: options.Tta = "none",
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
     json: options.Json = False,
@@ -45,15 +47,19 @@ def command(
             split=split,
             abstain=abstain,
             labels=options.label_rule(separator, columns),
+            tta=tta,
             progress=counter(listen, f"evaluate {split}"),
         )
     if json:
         print_json(found)
-    elif "threshold" in found:
+        return
+    if "threshold" in found:
         _show_several(found)
     else:
         _show(found)
         _show_details(found, abstain)
+    if "tta" in found:
+        _show_tta(found)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -109,6 +115,20 @@ def _show_several(found: dict[str, Any]) -> None:
         table.add_row(out.plain(row["name"]), f"{row['num']:,}", *ranks, *shares)
     console.print(table)
     console.print("\n" + _calibration(found["calibration"]))
+
+
+def _show_tta(found: dict[str, Any]) -> None:
+    """The mean over the views beside the plain accuracy."""
+    from bakeoff.cli import _output as out
+
+    said = found["tta"]
+    low, high = said["interval"]
+    many = "mean_average_precision" in said
+    mean = f"mAP {out.percent(said['mean_average_precision'])}; every label right: " if many else ""
+    out.console().print(
+        f"[dim]averaged over {' and '.join(said['views'])} views[/dim] {mean}{out.percent(said['accuracy'])}, "
+        f"{100 * said['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    )
 
 
 def _figure(value: float | None) -> str:

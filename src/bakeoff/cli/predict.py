@@ -35,6 +35,7 @@ def command(
     font: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A font for --plot; the system's otherwise.")
     ] = None,
+    tta: options.Tta = "none",
     threads: options.Threads = None,
     debug: options.Debug = False,
 ) -> None:
@@ -57,7 +58,7 @@ def command(
     opened = open_model(model, threads)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
-        rows = predict(opened, paths, top=top, progress=counter(listen, "predict"))
+        rows = predict(opened, paths, top=top, tta=tta, progress=counter(listen, "predict"))
         show = out.print_json if json else None
         kept = list(_passed(_as_csv(opened, rows, top) if csv else rows, show))
     if not json and not csv:

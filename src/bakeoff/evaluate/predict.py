@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.evaluate.scores import probabilities
+from bakeoff.evaluate.tta import averaging, check, mirrored
 from bakeoff.preprocessing import SUFFIXES, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
@@ -33,6 +34,8 @@ Row = dict[str, Any]
 Of a model for several labels: `labels` ([[label, probability], ...], all from the threshold on, the most probable
 first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
 """
+
+Ask = Callable[[NDArray[np.uint8]], Array]
 
 
 def find_pictures(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -69,6 +72,7 @@ def predict(
     workers: int | None = None,
     batch_size: int = BATCH,
     dtype: str = "float32",
+    tta: str = "none",
     progress: Progress | None = None,
 ) -> Iterator[Row]:
     """A row a picture, as soon as its batch is done.
@@ -80,6 +84,7 @@ def predict(
         workers: threads that read; the cores, at most 8, if left out.
         batch_size: pictures a call of the model.
         dtype: of the model's input.
+        tta: `flip` averages over each picture and its mirror image, whatever runs the model.
         progress: called with (done, total).
 
     Raises:
@@ -90,11 +95,12 @@ def predict(
     if top < 1:
         raise UsageError(f"top is {top}; expected 1 or more.")
     files = find_pictures(paths)
-    return _rows(opened, files, top, workers or min(8, os.cpu_count() or 1), batch_size, dtype, progress)
+    ask = _asking(opened, dtype, check(tta))
+    return _rows(opened, files, top, workers or min(8, os.cpu_count() or 1), batch_size, ask, progress)
 
 
 def _rows(
-    opened: Opened, files: list[Path], top: int, workers: int, batch_size: int, dtype: str, progress: Progress | None
+    opened: Opened, files: list[Path], top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
 ) -> Iterator[Row]:
     waiting = iter(files)
     work: deque[tuple[Path, Future[NDArray[np.uint8]]]] = deque()
@@ -107,7 +113,7 @@ def _rows(
             if not work:
                 return
             batch = [work.popleft() for _ in range(min(batch_size, len(work)))]
-            yield from _batch(opened, batch, top, dtype)
+            yield from _batch(opened, batch, top, ask)
             done += len(batch)
             if progress:
                 progress(done, len(files))
@@ -115,10 +121,10 @@ def _rows(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], top: int, dtype: str) -> Iterator[Row]:
+def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], top: int, ask: Ask) -> Iterator[Row]:
     read = [(path, *_result(path, future)) for path, future in batch]
     images = [image for _, image, _ in read if image is not None]
-    shares: Iterator[Array] = iter(_probabilities(opened, np.stack(images), dtype) if images else ())
+    shares: Iterator[Array] = iter(ask(np.stack(images)) if images else ())
     for path, image, reason in read:
         if image is None:
             yield {"path": str(path), "error": reason}
@@ -138,15 +144,25 @@ def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.u
         return None, (error.strerror or "can't be read").lower()
 
 
-def _probabilities(opened: Opened, images: NDArray[np.uint8], dtype: str) -> Array:
-    found = opened.runtime.predict(normalize(images, opened.signature, dtype))
-    if not np.isfinite(found).all():
-        raise BakeoffError(
-            f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
-        )
-    if opened.output == "probabilities":
-        return found.astype(np.float64)
-    return probabilities(found, several=opened.several)
+def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
+    """From uint8 pictures to probabilities (N, classes)."""
+
+    def logits(images: Array) -> Array:
+        found = opened.runtime.predict(images)
+        if not np.isfinite(found).all():
+            raise BakeoffError(
+                f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
+            )
+        return found
+
+    def ask(images: NDArray[np.uint8]) -> Array:
+        ready = normalize(images, opened.signature, dtype)
+        if opened.output == "probabilities":
+            shares = logits(ready).astype(np.float64)
+            return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
+        return probabilities(averaging(logits, tta, several=opened.several)(ready), several=opened.several)
+
+    return ask
 
 
 def ranked(shares: Array, classes: Sequence[str], top: int) -> Row:

@@ -254,9 +254,16 @@ Phase = Probe | Finetune
 
 
 class EvaluationSettings(_Table, frozen=True):
-    """How the finished model is asked; `batch_size` changes speed and memory, not the result."""
+    """How the finished model is asked.
+
+    Attributes:
+        batch_size: changes speed and memory, not the result.
+        tta: test-time augmentation, reported beside the plain figures: `flip` averages over each picture and its
+            mirror image.
+    """
 
     batch_size: Count = 256
+    tta: Literal["none", "flip"] = "none"
 
 
 class Recipe(_Table, frozen=True, kw_only=True):

@@ -100,6 +100,7 @@ class PhaseResult:
         num_images: pictures that went through it, all epochs.
         wall_s: seconds.
         logits: predictions by split where the phase has them at hand, so that nothing runs twice.
+        mirrored: the same of mirrored pictures, where the recipe asks for them.
         notes: what the run should record, as the chosen regularisation.
     """
 
@@ -107,6 +108,7 @@ class PhaseResult:
     num_images: int
     wall_s: float = 0.0
     logits: dict[str, Predictions] = field(default_factory=dict)
+    mirrored: dict[str, Predictions] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from bakeoff.data.cache import FEATURES_LIMIT, atomic_write, cache_root, room_for, touch
 from bakeoff.data.pictures import unique_rows
+from bakeoff.evaluate.tta import mirrored
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array
@@ -105,4 +106,4 @@ def _compute(context: Context, graph: Graph, view: View) -> Array:
 
 def seen(images: Array, view: View) -> Array:
     """Inputs of the net, (N, H, W, C), as a view has them."""
-    return images if view == "plain" else np.ascontiguousarray(images[:, :, ::-1])
+    return images if view == "plain" else mirrored(images)

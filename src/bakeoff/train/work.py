@@ -18,6 +18,7 @@ from bakeoff.data.reader import address
 from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.errors import DataError
 from bakeoff.evaluate.scores import score, threshold_of
+from bakeoff.evaluate.tta import compared
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.protocols import LabelRule
 from bakeoff.recipe import loads
@@ -118,20 +119,20 @@ def _train(context: Context) -> dict[str, Any]:
     audit_before(context)
     graph = _start_graph(context)
     watch.begin(context, graph)
-    logits, found = {}, None
+    found: PhaseResult | None = None
     for number, phase in enumerate(context.recipe.phases):
         if number < keeper.phase:
             continue
         started, keeper.phase = time.perf_counter(), number
         strategy = registry.load("bakeoff.train.strategies", phase.strategy, what="strategy")
         found = strategy.run(context, graph, phase)
-        graph, logits, keeper.found = found.graph, found.logits, None
+        graph, keeper.found = found.graph, None
         keeper.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
         if number + 1 < len(context.recipe.phases):
             keeper.phase = number + 1
             keeper.between(graph.arrays())
     assert found is not None
-    return _finish(context, graph, logits)
+    return _finish(context, graph, found.logits, found.mirrored)
 
 
 def _start_graph(context: Context) -> Graph:
@@ -154,14 +155,20 @@ def _phase(name: str, found: PhaseResult, wall: float) -> dict[str, Any]:
     return {"name": name, "wall_s": wall, "images_per_s": found.num_images / max(seconds, 1e-9), **found.notes}
 
 
-def _finish(context: Context, graph: Graph, logits: dict[str, Predictions]) -> dict[str, Any]:
+def _finish(
+    context: Context, graph: Graph, logits: dict[str, Predictions], mirrored: dict[str, Predictions]
+) -> dict[str, Any]:
     classes, threshold = context.data.classes, threshold_of(logits.get("validation"))
     scores = {name: score(found, classes, threshold) for name, found in logits.items()}
     for name, found in logits.items():
         context.run.predictions(name, found, context.data.manifest.paths[found.records])
+    for name, found in mirrored.items():
+        context.run.predictions(f"{name}-flip", found, context.data.manifest.paths[found.records])
     environment = {**machine(), **_framework_environment(context.job)}
     context.run.json("environment.json", environment)
     result = _result(context, graph, scores, threshold)
+    for name, found in mirrored.items():
+        result[name]["tta"] = compared(logits[name], found, classes, context.recipe.evaluation.tta, threshold)
     bundle = Bundle(
         graph=graph,
         signature=context.signature,

@@ -31,6 +31,7 @@ TEXT = {
         "data": "{classes} classes; {train} pictures to train on, {validation} to choose by, {test} to judge by.",
         "excluded": "{count} files were no readable pictures and are left out: {names}",
         "judged": "Accuracy on the {split} split, {num} pictures.",
+        "tta": "Averaged with mirror images (test-time augmentation): {accuracy}, {change} points.",
         "more": "{names} and {count} more",
     },
     "zh": {
@@ -53,6 +54,7 @@ TEXT = {
         "data": "{classes} 个类别；训练 {train} 张，验证 {validation} 张，测试 {test} 张。",
         "excluded": "有 {count} 个文件不是可读的图片，已排除：{names}",
         "judged": "准确率按{split}的 {num} 张图片计算。",
+        "tta": "与镜像图片取平均（测试时增强）：{accuracy}，变化 {change} 个百分点。",
         "more": "{names} 等，另有 {count} 个",
         "verdict_same": "各框架训练出的是同一个网络。",
         "verdict_different": "各框架训练出的并不是同一个网络，下面的比较不算数。",
@@ -77,7 +79,8 @@ TEMPLATE = """
 {% endfor %}
 </tbody></table></div>
 {% endif %}
-<p class="note">{% if judged %}{{ judged }} {% endif %}{{ counts }}{% if excluded %}<br>{{ excluded }}{% endif %}</p>
+<p class="note">{% if judged %}{{ judged }} {% endif %}{{ counts }}{% if tta %}<br>{{ tta }}{% endif %}
+{% if excluded %}<br>{{ excluded }}{% endif %}</p>
 """
 
 
@@ -95,6 +98,7 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         "rows": rows,
         "judged": judged,
         "counts": say("data", classes=len(report.first.classes), **counts),
+        "tta": _averaged(report, say),
         "excluded": _excluded(facts.get("excluded") or [], say),
     }
 
@@ -176,6 +180,14 @@ def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, s
         ]
         rows.append((framework(name), cells))
     return [label for label, _ in rows[0][1]], rows
+
+
+def _averaged(report: Report, say: Say) -> str:
+    """What test-time augmentation gains, of a single run."""
+    found = (report.first.facts.get(report.first.split) or {}).get("tta")
+    if not found or report.comparison is not None:
+        return ""
+    return say("tta", accuracy=percent(found["accuracy"]), change=f"{100 * found['difference']:+.1f}")
 
 
 def _excluded(paths: list[Any], say: Say) -> str:

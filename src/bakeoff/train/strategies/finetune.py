@@ -9,6 +9,7 @@ import msgspec
 
 from bakeoff import frameworks
 from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.evaluate.tta import mirrored
 from bakeoff.graph import Graph, Ref, passes, trainable
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
@@ -97,6 +98,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
         mixed=bool(context.augmentation.mixes),
         teacher=teacher(context, phase),
     )
+    seen = context
     trained, context = behind_frozen(context, whole, phase)
     net = native(context, trained, phase)
     loop = Loop(context, net, phase, trained, chosen)
@@ -109,8 +111,23 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     logits: dict[str, Predictions] = {
         s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"
     }
+    if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
+        net = native(seen, whole.with_arrays(net.arrays()), phase)  # mirrored pictures have no activations at hand
+    views = mirrored_logits(seen, net, phase)
     trained_s = sum(loop.state.epoch_seconds)
-    return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, notes)
+    return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
+
+
+def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Predictions]:
+    """Predictions of mirrored pictures after the last phase, where the recipe asks for them."""
+    if context.recipe.evaluation.tta != "flip" or phase is not context.recipe.phases[-1]:
+        return {}
+    size, splits = context.recipe.evaluation.batch_size, context.data.splits.values()
+    return {
+        s.name: predict_split(context, s, lambda images: net.logits(mirrored(images)), size, "mirrored")
+        for s in splits
+        if s.name != "train"
+    }
 
 
 def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, Graph]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -63,6 +64,10 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         for split in context.data.splits.values()
         if split.name != "train"
     }
+    mirrored: dict[str, Predictions] = {}
+    if context.recipe.evaluation.tta == "flip":
+        others, _ = features(context, backbone, "flip")
+        mirrored = {name: replace(f, logits=_logits(new, others[f.records])) for name, f in logits.items()}
     notes = {
         "penalty": head.penalty,
         "cross_validation": {str(c): score for c, score in head.scores.items()},
@@ -75,7 +80,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         },
         "head_wall_s": time.perf_counter() - computed,
     }
-    return PhaseResult(new, len(rows) * len(views), logits=logits, notes=notes)
+    return PhaseResult(new, len(rows) * len(views), logits=logits, mirrored=mirrored, notes=notes)
 
 
 def with_head_weights(graph: Graph, head: _logistic.Head) -> Graph:
