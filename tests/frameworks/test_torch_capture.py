@@ -212,6 +212,30 @@ def test_a_pad_that_depends_on_the_size_is_noticed() -> None:
     assert capture(Silent(), input_size=(64, 64)).fixed_size
 
 
+class Halving(nn.Module):
+    """One block, used as often as the size asks for: five times for 90 cells and for 127."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 5, 1), nn.Linear(5, 5)
+        self.block = nn.Sequential(nn.Conv2d(5, 5, 3, 2, 1), nn.BatchNorm2d(5), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        while x.shape[2] > 4:
+            x = self.block(x)
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("height", [16, 33, 64, 90])
+def test_a_loop_that_depends_on_the_size_is_noticed(height: int) -> None:
+    captured = capture(Halving(), input_size=(height, 24))
+    assert captured.fixed_size
+    norms = [node for node in captured.graph.nodes if node.op == "batch_norm"]
+    assert len(norms) == {16: 2, 33: 4, 64: 4, 90: 5}[height]
+    assert {node.path for node in norms} == {"block.1"}
+
+
 # refusals -------------------------------------------------------------------------------------------------------------
 
 

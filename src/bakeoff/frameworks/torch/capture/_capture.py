@@ -24,7 +24,7 @@ from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim
 
 DEFAULT_SIZE = (224, 224)
-STEPS = (37, 59)  # by which the second size differs: odd, so that pads that depend on halvings show
+STEPS = (37, 59)  # by which the second size differs from twice the first: pads that depend on halvings show
 
 
 def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int, name: str) -> Captured:
@@ -107,9 +107,8 @@ def _note(name: str, reason: str) -> str:
 
 def _sized(chosen: Pass) -> Graph:
     """The graph for pictures of any size, where nothing in it depends on the size; else as it is."""
-    height, width = chosen.size
     try:
-        other = chosen.again(size=(height + STEPS[0], width + STEPS[1]))
+        other = chosen.again(size=_another(chosen.size))
         if not same_attributes(chosen.graph, other.graph):
             return chosen.graph
         batch, _, _, channels = chosen.graph.input_shape
@@ -117,6 +116,12 @@ def _sized(chosen: Pass) -> Graph:
         return free if free.output_shape == chosen.graph.output_shape else chosen.graph
     except BakeoffError:
         return chosen.graph
+
+
+def _another(size: tuple[int, int]) -> tuple[int, int]:
+    """More than twice as large, so that a loop that halves a picture until it is small runs once more; odd for even."""
+    height, width = (2 * side + step + side % 2 for side, step in zip(size, STEPS, strict=True))
+    return height, width
 
 
 def with_passengers(
