@@ -227,4 +227,36 @@ class Recurrent(nn.Module):
         return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1]], 1))
 
 
-NETS = (Functional, Shared, InPlace, Tokens, Windows, Standardized, Auxiliary, Resized, Regions, Recurrent, Filters)
+class Conditions(nn.Module):
+    """Conditions joined, triangles of scores, a weight worked out before each pass, a buffer that counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 6, 3))
+        self.register_buffer("valid", torch.rand(6, 1, 1) > 0.3)
+        self.register_buffer("passes", torch.tensor(0))
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        x = self.stem(x)
+        x = torch.where(((x > 0.1) & (x < 2) & self.valid) | (x < -0.5), 2 * x, 0.1 * x)
+        t = x.flatten(2)
+        scores = (t @ t.mT / 50).tril(1)
+        return self.head((scores @ t).mean(2))
+
+
+NETS = (
+    Functional,
+    Shared,
+    InPlace,
+    Tokens,
+    Windows,
+    Standardized,
+    Auxiliary,
+    Resized,
+    Regions,
+    Recurrent,
+    Filters,
+    Conditions,
+)

@@ -18,6 +18,7 @@ if True:  # after torch is known to be there
     from bakeoff.errors import UnsupportedError, UsageError
     from bakeoff.frameworks.torch.build import build
     from bakeoff.frameworks.torch.capture import capture
+    from bakeoff.frameworks.torch.live import LiveTorch
     from bakeoff.graph import run
     from bakeoff.graph.passes import without_noise
 
@@ -278,6 +279,44 @@ def test_a_branch_of_training_gives_way_to_the_prediction() -> None:
     captured = capture(Different(), input_size=SIZE)
     assert [node.op for node in captured.graph.nodes] == ["global_avg_pool"]
     assert "something else than its prediction" in captured.notes[0]
+
+
+class Counting(nn.Module):
+    """Counts its passes, and keeps a mean of what it saw; reads the count if it is told to."""
+
+    def __init__(self, reads: bool) -> None:
+        super().__init__()
+        self.reads = reads
+        self.register_buffer("passes", torch.tensor(1))
+        self.register_buffer("seen", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.mean((2, 3))
+        self.passes += 1
+        self.seen.mul_(0.9).add_(0.1 * x.detach().mean(0))
+        return x / self.passes if self.reads else x
+
+
+def test_a_count_that_is_read_is_refused_and_what_moves_is_said() -> None:
+    with pytest.raises(UnsupportedError, match="passes counts, and what follows depends on the count"):
+        capture(Counting(True), input_size=SIZE)
+    model = Counting(False)
+    notes = capture(model, input_size=SIZE).notes
+    assert [name for name in ("passes", "seen") if any(f"{name} changes while" in note for note in notes)]
+    assert len(notes) == 2
+    assert (int(model.passes), model.seen.abs().sum()) == (1, 0)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_worked_out_by_hooks_are_real_ones_afterwards() -> None:
+    model = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 5, 3)), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    captured = capture(model, input_size=SIZE)
+    assert {"0.weight_g", "0.weight_v"} <= set(captured.graph.parameters)
+    assert type(model[0].weight) is torch.Tensor
+    x = pictures().float()
+    assert difference(build(captured.graph).module(x).detach(), model(x).detach()) < 1e-6
+    live = LiveTorch(model, captured, "float64")
+    assert live.logits(x.double().permute(0, 2, 3, 1).numpy()).shape == (3, 5)
 
 
 def test_only_modules_and_sizes_are_taken() -> None:

@@ -1,8 +1,8 @@
 """Casts to less than the net's precision, left out where mathematics is compared.
 
-Some nets say `q.float()` in their midst, so that a run in 16 bits works out attention in 32. In a run in float64 the same
-words throw half of the digits away, and two frameworks that agree to 1e-15 would seem 1e-7 apart. In float32, where the
-function itself is compared, the words stand as they are.
+Some nets say `q.float()` in their midst, so that a run in 16 bits works out attention in 32. In a run in float64 the
+same words throw half of the digits away, and two frameworks that agree to 1e-15 would seem 1e-7 apart. In float32,
+where the function itself is compared, the words stand as they are.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class LiveTorch:
     """
 
     def __init__(self, module: nn.Module, captured: Captured, precision: str) -> None:
-        self.native = copy.deepcopy(module).to(getattr(torch, precision))
+        self.native = _copied(module).to(getattr(torch, precision))
         self.captured, self.count = captured, 0
         silence(self.native)
         self.lifted = Lifted()
@@ -191,6 +191,13 @@ def silence(module: nn.Module) -> None:
         for name in RATES if noisy else ("drop_rate", "drop_path_rate", "drop_path_prob"):
             if isinstance(getattr(part, name, None), float):
                 setattr(part, name, 0.0)
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A deep copy; what a module has worked out and kept (the old weight_norm) is copied without its past."""
+    kept = [value for part in module.modules() for value in vars(part).values() if isinstance(value, torch.Tensor)]
+    memo = {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf}
+    return copy.deepcopy(module, memo)
 
 
 def _one(out: Any) -> torch.Tensor:

@@ -49,6 +49,7 @@ class Builder:
         self.layouts: dict[str, Layout] = {}
         self.picture: Value | None = None
         self.settled: set[Any] = set()  # calls that an earlier one has done already
+        self.moving: list[str] = []  # buffers that the forward pass changes by itself, batch norm's apart
         self._counts: dict[str, int] = {}
         self._bare: dict[str, Value] = {}
 

@@ -34,6 +34,7 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     size = signature.size if input_size is None and signature else _size(input_size)
     chosen, notes = _training(model, size, channels, name)
     graph, layouts, passengers = with_passengers(_sized(chosen), chosen.builder, model)
+    notes += [f"{name}: {path} changes while the source trains; here it stays as it is." for path in _moving(chosen)]
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
     return Captured(graph, layouts, size, fixed_size, passengers, tuple(notes), signature)
 
@@ -116,6 +117,10 @@ def _sized(chosen: Pass) -> Graph:
         return free if free.output_shape == chosen.graph.output_shape else chosen.graph
     except BakeoffError:
         return chosen.graph
+
+
+def _moving(chosen: Pass) -> list[str]:
+    return sorted(set(chosen.builder.moving))
 
 
 def _another(size: tuple[int, int]) -> tuple[int, int]:

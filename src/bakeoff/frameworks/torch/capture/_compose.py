@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from bakeoff.frameworks.torch.capture._values import Condition
+from bakeoff.frameworks.torch.capture._values import Condition, Known
 from bakeoff.ops._raise import reductions, torch_affine, torch_merged
 
 if TYPE_CHECKING:
@@ -57,6 +58,24 @@ def inverted(call: Call) -> Any:
     if not isinstance(given, Condition):
         raise call.refuse("truth values that are computed")
     return Condition(given.value, given.above, not given.opposite, given.sizes)
+
+
+def combined(call: Call) -> Any:
+    """x > y and z > w, or either: the smaller or the larger of both as numbers, above one half."""
+    if call.dtype != torch.bool:
+        raise call.refuse("numbers bit by bit")
+    numbers = [call.value(_number(call, call[name])) for name in ("self", "other")]
+    op = "minimum" if call.name.endswith("and") or call.name == "aten.__and__" else "maximum"
+    return Condition(torch_merged(call, op, *numbers), 0.5, False, call.sizes)
+
+
+def _number(call: Call, given: Any) -> Any:
+    """Truth values as 0 and 1 of the default precision; a condition becomes them by itself."""
+    if isinstance(given, Known):
+        return Known(given.tensor.to(torch.get_default_dtype()), given.sizes)
+    if not isinstance(given, Condition):
+        raise call.refuse("truth values that are computed")
+    return given
 
 
 def threshold(call: Call) -> Any:
@@ -148,6 +167,19 @@ def matrix_vector(call: Call) -> Any:
     return call.reshaped(call.emit("matmul", {}, x, call.reshaped(v, (*v.sizes, 1)), order=(0, 1)), call.sizes)
 
 
+def dot(call: Call) -> Any:
+    """The sum of the products of two vectors."""
+    product = torch_merged(call, "mul", call["self"], call["other"] if "other" in call.arguments else call["tensor"])
+    return call.emit("reduce_sum", {"axes": (0,), "keepdims": False}, product, order=())
+
+
+def triangle(call: Call) -> Any:
+    """What lies below a diagonal, or above it: a product with a constant mask."""
+    mask = np.ones(call.sizes[-2:], np.dtype(str(call.dtype).removeprefix("torch.")))
+    cut = np.tril if call.name == "aten.tril" else np.triu
+    return torch_merged(call, "mul", call["self"], call.known(cut(mask, call["diagonal"])))
+
+
 def cosine_similarity(call: Call) -> Any:
     """The product of two values over the product of their norms, each at least eps."""
     x, y = call.aligned(call["x1"], call["x2"])
@@ -207,6 +239,12 @@ def windows(call: Call) -> Any:
 COMPOSED = {
     **{f"aten.{name}": compared for name in ("gt", "lt", "ge", "le", "greater", "less", "greater_equal", "less_equal")},
     **{f"aten.{name}": inverted for name in ("logical_not", "bitwise_not")},
+    **{
+        f"aten.{name}": combined
+        for name in ("logical_and", "bitwise_and", "__and__", "logical_or", "bitwise_or", "__or__")
+    },
+    **{f"aten.{name}": dot for name in ("dot", "vdot")},
+    **{f"aten.{name}": triangle for name in ("tril", "triu")},
     **{f"aten.{name}": log_of_base for name in ("log2", "log10")},
     "aten.addcmul": addcmul,
     "aten.addcdiv": addcmul,

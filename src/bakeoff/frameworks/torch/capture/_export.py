@@ -77,12 +77,34 @@ def export(
         UnsupportedError: torch.export can't trace the model; its own words follow.
     """
     dtype = dtype_of(model)
-    with moded(model, mode), _quiet():
+    with moded(model, mode), untouched(model), _quiet():
         images = torch.empty((batch.prime, channels, *size), dtype=dtype)  # never touched: virtual memory alone
         try:
             return torch.export.export(model, (images,), strict=False)
         except Exception as error:
             raise UnsupportedError(_untraced(error, model)) from error
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """What the modules keep beside parameters and buffers (caches, computed weights) is afterwards as it was.
+
+    A trace leaves its own tensors there, which hold no numbers.
+    """
+    internal = frozenset(vars(nn.Module()))
+
+    def kept(module: nn.Module) -> dict[str, object]:
+        own = {name: value for name, value in vars(module).items() if name not in internal}
+        return {name: value.copy() if type(value) in (dict, list) else value for name, value in own.items()}
+
+    before = {module: kept(module) for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, attributes in before.items():
+            for name in [name for name in vars(module) if name not in internal and name not in attributes]:
+                del vars(module)[name]
+            vars(module).update(attributes)
 
 
 @contextmanager

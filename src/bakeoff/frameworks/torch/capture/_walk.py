@@ -55,7 +55,6 @@ class Walk:
     def __init__(self, program: torch.export.ExportedProgram, model: nn.Module, builder: Builder) -> None:
         self.program, self.model, self.builder = program, model, builder
         self.known: dict[torch.fx.Node, Any] = {}
-        self.notes: list[str] = []
         self.canonical_name = _first_names(builder.tensors)
         inline(program.graph_module)
         self._aliases = Aliases(program.graph)
@@ -110,7 +109,7 @@ class Walk:
         call = self._described(node)
         if call.name.startswith(("aten._assert", "aten.sym_constrain", "aten._check")):
             return None
-        if call.in_place and self._is_counter(node):
+        if call.in_place and self._is_counter(node, call):
             return self.known[node.args[0]]  # type: ignore[index]
         result = self._raised(call)
         if call.in_place:
@@ -121,10 +120,18 @@ class Walk:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         return Call(node, self.known, self.builder, _module_path(stack[-1][0]) if stack else "")
 
-    def _is_counter(self, node: torch.fx.Node) -> bool:
+    def _is_counter(self, node: torch.fx.Node, call: Call) -> bool:
         """num_batches_tracked.add_(1), and other counters among the buffers: the graph has no use for them."""
         target = self.known.get(node.args[0])  # type: ignore[arg-type]
-        return isinstance(target, Known) and bool(target.path) and not target.dtype.is_floating_point
+        if not isinstance(target, Known) or not target.path or target.dtype.is_floating_point:
+            return False
+        for one in (*self._aliases.before(node), node):
+            if any(self._aliases.order.get(user, -1) > self._aliases.order[node] and user.op != "output"
+                   and not str(user.target).split(".")[1].endswith("_") for user in one.users):  # fmt: skip
+                raise call.refuse(f"{target.path} counts, and what follows depends on the count")
+        if not target.path.endswith("num_batches_tracked"):
+            self.builder.moving.append(target.path)
+        return True
 
     def _raised(self, call: Call) -> Any:
         for handlers in spellings():
@@ -229,6 +236,9 @@ class Walk:
         others = [one for one in self._aliases.before(node) if one is not target and one in self.known]
         if any(one.op == "placeholder" and isinstance(self.known[one], Weight) for one in (target, *others)):
             raise call.refuse("it changes a weight while the model runs")
+        for one in (target, *others):
+            if one.op == "placeholder" and isinstance(known := self.known[one], Known) and known.path:
+                self.builder.moving.append(known.path)
         shared = isinstance(self.known[target], Known) and isinstance(result, Known)
         self.known[target] = result
         if shared:  # torch has changed the memory; what was worked out in float64 beside it is no longer true
