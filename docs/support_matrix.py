@@ -4,7 +4,8 @@
     python docs/support_matrix.py CENSUS.jsonl ...       take in lines of bench/census_*.py first; later ones win
     python docs/support_matrix.py --check                exit 1 where the page is not up to date
 
-A figure is shown only where it was measured. A model that fails stands there with its reason.
+A figure is shown only where it was measured. A model that fails stands there with its reason. What is a failure is not
+decided here but in bench/_census.py.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent / "bench"))
+
+from _census import BLIND, CENTRED64, LOGITS32, LOGITS64, SIDES, STEPS64, failures  # noqa: E402
+
+from bakeoff.parity.tolerance import NOISE  # noqa: E402
+
 PAGE, LINES = DOCS / "support-matrix.md", DOCS / "support-matrix.jsonl"
-LOGITS, DOUBLE, LOSS, GRADIENT, NOISES = 1e-4, 1e-9, 1e-6, 1e-5, 4
+NAMES = {"torch": "torch", "keras": "Keras", "jax": "JAX"}
 
 INTRO = """\
 <!-- Made from support-matrix.jsonl by docs/support_matrix.py (`make docs`). Edit there. -->
@@ -31,14 +38,17 @@ Which models were converted, and what was checked. Every figure is a difference 
 source; *not measured* means that nobody has looked, not that it works. A model that isn't listed may well convert:
 `bakeoff convert` checks it on the spot and writes nothing that doesn't pass.
 
-* **float32**: logits, at most {logits:g}, or {noises} times the source's own **noise** (float32 against float64).
-* **float64**: logits of the same net in float64, at most {double:g}.
-* **weights**: what comes back equals the source bit for bit. **counts**: as many trainable numbers on both sides.
-* **steps**: four training steps in float64: loss within {loss:g}, gradients, weights and running statistics within
-  {gradient:g} of their largest.
+* **float32**: logits, at most {logits:g}, or {noise:g} times the source's own **noise** (float32 against float64).
+* **float64**: logits of the same net in float64, at most {double:g}. The difference between the logits of two pictures
+  is judged as well (at most {centred:g}), and must be more than {blind:g}: a net that ignores its input proves nothing.
+* **weights**: what comes back equals the source bit for bit, and its own library takes it strictly. **counts**: as many
+  trainable numbers on both sides.
+* **steps**: four steps of SGD with momentum, dropout and drop-path at 0, as loss / gradients / running statistics. In
+  float64 at most {loss:g} / {gradient:g} / {state:g} (each parameter against its own largest). In float32 the source's
+  noise stands in brackets; at most {noise:g} times that (or what rounding alone explains).
 
 Weights are random, statistics calibrated, so that no layer is the identity: see `bench/census_torch.py` and
-`bench/census_keras.py`.
+`bench/census_keras.py`. The input sizes are small ones where the net allows it.
 """
 
 
@@ -51,57 +61,61 @@ class Check:
     text: str
 
 
-def number(name: str, value: float | None, limit: float) -> Check:
-    """A figure with its limit; NaN fails."""
-    return Check(name, None, "–") if value is None else Check(name, value <= limit, f"{value:.0e}")
-
-
-def truth(name: str, value: bool | None) -> Check:
-    """Yes or no."""
-    return Check(name, None, "–") if value is None else Check(name, value, "yes" if value else "no")
-
-
-def checks(record: dict[str, Any]) -> list[Check]:
+def checks(record: dict[str, Any], failed: list[str] | None = None) -> list[Check]:
     """The checks of a record, in the order of the columns."""
-    found = record.get
-    if from_torch(record):
-        limit = max(LOGITS, NOISES * found("floor", 0.0))
-        return [
-            number("torch, float32", found("torch_float32"), limit),
-            number("torch, float64", found("torch_float64"), DOUBLE),
-            number("Keras, float32", found("keras_float32"), limit),
-            number("Keras, float64", found("keras_float64"), DOUBLE),
-            truth("weights", found("bits")),
-            counts(record),
-            steps(record),
-        ]
-    return [
-        number("torch, float32", found("logits"), max(LOGITS, NOISES * found("noise", 0.0))),
-        number("torch, float64", found("logits64"), DOUBLE),
-        truth("weights", found("weights_back")),
-        truth("counts", found("counts")),
-        steps(record),
-    ]
+    wrong = set((failures(record) if "floor" in record else []) if failed is None else failed)
+    sides = SIDES if from_torch(record) else SIDES[:1]
+    found = []
+    for side in sides:
+        for precision in ("float32", "float64") if side != "jax" else ("float64",):
+            key = f"{side}_{precision}"
+            found.append(
+                figures(f"{NAMES[side]}, {precision}", record, [key], wrong, also=[f"{key}_centred", "spread"])
+            )
+    found += [truth("weights", record, ["bits", *(f"{side}_bits" for side in sides)], wrong), counts(record, wrong)]
+    names = list(STEPS64)[:-1]
+    steps = {
+        "steps, float64": "{}64",
+        "steps, float32": "{}32",
+        "AdamW, float64": "adamw_{}64",
+        "JAX steps": "{}64_jax",
+    }
+    for title, pattern in steps.items():
+        keys = [pattern.format(name) for name in names]
+        if from_torch(record) or title.startswith("steps"):
+            found.append(figures(title, record, keys, wrong, also=[pattern.format("weights")]))
+    return found
 
 
-def counts(record: dict[str, Any]) -> Check:
-    """Whether the graph, and Keras where it was built, train as many numbers as the source; else how many of them."""
+def figures(name: str, record: dict[str, Any], keys: list[str], wrong: set[str], also: list[str]) -> Check:
+    """Some figures as one column; float32 with its noise in brackets."""
+    if record.get(keys[0]) is None:
+        return Check(name, None, "–")
+    said = []
+    for key in keys:
+        floor = record.get(f"{key.removesuffix('32')}_floor") if key.endswith("s32") else None
+        said.append(f"{record[key]:.0e}" + ("" if floor is None else f" ({floor:.0e})"))
+    said += [f"{key} {record[key]:.0e}" for key in also if key in wrong]
+    return Check(name, not wrong & {*keys, *also}, " / ".join(said))
+
+
+def truth(name: str, record: dict[str, Any], keys: list[str], wrong: set[str]) -> Check:
+    """Yes or no."""
+    if not any(key in record for key in keys):
+        return Check(name, None, "–")
+    fine = not wrong & set(keys)
+    return Check(name, fine, "yes" if fine else "no")
+
+
+def counts(record: dict[str, Any], wrong: set[str]) -> Check:
+    """Whether the graph, and what was rebuilt, train as many numbers as the source; else how many of them."""
     if "same_count" not in record:
         return Check("counts", None, "–")
-    total, trained = record["count"], record.get("keras_count", record["count"])
-    same = bool(record["same_count"])
-    said = f"{trained:,} of {total:,}" if total != trained else "yes" if same else "no"
-    return Check("counts", same and total == trained, said)
-
-
-def steps(record: dict[str, Any]) -> Check:
-    """The four steps as one column: the worst of what was compared; NaN is the worst of all."""
-    limits = {"loss64": LOSS, "gradient64": GRADIENT, "steps64": GRADIENT, "state64": GRADIENT}
-    measured = {key: record[key] for key in limits if record.get(key) is not None}
-    if not measured:
-        return Check("steps", None, "–")
-    passed = all(value <= limits[key] for key, value in measured.items())
-    return Check("steps", passed, f"{max(measured.values(), key=lambda value: (value != value, value)):.0e}")
+    other = [record[key] for side in SIDES if (key := f"{side}_count") in wrong]
+    if other:
+        return Check("counts", False, f"{other[0]:,} of {record['count']:,}")
+    fine = "same_count" not in wrong
+    return Check("counts", fine, "yes" if fine else "no")
 
 
 def from_torch(record: dict[str, Any]) -> bool:
@@ -113,13 +127,16 @@ def verdict(record: dict[str, Any]) -> str:
     """In a word; for a failure with its reason."""
     if "error" in record:
         said = reason(record["error"])
-        return f"**not finished**: {said}" if re.search(r"(more|longer) than \d+ s$", said) else f"**fails**: {said}"
-    failed = [f"{check.name} ({check.text})" for check in checks(record) if check.passed is False]
+        where = f" ({record['stage']})" if "stage" in record else ""
+        late = re.search(r"(more|longer) than \d+ s$", said)
+        return f"**not finished**: {said}{where}" if late else f"**fails**: {said}{where}"
+    failed = failures(record)
     if failed:
-        return f"**fails**: {', '.join(failed)}"
+        shown = [f"{check.name} ({check.text})" for check in checks(record, failed) if check.passed is False]
+        return f"**fails**: {', '.join(shown or failed)}"
     if not record.get("passed", False):
         return "**fails**: the census says so"
-    missing = [check.name for check in checks(record) if check.passed is None]
+    missing = [check.name for check in checks(record, failed) if check.passed is None]
     return "passes" if not missing else f"passes; not measured: {', '.join(missing)}"
 
 
@@ -143,26 +160,42 @@ def table(records: list[dict[str, Any]]) -> str:
     ]
     for record in sorted(records, key=lambda record: record["model"].lower()):
         cells = [check.text if check.passed is not False else f"**{check.text}**" for check in checks(record)]
-        noise = record.get("floor", record.get("noise"))
+        noise = record.get("floor")
         head = f"{record['model']} | {record.get('size', '')} | {'–' if noise is None else f'{noise:.0e}'}"
         lines.append(f"| {head} | {' | '.join(cells)} | {verdict(record)} |")
     return "\n".join(lines) + "\n"
 
 
+def summary(records: list[dict[str, Any]]) -> str:
+    """How many pass, and how many of them were trained."""
+    fine = [record for record in records if verdict(record).startswith("passes")]
+    said = f"{len(fine)} of {len(records)} models pass every check that was made"
+    for key, what in {"losses64": "trained", "losses64_jax": "trained on JAX", "adamw_losses64": "with AdamW"}.items():
+        number = sum(key in record for record in fine)
+        said += f", {number} {what}" if number else ""
+    return f"{said}.\n"
+
+
 def page(records: Iterable[dict[str, Any]]) -> str:
     """The page as Markdown."""
     given = list(records)
-    parts = [INTRO.format(logits=LOGITS, noises=NOISES, double=DOUBLE, loss=LOSS, gradient=GRADIENT)]
-    sides = {"From PyTorch": True, "From Keras": False}
-    for title, torch in sides.items():
-        chosen = [record for record in given if from_torch(record) == torch]
-        parts.append(f"\n## {title}\n\n")
-        if not chosen:
-            parts.append("Not measured yet.\n")
-            continue
-        fine = sum(verdict(record).startswith("passes") for record in chosen)
-        parts.append(f"{fine} of {len(chosen)} models pass every check that was made.\n\n{table(chosen)}")
+    about = {"logits": LOGITS32, "noise": NOISE, "double": LOGITS64, "centred": CENTRED64, "blind": BLIND}
+    about |= {"loss": STEPS64["losses"], "gradient": STEPS64["gradients"], "state": STEPS64["statistics"]}
+    parts = [INTRO.format(**about)]
+    for title, chosen in groups(given).items():
+        parts.append(f"\n## {title}\n\n{summary(chosen)}\n{table(chosen)}" if chosen else f"\n## {title}\n\nNot yet.\n")
     return "".join(parts)
+
+
+def groups(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """By where they come from."""
+    keras = [record for record in records if not from_torch(record)]
+    return {
+        "From timm": [record for record in records if record["model"].startswith("timm/")],
+        "From torchvision": [record for record in records if record["model"].startswith("torchvision/")],
+        "From keras.applications": [record for record in keras if record["model"][0].isupper()],
+        "Nets as users write them in Keras": [record for record in keras if not record["model"][0].isupper()],
+    }
 
 
 def read(path: Path) -> list[dict[str, Any]]:

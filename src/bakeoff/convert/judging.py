@@ -88,8 +88,8 @@ def training(source: Trace, target: Trace, graph: Graph, noise: Trace | None = N
             difference between frameworks. Without it, the tolerances are the plain ones.
     """
     steps = len(source["losses"])
-    found = _apart(target, source, graph)
-    own = _apart(noise, source, graph) if noise is not None else {}
+    found = apart(target, source, graph)
+    own = apart(noise, source, graph) if noise is not None else {}
     kinds = {
         "gradients": (GRADIENT64, "of the first batch"),
         "losses": (LOSS64, f"{steps} steps of SGD with momentum, relative"),
@@ -115,8 +115,8 @@ def _without_gradients(source: Trace) -> bool:
     return bool(found) and not any(np.any(array) for array in found)
 
 
-def _apart(found: Trace, expected: Trace, graph: Graph) -> dict[str, tuple[float, str]]:
-    """How far two trainings are apart, and where, by kind."""
+def apart(found: Trace, expected: Trace, graph: Graph) -> dict[str, tuple[float, str]]:
+    """How far two trainings are apart, and where, by kind: gradients, losses, statistics, weights."""
     gradients = [_group(trace, "gradient/", graph) for trace in (found, expected)]
     top = max((float(np.abs(array).max(initial=0.0)) for array in gradients[1].values()), default=0.0)
     nothing = {p: top for p, array in gradients[1].items() if np.abs(array).max(initial=0.0) < NOTHING * top}

@@ -20,6 +20,7 @@ from bakeoff.seeds import rng
 
 STEPS = 4
 RATE, MOMENTUM = 2**-10, 0.875  # exact in float32: Keras takes Python floats through it even in float64
+SGD = ("sgd", {"momentum": MOMENTUM})
 FLAT = 1e-12  # a weight whose numbers are all the same tells nothing of their order
 SHAKEN = 0.05
 
@@ -78,10 +79,14 @@ def loss_of(graph: Graph) -> str:
 
 
 def training(
-    net: Any, images: list[Array], labels: list[Array], loss: str = "softmax_cross_entropy"
+    net: Any,
+    images: list[Array],
+    labels: list[Array],
+    loss: str = "softmax_cross_entropy",
+    optimizer: tuple[str, Mapping[str, float]] = SGD,
 ) -> dict[str, Array]:
     """Gradients of the first batch, losses of the steps, statistics after the first, everything after the last."""
-    net.compile("sgd", {"momentum": MOMENTUM}, loss)
+    net.compile(*optimizer, loss)
     losses: list[float] = []
     found: dict[str, Array] = {}
     for step, (x, y) in enumerate(zip(images, labels, strict=True)):

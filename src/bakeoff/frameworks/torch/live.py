@@ -1,6 +1,6 @@
 """A live nn.Module, as its own library made it, asked as a `Net` is: the reference that a rebuilt net is held against.
 
-Nothing of the graph computes here: logits, gradients and steps are the module's own, by torch.optim.SGD. The capture
+Nothing of the graph computes here: logits, gradients and steps are the module's own, by torch.optim. The capture
 only says under which path and in which order of axes an array goes by in the graph.
 """
 
@@ -85,10 +85,15 @@ class LiveTorch:
             return _one(self.native(native))
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
-        """Plain SGD with momentum, by torch; `optimizer` and `loss` are what they are called in `Net`."""
+        """SGD with momentum or AdamW, torch's own; `optimizer` and `loss` are what they are called in `Net`."""
         self.binary = loss == "binary_cross_entropy"
         tensors = [tensor for _, tensor in self.trainable.values()]
-        self.optimizer = torch.optim.SGD(tensors, lr=0.0, momentum=float(settings.get("momentum", 0.0)))
+        if optimizer == "adamw":
+            betas = settings["beta1"], settings["beta2"]
+            decay, epsilon = settings["weight_decay"], settings["epsilon"]
+            self.optimizer = torch.optim.AdamW(tensors, lr=0.0, betas=betas, eps=epsilon, weight_decay=decay)
+        else:
+            self.optimizer = torch.optim.SGD(tensors, lr=0.0, momentum=float(settings.get("momentum", 0.0)))
         self.count = 0
 
     def gradients(self, images: Array, labels: Array) -> StepResult:

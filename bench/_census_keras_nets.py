@@ -12,7 +12,8 @@ import keras
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "frameworks"))
 from keras_nets import NETS
 
-SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
+SIDE = 64  # at 32 the last maps are of one cell, and a deep net of random weights is chaos
+SIDES = {"InceptionV3": 96, "InceptionResNetV2": 96, "Xception": 96, "EfficientNet": 96}
 PIXELS = ("EfficientNet", "ConvNeXt", "MobileNetV3")  # preprocessing inside the model: it takes 0 to 255
 APPLICATIONS = tuple(sorted(name for name, value in vars(keras.applications).items() if inspect.isfunction(value)))
 
@@ -30,5 +31,5 @@ def make(name: str) -> tuple[Any, tuple[float, float]]:
     build = getattr(keras.applications, base)
     if form == "free":
         return build(weights=None, input_shape=(None, None, 3), include_top=False, pooling="avg"), limits
-    side = SMALLEST.get(base, 32)
+    side = next((side for head, side in SIDES.items() if base.startswith(head)), SIDE)
     return build(weights=None, input_shape=(side, side, 3)), limits
