@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from _census import BOTH, asked, heavy, noise, questions
+from _census import BOTH, asked, noise, questions, trainings
 from _census_keras_nets import make
 from _child import serve
 
@@ -34,12 +34,12 @@ def source(name: str, folder: str, steps: str, single: bool) -> dict[str, Any]:
     graph = without_noise(found.graph)
     (Path(folder) / "graph.pickle").write_bytes(pickle.dumps(graph))
     work = tracing.work_of(graph, (shape[0], shape[1]) if len(shape) == 3 else (1, 1))
-    trained = steps == "all" or (steps == "auto" and not heavy(work, len(graph.nodes)))
-    trained = trained and len(graph.output_shape) == 2
+    wanted = trainings(steps, work, len(graph.nodes)) if len(graph.output_shape) == 2 else []
     classes = graph.output_shape[-1]
     trace = questions(classes if isinstance(classes, int) else 1, lambda n: images(rng, n, shape, low, high))
-    wanted = (["sgd"] if trained else [], tracing.loss_of(graph), BOTH[1:] if single else BOTH)
-    trace |= asked(lambda precision: LiveKeras(model, found, precision), trace, *wanted)
+    precisions = BOTH[1:] if single else BOTH
+    loss = tracing.loss_of(graph)
+    trace |= asked(lambda precision: LiveKeras(model, found, precision), trace, wanted, loss, precisions)
     np.savez(Path(folder) / "source.npz", **trace)
     count = found.graph.count(trainable=True)
     return {

@@ -13,6 +13,8 @@ from _census import answered
 from _child import serve
 
 from bakeoff import frameworks
+from bakeoff.errors import UnsupportedError
+from bakeoff.graph.passes import of_size
 
 FRAMEWORK = os.environ["CENSUS_TARGET"]
 SIDE = {"torch": "torch", "tensorflow": "keras", "jax": "jax"}[FRAMEWORK]
@@ -29,10 +31,14 @@ def target(folder: str) -> dict[str, Any]:
     with np.load(Path(folder) / "source.npz") as file:
         trace = dict(file)
 
-    def rebuilt(precision: str) -> Any:
-        return frameworks.load(FRAMEWORK).native(graph.astype(precision), precision=precision, threads=1)
+    def build(graph: Any, precision: str) -> Any:
+        return frameworks.load(FRAMEWORK).native(graph.astype(precision), precision=precision)
 
-    return answered(SIDE, rebuilt, graph, trace)
+    try:
+        return answered(SIDE, lambda precision: build(graph, precision), graph, trace)
+    except UnsupportedError:  # for any size; as `bakeoff convert` does, then for this one
+        fixed = of_size(graph, *trace["x"].shape[1:3])
+        return {f"{SIDE}_fixed_size": True} | answered(SIDE, lambda precision: build(fixed, precision), fixed, trace)
 
 
 if __name__ == "__main__":

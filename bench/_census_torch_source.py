@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _census import BOTH, answered, asked, heavy, noise, questions
+from _census import BOTH, answered, asked, noise, questions, trainings
 from _child import serve
 from torch import nn
 
@@ -70,11 +70,10 @@ def source(name: str, size: int, folder: str, steps: str, adamw: bool) -> dict[s
     found = capture(model, input_size=(size, size))
     graph = without_noise(found.graph)
     (Path(folder) / "graph.pickle").write_bytes(pickle.dumps(graph))
-    trained = steps == "all" or (steps == "auto" and not heavy(tracing.work_of(graph, found.size), len(graph.nodes)))
+    wanted = trainings(steps, tracing.work_of(graph, found.size), len(graph.nodes), adamw)
     draw = np.random.default_rng(7)
     trace = questions(int(str(graph.output_shape[-1])), lambda n: draw.normal(size=(n, size, size, 3)))
-    optimizers = (["sgd", "adamw"] if adamw else ["sgd"]) if trained else []
-    trace |= asked(lambda precision: LiveTorch(model, found, precision), trace, optimizers, tracing.loss_of(graph))
+    trace |= asked(lambda precision: LiveTorch(model, found, precision), trace, wanted, tracing.loss_of(graph))
     np.savez(Path(folder) / "source.npz", **trace)
     count = found.graph.count(trainable=True)
     return {

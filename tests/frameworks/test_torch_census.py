@@ -1,9 +1,10 @@
-"""One small model of each timm module and torchvision family into Keras, by bench/census_torch.py, in processes."""
+"""One small model of each timm module and torchvision family into Keras, trained there, by bench/census_torch.py."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +23,8 @@ pytestmark = [
 def listed() -> list[str]:
     if not CENSUS.exists():
         return []
-    spec = importlib.util.spec_from_file_location("census_torch", CENSUS)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    names: list[str] = module.listed()
+    sys.path.insert(0, str(CENSUS.parent))
+    names: list[str] = runpy.run_path(str(CENSUS), run_name="listed")["listed"]()
     return names
 
 
