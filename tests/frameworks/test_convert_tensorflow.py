@@ -12,6 +12,7 @@ from bakeoff.convert.api import Work
 from bakeoff.convert.native import Here
 from bakeoff.convert.request import Request
 from bakeoff.convert.work import described
+from bakeoff.errors import UnsupportedError
 from bakeoff.schemas import Certificate
 
 pytestmark = pytest.mark.tensorflow
@@ -136,3 +137,14 @@ def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     assert len(names) == len(set(names))
     assert owners <= set(names)
     assert keras.Model(model.input, probed)(images).shape == (2, 3)
+
+
+def test_a_layer_that_two_inner_models_share_is_lost_by_keras_s_own_copy_and_refused(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    shared = keras.Sequential([keras.Input((11, 11, 4)), layers.Conv2D(4, 3, padding="same")])
+    inner = keras.Sequential([keras.Input((11, 11, 4)), shared, layers.GlobalAveragePooling2D()])
+    outer = keras.Sequential([keras.Input((24, 24, 3)), layers.Conv2D(4, 3, 2), shared, inner, layers.Dense(3)])
+    with pytest.raises(UnsupportedError, match="from_config"):
+        checked(tmp_path, outer)

@@ -368,3 +368,13 @@ def test_constants_are_folded_finely() -> None:
     assert single.dtype == torch.float32
     assert difference(single, expected) < 1e-5
     assert run(graph, x.float().permute(0, 2, 3, 1).numpy()).dtype == np.float32
+
+
+def test_a_picture_of_a_trace_may_be_larger_than_memory() -> None:
+    import torch
+
+    from bakeoff.frameworks.torch.capture._export import virtual
+
+    images = virtual((10007, 3, 4000, 4000), torch.float32)  # 1.9 TB
+    assert images.shape == (10007, 3, 4000, 4000)
+    assert images.is_contiguous()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
@@ -119,13 +120,16 @@ def _weights(request: Request, listen: Listener | None) -> Found | None:
 def failed(work: Work, certificate: Certificate) -> ParityError:
     """The error for a certificate that did not pass, once its report is written."""
     path = work.report(certificate)
+    return ParityError(f"{said(work.request, certificate)}\nNothing was written but the report: {path}")
+
+
+def said(request: Request, certificate: Certificate) -> str:
+    """In a line: how many checks failed, and the first of them."""
     wrong = [one for one in certificate.checks if not one.passed]
     first = wrong[0]
-    return ParityError(
-        f"{work.request.source} to {work.request.to}: {len(wrong)} of {len(certificate.checks)} checks failed, the "
-        f"first {first.name}: {first.difference:.1e}, tolerance {first.tolerance:.1e}.\n"
-        f"Nothing was written but the report: {path}"
-    )
+    figure = f"{first.difference:.1e}, tolerance {first.tolerance:.1e}" if isfinite(first.difference) else first.detail
+    head = f"{request.source} to {request.to}: {len(wrong)} of {len(certificate.checks)} checks failed"
+    return f"{head}, the first {first.name}: {figure}."
 
 
 class Work:

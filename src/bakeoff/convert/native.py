@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from bakeoff import frameworks, registry
 from bakeoff.bundle import read as read_bundle
-from bakeoff.convert.api import Work
+from bakeoff.convert.api import Work, said
 from bakeoff.convert.request import CHECKS, Request, keras_backend
 from bakeoff.convert.work import described
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
@@ -87,13 +87,7 @@ def convert(
         environment = {**certificate.environment, "head": work.info["head"] or "none"}
         certificate = Certificate(checks, environment)
         if not certificate.passed:
-            failed = [one for one in certificate.checks if not one.passed]
-            where = work.first_layer()
-            raise ParityError(
-                f"{request.source} to {to}: {len(failed)} of {len(certificate.checks)} checks failed, the first "
-                f"{failed[0].name}: {failed[0].difference:.1e}, tolerance {failed[0].tolerance:.1e}.\n"
-                f"The first layer that differs: {where}"
-            )
+            raise ParityError(f"{said(request, certificate)}\nThe first layer that differs: {work.first_layer()}")
     return Converted(native, certificate)
 
 

@@ -175,6 +175,7 @@ def copied(model: Any, precision: str) -> Any:
             f"{model.name}: it can't be copied for the checks ({str(error).splitlines()[0][:200]}).\n"
             f"Give get_config() to its own classes: {', '.join(sorted(own)) or kind.__name__}."
         ) from None
+    _same_weights(model, clone)
     for old, new in zip(_weights(model), _weights(clone), strict=True):
         new.assign(array_of(old).astype(precision) if _floating(old) else array_of(old))
     learned = [(old, new) for old, new in zip(_leaves(model), _leaves(clone), strict=True)]
@@ -185,6 +186,21 @@ def copied(model: Any, precision: str) -> Any:
                 theirs.trainable = mine.trainable
     exact_numbers(clone)
     return clone
+
+
+def _same_weights(model: Any, clone: Any) -> None:
+    """Keras's configuration forgets that models within a model share a layer: a copy or a saved file is another net.
+
+    Raises:
+        UnsupportedError: it does.
+    """
+    expected, found = ([tuple(v.shape) for v in _weights(one)] for one in (model, clone))
+    if expected != found:
+        raise UnsupportedError(
+            f"{model.name}: it can't be copied for the checks: of {len(expected)} weights Keras's own from_config() "
+            f"makes {len(found)}, as a saved file would.\n"
+            "The usual reason is a layer that two models within it share: call one model twice, or use layers alone."
+        )
 
 
 def exact_numbers(model: Any) -> None:

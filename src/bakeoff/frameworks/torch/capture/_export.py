@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import mmap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._values import Batch
 
 Mode = Literal["train", "leaves", "eval"]
+NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
 PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
 
 
@@ -78,11 +81,24 @@ def export(
     """
     dtype = dtype_of(model)
     with moded(model, mode), untouched(model), _quiet():
-        images = torch.empty((batch.prime, channels, *size), dtype=dtype)  # never touched: virtual memory alone
+        images = virtual((batch.prime, channels, *size), dtype)
         try:
             return torch.export.export(model, (images,), strict=False)
         except Exception as error:
             raise UnsupportedError(_untraced(error, model)) from error
+
+
+def virtual(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """A tensor that nothing reads or writes; it may be larger than the memory of the machine.
+
+    Linux refuses to promise more than there is (30 GB for 10,000 pictures of 480 x 480), unless nothing is promised.
+    """
+    try:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
+        memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, flags=flags)
+        return torch.frombuffer(memory, dtype=dtype).view(shape)
+    except (AttributeError, OSError, ValueError):  # another system
+        return torch.empty(shape, dtype=dtype)
 
 
 @contextmanager
