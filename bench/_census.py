@@ -41,7 +41,7 @@ def trainings(steps: str, work: float, nodes: int, adamw: bool = False) -> list[
     """What is trained: with `auto` what takes a minute at most, by multiplications a picture and nodes."""
     if steps == "none" or (steps == "auto" and (work > 8e8 or nodes > 900)):
         return []
-    single = ["sgd.float32"] if steps == "all" or (nodes < 170 and work < 3e8) else []
+    single = ["sgd.float32"] if steps == "all" or (nodes < 130 and work < 3e8) else []
     return ["sgd.float64", *(["adamw.float64"] if adamw else []), *single]
 
 

@@ -38,8 +38,8 @@ vit_b_32:224 wide_resnet50_2:64"""
 SIZE = 96
 ADAMW_ON = """resnet18 mobilenetv2_035 vit_tiny_patch16_224 regnetx_002 mobilenetv3_small_050 edgenext_xx_small
 ghostnet_050 mobilevit_xxs convnext_atto_rms fasternet_t0 shufflenet_v2_x0_5 squeezenet1_1 starnet_s050 lcnetv2_small"""
-JAX_ON = """resnet18 mobilenetv2_035 vit_tiny_patch16_224 regnetx_002 edgenext_xx_small ghostnet_050 mobilevit_xxs
-convnext_atto_rms shufflenet_v2_x0_5 starnet_s050"""
+JAX_ON = """resnet18 starnet_s050 squeezenet1_1 alexnet resnetv2_18 ese_vovnet19b_slim_dw legacy_seresnet18 regnetx_002
+skresnet18"""
 
 
 def listed() -> list[str]:

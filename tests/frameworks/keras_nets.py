@@ -349,3 +349,19 @@ def rows() -> Any:
     x = L.Conv1D(8, 3, dilation_rate=2, padding="causal")(x)
     x = L.Concatenate()([L.GlobalAveragePooling1D()(x), L.GlobalMaxPooling1D()(x)])
     return keras.Model(inputs, L.Dense(10, activation="softmax")(x))
+
+
+@net(*BYTES)
+def merged() -> Any:
+    """The merging layers, the middle of a picture, products of tokens."""
+    inputs = keras.Input((31, 28, 3))
+    x = L.Rescaling([1 / 255, 1 / 200, 1 / 100], [0.0, -1.0, 0.5])(L.CenterCrop(24, 28)(inputs))
+    a, b, c = (L.Conv2D(6, size, padding="same")(x) for size in (1, 3, 5))
+    y = L.Multiply()([L.Maximum()([a, b, c]), L.Minimum()([a, L.Subtract()([b, c])])])
+    x = L.MaxPooling2D(4)(L.Concatenate()([L.Average()([a, b, c]), y]))
+    tokens = L.Reshape((42, 12))(x)
+    pairs = L.Dot(axes=(1, 1))([tokens, L.Dense(5)(tokens)])
+    mean, most = L.GlobalAveragePooling2D()(x), L.GlobalMaxPooling2D()(x)
+    again = L.Dot(axes=(2, 1))([L.Permute((2, 1))(tokens), L.Reshape((42,))(L.Dense(1)(tokens))])
+    x = L.Concatenate()([L.Dot(axes=-1)([mean, most]), L.Flatten()(pairs), again, most])
+    return keras.Model(inputs, L.Dense(4)(x))

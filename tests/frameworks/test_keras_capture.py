@@ -39,6 +39,7 @@ SMALL = (  # the others of keras_nets.py are in bench/census_keras.py
     "operations",
     "transposed",
     "rows",
+    "merged",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from bakeoff.ops._page import LayerCall
@@ -38,9 +39,19 @@ def keras_affine(call: LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0
 
 def keras_merged(call: LayerCall, op: str) -> Any:
     """A merging layer: elementwise, over values of one rank."""
+    _of_one_rank(call)
+    return call.inputs[0] if len(call.inputs) == 1 else call.emit(op, {}, *call.inputs)
+
+
+def keras_folded(call: LayerCall, op: str) -> Any:
+    """The same for an operator of two: the third with the result of the first two."""
+    _of_one_rank(call)
+    return reduce(lambda x, y: call.emit(op, {}, x, y), call.inputs)
+
+
+def _of_one_rank(call: LayerCall) -> None:
     if len({value.rank for value in call.inputs}) > 1:
         raise call.refuse("it merges values of different ranks", "Reshape them to one rank first.")
-    return call.inputs[0] if len(call.inputs) == 1 else call.emit(op, {}, *call.inputs)
 
 
 def keras_pairwise(call: LayerCall, op: str) -> Any:

@@ -114,7 +114,22 @@ def from_keras(call: LayerCall) -> Any:
     return call.emit("einsum", {"equation": call.layer.subscripts}, *operands)
 
 
-FROM_KERAS = {"ops.Einsum": from_keras}
+def from_dot(call: LayerCall) -> Any:
+    """The merging layer: products along an axis of each, picture by picture; of two vectors (N, 1)."""
+    x, y = call.inputs
+    if call.layer.normalize:
+        raise call.refuse("normalize=True", "Put UnitNormalization before it.")
+    axes = (call.layer.axes,) * 2 if isinstance(call.layer.axes, int) else call.layer.axes
+    first, second = axes[0] % x.rank, axes[1] % y.rank
+    if x.rank == y.rank == 2:
+        return call.emit("reduce_sum", {"axes": (1,), "keepdims": True}, call.emit("mul", {}, x, y))
+    left, right = list("bijklm"[: x.rank]), list("bpqrst"[: y.rank])
+    right[second] = left[first]
+    result = [*left[:first], *left[first + 1 :], *right[1:second], *right[second + 1 :]]
+    return call.emit("einsum", {"equation": f"{''.join(left)},{''.join(right)}->{''.join(result)}"}, x, y)
+
+
+FROM_KERAS = {"ops.Einsum": from_keras, "layers.Dot": from_dot}
 CASES = {
     "queries by keys": Case(((2, 3, 4, 5), (2, 3, 6, 5)), Attributes("bhid,bhjd->bhij")),
     "capital letters, another order": Case(((2, 3, 4), (2, 4, 5)), Attributes("Bij,Bjk->Bki")),

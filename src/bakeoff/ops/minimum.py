@@ -19,7 +19,7 @@ from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import torch_merged
-from bakeoff.ops._raise_keras import keras_merged, keras_pairwise
+from bakeoff.ops._raise_keras import keras_folded, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -59,7 +59,7 @@ FROM_TORCH = {"aten.minimum": from_torch, "aten.fmin": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:
-    return keras_merged(call, "minimum")
+    return keras_folded(call, "minimum")
 
 
 def from_operation(call: LayerCall) -> Any:

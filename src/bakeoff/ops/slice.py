@@ -135,6 +135,21 @@ def from_cropping(call: LayerCall) -> Any:
     return y
 
 
+def from_center_crop(call: LayerCall) -> Any:
+    """The middle; a smaller picture would be resized by Keras, with float32 in between."""
+    y = call.inputs[0]
+    for axis, side in enumerate((call.layer.height, call.layer.width), 1):
+        size = y.shape[axis]
+        if not isinstance(size, int) or size < side:
+            raise call.refuse(
+                f"pictures of {size} rows or columns, cropped to {side}", "Give a larger, fixed input size."
+            )
+        start = (size - side) // 2
+        if size > side:
+            y = call.emit("slice", {"axis": axis, "start": start, "stop": start + side}, y)
+    return y
+
+
 def from_flip(call: LayerCall) -> Any:
     y = call.inputs[0]
     for axis in keras_axes(call, call.layer.axis):
@@ -145,6 +160,7 @@ def from_flip(call: LayerCall) -> Any:
 FROM_KERAS = {
     "layers.Cropping1D": from_cropping,
     "layers.Cropping2D": from_cropping,
+    "layers.CenterCrop": from_center_crop,
     "ops.GetItem": from_keras,
     "ops.Flip": from_flip,
 }
