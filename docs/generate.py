@@ -139,9 +139,7 @@ def _optimizer(name: str) -> str:
     noise = _sections(page)[1].get("Noise")
     if noise:
         parts.append(f"\n**Noise.** {' '.join(noise.split())}\n")
-    floors = f", or {page.LOSSES.floors:g} times the noise floor" if page.LOSSES.floors else ""
-    parts.append(f"\n**Losses**: {page.LOSSES.relative:.0e} relative{floors}.")
-    parts.append(f" **Weights**, on the same gradients: {page.TOLERANCE['float32']:.1e}.\n")
+    parts.append(f"\n**Weights**, on the same gradients: {page.TOLERANCE['float32']:.1e}.\n")
     return "".join(parts)
 
 

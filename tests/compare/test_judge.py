@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bakeoff.compare.judge import Spread, single
-from bakeoff.compare.method import stepped
+from bakeoff.compare import noise
+from bakeoff.compare.judge import Spread, exploded, single, telling
+from bakeoff.compare.method import check_phase, context_of, parity_batches, phase_of, stepped
 from bakeoff.compare.verdict import verdict
+from bakeoff.data.sample import write_digits
+from bakeoff.errors import UsageError
 from bakeoff.metrics.paired import paired
 from bakeoff.parity.tolerance import MOST
+from bakeoff.recipe import to_toml
 from bakeoff.schemas import StepResult
+from bakeoff.train.api import resolve
+from bakeoff.train.channel import Reporter
+from bakeoff.train.job import Job
 
 
 def trace(logits: float = 1.0, evaluation: float = 1.0) -> dict[str, Any]:
@@ -75,3 +83,96 @@ def test_an_accumulated_trace_takes_the_calls_of_training() -> None:
     losses = stepped(net, sizes, sizes, lambda step: 0.1 * (step + 1), 2)
     assert calls == [4, 4, 0.1, 3, 0.2]
     assert losses.tolist() == [2.0, 2.0]
+
+
+def with_losses(*losses: float) -> dict[str, Any]:
+    return {**trace(), "losses": np.array(losses)}
+
+
+def test_noise_of_late_steps_is_no_excuse_for_the_first() -> None:
+    """Under Adam a wrong epsilon shows at once, and rounding after some steps as large as the loss."""
+    reference = with_losses(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    noisy = with_losses(1.0, 1.0, 1.0, 1.0, 1.0, 1.1)
+    early, late = with_losses(1.01, 1.0, 1.0, 1.0, 1.0, 1.0), with_losses(1.0, 1.0, 1.0, 1.01, 1.0, 1.0)
+    assert failed(early, Spread([early, reference], [(noisy, reference)], reference)) == {"losses.torch"}
+    assert failed(late, Spread([late, reference], [(noisy, reference)], reference)) == set()
+
+
+def test_losses_that_are_nothing_are_the_same() -> None:
+    """What is 1e-12 in float64 is 0 in float32; 0 is 0; and both may end at 0."""
+    assert failed(with_losses(1.0, 0.0), Spread([with_losses(1.0, 0.0)], [], with_losses(1.0, 1e-12))) == set()
+    assert failed(with_losses(0.0, 0.0), Spread([with_losses(0.0, 0.0)], [], with_losses(0.0, 0.0))) == set()
+    wrong = with_losses(1.0, 0.01)
+    assert failed(wrong, Spread([trace(), with_losses(1.0, 0.0)], [], with_losses(1.0, 0.0))) == {"losses.torch"}
+
+
+def test_a_loss_that_is_no_number_has_a_step() -> None:
+    assert exploded(with_losses(1.0, np.nan, np.inf)) == 1
+    assert exploded(with_losses(1.0, 2.0)) is None
+    assert exploded({**with_losses(1.0, 2.0), "evaluation": np.array([[np.nan, 0.0]])}) == 2
+    nan = with_losses(1.0, np.nan)
+    assert "losses.torch" in failed(nan, Spread([nan, nan], [(nan, nan)], trace()))
+
+
+def test_nets_that_do_nothing_prove_nothing() -> None:
+    pictures = {**trace(), "logits": np.array([[1.0, -2.0], [1.5, -2.0]])}
+    assert telling(pictures).passed
+    dead = {**pictures, "gradient/kernel": np.zeros(1)}
+    assert telling(dead).detail == "all gradients are zero"
+    same = {**pictures, "logits": np.array([[1.0, -2.0], [1.0, -2.0 - 1e-9]])}
+    assert telling(same).detail == "all pictures give the same logits"
+    assert not telling({**pictures, "logits": np.zeros((2, 3))}).passed
+    assert "Nothing is proved" in verdict(False, 5, {}, {}, telling(dead).detail)
+
+
+def masks(array: Any, name: str = "dropout 0.25") -> set[str]:
+    found = {"prediction": np.ones((2, 3)), f"mask/{name}": array}
+    return {one.name for one in noise.checks("torch", found, np.ones((2, 3))) if not one.passed}
+
+
+def test_masks() -> None:
+    draw = np.random.default_rng(0).random((64, 1024))
+    right = np.where(draw < 0.25, 0, np.float32(1 / 0.75))
+    assert masks(right) == set()
+    assert masks(np.where(draw < 0.27, 0, np.float32(1 / 0.75))) == {"masks.torch"}  # another rate
+    assert masks(np.where(draw < 0.25, 0, np.float32(1))) == {"masks.torch"}  # not scaled
+    assert masks(np.ones_like(draw)) == {"masks.torch"}  # off
+    assert masks(right, "drop_path 0.25") == {"masks.torch"}  # cell by cell instead of picture by picture
+    rows = np.where(np.random.default_rng(0).random((8192, 1)) < 0.25, 0, 1 / 0.75) * np.ones((1, 2))
+    assert masks(rows, "drop_path 0.25") == set()
+    assert noise.checks("torch", {}, np.ones((2, 3))) == []
+
+
+def context(folder: Path, *overrides: str) -> Any:
+    recipe = resolve("mnist-cnn", overrides=overrides)
+    job = Job(str(folder), to_toml(recipe), "torch", str(folder.parent / "run"), 0, "cpu", "float32", 1)
+    return context_of(job, Reporter())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare") / "digits"
+    write_digits(str(folder))
+    return folder
+
+
+def test_batches_are_those_of_training(digits: Path) -> None:
+    plain = context(digits)
+    count = len(plain.data.train)
+    sizes = [len(batch.labels) for batch in parity_batches(plain)]
+    assert sizes[:-1] == [64] * 19
+    assert sizes[-1] == count % 64 > 0
+    assert len(parity_batches(context(digits, "phases.0.drop_last=true"))[-1].labels) == 64
+    assert [len(batch.labels) for batch in parity_batches(context(digits, "phases.0.batch_size=5000"))] == [count]
+    mixed = parity_batches(context(digits, "augment.operations=[{name='mixup'}]"))
+    assert mixed[0].labels.shape == (64, 10)
+
+
+def test_what_training_refuses_is_refused_before(digits: Path) -> None:
+    with pytest.raises(UsageError, match="no weight to train"):
+        check_phase(context(digits, 'phases.0.freeze=["*"]'))
+
+
+def test_the_phase_that_trains_the_most_is_compared() -> None:
+    recipe = resolve("photos-mobilenetv2-two-steps")
+    assert phase_of(recipe) == recipe.phases[-1] != recipe.phases[0]

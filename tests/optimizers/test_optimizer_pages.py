@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bakeoff import optimizers
-from bakeoff.optimizers import LossTolerance, page
+from bakeoff.optimizers import page
 
-WORDS = ["Settings", "SLOTS", "start", "truth", "to_torch", "to_keras", "read_slots", "write_slots", "LOSSES", "CASES"]
+WORDS = ["Settings", "SLOTS", "start", "truth", "to_torch", "to_keras", "read_slots", "write_slots", "CASES"]
 
 
 @pytest.mark.parametrize("name", optimizers.names())
@@ -56,8 +56,3 @@ def test_adamw_shrinks_where_adam_adds_to_the_gradient() -> None:
     )
     assert coupled[0] == pytest.approx(1 - 0.01)
     assert decoupled[0] == pytest.approx(1 - 0.001)
-
-
-def test_a_loss_tolerance_follows_the_floor_but_not_below_its_own() -> None:
-    assert LossTolerance(1e-4, 4.0).at(1e-6) == 1e-4
-    assert LossTolerance(1e-4, 4.0).at(1e-3) == 4e-3

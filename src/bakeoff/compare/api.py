@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from bakeoff import frameworks as registered
-from bakeoff.compare import judge
+from bakeoff.compare import judge, noise
 from bakeoff.compare.judge import Trace
-from bakeoff.compare.method import context_of, parity_batches, truth
+from bakeoff.compare.method import check_phase, context_of, parity_batches, phase_of, truth
 from bakeoff.compare.verdict import verdict
 from bakeoff.data.reader import find_source
-from bakeoff.errors import UsageError
+from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluate.scores import right
 from bakeoff.metrics.paired import Paired, paired
 from bakeoff.parity import check
@@ -119,6 +119,7 @@ class Comparison:
     def run(self) -> dict[str, Any]:
         """Everything; the object that `compare --json` prints."""
         context = context_of(self.jobs[self.names[0]], self.reporter)
+        check_phase(context)
         batches = parity_batches(context)
         folder = Run(self.path).create()
         (self.path / "predictions").rmdir()
@@ -170,6 +171,7 @@ class Comparison:
     def _parity(self, prepared: dict[str, Any], expected: Array) -> list[Check]:
         first, *others = self.names
         reference = self._double(first)
+        self._refuse_exploded(first, reference)
         adaptive = self._optimizer() != "sgd"
         held = sorted(judge.without_gradient(reference)) if adaptive else []
         self.held = held
@@ -177,13 +179,29 @@ class Comparison:
             self.reporter.log(f"parity: {', '.join(held)} held: no gradient but rounding, which Adam would follow")
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
-        checks = self._same_start(prepared)
+        checks = [judge.telling(reference), *self._same_start(prepared)]
         spread = judge.Spread(list(single.values()), self._variants(single, held), reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
+            checks += noise.checks(name, single[name], expected)
         for name in others:
             checks += judge.double(name, self._double(name, held=held), spread)
         return checks
+
+    def _refuse_exploded(self, name: str, reference: Trace) -> None:
+        """What isn't finite can't be compared, and is no difference between frameworks.
+
+        Raises:
+            DataError: names the step.
+        """
+        step = judge.exploded(reference)
+        if step is not None:
+            peak = phase_of(self.recipe).schedule.peak
+            raise DataError(
+                f"loss or logits aren't finite at step {step}, in float64, in {name}: there is nothing to compare.\n"
+                f"The learning rate {peak:g} is too high for these pictures, or a picture or weight is no number. "
+                "Find a rate: bakeoff find-rate DATA"
+            )
 
     def _variants(self, single: dict[str, dict[str, Array]], held: list[str]) -> list[tuple[Trace, Trace]]:
         """One framework's float32 beside itself: from nudged weights, and with sums taken in another order."""
@@ -208,8 +226,6 @@ class Comparison:
         return checks
 
     def _optimizer(self) -> str:
-        from bakeoff.compare.method import phase_of
-
         return phase_of(self.recipe).optimizer.name
 
     # accuracy and speed
@@ -256,6 +272,7 @@ class Comparison:
         environment = certificate.environment | {
             k: v for row in prepared.values() for k, v in row["environment"].items()
         }
+        said = verdict(certificate.passed, len(certificate.checks), measured, differences, self._blind(certificate))
         return {
             "run": str(self.path),
             "recipe": self.recipe.title,
@@ -270,8 +287,12 @@ class Comparison:
                 for name, p in differences.items()
             },
             "environment": environment,
-            "verdict": verdict(certificate.passed, len(certificate.checks), measured, differences),
+            "verdict": said,
         }
+
+    @staticmethod
+    def _blind(certificate: Certificate) -> str:
+        return next((one.detail for one in certificate.checks if one.name == "telling" and not one.passed), "")
 
     def _paired(self, measured: dict[str, dict[str, Any]]) -> dict[str, Paired]:
         """Each framework against the most accurate one, on the same pictures."""

@@ -22,6 +22,9 @@ from bakeoff.parity.tolerance import FLOAT64, GRADIENTS, LOGITS, LOSSES, MOST, N
 from bakeoff.schemas import Array, Check
 
 Trace = Mapping[str, Array]
+LATE = 2  # steps
+SMALL = 1e-3  # of the largest loss: one below it is the rounding of logits, in float32 as likely 0
+BLIND = 1e-7  # of the largest logit: pictures closer than this prove nothing
 NOTHING = 1e-9  # of the largest gradient: a parameter below it has none in exact arithmetic (a bias before batch norm)
 
 
@@ -53,9 +56,15 @@ class Spread:
         """The same over the arrays of a group."""
         return self._floor(lambda a, b: _worst(a, b, prefix, self.nothing)[0])
 
-    def of_losses(self) -> float:
-        """The same for the losses."""
-        return self._floor(losses)
+    def of_losses(self) -> Array:
+        """The same for the losses, step by step: noise that grows later is no excuse for the first steps.
+
+        One draw of it may be small by chance, or a step late: the largest so far, LATE steps ahead included.
+        """
+        least = np.min([apart(single, self.reference) for single in self.singles], axis=0)
+        most = np.max([least, *(apart(a, b) for a, b in self.pairs)], axis=0)
+        found: Array = np.maximum.accumulate(most)
+        return found[np.minimum(np.arange(len(found)) + LATE, len(found) - 1)]
 
     def _floor(self, difference: Callable[[Trace, Trace], float]) -> float:
         least = min(difference(single, self.reference) for single in self.singles)
@@ -99,9 +108,8 @@ def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]
     difference, where = _worst(found, reference, "gradient/", spread.nothing)
     tolerance, why = spread.tolerance(GRADIENTS, spread.of_all("gradient/"))
     checks.append(check(f"gradients.{name}", difference, tolerance, f"largest at {where or 'none'}; {why}"))
-    tolerance, why = spread.tolerance(LOSSES, spread.of_losses())
     steps = len(reference["losses"])
-    checks.append(check(f"losses.{name}", losses(found, reference), tolerance, f"{steps} steps; {why}"))
+    checks.append(_losses(name, found, spread))
     checks.append(_statistics(name, found, spread))
     tolerance, why = spread.tolerance(LOSSES, spread.of("evaluation"))
     checks.append(
@@ -117,10 +125,48 @@ def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]
 
 def losses(found: Trace, expected: Trace) -> float:
     """The largest relative difference of a loss over the steps."""
+    return float(apart(found, expected).max(initial=0.0))
+
+
+def apart(found: Trace, expected: Trace) -> Array:
+    """The relative differences of the losses, step by step; infinite where they aren't finite, or as many."""
     a, b = np.asarray(found["losses"], "float64"), np.asarray(expected["losses"], "float64")
-    if a.shape != b.shape or not np.isfinite(a).all():
-        return float("inf")
-    return float((np.abs(a - b) / np.abs(b)).max())
+    if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return np.full(b.shape, np.inf)
+    scale = np.maximum(np.abs(b), SMALL * np.abs(b).max(initial=0.0))
+    difference: Array = np.where(a == b, 0.0, np.abs(a - b) / np.where(scale > 0, scale, 1e-300))
+    return difference
+
+
+def _losses(name: str, found: Trace, spread: Spread) -> Check:
+    """At the step where they are the furthest apart, by the tolerance of that step."""
+    difference, floors = apart(found, spread.reference), spread.of_losses()
+    rows = [spread.tolerance(LOSSES, float(floor)) for floor in floors]
+    worst = int(np.argmax(difference / [tolerance for tolerance, _ in rows])) if rows else 0
+    tolerance, why = rows[worst] if rows else (LOSSES, "no steps")
+    detail = f"{len(rows)} steps, nearest to its tolerance at step {worst}; {why}"
+    return check(f"losses.{name}", float(difference[worst]) if rows else float("inf"), tolerance, detail)
+
+
+def exploded(reference: Trace) -> int | None:
+    """The first step whose loss is no finite number, or the one after the last where the logits aren't; else None."""
+    finite = np.isfinite(np.asarray(reference["losses"], "float64"))
+    if finite.all():
+        return None if np.isfinite(reference["evaluation"]).all() else len(finite)
+    return int(np.argmin(finite))
+
+
+def telling(reference: Trace) -> Check:
+    """Whether the reference can show a mistake at all: two nets that do nothing are the same."""
+    logits = np.asarray(reference["logits"], "float64")
+    spread, top = float(np.ptp(logits, axis=0).max(initial=0.0)), float(np.abs(logits).max(initial=0.0))
+    gradients = group(reference, "gradient/")
+    why = []
+    if len(logits) > 1 and spread <= BLIND * top:
+        why.append("all pictures give the same logits")
+    if not any(np.any(array) for array in gradients.values()):
+        why.append("all gradients are zero")
+    return check("telling", float(len(why)), 0.0, "; ".join(why) or "pictures differ, and weights have gradients")
 
 
 def _statistics(name: str, found: Trace, spread: Spread) -> Check:
@@ -138,7 +184,9 @@ def double(name: str, found: Trace, spread: Spread) -> list[Check]:
     states, where = _worst(found, reference, "state/")
     weights, which = _worst(found, reference, "weight/", spread.nothing)
     steps = f"after {len(reference['losses'])} steps"
-    return [
+    mean, at_mean = _worst(found, reference, "average/", spread.nothing)
+    more = [check(f"float64.average.{name}", mean, FLOAT64, f"running mean, largest at {at_mean or 'none'}")]
+    checks = [
         check(f"float64.logits.{name}", relative(found["logits"], reference["logits"]), FLOAT64),
         check(f"float64.gradients.{name}", gradients, FLOAT64, f"largest at {at or 'none'}"),
         check(f"float64.losses.{name}", losses(found, reference), FLOAT64, steps),
@@ -146,3 +194,4 @@ def double(name: str, found: Trace, spread: Spread) -> list[Check]:
         check(f"float64.statistics.{name}", states, FLOAT64, f"largest at {where or 'none'}"),
         check(f"float64.evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), FLOAT64),
     ]
+    return checks + (more if group(reference, "average/") else [])

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from bakeoff import frameworks
+from bakeoff.compare import noise
 from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.protocols import Net
@@ -23,19 +24,21 @@ from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
 from bakeoff.schemas import Array, Batch
 from bakeoff.seeds import rng
+from bakeoff.train.average import Average
 from bakeoff.train.channel import Reporter
 from bakeoff.train.context import Context
 from bakeoff.train.job import Job
-from bakeoff.train.plan import Plan, plan
+from bakeoff.train.plan import Plan, plan, sampled
 from bakeoff.train.run import Run
 from bakeoff.train.schedules import schedule
 from bakeoff.train.setup import start
-from bakeoff.train.strategies.finetune import prepared
+from bakeoff.train.strategies.finetune import check_batches, prepared
 from bakeoff.train.threads import SMALL, multiply_adds, threads_for
 from bakeoff.train.work import read
 
 STEPS, DEEP_STEPS = 20, 4
 DEEP_BATCH, DEEP_TRUTH = 4, 2
+SEEN = 32  # pictures of each other split
 NUDGE = 1e-6  # relative change of the start weights behind the spread: some roundings in float32
 
 
@@ -47,8 +50,10 @@ def context_of(job: Job, reporter: Reporter) -> Context:
 
 
 def phase_of(recipe: Recipe) -> Finetune:
-    """The phase whose steps are compared: the recipe's own, or plain SGD with momentum where it only probes."""
-    for phase in recipe.phases:
+    """The phase whose steps are compared: the recipe's last, which trains the most where phases thaw a net step by
+    step; or plain SGD with momentum where it only probes.
+    """
+    for phase in reversed(recipe.phases):
         if isinstance(phase, Finetune):
             return phase
     return Finetune(
@@ -59,17 +64,45 @@ def phase_of(recipe: Recipe) -> Finetune:
     )
 
 
+def check_phase(context: Context) -> None:
+    """Refuse what training would refuse, before a process starts.
+
+    Raises:
+        UsageError: nothing is left to train, or a batch leaves a batch norm one value.
+    """
+    phase = phase_of(context.recipe)
+    graph = prepared(context.start.graph, phase)
+    check_batches(graph, phase, len(context.data.train))
+
+
 def is_deep(context: Context) -> bool:
     """Whether a step is so large that traces take fewer and smaller ones."""
     return multiply_adds(context.start.graph) * 64 > 20 * SMALL
 
 
-def parity_batches(context: Context) -> list[tuple[Array, Array]]:
-    """The first training batches, as uint8 images and labels."""
-    phase, deep = phase_of(context.recipe), is_deep(context)
-    size = DEEP_BATCH if deep else phase.batch_size
-    batches = context.batches(context.data.train, size, shuffle=True, drop_last=len(context.data.train) >= size)
-    return [(batch.images, batch.labels) for batch in islice(batches, DEEP_STEPS if deep else STEPS)]
+def parity_batches(context: Context) -> list[Batch]:
+    """The first training batches as training has them: its order, varied, mixed; the last is the epoch's own last one,
+    which may be smaller.
+    """
+    phase, count = phase_of(context.recipe), len(context.data.train)
+    size, most = (DEEP_BATCH, DEEP_STEPS) if is_deep(context) else (phase.batch_size, STEPS)
+    drop_last = phase.drop_last and count >= size
+    number = count // size if drop_last else -(-count // size)
+    steps = min(number, most)
+
+    def batches(start: int, few: int) -> list[Batch]:
+        found = context.batches(
+            context.data.train,
+            size,
+            shuffle=True,
+            drop_last=drop_last,
+            start=start,
+            augment=True,
+            order=sampled(context.data.train, phase, context.job.seed, 0),
+        )
+        return list(islice(found, few))
+
+    return batches(0, steps - 1) + batches(number - 1, 1)
 
 
 def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any]) -> dict[str, Any]:
@@ -78,13 +111,21 @@ def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any])
     session["job"], session["context"] = asked, context_of(asked, reporter)
     context: Context = session["context"]
     session["batches"] = parity_batches(context)
-    digest = hashlib.sha256()
-    for images, labels in session["batches"]:
-        digest.update(images.tobytes() + labels.tobytes())
     return {
-        "batches": digest.hexdigest(),
+        "batches": _seen(context, session["batches"]),
         "environment": frameworks.load(asked.framework).environment(),
     }
+
+
+def _seen(context: Context, batches: list[Batch]) -> str:
+    """SHA-256 of what a framework's process sees: class names, batches, and the first pictures of the other splits."""
+    digest = hashlib.sha256(repr((context.data.classes, context.signature.to_json())).encode())
+    other = [split for split in context.data.splits.values() if split.name != "train"]
+    first = [next(iter(context.batches(split, min(SEEN, len(split))))) for split in other if len(split)]
+    for batch in (*batches, *first):
+        for array in (batch.images, batch.labels, batch.records):
+            digest.update(f"{array.shape} {array.dtype} ".encode() + array.tobytes())
+    return digest.hexdigest()
 
 
 def trace(
@@ -111,16 +152,20 @@ def trace(
     """
     context: Context = session["context"]
     phase = phase_of(context.recipe)
-    graph = passes.without_noise(prepared(context.start.graph, phase)).astype(precision)
+    noisy = prepared(context.start.graph, phase).astype(precision)
+    graph = passes.without_noise(noisy)
     graph = nudged(graph, context.job.seed, NUDGE) if nudge else graph
-    images, labels = _normalised(context, session["batches"], precision)
-    labels = told(planned(context, phase, graph, precision), labels)
+    images = _normalised(context, session["batches"], precision)
+    labels = told(planned(context, phase, graph, precision), session["batches"])
+    found: dict[str, Any] = {}
+    if not nudge and precision == "float32" and (masks := noise.of(noisy)):
+        found |= noise.trace(context, noisy, masks, images[0])
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
     )
     started = weights_sha256(net.arrays())
     planned(context, phase, graph, precision).compile(net)
-    found: dict[str, Any] = {"logits": net.logits(images[0])}
+    found["logits"] = net.logits(images[0])
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
     if held:
@@ -131,7 +176,9 @@ def trace(
     net.load(graph.arrays())
     planned(context, phase, graph, precision).compile(net)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
-    found["losses"] = stepped(net, images, labels, rate, phase.accumulate)
+    mean = Average(phase.average, phase.average_every) if phase.average else None
+    found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean)
+    found |= {f"average/{path}": array for path, array in (mean.arrays if mean else {}).items()}
     for path, array in net.arrays().items():
         kind = "state" if graph.parameters[path].role == "state" else "weight"
         found[f"{kind}/{path}"] = array
@@ -140,41 +187,51 @@ def trace(
     return {"weights": started}
 
 
-def stepped(net: Net, images: list[Array], labels: list[Array], rate: Callable[[int], float], accumulate: int) -> Array:
+def stepped(
+    net: Net,
+    images: list[Array],
+    labels: list[Array],
+    rate: Callable[[int], float],
+    accumulate: int,
+    mean: Average | None = None,
+) -> Array:
     """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training."""
-    if accumulate == 1:
+    if mean:
+        mean.start(net.arrays())
+    elif accumulate == 1:
         return net.steps(images, labels, [rate(step) for step in range(len(images))])
     losses = []
     for step, first in enumerate(range(0, len(images), accumulate)):
         these = slice(first, first + accumulate)
-        results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
-        net.apply(rate(step))
-        losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
+        if accumulate == 1:
+            losses.append(float(net.steps(images[these], labels[these], [rate(step)])[0]))
+        else:
+            results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
+            net.apply(rate(step))
+            losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
+        if mean:
+            mean.see(step + 1, net.arrays)
     return np.array(losses)
 
 
 def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> Plan:
     """What training tells the net of a step: smoothing, weights, clipping, rates and decays by parameter.
 
-    Mixed pictures and a teacher are inputs of a step, not part of it, and are left out.
+    A teacher is an input of a step, not part of it, and is left out.
     """
-    alone = msgspec.structs.replace(phase, teacher=None)
-    return plan(alone, graph, context.start.loss, context.data.train, precision=precision, mixed=False)
+    alone, mixed = msgspec.structs.replace(phase, teacher=None), bool(context.augmentation.mixes)
+    return plan(alone, graph, context.start.loss, context.data.train, precision=precision, mixed=mixed)
 
 
-def told(step: Plan, labels: list[Array]) -> list[Array]:
+def told(step: Plan, batches: list[Batch]) -> list[Array]:
     """Labels as the loss takes them."""
-    none = np.zeros((0, 1, 1, 1), np.uint8)
-    return [step.targets.of(Batch(none, row, np.arange(len(row)))) for row in labels]
+    return [step.targets.of(batch) for batch in batches]
 
 
-def _normalised(
-    context: Context, batches: list[tuple[Array, Array]], precision: str
-) -> tuple[list[Array], list[Array]]:
+def _normalised(context: Context, batches: list[Batch], precision: str) -> list[Array]:
     from bakeoff.preprocessing.normalize import normalize
 
-    images = [normalize(images, context.signature, precision) for images, _ in batches]
-    return images, [labels for _, labels in batches]
+    return [normalize(batch.images, context.signature, precision) for batch in batches]
 
 
 def nudged(graph: Graph, seed: int, size: float) -> Graph:
@@ -187,12 +244,12 @@ def nudged(graph: Graph, seed: int, size: float) -> Graph:
     return graph.with_arrays(changed)
 
 
-def truth(context: Context, batches: list[tuple[Array, Array]]) -> Array:
+def truth(context: Context, batches: list[Batch]) -> Array:
     """The first batch's logits in NumPy, float64; a few pictures of a deep net."""
     from bakeoff.graph.interpreter import run
 
-    count = DEEP_TRUTH if is_deep(context) else len(batches[0][1])
-    images, _ = _normalised(context, batches[:1], "float64")
+    count = DEEP_TRUTH if is_deep(context) else len(batches[0].labels)
+    images = _normalised(context, batches[:1], "float64")
     return run(passes.without_noise(context.start.graph).astype("float64"), images[0][:count])
 
 

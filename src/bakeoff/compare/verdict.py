@@ -11,13 +11,22 @@ NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
 CLOSE = 1.1  # a ratio of times below it is no reason to choose
 
 
-def verdict(passed: bool, checks: int, measured: Mapping[str, Mapping[str, Any]], paired: Mapping[str, Paired]) -> str:
+def verdict(
+    passed: bool,
+    checks: int,
+    measured: Mapping[str, Mapping[str, Any]],
+    paired: Mapping[str, Paired],
+    blind: str = "",
+) -> str:
     """The verdict.
 
     Args:
+        blind: why the checks could not have failed; empty where they could.
         measured: by framework: step_ms, accuracy.
         paired: by framework other than the most accurate: that one against it, on the same pictures.
     """
+    if blind:
+        return f"Nothing is proved: {blind}, so that any two nets would have agreed."
     if not passed:
         return "Not the same network: a parity check failed, so speed and accuracy say nothing about the frameworks."
     order = sorted(measured, key=lambda name: measured[name]["step_ms"])

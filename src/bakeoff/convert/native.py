@@ -61,7 +61,9 @@ def convert(
 
     Returns:
         (model, certificate). BatchNorm keeps the running variance that the source keeps, on both sides. It gives
-        logits: a last softmax of Keras is left off (`certificate.environment["head"]` says so).
+        logits: a last softmax of Keras is left off (`certificate.environment["head"]` says so). What else the model's
+        author should know stands in `certificate.environment["notes"]`: a training pass that computes something else
+        than the prediction, for one.
 
     Raises:
         UsageError: it is no model of either framework, or an argument can't be used.
@@ -85,6 +87,8 @@ def convert(
         native, last = work.native(target)
         checks = (*certificate.checks, *last)
         environment = {**certificate.environment, "head": work.info["head"] or "none"}
+        if work.info["notes"]:
+            environment["notes"] = "; ".join(work.info["notes"])
         certificate = Certificate(checks, environment)
         if not certificate.passed:
             raise ParityError(f"{said(request, certificate)}\nThe first layer that differs: {work.first_layer()}")

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff import registry
-from bakeoff.optimizers._page import Group, LossTolerance, set_rate
+from bakeoff.optimizers._page import Group, set_rate
 
-__all__ = ["Group", "LossTolerance", "names", "page", "set_rate"]
+__all__ = ["Group", "names", "page", "set_rate"]
 
 
 def names() -> tuple[str, ...]:

@@ -11,7 +11,6 @@
     read_slots    (library, optimizer, parameter) -> {slot: array}, in the native layout of the parameter
     write_slots   (library, optimizer, parameter, slots, step): the way back; `step` is how many steps were taken
     TOLERANCE     {dtype: of the largest |w|, after STEPS steps with the same gradients on both sides}, derived
-    LOSSES        how far the losses of two frameworks may part when each works out its own gradients
     CASES         {what it shows: Settings}
     MUTATIONS     {setting: wrong value}: each must be noticed by a case
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
@@ -47,24 +46,6 @@ class Group:
     parameters: tuple[Any, ...]
     rate_factor: float = 1.0
     decay: float | None = None
-
-
-@dataclass(frozen=True)
-class LossTolerance:
-    """How far the losses of two frameworks may part, relative to the loss.
-
-    Attributes:
-        relative: always allowed.
-        floors: how often the noise floor is allowed: the part between float32 and float64 in one and the same
-            framework.
-    """
-
-    relative: float
-    floors: float = 0.0
-
-    def at(self, floor: float) -> float:
-        """The tolerance where that noise floor was measured."""
-        return max(self.relative, self.floors * floor)
 
 
 def rounding(dtype: str) -> float:

@@ -22,7 +22,7 @@ Noise    Two frameworks never have quite the same float32 gradients. SGD hands t
          rounding away, and with sums taken in another order; and how far the nearest float32 run is from float64.
          Two float32 runs lie within f of the float64 one each, so within 2 f of each other if their errors are
          alike; f is itself one draw of a random quantity, so twice that is allowed: 4 f, and never less than SGD's
-         1e-4. In float64 d is 1e-9 times smaller, and the judge is strict there.
+         1e-4 (parity/tolerance.py). In float64 d is 1e-9 times smaller, and the judge is strict there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from bakeoff.optimizers._keras import Now, one_minus_power, optimizer
 from bakeoff.optimizers._page import (
     Group,
     Library,
-    LossTolerance,
     Slots,
     rounding,
     torch_fused,
@@ -109,7 +108,6 @@ def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, 
 
 
 TOLERANCE = {dtype: rounding(dtype) for dtype in ("float32", "float64")}  # the same gradients on both sides
-LOSSES = LossTolerance(relative=1e-4, floors=4.0)  # each side its own gradients: see Noise
 CASES = {
     "plain": Settings(),
     "decay": Settings(weight_decay=0.05),

@@ -20,12 +20,11 @@ from typing import Any
 
 from bakeoff.optimizers._keras import Now, optimizer
 from bakeoff.optimizers._page import Group, Slots, torch_fused, torch_groups
-from bakeoff.optimizers.adam import LOSSES, SLOTS, TOLERANCE, keras_moved, moved, read_slots, start, write_slots
+from bakeoff.optimizers.adam import SLOTS, TOLERANCE, keras_moved, moved, read_slots, start, write_slots
 from bakeoff.schemas import Array
 
 __all__ = [
     "CASES",
-    "LOSSES",
     "MUTATIONS",
     "SLOTS",
     "TOLERANCE",

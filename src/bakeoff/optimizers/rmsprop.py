@@ -24,12 +24,11 @@ from bakeoff.optimizers._keras import Now, optimizer
 from bakeoff.optimizers._page import Group, Library, Slots, torch_groups, zeros
 from bakeoff.optimizers._page import read_slots as _read
 from bakeoff.optimizers._page import write_slots as _write
-from bakeoff.optimizers.adam import LOSSES, TOLERANCE
+from bakeoff.optimizers.adam import TOLERANCE
 from bakeoff.schemas import Array
 
 __all__ = [
     "CASES",
-    "LOSSES",
     "MUTATIONS",
     "SLOTS",
     "TOLERANCE",

@@ -22,7 +22,6 @@ from bakeoff.optimizers._keras import Now, optimizer
 from bakeoff.optimizers._page import (
     Group,
     Library,
-    LossTolerance,
     Slots,
     rounding,
     torch_fused,
@@ -88,7 +87,6 @@ def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, 
 
 TOLERANCE = {dtype: rounding(dtype) for dtype in ("float32", "float64")}
 # A step is linear in the gradient: a rounding error of one ulp in g moves w by rate * ulp, and no more.
-LOSSES = LossTolerance(relative=1e-4)
 CASES = {
     "plain": Settings(),
     "momentum": Settings(momentum=0.9),
