@@ -95,7 +95,9 @@ class TorchNative:
             if self.built.tensor(binding).requires_grad
         }
         wanted = [*given, *weights.values()]
-        found = torch.autograd.grad(out, wanted, torch.tensor(cotangent), allow_unused=True, materialize_grads=True)
+        found = [torch.zeros_like(one) for one in wanted]
+        if out.requires_grad:
+            found = torch.autograd.grad(out, wanted, torch.tensor(cotangent), allow_unused=True, materialize_grads=True)
         grads = [gradient.numpy() for gradient in found]
         by_path = {p: self.built.bindings[p].to_canonical(g) for p, g in zip(weights, grads[len(given) :], strict=True)}
         return Pass(y, grads[: len(given)], by_path, self.arrays())

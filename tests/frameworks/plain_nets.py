@@ -246,6 +246,23 @@ class Conditions(nn.Module):
         return self.head((scores @ t).mean(2))
 
 
+class Stopped(nn.Module):
+    """Gradients that stop: a target that isn't trained, gates worked out under no_grad, a frozen view of a weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.gate, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 6), nn.Linear(6, 5)
+        self.shift = nn.Parameter(torch.randn(6, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x) + self.shift
+        with torch.no_grad():
+            top = x.amax((2, 3), keepdim=True)
+            gate = self.gate(x.mean((2, 3)) * self.shift.detach().flatten())
+        x = (x / (top.abs() + 1)).relu().mean((2, 3))
+        return self.head(x * gate.sigmoid() + x.detach() ** 2)
+
+
 NETS = (
     Functional,
     Shared,
@@ -259,4 +276,5 @@ NETS = (
     Recurrent,
     Filters,
     Conditions,
+    Stopped,
 )

@@ -73,7 +73,7 @@ def test_gradients_are_those_of_the_truth(framework: str, op: str, name: str, dt
             direction = rng.normal(size=values[key].shape)
             ahead = total({**values, key: values[key] + step * direction})
             behind = total({**values, key: values[key] - step * direction})
-            expected = (ahead - behind) / (2 * step)
+            expected = 0.0 if getattr(page(op), "STOPS", False) else (ahead - behind) / (2 * step)
             scale = np.linalg.norm(gradient) * np.linalg.norm(direction) + 1e-2
             assert abs((gradient * direction).sum() - expected) <= GRADIENT[dtype] * scale, key
 

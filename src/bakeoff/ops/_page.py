@@ -20,6 +20,8 @@
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
+A page with `STOPS = True` lets nothing flow back, whatever its truth is.
+
 A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and
 to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case)` gives labels for a case. A page
 with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x, a)`.

@@ -9,9 +9,7 @@ from typing import Any
 from bakeoff import ops
 from bakeoff.errors import BakeoffError
 
-IDENTITY = frozenset(
-    ("layers.Identity", "layers.InputLayer", "activations.linear", "ops.Copy", "ops.StopGradient", "ops.Identity")
-)
+IDENTITY = frozenset(("layers.Identity", "layers.InputLayer", "activations.linear", "ops.Copy", "ops.Identity"))
 
 _AUGMENTATION = """
     RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomShear RandomSaturation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import torch
 from torch import fx
@@ -27,6 +28,8 @@ def _inlined(module: fx.GraphModule, region: fx.Node) -> None:
     for one in body.graph.nodes:
         if one.op == "get_attr":
             inside[one].target = f"{holder.target}.{one.target}"  # type: ignore[union-attr]
+    if str(region.target).startswith("wrap_with_set_grad") and region.args[0] is False:
+        out = _stopped(module, region, out)
     for user in list(region.users):
         if user.target is operator.getitem:
             user.replace_all_uses_with(out[user.args[1]])  # type: ignore[index, arg-type]
@@ -34,6 +37,20 @@ def _inlined(module: fx.GraphModule, region: fx.Node) -> None:
     if region.users:
         region.replace_all_uses_with(out)  # type: ignore[arg-type]
     module.graph.erase_node(region)
+
+
+def _stopped(module: fx.GraphModule, region: fx.Node, out: Any) -> Any:
+    """What a region without gradients gives, detached: nothing flows back into it."""
+
+    def detached(given: Any) -> Any:
+        if not isinstance(given, fx.Node) or not isinstance(given.meta.get("val"), torch.Tensor):
+            return given
+        with module.graph.inserting_before(region):
+            node = module.graph.call_function(torch.ops.aten.detach.default, (given,))
+        node.meta = dict(given.meta)
+        return node
+
+    return type(out)(map(detached, out)) if isinstance(out, list | tuple) else detached(out)
 
 
 def _is_graph(module: torch.nn.Module, node: fx.Node) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # calls whose result is their argument of that name
 NOTHING = {
     f"aten.{name}": "self"
-    for name in ("contiguous", "clone", "alias", "detach", "lift_fresh", "lift_fresh_copy", "resolve_conj", "positive")
+    for name in ("contiguous", "clone", "alias", "lift_fresh", "lift_fresh_copy", "resolve_conj", "positive")
 }
 RANDOM = frozenset(
     f"aten.{name}"
