@@ -307,3 +307,22 @@ def test_a_net_that_its_target_builds_for_one_size_alone(tmp_path: Path, monkeyp
         assert work.info["fixed"]
         assert any("24 x 16" in note for note in work.info["notes"])
     assert "second_size.float64" not in {check.name for check in certificate.checks}
+
+
+def test_a_hook_on_a_gradient_is_refused(tmp_path: Path) -> None:
+    """The copy that is asked would train without it, and the certificate be wrong."""
+    hooked = net()
+    handle = hooked.head.weight.register_hook(lambda gradient: 10 * gradient)
+    with pytest.raises(UnsupportedError, match=r"head.weight has a hook on its gradient"):
+        checked(tmp_path, hooked)
+    handle.remove()
+    assert checked(tmp_path, hooked).passed
+
+
+def test_what_cannot_be_asked_says_so(tmp_path: Path) -> None:
+    """A net without anything to train has no training to check; NumPy has no bfloat16."""
+    with pytest.raises(UnsupportedError, match=r"stem.weight is bfloat16.*model.float"):
+        checked(tmp_path, net().bfloat16())
+    certificate = checked(tmp_path, net().requires_grad_(False))
+    assert certificate.passed
+    assert "gradients" not in {one.name for one in certificate.checks}

@@ -184,6 +184,10 @@ class Work:
                 f"{request.source}: it gives {show(self.graph().output_shape)}; training is checked with logits "
                 "(N, classes).\nMake it give those, or check its predictions alone: --check quick, check='quick'."
             )
+        if full and not self.graph().count(trainable=True):
+            full = False
+            said = "no parameter of the source is trainable, so that its training was not checked"
+            self.info["notes"] = [*self.info["notes"], said]
         try:
             told, answer = self._ask(full)
         except UnsupportedError as error:

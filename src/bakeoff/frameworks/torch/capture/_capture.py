@@ -170,6 +170,15 @@ def _check(model: Any, name: str) -> None:
     lazy = [key for key, p in model.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on a picture once before it is captured.")
+    hooked = [key for key, p in model.named_parameters() if p._backward_hooks or p._post_accumulate_grad_hooks]
+    if hooked:  # a copy of the module, which is what is asked, would have lost it
+        raise UnsupportedError(
+            f"{name}: {hooked[0]} has a hook on its gradient, which no other framework keeps.\n"
+            "Remove it first: what register_hook gave has a remove()."
+        )
+    brain = [key for key, tensor in tensors(model).items() if tensor.dtype == torch.bfloat16]
+    if brain:
+        raise UnsupportedError(f"{name}: {brain[0]} is bfloat16, which NumPy doesn't have. Widen it: model.float()")
     for path, module in model.named_modules():
         if (
             isinstance(module, nn.modules.batchnorm._BatchNorm)
