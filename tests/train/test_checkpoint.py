@@ -54,23 +54,31 @@ def test_nothing_that_is_not_finite_is_saved(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child does nothing but save
 @pytest.mark.parametrize("kills", [12, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_while_saving_there_is_always_a_complete_one(tmp_path: Path, kills: int) -> None:
-    """A child saves as fast as it can and is killed at a random moment; the next one goes on from what it finds."""
+    """A child saves and saves, and is killed at a random moment of its second save; the next one goes on from there."""
     rng, last = random.Random(0), 0
     save(tmp_path, made(0, 200_000))
+    began = time.monotonic()
+    save(tmp_path, made(0, 200_000))
+    length = time.monotonic() - began
     for _ in range(kills):
+        reading, writing = os.pipe()
         child = os.fork()
         if not child:
             number = whole(load(tmp_path))
             while True:
                 number += 1
+                os.write(writing, b".")
                 save(tmp_path, made(number, 200_000))
-        time.sleep(rng.uniform(0.02, 0.12))
+        os.close(writing)
+        for _ in range(2):  # the first save is done, the second begins
+            assert os.read(reading, 1)
+        time.sleep(rng.uniform(0, length))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(reading)
         number = whole(load(tmp_path))
-        assert number >= last
+        assert number > last
         last = number
-    assert last > kills / 2
     save(tmp_path, made(last + 1))
     assert len(os.listdir(tmp_path / FOLDER)) == 2  # what the killed ones left behind is gone
 
