@@ -63,13 +63,13 @@ def test_offline_without_weights_writes_nothing(tmp_path: Path) -> None:
 def test_there_verified_and_back(tmp_path: Path) -> None:
     """Random weights to a state dict, that into Keras, verified, and from Keras back: the same bits."""
     convert = ("convert", "timm/test_resnet")
-    bakeoff(tmp_path, *convert, "--random-weights", "--seed", 3, "--to", "torch", "--output", "a.safetensors")
+    bakeoff(tmp_path, *convert, "--random-weights", "--seed", 3, "--to", "torch", "--output", "a.safetensors", "--json")
     found = bakeoff(tmp_path, *convert, "--weights", "a.safetensors", "--to", "keras", "--output", "a.keras", "--json")
     names = {check["name"] for check in found["checks"]}
     assert {"gradients", "losses", "statistics", "statistics.stock", "output.logits"} <= names
     assert found["custom_objects"] == []
     assert bakeoff(tmp_path, "verify", "a.keras.certificate.json", "--json")["passed"]
-    bakeoff(tmp_path, *convert, "--weights", "a.keras", "--to", "torch", "--output", "b.safetensors")
+    bakeoff(tmp_path, *convert, "--weights", "a.keras", "--to", "torch", "--output", "b.safetensors", "--json")
     a, b = read(tmp_path / "a.safetensors"), read(tmp_path / "b.safetensors")
     assert set(a) == set(b)
     assert all((a[name] == b[name]).all() for name in a if "num_batches" not in name)
@@ -90,7 +90,7 @@ def test_plain_keras_opens_the_file(tmp_path: Path) -> None:
         "--output",
         "s.keras",
     )
-    bakeoff(tmp_path, "convert", *words, "--check", "quick")
+    bakeoff(tmp_path, "convert", *words, "--check", "quick", "--json")
     code = (
         "import sys, keras; m = keras.saving.load_model('s.keras'); "
         "print(m.output_shape, 'bakeoff' in sys.modules, type(m).__name__)"

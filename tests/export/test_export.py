@@ -142,7 +142,11 @@ def test_outputs_are_named_by_rule(bundle: Bundle, tmp_path: Path, monkeypatch: 
     assert export(bundle, "onnx", tmp_path / "new" / "net") == tmp_path / "new" / "net.onnx"
     assert export(bundle, "onnx", tmp_path / "net.v1.onnx").name == "net.v1.onnx"
     monkeypatch.chdir(tmp_path)
-    assert export(bundle, "onnx") == Path("model.onnx")
+    before = Path("model.onnx").read_bytes()
+    with pytest.raises(UsageError, match=r"model\.onnx: is there already(.|\n)*--force"):
+        export(bundle, "onnx")
+    assert Path("model.onnx").read_bytes() == before
+    assert export(bundle, "onnx", force=True) == Path("model.onnx")
     with pytest.raises(UsageError, match=r"writes \.onnx files, not \.keras"):
         export(bundle, "onnx", tmp_path / "net.keras")
     with pytest.raises(UsageError, match="unknown format 'onx'; did you mean 'onnx'"):

@@ -23,6 +23,7 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.* otherwise.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -30,7 +31,7 @@ def command(
     from bakeoff.cli import _output as out
     from bakeoff.export import export
 
-    made = export(run, to, output)
+    made = export(run, to, output, force=force)
     size = sum(path.stat().st_size for path in ([made] if made.is_file() else made.rglob("*")) if path.is_file())
     if json:
         out.print_json({"run": str(run), "format": to, "output": str(made), "size_bytes": size})

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bakeoff.cli import _options as options
+from bakeoff.errors import UsageError
 
 PANEL, PLACE = "Know", 1
 NEEDS = False
@@ -14,6 +15,8 @@ EXAMPLES = (
     ("bakeoff models", "architectures and pretrained backbones"),
     ("bakeoff models resnet 50", "every model of every library whose name has both words"),
     ("bakeoff models --source keras", "all of one library: timm, torchvision or keras"),
+    ("bakeoff models mnist_cnn --summary", "its layers, outputs and parameters; also of a run or a bundle"),
+    ("bakeoff models runs/RUN --summary --framework torch", "the same in PyTorch's own modules"),
     ("bakeoff models timm/resnet50", "one model: its weights, licences and where they come from"),
     ("bakeoff train photos --backbone timm/resnet50", "a backbone under a new head"),
     ("bakeoff train digits -r mnist-cnn --set model.name=mnist_mlp", "another architecture in a recipe"),
@@ -28,6 +31,13 @@ def command(
     source: Annotated[
         str | None, typer.Option("--source", help="bakeoff (its own), timm, torchvision or keras.")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Of one net, a run or a bundle: its layers, outputs and parameters.")
+    ] = False,
+    framework: Annotated[
+        str | None, typer.Option("--framework", metavar="NAME", help="With --summary: the layers of torch, ...")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="With --summary: how many logits.")] = None,
     everything: Annotated[bool, typer.Option("--all", help=f"Show more than {SHOWN} rows.")] = False,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -37,6 +47,9 @@ def command(
     from bakeoff.cli import _output as out
 
     wanted = " ".join(words or [])
+    if summary or framework is not None or classes is not None:
+        _summary(wanted, framework, classes, json=json, asked=summary)
+        return
     own = source == "bakeoff" or (source is None and not zoo.is_name(wanted))
     listed = [_own(name) for name in _own_names(wanted)] if own else []
     found = [] if source == "bakeoff" else zoo.search(wanted, source)
@@ -51,6 +64,30 @@ def command(
         _show_sources()
     else:
         _show_found(listed, found, everything, wanted)
+
+
+def _summary(name: str, framework: str | None, classes: int | None, *, json: bool, asked: bool) -> None:
+    """The layers of one net."""
+    from bakeoff import frameworks
+    from bakeoff.cli import _output as out
+    from bakeoff.cli import _summary as page
+    from bakeoff.graph.summary import summary
+
+    if not asked or not name:
+        raise UsageError("--summary needs one name: bakeoff models mnist_cnn --summary; the other options go with it.")
+    if framework is not None:
+        frameworks.require(framework, "a summary in it")
+    known, stem = _own_names(""), name.replace("-", "_")
+    if stem in known:
+        row = _own(stem)
+        height, width, channels = row["input_size"]
+        graph, size = page.net_of(stem, (height, width, channels), classes or row["classes"])
+    else:
+        graph, size = page.net_of(name, (224, 224, 3), classes or 1000)
+    if json:
+        out.print_json({"model": name, **page.to_json(summary(graph, {"height": size[0], "width": size[1]}))})
+    else:
+        page.show(graph, size, framework)
 
 
 def _own_names(wanted: str) -> list[str]:

@@ -57,11 +57,11 @@ def _show(listed: list[dict[str, Any]]) -> None:
 
     from bakeoff.cli import _output as out
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("recipe", "net", "phases", ""):
-        table.add_column(column)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)  # a name that is cut can't be typed
+    table.add_column()
     for row in listed:
-        table.add_row(
-            out.plain(row["name"], "bold"), row["net"], ", ".join(row["phases"]), out.plain(row["title"], "dim")
-        )
+        said = out.plain(row["title"])
+        said.append(f"\n{row['net'].replace('+', ' + ')}; {', '.join(row['phases'])}", "dim")
+        table.add_row(out.plain(row["name"], "bold"), said)
     out.console().print(table)

@@ -171,6 +171,9 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
                 text = f"mAP {out.percent(scored['mean_average_precision'])} of {scored['num']:,} pictures; all labels "
                 text += f"right: {share} ({100 * low:.1f} to {100 * high:.1f})"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
+        if "tta" in scored:
+            said = scored["tta"]
+            rows.add_row("", f"{out.percent(said['accuracy'])} with mirror images averaged")
     for decision in (phase["gate"] for phase in result["phases"] if "gate" in phase):
         rows.add_row("fine-tuning", _decision(decision))
     rows.add_row("trained on", f"{result['num_train']:,} pictures, {len(result['classes'])} classes")

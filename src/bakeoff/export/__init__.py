@@ -19,25 +19,28 @@ def formats() -> tuple[str, ...]:
     return registry.names(FORMATS)
 
 
-def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None) -> Path:
+def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False) -> Path:
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
 
     Args:
         bundle: a bundle, or the path of one or of a run folder.
         to: a format: torch, keras, savedmodel or onnx.
         output: the file; an existing folder gets `model` with the format's extension; None: in the working folder.
+        force: replace what is there.
 
     Returns:
         What was written.
 
     Raises:
-        UsageError: an unknown format, or an output whose extension is another's.
+        UsageError: an unknown format, an output whose extension is another's, or one that is there already.
         MissingDependencyError: the format's library is not installed.
         DataError: the output can't be written; what was there before is whole.
     """
     form = registry.load(FORMATS, to, what="format")
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
     target = _target(Path("." if output is None else output), form.EXTENSION, to)
+    if target.exists() and not force:
+        raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
     folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         folder.mkdir(parents=True)

@@ -15,6 +15,7 @@ from bakeoff.data.reader import address, find_source
 from bakeoff.errors import UsageError, WorkerError
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.registry import nearest
 from bakeoff.train.cadence import DEFAULT
 from bakeoff.train.channel import Cancelled, Listener, Reporter
 from bakeoff.train.checkpoint import FOLDER
@@ -75,8 +76,10 @@ def _spelled(backbone: str) -> str:
 def choose_framework(asked: str | None, recipe: Recipe) -> str:
     """The framework that was asked for, else the first installed one, else ONNX Runtime for a probe alone."""
     if asked:
-        if asked not in (*frameworks.names(), "onnxruntime"):
-            frameworks.require(asked)
+        known = (*frameworks.names(), "onnxruntime")
+        if asked not in known:
+            hint = nearest(asked, known)
+            raise UsageError(f"unknown framework {asked!r}{hint}\nKnown: {', '.join(known)} (for a probe alone)")
         return asked
     installed = frameworks.installed()
     if installed:

@@ -114,6 +114,12 @@ def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
     return Start(graph, signature, features, "; ".join(dict.fromkeys(licences)) or None)
 
 
+def backbones() -> tuple[str, ...]:
+    """Our own nets with pretrained weights."""
+    names = registry.names("bakeoff.models")
+    return tuple(name for name in names if hasattr(registry.load("bakeoff.models", name), "SIGNATURE"))
+
+
 def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
     """A backbone's features, how it wants its pictures, and the licence of its weights."""
     if zoo.is_name(name):
@@ -122,6 +128,12 @@ def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
         size = recipe.input.size
         graph, wanted, licence = of_another_library(name, seed, input_size=size, until=recipe.model.until)
         return Member(name, graph, _overridden(wanted, recipe)), licence
+    pretrained = backbones()
+    if name not in registry.names("bakeoff.models"):
+        raise UsageError(
+            f"unknown backbone {name!r}{registry.nearest(name, pretrained)}\nKnown: {', '.join(pretrained)}; "
+            "and timm/NAME, torchvision/NAME, keras/NAME (bakeoff models WORDS searches them)"
+        )
     model = registry.load("bakeoff.models", name, what="backbone")
     if not hasattr(model, "SIGNATURE"):
         raise UsageError(

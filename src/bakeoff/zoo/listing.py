@@ -202,8 +202,9 @@ def search(words: str = "", source: str | None = None) -> list[Entry]:
         UsageError: an unknown source.
     """
     if source is not None and source not in libraries():
-        known = ", ".join(libraries())
-        raise UsageError(f"--source {source}: no such source{registry.nearest(source, libraries())}\nKnown: {known}")
+        known = ("bakeoff", *libraries())
+        hint = registry.nearest(source, known)
+        raise UsageError(f"--source {source}: no such source{hint}\nKnown: {', '.join(known)}")
     wanted = [word for word in words.lower().split() if word]
     chosen = [source] if source else list(libraries())
     rows = [one for name in chosen for one in offered(name).values()]
