@@ -63,6 +63,22 @@ def test_the_head_is_that_of_scikit_learn(penalty: float, classes: int) -> None:
     assert (centred[0].argmax(1) == centred[1].argmax(1)).mean() >= 0.995
 
 
+def test_a_temperature_from_the_folds_mends_a_head_that_is_too_sure() -> None:
+    from bakeoff.metrics.log_loss import log_loss
+
+    rows, labels = clouds(400, 4, width=60, apart=0.3)
+    train, other = slice(0, 150), slice(150, 400)
+    hot = _logistic.fit(rows[train], labels[train], 4, penalties=[100.0])
+    cool = _logistic.fit(rows[train], labels[train], 4, penalties=[100.0], cooled=True)
+    assert hot.temperature == 1
+    assert cool.temperature > 1.2, "a loose penalty is too sure of itself"
+    np.testing.assert_allclose(cool.kernel * cool.temperature, hot.kernel, rtol=1e-6)
+    judged = [log_loss(rows[other] @ head.kernel + head.bias, labels[other]) for head in (hot, cool)]
+    assert judged[1] < judged[0], "on pictures that neither saw"
+    answers = [(rows[other] @ head.kernel + head.bias).argmax(1) for head in (hot, cool)]
+    assert (answers[0] == answers[1]).all()
+
+
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     rows, labels = clouds(120, 3)
     found = _logistic.fit(np.hstack([rows, np.full((120, 1), 7, "float32")]), labels, 3, penalties=[1.0])

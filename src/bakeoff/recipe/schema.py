@@ -165,6 +165,8 @@ class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
         views: of each training picture, as `plain` and `flip` (left and right exchanged); others are seen plain.
         class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class. Where
             pictures have several labels, of a class's positives, `balanced` being negatives / positives.
+        temperature: `folds` divides the logits by the one number that makes the probabilities of held-back pictures
+            most likely (temperature scaling): the same answers, with probabilities that can be trusted more.
         max_iterations: of L-BFGS.
     """
 
@@ -172,6 +174,7 @@ class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
     penalties: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.001, 0.01, 0.1, 1.0, 10.0)
     views: Annotated[tuple[Literal["plain", "flip"], ...], Meta(min_length=1)] = ("plain",)
     class_weights: Literal["none", "balanced"] | tuple[Positive, ...] = "none"
+    temperature: Literal["none", "folds"] = "none"
     max_iterations: Count = 1000
 
     @property

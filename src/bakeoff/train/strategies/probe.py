@@ -53,6 +53,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         max_iterations=phase.max_iterations,
         views=len(views),
         class_weights=weights,
+        cooled=phase.temperature == "folds",
         progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
     )
     for step, loss in enumerate(head.losses):
@@ -70,6 +71,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         mirrored = {name: replace(f, logits=_logits(new, others[f.records])) for name, f in logits.items()}
     notes = {
         "penalty": head.penalty,
+        "temperature": head.temperature,
         "cross_validation": {str(c): score for c, score in head.scores.items()},
         "features": {
             "cached": all_cached,
