@@ -34,6 +34,7 @@ def main(framework: str) -> None:
                     f"phases.0.freeze={FREEZE!r}".replace("'", '"'),
                     "phases.0.epochs=2",
                     "phases.0.keep=last",
+                    "augment.operations=[]",
                     f"phases.0.cache={cache}",
                 ],
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,17 @@ def test_going_on_compares_with_what_was_before_the_phase(data: Data, tmp_path: 
     notes = second.run()
     assert notes["gate"] == expected["gate"]
     np.testing.assert_array_equal(later.kernel, straight.kernel)
+
+
+def test_without_validation_pictures_nothing_is_trained(data: Data, tmp_path: Path) -> None:
+    """A share of few pictures may come to none."""
+    loop, net, said = gated(data, tmp_path / "run")
+    loop.context = replace(loop.context, data=replace(data, validation=None))
+    notes = loop.run()
+    assert notes["gate"] == {"kept": False, "num": 0}
+    assert notes["steps"] == notes["kept_epoch"] == 0
+    assert not np.any(net.kernel)
+    assert any("left out" in line for line in said)
 
 
 def test_it_needs_validation_pictures() -> None:

@@ -11,6 +11,7 @@ from rooms import context, recipe, small
 from test_loop import Forgetful, Softmax
 
 from bakeoff.data import Data
+from bakeoff.data.augment import augmentation
 from bakeoff.errors import RecipeError, UsageError
 from bakeoff.graph import Composer, Graph, passes
 from bakeoff.graph import run as interpret
@@ -98,11 +99,31 @@ def test_batches_of_activations_are_those_of_pictures(data: Data, tmp_path: Path
             np.testing.assert_array_equal(other.images(mine), _Sums().logits(plain.images(theirs)))
 
 
+@pytest.mark.parametrize("name", ["horizontal_flip", "vertical_flip"])
+def test_mirrored_activations_are_those_of_mirrored_pictures(data: Data, tmp_path: Path, name: str) -> None:
+    """Which picture is mirrored in which epoch is what it would be without the cache."""
+    text = f'strategy = "finetune"\n\n[augment]\noperations = [{{ name = "{name}" }}]'
+    plain = context(data, recipe(text), tmp_path / "run", seed=3)
+    other, seen = activated(plain, _Sums(), 8), set()
+    for epoch in range(3):
+        for augment in (True, False):
+            for mine, theirs in zip(
+                other.batches(data.train, 8, epoch=epoch, shuffle=True, augment=augment),
+                plain.batches(data.train, 8, epoch=epoch, shuffle=True, augment=augment),
+                strict=True,
+            ):
+                np.testing.assert_array_equal(other.images(mine), _Sums().logits(plain.images(theirs)))
+        seen.add(tuple(plain.augmentation.choose(data.train.indices, seed=3, epoch=epoch)))
+    assert len(seen) == 3
+    assert augmentation("light").views is None
+    assert tuple(plain.augmentation.choose(data.train.indices, seed=4, epoch=0)) not in seen
+
+
 class _Sums(Softmax):
-    """A frozen half: the sum of each row of a picture."""
+    """A frozen half: the weighted sum of each row of a picture."""
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
-        return images.sum(2)
+        return np.einsum("nhwc,w->nhc", images.astype("float64"), np.arange(1.0, 1 + images.shape[2]))
 
 
 # Targets --------------------------------------------------------------------------------------------------------------

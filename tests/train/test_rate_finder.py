@@ -35,5 +35,8 @@ def test_the_command_finds_a_rate_and_draws_it(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_probe_has_no_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = small(tmp_path / "data", a=40, b=40).path
-    assert main(["find-rate", str(pictures), "--framework", "torch", "--set", "input.size=[32,32]"]) == 2
+    assert (
+        main(["find-rate", str(pictures), "-r", "photos-fast", "--framework", "torch", "--set", "input.size=[32,32]"])
+        == 2
+    )
     assert "no finetune phase" in capsys.readouterr().err

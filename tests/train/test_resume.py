@@ -365,7 +365,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A finished probe, and the settings it was made with."""
     root = tmp_path_factory.mktemp("probe")
     pictures = Path(small(root / "data", a=14, b=14).path)
-    return pictures, train(pictures, "photos", run=root / "run", overrides=PROBE)
+    return pictures, train(pictures, "photos", run=root / "run", overrides=PROBE, phases=["probe"])
 
 
 def test_a_finished_run_gives_its_result(probed: Any) -> None:
@@ -413,7 +413,7 @@ def test_whatever_a_full_disk_refuses_is_named(probed: Any, tmp_path: Path, monk
         with monkeypatch.context() as patch:
             done = _full_after(at, run, patch)
             try:
-                found = train(probed[0], "photos", run=run, overrides=PROBE)
+                found = train(probed[0], "photos", run=run, overrides=PROBE, phases=["probe"])
                 break
             except NoRoomError as error:
                 said = str(error)

@@ -209,7 +209,13 @@ def test_a_probe_alone_needs_no_framework_and_no_worker(tmp_path: Path, monkeypa
     monkeypatch.setattr(api.frameworks, "installed", lambda: ())
     monkeypatch.setattr(api, "Worker", None)
     settings = ["input.size=[32,32]", "data.split.train=0.6", "data.split.validation=0.2", "data.split.test=0.2"]
-    found = train(data, "photos", run=tmp_path / "run", overrides=settings)
+    said: list[str] = []
+    found = train(
+        data, "photos", run=tmp_path / "run", overrides=settings, listen=lambda message: said.append(str(message))
+    )
+    assert [phase["name"] for phase in found.result["phases"]] == ["probe"]
+    assert any("fine-tuning was left out: it needs a training framework" in line for line in said)
+    assert "finetune" not in (tmp_path / "run" / "recipe.toml").read_text()
     assert found.result["framework"] == "onnxruntime"
     assert found.result["phases"][0]["features"]["cached"] is False
     again = train(data, "photos", run=tmp_path / "again", overrides=settings)

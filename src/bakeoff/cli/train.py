@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 PANEL, PLACE = "Make", 2
 EXAMPLES = (
-    ("bakeoff train photos", "the embedded backbone under a new head: seconds to minutes on a laptop"),
-    ("bakeoff train photos --phases probe,finetune", "then the whole net"),
+    ("bakeoff train photos", "a new head on the embedded backbone, then the whole net, kept only if better"),
+    ("bakeoff train photos --phases probe", "the new head alone: seconds to a minute on a laptop"),
     ("bakeoff train photos --budget 10m", "the best that fits in ten minutes, and why"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
@@ -191,6 +191,8 @@ def _decision(gate: dict[str, Any]) -> str:
     """Whether a phase that had to prove itself was kept."""
     from bakeoff.cli import _output as out
 
+    if not gate["num"]:
+        return "left out: no validation pictures to judge it by"
     low, high = (f"{100 * side:+.1f}" for side in gate["interval"])
     found = (
         f"validation {out.percent(gate['before'])} before, {out.percent(gate['after'])} after, {low} to {high} points"

@@ -196,7 +196,8 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
             Before the first layer that is trained, dropout and drop-path are off.
         batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
-        cache: `auto` computes what frozen layers give once, where pictures aren't varied; `off` each time anew.
+        cache: `auto` computes what frozen layers give once, where pictures aren't varied, or flipped alone; `off` each
+            time anew.
         accumulate: micro-batches whose gradients make one step.
         drop_last: whether a last, smaller batch is left out.
         sampling: `uniform` sees each picture once an epoch; `balanced` draws, with replacement, each class as often.

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bakeoff import frameworks
 from bakeoff.data.reader import address, find_source
 from bakeoff.errors import UsageError, WorkerError
@@ -74,7 +76,7 @@ def _spelled(backbone: str) -> str:
 
 
 def choose_framework(asked: str | None, recipe: Recipe) -> str:
-    """The framework that was asked for, else the first installed one, else ONNX Runtime for a probe alone."""
+    """The framework that was asked for, else the first installed one, else ONNX Runtime where a probe will do."""
     if asked:
         known = (*frameworks.names(), "onnxruntime")
         if asked not in known:
@@ -84,12 +86,19 @@ def choose_framework(asked: str | None, recipe: Recipe) -> str:
     installed = frameworks.installed()
     if installed:
         return installed[0]
-    if any(isinstance(phase, Finetune) for phase in recipe.phases):
+    if any(isinstance(phase, Finetune) for phase in without_optional(recipe).phases):
         raise UsageError(
             "no training framework is installed, and this recipe fine-tunes.\n"
             "Install one: pip install 'bakeoff[torch]' (or tensorflow, or jax); or probe alone: --phases probe"
         )
     return "onnxruntime"
+
+
+def without_optional(recipe: Recipe) -> Recipe:
+    """The recipe without the phases that it can do without: fine-tuning that is kept only if better, behind others."""
+    first, *others = recipe.phases
+    kept = [phase for phase in others if not (isinstance(phase, Finetune) and phase.keep == "if-better")]
+    return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
 def train(
@@ -145,6 +154,7 @@ def train(
         recipe = _within(budget, data, recipe, backbone, listen)
     chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
     name = choose_framework(framework, chosen)
+    whole, chosen = chosen, without_optional(chosen) if name == "onnxruntime" else chosen
     path = Path(run) if run else _fresh(data, recipe, began)
     weights = str(Path(start).resolve()) if start else None
     job = Job(
@@ -165,12 +175,15 @@ def train(
     Run(path).create()
     try:
         Run(path).json(JOB, {**job.to_json(), "data": address(data)})
-        return Trained(path, _work(job, chosen, listen, began))
+        trained = Trained(path, _work(job, chosen, listen, began))
     except Cancelled as stopped:
         raise _resumable(path, stopped) from None
     except BaseException as error:
         _discard(path)
         raise _resumable(path, error) from None
+    if chosen != whole:
+        Reporter(listen).log("fine-tuning was left out: it needs a training framework (pip install 'bakeoff[torch]')")
+    return trained
 
 
 def _within(

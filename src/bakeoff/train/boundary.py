@@ -104,7 +104,7 @@ def _cut(graph: Graph, node: Node, behind: list[Node]) -> Halves:
 
 
 def worth_it(found: Halves, whole: Graph, pictures: int) -> bool:
-    """Whether the frozen half costs enough, and what it gives fits in memory."""
+    """Whether the frozen half costs enough, and what it gives for so many pictures fits in memory."""
     import psutil
 
     limit = min(MOST_BYTES, SHARE_OF_MEMORY * psutil.virtual_memory().available)
@@ -121,7 +121,7 @@ class Activated(Context):
     """A context whose batches hold what the frozen half gives, instead of pictures.
 
     Attributes:
-        values: (n, ...), a row a picture of the manifest.
+        values: (n, views, ...), a row a picture of the manifest; the views are those of the augmentation, plain first.
     """
 
     values: Any = None
@@ -129,7 +129,7 @@ class Activated(Context):
     @property
     def input_bytes(self) -> int:
         """Of one picture as the net takes it."""
-        return int(self.values[0].nbytes)
+        return int(self.values[0, 0].nbytes)
 
     def batches(
         self,
@@ -150,7 +150,10 @@ class Activated(Context):
         for first in range(start * batch_size, stop, batch_size):
             part = order[first : min(first + batch_size, stop)]
             records = split.indices[part]
-            yield Batch(self.values[records], split.labels[part], records)
+            views: Any = 0
+            if augment:
+                views = self.augmentation.choose(records, seed=self.job.seed, epoch=epoch)
+            yield Batch(self.values[records, views], split.labels[part], records)
 
     def images(self, batch: Batch) -> Array:
         """The values themselves."""
@@ -159,15 +162,18 @@ class Activated(Context):
 
 
 def activated(context: Context, net: Net, batch_size: int) -> Activated:
-    """The context with the frozen half's values of all pictures; `net` is that half."""
-    values: Array | None = None
+    """The context with the frozen half's values of all pictures, of each of their views; `net` is that half."""
+    augmentation, values = context.augmentation, None
+    views = augmentation.views or 1
     done, total = 0, sum(len(split) for split in context.data.splits.values())
     for split in context.data.splits.values():
         for batch in context.batches(split, batch_size):
-            found = net.logits(context.images(batch))
-            if values is None:
-                values = np.zeros((len(context.data), *found.shape[1:]), found.dtype)
-            values[batch.records] = found
+            for number in range(views if split.name == "train" else 1):
+                seen = np.stack([augmentation.view(pixels, number) for pixels in batch.images])
+                found = net.logits(context.images(replace(batch, images=seen)))
+                if values is None:
+                    values = np.zeros((len(context.data), views, *found.shape[1:]), found.dtype)
+                values[batch.records, number] = found
             done += len(batch.records)
             context.reporter.progress("frozen layers", done, total)
     known = {each.name: getattr(context, each.name) for each in fields(Context)}

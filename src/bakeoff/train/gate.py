@@ -12,6 +12,8 @@ from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array
 from bakeoff.train.context import Context, predict_split
 
+UNJUDGED: Mapping[str, Any] = {"kept": False, "num": 0}  # without validation pictures the phase is left out
+
 
 def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array]) -> dict[str, Any]:
     """Leaves the net with the better weights; what was found, for run.json.
@@ -24,7 +26,9 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
         before: its arrays when the phase began.
     """
     validation = context.data.validation
-    assert validation is not None  # checked with the recipe
+    if validation is None:
+        context.reporter.log(said(UNJUDGED))
+        return dict(UNJUDGED)
     size, after = context.recipe.evaluation.batch_size, net.arrays()
     new = predict_split(context, validation, net.logits, size)
     net.load(before)
@@ -50,6 +54,8 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
 
 def said(row: Mapping[str, Any]) -> str:
     """The decision in a line."""
+    if not row["num"]:
+        return "fine-tuning left out: there are no validation pictures that could say whether it makes the net better"
     low, high = row["interval"]
     change = f"difference {100 * row['difference']:+.1f} points"
     return (

@@ -74,7 +74,7 @@ def check(job: Job, recipe: Recipe) -> None:
         if any(isinstance(phase, Finetune) for phase in recipe.phases):
             raise UsageError(
                 "ONNX Runtime can't fine-tune: this recipe has a `finetune` phase.\n"
-                "Choose --framework torch, tensorflow or jax (pip install 'bakeoff[torch]'), or --recipe photos."
+                "Choose --framework torch, tensorflow or jax (pip install 'bakeoff[torch]'), or --phases probe."
             )
     else:
         frameworks.require(job.framework)

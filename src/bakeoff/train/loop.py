@@ -105,7 +105,7 @@ class Loop:
         self.context.keeper.start(self.state.step)
         self.net.seek(self.state.noise)
         try:
-            while self.state.epoch < self.phase.epochs and not self._patience_is_over():
+            while self.state.epoch < self.phase.epochs and not self._is_over():
                 self._epoch()
                 self._after()
         except Cancelled as stopped:
@@ -128,7 +128,10 @@ class Loop:
         decision = gate(self.context, self.net, self.phase, self.before)
         return notes | {"gate": decision} | ({} if decision["kept"] else {"kept_epoch": 0})
 
-    def _patience_is_over(self) -> bool:
+    def _is_over(self) -> bool:
+        """Whether further epochs would be of no use: no better ones for long, or nothing to judge them by."""
+        if self.phase.keep == "if-better" and self.context.data.validation is None:
+            return True
         last_good, patience = self.state.best_epoch, self.phase.patience
         return patience is not None and last_good is not None and self.state.epoch - last_good > patience
 

@@ -75,6 +75,30 @@ class Augmentation:
         """Those on batches, of which one is chosen for each batch."""
         return tuple(each for each in self.operations if each.stage == "batch")
 
+    @cached_property
+    def views(self) -> int | None:
+        """How many pictures can be made of one, 1 without operations; None where they can't be counted."""
+        if not self.operations:
+            return 1
+        return getattr(self.operations[0].module, "VIEWS", None) if len(self.operations) == 1 else None
+
+    def view(self, pixels: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+        """One of the `views` of a picture, (H, W, C)."""
+        if not self.operations:
+            return pixels
+        found: NDArray[np.uint8] = self.operations[0].module.view(pixels, number)
+        return found
+
+    def choose(self, records: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
+        """Which of its `views` each picture comes as in an epoch: those that `fill` gives."""
+        if not self.operations:
+            return np.zeros(len(records), np.int64)
+        operation = self.operations[0]
+        draws = (
+            seeds.rng(seed, f"augment.{operation.name}", epoch=epoch, record=record) for record in records.tolist()
+        )
+        return np.array([operation.module.choose(rng, operation.settings) for rng in draws], np.int64)
+
     def fill(
         self,
         view: View,

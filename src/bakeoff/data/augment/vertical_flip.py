@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.data.augment._settings import number
 
 STAGE = "pixels"
+VIEWS = 2  # all that can come out: the picture, and its mirror image
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,14 @@ class Settings:
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
     """The picture, (H, W, C), or its mirror image."""
-    return pixels[::-1] if rng.random() < settings.probability else pixels
+    return view(pixels, choose(rng, settings))
+
+
+def choose(rng: np.random.Generator, settings: Settings) -> int:
+    """1 for a flip."""
+    return int(rng.random() < settings.probability)
+
+
+def view(pixels: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    """One of the `VIEWS`."""
+    return pixels[::-1] if number else pixels

@@ -14,6 +14,7 @@ TEXT = {
         "title": "Was fine-tuning worth it?",
         "kept": "Kept: it is better on the validation pictures than what was there before it.",
         "rejected": "Rejected: the validation pictures don't show for certain that it is better; the net is as before.",
+        "unjudged": "Left out: there are no validation pictures that could say whether it makes the net better.",
         "before": "before",
         "after": "after",
         "difference": "difference",
@@ -27,6 +28,7 @@ TEXT = {
         "title": "微调是否值得？",
         "kept": "保留：在验证图片上，微调后优于微调前。",
         "rejected": "放弃：验证图片不足以确定微调后更好，网络恢复为微调前的状态。",
+        "unjudged": "未进行：没有验证图片可用于判断微调是否更好。",
         "before": "微调前",
         "after": "微调后",
         "difference": "差值",
@@ -41,12 +43,14 @@ TEXT = {
 TEMPLATE = """
 {% for row in rows %}
 <p>{% if rows|length > 1 %}<strong>{{ row.name }}{{ row.phase }}:</strong> {% endif %}{{ row.decision }}</p>
+{% if row.cells %}
 <div class="scroll"><table class="stack">
 <thead><tr>{% for label, _ in row.cells %}<th class="number">{{ label }}</th>{% endfor %}</tr></thead>
 <tbody><tr>
 {% for label, cell in row.cells %}<td class="number" data-label="{{ label }}">{{ cell }}</td>{% endfor %}</tr>
 </tbody></table></div>
 <p class="note">{{ row.note }}</p>
+{% endif %}
 {% endfor %}
 """
 
@@ -65,6 +69,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 
 def _row(decision: dict[str, Any], say: Say) -> dict[str, Any]:
+    if not decision["num"]:
+        return {"decision": say("unjudged"), "cells": [], "note": ""}
     low, high = decision["interval"]
     confidence = f"{100 * decision['confidence']:g}"
     cells = [

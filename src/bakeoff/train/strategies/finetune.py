@@ -155,10 +155,11 @@ def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> tuple[Grap
     """The part of the net that is trained, and a context that feeds it; net and context as they are where nothing
     would be won.
     """
-    if phase.cache == "off" or phase.epochs < 2 or context.augmentation.operations:
+    views = context.augmentation.views
+    if phase.cache == "off" or views is None or phase.epochs <= views:
         return whole, context
     found = halves(whole)
-    if found is None or not worth_it(found, whole, len(context.data)):
+    if found is None or not worth_it(found, whole, views * len(context.data)):
         return whole, context
     frozen = native(context, found.frozen, phase)
     return found.trained, activated(context, frozen, min(phase.batch_size, 32))
