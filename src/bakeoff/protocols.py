@@ -110,10 +110,19 @@ PLAIN = StepSettings()
 
 
 class Net(Protocol):
-    """A native net in training. Images: normalised, (N, H, W, C), of the net's precision; arrays: canonical copies."""
+    """A native net in training. Images: normalised, (N, H, W, C); arrays: canonical copies.
+
+    All of it, logits and losses too, has the dtype of the weights.
+    """
 
     native: Any
     """The nn.Module or keras.Model itself."""
+
+    compiles: str = "asked"
+    """"always" where every step is compiled anyway, else "asked"."""
+
+    compile_batch: int | None = None
+    """Steps on batches of so many pictures are compiled, at the next one; None: no step."""
 
     def logits(self, images: NDArray[Any], *, train: bool = False) -> NDArray[Any]:
         """(N, classes). With `train`, batch statistics are used (and the running ones move)."""
@@ -161,6 +170,14 @@ class Net(Protocol):
         """Set the optimizer's state and the number of steps that it has made."""
         ...
 
+    def loss_scale(self) -> dict[str, NDArray[Any]]:
+        """The state of the loss's scale in float16; empty otherwise."""
+        return {}
+
+    def load_loss_scale(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Set it, before `load_slots`."""
+        ...
+
     def seek(self, batch: int) -> None:
         """The masks of dropout and drop-path go on as if so many micro-batches had been trained on."""
         ...
@@ -179,7 +196,10 @@ class Framework(Protocol):
         batch_norm: str = "exact",
         seed: int = 0,
     ) -> Net:
-        """A native net with the graph's parameters; `seed` is for dropout alone."""
+        """A native net with the graph's parameters, of the dtype that `precision.of_weights` says.
+
+        `seed` is for dropout alone.
+        """
         ...
 
     def found_device(self) -> str:

@@ -178,7 +178,10 @@ def test_a_run_folder_in_use_is_refused(digits: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "kind", "says"),
     [
-        ({"precision": "float16"}, UsageError, "--precision float16"),
+        ({"precision": "float8"}, UsageError, "--precision float8"),
+        ({"precision": "float16", "device": "cpu"}, UsageError, "--precision float16 is for a GPU"),
+        ({"precision": "bfloat16", "recipe": "photos", "framework": "torch"}, UsageError, "only probes"),
+        ({"compile": "yes"}, UsageError, "--compile yes"),
         ({"device": "tpu"}, UsageError, "--device tpu"),
         ({"framework": "onnxruntime"}, UsageError, "can't fine-tune"),
         ({"framework": "mxnet"}, BakeoffError, "mxnet"),
@@ -191,7 +194,7 @@ def test_what_cannot_be_asked_for_is_refused(
     digits: Path, tmp_path: Path, settings: dict[str, Any], kind: type[BakeoffError], says: str
 ) -> None:
     with pytest.raises(kind, match=says) as caught:
-        train(digits, "mnist-cnn", run=tmp_path / "run", **settings)
+        train(digits, **{"recipe": "mnist-cnn", "run": tmp_path / "run", **settings})
     assert str(caught.value).count("\n") <= 2
     assert not (tmp_path / "run").exists()
 

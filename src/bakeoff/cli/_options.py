@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,6 +29,10 @@ Overrides = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Of split, start weights and order; the recipe's otherwise.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The new run folder; runs/... otherwise.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
+Precision = Annotated[
+    Literal["float32", "float64", "bfloat16", "float16"],
+    typer.Option(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Separator = Annotated[
     str | None,

@@ -26,6 +26,7 @@ def command(
     overrides: options.Overrides = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
+    precision: options.Precision = "float32",
     threads: options.Threads = None,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -46,6 +47,7 @@ def command(
             overrides=tuple(overrides or ()),
             run=run,
             seed=seed,
+            precision=precision,
             threads=threads,
             listen=listen,
         )

@@ -21,6 +21,7 @@ EXAMPLES = (
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
     ("bakeoff train list.csv --label-separator '|'", "pictures with several labels: one sigmoid a class"),
+    ("bakeoff train photos --phases probe,finetune --precision bfloat16", "faster on CPUs and GPUs that have it"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
     ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
     ("bakeoff train photos --json > result.json", "for programs"),
@@ -49,7 +50,11 @@ def command(
     seed: options.Seed = None,
     run: options.RunFolder = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
-    precision: Annotated[Literal["float32", "float64"], typer.Option(help="Of weights and steps.")] = "float32",
+    precision: options.Precision = "float32",
+    compile: Annotated[
+        Literal["off", "on", "auto"],
+        typer.Option(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
+    ] = "off",
     threads: options.Threads = None,
     bad_files: Annotated[
         Literal["fail", "exclude"] | None,
@@ -96,7 +101,7 @@ def command(
     changes += options.label_changes(separator, columns)
     with progress() as listen:
         if resume is not None:
-            _alone(recipe, changes, backbone, until, phases, seed, run, precision)
+            _alone(recipe, changes, backbone, until, phases, seed, run, precision, compile)
             trained = go_on(
                 resume,
                 data=data,
@@ -120,6 +125,7 @@ def command(
                 seed=seed,
                 device=device,
                 precision=precision,
+                compile=compile,
                 threads=threads,
                 checkpoint_every=checkpoint_every or DEFAULT,
                 loggers=log or (),
@@ -145,7 +151,8 @@ def _drawn(backbone: str | None, random_weights: bool) -> str | None:
 
 def _alone(recipe: str, changes: list[str], *others: object) -> None:
     """A run goes on with the recipe, seed and folder that it began with."""
-    if recipe != "photos" or changes or any(other is not None for other in others[:-1]) or others[-1] != "float32":
+    *unset, precision, compiled = others
+    if recipe != "photos" or changes or unset != [None] * len(unset) or (precision, compiled) != ("float32", "off"):
         raise UsageError(
             "--resume goes on with the run's own recipe, seed and precision: leave the other options out.\n"
             "What may change: --framework, --device, --threads, --checkpoint-every; and DATA, where it was moved."

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import frameworks as registered
+from bakeoff import precision as precisions
 from bakeoff.compare import judge, noise
 from bakeoff.compare.judge import Trace
 from bakeoff.compare.method import check_phase, context_of, parity_batches, phase_of, truth
@@ -64,6 +65,7 @@ def compare(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     device: str = "cpu",
+    precision: str = "float32",
     threads: int | None = None,
     listen: Listener | None = None,
 ) -> Compared:
@@ -76,6 +78,8 @@ def compare(
         run: the folder to write, new; None: under `runs/`.
         overrides: as `"phases.0.epochs=1"`.
         seed: of split, start weights and order.
+        precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
+            are mixed in, those steps are judged besides, against their own noise.
         listen: gets progress and log messages.
 
     Raises:
@@ -85,7 +89,7 @@ def compare(
     names = _checked(frameworks)
     path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     jobs = {
-        name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, "float32", threads)
+        name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, precision, threads)
         for name in names
     }
     for job in jobs.values():
@@ -127,7 +131,7 @@ class Comparison:
             self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
             (self.path / "traces").mkdir()
             prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
-            certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), machine())
+            certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), self._environment())
             trained = {name: self._train(name) for name in self.names}
             timed = self._times()
         measured = {name: self._measured(name, trained[name], timed[name]) for name in self.names}
@@ -186,7 +190,18 @@ class Comparison:
             checks += noise.checks(name, single[name], expected)
         for name in others:
             checks += judge.double(name, self._double(name, held=held), spread)
-        return checks
+        return checks + self._mixed(held, reference)
+
+    def _mixed(self, held: list[str], reference: Trace) -> list[Check]:
+        """Steps with 16 bits mixed in: each framework's against float64, with the noise of 16 bits."""
+        precision = self.jobs[self.names[0]].precision
+        if precision not in precisions.MIXED:
+            return []
+        found = {name: self._trace(name, precision, held=held) for name in self.names}
+        first = self.names[0]
+        pair: tuple[Trace, Trace] = (self._trace(first, precision, nudge=True, held=held), found[first])
+        spread = judge.Spread(list(found.values()), [pair], reference)
+        return [check for name in self.names for check in judge.mixed(name, precision, found[name], spread)]
 
     def _refuse_exploded(self, name: str, reference: Trace) -> None:
         """What isn't finite can't be compared, and is no difference between frameworks.
@@ -210,6 +225,9 @@ class Comparison:
         if "torch" in single:  # TensorFlow and JAX can't change their threads while they run
             pairs.append((self._trace("torch", "float32", threads=2, held=held), single["torch"]))
         return pairs
+
+    def _environment(self) -> dict[str, str]:
+        return {**machine(), "precision": self.jobs[self.names[0]].precision}
 
     def _same_start(self, prepared: dict[str, Any]) -> list[Check]:
         """Batches as they were read, and weights as they lay in the native nets before the first step: bit for bit."""
@@ -280,6 +298,7 @@ class Comparison:
             "classes": list(data.classes),
             "num_train": len(data.train),
             "num_test": len(data.test) if data.test is not None else 0,
+            "precision": self.jobs[self.names[0]].precision,
             "parity": {"passed": parity["passed"], "checks": parity["checks"], "held": self.held},
             "frameworks": measured,
             "differences": {

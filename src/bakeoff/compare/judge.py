@@ -19,6 +19,7 @@ import numpy as np
 
 from bakeoff.parity import check, largest, relative
 from bakeoff.parity.tolerance import FLOAT64, GRADIENTS, LOGITS, LOSSES, MOST, NOISE, STATISTICS, with_noise
+from bakeoff.precision import ROUNDOFF
 from bakeoff.schemas import Array, Check
 
 Trace = Mapping[str, Array]
@@ -195,3 +196,27 @@ def double(name: str, found: Trace, spread: Spread) -> list[Check]:
         check(f"float64.evaluation.{name}", relative(found["evaluation"], reference["evaluation"]), FLOAT64),
     ]
     return checks + (more if group(reference, "average/") else [])
+
+
+def mixed(name: str, precision: str, found: Trace, spread: Spread) -> list[Check]:
+    """The checks of one framework with 16 bits mixed in, against float64: everything within the noise of 16 bits.
+
+    That noise is what one rounding of the start weights does, which they meet anyway, or the least error that any
+    framework has. Nothing is held tighter than two roundings of a result.
+    """
+    reference, base = spread.reference, 4 * ROUNDOFF[precision]
+    measured = {
+        "logits": (relative(found["logits"], reference["logits"]), spread.of("logits"), ""),
+        "losses": (losses(found, reference), spread.of_losses(), ""),
+        "evaluation": (relative(found["evaluation"], reference["evaluation"]), spread.of("evaluation"), ""),
+    }
+    for kind, prefix in (("gradients", "gradient/"), ("statistics", "state/")):
+        if group(reference, prefix):
+            nothing = spread.nothing if kind == "gradients" else frozenset()
+            difference, where = _worst(found, reference, prefix, nothing)
+            measured[kind] = difference, spread.of_all(prefix), f"largest at {where or 'none'}; "
+    checks = []
+    for kind, (difference, noise, where) in measured.items():
+        tolerance, why = spread.tolerance(base, noise)
+        checks.append(check(f"{precision}.{kind}.{name}", difference, tolerance, where + why))
+    return checks

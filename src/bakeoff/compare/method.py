@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from bakeoff import frameworks
+from bakeoff import precision as precisions
 from bakeoff.compare import noise
 from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
@@ -143,7 +144,7 @@ def trace(
     Dropout and drop-path are off: their noise is each framework's own.
 
     Args:
-        nudge: change the start weights by a few roundings (NUDGE): how far rounding alone carries.
+        nudge: change the start weights by a few roundings (`nudge_of`): how far rounding alone carries.
         threads: sums are split between them, so that their number decides the order in which a sum is taken. One
             thread takes it in every framework's plainest order; with another number the same framework shows how much
             of its result hangs on that order.
@@ -152,11 +153,12 @@ def trace(
     """
     context: Context = session["context"]
     phase = phase_of(context.recipe)
-    noisy = prepared(context.start.graph, phase).astype(precision)
+    dtype = precisions.of_weights(precision)
+    noisy = prepared(context.start.graph, phase).astype(dtype)
     graph = passes.without_noise(noisy)
-    graph = nudged(graph, context.job.seed, NUDGE) if nudge else graph
-    images = _normalised(context, session["batches"], precision)
-    labels = told(planned(context, phase, graph, precision), session["batches"])
+    graph = nudged(graph, context.job.seed, nudge_of(precision)) if nudge else graph
+    images = _normalised(context, session["batches"], dtype)
+    labels = told(planned(context, phase, graph, dtype), session["batches"])
     found: dict[str, Any] = {}
     if not nudge and precision == "float32" and (masks := noise.of(noisy)):
         found |= noise.trace(context, noisy, masks, images[0])
@@ -164,7 +166,7 @@ def trace(
         graph, device=context.job.device, precision=precision, threads=threads
     )
     started = weights_sha256(net.arrays())
-    planned(context, phase, graph, precision).compile(net)
+    planned(context, phase, graph, dtype).compile(net)
     found["logits"] = net.logits(images[0])
     net.gradients(images[0], labels[0])
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
@@ -174,7 +176,7 @@ def trace(
             graph, device=context.job.device, precision=precision, threads=threads
         )
     net.load(graph.arrays())
-    planned(context, phase, graph, precision).compile(net)
+    planned(context, phase, graph, dtype).compile(net)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     mean = Average(phase.average, phase.average_every) if phase.average else None
     found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean)
@@ -234,6 +236,11 @@ def _normalised(context: Context, batches: list[Batch], precision: str) -> list[
     return [normalize(batch.images, context.signature, precision) for batch in batches]
 
 
+def nudge_of(precision: str) -> float:
+    """The relative change of the start weights behind the spread: in 16 bits a rounding, which they meet anyway."""
+    return precisions.ROUNDOFF[precision] / 2 if precision in precisions.MIXED else NUDGE
+
+
 def nudged(graph: Graph, seed: int, size: float) -> Graph:
     """The same net from start weights changed by that much, relative."""
     changed = {}
@@ -263,12 +270,12 @@ def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -
     phase = phase_of(context.recipe)
     compile_s = None
     if "timed" not in session:
-        graph = prepared(context.start.graph.astype(context.job.precision), phase)
+        graph = prepared(context.start.graph.astype(context.job.dtype), phase)
         threads = context.job.threads or threads_for(graph, phase.batch_size, context.job.framework)
         net = frameworks.load(context.job.framework).native(
             graph, device=context.job.device, precision=context.job.precision, threads=threads
         )
-        step = planned(context, phase, graph, context.job.precision)
+        step = planned(context, phase, graph, context.job.dtype)
         step.compile(net)
         images, labels = _timing_batches(context, phase, step)
         rates = [1e-4] * len(images)

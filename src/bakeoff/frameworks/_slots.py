@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bakeoff.errors import BakeoffError
 from bakeoff.optimizers._page import Library
 from bakeoff.schemas import Array
@@ -19,10 +21,30 @@ class Slotted:
     built: Any
     trainable: dict[str, Any]
     count: int
+    scaling: dict[str, Any]
+    compiles = "asked"
+    compile_batch: int | None = None
 
     def forget(self) -> None:
         """See `bakeoff.protocols.Net`."""
         self.count = 0  # the next micro-batch begins its sums anew
+
+    def loss_scale(self) -> dict[str, Array]:
+        """See `bakeoff.protocols.Net`."""
+        return {name: np.array(value, "float32") for name, value in self.scaling.items()}
+
+    def load_loss_scale(self, state: Mapping[str, Array]) -> None:
+        """See `bakeoff.protocols.Net`."""
+        for name in self.scaling:
+            if name in state:
+                self._set_scale(name, float(np.ravel(state[name])[0]))
+
+    def _set_scale(self, name: str, value: float) -> None:
+        self.scaling[name] = self.scale_value(value)
+
+    def scale_value(self, value: float) -> Any:
+        """A number of the scale's state as this library holds it."""
+        return value
 
     def slots(self) -> dict[str, dict[str, Array]]:
         """See `bakeoff.protocols.Net`."""
@@ -38,6 +60,7 @@ class Slotted:
         Raises:
             BakeoffError: a trainable parameter has no slots among them.
         """
+        step -= int(self.loss_scale().get("skipped", 0))  # steps that were left out moved no slot
         for path, parameter in self.trainable.items():
             if path not in slots:
                 raise BakeoffError(

@@ -34,8 +34,8 @@ class Lowering(ABC):
     lib: Any
     own: Any
 
-    def __init__(self, graph: Graph, dtype: str, batch_norm: str = "exact") -> None:
-        self.graph, self.dtype, self.batch_norm = graph, dtype, batch_norm
+    def __init__(self, graph: Graph, dtype: str, batch_norm: str = "exact", *, mixed: bool = False) -> None:
+        self.graph, self.dtype, self.batch_norm, self.mixed = graph, dtype, batch_norm, mixed
         self.bindings: dict[str, Binding] = {}
         self.values: dict[Ref, Value] = {}
         self._moved: dict[Any, tuple[Any, Any]] = {}  # keeps what it was made of, so that no other value has its id

@@ -21,6 +21,7 @@ class NodeScope:
     def __init__(self, lowering: Lowering, node: Node, inputs: list[Value]) -> None:
         self._lowering, self._node, self._inputs = lowering, node, inputs
         self.lib, self.own, self.dtype = lowering.lib, lowering.own, lowering.dtype
+        self.mixed = lowering.mixed
         self.batch_norm, self.name = lowering.batch_norm, lowering.node_name(node)
         self.shapes = tuple(value.shape for value in inputs)
         self.orders = tuple(value.axes for value in inputs)

@@ -117,7 +117,8 @@ class Scope(Protocol):
     name: str  # the node's name
     shapes: tuple[Shape, ...]  # canonical shapes of the inputs
     orders: tuple[tuple[int, ...], ...]  # how they lie: the canonical axis of each physical axis
-    dtype: str  # "float32", "float64", ...
+    dtype: str  # of the weights: "float32", "float64", ...
+    mixed: bool  # whether 16 bits are mixed in: what the page computes in `dtype` all the same, it says (softmax)
 
     def module(self, make: Any, *inputs: Any) -> Any:
         """Register a native module or layer under the node's name, holding the node's parameters, and apply it."""

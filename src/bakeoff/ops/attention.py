@@ -110,7 +110,10 @@ def to_keras(scope: Scope, a: Attributes, q: Any, k: Any, v: Any, *_: Any) -> An
     scores = ops.einsum(f"{queries},{keys}->{letters}ts", ops.multiply(q, scale(a, scope.shapes[0])), k)
     for mask in _masks(scope, a):
         scores = ops.add(scores, mask)
-    weights = ops.softmax(scores, axis=-1)
+    if scope.mixed:  # as torch's kernels: the softmax in float32
+        weights = ops.cast(ops.softmax(ops.cast(scores, scope.dtype), axis=-1), v.dtype)
+    else:
+        weights = ops.softmax(scores, axis=-1)
     if a.rate:
         weights = scope.helper(scope.lib.layers.Dropout(a.rate, name=scope.name), weights, suffix="")
     values, result = lain(f"{letters}se", scope.orders[2]), lain(f"{letters}te", scope.orders[0])

@@ -130,7 +130,8 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
         "name": scope.name,
     }
     stock = scope.batch_norm == "stock"
-    plain = a.variance == "biased" and scope.dtype != "float64"  # the stock layer's momentum passes through float32
+    # the stock layer's momentum passes through float32, and 16 bits mixed in would reach its scale and offset
+    plain = a.variance == "biased" and scope.dtype != "float64" and not scope.mixed
     if a.statistics == "batch" and (stock or plain):
         return scope.module(scope.lib.layers.BatchNormalization(**common), x)
     if stock:  # frozen: Keras's own layer runs on its statistics once it is not trainable

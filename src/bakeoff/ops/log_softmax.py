@@ -41,10 +41,13 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.mixed:
+        return scope.lib.nn.functional.log_softmax(x, scope.axis(a.axis), dtype=getattr(scope.lib, scope.dtype))
     return scope.helper(scope.lib.nn.LogSoftmax(scope.axis(a.axis)), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    x = scope.lib.ops.cast(x, scope.dtype) if scope.mixed else x
     return scope.lib.ops.log_softmax(x, axis=scope.axis(a.axis))
 
 

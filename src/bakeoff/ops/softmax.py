@@ -43,11 +43,14 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    if scope.mixed:
+        return scope.lib.nn.functional.softmax(x, scope.axis(a.axis), dtype=getattr(scope.lib, scope.dtype))
     return scope.helper(scope.lib.nn.Softmax(scope.axis(a.axis)), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Softmax(scope.axis(a.axis), name=scope.name), x, suffix="")
+    settings = {"dtype": scope.dtype} if scope.mixed else {}
+    return scope.helper(scope.lib.layers.Softmax(scope.axis(a.axis), name=scope.name, **settings), x, suffix="")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

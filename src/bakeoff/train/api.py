@@ -114,6 +114,7 @@ def train(
     seed: int | None = None,
     device: str = "auto",
     precision: str = "float32",
+    compile: str = "off",
     threads: int | None = None,
     start: str | Path | None = None,
     checkpoint_every: str | None = DEFAULT,
@@ -135,7 +136,8 @@ def train(
         phases: strategies to keep, as `["probe"]`.
         backbone, until: a pretrained backbone, and the stage to cut it at.
         device: auto, cpu or cuda.
-        precision: float32 or float64.
+        precision: float32, float64, bfloat16 or float16; the last two mixed, over float32 weights.
+        compile: off, on, or auto, which measures whether it pays.
         start: a run or bundle of the same net, whose weights to start from.
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
         loggers: `tensorboard`, `mlflow`: where else to log, beside the run folder.
@@ -165,6 +167,7 @@ def train(
         seed=chosen.seed,
         device=device,
         precision=precision,
+        compile=compile,
         threads=threads,
         start=weights,
         checkpoint_every=checkpoint_every,

@@ -86,8 +86,8 @@ class Context:
         return augmentation(self.recipe.augment.preset, self.recipe.augment.operations)
 
     def images(self, batch: Batch) -> Array:
-        """A batch as the net's input, in the precision of the job."""
-        found: Array = normalize(batch.images, self.signature, self.job.precision)
+        """A batch as the net's input, in the dtype of its weights."""
+        found: Array = normalize(batch.images, self.signature, self.job.dtype)
         return found
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.train.cadence import parse
@@ -23,7 +24,8 @@ class Job:
         run: the run folder.
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
-        precision: float32 or float64.
+        precision: one of `bakeoff.precision.NAMES`.
+        compile: off, on or auto: whether a step is compiled; auto measures.
         threads: of the framework and the decoder; None: chosen by the size of the work.
         start: a bundle whose weights to start from, instead of drawn or pretrained ones.
         loggers: destinations of `bakeoff.train.loggers` besides the run folder.
@@ -41,14 +43,20 @@ class Job:
     start: str | None = None
     checkpoint_every: str | None = None
     loggers: tuple[str, ...] = ()
+    compile: str = "off"
+
+    @property
+    def dtype(self) -> str:
+        """Of weights, losses and inputs."""
+        return precisions.of_weights(self.precision)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
         return dataclasses.asdict(self)
 
 
-PRECISIONS = ("float32", "float64")
 DEVICES = ("auto", "cpu", "cuda")
+COMPILE = ("off", "on", "auto")
 
 
 def check(job: Job, recipe: Recipe) -> None:
@@ -66,8 +74,11 @@ def check(job: Job, recipe: Recipe) -> None:
         logger(name)
     if job.checkpoint_every is not None:
         parse(job.checkpoint_every)
-    if job.precision not in PRECISIONS:
-        raise UsageError(f"--precision {job.precision}: expected one of {', '.join(PRECISIONS)}.")
+    if job.precision not in precisions.NAMES:
+        raise UsageError(f"--precision {job.precision}: expected one of {', '.join(precisions.NAMES)}.")
+    if job.compile not in COMPILE:
+        raise UsageError(f"--compile {job.compile}: expected one of {', '.join(COMPILE)}.")
+    precisions.check_device(job.precision, job.device)
     if job.device not in DEVICES:
         raise UsageError(f"--device {job.device}: expected one of {', '.join(DEVICES)}.")
     if job.framework == "onnxruntime":
@@ -78,5 +89,11 @@ def check(job: Job, recipe: Recipe) -> None:
             )
     else:
         frameworks.require(job.framework)
-    if job.device == "cuda" and not any(isinstance(phase, Finetune) for phase in recipe.phases):
+    if any(isinstance(phase, Finetune) for phase in recipe.phases):
+        return
+    if job.device == "cuda":
         raise UsageError("--device cuda: the probe runs on the CPU. Use --device cpu, or auto.")
+    if job.precision in precisions.MIXED:
+        raise UsageError(
+            f"--precision {job.precision}: this recipe only probes, in float32. Leave it out, or add a finetune phase."
+        )

@@ -70,6 +70,7 @@ class Loop:
         """Take up where a checkpoint left off, in whatever framework."""
         self.state = State(**found.meta["state"])
         self.net.load({path: array for path, array in found.group("net").items() if path not in self.outer})
+        self.net.load_loss_scale(found.group("loss_scale"))
         if slots := found.slots():
             self.net.load_slots(slots, self.state.step)
         self.best = found.group("best") or None
@@ -80,6 +81,7 @@ class Loop:
     def saved(self) -> dict[str, Array]:
         """The arrays that going on needs."""
         arrays = grouped("net", self.outer | self.net.arrays()) | slot_arrays(self.net.slots())
+        arrays |= grouped("loss_scale", self.net.loss_scale())
         if self.average:
             arrays |= grouped("average", self.average.arrays)
         for name, held in (("best", self.best), ("before", self.before)):

@@ -66,13 +66,13 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
 
 def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rates:
     """Train a net for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and throw it away."""
-    graph = prepared(context.start.graph.astype(context.job.precision), phase)
+    graph = prepared(context.start.graph.astype(context.job.dtype), phase)
     chosen = plan(
         phase,
         graph,
         context.start.loss,
         context.data.train,
-        precision=context.job.precision,
+        precision=context.job.dtype,
         mixed=bool(context.augmentation.mixes),
     )
     net = native(context, graph, phase)

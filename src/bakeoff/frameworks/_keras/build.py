@@ -55,17 +55,18 @@ class Built:
         return read(self.bindings, get)
 
 
-def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> Built:
+def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, compute: str = "") -> Built:
     """The native model with the graph's numbers in it; it takes (N, H, W, C) and gives (N, classes).
 
     Args:
         batch_norm: "exact" keeps the running variance that the graph asks for, through a registered layer where Keras
             differs; "stock" uses keras.layers.BatchNormalization alone, whose running variance is the biased one.
+        compute: bfloat16 or float16 where the layers compute in it, under Keras's mixed policy.
     """
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype)
+    keras.config.set_dtype_policy(f"mixed_{compute}" if compute else dtype)
     try:
-        lowering = KerasLowering(graph, dtype, batch_norm)
+        lowering = KerasLowering(graph, dtype, batch_norm, mixed=bool(compute))
         out = lowering.walk().native
         held = [*lowering.bindings.values(), *(binding for binding, _ in lowering.constants.values())]
         _rename(out, {binding.owner for binding in held})
@@ -140,8 +141,8 @@ class KerasLowering(Lowering):
 
     library, image_axes = "keras", (0, 1, 2, 3)
 
-    def __init__(self, graph: Graph, dtype: str = "float32", batch_norm: str = "exact") -> None:
-        super().__init__(graph, dtype, batch_norm)
+    def __init__(self, graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, mixed: bool = False) -> None:
+        super().__init__(graph, dtype, batch_norm, mixed=mixed)
         self.lib, self.own = keras, layers
         self.inputs: list[Any] = []
         self._shared: dict[Any, Any] = {}
@@ -206,8 +207,20 @@ class KerasLowering(Lowering):
             return self._shared[key](*natives)
         self._shared[key] = native
         out = native(*natives)
+        self._keep_vectors(native)
         self.bind(node, native.name, inputs)
         return out
+
+    def _keep_vectors(self, layer: Any) -> None:
+        """Where 16 bits are mixed in on JAX, biases, scales and bare parameters join in float32.
+
+        Their gradients are sums over all cells of a batch. XLA takes such a sum on a CPU in bfloat16 itself, one after
+        the other, where it stands still after 256 alike; of a float32 value it takes it in float32.
+        """
+        if self.mixed and keras.backend.backend() == "jax":
+            for variable in layer.weights:
+                if len(variable.shape) < 2 or isinstance(layer, layers.Parameter):
+                    variable._autocast = False  # what add_weight(autocast=False) sets, and layers don't let through
 
     def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
         return native(*natives) if len(natives) == 1 else native(list(natives))
@@ -229,7 +242,9 @@ class KerasLowering(Lowering):
         if self.batch_norm == "stock":
             return self._stock_holder(Binding(path, name, "alpha", dtype=dtype), array, kind, trainable=trainable)
         layer = layers.Parameter(array.shape, trainable=trainable, kind=kind, name=name)
-        return Binding(path, layer.name, "value", dtype=dtype), layer(self.inputs[0])
+        value = layer(self.inputs[0])
+        self._keep_vectors(layer)
+        return Binding(path, layer.name, "value", dtype=dtype), value
 
     def _stock_holder(self, binding: Binding, array: Array, kind: str, *, trainable: bool) -> tuple[Binding, Any]:
         """The same without a layer of ours: PReLU multiplies -1, made from the input, by a weight for each place.

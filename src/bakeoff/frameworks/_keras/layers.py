@@ -32,16 +32,21 @@ class BatchNorm(keras.layers.BatchNormalization):
     """
 
     def __init__(self, *, variance: str = "unbiased", statistics: str = "batch", **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(autocast=False, **settings)  # where 16 bits are mixed in, its numbers stay as fine as they are
         self.variance, self.statistics = variance, statistics
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        given = keras.backend.standardize_dtype(inputs.dtype)
+        fine = ops.cast(inputs, self.variable_dtype) if given in ("bfloat16", "float16") else inputs
         if not training or self.statistics == "frozen":
-            return self._normalized(inputs, self.moving_mean, self.moving_variance)
-        if keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and len(inputs.shape) == 4:
+            return ops.cast(self._normalized(fine, self.moving_mean, self.moving_variance), given)
+        if keras.backend.backend() == "tensorflow" and given != "float64" and len(inputs.shape) == 4:
             sizes = inputs.shape[1:]
             small = None not in sizes and math.prod(sizes) <= small_batch_norm.LARGEST
-            return self._small(inputs) if small else self._fused(inputs)
+            return ops.cast(self._small(fine), given) if small else self._fused(inputs)
+        return ops.cast(self._by_hand(fine), given)
+
+    def _by_hand(self, inputs: Any) -> Any:
         axes = tuple(range(len(inputs.shape) - 1))
         mean = ops.mean(inputs, axes)
         centred = inputs - mean
@@ -50,12 +55,15 @@ class BatchNorm(keras.layers.BatchNormalization):
         return self._normalized(inputs, mean, variance)
 
     def _fused(self, inputs: Any) -> Any:
-        """TensorFlow's one kernel, float32 alone: several times faster, and its variance is the unbiased one."""
+        """TensorFlow's one kernel, not for float64: several times faster, and its variance is the unbiased one.
+
+        Of 16 bits it takes sums and statistics in float32.
+        """
         import tensorflow as tf
 
         channels = inputs.shape[-1]
-        scale = self.gamma if self.scale else tf.ones(channels, inputs.dtype)
-        offset = self.beta if self.center else tf.zeros(channels, inputs.dtype)
+        scale = self.gamma if self.scale else tf.ones(channels, self.variable_dtype)
+        offset = self.beta if self.center else tf.zeros(channels, self.variable_dtype)
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=self.epsilon, is_training=True
         )

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from bakeoff import ops, optimizers
+from bakeoff import precision as precisions
+from bakeoff.frameworks import _loss_scale
 from bakeoff.frameworks._keras.build import Built, build
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.graph.graph import Graph
@@ -25,8 +27,12 @@ class KerasNet(Slotted):
     library = "keras"
 
     def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
-        self.precision, self.seed = precision, seed
-        self.built: Built = build(graph, precision, batch_norm)
+        self.precision, self.seed = precisions.of_weights(precision), seed
+        half = precision if precision in precisions.MIXED else ""
+        self.built: Built = build(graph, self.precision, batch_norm, compute=half)
+        self.scaling = {name: self.scale_value(value) for name, value in _loss_scale.FIRST.items()}
+        if precision != "float16":
+            self.scaling = {}
         self.native = self.built.model
         self.trainable = {
             path: self.built.variable(self.built.bindings[path])
@@ -63,8 +69,20 @@ class KerasNet(Slotted):
         """Called once optimizer and loss are known: trace functions."""
 
     def losses(self, logits: Any, labels: Any) -> Any:
-        """Per-example losses."""
+        """Per-example losses, in the dtype of the weights."""
+        logits = keras.ops.cast(logits, self.precision)
         return self.loss_page.to_keras(keras, self.loss_attributes, logits, labels)
+
+    def settled(self, gradients: list[Any], scaling: dict[str, Any]) -> tuple[list[Any], Any, dict[str, Any]]:
+        """float16: gradients without the scale of the loss, whether all are finite, and the state of the scale next."""
+        found = [gradient / scaling["scale"] for gradient in gradients]
+        finite = keras.ops.all(keras.ops.stack([keras.ops.all(keras.ops.isfinite(one)) for one in found]))
+        state = {name: keras.ops.convert_to_tensor(value) for name, value in scaling.items()}
+        return found, finite, _loss_scale.after(keras.ops, state, finite)
+
+    def scaled(self, loss: Any) -> Any:
+        """What the gradient is taken of."""
+        return loss * self.scaling["scale"] if self.scaling else loss
 
     def canonical(self, natives: list[Array]) -> dict[str, Array]:
         """Native arrays, in the order of the trainable parameters, as canonical ones by path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
 
 
@@ -32,6 +33,7 @@ def native(
         enable()
     if device == "cuda" and jax.default_backend() != "gpu":
         raise UsageError("--device cuda: JAX sees no GPU here. Use --device cpu, or auto.")
+    precisions.check_device(precision, "cuda" if device != "cpu" and jax.default_backend() == "gpu" else "cpu")
     from bakeoff.frameworks.jax.net import JaxNet
 
     keras.utils.set_random_seed(seed % 2**32)

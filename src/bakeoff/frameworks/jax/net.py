@@ -16,6 +16,8 @@ from bakeoff.schemas import Array, StepResult
 class JaxNet(KerasNet):
     """See `bakeoff.protocols.Net`."""
 
+    compiles = "always"
+
     def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
         super().__init__(graph, precision, batch_norm, seed)
         chosen = {id(variable) for variable in self.variables}
@@ -29,7 +31,10 @@ class JaxNet(KerasNet):
         mapping = [*zip(self.variables, weights, strict=True), *zip(self._others, others, strict=True)]
         with StatelessScope(state_mapping=mapping) as scope:
             logits = self.native(images, training=train)
-        return logits, [scope.get_current_value(variable) for variable in self._others]
+        return logits.astype(self.precision), [scope.get_current_value(variable) for variable in self._others]
+
+    def scale_value(self, value: float) -> Any:
+        return jnp.float32(value)
 
     def _logits(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any]:
         return self._call(weights, others, images, train)
@@ -53,12 +58,15 @@ class JaxNet(KerasNet):
         self._update = jax.jit(self._apply_to)
         self._many = jax.jit(self._run_steps)
 
-    def _loss(self, weights: Any, others: Any, images: Any, labels: Any) -> tuple[Any, Any]:
+    def _loss(self, weights: Any, others: Any, images: Any, labels: Any, scaling: Any) -> tuple[Any, Any]:
+        """What the gradient is taken of; the loss itself, and the variables that aren't trained."""
         logits, new = self._call(weights, others, images, True)
-        return self.losses(logits, labels).sum(), new
+        loss = self.losses(logits, labels).sum()
+        return (loss * scaling["scale"] if scaling else loss), (loss, new)
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
-        (loss, others), gradients = self._gradients(*self._state(), jnp.asarray(images), jnp.asarray(labels))
+        batch = jnp.asarray(images), jnp.asarray(labels)
+        (_, (loss, others)), gradients = self._gradients(*self._state(), *batch, self.scaling)
         self._assign(self._others, others)
         fresh = self.count == 0 or self._sums is None
         self._sums = list(gradients) if fresh else [a + b for a, b in zip(self._sums or [], gradients, strict=True)]
@@ -66,43 +74,57 @@ class JaxNet(KerasNet):
         return StepResult(float(loss), len(labels))
 
     def gradient_arrays(self) -> dict[str, Array]:
-        return self.canonical([np.array(total) / self.count for total in self._sums or []])
+        count = self.count * float(self.loss_scale().get("scale", 1.0))
+        return self.canonical([np.array(total) / count for total in self._sums or []])
 
     def _optimizer_state(self, values: list[Any], rate: Any) -> list[Any]:
         """The optimizer's variables, with the rate of this step among them."""
         index = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.rate)
         return [jnp.asarray(rate, value.dtype) if i == index else value for i, value in enumerate(values)]
 
-    def _apply_to(self, weights: Any, slots: Any, gradients: Any, rate: Any) -> tuple[Any, Any]:
+    def _apply_to(self, weights: Any, slots: Any, gradients: Any, rate: Any, scaling: Any) -> tuple[Any, Any, Any]:
+        """Weights, slots and scale after a step; in float16 it is left out where a gradient isn't finite."""
+        finite: Any = None
+        if scaling:
+            gradients, finite, scaling = self.settled(list(gradients), scaling)
         state = self._optimizer_state(slots, rate)
-        found: tuple[Any, Any] = self.optimizer.stateless_apply(state, self.clipped(list(gradients)), weights)
-        return found
+        found = self.optimizer.stateless_apply(state, self.clipped(list(gradients)), weights)
+        new_weights, new_slots = (list(values) for values in found)
+        if scaling:
+            new_weights = [jnp.where(finite, new, old) for new, old in zip(new_weights, weights, strict=True)]
+            new_slots = [jnp.where(finite, new, old) for new, old in zip(new_slots, slots, strict=True)]
+        return new_weights, new_slots, scaling
 
     def apply(self, rate: float) -> None:
         weights, _ = self._state()
         slots = [v.value for v in self.optimizer.variables]
         gradients = [total / self.count for total in self._sums or []]
-        weights, slots = self._update(weights, slots, gradients, jnp.asarray(rate, self.precision))
+        step = jnp.asarray(rate, self.precision)
+        weights, slots, self.scaling = self._update(weights, slots, gradients, step, self.scaling)
         self._assign(self.variables, weights)
         self._assign(self.optimizer.variables, slots)
         self.count = 0
 
-    def _run_steps(self, weights: Any, others: Any, slots: Any, images: Any, labels: Any, rates: Any) -> Any:
+    def _run_steps(
+        self, weights: Any, others: Any, slots: Any, scaling: Any, images: Any, labels: Any, rates: Any
+    ) -> Any:
         def step(state: Any, batch: Any) -> Any:
-            weights, others, slots = state
+            weights, others, slots, scaling = state
             x, y, rate = batch
-            (loss, others), gradients = jax.value_and_grad(self._loss, has_aux=True)(weights, others, x, y)
-            weights, slots = self._apply_to(weights, slots, [g / len(y) for g in gradients], rate)
-            return (list(weights), list(others), list(slots)), loss / len(y)
+            differentiated = jax.value_and_grad(self._loss, has_aux=True)
+            (_, (loss, others)), gradients = differentiated(weights, others, x, y, scaling)
+            means = [gradient / len(y) for gradient in gradients]
+            weights, slots, scaling = self._apply_to(weights, slots, means, rate, scaling)
+            return (weights, list(others), slots, scaling), loss / len(y)
 
-        return jax.lax.scan(step, (weights, others, slots), (images, labels, rates))
+        return jax.lax.scan(step, (weights, others, slots, scaling), (images, labels, rates))
 
     def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
         done = []
         for start, end in runs([len(y) for y in labels]):
-            state = (*self._state(), [v.value for v in self.optimizer.variables])
+            state = (*self._state(), [v.value for v in self.optimizer.variables], self.scaling)
             batches = jnp.asarray(np.stack(images[start:end])), jnp.asarray(np.stack(labels[start:end]))
-            (weights, others, slots), losses = self._many(
+            (weights, others, slots, self.scaling), losses = self._many(
                 *state, *batches, jnp.asarray(rates[start:end], self.precision)
             )
             self._assign(self.variables, weights)

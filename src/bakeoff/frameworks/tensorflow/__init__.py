@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
 
 
@@ -25,6 +26,7 @@ def native(
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cuda" and not gpus:
         raise UsageError("--device cuda: TensorFlow sees no GPU here. Use --device cpu, or auto.")
+    precisions.check_device(precision, "cuda" if gpus and device != "cpu" else "cpu")
     if device == "cpu" and gpus:
         tf.config.set_visible_devices([], "GPU")
     if threads:

@@ -17,9 +17,18 @@ class TensorFlowNet(KerasNet):
 
     def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
         super().__init__(graph, precision, batch_norm, seed)
-        images = tf.TensorSpec([None, *self.native.input_shape[1:]], precision)
-        self._predict = tf.function(lambda x: self.native(x, training=False), input_signature=[images])
-        self._batch_logits = tf.function(lambda x: self.native(x, training=True), input_signature=[images])
+        images = tf.TensorSpec([None, *self.native.input_shape[1:]], self.precision)
+        self._predict = tf.function(lambda x: self._logits(x, False), input_signature=[images])
+        self._batch_logits = tf.function(lambda x: self._logits(x, True), input_signature=[images])
+
+    def scale_value(self, value: float) -> Any:
+        return tf.Variable(value, dtype="float32", trainable=False)
+
+    def _set_scale(self, name: str, value: float) -> None:
+        self.scaling[name].assign(value)
+
+    def _logits(self, images: Any, train: bool) -> Any:
+        return tf.cast(self.native(images, training=train), self.precision)
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         found: Array = (self._batch_logits if train else self._predict)(images).numpy()
@@ -38,13 +47,15 @@ class TensorFlowNet(KerasNet):
         """
         steps = which == self._run_steps
         free = [None] if steps else []
-        kind = (steps, images.shape[len(free)], labels.dtype.name, labels.shape[len(free) + 1 :])
+        kind = (which.__name__, images.shape[len(free)], labels.dtype.name, labels.shape[len(free) + 1 :])
         if kind not in self._traced:
             fixed = [
                 tf.TensorSpec([*free, *images.shape[len(free) :]], images.dtype),
                 tf.TensorSpec([*free, *labels.shape[len(free) :]], labels.dtype),
             ]
-            self._traced[kind] = tf.function(which, input_signature=[*fixed, *more])
+            self._traced[kind] = tf.function(
+                which, input_signature=[*fixed, *more], jit_compile=True if which == self._run_step else None
+            )
         return self._traced[kind]
 
     def _gradient(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
@@ -53,8 +64,9 @@ class TensorFlowNet(KerasNet):
             tape.watch(values)
             losses = self.losses(self.native(images, training=True), labels)
             loss = tf.reduce_sum(losses)
+            scaled = self.scaled(loss)
         zero = tf.UnconnectedGradients.ZERO
-        return loss, tape.gradient(loss, values, unconnected_gradients=zero)
+        return loss, tape.gradient(scaled, values, unconnected_gradients=zero)
 
     def _add_gradients(self, images: Any, labels: Any) -> Any:
         loss, gradients = self._gradient(images, labels)
@@ -71,10 +83,26 @@ class TensorFlowNet(KerasNet):
         return StepResult(float(loss), len(labels))
 
     def gradient_arrays(self) -> dict[str, Array]:
-        return self.canonical([total.numpy() / self.count for total in self._sums])
+        count = self.count * float(self.loss_scale().get("scale", 1.0))
+        return self.canonical([total.numpy() / count for total in self._sums])
 
     def _apply_sums(self, count: Any) -> None:
-        self.optimizer.apply(self.clipped([total / count for total in self._sums]), self.variables)
+        self._update([total / count for total in self._sums])
+
+    def _update(self, gradients: list[Any]) -> None:
+        """One step of the optimizer; in float16 only where all gradients are finite."""
+        if not self.scaling:
+            self.optimizer.apply(self.clipped(gradients), self.variables)
+            return
+        gradients, finite, state = self.settled(gradients, self.scaling)
+
+        def step() -> Any:
+            self.optimizer.apply(self.clipped(gradients), self.variables)
+            return tf.constant(True)
+
+        tf.cond(finite, step, lambda: tf.constant(False))
+        for name, value in state.items():
+            self.scaling[name].assign(value)
 
     def apply(self, rate: float) -> None:
         self.optimizer.rate.assign(rate)
@@ -89,13 +117,34 @@ class TensorFlowNet(KerasNet):
         for k in tf.range(count):
             loss, gradients = self._gradient(images[k], labels[k])
             self.optimizer.rate.assign(rates[k])
-            self.optimizer.apply(self.clipped([gradient / size for gradient in gradients]), self.variables)
+            self._update([gradient / size for gradient in gradients])
             losses = losses.write(k, loss / size)
         return losses.stack()
+
+    def _run_step(self, images: Any, labels: Any, rate: Any) -> Any:
+        size = tf.constant(images.shape[0], self.precision)
+        loss, gradients = self._gradient(images, labels)
+        self.optimizer.rate.assign(rate)
+        self._update([gradient / size for gradient in gradients])
+        return loss / size
+
+    def _compiled_steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
+        """By XLA, one call a step: a loop would be compiled anew for every number of steps."""
+        step = self._function(self._run_step, images[0], labels[0], tf.TensorSpec([], self.precision))
+        losses = [
+            step(tf.constant(x), tf.constant(y), tf.constant(rate, self.precision))
+            for x, y, rate in zip(images, labels, rates, strict=True)
+        ]
+        found: Array = np.array([loss.numpy() for loss in losses], "float64")
+        return found
 
     def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
         done = []
         for start, end in runs([len(y) for y in labels]):
+            if len(labels[start]) == self.compile_batch:
+                part = slice(start, end)
+                done.append(self._compiled_steps(images[part], labels[part], rates[part]))
+                continue
             x, y = np.stack(images[start:end]), np.stack(labels[start:end])
             many = self._function(self._run_steps, x, y, tf.TensorSpec([None], self.precision))
             losses = many(tf.constant(x), tf.constant(y), tf.constant(rates[start:end], self.precision))

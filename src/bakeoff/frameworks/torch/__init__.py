@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
 
 
@@ -25,6 +26,7 @@ def native(
         device = found_device()
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: PyTorch sees no GPU here. Use --device cpu, or auto.")
+    precisions.check_device(precision, device)
     if threads:
         torch.set_num_threads(threads)
     return TorchNet(graph, device, precision, seed)

@@ -48,12 +48,15 @@ class Built:
         return read(self.bindings, lambda binding: self.tensor(binding).detach().cpu().numpy())
 
 
-def build(graph: Graph, dtype: str = "float32") -> Built:
+def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built:
     """The native net with the graph's numbers in it, in predict mode.
 
     The module takes (N, C, H, W) and gives (N, classes). Frozen weights have requires_grad False.
+
+    Args:
+        mixed: for a run under autocast: what must not be computed in 16 bits says so itself.
     """
-    lowering = TorchLowering(graph, dtype)
+    lowering = TorchLowering(graph, dtype, mixed=mixed)
     lowering.tape.output(lowering.walk().native.node)
     module = torch.fx.GraphModule(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
     built = Built(module, lowering.bindings)
@@ -71,8 +74,8 @@ class TorchLowering(Lowering):
 
     library, image_axes, views = "torch", CHANNELS_FIRST, True
 
-    def __init__(self, graph: Graph, dtype: str = "float32") -> None:
-        super().__init__(graph, dtype)
+    def __init__(self, graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> None:
+        super().__init__(graph, dtype, mixed=mixed)
         self.lib, self.own = torch, layers
         self.root, self.tape = nn.Module(), torch.fx.Graph()
         self._tracer = torch.fx.proxy.GraphAppendingTracer(self.tape)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from bakeoff import ops, optimizers
+from bakeoff import precision as precisions
+from bakeoff.frameworks import _loss_scale
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
@@ -36,7 +38,10 @@ class TorchNet(Slotted):
     def __init__(self, graph: Graph, device: str, precision: str, seed: int = 0) -> None:
         self.seed, self.batch = seed, 0
         self.noisy = any(node.op in NOISE and node.attributes.rate for node in graph.nodes)
-        self.built: Built = build(graph, precision)
+        mixed = precision in precisions.MIXED
+        self.half = getattr(torch, precision) if mixed else None
+        self.scaling = dict(_loss_scale.FIRST) if precision == "float16" else {}
+        self.built: Built = build(graph, precisions.of_weights(precision), mixed=mixed)
         self.device = torch.device(device)
         self.memory_format = _memory_format(self.built.module)
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
@@ -49,6 +54,23 @@ class TorchNet(Slotted):
         }
         self.optimizer: Any = None
         self.count = 0
+        self._compiled: Any = None
+
+    def _forward(self, images: Array) -> torch.Tensor:
+        """Logits in the dtype of the weights, of the compiled net where the batch has the size that it is for."""
+        net = self._compiled_net() if len(images) == self.compile_batch and self.native.training else self.native
+        x = self._images(images)
+        if self.half is None:
+            found: torch.Tensor = net(x)
+            return found
+        with torch.autocast(self.device.type, dtype=self.half):
+            found = net(x)
+        return found.float()
+
+    def _compiled_net(self) -> Any:
+        if self._compiled is None:
+            self._compiled = torch.compile(self.native, dynamic=False)  # its rounding must not depend on sizes before
+        return self._compiled
 
     def _images(self, images: Array) -> torch.Tensor:
         """(N, H, W, C) to (N, C, H, W): a view where memory stays channels last, else one copy of the pictures."""
@@ -64,7 +86,7 @@ class TorchNet(Slotted):
     def logits(self, images: Array, *, train: bool = False) -> Array:
         self.native.train(train)
         with torch.inference_mode():
-            found: Array = self.native(self._images(images)).cpu().numpy()
+            found: Array = self._forward(images).cpu().numpy()
         return found
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
@@ -81,7 +103,7 @@ class TorchNet(Slotted):
         """Scale all gradients by clip / max(norm, clip), the norm being that of all together."""
         if self.clip is None:
             return
-        gradients = [tensor.grad for tensor in self.trainable.values() if tensor.grad is not None]
+        gradients = self._gradients()
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         torch._foreach_mul_(gradients, self.clip / norm.clamp(min=self.clip))
 
@@ -94,9 +116,7 @@ class TorchNet(Slotted):
     def _losses(self, images: Array, labels: Array) -> torch.Tensor:
         self._draw()
         target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device)
-        losses: torch.Tensor = self.loss_page.to_torch(
-            torch, self.loss_attributes, self.native(self._images(images)), target
-        )
+        losses: torch.Tensor = self.loss_page.to_torch(torch, self.loss_attributes, self._forward(images), target)
         return losses
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
@@ -104,24 +124,43 @@ class TorchNet(Slotted):
         if self.count == 0:
             self.optimizer.zero_grad(set_to_none=True)
         loss = self._losses(images, labels).sum()
-        loss.backward()
+        self._backward(loss)
         self.count += len(labels)
         return StepResult(float(loss.detach()), len(labels))
 
     def gradient_arrays(self) -> dict[str, Array]:
         found = {}
         for path, tensor in self.trainable.items():
-            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad / self.count
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad / (self.count * self._scale)
             found[path] = self.built.bindings[path].to_canonical(gradient.cpu().numpy())
         return found
 
     def apply(self, rate: float) -> None:
-        gradients = [tensor.grad for tensor in self.trainable.values() if tensor.grad is not None]
-        torch._foreach_div_(gradients, self.count)
+        torch._foreach_div_(self._gradients(), self.count)
         self._step(rate)
         self.count = 0
 
+    def _gradients(self) -> list[torch.Tensor]:
+        return [tensor.grad for tensor in self.trainable.values() if tensor.grad is not None]
+
+    @property
+    def _scale(self) -> float:
+        return float(self.scaling.get("scale", 1.0))
+
+    def _backward(self, loss: torch.Tensor) -> None:
+        (loss * self._scale if self.scaling else loss).backward()
+
+    def _unscaled(self) -> bool:
+        """Take the scale of the loss off the gradients, and settle the next one; whether they are to be used."""
+        gradients = self._gradients()
+        torch._foreach_div_(gradients, self._scale)
+        finite = all(bool(torch.isfinite(norm)) for norm in torch._foreach_norm(gradients, float("inf")))
+        self.scaling = {k: float(v) for k, v in _loss_scale.after(np, self.scaling, finite).items()}
+        return finite
+
     def _step(self, rate: float) -> None:
+        if self.scaling and not self._unscaled():
+            return
         self._clip_gradients()
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("rate_factor", 1.0)
@@ -133,7 +172,7 @@ class TorchNet(Slotted):
         for x, y, rate in zip(images, labels, rates, strict=True):
             self.optimizer.zero_grad(set_to_none=True)
             loss = self._losses(x, y).mean()
-            loss.backward()
+            self._backward(loss)
             self._step(rate)
             losses.append(loss.detach())
         found: Array = torch.stack(losses).double().cpu().numpy()

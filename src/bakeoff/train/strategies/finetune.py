@@ -16,6 +16,7 @@ from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
 from bakeoff.seeds import key
 from bakeoff.train.boundary import activated, halves, worth_it
+from bakeoff.train.compiling import settled
 from bakeoff.train.context import Context, PhaseResult, predict_split
 from bakeoff.train.loop import Loop
 from bakeoff.train.plan import plan
@@ -87,14 +88,14 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
 def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
     context, sized = at_size(context, graph, phase)
-    whole = prepared(sized.astype(context.job.precision), phase)
+    whole = prepared(sized.astype(context.job.dtype), phase)
     check_batches(whole, phase, len(context.data.train))
     chosen = plan(
         phase,
         whole,
         context.start.loss,
         context.data.train,
-        precision=context.job.precision,
+        precision=context.job.dtype,
         mixed=bool(context.augmentation.mixes),
         teacher=teacher(context, phase),
     )
@@ -104,12 +105,16 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     loop = Loop(context, net, phase, trained, chosen)
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
+    notes: dict[str, Any] = {"compile": settled(loop)}
     if context.keeper.found is not None:
         loop.restore(context.keeper.found)
-    notes: dict[str, Any] = loop.run() | {"cached_activations": trained is not whole}
+    notes |= loop.run() | {"cached_activations": trained is not whole}
+    judged = net if context.job.precision == context.job.dtype else exact(context, trained, phase, net)
     size = context.recipe.evaluation.batch_size
     logits: dict[str, Predictions] = {
-        s.name: predict_split(context, s, net.logits, size) for s in context.data.splits.values() if s.name != "train"
+        s.name: predict_split(context, s, judged.logits, size)
+        for s in context.data.splits.values()
+        if s.name != "train"
     }
     if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
         net = native(seen, whole.with_arrays(net.arrays()), phase)  # mirrored pictures have no activations at hand
@@ -161,17 +166,22 @@ def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> tuple[Grap
     found = halves(whole)
     if found is None or not worth_it(found, whole, views * len(context.data)):
         return whole, context
-    frozen = native(context, found.frozen, phase)
+    frozen = native(context, found.frozen, phase, context.job.dtype)
     return found.trained, activated(context, frozen, min(phase.batch_size, 32))
 
 
-def native(context: Context, graph: Graph, phase: Finetune) -> Net:
-    """The net in the job's framework."""
+def exact(context: Context, graph: Graph, phase: Finetune, net: Net) -> Net:
+    """The trained net without 16 bits in it: what the bundle holds, so that the run's scores are the bundle's."""
+    return native(context, graph.with_arrays(net.arrays()), phase, context.job.dtype)
+
+
+def native(context: Context, graph: Graph, phase: Finetune, precision: str | None = None) -> Net:
+    """The net in the job's framework, in its precision or another."""
     job = context.job
     return frameworks.load(job.framework).native(
         graph,
         device=job.device,
-        precision=job.precision,
+        precision=precision or job.precision,
         threads=job.threads or threads_for(graph, phase.batch_size, job.framework),
         seed=key(job.seed, "dropout") % 2**31,
     )
