@@ -89,6 +89,30 @@ def test_a_finer_scale_and_offset_than_sixteen_bits_are_used(framework: str) -> 
     np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02 * np.abs(expected).max())
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize(("kernel", "stride", "bias"), [(3, 2, True), (5, 1, False)])
+def test_depthwise_gradients_are_those_of_autocast(framework: str, kernel: int, stride: int, bias: bool) -> None:
+    import torch
+
+    from bakeoff.frameworks.torch.depthwise import WideDepthwiseConv2d, widen_slow
+
+    def passed(wide: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(8, 8, kernel, stride, kernel // 2, groups=8, bias=bias)
+        if wide:
+            widen_slow(layer)
+            assert type(layer) is WideDepthwiseConv2d
+        x = torch.from_numpy(IMAGES[:, :8, :, :1].copy()).requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = layer(x)
+        (y.float() ** 2).sum().backward()
+        return [y, x.grad, *(parameter.grad for parameter in layer.parameters())]  # type: ignore[list-item]
+
+    for found, expected in zip(passed(True), passed(False), strict=True):
+        assert found.dtype == expected.dtype
+        assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
 def test_float16_is_refused_on_a_cpu(framework: str) -> None:
     with pytest.raises(UsageError, match="bfloat16"):
         frameworks.load(framework).native(net(), device="cpu", precision="float16")

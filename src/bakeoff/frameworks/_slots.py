@@ -31,7 +31,7 @@ class Slotted:
 
     def loss_scale(self) -> dict[str, Array]:
         """See `bakeoff.protocols.Net`."""
-        return {name: np.array(value, "float32") for name, value in self.scaling.items()}
+        return {name: np.array(float(value), "float32") for name, value in self.scaling.items()}
 
     def load_loss_scale(self, state: Mapping[str, Array]) -> None:
         """See `bakeoff.protocols.Net`."""

@@ -13,6 +13,7 @@ from bakeoff import precision as precisions
 from bakeoff.frameworks import _loss_scale
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
+from bakeoff.frameworks.torch.depthwise import widen_slow
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
@@ -47,6 +48,8 @@ class TorchNet(Slotted):
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
         if self.memory_format == torch.contiguous_format:
             halve_faster(self.native)
+        if precision == "bfloat16" and self.device.type == "cpu":
+            widen_slow(self.native)
         self.trainable = {
             path: self.built.tensor(self.built.bindings[path])
             for path, parameter in graph.parameters.items()
