@@ -15,6 +15,7 @@ from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.frameworks.torch.depthwise import widen_slow
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
+from bakeoff.frameworks.torch.narrow import quicken
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
@@ -48,6 +49,7 @@ class TorchNet(Slotted):
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
         if self.memory_format == torch.contiguous_format:
             halve_faster(self.native)
+            quicken(self.native)
         if precision == "bfloat16" and self.device.type == "cpu":
             widen_slow(self.native)
         self.trainable = {
