@@ -5,7 +5,8 @@ python bench/finetune_step.py [torch|tensorflow [BATCH SIZE]]
 The whole of EfficientNet-lite0 at 224 pixels, batches of 16, Adam, batch norm in training. By hand: the same module,
 channels last, fused Adam, gradients set to None (torch); GradientTape in a tf.function with Keras's Adam (TensorFlow).
 Plain: as the tutorials have it, default layout, default Adam, loss.item() at every step. Ten interleaved rounds, the
-median of their ratios and its interval by order statistics. Each framework in a process of its own.
+median of their ratios and its interval by order statistics; our step with bfloat16 beside it. Each framework in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -59,17 +60,17 @@ def ratio(a: list[float], b: list[float]) -> tuple[float, float, float]:
     return median(ratios), ratios[1], ratios[-2]
 
 
-def ours(framework: str, images: np.ndarray, labels: np.ndarray) -> Callable[[], Any]:
+def ours(framework: str, images: np.ndarray, labels: np.ndarray, precision: str = "float32") -> Callable[[], Any]:
     from bakeoff import frameworks
 
-    net = frameworks.load(framework).native(graph(), device="cpu", threads=2)
+    net = frameworks.load(framework).native(graph(), device="cpu", precision=precision, threads=2)
     net.compile("adam", {}, "softmax_cross_entropy")
     return lambda: net.steps([images], [labels], [1e-4])
 
 
 def torch_steps() -> dict[str, Callable[[], Any]]:
     images, labels = batch()
-    mine = ours("torch", images, labels)
+    mine, half = ours("torch", images, labels), ours("torch", images, labels, "bfloat16")
     import torch
 
     from bakeoff.frameworks.torch.build import build
@@ -97,12 +98,12 @@ def torch_steps() -> dict[str, Callable[[], Any]]:
         adam.step()
         loss.item()
 
-    return {"ours": mine, "by hand": best, "plain": tutorial}
+    return {"ours": mine, "by hand": best, "plain": tutorial, "bfloat16": half}
 
 
 def tensorflow_steps() -> dict[str, Callable[[], Any]]:
     images, labels = batch()
-    mine = ours("tensorflow", images, labels)
+    mine, half = ours("tensorflow", images, labels), ours("tensorflow", images, labels, "bfloat16")
     import keras
     import tensorflow as tf
 
@@ -120,7 +121,11 @@ def tensorflow_steps() -> dict[str, Callable[[], Any]]:
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         return loss
 
-    return {"ours": mine, "by hand": lambda: float(step(tf.constant(images), tf.constant(labels)))}
+    return {
+        "ours": mine,
+        "by hand": lambda: float(step(tf.constant(images), tf.constant(labels))),
+        "bfloat16": half,
+    }
 
 
 def measure(framework: str) -> None:
@@ -138,6 +143,8 @@ def measure(framework: str) -> None:
             f"wanted >= {FASTER})",
             middle >= FASTER,
         )
+    middle, low, high = ratio(found["bfloat16"], found["ours"])
+    _common.say(f"{framework}: with bfloat16 a step takes {middle:.2f} x that ({low:.2f} to {high:.2f})", True)
 
 
 if __name__ == "__main__":
