@@ -205,7 +205,7 @@ def mixed(name: str, precision: str, found: Trace, spread: Spread) -> list[Check
     framework has. Nothing is held tighter than two roundings of a result.
     """
     reference, base = spread.reference, 4 * ROUNDOFF[precision]
-    measured = {
+    measured: dict[str, tuple[float, float, str]] = {
         "logits": (relative(found["logits"], reference["logits"]), spread.of("logits"), ""),
         "losses": (losses(found, reference), spread.of_losses(), ""),
         "evaluation": (relative(found["evaluation"], reference["evaluation"]), spread.of("evaluation"), ""),
