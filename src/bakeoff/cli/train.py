@@ -21,7 +21,7 @@ EXAMPLES = (
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
     ("bakeoff train list.csv --label-separator '|'", "pictures with several labels: one sigmoid a class"),
-    ("bakeoff train photos --phases probe,finetune --precision bfloat16", "faster on CPUs and GPUs that have it"),
+    ("bakeoff train photos --phases probe,finetune --precision bfloat16", "16 bits in the step, float32 weights"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
     ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
     ("bakeoff train photos --json > result.json", "for programs"),
