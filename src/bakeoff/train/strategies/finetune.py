@@ -117,8 +117,9 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
         if s.name != "train"
     }
     if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
-        net = native(seen, whole.with_arrays(net.arrays()), phase)  # mirrored pictures have no activations at hand
-    views = mirrored_logits(seen, net, phase)
+        whole = whole.with_arrays(net.arrays())
+        judged = native(seen, whole, phase, context.job.dtype)  # mirrored pictures have no activations at hand
+    views = mirrored_logits(seen, judged, phase)
     trained_s = sum(loop.state.epoch_seconds)
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
 
