@@ -110,7 +110,7 @@ def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]
     tolerance, why = spread.tolerance(GRADIENTS, spread.of_all("gradient/"))
     checks.append(check(f"gradients.{name}", difference, tolerance, f"largest at {where or 'none'}; {why}"))
     steps = len(reference["losses"])
-    checks.append(_losses(name, found, spread))
+    checks.append(_losses(f"losses.{name}", found, spread))
     checks.append(_statistics(name, found, spread))
     tolerance, why = spread.tolerance(LOSSES, spread.of("evaluation"))
     checks.append(
@@ -139,14 +139,14 @@ def apart(found: Trace, expected: Trace) -> Array:
     return difference
 
 
-def _losses(name: str, found: Trace, spread: Spread) -> Check:
+def _losses(name: str, found: Trace, spread: Spread, base: float = LOSSES) -> Check:
     """At the step where they are the furthest apart, by the tolerance of that step."""
     difference, floors = apart(found, spread.reference), spread.of_losses()
-    rows = [spread.tolerance(LOSSES, float(floor)) for floor in floors]
+    rows = [spread.tolerance(base, float(floor)) for floor in floors]
     worst = int(np.argmax(difference / [tolerance for tolerance, _ in rows])) if rows else 0
-    tolerance, why = rows[worst] if rows else (LOSSES, "no steps")
+    tolerance, why = rows[worst] if rows else (base, "no steps")
     detail = f"{len(rows)} steps, nearest to its tolerance at step {worst}; {why}"
-    return check(f"losses.{name}", float(difference[worst]) if rows else float("inf"), tolerance, detail)
+    return check(name, float(difference[worst]) if rows else float("inf"), tolerance, detail)
 
 
 def exploded(reference: Trace) -> int | None:
@@ -207,7 +207,6 @@ def mixed(name: str, precision: str, found: Trace, spread: Spread) -> list[Check
     reference, base = spread.reference, 4 * ROUNDOFF[precision]
     measured: dict[str, tuple[float, float, str]] = {
         "logits": (relative(found["logits"], reference["logits"]), spread.of("logits"), ""),
-        "losses": (losses(found, reference), spread.of_losses(), ""),
         "evaluation": (relative(found["evaluation"], reference["evaluation"]), spread.of("evaluation"), ""),
     }
     for kind, prefix in (("gradients", "gradient/"), ("statistics", "state/")):
@@ -215,7 +214,7 @@ def mixed(name: str, precision: str, found: Trace, spread: Spread) -> list[Check
             nothing = spread.nothing if kind == "gradients" else frozenset()
             difference, where = _worst(found, reference, prefix, nothing)
             measured[kind] = difference, spread.of_all(prefix), f"largest at {where or 'none'}; "
-    checks = []
+    checks = [_losses(f"{precision}.losses.{name}", found, spread, base)]
     for kind, (difference, noise, where) in measured.items():
         tolerance, why = spread.tolerance(base, noise)
         checks.append(check(f"{precision}.{kind}.{name}", difference, tolerance, where + why))
