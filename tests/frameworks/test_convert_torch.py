@@ -114,7 +114,10 @@ def test_a_wrong_rebuild_is_refused_and_its_first_layer_named(
     from bakeoff.frameworks.torch import net as torch_net
 
     build = torch_net.build
-    monkeypatch.setattr(torch_net, "build", lambda graph, dtype: build(mutated(graph, op, **attributes), dtype))
+    def wrongly(graph: Any, dtype: str, **more: Any) -> Any:
+        return build(mutated(graph, op, **attributes), dtype, **more)
+
+    monkeypatch.setattr(torch_net, "build", wrongly)
     with InProcess(request(tmp_path / "out" / "net"), net()) as work:
         certificate = work.check()
         assert not certificate.passed

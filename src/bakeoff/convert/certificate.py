@@ -102,7 +102,7 @@ def written(
         "summary": summary(request, certificate, info, custom),
         "source": request.source if request.kind == "zoo" else _relative(Path(request.source), folder),
         "source_kind": request.kind,
-        "source_sha256": None if request.kind == "zoo" else digest(Path(request.source)),
+        "source_sha256": None if request.kind in ("zoo", "live") else digest(Path(request.source)),
         "to": request.to,
         "output": request.output.name,
         "output_sha256": digest(request.output),
