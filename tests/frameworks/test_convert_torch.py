@@ -114,6 +114,7 @@ def test_a_wrong_rebuild_is_refused_and_its_first_layer_named(
     from bakeoff.frameworks.torch import net as torch_net
 
     build = torch_net.build
+
     def wrongly(graph: Any, dtype: str, **more: Any) -> Any:
         return build(mutated(graph, op, **attributes), dtype, **more)
 
