@@ -255,6 +255,30 @@ def test_dropout_in_prediction_is_refused(tmp_path: Path) -> None:
         checked(tmp_path, one(forward))
 
 
+@pytest.mark.parametrize("name", ["Auxiliary", "Filters", "Recurrent"])
+def test_what_is_counted_with_passengers_buffers_and_two_biases(tmp_path: Path, name: str) -> None:
+    """An auxiliary head, buffers as kernels, LSTMs: every check passes, the counts among them."""
+    import plain_nets
+    import torch
+
+    torch.manual_seed(0)
+    module = getattr(plain_nets, name)()
+
+    class Sized(InProcess):
+        def _open(self) -> None:
+            from bakeoff.zoo.opening import from_torch
+
+            found = from_torch(self.module, plain_nets.SIZE)
+            self.info = described(self.source.session, found, "torch", str(self.folder))  # type: ignore[attr-defined]
+
+    with Sized(request(tmp_path / "net"), module) as work:
+        certificate = work.check()
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    detail = next(check.detail for check in certificate.checks if check.name == "trainable")
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    assert detail.startswith(f"{trained:,} of {trained:,}")
+
+
 def test_casts_inside_the_source_are_left_out_where_float64_is_compared(tmp_path: Path) -> None:
     def forward(self: Any, x: Any) -> Any:
         x = self.stem(x).flatten(2)

@@ -64,9 +64,20 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
     for path, binding in built.bindings.items():
         tensor = built.tensor(binding)
         if isinstance(tensor, nn.Parameter):
-            tensor.requires_grad_(graph.parameters[path].trainable)
+            parameter = graph.parameters[path]
+            if parameter.role == "weight":
+                tensor.requires_grad_(parameter.trainable)
+            else:
+                _buffered(module.get_submodule(binding.owner), binding.attribute)
     module.eval()
     return built
+
+
+def _buffered(layer: nn.Module, name: str) -> None:
+    """A buffer of the source that serves as a kernel is a buffer here, too: it is no parameter to count or to train."""
+    tensor = getattr(layer, name).detach()
+    delattr(layer, name)
+    layer.register_buffer(name, tensor)
 
 
 class TorchLowering(Lowering):

@@ -109,18 +109,22 @@ def untouched(model: nn.Module) -> Iterator[None]:
     """
     internal = frozenset(vars(nn.Module()))
 
-    def kept(module: nn.Module) -> dict[str, object]:
-        own = {name: value for name, value in vars(module).items() if name not in internal}
-        return {name: value.copy() if type(value) in (dict, list) else value for name, value in own.items()}
+    def own(module: nn.Module) -> dict[str, object]:
+        return {name: value for name, value in vars(module).items() if name not in internal}
 
-    before = {module: kept(module) for module in model.modules()}
+    before = {module: own(module) for module in model.modules()}
+    kept = [value for attributes in before.values() for value in attributes.values()]
+    inside = [(value, value.copy()) for value in kept if type(value) in (dict, list)]  # type: ignore[attr-defined]
     try:
         yield
     finally:
         for module, attributes in before.items():
-            for name in [name for name in vars(module) if name not in internal and name not in attributes]:
+            for name in own(module).keys() - attributes.keys():
                 del vars(module)[name]
             vars(module).update(attributes)
+        for value, copy in inside:
+            value.clear()  # type: ignore[attr-defined]
+            (value.update if isinstance(value, dict) else value.extend)(copy)  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -125,10 +125,10 @@ class Walk:
         target = self.known.get(node.args[0])  # type: ignore[arg-type]
         if not isinstance(target, Known) or not target.path or target.dtype.is_floating_point:
             return False
-        for one in (*self._aliases.before(node), node):
-            if any(self._aliases.order.get(user, -1) > self._aliases.order[node] and user.op != "output"
-                   and not str(user.target).split(".")[1].endswith("_") for user in one.users):  # fmt: skip
-                raise call.refuse(f"{target.path} counts, and what follows depends on the count")
+        order, group = self._aliases.order, [*self._aliases.before(node), node]
+        users = {user for one in group for user in one.users if order[user] > order[node] and user.op != "output"}
+        if any(not (_in_place(user) and user.args[0] in group) for user in users):
+            raise call.refuse(f"{target.path} counts, and what follows depends on the count")
         if not target.path.endswith("num_batches_tracked"):
             self.builder.moving.append(target.path)
         return True
@@ -282,6 +282,10 @@ class Walk:
 
 def _has_batch(batch: Batch, value: Any) -> bool:
     return isinstance(value, int) and value > 1 and value % batch.prime == 0
+
+
+def _in_place(node: torch.fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.name.endswith("_")
 
 
 def _module_path(raw: str) -> str:
