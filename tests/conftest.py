@@ -41,8 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if config.getoption("--framework") is None and (collection_path == _FOLDER or _FOLDER in collection_path.parents):
+    chosen = config.getoption("--framework")
+    if chosen is None and (collection_path == _FOLDER or _FOLDER in collection_path.parents):
         return True
+    if chosen != "torch" and collection_path.name.startswith("test_torch_"):
+        return True  # they import torch when they are collected, and it must not share a process with TensorFlow
     return None
 
 
