@@ -53,7 +53,8 @@ def test_public_names() -> None:
     assert bakeoff.__all__ == sorted(bakeoff.__all__)
     for name in bakeoff.__all__:
         assert getattr(bakeoff, name) is not None
-    assert list(inspect.signature(bakeoff.evaluate).parameters) == ["run", "data", "split", "abstain", "progress"]
+    expected = ["run", "data", "split", "abstain", "labels", "tta", "progress"]
+    assert list(inspect.signature(bakeoff.evaluate).parameters) == expected
     assert list(inspect.signature(bakeoff.load).parameters) == ["path"]
 
 

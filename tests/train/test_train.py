@@ -180,7 +180,7 @@ def test_a_run_folder_in_use_is_refused(digits: Path, tmp_path: Path) -> None:
     [
         ({"precision": "float8"}, UsageError, "--precision float8"),
         ({"precision": "float16", "device": "cpu"}, UsageError, "--precision float16 is for a GPU"),
-        ({"precision": "bfloat16", "recipe": "photos", "framework": "torch"}, UsageError, "only probes"),
+        ({"precision": "bfloat16", "recipe": "photos-fast", "framework": "torch"}, UsageError, "only probes"),
         ({"compile": "yes"}, UsageError, "--compile yes"),
         ({"device": "tpu"}, UsageError, "--device tpu"),
         ({"framework": "onnxruntime"}, UsageError, "can't fine-tune"),

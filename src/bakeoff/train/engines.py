@@ -98,12 +98,12 @@ def _framework(context: Context, graph: Graph) -> list[Engine]:
     if job.framework == ONNX or not any(isinstance(phase, Finetune) for phase in context.recipe.phases):
         return []
     net = frameworks.load(job.framework).native(
-        graph.astype(job.precision),
+        graph.astype(job.dtype),
         device=job.device,
-        precision=job.precision,
+        precision=job.dtype,
         threads=job.threads or threads_for(graph, 16, job.framework),
     )
-    return [Engine(job.framework, lambda images: net.logits(images.astype(job.precision, copy=False)))]
+    return [Engine(job.framework, lambda images: net.logits(images.astype(job.dtype, copy=False)))]
 
 
 def _speed(engine: Engine, images: Array) -> float:
