@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,9 @@ def written_back(model: Any, found: Captured) -> bool:
         for tensor in other.state_dict().values():
             tensor.zero_()
     state = found.state_dict(found.graph.arrays())
-    other.load_state_dict({key: torch.from_numpy(np.array(array)) for key, array in state.items()}, strict=True)
+    tensors = OrderedDict((key, torch.from_numpy(np.array(array))) for key, array in state.items())
+    tensors._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]  # MNASNet asks for its version
+    other.load_state_dict(tensors, strict=True)
     pairs = zip(other.state_dict().values(), model.state_dict().values(), strict=True)
     return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def write(found: Opened | None, folder: Path, to: str, output: Path) -> None:
     """Write the source in its own library's way (`found`), or the captured graph in another library's."""
     bundle = read_bundle(folder / "captured")
     if found is not None and found.state_dict is not None:
-        write_state(found.state_dict(None), output)
+        write_state(found.state_dict(None), output, found.native)
     elif found is not None:
         from bakeoff.runtimes import keras_file
 
@@ -50,7 +51,7 @@ def read_back(found: Opened | None, folder: Path, to: str, output: Path) -> dict
     if found is not None and found.state_dict is not None:
         different = bits(output, found.state_dict(None))
         if not different:
-            found.native.load_state_dict(_tensors(checkpoints.read(output)), strict=True)
+            found.native.load_state_dict(_tensors(checkpoints.read(output), found.native), strict=True)
         return {"difference": different, "custom": []}
     if to == "torch" and output.suffix in STATE_DICTS:
         return {"difference": bits(output, _rebuilt_state(read_bundle(folder / "captured"))), "custom": []}
@@ -121,7 +122,7 @@ def _library_state(bundle: Bundle) -> dict[str, Array] | None:
     if left:
         raise DataError(f"{name}: the run has no weights for {left[0]!r}. Write a .pt2 file: --output NAME.pt2")
     state = captured.state_dict(arrays)
-    native.load_state_dict(_tensors(state), strict=True)
+    native.load_state_dict(_tensors(state, native), strict=True)
     return state
 
 
@@ -138,8 +139,11 @@ def _head(graph: Graph) -> list[str]:
     return []
 
 
-def write_state(state: dict[str, Array], output: Path) -> None:
+def write_state(state: dict[str, Array], output: Path, module: Any = None) -> None:
     """A state dict as torch.save or safetensors writes it.
+
+    Args:
+        module: whose state it is; its versions go along, without which MNASNet takes no state dict.
 
     Raises:
         DataError: the file can't be written.
@@ -152,7 +156,7 @@ def write_state(state: dict[str, Array], output: Path) -> None:
             return
         import importlib
 
-        importlib.import_module("torch").save(_tensors(state), str(output))
+        importlib.import_module("torch").save(_tensors(state, module), str(output))
     except (OSError, RuntimeError) as error:
         raise DataError(f"{output}: {error}. Choose another --output, or make room.") from None
 
@@ -165,11 +169,15 @@ def bits(output: Path, state: dict[str, Array]) -> float:
     return float(sum(not np.array_equal(back[name], state[name], equal_nan=True) for name in state))
 
 
-def _tensors(state: dict[str, Array]) -> dict[str, Any]:
+def _tensors(state: dict[str, Array], module: Any = None) -> dict[str, Any]:
+    """A state dict of tensors, with the versions of a module's layers as its own state dict has them."""
     import importlib
 
     torch = importlib.import_module("torch")
-    return {name: torch.from_numpy(np.array(array)) for name, array in state.items()}
+    tensors = OrderedDict((name, torch.from_numpy(np.array(array))) for name, array in state.items())
+    if module is not None:
+        tensors._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
+    return tensors
 
 
 def rebundled(bundle: Bundle, **extra: Any) -> Bundle:

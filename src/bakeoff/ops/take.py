@@ -81,6 +81,8 @@ def from_index(call: Call) -> Any:
         raise call.refuse("tables over axes that are apart, or a mask of several axes")
     sizes = x.sizes[used[0] : used[-1] + 1]
     tables = [np.where(table < 0, table + size, table) for table, size in zip(tables, sizes, strict=True)]
+    if any(((table < 0) | (table >= size)).any() for table, size in zip(tables, sizes, strict=True)):
+        raise call.refuse(f"an index outside of {tuple(sizes)}")  # a size that the net is not made for
     flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*tables)), sizes)
     merged = (*x.sizes[: used[0]], int(np.prod(sizes)), *x.sizes[used[-1] + 1 :])
     return call.taken(call.reshaped(x, merged), used[0], flat)

@@ -1,7 +1,7 @@
 """Max pooling of 2 x 2 cells, stride 2, channels first: as nn.MaxPool2d, and faster on a CPU.
 
 PyTorch's kernel for this memory format looks at one window after the other, and is a third of a small net's
-training step; whole passes over memory take a fifth of its time. Neighbours in a row are read and written as the two
+training step; whole passes over memory take half of its time. Neighbours in a row are read and written as the two
 parts of complex numbers: torch's kernels for every second number are slow. Ties go to a window's first cell, row by
 row, as there.
 """

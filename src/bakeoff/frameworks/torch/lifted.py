@@ -29,6 +29,9 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
+            out = func(*args, **kwargs)
+            return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out
         if not args or not _double(args[0]):
             return func(*args, **kwargs)
         if func not in CASTS and _narrow(kwargs.get("dtype")):  # softmax(x, dim, dtype=torch.float32), and sums
@@ -39,6 +42,10 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
             self.casts += 1
             return args[0]
         return out
+
+
+def _whole(given: Any) -> bool:
+    return isinstance(given, torch.Tensor) and not given.is_floating_point() and not given.is_complex()
 
 
 def _double(given: Any) -> bool:
