@@ -60,12 +60,13 @@ class Spread:
     def of_losses(self) -> Array:
         """The same for the losses, step by step: noise that grows later is no excuse for the first steps.
 
-        One draw of it may be small by chance, or a step late: the largest so far, LATE steps ahead included.
+        Rounding grows exponentially, and one draw of it may start LATE steps later or grow half as fast as another:
+        what it reaches at twice the time counts.
         """
         least = np.min([apart(single, self.reference) for single in self.singles], axis=0)
         most = np.max([least, *(apart(a, b) for a, b in self.pairs)], axis=0)
         found: Array = np.maximum.accumulate(most)
-        return found[np.minimum(np.arange(len(found)) + LATE, len(found) - 1)]
+        return found[np.minimum(2 * np.arange(len(found)) + LATE, len(found) - 1)]
 
     def _floor(self, difference: Callable[[Trace, Trace], float]) -> float:
         least = min(difference(single, self.reference) for single in self.singles)

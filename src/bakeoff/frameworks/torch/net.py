@@ -49,7 +49,10 @@ class TorchNet(Slotted):
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
         if self.memory_format == torch.contiguous_format:
             halve_faster(self.native)
-            quicken(self.native)
+            if (
+                torch.get_num_threads() == 1
+            ):  # with more, torch's own: `compare` sees by them what another order of sums does
+                quicken(self.native)
         if precision == "bfloat16" and self.device.type == "cpu":
             widen_slow(self.native)
         self.trainable = {
