@@ -140,6 +140,10 @@ class Net(Protocol):
         """The gradients so far, per picture, by path of the trainable parameters."""
         ...
 
+    def disturb(self, errors: Mapping[str, NDArray[Any]]) -> None:
+        """Add errors, per picture and by path, to the gradients so far: to see what rounding of that size does."""
+        ...
+
     def apply(self, rate: float) -> None:
         """One optimizer step on the gradients so far, divided by the number of pictures; then forget them."""
         ...

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from bakeoff.compare import noise
-from bakeoff.compare.judge import Spread, exploded, single, telling
-from bakeoff.compare.method import check_phase, context_of, parity_batches, phase_of, stepped
+from bakeoff.compare.judge import Spread, exploded, gradient_error, single, telling
+from bakeoff.compare.method import check_phase, context_of, errors, parity_batches, phase_of, stepped
 from bakeoff.compare.verdict import verdict
 from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.metrics.paired import paired
-from bakeoff.parity.tolerance import MOST
+from bakeoff.parity.tolerance import MOST, NOISE
 from bakeoff.recipe import to_toml
 from bakeoff.schemas import StepResult
 from bakeoff.train.api import resolve
@@ -176,3 +176,31 @@ def test_what_training_refuses_is_refused_before(digits: Path) -> None:
 def test_the_phase_that_trains_the_most_is_compared() -> None:
     recipe = resolve("photos-mobilenetv2-two-steps")
     assert phase_of(recipe) == recipe.phases[-1] != recipe.phases[0]
+
+
+def test_an_error_in_gradients_is_random_bounded_and_leaves_zeros() -> None:
+    gradients = {"kernel": np.array([[0.0, 2.0, -0.5]] * 50)}
+    found = errors(np.random.default_rng(0), 1e-3, gradients)["kernel"]
+    assert not found[:, 0].any()
+    assert np.unique(found[:, 1:]).size == 100
+    assert 1.5e-3 < np.abs(found).max() <= 2e-3
+
+
+def test_errors_go_into_every_step() -> None:
+    calls: list[Any] = []
+    net: Any = SimpleNamespace(
+        gradients=lambda x, y: StepResult(1.0, len(y)),
+        gradient_arrays=lambda: {"kernel": np.ones(1)},
+        disturb=lambda found: calls.append(found["kernel"][0]),
+        apply=lambda rate: calls.append(rate),
+    )
+    pictures = [np.zeros(4)] * 2
+    stepped(net, pictures, pictures, lambda step: 0.1 * (step + 1), 1, wrong=lambda found: {"kernel": -found["kernel"]})
+    assert calls == [-1.0, 0.1, -1.0, 0.2]
+
+
+def test_the_gradients_own_noise_bounds_their_errors() -> None:
+    off = {**trace(), "gradient/kernel": np.array([0.5 + 1e-4])}
+    assert gradient_error(Spread([trace(), trace()], [(off, trace())], trace())) == pytest.approx(2e-4)
+    wild = {**trace(), "gradient/kernel": np.array([-0.5])}
+    assert gradient_error(Spread([trace(), trace()], [(wild, trace())], trace())) == MOST / NOISE

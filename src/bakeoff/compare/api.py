@@ -36,6 +36,12 @@ from bakeoff.train.run import Run, machine, read_json, read_predictions
 
 METHOD = "bakeoff.compare.method:"
 ROUNDS, ROUND_SECONDS = 5, 0.4
+DRAWS = 3  # of errors in gradients: what one does in steps of Adam is chance
+VARIANTS = {
+    "nudge": " from nudged weights",
+    "threads": ", sums split in two",
+    "error": ", with errors in its gradients",
+}
 
 
 @dataclass(frozen=True)
@@ -154,13 +160,12 @@ class Comparison:
 
     def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
         output = self.path / "traces" / "trace.npz"
-        variant = (
-            " from nudged weights" if options.get("nudge") else ", sums split in two" if "threads" in options else ""
-        )
+        said = (words for option, words in VARIANTS.items() if options.get(option))
+        variant = next(said, "")
         self.reporter.log(f"parity: {name} in {precision}{variant}")
-        said = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
+        answer = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
         if precision == "float32" and not variant:
-            self.started[name] = said["weights"]
+            self.started[name] = answer["weights"]
         with np.load(output) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
@@ -184,7 +189,7 @@ class Comparison:
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
         checks = [judge.telling(reference), *self._same_start(prepared)]
-        spread = judge.Spread(list(single.values()), self._variants(single, held), reference)
+        spread = judge.Spread(list(single.values()), self._variants(single, reference, held), reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
             checks += noise.checks(name, single[name], expected)
@@ -218,12 +223,20 @@ class Comparison:
                 "Find a rate: bakeoff find-rate DATA"
             )
 
-    def _variants(self, single: dict[str, dict[str, Array]], held: list[str]) -> list[tuple[Trace, Trace]]:
-        """One framework's float32 beside itself: from nudged weights, and with sums taken in another order."""
+    def _variants(
+        self, single: dict[str, dict[str, Array]], reference: Trace, held: list[str]
+    ) -> list[tuple[Trace, Trace]]:
+        """One framework's float32 beside itself: from nudged weights; with sums taken in another order; and with errors
+        in its gradients as large as these two show them.
+        """
         first = self.names[0]
         pairs: list[tuple[Trace, Trace]] = [(self._trace(first, "float32", nudge=True, held=held), single[first])]
         if "torch" in single:  # TensorFlow and JAX can't change their threads while they run
             pairs.append((self._trace("torch", "float32", threads=2, held=held), single["torch"]))
+        error = judge.gradient_error(judge.Spread(list(single.values()), pairs, reference))
+        for draw in range(DRAWS):
+            disturbed = self._trace(first, "float32", error=error, draw=draw, held=held)
+            pairs.append((disturbed, single[first]))
         return pairs
 
     def _environment(self) -> dict[str, str]:

@@ -6,8 +6,10 @@ against fixed tolerances, or against the measured noise where rounding grows: in
 Adam, whose g / sqrt(v) turns the sign of a rounding error into a whole step. The noise is the largest of: what a few
 roundings of the start weights do in float32; what another order of the sums does there (the same framework with its
 work split between two threads: the errors of long sums are no accident, they point one way, and nudged weights leave
-them where they are); and the smallest float32 error that any framework has, not its own one: a framework that set its
-own tolerance could not fail. A mistake is in both runs of a pair alike, and adds nothing to the noise.
+them where they are); what errors in the gradients of every step do to all that comes after, where they are as large as
+those two pairs have them at the first step (under Adam a small gradient's sign decides a whole step: whether that
+happens to one draw is chance); and the smallest float32 error that any framework has, not its own one: a framework that
+set its own tolerance could not fail. A mistake is in both runs of a pair alike, and adds nothing to the noise.
 """
 
 from __future__ import annotations
@@ -60,13 +62,12 @@ class Spread:
     def of_losses(self) -> Array:
         """The same for the losses, step by step: noise that grows later is no excuse for the first steps.
 
-        Rounding grows exponentially, and one draw of it may start LATE steps later or grow half as fast as another:
-        what it reaches at twice the time counts.
+        One draw may start LATE steps later than another.
         """
         least = np.min([apart(single, self.reference) for single in self.singles], axis=0)
         most = np.max([least, *(apart(a, b) for a, b in self.pairs)], axis=0)
         found: Array = np.maximum.accumulate(most)
-        return found[np.minimum(2 * np.arange(len(found)) + LATE, len(found) - 1)]
+        return found[np.minimum(np.arange(len(found)) + LATE, len(found) - 1)]
 
     def _floor(self, difference: Callable[[Trace, Trace], float]) -> float:
         least = min(difference(single, self.reference) for single in self.singles)
@@ -79,6 +80,13 @@ class Spread:
         if NOISE * noise > MOST:
             return MOST, f"tolerance at its most; noise floor {noise:.1e}"
         return with_noise(base, noise), f"tolerance {NOISE:.0f} x the noise floor {noise:.1e}"
+
+
+def gradient_error(spread: Spread) -> float:
+    """How far off rounding alone has gradients, as a share of each parameter's largest: what errors of this size do to
+    all that comes after is rounding, too.
+    """
+    return min(spread.of_all("gradient/"), MOST / NOISE)
 
 
 def without_gradient(reference: Trace) -> frozenset[str]:

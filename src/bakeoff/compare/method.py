@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -137,6 +138,8 @@ def trace(
     output: str,
     nudge: bool = False,
     threads: int = 1,
+    error: float = 0.0,
+    draw: int = 0,
     held: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Logits, gradients, N steps, weights, statistics and logits afterwards, written to an `.npz`.
@@ -148,6 +151,9 @@ def trace(
         threads: sums are split between them, so that their number decides the order in which a sum is taken. One
             thread takes it in every framework's plainest order; with another number the same framework shows how much
             of its result hangs on that order.
+        error: in every step, gradients are off by up to this share of their parameter's largest, at random: what an
+            error that gradients may have does to all that comes after.
+        draw: of those errors.
         held: paths of parameters that the steps leave alone: those whose gradient is nothing but rounding. Adam would
             move them by whole steps in directions that mean nothing, and running statistics would follow.
     """
@@ -160,7 +166,7 @@ def trace(
     images = _normalised(context, session["batches"], dtype)
     labels = told(planned(context, phase, graph, dtype), session["batches"])
     found: dict[str, Any] = {}
-    if not nudge and precision == "float32" and (masks := noise.of(noisy)):
+    if not (nudge or error) and precision == "float32" and (masks := noise.of(noisy)):
         found |= noise.trace(context, noisy, masks, images[0])
     net = frameworks.load(context.job.framework).native(
         graph, device=context.job.device, precision=precision, threads=threads
@@ -179,7 +185,8 @@ def trace(
     planned(context, phase, graph, dtype).compile(net)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     mean = Average(phase.average, phase.average_every) if phase.average else None
-    found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean)
+    wrong = partial(errors, rng(context.job.seed, "error", record=draw), error) if error else None
+    found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean, wrong)
     found |= {f"average/{path}": array for path, array in (mean.arrays if mean else {}).items()}
     for path, array in net.arrays().items():
         kind = "state" if graph.parameters[path].role == "state" else "weight"
@@ -196,24 +203,39 @@ def stepped(
     rate: Callable[[int], float],
     accumulate: int,
     mean: Average | None = None,
+    wrong: Callable[[Mapping[str, Array]], dict[str, Array]] | None = None,
 ) -> Array:
-    """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training."""
+    """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training.
+
+    Args:
+        wrong: gives the errors that are added to gradients before each step.
+    """
     if mean:
         mean.start(net.arrays())
-    elif accumulate == 1:
+    elif accumulate == 1 and wrong is None:
         return net.steps(images, labels, [rate(step) for step in range(len(images))])
     losses = []
     for step, first in enumerate(range(0, len(images), accumulate)):
         these = slice(first, first + accumulate)
-        if accumulate == 1:
+        if accumulate == 1 and wrong is None:
             losses.append(float(net.steps(images[these], labels[these], [rate(step)])[0]))
         else:
             results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
+            if wrong is not None:
+                net.disturb(wrong(net.gradient_arrays()))
             net.apply(rate(step))
             losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
         if mean:
             mean.see(step + 1, net.arrays)
     return np.array(losses)
+
+
+def errors(draw: np.random.Generator, size: float, gradients: Mapping[str, Array]) -> dict[str, Array]:
+    """Random errors of up to `size` of each parameter's largest gradient; what is exactly 0 is no sum, and stays so."""
+    return {
+        path: draw.uniform(-size, size, array.shape) * np.abs(array).max(initial=0.0) * (array != 0)
+        for path, array in gradients.items()
+    }
 
 
 def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> Plan:

@@ -91,6 +91,15 @@ class KerasNet(Slotted):
             for path, array in zip(self.trainable, natives, strict=True)
         }
 
+    def sums_of(self, errors: Mapping[str, Array]) -> list[Array]:
+        """Canonical errors of gradients per picture as native ones of their sums, in the order of the parameters."""
+        factor = self.count * float(self.loss_scale().get("scale", 1.0))
+        found = []
+        for path, variable in self.trainable.items():
+            native = self.built.bindings[path].to_native(errors[path]) if path in errors else np.zeros(variable.shape)
+            found.append((factor * native).astype(self.precision))
+        return found
+
     def arrays(self) -> dict[str, Array]:
         return self.built.arrays()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -76,6 +77,9 @@ class JaxNet(KerasNet):
     def gradient_arrays(self) -> dict[str, Array]:
         count = self.count * float(self.loss_scale().get("scale", 1.0))
         return self.canonical([np.array(total) / count for total in self._sums or []])
+
+    def disturb(self, errors: Mapping[str, Array]) -> None:
+        self._sums = [total + error for total, error in zip(self._sums or [], self.sums_of(errors), strict=True)]
 
     def _optimizer_state(self, values: list[Any], rate: Any) -> list[Any]:
         """The optimizer's variables, with the rate of this step among them."""

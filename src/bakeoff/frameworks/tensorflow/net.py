@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,10 @@ class TensorFlowNet(KerasNet):
     def gradient_arrays(self) -> dict[str, Array]:
         count = self.count * float(self.loss_scale().get("scale", 1.0))
         return self.canonical([total.numpy() / count for total in self._sums])
+
+    def disturb(self, errors: Mapping[str, Array]) -> None:
+        for total, error in zip(self._sums, self.sums_of(errors), strict=True):
+            total.assign_add(error)
 
     def _apply_sums(self, count: Any) -> None:
         self._update([total / count for total in self._sums])

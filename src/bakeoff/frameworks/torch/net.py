@@ -143,6 +143,13 @@ class TorchNet(Slotted):
             found[path] = self.built.bindings[path].to_canonical(gradient.cpu().numpy())
         return found
 
+    def disturb(self, errors: Mapping[str, Array]) -> None:
+        for path, array in errors.items():
+            tensor = self.trainable[path]
+            if tensor.grad is not None:
+                native = torch.from_numpy(self.built.bindings[path].to_native(array)).to(tensor.grad)
+                tensor.grad.add_(native, alpha=self.count * self._scale)
+
     def apply(self, rate: float) -> None:
         torch._foreach_div_(self._gradients(), self.count)
         self._step(rate)
