@@ -219,12 +219,15 @@ class Recurrent(nn.Module):
         super().__init__()
         self.rows = nn.LSTM(42, 3, num_layers=2, batch_first=True, bidirectional=True)
         self.again = nn.LSTM(6, 4, bias=False)
-        self.head = nn.Linear(4 + 6 + 3, 5)
+        self.columns = nn.LSTM(3, 2, batch_first=True)
+        self.head = nn.Linear(4 + 6 + 3 + 2, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         steps, (last, _) = self.rows(x.permute(0, 2, 1, 3).flatten(2))
         y, (end, _) = self.again(steps.transpose(0, 1))
-        return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1]], 1))
+        z = self.columns(x.permute(0, 3, 2, 1).flatten(0, 1))[0]  # a column is a picture
+        z = z.unflatten(0, (len(x), -1)).mean((1, 2))
+        return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1], z], 1))
 
 
 class Conditions(nn.Module):

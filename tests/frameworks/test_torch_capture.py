@@ -371,6 +371,34 @@ def test_constants_are_folded_finely() -> None:
     assert run(graph, x.float().permute(0, 2, 3, 1).numpy()).dtype == np.float32
 
 
+class Rotated(nn.Module):
+    """Angles worked out in float32, whatever the net is, from a buffer by casts, products, and parts of a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.rand(2, 3))
+        self.register_buffer("speed", torch.rand(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        steps = torch.arange(x.shape[3], device=x.device)
+        angles = self.speed[:, None].float() @ steps[None].float()
+        sine, cosine = torch.cat([angles.sin(), angles.cos()])[:, None].chunk(2)
+        chosen = torch.nn.functional.one_hot(steps % 2, 2).to(self.table) @ self.table
+        return (x * cosine.to(x.dtype) + x * x * sine.to(x.dtype) + chosen.T[:, None]).mean((2, 3))
+
+
+def test_angles_in_float32_are_left_out_where_mathematics_is_compared() -> None:
+    model = Rotated()
+    captured = capture(model, input_size=SIZE)
+    images = pictures().permute(0, 2, 3, 1).numpy()
+    exact = LiveTorch(model, captured, "float64").logits(images)
+    found = build(captured.graph.astype("float64"), "float64").module(torch.from_numpy(images).permute(0, 3, 1, 2))
+    assert difference(found, torch.from_numpy(exact)) < 1e-14
+    single = LiveTorch(model, captured, "float32").logits(images.astype("float32"))
+    assert single.dtype == np.float32
+    assert difference(torch.from_numpy(single), torch.from_numpy(exact)) < 1e-5
+
+
 def test_a_picture_of_a_trace_may_be_larger_than_memory() -> None:
     import torch
 

@@ -32,6 +32,7 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
         if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
             out = func(*args, **kwargs)
             return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out
+        args = _widened(func, args)
         if not args or not _double(args[0]):
             return func(*args, **kwargs)
         if func not in CASTS and _narrow(kwargs.get("dtype")):  # softmax(x, dim, dtype=torch.float32), and sums
@@ -42,6 +43,15 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
             self.casts += 1
             return args[0]
         return out
+
+
+def _widened(func: Any, args: Any) -> Any:
+    """Products of a tensor that a module made in float32 and one that stayed float64; torch refuses to mix them."""
+    name = getattr(func, "__name__", "")
+    in_place = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i") or name == "__setitem__"
+    if func in CASTS or in_place or not any(map(_double, args)):
+        return args
+    return tuple(a.double() if isinstance(a, torch.Tensor) and _narrow(a.dtype) else a for a in args)
 
 
 def _whole(given: Any) -> bool:

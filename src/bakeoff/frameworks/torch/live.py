@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class LiveTorch:
         self.captured, self.count = captured, 0
         silence(self.native)
         self.lifted = Lifted()
+        self.around = self.lifted if precision == "float64" else nullcontext()
         self.leaves = any(PREDICTION in note for note in captured.notes)
         self.tensors = dict(self.native.state_dict(keep_vars=True))
         self.trainable = {
@@ -64,7 +66,7 @@ class LiveTorch:
 
     def _forward(self, images: Array, train: bool) -> torch.Tensor:
         native = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-        with self.lifted:
+        with self.around:
             if not train:
                 self.native.eval()
                 return _one(self.native(native))

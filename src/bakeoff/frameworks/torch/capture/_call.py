@@ -95,6 +95,10 @@ class Call:
         tensor = value.tensor.detach().cpu()
         return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
 
+    def is_zero(self, value: Any) -> bool:
+        """Whether it is known to be 0 everywhere, however many pictures there are."""
+        return isinstance(value, Known) and not value.tensor.any()
+
     def filled(self, given: Any) -> Any:
         number = self.number(given)
         return given if number is None else Known(torch.tensor(number, dtype=self.floating), ())

@@ -16,8 +16,7 @@ def lstm(call: Call) -> Any:
         raise call.refuse("packed sequences")
     if len(call["input"].sizes) != 3:
         raise call.refuse("a sequence without a batch")
-    states = [call.array(state) for state in call["hx"]]
-    if any(state is None or state.any() for state in states):
+    if not all(call.is_zero(state) for state in call["hx"]):
         raise call.refuse("a first state that isn't zero")
     x = call.arranged(call["input"], (0, 1, 2) if call["batch_first"] else (1, 0, 2))
     weights, count = list(call["params"]), call["num_layers"]

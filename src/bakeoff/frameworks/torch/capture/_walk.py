@@ -43,6 +43,9 @@ def spellings() -> tuple[Mapping[str, Raising], ...]:
     return tuple(registry.load(patterns.__name__, name).CALLS for name in registry.names(patterns.__name__))
 
 
+CASTS = ("aten.to", "aten._to_copy", "aten.type_as")
+
+
 class Walk:
     """One pass over a program.
 
@@ -183,19 +186,22 @@ class Walk:
         fine = self._finely(call, reads)
         found = self._run(node, self._private)
         if isinstance(found, list | tuple):
-            return tuple(Known(t, sizes) for t, sizes in zip(found, call.shapes, strict=True))
-        return Known(found, call.sizes, fine=fine)
+            finer = fine if isinstance(fine, list | tuple) else [None] * len(found)
+            parts = zip(found, call.shapes, finer, strict=True)
+            return tuple(Known(one, sizes, fine=_doubled(part)) for one, sizes, part in parts)
+        return Known(found, call.sizes, fine=_doubled(fine))
 
-    def _finely(self, call: Call, reads: list[Any]) -> torch.Tensor | None:
+    def _finely(self, call: Call, reads: list[Any]) -> Any:
         """The same in float64; None where that is no use, or doesn't work."""
         single = any(one.dtype in (torch.float32, torch.float16, torch.bfloat16) for one in reads)
-        if not single or call.dtype != torch.float32 or call.in_place or len(call.shapes) != 1:
+        if not single or call.dtype != torch.float32 or call.in_place:
             return None
+        if call.name in CASTS:  # x.float(), where x is float32
+            return reads[0].doubled if reads[0].dtype == torch.float32 and len(reads) == 1 else None
         try:
-            found = self._run(call.node, lambda known: known.doubled)
+            return self._run(call.node, lambda known: known.doubled)
         except RuntimeError:  # an argument that says float32, beside those that are float64 here
             return None
-        return found if isinstance(found, torch.Tensor) and found.dtype == torch.float64 else None
 
     def _run(self, node: torch.fx.Node, tensor_of: Callable[[Known], torch.Tensor]) -> Any:
         """The call on constants, which keep one row for the batch."""
@@ -278,6 +284,10 @@ class Walk:
             raise self._described(view.args[0]).refuse("one of its parts is changed in place")  # type: ignore[arg-type]
         call = self._described(view)
         return changed if call.in_place else write_back(call, base, changed)
+
+
+def _doubled(found: Any) -> torch.Tensor | None:
+    return found if isinstance(found, torch.Tensor) and found.dtype == torch.float64 else None
 
 
 def _has_batch(batch: Batch, value: Any) -> bool:
