@@ -12,6 +12,7 @@ from torch import nn
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch import layers
+from bakeoff.frameworks.torch.in_place import save_memory
 from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.graph.layout import Value
@@ -59,6 +60,7 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
     lowering = TorchLowering(graph, dtype, mixed=mixed)
     lowering.tape.output(lowering.walk().native.node)
     module = torch.fx.GraphModule(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
+    save_memory(module)
     built = Built(module, lowering.bindings)
     built.load(graph.arrays())
     for path, binding in built.bindings.items():

@@ -68,13 +68,15 @@ class _Columns(torch.autograd.Function):
         windows = x.as_strided((count, channels, height, width, *size), (channels * plane, plane, row, 1, row, 1))
         columns = windows.reshape(count, channels * height * width, size[0] * size[1])
         kernels = weight.reshape(filters, -1).expand(count, -1, -1)
+        y = x.new_empty((count, filters, *size))  # whole, so that a relu may write over it
+        flat = y.view(count, filters, -1)
         if bias is None:
-            y = torch.bmm(kernels, columns)
+            torch.bmm(kernels, columns, out=flat)
         else:
-            y = torch.baddbmm(bias.view(1, -1, 1).expand(count, filters, columns.shape[2]), kernels, columns)
+            torch.baddbmm(bias.view(1, -1, 1).expand(flat.shape), kernels, columns, out=flat)
         ctx.save_for_backward(columns)
         ctx.shape, ctx.bias = weight.shape, bias is not None
-        return y.view(count, filters, *size)
+        return y
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> Any:  # type: ignore[override]
