@@ -37,13 +37,16 @@ class BatchNorm(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         given = keras.backend.standardize_dtype(inputs.dtype)
+        kernel = keras.backend.backend() == "tensorflow" and given != "float64" and len(inputs.shape) == 4
         fine = ops.cast(inputs, self.variable_dtype) if given in ("bfloat16", "float16") else inputs
         if not training or self.statistics == "frozen":
+            if kernel and given == "float32":  # of 16 bits, its gradients would have too few
+                return self._fused(inputs, self.moving_mean, self.moving_variance)[0]
             return ops.cast(self._normalized(fine, self.moving_mean, self.moving_variance), given)
-        if keras.backend.backend() == "tensorflow" and given != "float64" and len(inputs.shape) == 4:
+        if kernel:
             sizes = inputs.shape[1:]
             small = None not in sizes and math.prod(sizes) <= small_batch_norm.LARGEST
-            return ops.cast(self._small(fine), given) if small else self._fused(inputs)
+            return ops.cast(self._small(fine), given) if small else self._large(inputs)
         return ops.cast(self._by_hand(fine), given)
 
     def _by_hand(self, inputs: Any) -> Any:
@@ -54,8 +57,8 @@ class BatchNorm(keras.layers.BatchNormalization):
         self._keep(inputs, mean, variance)
         return self._normalized(inputs, mean, variance)
 
-    def _fused(self, inputs: Any) -> Any:
-        """TensorFlow's one kernel, not for float64: several times faster, and its variance is the unbiased one.
+    def _fused(self, inputs: Any, mean: Any = (), variance: Any = ()) -> tuple[Any, Any, Any]:
+        """TensorFlow's one kernel, not for float64, a pass over memory; without statistics it takes the batch's.
 
         Of 16 bits it takes sums and statistics in float32.
         """
@@ -64,9 +67,15 @@ class BatchNorm(keras.layers.BatchNormalization):
         channels = inputs.shape[-1]
         scale = self.gamma if self.scale else tf.ones(channels, self.variable_dtype)
         offset = self.beta if self.center else tf.zeros(channels, self.variable_dtype)
+        given = {"mean": mean, "variance": variance, "is_training": isinstance(mean, tuple)}
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=scale, offset=offset, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+            x=inputs, scale=scale, offset=offset, epsilon=self.epsilon, **given
         )
+        return y, mean, variance
+
+    def _large(self, inputs: Any) -> Any:
+        """By that kernel, several times faster than by hand; its variance is the unbiased one."""
+        y, mean, variance = self._fused(inputs)
         if self.variance == "biased":
             cells = self._cells(inputs, variance.dtype)
             variance = variance * ((cells - 1) / cells)
