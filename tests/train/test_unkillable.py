@@ -149,7 +149,7 @@ def test_killed_at_random_points(
 @pytest.mark.timeout(3600)
 def test_a_probe_killed_at_twenty_points(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At any moment, while features are computed too; a run that was done before its kill makes room for the next."""
-    words = ["--recipe", "photos", "--set", "input.size=[64,64]"]
+    words = ["--recipe", "photos", "--phases", "probe", "--set", "input.size=[64,64]"]
 
     def afresh(name: str) -> Path:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache-{name}"))
