@@ -19,7 +19,8 @@ Noise    Two frameworks never have quite the same float32 gradients. SGD hands t
          the sign of a rounding error has become a step. So the weights may part by 2 rate a step where |g| <= d,
          whatever the precision of the arithmetic, and no tolerance in ulps can hold. What can be measured is how
          much of this one framework does to itself, the noise floor f: the same net and batches from start weights a
-         rounding away, and with sums taken in another order; and how far the nearest float32 run is from float64.
+         rounding away, with sums taken in another order, and with errors in every step's gradients that are as large
+         as those two have at the first step; and how far the nearest float32 run is from float64.
          Two float32 runs lie within f of the float64 one each, so within 2 f of each other if their errors are
          alike; f is itself one draw of a random quantity, so twice that is allowed: 4 f, and never less than SGD's
          1e-4 (parity/tolerance.py). In float64 d is 1e-9 times smaller, and the judge is strict there.
