@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import bakeoff
 from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
+from bakeoff.train.loggers.mlflow import MLflow
 from bakeoff.train.loggers.tensorboard import matrix, sheet
 from bakeoff.train.tell import Loggers
 
@@ -70,6 +73,18 @@ def test_a_logger_that_fails_is_left_alone() -> None:
     loggers.tell("row", "metrics.jsonl", {})
     assert broken.calls == 1
     assert not loggers
+
+
+def test_mlflow_that_cannot_write_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(**_: Any) -> None:
+        raise RuntimeError("plain folders are no longer written. Use a database.")
+
+    fake = SimpleNamespace(start_run=refused, get_tracking_uri=lambda: "file:./mlruns")
+    monkeypatch.setitem(sys.modules, "mlflow", fake)
+    with pytest.raises(
+        UsageError, match=r"to file:\./mlruns: plain folders are no longer written\.\nSet MLFLOW_TRACKING"
+    ):
+        MLflow(tmp_path)
 
 
 def test_pictures() -> None:

@@ -1,4 +1,8 @@
-"""MLflow: settings, figures by step and the run folder's files, where MLFLOW_TRACKING_URI says (./mlruns otherwise)."""
+"""MLflow: settings, figures by step and the recipe, where MLFLOW_TRACKING_URI says; else where MLflow itself would.
+
+Tried with MLflow 3.17, which refuses plain folders unless MLFLOW_ALLOW_FILE_STORE=true: a database
+(sqlite:///mlflow.db) or a server is what it wants.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import MissingDependencyError
+from bakeoff.errors import MissingDependencyError, UsageError
 from bakeoff.graph import Graph
 from bakeoff.schemas import Array, Predictions
 
@@ -19,6 +23,7 @@ def start(path: Path, resumed_from: int | None) -> MLflow:
 
     Raises:
         MissingDependencyError: MLflow isn't installed.
+        UsageError: it can't write where it is told to.
     """
     if find_spec("mlflow") is None:
         raise MissingDependencyError("mlflow", "logging", "--log mlflow (pip install mlflow)")
@@ -32,7 +37,14 @@ class MLflow:
         import mlflow
 
         self._mlflow, self._path, self._step = mlflow, path, 0
-        mlflow.start_run(run_name=path.name)
+        try:
+            mlflow.start_run(run_name=path.name)
+        except Exception as error:  # MLflow's own, and those of what it stores with
+            reason = str(error).split(". ")[0].strip().rstrip(".")
+            raise UsageError(
+                f"--log mlflow: MLflow can't write to {mlflow.get_tracking_uri()}: {reason}.\n"
+                "Set MLFLOW_TRACKING_URI, as to sqlite:///mlflow.db or to a server."
+            ) from error
 
     def begin(self, graph: Graph, pictures: Array) -> None:
         """The recipe and the number of parameters."""
