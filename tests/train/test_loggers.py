@@ -81,9 +81,7 @@ def test_mlflow_that_cannot_write_is_one_clear_line(monkeypatch: pytest.MonkeyPa
 
     fake = SimpleNamespace(start_run=refused, get_tracking_uri=lambda: "file:./mlruns")
     monkeypatch.setitem(sys.modules, "mlflow", fake)
-    with pytest.raises(
-        UsageError, match=r"mlruns: plain folders are no longer written\.\nSet MLFLOW_TRACKING"
-    ):
+    with pytest.raises(UsageError, match=r"mlruns: plain folders are no longer written\.\nSet MLFLOW_TRACKING"):
         MLflow(tmp_path)
 
 
