@@ -115,8 +115,7 @@ def answered(side: str, rebuilt: Callable[[str], Any], graph: Any, trace: Record
             continue
         net = rebuilt(precision)
         if precision == graph.dtype:
-            kept = {p: a for p, a in net.arrays().items() if graph.parameters[p].role != "constant"}
-            record[f"{side}_bits"] = same_bits(graph.arrays(), kept)  # a constant in float64 is rounded, as any
+            record[f"{side}_bits"] = same_bits(rounded_constants(graph), net.arrays())
             record[f"{side}_count"] = counts(net, graph)["trainable"] + passengers(graph)
         record |= difference(f"{side}_{precision}", net.logits(trace["x"].astype(precision)), trace[precision])
         trained = [name for name in OPTIMIZERS if f"{name}.{precision}.losses" in trace]
@@ -124,6 +123,12 @@ def answered(side: str, rebuilt: Callable[[str], Any], graph: Any, trace: Record
             record |= steps(side, rebuilt(precision) if index else net, graph, trace, precision, optimizer)
         del net
     return record
+
+
+def rounded_constants(graph: Any) -> Record:
+    """The graph's arrays; constants that were folded more finely than the net computes as the net must hold them."""
+    fine = {path for path, p in graph.parameters.items() if p.role == "constant" and p.array.dtype == np.float64}
+    return {path: a.astype(graph.dtype) if path in fine else a for path, a in graph.arrays().items()}
 
 
 def same_bits(expected: Any, found: Any) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
+import time
 
 import pytest
 from command_line import Command
@@ -75,17 +75,16 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     times = []
     for _ in range(3):
-        before = os.times()
+        start = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        after = os.times()  # the processor's seconds: other processes may want the machine
-        times.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        times.append(time.perf_counter() - start)
     assert done.stderr.strip() == "[]"
-    assert min(times) <= 0.4  # the promise of the command line, the whole of an idle machine's time
+    assert min(times) <= 0.4  # the promise of the command line, on a machine that may be busy
 
 
 def test_what_stands_in_for_markdown_is_the_real_one_when_it_is_made() -> None:
     code = (
-        "from bakeoff.cli._unread import leave_out; leave_out(); from rich.markdown import Markdown; "
+        "from bakeoff.cli._unread import leave_out; leave_out(); from rich.markdown import Heading, Markdown; "
         "made = Markdown('# A'); import importlib, sys; real = importlib.import_module('rich.markdown').Markdown; "
         "sys.exit(0 if type(made) is real and real is not Markdown else 1)"
     )

@@ -137,10 +137,12 @@ def test_float16_leaves_a_step_out_where_a_gradient_overflows(framework: str, mo
 
 
 def test_float16_gradients_come_without_the_scale(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Roughly: some processors sum float16 in float16, and are a sixth off; the scale would be 64 times."""
+    """Of one picture: some processors sum float16 in float16, and over 16 pictures are a sixth off by that alone."""
     monkeypatch.setattr(precision, "check_device", lambda *_: None)
-    found, expected = built(framework, "float16"), gradients(framework, "float32")
+    found, whole = built(framework, "float16"), built(framework, "float32")
     found.load_loss_scale({"scale": np.float32(2.0**6)})
-    found.gradients(IMAGES, LABELS)
+    for one in (found, whole):
+        one.gradients(IMAGES[:1], LABELS[:1])
+    expected = whole.gradient_arrays()
     for path, array in found.gradient_arrays().items():
-        assert np.linalg.norm(array - expected[path]) < 0.5 * np.linalg.norm(expected[path]), path
+        assert np.abs(array - expected[path]).max() < 0.03 * np.abs(expected[path]).max(), path

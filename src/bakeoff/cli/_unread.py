@@ -14,13 +14,22 @@ class Markdown:
     """Stands for `rich.markdown.Markdown`; the first one that is made is the real one."""
 
     def __new__(cls, *arguments: Any, **settings: Any) -> Any:
-        if isinstance(sys.modules.get(NAME), _StandIn):
-            del sys.modules[NAME]
-        return importlib.import_module(NAME).Markdown(*arguments, **settings)
+        return _real().Markdown(*arguments, **settings)
 
 
 class _StandIn(ModuleType):
     Markdown = Markdown
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks
+            raise AttributeError(name)
+        return getattr(_real(), name)
+
+
+def _real() -> ModuleType:
+    if isinstance(sys.modules.get(NAME), _StandIn):
+        del sys.modules[NAME]
+    return importlib.import_module(NAME)
 
 
 def leave_out() -> None:

@@ -168,9 +168,9 @@ def trace(
     found: dict[str, Any] = {}
     if not (nudge or error) and precision == "float32" and (masks := noise.of(noisy)):
         found |= noise.trace(context, noisy, masks, images[0])
-    net = frameworks.load(context.job.framework).native(
-        graph, device=context.job.device, precision=precision, threads=threads
-    )
+    native, device = frameworks.load(context.job.framework).native, context.job.device
+    built = partial(native, device=device, precision=precision, threads=threads)
+    net = built(graph)
     started = weights_sha256(net.arrays())
     planned(context, phase, graph, dtype).compile(net)
     found["logits"] = net.logits(images[0])
@@ -178,9 +178,7 @@ def trace(
     found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
     if held:
         graph = trainable.freeze(graph, held)
-        net = frameworks.load(context.job.framework).native(
-            graph, device=context.job.device, precision=precision, threads=threads
-        )
+        net = built(graph)
     net.load(graph.arrays())
     planned(context, phase, graph, dtype).compile(net)
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
