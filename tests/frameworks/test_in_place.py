@@ -13,8 +13,9 @@ from bakeoff.ops._dimension import Dim
 def net() -> Graph:
     c = Composer((Dim("batch"), 8, 8, 3))
     x = c.add("conv2d", "conv", c.input, filters=4, kernel=(3, 3), pad="same")
-    y = c.add("relu", "alone", c.add("batch_norm", "norm", x))
-    z = c.add("relu6", "beside", y)  # y is read again
+    x = c.add("relu", "alone", c.add("batch_norm", "norm", x))
+    x = c.add("conv2d", "read_twice", x, filters=4, kernel=(1, 1))
+    y, z = c.add("relu", "one", x), c.add("relu6", "beside", x)
     both = c.add("relu", "joined", c.add("add", "sum", y, z))
     first = c.add("relu", "first", c.input)
     ends = [c.add("global_avg_pool", f"pool{k}", one) for k, one in enumerate((both, first))]
@@ -30,8 +31,8 @@ def test_only_what_nobody_else_reads_is_written_over(framework: str) -> None:
 
     graph = net()
     module = build(graph.astype("float64"), "float64").module
-    places = {name: getattr(module, name).inplace for name in ("alone", "beside", "joined", "first")}
-    assert places == {"alone": True, "beside": False, "joined": True, "first": False}
+    places = {name: getattr(module, name).inplace for name in ("alone", "one", "beside", "joined", "first")}
+    assert places == {"alone": True, "one": False, "beside": False, "joined": True, "first": False}
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
     given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().requires_grad_()
     kept = given.detach().clone()
