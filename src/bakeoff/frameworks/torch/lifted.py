@@ -32,9 +32,6 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
         if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
             out = func(*args, **kwargs)
             return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out
-        wide = _widened(func, args)
-        self.casts += wide is not args
-        args = wide
         if not args or not _double(args[0]):
             return func(*args, **kwargs)
         if func not in CASTS and _narrow(kwargs.get("dtype")):  # softmax(x, dim, dtype=torch.float32), and sums
@@ -45,16 +42,6 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
             self.casts += 1
             return args[0]
         return out
-
-
-def _widened(func: Any, args: Any) -> Any:
-    """Products of a tensor that a module made in float32 and one that stayed float64; torch refuses to mix them."""
-    name = getattr(func, "__name__", "")
-    in_place = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i") or name == "__setitem__"
-    narrow = [isinstance(one, torch.Tensor) and _narrow(one.dtype) for one in args]
-    if func in CASTS or in_place or not any(narrow) or not any(map(_double, args)):
-        return args
-    return tuple(one.double() if short else one for one, short in zip(args, narrow, strict=True))
 
 
 def _whole(given: Any) -> bool:
