@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from _child import Child
 
-from bakeoff.convert import tracing
-from bakeoff.convert.judging import GRADIENT64, LOGITS32, LOGITS64, LOSS64, STATE64, apart
+from bakeoff.conversion import tracing
+from bakeoff.conversion.judging import GRADIENT64, LOGITS32, LOGITS64, LOSS64, STATE64, apart
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import GRADIENTS, LOSSES, MOST, NOISE, STATISTICS, with_noise
 
@@ -107,7 +107,7 @@ def difference(name: str, found: Any, expected: Any) -> dict[str, float]:
 
 def answered(side: str, rebuilt: Callable[[str], Any], graph: Any, trace: Record) -> Record:
     """The rebuilt net, held against a trace: logits, weights, counts, steps."""
-    from bakeoff.convert.work import counts
+    from bakeoff.conversion.work import counts
 
     record: Record = {}
     for precision in BOTH if side != "jax" else BOTH[:1]:

@@ -13,7 +13,7 @@ from _census import BOTH, asked, noise, questions, trainings
 from _census_keras_nets import make
 from _child import serve
 
-from bakeoff.convert import tracing
+from bakeoff.conversion import tracing
 from bakeoff.frameworks._keras.capture import Captured, capture, write_back
 from bakeoff.frameworks._keras.live import LiveKeras
 from bakeoff.graph.passes import without_noise

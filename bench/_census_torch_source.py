@@ -15,7 +15,7 @@ from _child import serve
 from torch import nn
 
 from bakeoff import frameworks
-from bakeoff.convert import tracing
+from bakeoff.conversion import tracing
 from bakeoff.frameworks.torch.capture import Captured, capture
 from bakeoff.frameworks.torch.live import LiveTorch
 from bakeoff.graph.passes import without_noise

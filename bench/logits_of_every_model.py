@@ -58,7 +58,7 @@ def _in_a_process(framework: str, name: str, size: tuple[int, int], channels: in
     import sys
     import tempfile
 
-    from bakeoff.train.launch import environment
+    from bakeoff.workers.launch import environment
 
     code = (
         "import sys, numpy as np\n"

@@ -30,7 +30,7 @@ def nudged_bundle(run: Path, target: Path) -> Path:
 
     import bakeoff
     from bakeoff import bundle
-    from bakeoff.compare.method import nudged
+    from bakeoff.comparison.method import nudged
     from bakeoff.models import build
 
     found = bakeoff.load(run)
@@ -72,7 +72,7 @@ def main(seeds: int) -> None:
         a, b, c = losses(folder / "torch0"), losses(folder / "tensorflow0"), losses(again.path)
         d = losses(sums.path)
     first = np.abs(a - b)[:50] / a[:50]
-    floor = np.maximum(np.abs(a - c)[:50], np.abs(a[:50] - d[:50])) / a[:50]  # as bakeoff.compare.judge has it
+    floor = np.maximum(np.abs(a - c)[:50], np.abs(a[:50] - d[:50])) / a[:50]  # as bakeoff.comparison.judge has it
     tolerance = max(1e-4, 4 * floor.max())
     _common.say(
         f"first 50 losses: {first.max():.1e} apart, tolerance {tolerance:.1e} (floor {floor.max():.1e})",

@@ -17,7 +17,7 @@ import bakeoff
 from bakeoff import bundle, frameworks, models
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError, VersionError
-from bakeoff.evaluate.scores import probabilities
+from bakeoff.evaluation.scores import probabilities
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.recipe import load, to_toml, with_overrides
 

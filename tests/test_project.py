@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "bakeoff").rglob("*.py"))
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
 HEAVY = FRAMEWORKS | {"sklearn", "scipy", "onnx", "onnxruntime", "timm", "torchvision", "matplotlib"}
-REGISTRIES = ("ops", "optimizers", "models", "metrics", "data.sources", "train.schedules", "train.strategies")
+REGISTRIES = ("ops", "optimizers", "models", "evaluation.measures", "data.sources", "training.schedules")
 NEEDS_FRAMEWORK = (
     "bakeoff.frameworks.torch.",
     "bakeoff.frameworks.tensorflow.",
     "bakeoff.frameworks.jax.",
     "bakeoff.frameworks._keras.",
-    "bakeoff.export.source._keras_",
-    "bakeoff.export.source._torch_",
+    "bakeoff.exports.source._keras_",
+    "bakeoff.exports.source._torch_",
 )
 
 

@@ -7,7 +7,8 @@
     model = bakeoff.load(trained.path)
     model.predict(["cat.jpg"])
 
-Importing it imports no framework; each name is loaded when it is first used.
+Importing it imports no framework; each name is loaded when it is first used. Functions are verbs and rooms are nouns:
+`bakeoff.train` is a function, `bakeoff.training` the package that it lives in.
 """
 
 from __future__ import annotations
@@ -15,31 +16,59 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from bakeoff.version import __version__
 
 if TYPE_CHECKING:
-    from bakeoff.compare.api import compare
-    from bakeoff.convert.native import convert
-    from bakeoff.data import read_data
+    from bakeoff import loaders
+    from bakeoff.comparison.api import compare
+    from bakeoff.conversion.live import convert
+    from bakeoff.data.audit import audit
+    from bakeoff.data.reader import read_data
+    from bakeoff.exports import export
     from bakeoff.model import Model, evaluate, load
-    from bakeoff.train.api import train
-    from bakeoff.tune.api import tune
+    from bakeoff.reports import report
+    from bakeoff.training.api import train
+    from bakeoff.tuning.api import tune
 
-__all__ = ["Model", "__version__", "compare", "convert", "evaluate", "load", "read_data", "train", "tune"]
+__all__ = [
+    "Model",
+    "__version__",
+    "audit",
+    "compare",
+    "convert",
+    "evaluate",
+    "export",
+    "load",
+    "loaders",
+    "read_data",
+    "report",
+    "train",
+    "tune",
+]
 
 _HOMES = {
     "Model": "bakeoff.model",
+    "audit": "bakeoff.data.audit",
+    "compare": "bakeoff.comparison.api",
+    "convert": "bakeoff.conversion.live",
+    "evaluate": "bakeoff.model",
+    "export": "bakeoff.exports",
     "load": "bakeoff.model",
-    "read_data": "bakeoff.data",
+    "read_data": "bakeoff.data.reader",
+    "report": "bakeoff.reports",
+    "train": "bakeoff.training.api",
+    "tune": "bakeoff.tuning.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("compare", "convert", "evaluate", "train", "tune"):  # rooms called like functions: make_callable
-        return importlib.import_module(f"bakeoff.{name}")
+    if name == "loaders":
+        return importlib.import_module("bakeoff.loaders")
     if name not in _HOMES:
         raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    found = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

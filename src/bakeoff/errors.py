@@ -4,13 +4,15 @@
     ├── UsageError               an argument, option or recipe that can't be used            exit code 2
     │   └── RecipeError          an unknown key, a wrong type or value in a recipe
     ├── DataError                pictures, folders or arrays that can't be read              exit code 3
-    │   └── BadFilesError        some files aren't pictures: all of them are named
+    │   ├── BadFilesError        some files aren't pictures: all of them are named
+    │   └── NoSpaceError         a disk without space, or a folder that can't be written
     ├── MissingDependencyError   a library is missing: names the extra that brings it        exit code 4
     ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
     ├── VersionError             a file of another schema                                    exit code 6
     ├── ParityError              two things that had to be the same are not                  exit code 7
     ├── CorruptError             a file that is truncated, edited or hostile                 exit code 8
-    └── WorkerError              a worker process died                                       exit code 9
+    ├── WorkerError              a worker process died                                       exit code 9
+    └── Cancelled                somebody asked to stop                                      exit code 130 or 143
 
 A message says what came, what was expected and how to mend it, in at most three lines.
 """
@@ -63,6 +65,10 @@ class BadFilesError(DataError):
         return type(self), (self.files,)
 
 
+class NoSpaceError(DataError):
+    """Nothing more can be written there; what was there before is whole."""
+
+
 class MissingDependencyError(BakeoffError):
     """A library is not installed.
 
@@ -112,3 +118,18 @@ class WorkerError(BakeoffError):
     """A worker process died; the message holds the end of what it said."""
 
     exit_code = 9
+
+
+class Cancelled(BakeoffError):  # noqa: N818 - a request that was met, not an error
+    """Somebody asked to stop: Ctrl-C, SIGTERM, or the parent went away.
+
+    Args:
+        code: what the command returns: 128 + the signal's number.
+    """
+
+    def __init__(self, message: str, code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = code
+
+    def __reduce__(self) -> tuple[type[Cancelled], tuple[str, int]]:
+        return type(self), (str(self), self.exit_code)

@@ -16,19 +16,19 @@ from bakeoff.data import Data, Split, read_data
 from bakeoff.data.labels import arranged
 from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
-from bakeoff.evaluate.details import details
-from bakeoff.evaluate.predict import TOP, Row, predict
-from bakeoff.evaluate.scores import score
-from bakeoff.evaluate.tta import check as check_tta
-from bakeoff.evaluate.tta import compared, mirrored
+from bakeoff.evaluation.details import details
+from bakeoff.evaluation.predict import TOP, Row, predict
+from bakeoff.evaluation.scores import score
+from bakeoff.evaluation.tta import check as check_tta
+from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, normalize
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
+from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import SCHEMA, Array, Predictions, Score, SeveralScore
-from bakeoff.train.run import read_json, read_predictions
-from bakeoff.train.work import rule_of
+from bakeoff.training.work import rule_of
 
 SPLITS = ("train", "validation", "test", "all")
 
@@ -116,7 +116,7 @@ class Model:
         Raises:
             DataError: the file can't be written.
         """
-        from bakeoff.data.cache import atomic_write
+        from bakeoff.files import atomic_write
         from bakeoff.runtimes._metadata import KEY, encode
         from bakeoff.runtimes._onnx_build import to_onnx
 
@@ -179,7 +179,7 @@ def evaluate(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
-    `confusion` (row: true class) and what `bakeoff.evaluate.details` adds, as `bakeoff evaluate --json` prints it.
+    `confusion` (row: true class) and what `bakeoff.evaluation.details` adds, as `bakeoff evaluate --json` prints it.
 
     Args:
         run: a run folder or a bundle.

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from bakeoff.errors import UsageError
 
@@ -25,12 +23,11 @@ from bakeoff.errors import UsageError
 @cache
 def names(package: str) -> tuple[str, ...]:
     """The entries of a package's folder, sorted; modules and sub-packages alike."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"{package} is not a package")
+    top, *rest = package.split(".")
+    spec = importlib.util.find_spec(top)  # of the whole: a room is listed without importing what stands above it
     found = set()
-    for folder in spec.submodule_search_locations:
-        for path in Path(folder).iterdir():
+    for root in (spec and spec.submodule_search_locations) or ():
+        for path in Path(root, *rest).iterdir():
             module = path.suffix == ".py" or (path / "__init__.py").is_file()
             if module and not path.name.startswith("_"):
                 found.add(path.stem)
@@ -54,28 +51,3 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a known name is near, else nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def make_callable(package: str, target: str) -> None:
-    """Let a package be called like the function that it is named after.
-
-    `bakeoff.train` is a room and a public function: once a module of the room is imported, Python binds the package
-    over any function of that name. So the package itself is made callable.
-
-    Args:
-        package: its `__name__`.
-        target: "module:function", imported at the first call.
-    """
-    module_name, _, function = target.partition(":")
-
-    class CallablePackage(ModuleType):
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return getattr(importlib.import_module(module_name), function)(*args, **kwargs)
-
-        @property
-        def __signature__(self) -> Any:
-            import inspect
-
-            return inspect.signature(getattr(importlib.import_module(module_name), function))
-
-    sys.modules[package].__class__ = CallablePackage

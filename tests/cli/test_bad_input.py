@@ -163,7 +163,7 @@ def test_an_error_that_nobody_foresaw(command: Command, photos: Path, monkeypatc
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("first line\nsecond line")
 
-    monkeypatch.setattr("bakeoff.train.api.train", broken)
+    monkeypatch.setattr("bakeoff.training.api.train", broken)
     said = command("train", photos)
     refused(said, 1, "unexpected: RuntimeError: first line second line", "--debug")
     assert "Traceback" in command("train", photos, "--debug").err
@@ -184,7 +184,7 @@ def test_ctrl_c(command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bakeoff.train.api.train", interrupted)
+    monkeypatch.setattr("bakeoff.training.api.train", interrupted)
     refused(command("train", photos), 130, "stopped")
 
 

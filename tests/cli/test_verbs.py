@@ -295,8 +295,8 @@ def test_compare(passed: bool, code: int, command: Command, photos: Path, monkey
         return Compared(result)
 
     reported: list[Path] = []
-    monkeypatch.setattr("bakeoff.compare.api.compare", compare)
-    monkeypatch.setattr("bakeoff.report.build", reported.append)
+    monkeypatch.setattr("bakeoff.comparison.api.compare", compare)
+    monkeypatch.setattr("bakeoff.reports.report", reported.append)
     said = command("compare", photos, "--recipe", "mnist-cnn", "--frameworks", "torch,tensorflow", "--json")
     assert (said.code, said.value) == (code, {"schema": 1, **result})
     assert reported == [Path("runs/compared")]

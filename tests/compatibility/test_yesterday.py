@@ -1,7 +1,7 @@
 """Files that earlier versions wrote: this one reads them, or raises VersionError with what to do.
 
-`0.1/` was written by version 0.1 before any room moved: a comparison of two frameworks, a training that was stopped, one
-of several labels, an export of each format, a converted file with its certificate, a recipe. They are never made anew.
+`0.1/` was written by version 0.1 before any room moved: a comparison of two frameworks, a training that was stopped,
+one of several labels, an export of each format, a converted file with its certificate, a recipe. It is never made anew.
 """
 
 from __future__ import annotations

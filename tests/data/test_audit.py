@@ -24,7 +24,7 @@ from bakeoff.data.near import joined, near_pairs
 from bakeoff.errors import BadFilesError, DataError
 from bakeoff.protocols import Progress
 from bakeoff.registry import load, names
-from bakeoff.report import audit as page
+from bakeoff.reports import audit as page
 
 CLOTHES = Path(__file__).parents[2] / "../shared/data/clothing-small.tar"
 
@@ -77,7 +77,7 @@ def test_planted_faults_are_found_and_nothing_else(tmp_path: Path) -> None:
 def test_twelve_faults_among_a_thousand_photos(seed: int, tmp_path: Path) -> None:
     if not CLOTHES.exists():
         pytest.skip("clothing-small.tar is not beside the checkout")
-    from bakeoff.train.out_of_fold import judge
+    from bakeoff.training.probe.out_of_fold import judge
 
     source = read_data(CLOTHES)
     root, draw = tmp_path / "data", np.random.default_rng(seed)

@@ -9,9 +9,10 @@ import pytest
 from picture_folders import write_folder
 from PIL import Image
 
-from bakeoff.data import atomic_write, cache_root, hashing, read_data, write_digits
+from bakeoff.data import cache_root, hashing, read_data, write_digits
 from bakeoff.data.hashing import HashCache, hash_files
 from bakeoff.errors import BadFilesError, DataError, UsageError
+from bakeoff.files import atomic_write
 from bakeoff.preprocessing import Signature
 
 COUNTS = {"cat": 30, "dog": 30, "eel": 30}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bakeoff.bundle import Bundle
-from bakeoff.convert import contents
+from bakeoff.conversion import contents
 from bakeoff.models import build
 from bakeoff.preprocessing import Signature
 
@@ -73,7 +73,7 @@ EDITS = {
 def test_keras(framework: str, bundle: Bundle, tmp_path: Path) -> None:
     if framework != "tensorflow":
         pytest.skip("of Keras")
-    from bakeoff.export.formats import keras
+    from bakeoff.exports.formats import keras
     from bakeoff.runtimes.keras_file import sidecar
 
     one = keras.write(bundle, tmp_path / "one.keras")
@@ -94,7 +94,7 @@ def test_pt2(framework: str, bundle: Bundle, tmp_path: Path) -> None:
         pytest.skip("of torch")
     from dataclasses import replace
 
-    from bakeoff.export.formats import torch
+    from bakeoff.exports.formats import torch
 
     arrays = bundle.graph.arrays()
     path = next(path for path, array in arrays.items() if array.ndim == 4)

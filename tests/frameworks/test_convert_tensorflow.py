@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bakeoff.convert.api import Work
-from bakeoff.convert.native import Here
-from bakeoff.convert.request import Request
-from bakeoff.convert.work import described
+from bakeoff.conversion.api import Work
+from bakeoff.conversion.live import Here
+from bakeoff.conversion.request import Request
+from bakeoff.conversion.work import described
 from bakeoff.errors import UnsupportedError
 from bakeoff.schemas import Certificate
 
@@ -82,7 +82,7 @@ def test_the_rebuilt_net_is_the_live_one(tmp_path: Path) -> None:
 def test_another_variance_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from bakeoff.convert import work
+    from bakeoff.conversion import work
 
     read = work.read_bundle
 

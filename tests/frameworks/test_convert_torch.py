@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from bakeoff.bundle import read
-from bakeoff.convert.api import Work, failed
-from bakeoff.convert.native import Here
-from bakeoff.convert.request import Request
-from bakeoff.convert.work import described
+from bakeoff.conversion.api import Work, failed
+from bakeoff.conversion.live import Here
+from bakeoff.conversion.request import Request
+from bakeoff.conversion.work import described
 from bakeoff.errors import UnsupportedError
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Certificate
@@ -319,7 +319,7 @@ def test_logits_without_classes_cant_be_checked_in_training(tmp_path: Path) -> N
 
 
 def test_a_net_that_its_target_builds_for_one_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bakeoff.convert import work as works
+    from bakeoff.conversion import work as works
 
     trace_target = works.trace_target
 

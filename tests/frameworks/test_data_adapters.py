@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bakeoff.data import Data, Epochs, for_tensorflow, for_torch, read_data
+from bakeoff.data import Data, Epochs, read_data
 from bakeoff.errors import UsageError
+from bakeoff.loaders import for_tensorflow, for_torch
 from bakeoff.preprocessing import Signature, normalize
 
 SIGNATURE = Signature((6, 5), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))

@@ -14,7 +14,7 @@ from test_resume import net, session
 from bakeoff import frameworks
 from bakeoff.data import Data, pictures, read_data
 from bakeoff.recipe import loads
-from bakeoff.train.context import Context
+from bakeoff.training.context import Context
 
 RECIPE = """
 [model]

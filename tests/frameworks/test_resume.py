@@ -17,17 +17,17 @@ from bakeoff.ops._dimension import Dim
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe import loads, to_toml
 from bakeoff.recipe.schema import Recipe
-from bakeoff.train import checkpoint
-from bakeoff.train import loop as loop_module
-from bakeoff.train.cadence import parse
-from bakeoff.train.channel import Reporter
-from bakeoff.train.compiling import settled
-from bakeoff.train.context import Context
-from bakeoff.train.job import Job
-from bakeoff.train.keeper import Keeper
-from bakeoff.train.loop import Loop
-from bakeoff.train.run import Run
-from bakeoff.train.setup import Start
+from bakeoff.rundir.folder import Run
+from bakeoff.training.context import Context
+from bakeoff.training.finetune.compiling import settled
+from bakeoff.training.job import Job
+from bakeoff.training.loop import checkpoint
+from bakeoff.training.loop import epochs as loop_module
+from bakeoff.training.loop.cadence import parse
+from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.setup import Start
+from bakeoff.workers.channel import Reporter
 
 BATCH = 8
 

@@ -13,22 +13,22 @@ from test_training import SGD, Truth, net
 from bakeoff import frameworks
 from bakeoff.bundle import Bundle
 from bakeoff.data import Data, read_data
-from bakeoff.evaluate.opening import open_model
-from bakeoff.evaluate.scores import probabilities
-from bakeoff.export import export
+from bakeoff.evaluation.opening import open_model
+from bakeoff.evaluation.scores import probabilities
+from bakeoff.exports import export
 from bakeoff.graph import interpreter
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe import loads, to_toml
 from bakeoff.recipe.schema import Finetune
+from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array
-from bakeoff.train.channel import Reporter
-from bakeoff.train.context import Context
-from bakeoff.train.job import Job
-from bakeoff.train.keeper import Keeper
-from bakeoff.train.loop import Loop
-from bakeoff.train.plan import plan
-from bakeoff.train.run import Run
-from bakeoff.train.setup import Start
+from bakeoff.training.context import Context
+from bakeoff.training.finetune.plan import plan
+from bakeoff.training.job import Job
+from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.setup import Start
+from bakeoff.workers.channel import Reporter
 
 LOSS = "multi_label_cross_entropy"
 FORMATS = {"torch": ("torch", "onnx"), "tensorflow": ("keras", "savedmodel"), "jax": ("keras",)}

@@ -17,15 +17,15 @@ from bakeoff.optimizers import page
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe import loads, to_toml
 from bakeoff.recipe.schema import Finetune
+from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array
-from bakeoff.train.channel import Reporter
-from bakeoff.train.context import Context
-from bakeoff.train.job import Job
-from bakeoff.train.keeper import Keeper
-from bakeoff.train.loop import Loop
-from bakeoff.train.plan import plan
-from bakeoff.train.run import Run
-from bakeoff.train.setup import Start
+from bakeoff.training.context import Context
+from bakeoff.training.finetune.plan import plan
+from bakeoff.training.job import Job
+from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.setup import Start
+from bakeoff.workers.channel import Reporter
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def epilog(examples: Sequence[tuple[str, str]]) -> str:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from bakeoff import __version__
+        from bakeoff.version import __version__
 
         typer.echo(f"bakeoff {__version__}")
         raise typer.Exit

@@ -1,6 +1,6 @@
 """How far a job is, on stderr: bars on a terminal, few plain lines elsewhere.
 
-A listener (see `bakeoff.train.channel`) is told {"kind": "progress", "phase", "done", "total", "unit", "note"} and
+A listener (see `bakeoff.workers.channel`) is told {"kind": "progress", "phase", "done", "total", "unit", "note"} and
 {"kind": "log", "text"}. Phases may take turns (train, evaluate, train, ...): each counts the time that was its own.
 """
 

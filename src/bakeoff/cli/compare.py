@@ -34,9 +34,9 @@ def command(
     """Train the same net in several frameworks, prove that it is the same, and measure which is best."""
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
-    from bakeoff.compare.api import compare
+    from bakeoff.comparison.api import compare
     from bakeoff.errors import ParityError
-    from bakeoff.report import build
+    from bakeoff.reports import report
 
     names = options.listed(frameworks, "--frameworks")
     with progress() as listen:
@@ -51,7 +51,7 @@ def command(
             threads=threads,
             listen=listen,
         )
-    build(compared.path)
+    report(compared.path)
     if json:
         print_json(compared.result)
     else:

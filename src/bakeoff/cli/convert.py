@@ -58,8 +58,8 @@ def command(
     """Turn any classifier into another framework's own, trainable, with a certificate that it is the same."""
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
-    from bakeoff.convert.api import convert_source
-    from bakeoff.convert.sourcing import convert_to_source
+    from bakeoff.conversion.api import convert_source
+    from bakeoff.conversion.sourcing import convert_to_source
 
     make = convert_to_source if as_source else convert_source
     with progress() as listen:

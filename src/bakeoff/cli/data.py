@@ -79,8 +79,8 @@ def audit(
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import counter, progress
     from bakeoff.data.audit import audit as look
-    from bakeoff.report import audit as page
-    from bakeoff.train.out_of_fold import judge
+    from bakeoff.reports import audit as page
+    from bakeoff.training.probe.out_of_fold import judge
 
     with progress() as listen:
         found = look(
@@ -158,11 +158,11 @@ def preview(
     from bakeoff.cli import _output as out
     from bakeoff.data import read_data
     from bakeoff.data.augment import augmentation
-    from bakeoff.evaluate.contact_sheet import contact_sheet
+    from bakeoff.data.preview import contact_sheet
     from bakeoff.preprocessing import Signature
     from bakeoff.recipe import load
-    from bakeoff.train.setup import start
-    from bakeoff.train.work import rule_of
+    from bakeoff.training.setup import start
+    from bakeoff.training.work import rule_of
 
     found = load(recipe) if recipe is not None else None
     if found is not None and augment is None:

@@ -44,9 +44,9 @@ def examine() -> dict[str, Any]:
 
     import psutil
 
-    from bakeoff import __version__
     from bakeoff.data.cache import cache_root
-    from bakeoff.train.run import cpus
+    from bakeoff.rundir.machine import cpus
+    from bakeoff.version import __version__
 
     cache = cache_root()
     libraries = [_library(name, None, "part of every installation") for name in BASE]

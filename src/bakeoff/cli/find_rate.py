@@ -39,9 +39,9 @@ def command(
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import progress
     from bakeoff.recipe import to_toml
-    from bakeoff.train.api import choose_framework, resolve
-    from bakeoff.train.job import Job, check
-    from bakeoff.train.launch import Worker
+    from bakeoff.training.api import choose_framework, resolve
+    from bakeoff.training.job import Job, check
+    from bakeoff.workers.launch import Worker
 
     if plot is not None and (plot.suffix.lower() not in (".html", ".htm") or not plot.parent.is_dir()):
         raise UsageError(f"--plot {plot}: expected an .html file in a folder that is there, as rates.html.")
@@ -49,7 +49,7 @@ def command(
     job = Job(str(data), to_toml(chosen), choose_framework(framework, chosen), ".", chosen.seed, threads=threads)
     check(job, chosen)
     with progress() as listen, Worker(job.framework, threads=threads) as worker:
-        found = worker.call("bakeoff.train.rate_finder:work", listen, job=job.to_json(), steps=steps)
+        found = worker.call("bakeoff.training.rate_finder:work", listen, job=job.to_json(), steps=steps)
     if plot is not None:
         plot.write_text(page(found), encoding="utf-8")
     if json:
@@ -62,7 +62,7 @@ def command(
 
 def page(found: dict[str, Any]) -> str:
     """The curve as an HTML page of its own."""
-    from bakeoff.report.svg import Series, lines
+    from bakeoff.drawing.svg import Series, lines
 
     points: Sequence[tuple[float, float]] = [
         (math.log10(rate), loss) for rate, loss in zip(found["rates"], found["losses"], strict=True)

@@ -46,13 +46,13 @@ def command(
     from bakeoff.cli._errors import say
     from bakeoff.cli._progress import counter, progress
     from bakeoff.errors import DataError, UsageError
-    from bakeoff.evaluate.opening import open_model
-    from bakeoff.evaluate.predict import predict
+    from bakeoff.evaluation.opening import open_model
+    from bakeoff.evaluation.predict import predict
 
     if json and csv:
         raise UsageError("--json and --csv: give one of the two.")
     if plot is not None:
-        from bakeoff.evaluate.plot import check_output
+        from bakeoff.drawing.sheet import check_output
 
         check_output(plot)
     opened = open_model(model, threads)
@@ -161,7 +161,7 @@ def _draw(rows: list[dict[str, Any]], plot: Path, font: Path | None) -> None:
     import sys
 
     from bakeoff.cli._errors import say
-    from bakeoff.evaluate.plot import MOST, draw
+    from bakeoff.evaluation.plot import MOST, draw
 
     missing = draw(rows, plot, font=font)
     more = f", the first {MOST} of {len(rows):,} pictures" if len(rows) > MOST else ""

@@ -27,9 +27,9 @@ def command(
 ) -> None:
     """Write one self-contained HTML page about a run."""
     from bakeoff.cli import _output as out
-    from bakeoff.report import build
+    from bakeoff.reports import report
 
-    made = build(run, output, lang=lang)
+    made = report(run, output, lang=lang)
     if json:
         out.print_json({"run": str(run), "report": str(made)})
     else:

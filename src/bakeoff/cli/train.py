@@ -11,7 +11,7 @@ from bakeoff.cli import _options as options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
-    from bakeoff.train.api import Trained
+    from bakeoff.training.api import Trained
 
 PANEL, PLACE = "Make", 2
 EXAMPLES = (
@@ -91,10 +91,10 @@ def command(
     from bakeoff.cli._clock import began
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
-    from bakeoff.report import build
-    from bakeoff.train.api import resume as go_on
-    from bakeoff.train.api import train
-    from bakeoff.train.cadence import DEFAULT
+    from bakeoff.reports import report
+    from bakeoff.training.api import resume as go_on
+    from bakeoff.training.api import train
+    from bakeoff.training.loop.cadence import DEFAULT
 
     backbone = _drawn(backbone, random_weights)
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
@@ -133,7 +133,7 @@ def command(
                 listen=listen,
                 began=began(),
             )
-    build(trained.path)
+    report(trained.path)
     if json:
         print_json(trained.result)
     else:

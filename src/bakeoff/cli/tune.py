@@ -39,7 +39,7 @@ def command(
     """Search the settings with the best validation accuracy; the same folder goes on with its search."""
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
-    from bakeoff.tune.api import tune
+    from bakeoff.tuning.api import tune
 
     with progress() as listen:
         tuned = tune(

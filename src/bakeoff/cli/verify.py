@@ -29,7 +29,7 @@ def command(
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import progress
     from bakeoff.cli.convert import checks_table
-    from bakeoff.convert.verify import verify
+    from bakeoff.conversion.verify import verify
     from bakeoff.errors import ParityError
     from bakeoff.parity import to_json
 

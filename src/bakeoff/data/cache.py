@@ -1,4 +1,4 @@
-"""Where caches lie, how a file gets there whole or not at all, and how much may lie there.
+"""Where caches lie, and how much may lie there.
 
 BAKEOFF_CACHE_LIMIT     what pictures may take on disk, as 20GB or 500MB; 0: no picture is kept on disk
 """
@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from bakeoff.errors import UsageError
 
@@ -32,38 +29,6 @@ def cache_root() -> Path:
     return user_cache_path("bakeoff", appauthor=False)
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name only when it is complete: temporary file, fsync, rename, fsync of the folder.
-
-    Readers see the old file or the new one; whoever renames last wins; what is interrupted leaves the old one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # not by mkstemp: others may read what we write
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def limit() -> int:
     """Bytes that decoded pictures may take on disk: `BAKEOFF_CACHE_LIMIT`, else 16 GiB.
 
@@ -79,7 +44,7 @@ def limit() -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def room_for(folder: Path, size: int, most: int) -> bool:
+def make_space(folder: Path, size: int, most: int) -> bool:
     """Whether `size` bytes may be added to a cache folder of at most `most`; the longest unused files go for it.
 
     `FREE` bytes stay free on the disk. A file in use by another process goes, too: there it stays readable.

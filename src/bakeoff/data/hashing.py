@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.data.cache import cache_root
 from bakeoff.errors import DataError
+from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.protocols import Progress
 

@@ -25,8 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.data.cache import cache_root
 from bakeoff.errors import DataError
+from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode
 from bakeoff.protocols import Progress
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data import cache
+from bakeoff.files import atomic_write
 from bakeoff.preprocessing import Signature
 
 FORMAT = 1
@@ -66,9 +67,9 @@ class PixelCache:
         size = HEADER + len(sha256) * (1 + int(np.prod(shape, dtype=np.int64)))
         try:
             if not _whole(path, size, len(sha256), shape):
-                if not cache.room_for(path.parent, size, cache.limit()):
+                if not cache.make_space(path.parent, size, cache.limit()):
                     return None
-                with cache.atomic_write(path) as file:
+                with atomic_write(path) as file:
                     file.write(_header(len(sha256), shape))
                     file.truncate(size)
             cache.touch(path)

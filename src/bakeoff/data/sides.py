@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.cache import atomic_write
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
+from bakeoff.files import atomic_write
 
 BadFiles = Literal["fail", "exclude"]
 FROZEN = "split.npz"

@@ -6,10 +6,12 @@ process. `enter` keeps the order for the few who want two in one process (a note
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import sys
+from types import ModuleType
 from typing import cast
 
 from bakeoff import registry
@@ -63,6 +65,22 @@ def load(name: str) -> Framework:
     require(name)
     enter(name)
     return cast(Framework, registry.load(__name__, name, what="framework"))
+
+
+def bring_in(name: str) -> None:
+    """Import a framework's library into this process, in the order that doesn't crash."""
+    enter(name)
+    importlib.import_module(LIBRARIES[name][-1])
+
+
+def data_adapter(name: str) -> ModuleType:
+    """How a framework takes the batches of a split: its `data.py`.
+
+    Raises:
+        MissingDependencyError: the framework is not installed.
+    """
+    load(name)
+    return importlib.import_module(f"{__name__}.{name}.data")
 
 
 def enter(name: str) -> None:

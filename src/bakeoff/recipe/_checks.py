@@ -87,7 +87,7 @@ def _check_probe(phase: Probe, model: ModelSettings, where: str) -> None:
 
 def _check_finetune(phase: Finetune, recipe: Recipe, where: str) -> None:
     _check_name("bakeoff.optimizers", phase.optimizer.name, f"{where}.optimizer.name")
-    _check_name("bakeoff.train.schedules", phase.schedule.name, f"{where}.schedule.name")
+    _check_name("bakeoff.training.schedules", phase.schedule.name, f"{where}.schedule.name")
     schedule = phase.schedule
     if schedule.end > schedule.peak:
         raise RecipeError(f"{where}.schedule.end: got {schedule.end}, expected at most the peak, {schedule.peak}.")

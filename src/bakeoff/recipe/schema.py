@@ -142,7 +142,7 @@ class OptimizerSettings(_Table, frozen=True):
 
 
 class ScheduleSettings(_Table, frozen=True):
-    """A file of `bakeoff.train.schedules`.
+    """A file of `bakeoff.training.schedules`.
 
     Attributes:
         peak: the learning rate; the highest, where it changes.

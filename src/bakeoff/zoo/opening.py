@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
 from bakeoff.errors import DataError, UnsupportedError, UsageError
@@ -167,13 +165,10 @@ def resized(signature: Signature, size: tuple[int, int]) -> Signature:
 def seeded(framework: str, seed: int) -> None:
     """Draw weights from this seed."""
     if framework == "torch":
-        import importlib
-
-        importlib.import_module("torch").manual_seed(seed)
+        from bakeoff.frameworks.torch import arrays
     else:
-        import importlib
-
-        importlib.import_module("keras").utils.set_random_seed(seed % 2**32)
+        from bakeoff.frameworks._keras import arrays  # type: ignore[no-redef]
+    arrays.seed(seed)
 
 
 # torch ----------------------------------------------------------------------------------------------------------------
@@ -198,7 +193,9 @@ def from_torch(
     own = getattr(captured, "signature", None)
 
     def adopt(arrays: Mapping[str, Array]) -> Opened:
-        put_torch(native, captured.state_dict(arrays))
+        from bakeoff.frameworks.torch.arrays import copy_in
+
+        copy_in(native, captured.state_dict(arrays))
         return from_torch(native, size, signature, names)
 
     return Opened(
@@ -227,9 +224,8 @@ def fill_torch(native: Any, path: Path, rename: Callable[[str], str] | None = No
     Raises:
         DataError: they are another net's.
     """
-    import importlib
+    from bakeoff.frameworks.torch.arrays import copy_in
 
-    torch = importlib.import_module("torch")
     found = checkpoints.read(path)
     if rename:
         found = {rename(name): array for name, array in found.items()}
@@ -238,30 +234,21 @@ def fill_torch(native: Any, path: Path, rename: Callable[[str], str] | None = No
     try:
         arrays = matched(found, shapes, str(path))
     except DataError:
-        arrays = matched(_filtered(native, found, torch), shapes, str(path))
-    put_torch(native, arrays)
+        arrays = matched(_filtered(native, found), shapes, str(path))
+    copy_in(native, arrays)
 
 
-def put_torch(native: Any, arrays: Mapping[str, Array]) -> None:
-    """Copy arrays into a live module by the names of its state dict."""
-    import importlib
-
-    torch = importlib.import_module("torch")
-    state = native.state_dict()
-    for name, array in arrays.items():
-        state[name].copy_(torch.from_numpy(np.array(array)))
-
-
-def _filtered(native: Any, found: Mapping[str, Array], torch: Any) -> dict[str, Array]:
+def _filtered(native: Any, found: Mapping[str, Array]) -> dict[str, Array]:
     """Names as the library of origin rewrites those of the authors' own files (timm's checkpoint_filter_fn)."""
     import sys
+
+    from bakeoff.frameworks.torch.arrays import tensors
 
     rewrite = getattr(sys.modules.get(type(native).__module__), "checkpoint_filter_fn", None)
     if rewrite is None:
         return dict(found)
     try:
-        tensors = {name: torch.from_numpy(np.array(array)) for name, array in found.items()}
-        return {name: tensor.numpy() for name, tensor in rewrite(tensors, native).items()}
+        return {name: tensor.numpy() for name, tensor in rewrite(tensors(found), native).items()}
     except Exception:  # it expects the files of its own authors
         return dict(found)
 

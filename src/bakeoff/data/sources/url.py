@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bakeoff.data.cache import atomic_write, cache_root
+from bakeoff.data.cache import cache_root
 from bakeoff.data.extract import MOST_FILES, safe_name
 from bakeoff.errors import BakeoffError, DataError, MissingDependencyError
+from bakeoff.files import atomic_write
 from bakeoff.protocols import Progress
 
 PRIORITY = 50

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def dataset(epochs: Epochs, *, dtype: str = "float32") -> Any:
-    """(images, labels), each pass the next epoch; see `bakeoff.data.for_tensorflow`."""
+    """(images, labels), each pass the next epoch; see `bakeoff.loaders.for_tensorflow`."""
     if dtype not in ("float32", "uint8"):
         raise UsageError(f"dtype is {dtype!r}; expected float32 (normalised) or uint8 (pixels as they are).")
     shape = (*epochs.signature.size, epochs.signature.channels)

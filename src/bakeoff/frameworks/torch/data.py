@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TorchBatches:
-    """(images, labels), each `iter` the next epoch; see `bakeoff.data.for_torch`."""
+    """(images, labels), each `iter` the next epoch; see `bakeoff.loaders.for_torch`."""
 
     def __init__(self, epochs: Epochs, *, dtype: str = "float32", channels_last: bool = False) -> None:
         if dtype not in ("float32", "uint8"):

@@ -1,0 +1,1 @@
+"""Comparing frameworks: parity first, then speed and accuracy."""

@@ -1,0 +1,356 @@
+"""`compare`: one recipe in several frameworks: proved the same, then trained and timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bakeoff import frameworks as registered
+from bakeoff import precision as precisions
+from bakeoff.comparison import judge, random_masks
+from bakeoff.comparison.judge import Trace
+from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
+from bakeoff.comparison.verdict import verdict
+from bakeoff.data.reader import find_source
+from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluation.measures.paired import Paired, paired
+from bakeoff.evaluation.scores import right
+from bakeoff.parity import check
+from bakeoff.parity import to_json as certificate_json
+from bakeoff.recipe import to_toml
+from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir.folder import Run
+from bakeoff.rundir.machine import machine
+from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.schemas import SCHEMA, Array, Certificate, Check
+from bakeoff.training.api import resolve
+from bakeoff.training.job import Job
+from bakeoff.training.job import check as check_job
+from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.launch import Worker
+
+METHOD = "bakeoff.comparison.method:"
+ROUNDS, ROUND_SECONDS = 5, 0.4
+DRAWS = 3  # of errors in gradients: what one does in steps of Adam is chance
+VARIANTS = {
+    "nudge": " from nudged weights",
+    "threads": ", sums split in two",
+    "error": ", with errors in its gradients",
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison.
+
+    Attributes:
+        path: its folder; one run folder per framework lies in it.
+        result: what `bakeoff compare --json` prints.
+    """
+
+    path: Path
+    result: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every parity check passed."""
+        return bool(self.result["parity"]["passed"])
+
+
+def compare(
+    data: str | Path,
+    recipe: str | Recipe = "photos",
+    frameworks: Sequence[str] = ("torch", "tensorflow"),
+    *,
+    run: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    device: str = "cpu",
+    precision: str = "float32",
+    threads: int | None = None,
+    listen: Listener | None = None,
+) -> Compared:
+    """Parity, accuracy and speed of one recipe in several frameworks, each in its own process.
+
+    Args:
+        data: pictures, as for `train`.
+        recipe: a name, a file or a Recipe.
+        frameworks: the first is the reference of the float64 checks.
+        run: the folder to write, new; None: under `runs/`.
+        overrides: as `"phases.0.epochs=1"`.
+        seed: of split, start weights and order.
+        precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
+            are mixed in, those steps are judged besides, against their own noise.
+        listen: gets progress and log messages.
+
+    Raises:
+        UsageError, DataError, MissingDependencyError: as they say.
+    """
+    chosen = resolve(recipe, overrides=overrides, seed=seed)
+    names = _checked(frameworks)
+    path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    jobs = {
+        name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, precision, threads)
+        for name in names
+    }
+    for job in jobs.values():
+        check_job(job, chosen)
+    find_source(Path(data).expanduser())  # nothing there: said before a process starts
+    comparison = Comparison(jobs, chosen, path, Reporter(listen))
+    return Compared(path, comparison.run())
+
+
+def _checked(names: Sequence[str]) -> list[str]:
+    chosen = list(dict.fromkeys(names))
+    if len(chosen) < 2:
+        raise UsageError(
+            f"compare needs two frameworks or more, got {', '.join(chosen) or 'none'}. "
+            "As: --frameworks torch,tensorflow"
+        )
+    for name in chosen:
+        registered.require(name, "comparing it")
+    return chosen
+
+
+class Comparison:
+    """The steps of a comparison, in order."""
+
+    def __init__(self, jobs: dict[str, Job], recipe: Recipe, path: Path, reporter: Reporter) -> None:
+        self.jobs, self.recipe, self.path, self.reporter = jobs, recipe, path, reporter
+        self.names = list(jobs)
+        self.started: dict[str, str] = {}
+        self.held: list[str] = []
+
+    def run(self) -> dict[str, Any]:
+        """Everything; the object that `compare --json` prints."""
+        context = context_of(self.jobs[self.names[0]], self.reporter)
+        check_phase(context)
+        batches = parity_batches(context)
+        folder = Run(self.path).create()
+        (self.path / "predictions").rmdir()
+        with ExitStack() as stack:
+            self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
+            (self.path / "traces").mkdir()
+            prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
+            certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), self._environment())
+            trained = {name: self._train(name) for name in self.names}
+            timed = self._times()
+        measured = {name: self._measured(name, trained[name], timed[name]) for name in self.names}
+        result = self._result(certificate, measured, prepared, context.data)
+        folder.json("compare.json", result)
+        for trace in (self.path / "traces").iterdir():
+            trace.unlink()
+        (self.path / "traces").rmdir()
+        return {"schema": SCHEMA, **result}
+
+    def _worker(self, name: str, precision: str = "float32") -> Worker:
+        job = self.jobs[name]
+        return Worker(name, device=job.device, threads=job.threads, precision=precision)
+
+    def _call(self, name: str, function: str, worker: Worker | None = None, **arguments: Any) -> Any:
+        chosen = worker or self.workers[name]
+        return chosen.call(METHOD + function, self.reporter.say, **arguments)
+
+    # parity
+
+    def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
+        output = self.path / "traces" / "trace.npz"
+        said = (words for option, words in VARIANTS.items() if options.get(option))
+        variant = next(said, "")
+        self.reporter.log(f"parity: {name} in {precision}{variant}")
+        answer = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
+        if precision == "float32" and not variant:
+            self.started[name] = answer["weights"]
+        with np.load(output) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+
+    def _double(self, name: str, **options: Any) -> dict[str, Array]:
+        """float64; JAX needs a process of its own for it."""
+        if name != "jax":
+            return self._trace(name, "float64", **options)
+        with self._worker(name, "float64") as worker:
+            self._call(name, "prepare", worker, job=self.jobs[name].to_json())
+            return self._trace(name, "float64", worker, **options)
+
+    def _parity(self, prepared: dict[str, Any], expected: Array) -> list[Check]:
+        first, *others = self.names
+        reference = self._double(first)
+        self._refuse_exploded(first, reference)
+        adaptive = self._optimizer() != "sgd"
+        held = sorted(judge.without_gradient(reference)) if adaptive else []
+        self.held = held
+        if held:
+            self.reporter.log(f"parity: {', '.join(held)} held: no gradient but rounding, which Adam would follow")
+            reference = self._double(first, held=held)
+        single = {name: self._trace(name, "float32", held=held) for name in self.names}
+        checks = [judge.telling(reference), *self._same_start(prepared)]
+        spread = judge.Spread(list(single.values()), self._variants(single, reference, held), reference)
+        for name in self.names:
+            checks += judge.single(name, single[name], expected, spread)
+            checks += random_masks.checks(name, single[name], expected)
+        for name in others:
+            checks += judge.double(name, self._double(name, held=held), spread)
+        return checks + self._mixed(held, reference)
+
+    def _mixed(self, held: list[str], reference: Trace) -> list[Check]:
+        """Steps with 16 bits mixed in: each framework's against float64, with the noise of 16 bits."""
+        precision = self.jobs[self.names[0]].precision
+        if precision not in precisions.MIXED:
+            return []
+        found = {name: self._trace(name, precision, held=held) for name in self.names}
+        first = self.names[0]
+        pair: tuple[Trace, Trace] = (self._trace(first, precision, nudge=True, held=held), found[first])
+        spread = judge.Spread(list(found.values()), [pair], reference)
+        return [check for name in self.names for check in judge.mixed(name, precision, found[name], spread)]
+
+    def _refuse_exploded(self, name: str, reference: Trace) -> None:
+        """What isn't finite can't be compared, and is no difference between frameworks.
+
+        Raises:
+            DataError: names the step.
+        """
+        step = judge.exploded(reference)
+        if step is not None:
+            peak = phase_of(self.recipe).schedule.peak
+            raise DataError(
+                f"loss or logits aren't finite at step {step}, in float64, in {name}: there is nothing to compare.\n"
+                f"The learning rate {peak:g} is too high for these pictures, or a picture or weight is no number. "
+                "Find a rate: bakeoff find-rate DATA"
+            )
+
+    def _variants(
+        self, single: dict[str, dict[str, Array]], reference: Trace, held: list[str]
+    ) -> list[tuple[Trace, Trace]]:
+        """One framework's float32 beside itself: from nudged weights; with sums taken in another order; and with errors
+        in its gradients as large as these two show them.
+        """
+        first = self.names[0]
+        pairs: list[tuple[Trace, Trace]] = [(self._trace(first, "float32", nudge=True, held=held), single[first])]
+        if "torch" in single:  # TensorFlow and JAX can't change their threads while they run
+            pairs.append((self._trace("torch", "float32", threads=2, held=held), single["torch"]))
+        error = judge.gradient_error(judge.Spread(list(single.values()), pairs, reference))
+        for draw in range(DRAWS):
+            disturbed = self._trace(first, "float32", error=error, draw=draw, held=held)
+            pairs.append((disturbed, single[first]))
+        return pairs
+
+    def _environment(self) -> dict[str, str]:
+        return {**machine(), "precision": self.jobs[self.names[0]].precision}
+
+    def _same_start(self, prepared: dict[str, Any]) -> list[Check]:
+        """Batches as they were read, and weights as they lay in the native nets before the first step: bit for bit."""
+        first, *others = self.names
+        checks = []
+        for name in others:
+            for what, found, expected in (
+                ("weights", self.started[name], self.started[first]),
+                ("batches", prepared[name]["batches"], prepared[first]["batches"]),
+            ):
+                checks.append(
+                    check(f"{what}.{name}", float(found != expected), 0.0, "SHA-256 of the bytes, equal or not")
+                )
+        return checks
+
+    def _optimizer(self) -> str:
+        return phase_of(self.recipe).optimizer.name
+
+    # accuracy and speed
+
+    def _train(self, name: str) -> dict[str, Any]:
+        self.reporter.log(f"training in {name}")
+        Run(self.jobs[name].run).create()
+        from bakeoff.files import write_text
+
+        write_text(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)
+        result: dict[str, Any] = self.workers[name].call(
+            "bakeoff.training.work:work", self.reporter.say, job=self.jobs[name].to_json(), began=time.time()
+        )
+        return result
+
+    def _times(self) -> dict[str, dict[str, Any]]:
+        """Rounds in turn, so that a change of the machine's speed meets all; the median of the rounds."""
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in self.names}
+        for number in range(ROUNDS):
+            self.reporter.progress("timing", number, ROUNDS, unit="rounds")
+            for name in self.names:
+                rows[name].append(self._call(name, "time_steps", seconds=ROUND_SECONDS))
+        self.reporter.progress("timing", ROUNDS, ROUNDS, unit="rounds")
+        return {name: _medians(found) for name, found in rows.items()}
+
+    def _measured(self, name: str, trained: dict[str, Any], timed: dict[str, Any]) -> dict[str, Any]:
+        split = "test" if trained["test"]["accuracy"] is not None else "validation"
+        return {
+            "accuracy": trained[split]["accuracy"],
+            "accuracy_interval": trained[split]["accuracy_interval"],
+            "accuracy_split": split,
+            **{key: trained[split][key] for key in ("mean_average_precision",) if key in trained[split]},
+            **timed,
+            "train_wall_s": sum(phase["wall_s"] for phase in trained["phases"]),
+            "weights_sha256": trained["weights_sha256"],
+            "run": str(self.path / name),
+        }
+
+    def _result(
+        self, certificate: Certificate, measured: dict[str, dict[str, Any]], prepared: dict[str, Any], data: Any
+    ) -> dict[str, Any]:
+        differences = self._paired(measured)
+        parity = certificate_json(certificate)
+        environment = certificate.environment | {
+            k: v for row in prepared.values() for k, v in row["environment"].items()
+        }
+        said = verdict(certificate.passed, len(certificate.checks), measured, differences, self._blind(certificate))
+        return {
+            "run": str(self.path),
+            "recipe": self.recipe.title,
+            "data": Path(data.path).name,
+            "classes": list(data.classes),
+            "num_train": len(data.train),
+            "num_test": len(data.test) if data.test is not None else 0,
+            "precision": self.jobs[self.names[0]].precision,
+            "parity": {"passed": parity["passed"], "checks": parity["checks"], "held": self.held},
+            "frameworks": measured,
+            "differences": {
+                name: {"difference": p.difference, "interval": list(p.interval), "p_value": p.p_value, "num": p.num}
+                for name, p in differences.items()
+            },
+            "environment": environment,
+            "verdict": said,
+        }
+
+    @staticmethod
+    def _blind(certificate: Certificate) -> str:
+        return next((one.detail for one in certificate.checks if one.name == "telling" and not one.passed), "")
+
+    def _paired(self, measured: dict[str, dict[str, Any]]) -> dict[str, Paired]:
+        """Each framework against the most accurate one, on the same pictures."""
+        best = max(self.names, key=lambda name: measured[name]["accuracy"])
+        right = {name: _correct(self.path / name, measured[name]["accuracy_split"]) for name in self.names}
+        return {name: paired(right[best], right[name]) for name in self.names if name != best}
+
+
+def _correct(run: Path, split: str) -> Array:
+    found = read_predictions(run, split)
+    assert found is not None
+    order = np.argsort(found.records)
+    threshold = float(read_json(run / "run.json")["threshold"]) if found.several else None
+    result: Array = right(found, threshold)[order]
+    return result
+
+
+def _medians(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    steps = sorted(row["step_ms"] for row in rows)
+    return {
+        "step_ms": median(steps),
+        "step_ms_range": [steps[0], steps[-1]],
+        "images_per_s": median(row["images_per_s"] for row in rows),
+        "batch_size": rows[0]["batch_size"],
+        "compile_s": rows[0]["compile_s"],
+        "peak_memory_bytes": max(row["peak_memory_bytes"] for row in rows),
+    }

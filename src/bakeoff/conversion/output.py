@@ -1,0 +1,175 @@
+"""The output files: written in the process that holds the framework, read back at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff import checkpoints, registry
+from bakeoff.bundle import Bundle
+from bakeoff.bundle import read as read_bundle
+from bakeoff.errors import DataError
+from bakeoff.exports._text import text
+from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import prune
+from bakeoff.parity import relative
+from bakeoff.recipe import loads
+from bakeoff.schemas import Array
+from bakeoff.zoo import listing
+from bakeoff.zoo.opening import Opened
+
+STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
+
+
+def write(found: Opened | None, folder: Path, to: str, output: Path) -> None:
+    """Write the source in its own library's way (`found`), or the captured graph in another library's."""
+    bundle = read_bundle(folder / "captured")
+    if found is not None and found.state_dict is not None:
+        write_state(found.state_dict(None), output, found.native)
+    elif found is not None:
+        from bakeoff.runtimes import keras_file
+
+        keras_file.save(found.native, output)
+        keras_file.sidecar(output).write_text(text(bundle), encoding="utf-8")
+    elif to == "torch" and output.suffix in STATE_DICTS:
+        write_state(_rebuilt_state(bundle), output)
+    else:
+        registry.load("bakeoff.exports.formats", to, what="format").write(bundle, output)
+
+
+def read_back(found: Opened | None, folder: Path, to: str, output: Path) -> dict[str, Any]:
+    """What the file that was written gives.
+
+    Returns:
+        `difference`: arrays that differ (state dicts), or of the largest logit; `custom`: the layers in a `.keras` file
+        that plain Keras doesn't have.
+    """
+    if found is not None and found.state_dict is not None:
+        different = bits(output, found.state_dict(None))
+        if not different:
+            from bakeoff.frameworks.torch.arrays import tensors
+
+            found.native.load_state_dict(tensors(checkpoints.read(output), found.native), strict=True)
+        return {"difference": different, "custom": []}
+    if to == "torch" and output.suffix in STATE_DICTS:
+        return {"difference": bits(output, _rebuilt_state(read_bundle(folder / "captured"))), "custom": []}
+    images = np.load(folder / "inputs.npz")["main"].astype("float32")
+    if found is not None:
+        from bakeoff.frameworks._keras.arrays import predict
+
+        expected = predict(found.native, images)
+    else:
+        expected = np.load(folder / "source.npz")["float32.logits"]
+    return {"difference": relative(_logits(output, images), expected), "custom": _custom(output)}
+
+
+def _logits(path: Path, images: Array) -> Array:
+    """What the file itself gives."""
+    from bakeoff.runtimes import keras_file, onnxruntime, torch_export
+
+    runtimes: dict[str, Any] = {".keras": keras_file, ".onnx": onnxruntime, ".pt2": torch_export}
+    found: Array = runtimes[path.suffix].load(path).predict(images)
+    return found
+
+
+def _custom(path: Path) -> list[str]:
+    if path.suffix != ".keras":
+        return []
+    from bakeoff.checkpoints.keras import check, custom
+
+    return custom(check(path))
+
+
+def _rebuilt_state(bundle: Bundle) -> dict[str, Array]:
+    """What the library of the backbone loads; else that of the rebuilt module, for `bakeoff.load(run).to_torch()`."""
+    from bakeoff import frameworks
+
+    found = _library_state(bundle)
+    if found is not None:
+        return found
+    native = frameworks.load("torch").native(bundle.graph).native
+    return {name: tensor.detach().numpy() for name, tensor in native.state_dict().items()}
+
+
+def _library_state(bundle: Bundle) -> dict[str, Array] | None:
+    """For a run on a whole backbone of timm or torchvision: the state dict of that model with so many classes.
+
+    The new head's numbers go where the library has its own head's.
+    """
+    if not bundle.recipe_toml:
+        return None
+    chosen = loads(bundle.recipe_toml).model
+    name = chosen.backbone or ""
+    if not listing.is_name(name) or chosen.until or "+" in name:
+        return None
+    head, model, _ = listing.split(name)
+    library = listing.source(head)
+    if library.FRAMEWORK != "torch":
+        return None
+    from bakeoff.frameworks.torch.arrays import tensors
+    from bakeoff.frameworks.torch.capture import capture
+
+    native = library.build(model, classes=int(str(bundle.graph.output_shape[-1])), input_size=chosen_size(bundle))
+    captured = capture(native, input_size=bundle.signature.size, channels=bundle.signature.channels)
+    heads = dict(zip(_head(captured.graph), _head(bundle.graph), strict=True))
+    held = bundle.graph.parameters
+    arrays = {
+        path: held[heads.get(path, path)].array for path in captured.graph.parameters if heads.get(path, path) in held
+    }
+    left = [p for p in captured.graph.parameters if p not in arrays and captured.graph.parameters[p].role == "weight"]
+    if left:
+        raise DataError(f"{name}: the run has no weights for {left[0]!r}. Write a .pt2 file: --output NAME.pt2")
+    state = captured.state_dict(arrays)
+    native.load_state_dict(tensors(state, native), strict=True)
+    return state
+
+
+def chosen_size(bundle: Bundle) -> tuple[int, int] | None:
+    """The size of the pictures, where the run set another than the backbone's own."""
+    return loads(bundle.recipe_toml).input.size
+
+
+def _head(graph: Graph) -> list[str]:
+    """The parameters of the layer that gives the logits, by slot."""
+    for node in reversed(prune(graph, keep_passengers=True).nodes):
+        if node.parameters:
+            return [str(node.parameters[slot]) for slot in sorted(node.parameters)]
+    return []
+
+
+def write_state(state: dict[str, Array], output: Path, module: Any = None) -> None:
+    """A state dict as torch.save or safetensors writes it.
+
+    Args:
+        module: whose state it is; its versions go along, without which MNASNet takes no state dict.
+
+    Raises:
+        DataError: the file can't be written.
+    """
+    try:
+        if output.suffix == ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file({name: np.asarray(array, order="C") for name, array in state.items()}, str(output))
+            return
+        from bakeoff.frameworks.torch.arrays import save, tensors
+
+        save(tensors(state, module), output)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{output}: {error}. Choose another --output, or make room.") from None
+
+
+def bits(output: Path, state: dict[str, Array]) -> float:
+    """How many of the arrays that were written don't come back bit for bit."""
+    back = checkpoints.read(output)
+    if set(back) != set(state):
+        return float("inf")
+    return float(sum(not np.array_equal(back[name], state[name], equal_nan=True) for name in state))
+
+
+def rebundled(bundle: Bundle, **extra: Any) -> Bundle:
+    """The bundle with more to say."""
+    return replace(bundle, extra={**bundle.extra, **extra})

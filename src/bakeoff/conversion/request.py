@@ -1,0 +1,153 @@
+"""What a conversion is asked to do, checked before any framework starts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff import frameworks, registry
+from bakeoff.conversion.output import STATE_DICTS
+from bakeoff.errors import UsageError
+from bakeoff.zoo import listing
+from bakeoff.zoo.opening import recognise
+
+TARGETS = ("torch", "keras", "onnx", "bundle")
+CHECKS = ("full", "quick")
+EXTENSIONS = {"keras": (".keras",), "onnx": (".onnx",), "bundle": ("",)}
+KNOWN = (*STATE_DICTS, ".pt2", ".keras", ".onnx", ".h5", ".pb")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One conversion.
+
+    Attributes:
+        source: a name as `timm/resnet50`, or a path.
+        to: torch, keras, onnx or bundle.
+        output: the file or folder to write.
+        weights: a user's own file.
+        random_weights: draw them, from the seed.
+        check: full or quick.
+        pictures: a folder, or a picture; None: noise.
+        offline: whether the network is forbidden.
+        mirror: a folder of weights.
+        classes: of the head, where the library builds it; None: as it was trained.
+        input_size: (height, width); None: the source's own.
+        kind: zoo, keras, pt2 or bundle.
+        framework: in which the source lives.
+    """
+
+    source: str
+    to: str
+    output: Path
+    weights: str | None = None
+    random_weights: bool = False
+    check: str = "full"
+    pictures: str | None = None
+    offline: bool = False
+    mirror: str | None = None
+    classes: int | None = None
+    input_size: tuple[int, int] | None = None
+    seed: int = 0
+    kind: str = ""
+    framework: str = ""
+
+    @property
+    def target(self) -> str:
+        """The framework in which the graph is rebuilt and checked."""
+        if self.to == "torch":
+            return "torch"
+        if self.to == "keras":
+            return self.framework if self.framework in ("tensorflow", "jax") else keras_backend()
+        return self.framework
+
+    @property
+    def own(self) -> bool:
+        """Whether the output is the source's own: a state dict for its library, or a model of Keras."""
+        if self.to == "torch":
+            return self.kind == "zoo" and self.framework == "torch" and self.output.suffix in STATE_DICTS
+        return self.to == "keras" and self.kind in ("zoo", "keras") and self.framework == "tensorflow"
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return {**asdict(self), "output": str(self.output)}
+
+
+def keras_backend() -> str:
+    """tensorflow, or jax where only that is installed."""
+    missing = frameworks.version("tensorflow") is None and frameworks.version("jax") is not None
+    return "jax" if missing else "tensorflow"
+
+
+def requested(
+    source: str,
+    to: str,
+    output: str | Path | None = None,
+    *,
+    weights: str | Path | None = None,
+    random_weights: bool = False,
+    check: str = "full",
+    pictures: str | Path | None = None,
+    classes: int | None = None,
+    input_size: tuple[int, int] | None = None,
+    **others: Any,
+) -> Request:
+    """The request, whole and possible.
+
+    Raises:
+        UsageError: arguments that contradict each other, or an output of another format.
+        MissingDependencyError: a framework that it needs isn't installed.
+    """
+    if to not in TARGETS:
+        raise UsageError(f"--to {to}: no such target{registry.nearest(to, TARGETS)}. Expected {', '.join(TARGETS)}.")
+    if check not in CHECKS:
+        raise UsageError(f"--check {check}: expected full or quick{registry.nearest(check, CHECKS)}.")
+    if weights is not None and random_weights:
+        raise UsageError("--weights and --random-weights: give one of them.")
+    kind, framework = recognise(source)
+    if kind != "zoo":
+        for option, given in (("--random-weights", random_weights), ("--classes", classes)):
+            if given:
+                raise UsageError(f"{option}: is for sources by name; {source} has its own.")
+    if input_size is not None and min(input_size) < 1:
+        raise UsageError(f"--input-size {input_size}: expected height and width in pixels, as 224,224.")
+    if classes is not None and classes < 1:
+        raise UsageError(f"--classes {classes}: expected at least 1.")
+    request = Request(
+        source=source,
+        to=to,
+        output=_output(source, to, output, kind, framework),
+        weights=None if weights is None else str(weights),
+        random_weights=random_weights,
+        check=check,
+        pictures=None if pictures is None else str(pictures),
+        classes=classes,
+        input_size=input_size,
+        kind=kind,
+        framework=framework,
+        **others,
+    )
+    for name in {request.framework, request.target}:
+        frameworks.require(name, f"converting {source} to {to}")
+    return request
+
+
+def _output(source: str, to: str, given: str | Path | None, kind: str, framework: str) -> Path:
+    own = kind == "zoo" and framework == "torch"
+    allowed = EXTENSIONS.get(to) or ((*STATE_DICTS, ".pt2") if own else (".pt2", *STATE_DICTS))
+    stem = re.sub(r"[^\w.\-]", "_", listing.split(source)[1] if kind == "zoo" else Path(source).stem) or "model"
+    default = f"{stem}{allowed[0]}" if to != "bundle" else f"{stem}.bundle"
+    if given is None:
+        return Path(default)
+    path = Path(given)
+    if to == "bundle":
+        return path
+    if path.is_dir():
+        return path / default
+    if path.suffix in allowed:
+        return path
+    if path.suffix in KNOWN:
+        raise UsageError(f"--output {path}: --to {to} writes {' or '.join(allowed)} here, not {path.suffix}.")
+    return path.with_name(path.name + allowed[0])

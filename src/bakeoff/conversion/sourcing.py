@@ -1,0 +1,134 @@
+"""`bakeoff convert --source`: a page of plain PyTorch or Keras with its weights, tried without Bakeoff."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.bundle import read as read_bundle
+from bakeoff.conversion import judging
+from bakeoff.conversion.api import Converted, Work, _weights, failed
+from bakeoff.conversion.request import requested
+from bakeoff.errors import DataError, ParityError, UsageError
+from bakeoff.parity import check, relative, to_json
+from bakeoff.parity.tolerance import with_noise
+from bakeoff.schemas import Array, Check
+from bakeoff.workers.channel import Listener, Reporter
+
+HERE = "bakeoff.conversion.sourcing:"
+FILES = {"torch": (".pt2", "weights.pt"), "keras": (".keras", "model.weights.h5")}
+TRIAL = """
+import sys
+import numpy as np
+sys.modules["bakeoff"] = None
+sys.path.insert(0, sys.argv[1])
+import model
+images = np.load(sys.argv[2])["images"]
+net = model.load()
+if "torch" in sys.modules and hasattr(net, "state_dict"):
+    import torch
+    with torch.no_grad():
+        logits = net(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+    trainable = sum(one.numel() for one in net.parameters() if one.requires_grad)
+else:
+    logits = np.asarray(net(images, training=False))
+    trainable = sum(int(np.prod(one.shape)) for one in net.trainable_variables)
+np.savez(sys.argv[3], logits=logits, trainable=trainable)
+"""
+
+
+def convert_to_source(
+    source: str, to: str, output: str | Path | None = None, *, listen: Listener | None = None, **options: Any
+) -> Converted:
+    """Write `model.py` and the weights into a folder; the rebuilt net and the file itself are checked.
+
+    Raises:
+        UsageError: a target that has no source code, or an output that is a file.
+        ParityError: a check failed; no page was written.
+        BakeoffError: it can't be converted; says why.
+    """
+    if to not in FILES:
+        raise UsageError(f"--source --to {to}: source code is written for torch and keras. Give one of them.")
+    folder = Path(output) if output is not None else Path(f"{Path(source).name}-{to}")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {folder}: --source writes a folder, and this is a file. Choose another name.")
+    request = requested(source, to, folder.parent / f"{folder.name}{FILES[to][0]}", **options)
+    weights = _weights(request, listen)
+    with Work(request, weights, listen) as work:
+        certificate = work.check()
+        if not certificate.passed:
+            raise failed(work, certificate)
+        made = Path(work.folder) / "page"
+        made.mkdir()
+        writer = work.source if work.request.framework == request.target else work.target
+        title = Path(source).name
+        writer.call(HERE + "write", folder=str(work.folder), to=to, title=title)
+        certificate = replace(certificate, checks=(*certificate.checks, *_tried(work, made)))
+        if not certificate.passed:
+            wrong = next(one for one in certificate.checks if not one.passed)
+            raise ParityError(f"{source}: the page for {to} failed {wrong.name}: {wrong.difference:.1e}; not written.")
+        value = {
+            **to_json(certificate),
+            "source": source,
+            "to": to,
+            "kind": "source",
+            "notes": list(work.info["notes"]),
+        }
+        (made / "certificate.json").write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        _place(made, folder)
+    path = folder / "certificate.json"
+    summary = f"{source} as plain {to}: {len(certificate.checks)} checks passed."
+    result = {**value, "summary": summary, "output": str(folder / "model.py"), "certificate": str(path)}
+    return Converted(folder, certificate, path, result)
+
+
+def write(session: dict[str, Any], reporter: Reporter, *, folder: str, to: str, title: str) -> None:
+    """In the worker of the framework: the page and its weights."""
+    from bakeoff.exports.source import write as write_page
+
+    write_page(read_bundle(Path(folder) / "captured").graph, to, Path(folder) / "page", title)
+
+
+def _tried(work: Work, made: Path) -> list[Check]:
+    """The page in a process of its own, where Bakeoff can't be imported."""
+    images: Array = np.load(work.folder / "inputs.npz")["main"].astype("float32")
+    expected: Array = np.load(work.folder / "source.npz")["float32.logits"]
+    with tempfile.TemporaryDirectory() as place:
+        given, said = Path(place) / "given.npz", Path(place) / "said.npz"
+        np.savez(given, images=images)
+        line = [sys.executable, "-c", TRIAL, str(made), str(given), str(said)]
+        backend = work.request.target if work.request.target != "torch" else ""
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **({"KERAS_BACKEND": backend} if backend else {})}
+        done = subprocess.run(line, capture_output=True, text=True, env=environment)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise ParityError(f"{work.request.source}: the page that was made doesn't run: {last[:300]}\nNot written.")
+        found = dict(np.load(said))
+    tolerance = with_noise(judging.LOGITS32, work.floors.get("float32.logits", 0.0))
+    learned = work.graph().count(trainable=True)
+    return [
+        check("page.logits", relative(found["logits"], expected), tolerance, "model.py alone, against the source"),
+        check("page.trainable", float(abs(int(found["trainable"]) - learned)), 0.0, f"{learned} expected"),
+    ]
+
+
+def _place(made: Path, folder: Path) -> None:
+    import shutil
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in made.iterdir():
+            if one.is_file():
+                beside = folder / f".{one.name}.{os.getpid()}"
+                shutil.copyfile(one, beside)
+                os.replace(beside, folder / one.name)
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror or error}. Choose another --output, or make room.") from None

@@ -1,0 +1,131 @@
+"""A certificate, run again: the same source, the same questions, the file that lies beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bakeoff import zoo
+from bakeoff.conversion.api import Work
+from bakeoff.conversion.certificate import Stored, digest, read, written
+from bakeoff.conversion.request import Request, requested
+from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.parity import check
+from bakeoff.parity.tolerance import NOISE
+from bakeoff.runtimes.keras_file import sidecar
+from bakeoff.schemas import Certificate, Check
+from bakeoff.workers.channel import Listener
+from bakeoff.zoo.resolve import Found, resolve
+
+SAID = ("licence", "caution", "size", "fixed_size", "head", "signature", "custom_objects")
+
+
+def verify(
+    path: str | Path, *, offline: bool = False, mirror: str | None = None, listen: Listener | None = None
+) -> Certificate:
+    """The checks of a certificate, run again on this machine; `.passed` says whether they hold.
+
+    Raises:
+        CorruptError: the certificate was edited; the output, the source or the weights are not the ones that were
+            certified.
+        DataError: one of them is not there; or the file is no certificate.
+        VersionError: a certificate of another schema.
+    """
+    path = Path(path)
+    stored, was = read(path)
+    output = path.parent / stored.output
+    _same(output, stored.output_sha256, "the output")
+    if stored.sidecar_sha256 is not None:
+        _same(sidecar(output), stored.sidecar_sha256, "what lies beside the output")
+    request = _request(stored, path, offline, mirror)
+    weights = _weights(stored, request)
+    with Work(request, weights, listen) as work:
+        again = work.check()
+        again = replace(again, checks=(*again.checks, *work.read_back(output)))
+        said = written(request, work.info, was, weights, work.custom)
+        checks = (*again.checks, *work.rewritten(output), *_kept(stored, was, again, said))
+        return replace(again, checks=checks)
+
+
+def _kept(stored: Stored, was: Certificate, again: Certificate, said: dict[str, Any]) -> list[Check]:
+    """Whether the certificate says what is found here; its figures may differ by the machine's rounding alone."""
+    then, now = ({one.name: one for one in each.checks} for each in (was, again))
+    names = sorted(set(then) ^ set(now))
+    wider = {name: then[name].tolerance / max(now[name].tolerance, 1e-300) for name in set(then) & set(now)}
+    most = max(wider, key=lambda name: wider[name], default="")
+    other = [key for key in SAID if _plain(said[key]) != _plain(getattr(stored, key))]
+    if stored.summary.rpartition(" -> ")[2] != said["summary"].rpartition(" -> ")[2]:
+        other.append("summary")
+    return [
+        check("certificate.checks", float(len(names)), 0.0, f"names on one side alone: {', '.join(names) or 'none'}"),
+        check(
+            "certificate.tolerances",
+            wider.get(most, 0.0) if wider.get(most, 0.0) > 1 else 0.0,
+            NOISE,
+            f"its widest against the one that holds here ({most}); noise floors differ from machine to machine",
+        ),
+        check("certificate.says", float(len(other)), 0.0, f"what isn't so here: {', '.join(other) or 'none'}"),
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    return json.loads(json.dumps(value))
+
+
+def _request(stored: Stored, path: Path, offline: bool, mirror: str | None) -> Request:
+    folder = path.parent
+    source = stored.source
+    if stored.source_kind != "zoo":
+        place = folder / source
+        _same(place, stored.source_sha256, "the source")
+        source = str(place)
+    elif not zoo.is_name(source):
+        raise UsageError(f"{path}: its source {source!r} is no name that this version knows.")
+    weights = stored.weights
+    request = requested(
+        source,
+        stored.to,
+        folder / stored.output,
+        weights=folder / weights.file if weights and weights.address is None else None,
+        random_weights=stored.random_weights,
+        check=stored.check,
+        pictures=folder / stored.pictures if stored.pictures else None,
+        classes=stored.classes,
+        input_size=stored.input_size,
+        seed=stored.seed,
+        offline=offline,
+        mirror=mirror,
+    )
+    if request.kind != stored.source_kind or request.output.name != stored.output:
+        raise CorruptError(
+            f"{path}: {source} is a source of kind {request.kind}, and becomes {request.output.name}; the certificate "
+            f"says {stored.source_kind} and {stored.output}."
+        )
+    return request
+
+
+def _weights(stored: Stored, request: Request) -> Found | None:
+    said = stored.weights
+    if said is None:
+        return None
+    if request.weights is not None:
+        _same(Path(request.weights), said.sha256, "the file of weights")
+        return Found(Path(request.weights), "file", said.sha256)
+    entry = zoo.entry(request.source)
+    found = resolve(entry, said.name, offline=request.offline, mirror=request.mirror)
+    held = found.sha256 or digest(found.path)
+    if held != said.sha256:
+        raise CorruptError(
+            f"{found.path}: not the weights that were certified (SHA-256 {held}, expected {said.sha256})."
+        )
+    return found
+
+
+def _same(path: Path, expected: str | None, what: str) -> None:
+    if not path.exists():
+        raise DataError(f"{path}: {what} of the certificate isn't there. Keep the files as convert wrote them.")
+    if digest(path) != expected:
+        raise CorruptError(f"{path}: {what} was changed since it was certified (its SHA-256 is another).")

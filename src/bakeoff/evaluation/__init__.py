@@ -1,0 +1,1 @@
+"""Predictions and scores: from logits to what is said of a model."""

@@ -1,0 +1,179 @@
+"""From picture files to labels with probabilities, in the order in which they came.
+
+Files are read, prepared and normalised in threads, a few batches ahead of the model. A file that is no picture gets a
+row with `error`; the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.evaluation.scores import probabilities
+from bakeoff.evaluation.tta import averaging, check, mirrored
+from bakeoff.preprocessing import SUFFIXES, normalize, prepare
+from bakeoff.protocols import Progress
+from bakeoff.runtimes import Opened
+from bakeoff.schemas import Array
+
+TOP = 5
+BATCH = 32
+AHEAD = 4  # batches that are read before they are needed
+
+Row = dict[str, Any]
+"""`path` and either `label`, `probability`, `top` ([[label, probability], ...], the most probable first) or `error`.
+
+Of a model for several labels: `labels` ([[label, probability], ...], all from the threshold on, the most probable
+first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
+"""
+
+Ask = Callable[[NDArray[np.uint8]], Array]
+
+
+def find_pictures(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """The files to predict: files as given, folders at any depth by name, hidden entries and other suffixes left out.
+
+    Raises:
+        UsageError: no path was given.
+        DataError: a folder without pictures.
+    """
+    if not paths:
+        raise UsageError("no picture was given. Name files or folders.")
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = list(_walk(path)) if path.is_dir() else [path]
+        if not inside:
+            raise DataError(f"{path}: no pictures in this folder. Known suffixes: {', '.join(sorted(SUFFIXES))}")
+        found += inside
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield Path(parent) / name
+
+
+def predict(
+    opened: Opened,
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    top: int = TOP,
+    workers: int | None = None,
+    batch_size: int = BATCH,
+    dtype: str = "float32",
+    tta: str = "none",
+    progress: Progress | None = None,
+) -> Iterator[Row]:
+    """A row a picture, as soon as its batch is done.
+
+    Args:
+        opened: a model with its signature and class names.
+        paths: files and folders.
+        top: how many classes a row lists.
+        workers: threads that read; the cores, at most 8, if left out.
+        batch_size: pictures a call of the model.
+        dtype: of the model's input.
+        tta: `flip` averages over each picture and its mirror image, whatever runs the model.
+        progress: called with (done, total).
+
+    Raises:
+        UsageError: nothing to predict, or `top` below 1.
+        DataError: a folder without pictures.
+        BakeoffError: the model gives numbers that aren't finite.
+    """
+    if top < 1:
+        raise UsageError(f"top is {top}; expected 1 or more.")
+    files = find_pictures(paths)
+    ask = _asking(opened, dtype, check(tta))
+    return _rows(opened, files, top, workers or min(8, os.cpu_count() or 1), batch_size, ask, progress)
+
+
+def _rows(
+    opened: Opened, files: list[Path], top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
+) -> Iterator[Row]:
+    waiting = iter(files)
+    work: deque[tuple[Path, Future[NDArray[np.uint8]]]] = deque()
+    pool = ThreadPoolExecutor(workers, "bakeoff-decode")
+    done = 0
+    try:
+        while True:
+            while len(work) < AHEAD * batch_size and (path := next(waiting, None)) is not None:
+                work.append((path, pool.submit(prepare, path, opened.signature)))
+            if not work:
+                return
+            batch = [work.popleft() for _ in range(min(batch_size, len(work)))]
+            yield from _batch(opened, batch, top, ask)
+            done += len(batch)
+            if progress:
+                progress(done, len(files))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], top: int, ask: Ask) -> Iterator[Row]:
+    read = [(path, *_result(path, future)) for path, future in batch]
+    images = [image for _, image, _ in read if image is not None]
+    shares: Iterator[Array] = iter(ask(np.stack(images)) if images else ())
+    for path, image, reason in read:
+        if image is None:
+            yield {"path": str(path), "error": reason}
+        else:
+            own = next(shares)
+            several = opened.several
+            found = given(own, opened.classes, opened.threshold, top) if several else ranked(own, opened.classes, top)
+            yield {"path": str(path), **found}
+
+
+def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:
+    try:
+        return future.result(), ""
+    except DataError as error:
+        return None, str(error)
+    except OSError as error:
+        return None, (error.strerror or "can't be read").lower()
+
+
+def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
+    """From uint8 pictures to probabilities (N, classes)."""
+
+    def logits(images: Array) -> Array:
+        found = opened.runtime.predict(images)
+        if not np.isfinite(found).all():
+            raise BakeoffError(
+                f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
+            )
+        return found
+
+    def ask(images: NDArray[np.uint8]) -> Array:
+        ready = normalize(images, opened.signature, dtype)
+        if opened.output == "probabilities":
+            shares = logits(ready).astype(np.float64)
+            return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
+        return probabilities(averaging(logits, tta, several=opened.several)(ready), several=opened.several)
+
+    return ask
+
+
+def ranked(shares: Array, classes: Sequence[str], top: int) -> Row:
+    """`label`, `probability` and `top` of one picture; of equals the first class comes first."""
+    order = np.argsort(-shares, kind="stable")[:top]
+    best = [[classes[index], float(shares[index])] for index in order]
+    return {"label": best[0][0], "probability": best[0][1], "top": best}
+
+
+def given(shares: Array, classes: Sequence[str], threshold: float, top: int) -> Row:
+    """`labels` from the threshold on, `threshold` and `top` of one picture that may have several labels."""
+    order = np.argsort(-shares, kind="stable")
+    pairs = [[classes[index], float(shares[index])] for index in order]
+    return {"labels": [pair for pair in pairs if pair[1] >= threshold], "threshold": threshold, "top": pairs[:top]}

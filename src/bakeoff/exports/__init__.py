@@ -1,0 +1,83 @@
+"""From a bundle to a file in another library's own format; one format is one file of `formats/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from bakeoff import bundle as bundles
+from bakeoff import registry
+from bakeoff.bundle import Bundle
+from bakeoff.errors import DataError, UsageError
+
+FORMATS = "bakeoff.exports.formats"
+
+
+def formats() -> tuple[str, ...]:
+    """The formats that have a file."""
+    return registry.names(FORMATS)
+
+
+def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False) -> Path:
+    """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
+
+    Args:
+        bundle: a bundle, or the path of one or of a run folder.
+        to: a format: torch, keras, savedmodel or onnx.
+        output: the file; an existing folder gets `model` with the format's extension; None: in the working folder.
+        force: replace what is there.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: an unknown format, an output whose extension is another's, or one that is there already.
+        MissingDependencyError: the format's library is not installed.
+        DataError: the output can't be written; what was there before is whole.
+    """
+    form = registry.load(FORMATS, to, what="format")
+    chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
+    target = _target(Path("." if output is None else output), form.EXTENSION, to)
+    if target.exists() and not force:
+        raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
+    folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        folder.mkdir(parents=True)
+        form.write(chosen, folder / target.name)
+        for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
+            _replace(made, target.with_name(made.name))
+    except OSError as error:
+        raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
+    finally:
+        _remove(folder)
+    return target
+
+
+def _target(output: Path, extension: str, to: str) -> Path:
+    plain_folder = output.is_dir() and not (extension == "" and (output / "saved_model.pb").exists())
+    if plain_folder:
+        return output / (f"model{extension}" if extension else "saved_model")
+    if extension and output.suffix != extension:
+        if output.suffix in (".onnx", ".pt2", ".keras", ".h5", ".pb", ".pt", ".pth"):
+            raise UsageError(f"--output {output}: the format {to!r} writes {extension} files, not {output.suffix}.")
+        return output.with_name(output.name + extension)
+    return output
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Put the new file or folder in the place of the old one."""
+    if not (temporary.is_dir() and target.exists()):
+        os.replace(temporary, target)
+        return
+    old = target.with_name(f".{os.getpid()}.old.{target.name}")
+    os.replace(target, old)
+    os.replace(temporary, target)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.is_file():
+        path.unlink()

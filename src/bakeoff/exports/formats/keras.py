@@ -1,0 +1,23 @@
+"""Keras: one `.keras` file of Keras's own layers, input (N, H, W, C), and NAME.keras.bakeoff.json beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bakeoff.bundle import Bundle
+from bakeoff.exports._text import exported, text
+
+EXTENSION = ".keras"
+HELP = "one .keras file of stock layers, input (N, H, W, C); keras.saving.load_model reads it without Bakeoff"
+
+
+def write(bundle: Bundle, path: Path) -> Path:
+    """Write the file and the one beside it."""
+    from bakeoff.runtimes import _missing, keras_file
+
+    _missing.keras("export to .keras")
+    from bakeoff.frameworks._keras.build import build
+
+    keras_file.save(build(exported(bundle), batch_norm="stock").model, path)
+    keras_file.sidecar(path).write_text(text(bundle), encoding="utf-8")
+    return path

@@ -1,0 +1,29 @@
+"""A graph as source code that a person would have written, with its weights beside it; it runs without Bakeoff."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from bakeoff.graph.graph import Graph
+
+
+def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
+    """Write `model.py` and its weights; `load()` in it gives the net.
+
+    Args:
+        graph: with the numbers to write.
+        to: torch or keras.
+        folder: where to; it is made.
+        title: what the page calls the net.
+
+    Returns:
+        The path of `model.py`.
+
+    Raises:
+        UnsupportedError: something in the graph has no line of plain code, by name.
+    """
+    form = importlib.import_module(f"bakeoff.exports.source._{to}_page")
+    folder.mkdir(parents=True, exist_ok=True)
+    form.write(graph, folder, title)
+    return folder / "model.py"

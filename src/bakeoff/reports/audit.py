@@ -1,0 +1,272 @@
+"""From an audit to one HTML file: what was found, kind by kind, with the pictures; nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.data.audit import KINDS, Audit, Finding
+from bakeoff.data.labels import counts as counts_of
+from bakeoff.data.labels import words as label_words
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.files import write_text
+from bakeoff.reports.page import markup, templates
+from bakeoff.texts import catalogue
+
+SHOWN = 60  # pictures of a kind; further ones are named in the list
+LISTED = 2000  # lines of a kind
+SIDE = 160  # pixels of a thumbnail's longer side
+PICTURED = (
+    "truncated",
+    "not_a_picture",
+    "wrong_suffix",
+    "duplicate",
+    "near_duplicate",
+    "duplicate_label",
+    "leak",
+    "suspect_label",
+)
+
+TEXT = {
+    "en": {
+        "report": "Bakeoff audit",
+        "overview": "Overview",
+        "nothing": "Nothing was found that is wrong.",
+        "found": "{num} findings in {total} files.",
+        "left": "{num} files can't be trained on: training stops and names them, or leaves them out with "
+        "--bad-files exclude. Nothing on disk was changed.",
+        "clean": "Every file can be trained on. Nothing on disk was changed.",
+        "kind": "kind",
+        "count": "findings",
+        "means": "what it means",
+        "classes": "Classes",
+        "all": "all files",
+        "more": "{num} more are in the output of --json.",
+        "list": "as a list",
+        "is": "is {name}",
+        "copy": "copy",
+        "original": "original",
+        "no_picture": "no picture",
+        "about": "about a class",
+        "unreadable": "Damaged or unreadable files. They can't be trained on.",
+        "truncated": "Pictures that are cut off. They can't be trained on; get them anew.",
+        "empty": "Files of 0 bytes. They can't be trained on.",
+        "not_a_picture": "Files that are no pictures, or show nothing.",
+        "too_large": "More pixels than any photo has: a bomb, or a mosaic. They can't be trained on.",
+        "wrong_suffix": "The suffix names another format than the content has.",
+        "hidden": "What systems and editors leave behind. It is never read.",
+        "duplicate": "The same bytes again: such a picture counts twice.",
+        "near_duplicate": "The same picture, saved again, scaled or brightened.",
+        "duplicate_label": "One picture under two labels: one of them is wrong.",
+        "leak": "The same picture in two splits: the test asks what was learned by heart.",
+        "imbalance": "Classes with far fewer pictures than others, or missing in a split.",
+        "class_name": "Class names that differ only by case or blanks: most likely one class.",
+        "suspect_label": "Labels that are likely wrong, by models and neighbours that did not know the picture.",
+    },
+    "zh": {
+        "report": "Bakeoff 数据检查",
+        "overview": "概览",
+        "nothing": "未发现任何问题。",
+        "found": "在 {total} 个文件中发现 {num} 处问题。",
+        "left": "{num} 个文件无法用于训练：训练会停止并列出它们，或用 --bad-files exclude 将其排除。"
+        "磁盘上的内容没有任何改动。",
+        "clean": "所有文件都可用于训练。磁盘上的内容没有任何改动。",
+        "kind": "种类",
+        "count": "数量",
+        "means": "含义",
+        "classes": "类别",
+        "all": "全部文件",
+        "more": "另有 {num} 条，见 --json 的输出。",
+        "list": "列表",
+        "is": "标为 {name}",
+        "copy": "副本",
+        "original": "原图",
+        "no_picture": "无图片",
+        "about": "关于类别",
+        "unreadable": "已损坏或无法读取的文件，不能用于训练。",
+        "truncated": "残缺不全的图片，不能用于训练，请重新获取。",
+        "empty": "0 字节的文件，不能用于训练。",
+        "not_a_picture": "不是图片，或看不出内容的文件。",
+        "too_large": "像素多得不像照片：压缩炸弹或拼图，不能用于训练。",
+        "wrong_suffix": "扩展名与内容的格式不符。",
+        "hidden": "系统或编辑器留下的文件，从不读取。",
+        "duplicate": "完全相同的字节：这样的图片被算了两次。",
+        "near_duplicate": "同一张图片，被重新保存、缩放或调亮过。",
+        "duplicate_label": "同一张图片有两个标签，其中一个是错的。",
+        "leak": "同一张图片出现在两个子集中：测试考的是背下来的内容。",
+        "imbalance": "图片远少于其他类别，或在某个子集中缺失的类别。",
+        "class_name": "只有大小写或空格不同的类别名，很可能是同一类。",
+        "suspect_label": "很可能标错的标签：没见过该图片的模型和它的近邻都这样认为。",
+    },
+}
+
+TEMPLATE = """
+{% if items %}
+<ul class="wrong">
+{% for item in items %}
+<li>
+{% for picture, tiny, name in item.pictures %}
+{% if picture %}<img src="{{ picture }}" alt="{{ name }}"{% if tiny %} class="tiny"{% endif %}>
+{% else %}<span class="missing">{{ t('no_picture') }}</span>{% endif %}
+{% endfor %}
+{% if item.truth %}<div class="truth">{{ t('is', name=item.truth) }}</div>{% endif %}
+<div class="said">{{ item.detail }}</div>
+<div class="file">{{ item.path }}</div>
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% if rows %}
+{% if items %}<details><summary>{{ t('list') }}</summary>{% endif %}
+<div class="scroll"><table class="stack"><tbody>
+{% for path, detail in rows %}
+<tr><th scope="row">{{ path }}</th><td class="detail">{{ detail }}</td></tr>
+{% endfor %}
+</tbody></table></div>
+{% if more %}<p class="note">{{ t('more', num=more) }}</p>{% endif %}
+{% if items %}</details>{% endif %}
+{% endif %}
+"""
+
+OVERVIEW = """
+<p class="verdict">{{ sentence }}</p>
+<p class="note">{{ left }}</p>
+{% if counts %}
+<div class="scroll"><table class="stack">
+<thead><tr><th>{{ t('kind') }}</th><th class="number">{{ t('count') }}</th><th>{{ t('means') }}</th></tr></thead>
+<tbody>
+{% for kind, count in counts.items() %}
+<tr><th scope="row"><a href="#{{ kind }}">{{ kind }}</a></th>
+<td class="number" data-label="{{ t('count') }}">{{ count }}</td>
+<td class="detail">{{ t(kind) }}</td></tr>
+{% endfor %}
+</tbody></table></div>
+{% endif %}
+"""
+
+CLASSES = """
+<div class="scroll"><table class="stack">
+<thead><tr><th>{{ t('class') }}</th>{% for name in splits %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for name, counts in rows %}
+<tr><th scope="row">{{ name }}</th>
+{% for split, count in counts %}<td class="number" data-label="{{ split }}">{{ count }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div>
+"""
+
+
+def write(audit: Audit, target: str | Path, *, lang: str = "en") -> Path:
+    """Write the page of an audit; an older file is replaced.
+
+    Raises:
+        UsageError: an unknown language, or a file that can't be written.
+    """
+    if lang not in catalogue.LANGUAGES:
+        raise UsageError(f"lang is {lang!r}; expected one of {', '.join(catalogue.LANGUAGES)}.")
+    place = Path(target)
+    html = render(audit, lang).encode("utf-8", "replace").decode("utf-8")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_text(place, html)
+    except OSError as error:
+        raise UsageError(f"{place}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None
+    return place
+
+
+def render(audit: Audit, lang: str) -> str:
+    """The page as HTML."""
+    from bakeoff.version import __version__
+
+    say, environment = catalogue.Say(lang, TEXT), templates()
+    parts = [("overview", say("overview"), OVERVIEW, _overview(audit, say))]
+    for kind in KINDS:
+        found = [finding for finding in audit.findings if finding.kind == kind]
+        if found:
+            parts.append((kind, f"{kind} ({len(found)})", TEMPLATE, _kind(audit, kind, found, say)))
+    parts.append(("classes", say("classes"), CLASSES, _classes(audit, say)))
+    sections = [
+        {"id": name, "title": title, "body": markup(environment.from_string(text).render(t=say, **values))}
+        for name, title, text, values in parts
+    ]
+    files = resources.files("bakeoff.reports")
+    html: str = environment.from_string(files.joinpath("audit.html").read_text(encoding="utf-8")).render(
+        t=say,
+        version=__version__,
+        data=Path(audit.path).name or str(audit.path),
+        sections=sections,
+        style=markup(files.joinpath("style.css").read_text(encoding="utf-8")),
+    )
+    return html
+
+
+def _overview(audit: Audit, say: catalogue.Say) -> dict[str, Any]:
+    found, lost = len(audit.findings), len(audit.excluded)
+    sentence = say("found", num=f"{found:,}", total=f"{audit.num:,}") if found else say("nothing")
+    return {
+        "sentence": sentence,
+        "left": say("left", num=f"{lost:,}") if lost else say("clean"),
+        "counts": audit.counts,
+    }
+
+
+def _kind(audit: Audit, kind: str, found: list[Finding], say: catalogue.Say) -> dict[str, Any]:
+    items = list(_items(audit, found[:SHOWN])) if kind in PICTURED else []
+    rows = [(finding.path or say("about"), finding.detail) for finding in found[:LISTED]]
+    return {
+        "items": items,
+        "rows": rows if len(found) > len(items) or not items else [],
+        "more": len(found) - len(rows),
+    }
+
+
+def _items(audit: Audit, found: list[Finding]) -> Iterator[dict[str, Any]]:
+    table = audit.table
+    for finding in found:
+        pictures = [(*thumbnail(audit, row), str(table.paths[row])) for row in finding.rows]
+        truth = label_words(table.labels[finding.rows[0]], table.classes) if finding.rows else ""
+        yield {"pictures": pictures, "truth": truth, "detail": finding.detail, "path": finding.path}
+
+
+def _classes(audit: Audit, say: catalogue.Say) -> dict[str, Any]:
+    table = audit.table
+    codes = [code for code in (0, 1, 2) if (table.split == code).any()]
+    splits = [say(("train", "validation", "test")[code]) for code in codes] or [say("all")]
+    masks = [table.split == code for code in codes] or [np.ones(len(table.labels), bool)]
+    counts = [counts_of(table.labels[mask], len(table.classes)) for mask in masks]
+    rows = [
+        (name, [(split, f"{count[label]:,}") for split, count in zip(splits, counts, strict=True)])
+        for label, name in enumerate(table.classes)
+    ]
+    return {"splits": splits, "rows": rows}
+
+
+def thumbnail(audit: Audit, row: int) -> tuple[str | None, bool]:
+    """(data URI, whether it is small enough for its pixels to be seen); None where it can't be read."""
+    from PIL import Image
+
+    from bakeoff.preprocessing import decode
+
+    table = audit.table
+    try:
+        if table.pixels is not None:
+            image = Image.fromarray(np.squeeze(table.pixels[row]))
+        elif str(table.paths[row]) in table.links:
+            return None, False
+        else:
+            image = decode(Path(str(table.root)) / str(table.paths[row]))
+    except (BakeoffError, OSError, ValueError, TypeError, MemoryError):
+        return None, False
+    tiny, stream = max(image.size) <= 64, io.BytesIO()
+    small = image.copy()
+    small.info.clear()
+    small.thumbnail((SIDE, SIDE))
+    small.save(stream, "PNG" if tiny else "JPEG", **({} if tiny else {"quality": 82}))
+    kind = "png" if tiny else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}", tiny

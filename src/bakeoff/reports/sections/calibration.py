@@ -1,0 +1,122 @@
+"""calibration: whether the probabilities mean what they say, and what keeping quiet when unsure would gain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.drawing.svg import Series, lines
+from bakeoff.evaluation.measures.calibration import Bin, calibration_error, reliability
+from bakeoff.evaluation.measures.coverage import coverage
+from bakeoff.evaluation.scores import predicted, probabilities
+from bakeoff.reports.source import Report, RunView
+from bakeoff.schemas import Predictions
+from bakeoff.texts.catalogue import Say, framework, percent
+
+ORDER = 55
+THRESHOLDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+BINS = 10
+
+TEXT = {
+    "en": {
+        "title": "Can the probabilities be trusted?",
+        "note": "Pictures grouped by how sure the model was. On the thin line it would be right just as often as it "
+        "says; below it, it is too sure of itself. Mean distance (expected calibration error): {error}.",
+        "plot": "Accuracy by stated probability",
+        "axis": "stated probability, %",
+        "honest": "as sure as right",
+        "quiet": "Answering only when sure",
+        "threshold": "from a probability of",
+        "answered": "{name}: answered",
+        "right": "{name}: right",
+        "note_several": "All answers (each class of each picture) grouped by their probability. On the thin line a "
+        "label is there just as often as the probability says. Mean distance (expected calibration error): {error}.",
+        "plot_several": "How often a label is there, by its probability",
+        "honest_several": "there as often as said",
+    },
+    "zh": {
+        "title": "概率可信吗？",
+        "note": "按模型的把握给图片分组。落在细线上，说明它说多大把握就有多大正确率；低于细线，说明它过于自信。"
+        "平均偏差（期望校准误差）：{error}。",
+        "plot": "不同预测概率下的准确率",
+        "axis": "预测概率，%",
+        "honest": "把握与正确率一致",
+        "quiet": "只在有把握时作答",
+        "threshold": "概率不低于",
+        "answered": "{name}：作答比例",
+        "right": "{name}：正确率",
+        "note_several": "把所有判断（每张图片的每个类别）按概率分组。落在细线上，说明标签出现的频率与所说的概率一致。"
+        "平均偏差（期望校准误差）：{error}。",
+        "plot_several": "标签实际出现的频率",
+        "honest_several": "频率与概率一致",
+    },
+}
+
+TEMPLATE = """
+<p class="note">{{ t(note, error=error) }}</p>
+<div class="columns">
+<figure class="card">
+<ul class="legend">
+{% for name in names %}
+<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
+</svg>{{ name }}</li>
+{% endfor %}
+</ul>
+{{ plot }}
+</figure>
+{% if not rows %}<div></div>{% endif %}
+{% if rows %}
+<div><h3>{{ t('quiet') }}</h3>
+<div class="scroll"><table>
+<thead><tr><th>{{ t('threshold') }}</th>
+{% for name in runs %}<th class="number">{{ t('answered', name=name) }}</th>
+<th class="number">{{ t('right', name=name) }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for threshold, cells in rows %}
+<tr><th>{{ threshold }}</th>
+{% for cell in cells %}<td class="number">{{ cell|percent if cell is not none else '–' }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div></div>
+{% endif %}
+</div>
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """A reliability diagram and a table of coverage, of the runs that kept predictions."""
+    kept = [(run, run.predictions) for run in report.runs if run.predictions is not None]
+    if not kept:
+        return None
+    names, kind = [framework(run.name) for run, _ in kept], "_several" if report.several else ""
+    found = [_sure(predictions) for _, predictions in kept]
+    curves = [_curve(name, reliability(*pair, BINS)) for name, pair in zip(names, found, strict=True)]
+    honest = Series(say("honest" + kind), ((0.0, 0.0), (100.0, 1.0)))
+    thresholds = () if report.several else THRESHOLDS  # a model that may give no label need not keep quiet besides
+    tables = [coverage(*pair, thresholds) for pair in found]
+    return {
+        "error": ", ".join(_error(run, pair, len(kept)) for (run, _), pair in zip(kept, found, strict=True)),
+        "runs": names,
+        "note": "note" + kind,
+        "names": [*names, say("honest" + kind)],
+        "plot": lines(
+            [*curves, honest], title=say("plot" + kind), x_label=say("axis"), y_format=percent, dots=True, most=1.0
+        ),
+        "rows": [
+            (f"{threshold:g}", [value for table in tables for value in (table[i].coverage, table[i].accuracy)])
+            for i, threshold in enumerate(thresholds)
+        ],
+    }
+
+
+def _sure(found: Predictions) -> tuple[Any, Any]:
+    if found.several:
+        return probabilities(found.logits, several=True).ravel(), found.labels.ravel() > 0
+    return probabilities(found.logits).max(1), predicted(found.logits) == found.labels
+
+
+def _error(run: RunView, pair: tuple[Any, Any], runs: int) -> str:
+    value = percent(calibration_error(*pair))
+    return value if runs == 1 else f"{framework(run.name)} {value}"
+
+
+def _curve(name: str, bins: tuple[Bin, ...]) -> Series:
+    return Series(name, tuple((100 * row.confidence, row.accuracy) for row in bins))

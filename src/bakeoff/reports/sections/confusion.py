@@ -1,0 +1,108 @@
+"""confusion: what is taken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bakeoff.drawing.svg import heatmap
+from bakeoff.reports.source import Report
+from bakeoff.schemas import Score
+from bakeoff.texts.catalogue import Say, framework
+
+ORDER = 50
+LARGEST = 20  # more classes are drawn without numbers
+PAIRS = 8
+
+TEXT = {
+    "en": {
+        "title": "Confusion matrix",
+        "note": "Rows: what the picture is. Columns: what it was taken for. Darker: a larger share of its row.",
+        "pairs": "Most often confused",
+        "pair": "{truth} taken for {said}: {count} of {num}",
+        "none": "No picture was confused.",
+        "corner": "is \\ taken for",
+        "map": "Confusion matrix of {name}",
+    },
+    "zh": {
+        "title": "混淆矩阵",
+        "note": "行：图片实际是什么；列：被认成什么。颜色越深，占该行的比例越大。",
+        "pairs": "最常见的混淆",
+        "pair": "{truth} 被认成 {said}：{num} 张中有 {count} 张",
+        "none": "没有图片被认错。",
+        "corner": "实际 \\ 认成",
+        "map": "{name} 的混淆矩阵",
+    },
+}
+
+TEMPLATE = """
+<p class="note">{{ t('note') }}</p>
+<div class="columns">
+{% for one in matrices %}
+<figure class="card">
+{% if matrices|length > 1 %}<h3>{{ one.name }}</h3>{% endif %}
+{% if one.svg %}{{ one.svg }}{% else %}
+<div class="scroll"><table class="matrix">
+<thead><tr><th class="name corner">{{ t('corner') }}</th>
+{% for name in classes %}
+<th title="{{ name }}">{% if upright %}<span class="upright">{{ name }}</span>{% else %}{{ name }}{% endif %}</th>
+{% endfor %}</tr></thead>
+<tbody>
+{% for row in one.rows %}
+<tr><th class="name" title="{{ classes[loop.index0] }}">{{ classes[loop.index0] }}</th>
+{% for count, kind, share in row %}
+<td class="{{ kind }}" style="--share:{{ '%.3f' % share }}">{{ count }}</td>
+{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div>
+{% endif %}
+</figure>
+{% endfor %}
+{% for one in matrices %}
+<div><h3>{{ t('pairs') }}{% if matrices|length > 1 %}: {{ one.name }}{% endif %}</h3>
+{% if one.pairs %}<ul>{% for pair in one.pairs %}<li>{{ pair }}</li>{% endfor %}</ul>
+{% else %}<p>{{ t('none') }}</p>{% endif %}</div>
+{% endfor %}
+</div>
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """A matrix a framework, and its most frequent confusions."""
+    if not report.scored or report.several:  # of several labels, no one is taken for another
+        return None
+    classes = report.first.classes
+    return {
+        "classes": classes,
+        "upright": any(len(name) > 3 for name in classes),
+        "matrices": [_matrix(framework(run.name), score, classes, say) for run, score in report.scored],
+    }
+
+
+def _matrix(name: str, score: Score, classes: Sequence[str], say: Say) -> dict[str, Any]:
+    shares = [[count / max(sum(row), 1) for count in row] for row in score.confusion]
+    large = len(classes) > LARGEST
+    rows = [
+        [(count, _kind(count, row == column), shares[row][column]) for column, count in enumerate(counts)]
+        for row, counts in enumerate(score.confusion)
+    ]
+    svg = heatmap(shares, title=say("map", name=name)) if large else None
+    return {"name": name, "svg": svg, "rows": rows, "pairs": _pairs(score, classes, say)}
+
+
+def _kind(count: int, diagonal: bool) -> str:
+    return "none" if not count else "hit" if diagonal else "miss"
+
+
+def _pairs(score: Score, classes: Sequence[str], say: Say) -> list[str]:
+    found = [
+        (count, sum(counts), row, column)
+        for row, counts in enumerate(score.confusion)
+        for column, count in enumerate(counts)
+        if count and row != column
+    ]
+    found.sort(key=lambda one: (-one[0], -one[0] / one[1], one[2:]))
+    return [
+        say("pair", truth=classes[row], said=classes[column], count=count, num=num)
+        for count, num, row, column in found[:PAIRS]
+    ]

@@ -1,0 +1,114 @@
+"""curves: how training went: the loss of every step, smoothed, and the validation accuracy of every epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bakeoff.drawing.svg import Series, lines, smoothed, thinned
+from bakeoff.reports.source import Report, RunView
+from bakeoff.texts.catalogue import Say, framework, short
+
+ORDER = 20
+
+TEXT = {
+    "en": {
+        "title": "Training",
+        "loss": "Training loss per step",
+        "loss_note": "Cross-entropy in nats, a running mean over about {window} steps.",
+        "loss_raw": "Cross-entropy in nats.",
+        "accuracy": "Validation accuracy per epoch",
+        "accuracy_note": "After each epoch, on {num} pictures that were not trained on.",
+        "precision": "Validation mean average precision per epoch",
+        "step": "step",
+        "epoch": "epoch",
+        "upon": "Where only one line is seen, the dashed one lies upon the solid one.",
+        "held": "Validation curves may part early on though the losses agree: {paths} stand before a BatchNorm, have "
+        "no gradient but rounding, and Adam follows that rounding, differently in each framework. The parity checks "
+        "hold them still.",
+    },
+    "zh": {
+        "title": "训练过程",
+        "loss": "每一步的训练损失",
+        "loss_note": "交叉熵（nat），约 {window} 步的滑动平均。",
+        "loss_raw": "交叉熵（nat）。",
+        "accuracy": "每一轮的验证准确率",
+        "accuracy_note": "每轮之后在 {num} 张未参与训练的图片上测得。",
+        "precision": "每一轮的验证 mAP（平均精度均值）",
+        "step": "步",
+        "epoch": "轮",
+        "upon": "如果只看到一条线，说明虚线与实线重合。",
+        "held": "即使损失一致，验证曲线在训练初期也可能分开：{paths} 位于 BatchNorm 之前，其梯度只有舍入误差，而 Adam "
+        "会跟随这一误差移动，各框架的方向不同。一致性检查中这些参数保持不变。",
+    },
+}
+
+TEMPLATE = """
+{% if names|length > 1 %}
+<ul class="legend">
+{% for name in names %}
+<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
+</svg>{{ name }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+<div class="columns">
+{% for plot in plots %}
+<figure class="card"><h3>{{ plot.title }}</h3>{{ plot.svg }}<figcaption>{{ plot.note }}</figcaption></figure>
+{% endfor %}
+</div>
+{% if names|length > 1 %}<p class="note">{{ t('upon') }}</p>{% endif %}
+{% if held %}<p class="note">{{ t('held', paths=held) }}</p>{% endif %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """The plots; None where nothing was trained step by step, as in a probe."""
+    plots = [plot for plot in (_loss(report, say), _accuracy(report, say)) if plot]
+    if not plots:
+        return None
+    held = (report.comparison or {}).get("parity", {}).get("held", [])
+    return {"plots": plots, "names": [framework(run.name) for run in report.runs], "held": ", ".join(held)}
+
+
+def _loss(report: Report, say: Say) -> dict[str, Any] | None:
+    window = max(1, max(len(run.steps) for run in report.runs) // 40)
+    series = [Series(framework(run.name), _smooth(run, window)) for run in report.runs]
+    if not any(one.points for one in series):
+        return None
+    svg = lines(series, title=say("loss"), x_label=say("step"), y_format=short)
+    note = say("loss_note", window=window) if window > 1 else say("loss_raw")
+    return {"title": say("loss"), "svg": svg, "note": note}
+
+
+def _smooth(run: RunView, window: int) -> tuple[tuple[float, float], ...]:
+    """(step over all phases, loss); losses that aren't finite are left out."""
+    rows = [(index, float(row["loss"])) for index, row in enumerate(run.steps) if row.get("loss") is not None]
+    rows = [(index, loss) for index, loss in rows if math.isfinite(loss)]
+    means = smoothed([loss for _, loss in rows], window)
+    return thinned([(index, mean) for (index, _), mean in zip(rows, means, strict=True)])
+
+
+def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
+    key, title = "validation_accuracy", say("accuracy")
+    if any("validation_mean_average_precision" in row for run in report.runs for row in run.epochs):
+        key, title = "validation_mean_average_precision", say("precision")
+    series = [
+        Series(
+            framework(run.name),
+            tuple((number, float(row[key])) for number, row in enumerate(run.epochs, 1) if row.get(key) is not None),
+        )
+        for run in report.runs
+    ]
+    if not any(one.points for one in series):
+        return None
+    svg = lines(
+        series,
+        title=title,
+        x_label=say("epoch"),
+        y_format=lambda y: f"{100 * y:.3g} %",
+        dots=True,
+        most=1.0,
+    )
+    note = say("accuracy_note", num=report.first.facts.get("num_validation", 0))
+    return {"title": title, "svg": svg, "note": note}

@@ -1,0 +1,86 @@
+"""environment: what made this: versions, machine, data, weights and the resolved recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.reports.source import Report, RunView
+from bakeoff.texts.catalogue import Say, framework
+
+ORDER = 90
+
+TEXT = {
+    "en": {
+        "title": "Environment",
+        "recipe": "The resolved recipe",
+        "seed": "seed",
+        "device": "device",
+        "precision": "precision",
+        "parameters": "parameters",
+        "wall_s": "wall time",
+        "weights_sha256": "weights, SHA-256",
+        "fingerprint": "pictures, SHA-256",
+        "network": "network",
+    },
+    "zh": {
+        "title": "运行环境",
+        "recipe": "完整的训练配方",
+        "seed": "随机种子",
+        "device": "设备",
+        "precision": "精度",
+        "parameters": "参数量",
+        "wall_s": "总用时",
+        "weights_sha256": "权重 SHA-256",
+        "fingerprint": "图片 SHA-256",
+        "network": "网络",
+    },
+}
+
+TEMPLATE = """
+<div class="scroll"><table>
+{% if names|length > 1 %}
+<thead><tr><th></th>{% for name in names %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+{% endif %}
+<tbody>
+{% for key, cells in rows %}
+<tr><th>{{ key }}</th>
+{% if same(cells) %}<td colspan="{{ names|length }}">{{ cells[0] }}</td>
+{% else %}{% for cell in cells %}<td>{{ cell }}</td>{% endfor %}{% endif %}</tr>
+{% endfor %}
+</tbody></table></div>
+{% if recipe %}<p></p><details><summary>{{ t('recipe') }}</summary><pre>{{ recipe }}</pre></details>{% endif %}
+"""
+
+FACTS = ("seed", "device", "precision", "parameters", "wall_s", "weights_sha256")
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """A row a fact, a column a framework; paths and host names are not among the facts."""
+    columns = [_facts(run, say) for run in report.runs]
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    rows = [(key, [column.get(key, "–") for column in columns]) for key in keys]
+    return {
+        "names": [framework(run.name) for run in report.runs],
+        "rows": rows,
+        "recipe": report.first.recipe,
+        "same": lambda cells: len(set(cells)) == 1,
+    }
+
+
+def _facts(run: RunView, say: Say) -> dict[str, str]:
+    facts = run.facts
+    found = {say("network"): str(facts.get("backbone") or facts.get("model") or "–")}
+    for key in FACTS:
+        if facts.get(key) is not None:
+            found[say(key)] = _text(key, facts[key])
+    if run.manifest.get("fingerprint"):
+        found[say("fingerprint")] = str(run.manifest["fingerprint"])[:16] + "…"
+    return {**found, **run.environment}
+
+
+def _text(key: str, value: Any) -> str:
+    if key == "wall_s":
+        return f"{float(value):.1f} s"
+    if key == "parameters":
+        return f"{int(value):,}"
+    return f"{value[:16]}…" if key == "weights_sha256" else str(value)

@@ -1,0 +1,88 @@
+"""gate: whether fine-tuning was kept, and the validation pictures that decided it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.reports.source import Report
+from bakeoff.texts.catalogue import Say, framework, percent
+
+ORDER = 25
+
+TEXT = {
+    "en": {
+        "title": "Was fine-tuning worth it?",
+        "kept": "Kept: it is better on the validation pictures than what was there before it.",
+        "rejected": "Rejected: the validation pictures don't show for certain that it is better; the net is as before.",
+        "unjudged": "Left out: there are no validation pictures that could say whether it makes the net better.",
+        "before": "before",
+        "after": "after",
+        "difference": "difference",
+        "interval": "{confidence} % interval",
+        "won": "won",
+        "lost": "lost",
+        "note": "Validation accuracy on {num} pictures, compared picture by picture; won and lost are pictures that "
+        "only the net after, or only the net before, gets right. Kept where the interval lies above 0.",
+    },
+    "zh": {
+        "title": "微调是否值得？",
+        "kept": "保留：在验证图片上，微调后优于微调前。",
+        "rejected": "放弃：验证图片不足以确定微调后更好，网络恢复为微调前的状态。",
+        "unjudged": "未进行：没有验证图片可用于判断微调是否更好。",
+        "before": "微调前",
+        "after": "微调后",
+        "difference": "差值",
+        "interval": "{confidence} % 置信区间",
+        "won": "新增答对",
+        "lost": "转为答错",
+        "note": "在 {num} 张验证图片上逐张比较准确率；“新增答对”与“转为答错”分别是"
+        "只有微调后、只有微调前答对的图片数。区间全部高于 0 时保留。",
+    },
+}
+
+TEMPLATE = """
+{% for row in rows %}
+<p>{% if rows|length > 1 %}<strong>{{ row.name }}{{ row.phase }}:</strong> {% endif %}{{ row.decision }}</p>
+{% if row.cells %}
+<div class="scroll"><table class="stack">
+<thead><tr>{% for label, _ in row.cells %}<th class="number">{{ label }}</th>{% endfor %}</tr></thead>
+<tbody><tr>
+{% for label, cell in row.cells %}<td class="number" data-label="{{ label }}">{{ cell }}</td>{% endfor %}</tr>
+</tbody></table></div>
+<p class="note">{{ row.note }}</p>
+{% endif %}
+{% endfor %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """A row a decision; None where no phase had to prove itself."""
+    rows = []
+    for run in report.runs:
+        found = [
+            (number, phase["gate"]) for number, phase in enumerate(run.facts.get("phases", []), 1) if "gate" in phase
+        ]
+        for number, decision in found:
+            phase = f" {number}" if len(found) > 1 else ""
+            rows.append({"name": framework(run.name), "phase": phase, **_row(decision, say)})
+    return {"rows": rows} if rows else None
+
+
+def _row(decision: dict[str, Any], say: Say) -> dict[str, Any]:
+    if not decision["num"]:
+        return {"decision": say("unjudged"), "cells": [], "note": ""}
+    low, high = decision["interval"]
+    confidence = f"{100 * decision['confidence']:g}"
+    cells = [
+        (say("before"), percent(decision["before"])),
+        (say("after"), percent(decision["after"])),
+        (say("difference"), f"{100 * decision['difference']:+.1f}"),
+        (say("interval", confidence=confidence), f"{100 * low:+.1f} – {100 * high:+.1f}"),
+        (say("won"), str(decision["won"])),
+        (say("lost"), str(decision["lost"])),
+    ]
+    return {
+        "decision": say("kept" if decision["kept"] else "rejected"),
+        "cells": cells,
+        "note": say("note", num=decision["num"]),
+    }

@@ -1,0 +1,174 @@
+"""labels: of pictures with several labels, which are found and which are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.drawing.svg import Series, intervals, lines, thinned
+from bakeoff.evaluation.measures.ranking import precision_over_recall
+from bakeoff.evaluation.measures.wilson import wilson
+from bakeoff.reports.source import Report, RunView
+from bakeoff.schemas import LabelScore, SeveralScore
+from bakeoff.texts.catalogue import Say, framework, percent, short
+
+ORDER = 45
+SHOWN = 60
+
+TEXT = {
+    "en": {
+        "title": "The labels one by one",
+        "note": "The worst label first, by average precision: the area under the curve of precision over recall, which "
+        "needs no threshold (guessing gets the label's own share). ROC AUC: how often a picture with the label is "
+        "ranked above one without. Found, right and F1 hold at the threshold, {threshold}, which the validation "
+        "pictures chose.",
+        "overall": "All labels together",
+        "map": "mean average precision (mAP)",
+        "roc_auc": "ROC AUC, mean",
+        "micro": "micro F1",
+        "macro": "macro F1",
+        "whole": "pictures with every label right",
+        "plot": "Right when said, by the share that is found",
+        "axis": "found, % of all labels",
+        "label": "label",
+        "num": "pictures",
+        "precision": "average precision",
+        "auc": "ROC AUC",
+        "range": "found, 95 % interval",
+        "recall": "found",
+        "right": "right when said",
+        "f1": "F1",
+        "more": "{count} more labels, all better than these, are not shown.",
+    },
+    "zh": {
+        "title": "逐个标签",
+        "note": "按平均精度从差到好排列。平均精度是精确率—召回率曲线下的面积，与阈值无关"
+        "（随机猜测得到的是该标签所占的比例）。"
+        "ROC AUC：有该标签的图片排在没有的图片之前的频率。“找到”、“正确”和 F1 以验证集选定的阈值 {threshold} 计算。",
+        "overall": "全部标签",
+        "map": "平均精度均值（mAP）",
+        "roc_auc": "ROC AUC 均值",
+        "micro": "微平均 F1",
+        "macro": "宏平均 F1",
+        "whole": "全部标签正确的图片",
+        "plot": "找到的比例不同时的正确率",
+        "axis": "找到的标签，%",
+        "label": "标签",
+        "num": "图片数",
+        "precision": "平均精度",
+        "auc": "ROC AUC",
+        "range": "找到的比例，95 % 置信区间",
+        "recall": "找到",
+        "right": "给出时的正确率",
+        "f1": "F1",
+        "more": "另有 {count} 个标签都比这些好，未列出。",
+    },
+}
+
+TEMPLATE = """
+{% if names|length > 1 %}
+<ul class="legend">
+{% for name in names %}
+<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
+</svg>{{ name }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+<div class="columns">
+<figure class="card"><h3>{{ t('plot') }}</h3>{{ plot }}</figure>
+<div class="scroll"><table class="stack">
+<thead><tr><th>{{ t('overall') }}</th>{% for name in names %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for key, cells in overall %}
+<tr><th scope="row">{{ t(key) }}</th>
+{% for name, cell in cells %}<td class="number" data-label="{{ name }}">{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}
+</tbody></table></div>
+</div>
+<p class="note">{{ t('note', threshold=threshold) }}</p>
+<div class="scroll"><table class="stack">
+<thead><tr><th>{{ t('label') }}</th><th class="number">{{ t('num') }}</th>
+{% for name in names %}<th class="number">{{ t('precision') if names|length == 1 else name }}</th>{% endfor %}
+{% if names|length == 1 %}<th class="number">{{ t('auc') }}</th><th>{{ t('range') }}</th>
+<th class="number">{{ t('recall') }}</th><th class="number">{{ t('right') }}</th>
+<th class="number">{{ t('f1') }}</th>{% endif %}</tr></thead>
+<tbody>
+{% for row in rows %}
+<tr><th scope="row">{{ row.name }}</th><td class="number" data-label="{{ t('num') }}">{{ row.num }}</td>
+{% for name, share in row.precisions %}
+<td class="number" data-label="{{ t('precision') if names|length == 1 else name }}">{{ share|percent }}</td>
+{% endfor %}
+{% if names|length == 1 %}
+<td class="number" data-label="{{ t('auc') }}">{{ row.auc|short }}</td><td>{{ row.strip }}</td>
+<td class="number" data-label="{{ t('recall') }}">{{ row.recall|percent }}</td>
+<td class="number" data-label="{{ t('right') }}">{{ row.right|percent }}</td>
+<td class="number" data-label="{{ t('f1') }}">{{ row.f1|percent }}</td>
+{% endif %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+{% if more %}<p class="note">{{ t('more', count=more) }}</p>{% endif %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """A row a figure of all labels together, then a row a label; None where pictures have one label each."""
+    scored = [(run, found) for run, found in report.scored if isinstance(found, SeveralScore)]
+    if not scored:
+        return None
+    names = [framework(run.name) for run, _ in scored]
+    scores = [found for _, found in scored]
+    rows = [[found.per_class[index] for found in scores] for index in range(len(scores[0].per_class))]
+    rows = sorted(rows, key=lambda row: min(_rank(each) for each in row))
+    return {
+        "names": names,
+        "plot": _curves(names, [run for run, _ in scored], say),
+        "overall": _overall(names, scores),
+        "threshold": ", ".join(dict.fromkeys(short(found.threshold) for found in scores)),
+        "rows": [_row(row, names) for row in rows[:SHOWN]],
+        "more": max(0, len(rows) - SHOWN),
+    }
+
+
+def _curves(names: list[str], runs: list[RunView], say: Say) -> Any:
+    """Precision over recall, all labels counted together."""
+    series = []
+    for name, run in zip(names, runs, strict=True):
+        assert run.predictions is not None
+        found = precision_over_recall(run.predictions.logits.ravel(), run.predictions.labels.ravel() > 0)
+        points = [] if found is None else list(zip((100 * found[0]).tolist(), found[1].tolist(), strict=True))
+        series.append(Series(name, thinned([(0.0, points[0][1]), *points]) if points else ()))
+    if not any(one.points for one in series):
+        return ""
+    return lines(series, title=say("plot"), x_label=say("axis"), y_format=lambda y: percent(y, 0), most=1.0)
+
+
+def _overall(names: list[str], scores: list[SeveralScore]) -> list[tuple[str, list[tuple[str, str]]]]:
+    figures = {
+        "map": [percent(found.mean_average_precision) for found in scores],
+        "roc_auc": [short(found.roc_auc) for found in scores],
+        "micro": [percent(found.micro_f1) for found in scores],
+        "macro": [percent(found.macro_f1) for found in scores],
+        "whole": [percent(found.accuracy) for found in scores],
+    }
+    return [(key, list(zip(names, cells, strict=True))) for key, cells in figures.items()]
+
+
+def _row(row: list[Any], names: list[str]) -> dict[str, Any]:
+    one = row[0]
+    span = (one.correct / one.num, *wilson(one.correct, one.num)) if one.num else None
+    return {
+        "name": one.name,
+        "num": one.num,
+        "precisions": [(name, each.average_precision) for name, each in zip(names, row, strict=True)],
+        "auc": one.roc_auc,
+        "strip": intervals([span], low=0.0, title=f"{one.name}: {percent(one.recall)}"),
+        "recall": one.recall,
+        "right": one.precision,
+        "f1": one.f1,
+    }
+
+
+def _rank(one: Any) -> float:
+    """Labels without pictures go last."""
+    assert isinstance(one, LabelScore)
+    return 2.0 if one.average_precision is None else one.average_precision

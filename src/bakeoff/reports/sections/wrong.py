@@ -1,0 +1,207 @@
+"""wrong: the pictures that were judged most wrongly: often a label is wrong, not the classifier."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.data.labels import words
+from bakeoff.errors import BakeoffError
+from bakeoff.evaluation.measures.log_loss import losses
+from bakeoff.evaluation.scores import predicted, probabilities
+from bakeoff.reports.source import Report, RunView
+from bakeoff.texts.catalogue import Say, framework, percent
+
+ORDER = 60
+SHOWN = 12
+SIDE = 160  # pixels of a thumbnail's longer side
+
+TEXT = {
+    "en": {
+        "title": "The most wrong pictures",
+        "note": "Those whose true class was given the smallest probability. Look at them first: a wrong label, a "
+        "picture cut off or two things in one picture are more often the reason than the classifier.",
+        "gone": "The pictures themselves are no longer where they were read from; these are their names.",
+        "none": "Every picture was judged rightly.",
+        "is": "is {name}",
+        "said": "{framework}: {name}, {share}",
+        "said_several": "{framework}: {name}",
+        "note_several": "Those whose labels the model finds least likely, all together. Look at them first: a label "
+        "that was forgotten is more often the reason than the classifier.",
+        "count": "{framework} judged {wrong} of {num} pictures wrongly.",
+        "differ": "On {count} of {num} pictures the frameworks give different answers.",
+        "no_picture": "no picture",
+    },
+    "zh": {
+        "title": "错得最离谱的图片",
+        "note": "这些图片的真实类别得到的概率最小。请先看它们："
+        "原因往往是标签标错、图片残缺或一张图里有两样东西，而不是分类器。",
+        "gone": "图片已不在原来的位置，这里只列出文件名。",
+        "none": "所有图片都判断正确。",
+        "is": "实际是 {name}",
+        "said": "{framework}：{name}，{share}",
+        "said_several": "{framework}：{name}",
+        "note_several": "按模型判断，其全部标签最不可能成立的图片。请先看它们：原因往往是漏标，而不是分类器。",
+        "count": "{framework} 在 {num} 张图片中判断错误 {wrong} 张。",
+        "differ": "在 {num} 张图片中，各框架对 {count} 张给出了不同的答案。",
+        "no_picture": "无图片",
+    },
+}
+
+TEMPLATE = """
+<p>{{ count }}{% if differ %} {{ differ }}{% endif %}</p>
+{% if items %}
+<p class="note">{{ t(note) }}{% if gone %} {{ t('gone') }}{% endif %}</p>
+<ul class="wrong">
+{% for item in items %}
+<li>
+{% if item.picture %}<img src="{{ item.picture }}" alt="{{ item.path }}"{% if item.tiny %} class="tiny"{% endif %}>
+{% else %}<span class="missing">{{ t('no_picture') }}</span>{% endif %}
+<div class="truth">{{ t('is', name=item.truth) }}</div>
+{% for place, text in item.said %}<div class="said s{{ place }}">{{ text }}</div>{% endfor %}
+{% if item.path %}<div class="file">{{ item.path }}</div>{% endif %}
+</li>
+{% endfor %}
+</ul>
+{% endif %}
+"""
+
+
+def context(report: Report, say: Say) -> dict[str, Any] | None:
+    """Thumbnails with what they are and what each framework took them for."""
+    runs = [run for run, _ in report.scored]
+    if not runs:
+        return None
+    judged = _judged(runs)
+    worst = np.flatnonzero(judged.wrong.any(axis=0))
+    worst = worst[np.argsort(judged.true[worst], kind="stable")]
+    pictures = Thumbnails(runs[0])
+    items = [_item(int(row), runs, judged, pictures, say) for row in worst[:SHOWN]]
+    num = judged.wrong.shape[1]
+    counts = [
+        say("count", framework=framework(run.name), wrong=int(wrong.sum()), num=num)
+        for run, wrong in zip(runs, judged.wrong, strict=True)
+    ]
+    return {
+        "items": items,
+        "count": " ".join(counts) if len(worst) else say("none"),
+        "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
+        "gone": bool(items) and not any(item["picture"] for item in items),
+        "note": "note_several" if report.several else "note",
+    }
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the runs say of the same pictures.
+
+    Attributes:
+        wrong: bool, (runs, N).
+        true: (N,), how likely the true labels are, the mean over the runs; of several labels, the log of that.
+        differing: how many pictures the runs answer differently.
+        truth: from a picture to its label, or labels.
+        said: from run and picture to the answer, and its probability; None of several labels.
+    """
+
+    wrong: Any
+    true: Any
+    differing: int
+    truth: Callable[[int], str]
+    said: Callable[[int, int], tuple[str, float | None]]
+
+
+def _judged(runs: list[RunView]) -> Judged:
+    """The answers of the runs that judged the same pictures; the others are left out of `runs`."""
+    first = runs[0].predictions
+    assert first is not None
+    runs[:] = [
+        run for run in runs if run.predictions is not None and np.array_equal(run.predictions.records, first.records)
+    ]
+    same = [run.predictions for run in runs if run.predictions is not None]
+    classes, labels = runs[0].classes, first.labels
+    if first.several:
+        chances = np.stack([probabilities(found.logits, several=True) for found in same])
+        limits = [getattr(run.score, "threshold", 0.5) for run in runs]
+        given = np.stack([each >= limit for each, limit in zip(chances, limits, strict=True)])
+        true = -np.stack([losses(found.logits, labels) for found in same]).mean(axis=0)
+        differing = int((given != given[0]).any(axis=(0, 2)).sum())
+        return Judged(
+            (given != (labels > 0)).any(axis=2),
+            true,
+            differing,
+            lambda row: words(labels[row], classes),
+            lambda place, row: (words(given[place, row], classes), None),
+        )
+    shares = np.stack([probabilities(found.logits) for found in same])
+    said = np.stack([predicted(found.logits) for found in same])
+    return Judged(
+        said != labels,
+        shares[:, np.arange(len(labels)), labels].mean(axis=0),
+        int((said != said[0]).any(axis=0).sum()),
+        lambda row: classes[int(labels[row])],
+        lambda place, row: (classes[int(said[place, row])], float(shares[place, row, said[place, row]])),
+    )
+
+
+def _item(row: int, runs: list[RunView], judged: Judged, pictures: Thumbnails, say: Say) -> dict[str, Any]:
+    texts = []
+    for place, run in enumerate(runs):
+        name, share = judged.said(place, row)
+        key = "said_several" if share is None else "said"
+        texts.append((place, say(key, framework=framework(run.name), name=name, share=percent(share))))
+    path = "" if runs[0].paths is None else str(runs[0].paths[row])
+    picture, tiny = pictures.of(path)
+    return {"path": path, "truth": judged.truth(row), "said": texts, "picture": picture, "tiny": tiny}
+
+
+class Thumbnails:
+    """Small pictures of the data as data URIs, as long as the data is still there."""
+
+    def __init__(self, run: RunView) -> None:
+        self._table: Any = None
+        place = run.facts.get("data")
+        if run.paths is None or not isinstance(place, str):
+            return
+        from bakeoff.data.reader import read_table
+
+        try:
+            self._table = read_table(Path(place), lenient=True)  # the paths alone are needed
+        except (BakeoffError, OSError):
+            return
+        self._rows = {str(path): row for row, path in enumerate(self._table.paths)}
+
+    def of(self, path: str) -> tuple[str | None, bool]:
+        """(data URI, whether it is small enough for its pixels to be seen); None where it can't be read."""
+        row = None if self._table is None else self._rows.get(path)
+        if row is None:
+            return None, False
+        from PIL import Image
+
+        from bakeoff.preprocessing import decode
+
+        try:
+            if self._table.pixels is not None:
+                array = self._table.pixels[row]
+                image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
+            else:
+                image = decode(Path(self._table.root) / str(self._table.paths[row]))
+        except (BakeoffError, OSError, ValueError, TypeError):
+            return None, False
+        return _uri(image), max(image.size) <= 64
+
+
+def _uri(image: Any) -> str:
+    """PNG for tiny pictures, JPEG for the rest; metadata is not carried over."""
+    small = image.copy()
+    small.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    kind = "PNG" if max(image.size) <= 64 else "JPEG"
+    small.info.clear()
+    small.save(stream, kind, **({} if kind == "PNG" else {"quality": 82}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"

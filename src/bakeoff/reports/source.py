@@ -1,0 +1,134 @@
+"""What a report is made of: a run folder, or a comparison with a run folder for each framework, as one value."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import CorruptError, DataError
+from bakeoff.evaluation.scores import score
+from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
+from bakeoff.schemas import Predictions, Score
+
+SPLITS = ("test", "validation")  # the first that a run has is the one that the report is about
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One training.
+
+    Attributes:
+        name: the framework.
+        facts: run.json.
+        environment: versions and machine, in the order in which they were written.
+        manifest: manifest.json.
+        recipe: the resolved recipe, TOML.
+        steps: rows of metrics.jsonl.
+        epochs: rows of epochs.jsonl.
+        split: what `predictions` are of.
+        paths: (N,), names of its pictures, relative to the data; None where they weren't kept.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    environment: dict[str, str]
+    manifest: dict[str, Any]
+    recipe: str
+    steps: tuple[dict[str, Any], ...]
+    epochs: tuple[dict[str, Any], ...]
+    split: str
+    predictions: Predictions | None
+    paths: NDArray[np.str_] | None
+    score: Score | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Names, in the order of the logits."""
+        return [str(name) for name in self.facts["classes"]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the sections draw.
+
+    Attributes:
+        runs: one, or one a framework.
+        comparison: compare.json; None for a single run.
+        language: en or zh.
+    """
+
+    runs: tuple[RunView, ...]
+    comparison: dict[str, Any] | None
+    language: str
+
+    @property
+    def first(self) -> RunView:
+        """The run that speaks for what all runs share: data, classes, recipe."""
+        return self.runs[0]
+
+    @property
+    def scored(self) -> tuple[tuple[RunView, Score], ...]:
+        """The runs that have predictions, with their scores."""
+        return tuple((run, run.score) for run in self.runs if run.score is not None)
+
+    @property
+    def several(self) -> bool:
+        """Whether pictures may have several labels."""
+        return any(run.predictions is not None and run.predictions.several for run in self.runs)
+
+
+def read(path: Path, language: str) -> Report:
+    """The report's material in a run folder, or in a comparison's.
+
+    Raises:
+        DataError: it is neither.
+        VersionError: it is of another schema.
+        CorruptError: a file in it is truncated or was edited.
+    """
+    if not (path / "compare.json").is_file():
+        if not (path / "run.json").is_file():
+            raise DataError(
+                f"{path}: neither a run nor a comparison (run.json and compare.json are missing).\n"
+                "Make one: bakeoff train DATA, or bakeoff compare DATA"
+            )
+        return Report((_view(path),), None, language)
+    comparison = read_json(path / "compare.json")
+    names = comparison.get("frameworks")
+    if not isinstance(names, dict) or not names or any(Path(name).name != name or name == ".." for name in names):
+        raise CorruptError(f"{path / 'compare.json'}: `frameworks` must name the frameworks. Compare again.")
+    return Report(tuple(_view(path / name) for name in names), comparison, language)
+
+
+def _view(path: Path) -> RunView:
+    facts = read_json(path / "run.json")
+    try:
+        split = next((name for name in SPLITS if (path / "predictions" / f"{name}.npz").is_file()), "test")
+        predictions, classes = read_predictions(path, split), [str(name) for name in facts["classes"]]
+        return RunView(
+            name=str(facts["framework"]),
+            facts=facts,
+            environment={k: str(v) for k, v in _optional(path / "environment.json").items() if k != "schema"},
+            manifest=_optional(path / "manifest.json"),
+            recipe=(path / "recipe.toml").read_text(encoding="utf-8") if (path / "recipe.toml").is_file() else "",
+            steps=tuple(read_lines(path / "metrics.jsonl")),
+            epochs=tuple(read_lines(path / "epochs.jsonl")),
+            split=split,
+            predictions=predictions,
+            paths=read_paths(path, split),
+            score=None if predictions is None else score(predictions, classes, float(facts.get("threshold", 0.5))),
+        )
+    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+        raise CorruptError(
+            f"{path}: a file of this run is truncated or was edited ({type(error).__name__}: {str(error)[:80]}).\n"
+            "Train it again."
+        ) from None
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}

@@ -1,0 +1,92 @@
+"""One process writes to a run folder at a time: a lock that the system frees when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from bakeoff.errors import UsageError
+from bakeoff.files import space_for
+
+NAME = ".lock"
+PATIENCE_S = 7.0  # a worker whose parent was killed saves and ends within five seconds
+
+
+class RunLock:
+    """Holds a run folder; use it as a context manager.
+
+    Raises:
+        UsageError: another process holds it; names its pid and host.
+        NoRoomError: the disk is full, or the folder can't be written.
+    """
+
+    def __init__(self, folder: Path, patience_s: float = PATIENCE_S) -> None:
+        self.path, self.patience_s = folder / NAME, patience_s
+        self._handle: int | None = None
+
+    def __enter__(self) -> RunLock:
+        with space_for(self.path, 64):
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        end = time.monotonic() + self.patience_s
+        while not _taken(handle):
+            if time.monotonic() >= end:
+                owner = _owner(handle)
+                os.close(handle)
+                raise UsageError(
+                    f"{self.path.parent}: in use by {owner}.\nWait for that process to end, or stop it; then try again."
+                )
+            time.sleep(0.1)
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        with suppress(OSError):  # a full disk: the lock holds without the name of its owner
+            os.write(handle, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
+        self._handle = handle
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handle is not None:
+            os.ftruncate(self._handle, 0)  # the file stays: another process may be waiting on it
+            os.close(self._handle)
+            self._handle = None
+
+
+def _taken(handle: int) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return _taken_on_windows(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nothing to hold on to
+        return True
+    return True
+
+
+def _taken_on_windows(handle: int) -> bool:
+    import msvcrt
+
+    try:
+        os.lseek(handle, 1 << 20, os.SEEK_SET)  # far behind the text, which others may read
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True
+
+
+def _owner(handle: int) -> str:
+    try:
+        os.lseek(handle, 0, os.SEEK_SET)
+        value = json.loads(os.read(handle, 4096))
+        return f"process {value['pid']} on {value['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,311 @@
+"""`train`: what the command and the Python API both call."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bakeoff import frameworks
+from bakeoff.data.reader import address, find_source
+from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
+from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
+from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.registry import nearest
+from bakeoff.rundir.folder import JOB, Run
+from bakeoff.rundir.lock import NAME as LOCK
+from bakeoff.rundir.readers import read_json
+from bakeoff.training.job import Job, check
+from bakeoff.training.loop.cadence import DEFAULT
+from bakeoff.training.loop.checkpoint import FOLDER
+from bakeoff.training.rescue.resume import job_of
+from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.launch import Worker
+from bakeoff.workers.stopping import asked_politely
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        path: the run folder; `bakeoff.load(trained.path)` gives the model.
+        result: what `bakeoff train --json` prints.
+    """
+
+    path: Path
+    result: dict[str, Any]
+
+    @property
+    def accuracy(self) -> float | None:
+        """On the test split, or the validation split where there is none."""
+        test: float | None = self.result["test"]["accuracy"]
+        validation: float | None = self.result["validation"]["accuracy"]
+        return validation if test is None else test
+
+
+def resolve(
+    recipe: str | Recipe,
+    *,
+    overrides: Sequence[str] = (),
+    phases: Sequence[str] = (),
+    backbone: str | None = None,
+    until: str | None = None,
+    seed: int | None = None,
+) -> Recipe:
+    """The recipe with everything that the command line says about it."""
+    found = load(recipe) if isinstance(recipe, str) else recipe
+    if phases:  # before the overrides: their indices count the chosen phases
+        found = select_phases(found, list(phases))
+    extra = [] if seed is None else [f"seed={seed}"]
+    if backbone is not None:
+        extra += ["model.name=", "model.arguments=", f'model.backbone="{_spelled(backbone)}"']
+    extra += [] if until is None else [f'model.until="{until}"']
+    return with_overrides(found, [*overrides, *extra]) if overrides or extra else found
+
+
+def _spelled(backbone: str) -> str:
+    """Our own nets may be written with hyphens; other libraries' names, and files, are as they are."""
+    return "+".join(name if "/" in name else name.replace("-", "_") for name in backbone.split("+"))
+
+
+def choose_framework(asked: str | None, recipe: Recipe) -> str:
+    """The framework that was asked for, else the first installed one, else ONNX Runtime where a probe will do."""
+    if asked:
+        known = (*frameworks.names(), "onnxruntime")
+        if asked not in known:
+            hint = nearest(asked, known)
+            raise UsageError(f"unknown framework {asked!r}{hint}\nKnown: {', '.join(known)} (for a probe alone)")
+        return asked
+    installed = frameworks.installed()
+    if installed:
+        return installed[0]
+    if any(isinstance(phase, Finetune) for phase in without_optional(recipe).phases):
+        raise UsageError(
+            "no training framework is installed, and this recipe fine-tunes.\n"
+            "Install one: pip install 'bakeoff[torch]' (or tensorflow, or jax); or probe alone: --phases probe"
+        )
+    return "onnxruntime"
+
+
+def without_optional(recipe: Recipe) -> Recipe:
+    """The recipe without the phases that it can do without: fine-tuning that is kept only if better, behind others."""
+    first, *others = recipe.phases
+    kept = [phase for phase in others if not (isinstance(phase, Finetune) and phase.keep == "if-better")]
+    return msgspec.structs.replace(recipe, phases=(first, *kept))
+
+
+def train(
+    data: str | Path | None = None,
+    recipe: str | Recipe = "photos",
+    *,
+    framework: str | None = None,
+    run: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    phases: Sequence[str] = (),
+    backbone: str | None = None,
+    until: str | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    compile: str = "off",
+    threads: int | None = None,
+    start: str | Path | None = None,
+    checkpoint_every: str | None = DEFAULT,
+    loggers: Sequence[str] = (),
+    budget: str | None = None,
+    listen: Listener | None = None,
+    began: float | None = None,
+) -> Trained:
+    """A classifier trained on the pictures of `data`.
+
+    Ctrl-C and SIGTERM end the step and write a checkpoint; `resume` goes on from it.
+
+    Args:
+        data: a folder of class folders (with or without split folders), or an `mnist.npz`.
+        recipe: a name of the library, a TOML file, or a Recipe.
+        framework: torch, tensorflow, jax or onnxruntime (probe alone); None: the first that is installed.
+        run: the run folder, new; None: `runs/DATA-RECIPE-TIME` here.
+        overrides: as `"phases.0.epochs=1"`.
+        phases: strategies to keep, as `["probe"]`.
+        backbone, until: a pretrained backbone, and the stage to cut it at.
+        device: auto, cpu or cuda.
+        precision: float32, float64, bfloat16 or float16; the last two mixed, over float32 weights.
+        compile: off, on, or auto, which measures whether it pays.
+        start: a run or bundle of the same net, whose weights to start from.
+        checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
+        loggers: `tensorboard`, `mlflow`: where else to log, beside the run folder.
+        budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
+        listen: gets progress and log messages, as dicts.
+        began: when the user's process started, seconds since 1970; None: now.
+
+    Raises:
+        UsageError, DataError, MissingDependencyError: as they say.
+        Cancelled: somebody asked to stop; the message has the line that goes on.
+    """
+    if data is None:
+        raise UsageError("no pictures were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
+    began = time.time() if began is None else began
+    if budget is not None:
+        recipe = _within(budget, data, recipe, backbone, listen)
+    chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
+    name = choose_framework(framework, chosen)
+    whole, chosen = chosen, without_optional(chosen) if name == "onnxruntime" else chosen
+    path = Path(run) if run else _fresh(data, recipe, began)
+    weights = str(Path(start).resolve()) if start else None
+    job = Job(
+        data=str(data),
+        recipe=to_toml(chosen),
+        framework=name,
+        run=str(path),
+        seed=chosen.seed,
+        device=device,
+        precision=precision,
+        compile=compile,
+        threads=threads,
+        start=weights,
+        checkpoint_every=checkpoint_every,
+        loggers=tuple(loggers),
+    )
+    check(job, chosen)
+    _present(data)
+    Run(path).create()
+    try:
+        Run(path).json(JOB, {**job.to_json(), "data": address(data)})
+        trained = Trained(path, _work(job, chosen, listen, began))
+    except Cancelled as stopped:
+        raise _resumable(path, stopped) from None
+    except BaseException as error:
+        _discard(path)
+        raise _resumable(path, error) from None
+    if chosen != whole:
+        Reporter(listen).log("fine-tuning was left out: it needs a training framework (pip install 'bakeoff[torch]')")
+    return trained
+
+
+def _within(
+    budget: str, data: str | Path, recipe: str | Recipe, backbone: str | None, listen: Listener | None
+) -> Recipe:
+    """The recipe that fits in the time; why goes to the log."""
+    from bakeoff.training.budget import plan, seconds_of
+
+    seconds = seconds_of(budget)
+    if recipe != "photos" or backbone is not None:
+        raise UsageError("--budget chooses recipe and backbone: leave --recipe and --backbone out.")
+    _present(data)
+    found = plan(data, seconds)
+    for line in found.lines(seconds):
+        Reporter(listen).log(line)
+    return found.recipe
+
+
+def resume(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    framework: str | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    checkpoint_every: str | None = None,
+    listen: Listener | None = None,
+    began: float | None = None,
+) -> Trained:
+    """The run, gone on with from its last checkpoint to its end; of a finished run what it came to.
+
+    In the same framework, weights, optimizer state, metrics and order are those of an uninterrupted run, bit for bit.
+
+    Args:
+        run: the run folder.
+        data: where the same pictures lie now, if they were moved.
+        framework: another one to go on in.
+        device, threads, checkpoint_every: instead of what the run was asked for.
+
+    Raises:
+        UsageError: not a run, or another process works on it.
+        DataError: the pictures are others than those it began with.
+        CorruptError, VersionError: its checkpoint can't be used.
+    """
+    began, path = time.time() if began is None else began, Path(run)
+    if (path / "run.json").is_file():
+        result = read_json(path / "run.json")
+        return Trained(path, {key: value for key, value in result.items() if key != "schema"})
+    asked = job_of(path)
+    changes: dict[str, Any] = {
+        "framework": framework,
+        "device": device,
+        "threads": threads,
+        "checkpoint_every": checkpoint_every,
+    }
+    changes |= {"data": address(data) if data else None}
+    job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
+    chosen = loads(job.recipe)
+    check(job, chosen)
+    _present(job.data)
+    try:
+        if job != asked:
+            Run(path).json(JOB, job.to_json())
+        return Trained(path, _work(job, chosen, listen, began, resume=True))
+    except BaseException as error:
+        raise _resumable(path, error) from None
+
+
+def _present(data: str | Path) -> None:
+    find_source(Path(data).expanduser())
+
+
+def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, resume: bool = False) -> dict[str, Any]:
+    from bakeoff.files import write_text
+
+    arguments: dict[str, Any] = {"job": job.to_json(), "began": began, "resume": resume}
+    write_text(Path(job.run) / "recipe.toml", job.recipe)
+    if not any(isinstance(phase, Finetune) for phase in recipe.phases):  # no framework runs: no process of its own
+        from bakeoff.training.work import work
+
+        reporter = Reporter(listen)
+        with asked_politely(reporter.cancel):
+            return work({}, reporter, **arguments)
+    with Worker(job.framework, device=job.device, threads=job.threads, precision=job.precision) as worker:
+        with asked_politely(worker.cancel):
+            result: dict[str, Any] = worker.call("bakeoff.training.work:work", listen, **arguments)
+        return result
+
+
+def _fresh(data: str | Path, recipe: str | Recipe, began: float) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(began))
+    name = Path(recipe).stem if isinstance(recipe, str) else "recipe"
+    words = re.split(r"[?\[]|:(?!//?)", str(data))[0]  # of tfds/NAME:train[:80%]?data_dir=PLACE the name
+    base = Path("runs") / f"{Path(words).stem or 'data'}-{name}-{stamp}"
+    path, number = base, 2
+    while path.exists():
+        path, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return path
+
+
+def _resumable(path: Path, error: BaseException) -> BaseException:
+    """The error, with the line that goes on where the run can go on after it."""
+    if not (path / JOB).is_file() or not isinstance(error, Cancelled | WorkerError | NoSpaceError):
+        return error
+    line = f"Go on: bakeoff train --resume {shlex.quote(str(path))}"
+    if isinstance(error, Cancelled):
+        return Cancelled(f"{error}\n{line}", error.exit_code)
+    error.args = (f"{error}\n{line}", *error.args[1:])
+    return error
+
+
+def _discard(path: Path) -> None:
+    """Take away a run folder in which nothing was trained yet; one with metrics stays."""
+    if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
+        return
+    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", JOB, LOCK):
+        (path / name).unlink(missing_ok=True)
+    for folder in (path / "predictions", path):
+        try:
+            folder.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,127 @@
+"""What every phase of a training sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bakeoff.data import Data, Split
+from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.graph import Graph
+from bakeoff.preprocessing.normalize import normalize
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir.folder import Run
+from bakeoff.rundir.machine import cpus
+from bakeoff.schemas import Array, Batch, Predictions
+from bakeoff.training.job import Job
+from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.setup import Start
+from bakeoff.workers.channel import Reporter
+
+
+@dataclass(frozen=True)
+class Context:
+    """The surroundings of a phase."""
+
+    job: Job
+    recipe: Recipe
+    data: Data
+    start: Start
+    run: Run
+    reporter: Reporter
+    kept: Keeper | None = None
+
+    @property
+    def keeper(self) -> Keeper:
+        """Who writes checkpoints; one that writes none where nothing was said."""
+        return self.kept or Keeper(self.run)
+
+    @property
+    def signature(self) -> Signature:
+        """How a picture becomes an input."""
+        return self.start.signature
+
+    @property
+    def workers(self) -> int:
+        """Threads that decode."""
+        return self.job.threads or cpus()
+
+    def batches(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        epoch: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        start: int = 0,
+        augment: bool = False,
+        order: Array | None = None,
+    ) -> Any:
+        """The split's batches, uint8; with `augment`, varied as the recipe says."""
+        return split.batches(
+            signature=self.signature,
+            batch_size=batch_size,
+            seed=self.job.seed,
+            epoch=epoch,
+            workers=self.workers,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            start=start,
+            augment=self.augmentation if augment else None,
+            order=order,
+        )
+
+    @property
+    def input_bytes(self) -> int:
+        """Of one picture as the net takes it."""
+        return 4 * self.signature.size[0] * self.signature.size[1] * self.signature.channels
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How training pictures are varied."""
+        return augmentation(self.recipe.augment.preset, self.recipe.augment.operations)
+
+    def images(self, batch: Batch) -> Array:
+        """A batch as the net's input, in the dtype of its weights."""
+        found: Array = normalize(batch.images, self.signature, self.job.dtype)
+        return found
+
+
+@dataclass
+class PhaseResult:
+    """What a phase leaves.
+
+    Attributes:
+        graph: the net with its new weights.
+        num_images: pictures that went through it, all epochs.
+        wall_s: seconds.
+        logits: predictions by split where the phase has them at hand, so that nothing runs twice.
+        mirrored: the same of mirrored pictures, where the recipe asks for them.
+        notes: what the run should record, as the chosen regularisation.
+    """
+
+    graph: Graph
+    num_images: int
+    wall_s: float = 0.0
+    logits: dict[str, Predictions] = field(default_factory=dict)
+    mirrored: dict[str, Predictions] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def predict_split(
+    context: Context, split: Split, predict: Callable[[Array], Array], batch_size: int, phase: str = "evaluate"
+) -> Predictions:
+    """Logits of a whole split; as many as it has pictures."""
+    logits, labels, records, done = [], [], [], 0
+    for batch in context.batches(split, batch_size):
+        logits.append(predict(context.images(batch)))
+        labels.append(batch.labels)
+        records.append(batch.records)
+        done += len(batch.labels)
+        context.reporter.progress(f"{phase} {split.name}", done, len(split))
+    return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))

@@ -1,0 +1,180 @@
+"""Where frozen layers end, and what they give: computed once, where it would come out the same in every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from bakeoff import seeds
+from bakeoff.data import Split
+from bakeoff.graph import Graph, Node, Ref, passes
+from bakeoff.graph.passes import NOISE
+from bakeoff.ops._dimension import at
+from bakeoff.protocols import Net
+from bakeoff.schemas import Array, Batch
+from bakeoff.training.context import Context
+from bakeoff.training.loop.threads import multiply_adds
+
+WORTH = 0.2  # share of the multiply-adds that the frozen part must have
+MOST_BYTES = 4 * 2**30
+SHARE_OF_MEMORY = 0.4
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A net in two: the frozen one gives what the other one takes."""
+
+    frozen: Graph
+    trained: Graph
+
+
+def halves(graph: Graph) -> Halves | None:
+    """The net cut at the last value behind which all training happens; None where there is none, or little before it.
+
+    Before the cut lie no weights that are trained, no batch statistics and no noise; one value crosses it.
+    """
+    changing = _changing(graph)
+    order = {node.id: number for number, node in enumerate(graph.nodes)}
+    for node in reversed(graph.nodes):
+        if node.id in changing or len(graph.shapes[Ref(node.id)]) not in (2, 4):
+            continue
+        before = _before(graph, node.id)
+        behind = [other for other in graph.nodes if other.id not in before]
+        known = {other.id for other in behind}
+        crosses = all(ref.node in known or ref == Ref(node.id) for other in behind for ref in _sources(other))
+        outputs = all(ref.node in known for ref in graph.outputs.values())
+        if behind and crosses and outputs and order[node.id] > 0:
+            return _cut(graph, node, behind)
+    return None
+
+
+def _changing(graph: Graph) -> set[str]:
+    """Nodes whose values differ from step to step for the same picture."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        paths = [source for source in node.parameters.values() if isinstance(source, str)]
+        trained = any(graph.parameters[path].trainable and graph.parameters[path].role == "weight" for path in paths)
+        noisy = node.op in NOISE and node.attributes.rate > 0
+        statistics = getattr(node.attributes, "statistics", "frozen") == "batch"
+        if trained or noisy or statistics or any(ref.node in found for ref in _sources(node)):
+            found.add(node.id)
+    return found
+
+
+def _sources(node: Node) -> list[Ref]:
+    return [*node.inputs, *(source for source in node.parameters.values() if isinstance(source, Ref))]
+
+
+def _before(graph: Graph, id: str) -> set[str]:
+    """The node, and all that it comes from."""
+    needed = {id}
+    for node in reversed(graph.nodes):
+        if node.id in needed:
+            needed |= {ref.node for ref in _sources(node)}
+    return needed
+
+
+def _cut(graph: Graph, node: Node, behind: list[Node]) -> Halves:
+    name = next(iter(graph.inputs))
+
+    def moved(ref: Ref) -> Ref:
+        return Ref(name) if ref == Ref(node.id) else ref
+
+    nodes = tuple(
+        replace(
+            other,
+            inputs=tuple(map(moved, other.inputs)),
+            parameters={
+                slot: moved(source) if isinstance(source, Ref) else source for slot, source in other.parameters.items()
+            },
+        )
+        for other in behind
+    )
+    used = {source for other in nodes for source in other.parameters.values() if isinstance(source, str)}
+    trained = Graph(
+        {name: graph.shapes[Ref(node.id)]},
+        nodes,
+        graph.outputs,
+        {path: parameter for path, parameter in graph.parameters.items() if path in used},
+    )
+    return Halves(passes.prune(replace(graph, outputs={"features": Ref(node.id)})), trained)
+
+
+def worth_it(found: Halves, whole: Graph, pictures: int) -> bool:
+    """Whether the frozen half costs enough, and what it gives for so many pictures fits in memory."""
+    import psutil
+
+    limit = min(MOST_BYTES, SHARE_OF_MEMORY * psutil.virtual_memory().available)
+    return multiply_adds(found.frozen) >= WORTH * multiply_adds(whole) and pictures * _bytes(found) <= limit
+
+
+def _bytes(found: Halves) -> int:
+    """Of one picture's values at the cut."""
+    return 4 * int(np.prod([at(side, height=1, width=1) for side in found.trained.input_shape[1:]]))
+
+
+@dataclass(frozen=True)
+class Activated(Context):
+    """A context whose batches hold what the frozen half gives, instead of pictures.
+
+    Attributes:
+        values: (n, views, ...), a row a picture of the manifest; the views are those of the augmentation, plain first.
+    """
+
+    values: Any = None
+
+    @property
+    def input_bytes(self) -> int:
+        """Of one picture as the net takes it."""
+        return int(self.values[0, 0].nbytes)
+
+    def batches(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        epoch: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        start: int = 0,
+        augment: bool = False,
+        order: Array | None = None,
+    ) -> Iterator[Batch]:
+        """The same batches in the same order, without a look at the pictures."""
+        if order is None:
+            order = seeds.permutation(self.job.seed, epoch, len(split)) if shuffle else np.arange(len(split))
+        stop = len(order) - len(order) % batch_size if drop_last else len(order)
+        for first in range(start * batch_size, stop, batch_size):
+            part = order[first : min(first + batch_size, stop)]
+            records = split.indices[part]
+            views: Any = 0
+            if augment:
+                views = self.augmentation.choose(records, seed=self.job.seed, epoch=epoch)
+            yield Batch(self.values[records, views], split.labels[part], records)
+
+    def images(self, batch: Batch) -> Array:
+        """The values themselves."""
+        found: Array = batch.images
+        return found
+
+
+def activated(context: Context, net: Net, batch_size: int) -> Activated:
+    """The context with the frozen half's values of all pictures, of each of their views; `net` is that half."""
+    augmentation, values = context.augmentation, None
+    views = augmentation.views or 1
+    done, total = 0, sum(len(split) for split in context.data.splits.values())
+    for split in context.data.splits.values():
+        for batch in context.batches(split, batch_size):
+            for number in range(views if split.name == "train" else 1):
+                seen = np.stack([augmentation.view(pixels, number) for pixels in batch.images])
+                found = net.logits(context.images(replace(batch, images=seen)))
+                if values is None:
+                    values = np.zeros((len(context.data), views, *found.shape[1:]), found.dtype)
+                values[batch.records, number] = found
+            done += len(batch.records)
+            context.reporter.progress("frozen layers", done, total)
+    known = {each.name: getattr(context, each.name) for each in fields(Context)}
+    return Activated(**known, values=values)

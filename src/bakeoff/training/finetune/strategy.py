@@ -1,0 +1,188 @@
+"""finetune: the framework's own optimizer steps, from start weights or from where the last phase ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from bakeoff import frameworks
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.evaluation.tta import mirrored
+from bakeoff.graph import Graph, Ref, passes, trainable
+from bakeoff.protocols import Net
+from bakeoff.recipe.schema import Finetune
+from bakeoff.schemas import Predictions
+from bakeoff.seeds import key
+from bakeoff.training.context import Context, PhaseResult, predict_split
+from bakeoff.training.finetune.boundary import activated, halves, worth_it
+from bakeoff.training.finetune.compiling import settled
+from bakeoff.training.finetune.plan import plan
+from bakeoff.training.finetune.teacher import teacher
+from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.loop.threads import threads_for
+from bakeoff.training.setup import start
+
+
+def prepared(graph: Graph, phase: Finetune) -> Graph:
+    """The graph with what the phase freezes frozen.
+
+    Raises:
+        UsageError: nothing is left to train.
+    """
+    if phase.freeze:
+        graph = trainable.freeze(graph, phase.freeze)
+    if phase.batch_norm == "frozen":
+        graph = trainable.freeze_statistics(graph)
+    if phase.freeze:
+        graph = quiet(graph)
+    if not any(parameter.trainable and parameter.role == "weight" for parameter in graph.parameters.values()):
+        raise UsageError(
+            f"freeze {list(phase.freeze)} leaves no weight to train; expected at least one.\n"
+            "Freeze less: --set 'phases.0.freeze=[]'"
+        )
+    return graph
+
+
+def quiet(graph: Graph) -> Graph:
+    """No masks before the first layer that is trained: noise is for weights that learn."""
+    trained: set[str] = set()
+    nodes = []
+    for node in graph.nodes:
+        paths = [path for path in node.parameters.values() if isinstance(path, str)]
+        sources = [*node.inputs, *(ref for ref in node.parameters.values() if isinstance(ref, Ref))]
+        if any(graph.parameters[path].trainable for path in paths) or any(ref.node in trained for ref in sources):
+            trained.add(node.id)
+        elif node.op in passes.NOISE:
+            node = replace(node, attributes=replace(node.attributes, rate=0.0))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
+    """Refuse a batch that leaves a batch norm one value per channel: it has no variance.
+
+    PyTorch stops at such a batch; Keras goes on, and its running variance is NaN from there.
+
+    Args:
+        count: training pictures.
+
+    Raises:
+        UsageError: the phase has such a batch.
+    """
+    last = 0 if phase.drop_last else count % phase.batch_size
+    if 1 not in (min(phase.batch_size, count), last):
+        return
+    for node in graph.nodes:
+        if node.op == "batch_norm" and node.attributes.statistics == "batch":
+            cells = graph.shapes[node.inputs[0]][1:-1]
+            if all(size == 1 for size in cells):
+                raise UsageError(
+                    f"a batch of 1 picture ({count} in batches of {phase.batch_size}) leaves {node.name} "
+                    "one value per channel; a batch norm needs two.\n"
+                    'Use another batch_size, or drop_last = true, or batch_norm = "frozen".'
+                )
+
+
+def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
+    """Train for the phase's epochs; logits of the other splits come from the trained net itself."""
+    context, sized = at_size(context, graph, phase)
+    whole = prepared(sized.astype(context.job.dtype), phase)
+    check_batches(whole, phase, len(context.data.train))
+    chosen = plan(
+        phase,
+        whole,
+        context.start.loss,
+        context.data.train,
+        precision=context.job.dtype,
+        mixed=bool(context.augmentation.mixes),
+        teacher=teacher(context, phase),
+    )
+    seen = context
+    trained, context = behind_frozen(context, whole, phase)
+    net = native(context, trained, phase)
+    loop = Loop(context, net, phase, trained, chosen)
+    loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
+    loop.begin()
+    notes: dict[str, Any] = {"compile": settled(loop)}
+    if context.keeper.found is not None:
+        loop.restore(context.keeper.found)
+    notes |= loop.run() | {"cached_activations": trained is not whole}
+    judged = net if context.job.precision == context.job.dtype else exact(context, trained, phase, net)
+    size = context.recipe.evaluation.batch_size
+    logits: dict[str, Predictions] = {
+        s.name: predict_split(context, s, judged.logits, size)
+        for s in context.data.splits.values()
+        if s.name != "train"
+    }
+    if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
+        whole = whole.with_arrays(net.arrays())
+        judged = native(seen, whole, phase, context.job.dtype)  # mirrored pictures have no activations at hand
+    views = mirrored_logits(seen, judged, phase)
+    trained_s = sum(loop.state.epoch_seconds)
+    return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
+
+
+def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Predictions]:
+    """Predictions of mirrored pictures after the last phase, where the recipe asks for them."""
+    if context.recipe.evaluation.tta != "flip" or phase is not context.recipe.phases[-1]:
+        return {}
+    size, splits = context.recipe.evaluation.batch_size, context.data.splits.values()
+    return {
+        s.name: predict_split(context, s, lambda images: net.logits(mirrored(images)), size, "mirrored")
+        for s in splits
+        if s.name != "train"
+    }
+
+
+def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, Graph]:
+    """Context and net for the phase's own size of pictures, where it has one.
+
+    Raises:
+        UsageError: the net's weights depend on the size of the picture.
+    """
+    if phase.size is None:
+        return context, graph
+    recipe = msgspec.structs.replace(
+        context.recipe, input=msgspec.structs.replace(context.recipe.input, size=phase.size, resize_to=None)
+    )
+    other = start(recipe, context.data, context.job.seed)
+    try:
+        resized = other.graph.with_arrays(graph.arrays())
+    except BakeoffError as error:
+        raise UsageError(
+            f"size {list(phase.size)}: {error}.\nOnly nets that average over the picture can be trained at other sizes."
+        ) from None
+    return replace(context, start=other), resized
+
+
+def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> tuple[Graph, Context]:
+    """The part of the net that is trained, and a context that feeds it; net and context as they are where nothing
+    would be won.
+    """
+    views = context.augmentation.views
+    if phase.cache == "off" or views is None or phase.epochs <= views:
+        return whole, context
+    found = halves(whole)
+    if found is None or not worth_it(found, whole, views * len(context.data)):
+        return whole, context
+    frozen = native(context, found.frozen, phase, context.job.dtype)
+    return found.trained, activated(context, frozen, min(phase.batch_size, 32))
+
+
+def exact(context: Context, graph: Graph, phase: Finetune, net: Net) -> Net:
+    """The trained net without 16 bits in it: what the bundle holds, so that the run's scores are the bundle's."""
+    return native(context, graph.with_arrays(net.arrays()), phase, context.job.dtype)
+
+
+def native(context: Context, graph: Graph, phase: Finetune, precision: str | None = None) -> Net:
+    """The net in the job's framework, in its precision or another."""
+    job = context.job
+    return frameworks.load(job.framework).native(
+        graph,
+        device=job.device,
+        precision=precision or job.precision,
+        threads=job.threads or threads_for(graph, phase.batch_size, job.framework),
+        seed=key(job.seed, "dropout") % 2**31,
+    )

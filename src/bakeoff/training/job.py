@@ -1,0 +1,99 @@
+"""What a training is asked to do, in one value that can be sent to a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff import precision as precisions
+from bakeoff.errors import UsageError
+from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.training.loggers import logger
+from bakeoff.training.loop.cadence import parse
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        data: where the pictures are.
+        recipe: resolved, as TOML.
+        framework: torch, tensorflow, jax or onnxruntime.
+        run: the run folder.
+        seed: of split, start weights, order and dropout.
+        device: cpu, cuda or auto.
+        precision: one of `bakeoff.precision.NAMES`.
+        compile: off, on or auto: whether a step is compiled; auto measures.
+        threads: of the framework and the decoder; None: chosen by the size of the work.
+        start: a bundle whose weights to start from, instead of drawn or pretrained ones.
+        loggers: destinations of `bakeoff.training.loggers` besides the run folder.
+        checkpoint_every: `30s`, `100 steps`; None: no checkpoints.
+    """
+
+    data: str
+    recipe: str
+    framework: str
+    run: str
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "float32"
+    threads: int | None = None
+    start: str | None = None
+    checkpoint_every: str | None = None
+    loggers: tuple[str, ...] = ()
+    compile: str = "off"
+
+    @property
+    def dtype(self) -> str:
+        """Of weights, losses and inputs."""
+        return precisions.of_weights(self.precision)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return dataclasses.asdict(self)
+
+
+DEVICES = ("auto", "cpu", "cuda")
+COMPILE = ("off", "on", "auto")
+
+
+def check(job: Job, recipe: Recipe) -> None:
+    """What can be refused before any picture is read.
+
+    Raises:
+        UsageError: a precision, device, framework or augmentation that can't be used.
+        MissingDependencyError: the framework isn't installed.
+    """
+    from bakeoff import frameworks
+    from bakeoff.data.augment import augmentation
+
+    augmentation(recipe.augment.preset, recipe.augment.operations)
+    for name in job.loggers:
+        logger(name)
+    if job.checkpoint_every is not None:
+        parse(job.checkpoint_every)
+    if job.precision not in precisions.NAMES:
+        raise UsageError(f"--precision {job.precision}: expected one of {', '.join(precisions.NAMES)}.")
+    if job.compile not in COMPILE:
+        raise UsageError(f"--compile {job.compile}: expected one of {', '.join(COMPILE)}.")
+    precisions.check_device(job.precision, job.device)
+    if job.device not in DEVICES:
+        raise UsageError(f"--device {job.device}: expected one of {', '.join(DEVICES)}.")
+    if job.framework == "onnxruntime":
+        if any(isinstance(phase, Finetune) for phase in recipe.phases):
+            raise UsageError(
+                "ONNX Runtime can't fine-tune: this recipe has a `finetune` phase.\n"
+                "Choose --framework torch, tensorflow or jax (pip install 'bakeoff[torch]'), or --phases probe."
+            )
+    else:
+        frameworks.require(job.framework)
+    if any(isinstance(phase, Finetune) for phase in recipe.phases):
+        return
+    if job.device == "cuda":
+        raise UsageError("--device cuda: the probe runs on the CPU. Use --device cpu, or auto.")
+    if job.precision in precisions.MIXED:
+        raise UsageError(
+            f"--precision {job.precision}: this recipe only probes, in float32. Leave it out, or add a finetune phase."
+        )

@@ -1,0 +1,50 @@
+"""The best epochs of a phase, each in a file of its own: `checkpoints/best-0007.safetensors` and the list of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.files import atomic_write, space_for
+from bakeoff.schemas import SCHEMA, Array
+from bakeoff.training.loop.checkpoint import FOLDER
+
+LIST = "best.json"
+
+
+def keep(run: Path, most: int, epoch: int, accuracy: float, arrays: Mapping[str, Array]) -> None:
+    """Keep an epoch if it is among the `most` best; of equals, the earlier one is better.
+
+    Args:
+        epoch: counted from 1.
+    """
+    from safetensors.numpy import save
+
+    folder = run / FOLDER
+    rows = [row for row in listed(run) if row["epoch"] < epoch]  # a run that went on sees an epoch again
+    rows.append({"epoch": epoch, "validation_accuracy": accuracy, "file": f"best-{epoch:04d}.safetensors"})
+    rows.sort(key=lambda row: (-row["validation_accuracy"], row["epoch"]))
+    kept, lost = rows[:most], rows[most:]
+    if any(row["epoch"] == epoch for row in kept):
+        content = save({path: np.ascontiguousarray(array) for path, array in arrays.items()})
+        with space_for(folder, len(content)), atomic_write(folder / f"best-{epoch:04d}.safetensors") as stream:
+            stream.write(content)
+    with space_for(folder, 1024), atomic_write(folder / LIST) as stream:
+        stream.write((json.dumps({"schema": SCHEMA, "epochs": kept}, indent=1) + "\n").encode())
+    for row in lost:
+        with suppress(OSError):
+            (folder / row["file"]).unlink()
+
+
+def listed(run: Path) -> list[dict[str, Any]]:
+    """The kept epochs, best first."""
+    try:
+        found = json.loads((run / FOLDER / LIST).read_text())["epochs"]
+    except (OSError, ValueError, KeyError):
+        return []
+    return list(found)

@@ -1,0 +1,110 @@
+"""Features of a frozen backbone: computed once by the fastest engine, cached on disk by what decides them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bakeoff.data.cache import FEATURES_LIMIT, cache_root, make_space, touch
+from bakeoff.data.pictures import unique_rows
+from bakeoff.evaluation.tta import mirrored
+from bakeoff.files import atomic_write
+from bakeoff.graph import Graph
+from bakeoff.graph.graph import weights_sha256
+from bakeoff.schemas import Array
+from bakeoff.training.context import Context
+from bakeoff.training.probe import engines
+
+BATCH = 16
+View = Literal["plain", "flip"]
+
+
+def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Array, bool]:
+    """The features (rows of the manifest, d), float32, and whether they came from the cache.
+
+    What computed them is noted in the run folder (`engines.FILE`), also where they were computed for another run.
+
+    The key: content of the pictures, preprocessing signature, view, graph and weights, and the libraries that compute;
+    not names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all
+    together take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
+
+    Args:
+        view: `flip` mirrors the pictures, as the net would get them.
+    """
+    hashes = context.data.manifest.sha256
+    path = _path(context, graph, view)
+    if path.is_file():
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+                rows = _rows(stored["sha256"], hashes)
+                if rows is not None:
+                    found: Array = stored["features"][rows]
+                    touch(path)
+                    context.run.json(engines.FILE, json.loads(str(stored["engine"])))
+                    return found, True
+        except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)  # cut short or overwritten: computed again
+    computed = _compute(context, graph, view)
+    with suppress(OSError):
+        if make_space(path.parent, computed.nbytes + hashes.nbytes, FEATURES_LIMIT):
+            with atomic_write(path) as target:
+                np.savez(target, features=computed, sha256=hashes, engine=json.dumps(engines.noted(context)))
+    return computed, False
+
+
+def cached(context: Context, graph: Graph, view: View = "plain") -> bool:
+    """Whether the features of these pictures lie in the cache."""
+    return _path(context, graph, view).is_file()
+
+
+def _path(context: Context, graph: Graph, view: View) -> Path:
+    return cache_root() / "features" / f"{_key(context, graph, view)}.npz"
+
+
+def _key(context: Context, graph: Graph, view: View) -> str:
+    nodes = repr(
+        [(node.id, node.op, node.attributes, node.inputs, sorted(node.parameters.items())) for node in graph.nodes]
+    )
+    contents = hashlib.sha256(unique_rows(context.data.manifest.sha256)[0].tobytes()).hexdigest()
+    versions = [version(name) for name in ("pillow", "onnxruntime")]
+    views = [] if view == "plain" else [view]
+    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *views)
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+
+
+def _rows(stored: Array, wanted: Array) -> Array | None:
+    index = {row.tobytes(): i for i, row in enumerate(stored)}
+    try:
+        return np.array([index[row.tobytes()] for row in wanted])
+    except KeyError:
+        return None
+
+
+def _compute(context: Context, graph: Graph, view: View) -> Array:
+    engine: engines.Engine | None = None
+    out: Array | None = None
+    done, total = 0, sum(len(split) for split in context.data.splits.values())
+    for split in context.data.splits.values():
+        for batch in context.batches(split, BATCH):
+            images = context.images(batch).astype("float32", copy=False)
+            engine = engine or engines.choose(context, graph, images)
+            rows = engine.predict(seen(images, view))
+            if out is None:
+                out = np.zeros((len(context.data.manifest.sha256), rows.shape[1]), "float32")
+            out[batch.records] = rows
+            done += len(rows)
+            context.reporter.progress("features" if view == "plain" else f"features, {view}", done, total)
+    assert out is not None
+    return out
+
+
+def seen(images: Array, view: View) -> Array:
+    """Inputs of the net, (N, H, W, C), as a view has them."""
+    return images if view == "plain" else mirrored(images)

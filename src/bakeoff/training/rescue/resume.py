@@ -1,0 +1,93 @@
+"""Going on with a run: what it was asked, whether its pictures are still the same, where it stood."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from bakeoff.data import Data
+from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.rundir.folder import JOB, Run
+from bakeoff.rundir.readers import read_json
+from bakeoff.training.job import Job
+from bakeoff.training.loop.cadence import parse
+from bakeoff.training.loop.checkpoint import load
+from bakeoff.training.loop.checkpointer import Keeper
+
+
+def job_of(run: str | Path) -> Job:
+    """What the run was asked for.
+
+    Raises:
+        UsageError: it is no run that can go on.
+        CorruptError: job.json lacks something.
+    """
+    path = Path(run)
+    if not (path / JOB).is_file():
+        raise UsageError(
+            f"--resume {path}: {JOB} is missing there: not a run that can go on. Train anew: bakeoff train"
+        )
+    value = read_json(path / JOB)
+    known = {field.name for field in fields(Job)}
+    try:
+        return replace(Job(**{key: inner for key, inner in value.items() if key in known}), run=str(path))
+    except TypeError as error:
+        raise CorruptError(f"{path / JOB}: {error}: edited? Train the run again.") from None
+
+
+def keeper_of(job: Job, run: Run, began: float, *, resume: bool) -> Keeper:
+    """Who writes the checkpoints of a run, and what to go on from.
+
+    Raises:
+        CorruptError, VersionError: the last checkpoint can't be used.
+    """
+    keeper = Keeper(run, parse(job.checkpoint_every) if job.checkpoint_every else None, began=began)
+    if not resume:
+        return keeper
+    found = load(run.path)
+    if found is None:
+        run.rewind({})
+        keeper.resumed_from = 0
+        return keeper
+    meta = found.meta
+    if meta["recipe"] != _recipe_digest(job):
+        raise CorruptError(f"{run.path}: its checkpoint belongs to another recipe than {JOB} has. Train the run again.")
+    run.rewind(meta["logs"])
+    keeper.phase, keeper.phases = meta["phase"], list(meta["phases"])
+    keeper.found, keeper.resumed_from, keeper.earlier_s = found, meta["state"]["step"], meta["wall_s"]
+    return keeper
+
+
+def header_of(job: Job, data: Data) -> dict[str, Any]:
+    """What every checkpoint says about its run."""
+    return {
+        "framework": job.framework,
+        "device": job.device,
+        "precision": job.precision,
+        "seed": job.seed,
+        "recipe": _recipe_digest(job),
+        "fingerprint": data.fingerprint,
+    }
+
+
+def same_pictures(run: Run, data: Data) -> None:
+    """Refuse to go on with other pictures: the order of the batches would mean something else.
+
+    Raises:
+        DataError: pictures were added, removed, changed or relabelled.
+    """
+    path = run.path / "manifest.json"
+    if not path.is_file():
+        return  # killed before it got there: nothing was trained
+    expected = read_json(path)["fingerprint"]
+    if expected != data.fingerprint:
+        raise DataError(
+            f"{data.path}: the pictures are not those that {run.path} began with (fingerprint {data.fingerprint[:12]}, "
+            f"expected {expected[:12]}).\nBring them back, or train anew."
+        )
+
+
+def _recipe_digest(job: Job) -> str:
+    return hashlib.sha256(job.recipe.encode()).hexdigest()

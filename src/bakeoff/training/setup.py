@@ -1,0 +1,163 @@
+"""From a recipe and pictures to what a training starts from: signature, graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bakeoff import registry, zoo
+from bakeoff.data import Data
+from bakeoff.errors import UsageError
+from bakeoff.graph import Graph, passes
+from bakeoff.graph.together import Member, together
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.recipe.schema import Recipe
+
+HEAD = "head"
+MULTI_LABEL = "multi_label_cross_entropy"
+SCALED = True  # large JPEGs decoded small, unless the recipe says otherwise: measured in bench/scaled_decode.py
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        graph: pictures to logits, with start weights.
+        signature: how a picture becomes an input.
+        features: for a backbone: the last node before the head; its graph cut there is the probe's.
+        licence: of the weights it starts from.
+        loss: the page by which labels judge logits.
+    """
+
+    graph: Graph
+    signature: Signature
+    features: Graph | None = None
+    licence: str | None = None
+    loss: str = "softmax_cross_entropy"
+
+
+def start(recipe: Recipe, data: Data, seed: int) -> Start:
+    """Signature and graph for these pictures.
+
+    Raises:
+        UsageError: the recipe doesn't fit the data, as pictures of many sizes for a net that wants one.
+    """
+    outputs, loss = outputs_of(recipe, data), loss_of(recipe, data)
+    begun = _backbone(recipe, outputs, seed) if recipe.model.backbone else _native(recipe, data, outputs, seed)
+    return replace(begun, loss=loss)
+
+
+def loss_of(recipe: Recipe, data: Data) -> str:
+    """The recipe's loss, or the one that suits the labels.
+
+    Raises:
+        UsageError: the recipe asks for one that doesn't.
+    """
+    wanted, suits = recipe.model.loss, MULTI_LABEL if data.several else "softmax_cross_entropy"
+    if wanted is not None and (wanted == MULTI_LABEL) != data.several:
+        has = "have several labels" if data.several else "have one label each"
+        raise UsageError(
+            f"loss {wanted}: {data.path}: its pictures {has}.\nUse --set model.loss={suits} (or leave it out)."
+        )
+    return wanted or suits
+
+
+def outputs_of(recipe: Recipe, data: Data) -> int:
+    """How many logits: one for a binary loss, else one a class."""
+    if loss_of(recipe, data) != "binary_cross_entropy":
+        return len(data.classes)
+    if len(data.classes) != 2:
+        raise UsageError(
+            f"loss binary_cross_entropy has one logit for two classes; {data.path} has {len(data.classes)}.\n"
+            "Use --set model.loss=softmax_cross_entropy."
+        )
+    return 1
+
+
+def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
+    given = recipe.input
+    size = given.size or data.size
+    if size is None:
+        raise UsageError(
+            f"{data.path}: the pictures have different sizes; the recipe {recipe.title!r} doesn't say which to use.\n"
+            "Set one: --set input.size=[32,32] (or use --recipe photos)."
+        )
+    signature = Signature(
+        size=size,
+        channels=given.channels or data.channels,
+        fit=given.fit or "stretch",
+        resize=given.resize or "bilinear",
+        resize_to=given.resize_to,
+        mean=given.mean or (0.0,),
+        std=given.std or (1.0,),
+        scaled_decode=SCALED if given.scaled_decode is None else given.scaled_decode,
+    )
+    model = registry.load("bakeoff.models", recipe.model.name or "", what="model")
+    arguments = dict(recipe.model.arguments)
+    graph = model.build(input_size=size, channels=signature.channels, classes=outputs, seed=seed, **arguments)
+    return Start(graph, signature)
+
+
+def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
+    names = (recipe.model.backbone or "").split("+")
+    members, licences = [], []
+    for name in names:
+        member, licence = _member(name, recipe, seed)
+        members.append(member)
+        licences += [licence] if licence else []
+    features, signature = (members[0].graph, members[0].signature) if len(members) == 1 else together(members)
+    graph = features
+    for number, width in enumerate(recipe.model.hidden, 1):
+        graph = passes.with_hidden(graph, width, seed=seed, name=f"{HEAD}_{number}")
+    graph = passes.with_head(graph, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
+    return Start(graph, signature, features, "; ".join(dict.fromkeys(licences)) or None)
+
+
+def backbones() -> tuple[str, ...]:
+    """Our own nets with pretrained weights."""
+    names = registry.names("bakeoff.models")
+    return tuple(name for name in names if hasattr(registry.load("bakeoff.models", name), "SIGNATURE"))
+
+
+def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
+    """A backbone's features, how it wants its pictures, and the licence of its weights."""
+    if zoo.is_name(name):
+        from bakeoff.training.backbone import features as of_another_library
+
+        size = recipe.input.size
+        graph, wanted, licence = of_another_library(name, seed, input_size=size, until=recipe.model.until)
+        return Member(name, graph, _overridden(wanted, recipe)), licence
+    pretrained = backbones()
+    if name not in registry.names("bakeoff.models"):
+        raise UsageError(
+            f"unknown backbone {name!r}{registry.nearest(name, pretrained)}\nKnown: {', '.join(pretrained)}; "
+            "and timm/NAME, torchvision/NAME, keras/NAME (bakeoff models WORDS searches them)"
+        )
+    model = registry.load("bakeoff.models", name, what="backbone")
+    if not hasattr(model, "SIGNATURE"):
+        raise UsageError(
+            f"{name} is not a backbone: it has no pretrained weights. Use it as a model: --set model.name={name}"
+        )
+    signature = _overridden(model.SIGNATURE, recipe)
+    features = model.build(input_size=signature.size, channels=signature.channels, classes=None, seed=seed)
+    if recipe.model.until:
+        stages = model.STAGES
+        if recipe.model.until not in stages:
+            known = ", ".join(stages)
+            raise UsageError(f"--until {recipe.model.until}: {name} has no such stage. Stages: {known}")
+        features = passes.cut(features, stages[recipe.model.until])
+    return Member(name, features, signature), getattr(getattr(model, "WEIGHTS", None), "licence", None)
+
+
+def _overridden(signature: Signature, recipe: Recipe) -> Signature:
+    given = recipe.input
+    chosen: dict[str, Any] = {
+        key: getattr(given, key)
+        for key in ("size", "channels", "fit", "resize", "resize_to", "mean", "std")
+        if getattr(given, key) is not None
+    }
+    if chosen.get("fit") == "stretch" or ("size" in chosen and "resize_to" not in chosen):
+        chosen["resize_to"] = None
+    chosen["scaled_decode"] = SCALED if given.scaled_decode is None else given.scaled_decode
+    return replace(signature, **chosen)

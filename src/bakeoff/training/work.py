@@ -1,0 +1,270 @@
+"""A training from start to end, in the process that computes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff import frameworks, registry
+from bakeoff.bundle import Bundle
+from bakeoff.bundle import write as write_bundle
+from bakeoff.data import Data, read_data
+from bakeoff.data.labels import counts
+from bakeoff.data.reader import address
+from bakeoff.data.sides import FROZEN, write_sides
+from bakeoff.errors import DataError, NoSpaceError
+from bakeoff.evaluation.scores import score, threshold_of
+from bakeoff.evaluation.tta import compared
+from bakeoff.files import space_for
+from bakeoff.graph.graph import Graph, weights_sha256
+from bakeoff.protocols import LabelRule
+from bakeoff.recipe import loads
+from bakeoff.recipe.schema import DataSettings, Finetune, Probe, Recipe
+from bakeoff.rundir.folder import Run
+from bakeoff.rundir.lock import RunLock
+from bakeoff.rundir.machine import machine
+from bakeoff.schemas import Predictions, Score, SeveralScore
+from bakeoff.training import notify
+from bakeoff.training.before import audit_before
+from bakeoff.training.context import Context, PhaseResult
+from bakeoff.training.job import Job, check
+from bakeoff.training.probe.features import cached
+from bakeoff.training.rescue.resume import header_of, keeper_of, same_pictures
+from bakeoff.training.setup import start
+from bakeoff.workers.channel import Reporter
+
+
+def work(
+    session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], began: float, resume: bool = False
+) -> dict[str, Any]:
+    """Train, evaluate, write the run folder; the object that `train --json` prints.
+
+    Args:
+        began: when the user's process started, seconds since 1970.
+        resume: go on from the run's last checkpoint, or from its start where it has none.
+    """
+    asked = Job(**job)
+    recipe = loads(asked.recipe)
+    check(asked, recipe)
+    run = Run(asked.run)
+    with RunLock(run.path):
+        keeper = keeper_of(asked, run, began, resume=resume)
+        data = read(asked, recipe, reporter)
+        keeper.header = header_of(asked, data)
+        if resume:
+            same_pictures(run, data)
+        context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter, keeper))
+        try:
+            return _train(context)
+        finally:
+            run.close()
+
+
+def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
+    """The pictures, split as the recipe says.
+
+    Raises:
+        DataError: of pictures with several labels: a class that no training picture has.
+    """
+    shares = recipe.data.split
+    found = read_data(
+        job.data,
+        split=(shares.train, shares.validation, shares.test),
+        seed=job.seed,
+        bad_files=recipe.data.bad_files,
+        folds=recipe.data.folds,
+        fold=recipe.data.fold,
+        frozen=recipe.data.frozen,
+        labels=rule_of(recipe.data),
+        progress=lambda done, total: reporter.progress("reading", done, total),
+    )
+    shown = counts(found.train.labels, len(found.classes))
+    if found.several and not shown.all():
+        name = found.classes[int(np.argmin(shown))]
+        raise DataError(f"{found.path}: no training picture is labelled {name!r}.\nAdd some, or remove the class.")
+    return found
+
+
+def rule_of(settings: DataSettings) -> LabelRule | None:
+    """How the recipe says that a list has several labels a picture; None where it doesn't."""
+    return LabelRule(settings.label_separator, settings.label_columns) or None
+
+
+def verified(context: Context) -> Context:
+    """With every picture decoded once, so that all bad ones are named before anything is trained.
+
+    The pixels are kept for what follows, as far as memory allows. Features that lie in the cache were decoded before.
+    """
+    features, phases = context.start.features, context.recipe.phases
+    if features is not None and all(isinstance(phase, Probe) for phase in phases):
+        views = {view for phase in phases if isinstance(phase, Probe) for view in phase.views}
+        if all(cached(context, features, view) for view in views):
+            return context
+    data = context.data.verify(
+        context.signature,
+        workers=context.workers,
+        progress=lambda done, total: context.reporter.progress("decoding", done, total),
+    )
+    return replace(context, data=data)
+
+
+def _train(context: Context) -> dict[str, Any]:
+    keeper = context.keeper
+    context.run.json("manifest.json", _manifest(context.data))
+    with space_for(context.run.path / FROZEN, 64 * len(context.data)):
+        write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
+    audit_before(context)
+    graph = _start_graph(context)
+    notify.begin(context, graph)
+    found: PhaseResult | None = None
+    for number, phase in enumerate(context.recipe.phases):
+        if number < keeper.phase:
+            continue
+        started, keeper.phase = time.perf_counter(), number
+        strategy = registry.load(f"bakeoff.training.{phase.strategy}", "strategy")
+        found = strategy.run(context, graph, phase)
+        graph, keeper.found = found.graph, None
+        keeper.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
+        if number + 1 < len(context.recipe.phases):
+            keeper.phase = number + 1
+            keeper.between(graph.arrays())
+    assert found is not None
+    return _finish(context, graph, found.logits, found.mirrored)
+
+
+def _start_graph(context: Context) -> Graph:
+    """The net before the phase that comes next: drawn, pretrained, from a bundle, or as the last phase left it."""
+    graph, found = context.start.graph, context.keeper.found
+    if found is not None:
+        arrays = found.group("net")
+        return graph.with_arrays(
+            {path: array.astype(graph.parameters[path].array.dtype) for path, array in arrays.items()}
+        )
+    if context.job.start:
+        from bakeoff.bundle import read as read_bundle
+
+        graph = graph.with_arrays(read_bundle(context.job.start).graph.arrays())
+    return graph
+
+
+def _phase(name: str, found: PhaseResult, wall: float) -> dict[str, Any]:
+    seconds = found.wall_s or wall
+    return {"name": name, "wall_s": wall, "images_per_s": found.num_images / max(seconds, 1e-9), **found.notes}
+
+
+def _finish(
+    context: Context, graph: Graph, logits: dict[str, Predictions], mirrored: dict[str, Predictions]
+) -> dict[str, Any]:
+    classes, threshold = context.data.classes, threshold_of(logits.get("validation"))
+    scores = {name: score(found, classes, threshold) for name, found in logits.items()}
+    for name, found in logits.items():
+        context.run.predictions(name, found, context.data.manifest.paths[found.records])
+    for name, found in mirrored.items():
+        context.run.predictions(f"{name}-flip", found, context.data.manifest.paths[found.records])
+    environment = {**machine(), **_framework_environment(context.job)}
+    context.run.json("environment.json", environment)
+    result = _result(context, graph, scores, threshold)
+    for name, found in mirrored.items():
+        result[name]["tta"] = compared(logits[name], found, classes, context.recipe.evaluation.tta, threshold)
+    bundle = Bundle(
+        graph=graph,
+        signature=context.signature,
+        classes=classes,
+        recipe_toml=context.job.recipe,
+        scores={name: {"accuracy": s.accuracy, "num": s.num, **_mean(s)} for name, s in scores.items()},
+        framework=result["framework"],
+        loss=context.start.loss,
+        threshold=threshold,
+        extra={"environment": environment, "licence": context.start.licence},
+    )
+    try:
+        write_bundle(context.run.path / "bundle", bundle)
+    except DataError as error:
+        raise NoSpaceError(str(error)) from None
+    notify.end(context, scores, logits)
+    result["wall_s"] = context.keeper.wall_s
+    context.run.json("run.json", result)
+    return result
+
+
+def _result(context: Context, graph: Graph, scores: dict[str, Score], threshold: float) -> dict[str, Any]:
+    data, model, keeper = context.data, context.recipe.model, context.keeper
+    return {
+        "run": str(context.run.path),
+        "data": address(context.job.data),
+        "framework": engine(context.job, context.recipe),
+        "model": model.name,
+        "backbone": model.backbone,
+        "classes": list(data.classes),
+        "num_train": len(data.train),
+        "num_validation": len(data.validation) if data.validation is not None else 0,
+        "num_test": len(data.test) if data.test is not None else 0,
+        "excluded": [path for path, _ in data.excluded],
+        "validation": _scored(scores.get("validation")),
+        "test": _scored(scores.get("test")),
+        "wall_s": 0.0,
+        "phases": keeper.phases,
+        "best_epoch": next((p["best_epoch"] for p in reversed(keeper.phases) if "best_epoch" in p), None),
+        "resumed_from": keeper.resumed_from,
+        "weights_sha256": weights_sha256(graph.arrays()),
+        "parameters": graph.count(),
+        "loss": context.start.loss,
+        **({"threshold": threshold} if data.several else {}),
+        "seed": context.job.seed,
+        "device": device_of(context.job, context.recipe),
+        "precision": context.job.precision,
+    }
+
+
+def engine(job: Job, recipe: Recipe) -> str:
+    """What computed the run: a probe alone runs in ONNX Runtime, whatever framework was asked for."""
+    return job.framework if any(isinstance(phase, Finetune) for phase in recipe.phases) else "onnxruntime"
+
+
+def device_of(job: Job, recipe: Recipe) -> str:
+    """cpu or cuda: what `auto` came to."""
+    if job.device != "auto":
+        return job.device
+    name = engine(job, recipe)
+    return "cpu" if name == "onnxruntime" else frameworks.load(name).found_device()
+
+
+def _scored(found: Score | None) -> dict[str, Any]:
+    if found is None:
+        return {"accuracy": None}
+    plain = {
+        "accuracy": found.accuracy,
+        "accuracy_interval": list(found.accuracy_interval),
+        "num": found.num,
+        "loss": found.loss,
+    }
+    if not isinstance(found, SeveralScore):
+        return plain
+    more = ("mean_average_precision", "roc_auc", "micro_f1", "macro_f1")
+    return plain | {name: getattr(found, name) for name in more}
+
+
+def _mean(found: Score) -> dict[str, float | None]:
+    return {"mean_average_precision": found.mean_average_precision} if isinstance(found, SeveralScore) else {}
+
+
+def _manifest(data: Data) -> dict[str, Any]:
+    return {
+        "data": Path(data.path).name,
+        "classes": list(data.classes),
+        "fingerprint": data.fingerprint,
+        "splits": {split.name: len(split) for split in data.splits.values()},
+        "excluded": [{"path": path, "reason": reason} for path, reason in data.excluded],
+    }
+
+
+def _framework_environment(job: Job) -> dict[str, str]:
+    import sys
+
+    if job.framework == "onnxruntime" or not any(name in sys.modules for name in frameworks.LIBRARIES[job.framework]):
+        return {}
+    return frameworks.load(job.framework).environment()

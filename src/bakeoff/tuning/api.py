@@ -1,0 +1,222 @@
+"""`tune`: trainings of one recipe with other settings, chosen by what came out so far, judged on validation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
+from bakeoff.files import write_text
+from bakeoff.recipe import to_toml, with_overrides
+from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir.readers import read_lines
+from bakeoff.schemas import SCHEMA
+from bakeoff.seeds import key
+from bakeoff.training.api import choose_framework, resolve, train
+from bakeoff.tuning.ranges import Range, parse
+from bakeoff.workers.channel import Listener
+
+STUDY = "study.db"
+ASKED = "asked"  # what a study was begun with, beside its trials
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A finished search.
+
+    Attributes:
+        path: its folder: `study.db`, `best.toml` (the recipe that won), `best/` (its run).
+        result: what `bakeoff tune --json` prints.
+    """
+
+    path: Path
+    result: dict[str, Any]
+
+
+class _HopelessError(BakeoffError):
+    """A training that is stopped early: others were better at this epoch."""
+
+
+def tune(
+    data: str | Path,
+    recipe: str | Recipe = "photos",
+    *,
+    search: Mapping[str, str] | None = None,
+    trials: int = 20,
+    framework: str | None = None,
+    run: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    backbone: str | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+    listen: Listener | None = None,
+) -> Tuned:
+    """The settings with the best validation accuracy (of several labels, mean average precision) that a number of
+    trainings finds; the test split has no part.
+
+    Optuna's sampler (tree-structured Parzen estimator, J. Bergstra et al. 2011) chooses the settings; a training that
+    is below the median of the others at the same epoch is stopped. A search with the same folder goes on with its
+    study, until it has so many trials in all.
+
+    Args:
+        data: pictures, as for `train`.
+        recipe: a name, a file or a Recipe; its `[tune]` table declares ranges.
+        search: {key: range} besides; see `bakeoff.tuning.ranges`.
+        trials: how many trainings in all, stopped ones included.
+        run: the folder; None: `runs/tune-DATA-RECIPE`.
+        framework, overrides, backbone, seed, threads, listen: as for `train`.
+
+    Raises:
+        UsageError: no range, a key that the recipe doesn't have, or a folder of another search.
+        MissingDependencyError: Optuna isn't installed.
+    """
+    if find_spec("optuna") is None:
+        raise MissingDependencyError("optuna", "tune", "bakeoff tune")
+    chosen = resolve(recipe, overrides=overrides, backbone=backbone, seed=seed)
+    ranges = {name: parse(name, text) for name, text in {**chosen.tune, **(search or {})}.items()}
+    if not ranges:
+        raise UsageError(
+            "no range to search: the recipe has no [tune] table.\n"
+            "Give one or more: --search 'phases.0.schedule.peak=0.0001..0.1 log'"
+        )
+    if trials < 1:
+        raise UsageError(f"--trials {trials}: expected 1 or more.")
+    title = recipe if isinstance(recipe, str) else chosen.title
+    path = Path(run) if run else Path("runs") / f"tune-{Path(data).stem}-{Path(title).stem}"
+    settings = {"framework": choose_framework(framework, chosen), "threads": threads, "listen": listen}
+    return _Search(data, chosen, ranges, path, settings).run(trials)
+
+
+class _Search:
+    def __init__(
+        self, data: str | Path, recipe: Recipe, ranges: Mapping[str, Range], path: Path, settings: dict[str, Any]
+    ) -> None:
+        self.data, self.recipe, self.ranges, self.path, self.settings = data, recipe, ranges, path, settings
+
+    def run(self, trials: int) -> Tuned:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        study = self._study(optuna)
+        for trial in study.get_trials(deepcopy=False):  # cut off by a kill: it will not come back
+            if trial.state == optuna.trial.TrialState.RUNNING:
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        done = [t for t in study.get_trials(deepcopy=False) if t.state != optuna.trial.TrialState.FAIL]
+        for number in range(len(done), trials):
+            self._say(f"trial {number + 1} of {trials}")
+            # keyed by the trial, so that a search that was stopped goes on as if it had not been
+            study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
+            study.optimize(self._trial, n_trials=1, catch=())
+        return self._finish(study)
+
+    def _study(self, optuna: Any) -> Any:
+        """The study of this folder, new or gone on with."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if any(self.path.iterdir()) and not (self.path / STUDY).is_file():
+            raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
+        study = optuna.create_study(
+            study_name="bakeoff",
+            storage=f"sqlite:///{(self.path / STUDY).as_posix()}",
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+            load_if_exists=True,
+        )
+        asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
+        before = study.user_attrs.get(ASKED)
+        if before not in (None, asked):
+            raise UsageError(
+                f"--run {self.path}: a search with another recipe, other ranges or other pictures.\n"
+                "Choose another folder, or remove it."
+            )
+        study.set_user_attr(ASKED, asked)
+        return study
+
+    def _trial(self, trial: Any) -> float:
+        import optuna
+
+        overrides = [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
+        folder = self.path / f"trial-{trial.number}"
+        shutil.rmtree(folder, ignore_errors=True)
+        seen = 0
+
+        def watch(message: dict[str, Any]) -> None:
+            nonlocal seen
+            seen = _report(trial, folder, seen)
+            if listen := self.settings["listen"]:
+                listen(message)
+            if seen and trial.should_prune():
+                raise _HopelessError("below the median")
+
+        try:
+            settings = {**self.settings, "listen": watch}
+            trained = train(
+                self.data, with_overrides(self.recipe, overrides), run=folder, checkpoint_every=None, **settings
+            )
+        except _HopelessError:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._say(f"trial {trial.number + 1}: stopped, below the median of the others")
+            raise optuna.TrialPruned from None
+        except Cancelled:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        judged = trained.result["validation"]
+        accuracy = judged.get("mean_average_precision", judged["accuracy"])
+        if accuracy is None:
+            raise UsageError(f"{self.data}: no validation split to judge by. Use --set data.split.validation=0.1")
+        trial.set_user_attr("test", trained.result["test"]["accuracy"])
+        trial.set_user_attr("wall_s", trained.result["wall_s"])
+        self._keep_if_best(trial, folder, float(accuracy))
+        self._say(f"trial {trial.number + 1}: validation accuracy {accuracy:.4f}  " + "  ".join(overrides))
+        return float(accuracy)
+
+    def _keep_if_best(self, trial: Any, folder: Path, accuracy: float) -> None:
+        """The best run so far stays, as `best`; of equals, the first."""
+        best = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
+        if best and max(best) >= accuracy and (self.path / "best").is_dir():
+            shutil.rmtree(folder)
+            return
+        shutil.rmtree(self.path / "best", ignore_errors=True)
+        folder.rename(self.path / "best")
+
+    def _finish(self, study: Any) -> Tuned:
+        try:
+            best = study.best_trial
+        except ValueError:
+            raise CorruptError(f"{self.path}: no trial was finished. Allow more: --trials N") from None
+        overrides = [f"{name}={value}" for name, value in best.params.items()]
+        write_text(self.path / "best.toml", to_toml(with_overrides(self.recipe, overrides)))
+        rows = [
+            {"number": t.number, "state": t.state.name.lower(), "accuracy": t.value, "settings": t.params}
+            for t in study.get_trials(deepcopy=False)
+        ]
+        return Tuned(
+            self.path,
+            {
+                "schema": SCHEMA,
+                "run": str(self.path / "best"),
+                "recipe": str(self.path / "best.toml"),
+                "settings": best.params,
+                "validation": {"accuracy": best.value},
+                "test": {"accuracy": best.user_attrs.get("test")},
+                "trials": rows,
+            },
+        )
+
+    def _say(self, text: str) -> None:
+        if listen := self.settings["listen"]:
+            listen({"kind": "log", "text": text})
+
+
+def _report(trial: Any, folder: Path, seen: int) -> int:
+    """Tell the study of the epochs that are new; how many it knows then."""
+    try:
+        rows = [row for row in read_lines(folder / "epochs.jsonl") if "validation_accuracy" in row]
+    except ValueError:  # its last line is being written
+        return seen
+    for index, row in enumerate(rows[seen:], seen):
+        trial.report(row.get("validation_mean_average_precision", row["validation_accuracy"]), index)
+    return len(rows)

@@ -1,0 +1,1 @@
+"""Worker processes: started by the parent, one framework each, talked to in lines of JSON."""

@@ -1,0 +1,277 @@
+"""Exports compute what the bundle computes, carry what `predict` needs, and hostile files are refused unread.
+
+torch and TensorFlow each run in a process of their own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff import bundle as bundles
+from bakeoff import models
+from bakeoff.bundle import Bundle
+from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UsageError, VersionError
+from bakeoff.evaluation.opening import open_model
+from bakeoff.exports import export, formats
+from bakeoff.graph import run
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.runtimes import _metadata, keras_file, open_file, torch_export
+
+SCRIPT = """
+import sys, warnings
+from pathlib import Path
+import numpy as np
+from bakeoff.exports import export
+from bakeoff.evaluation.opening import open_model
+folder = Path(sys.argv[1])
+images = np.load(folder / "images.npy")
+for form in sys.argv[2:]:
+    path = export(folder / "bundle", form, folder / form)
+    opened = open_model(path, threads=1)
+    assert opened.classes == ("猫", "b", "c") and opened.signature.mean == (0.5,), opened
+    np.savez(folder / f"{form}.npz", logits=opened.runtime.predict(images), one=opened.runtime.predict(images[:1]))
+    print(path.name, opened.runtime.name)
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    graph = models.build("mnist_cnn", (12, 12), 1, 3)
+    rng = np.random.default_rng(0)
+    moved = {path: array + 0.1 * rng.random(array.shape, np.float32) for path, array in graph.arrays().items()}
+    return Bundle(graph.with_arrays(moved), Signature((12, 12), 1, mean=(0.5,), std=(0.5,)), ("猫", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def folder(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    bundles.write(folder / "bundle", bundle)
+    np.save(folder / "images.npy", np.random.default_rng(1).normal(size=(5, 12, 12, 1)).astype(np.float32))
+    return folder
+
+
+def _run(folder: Path, *forms: str, backend: str = "tensorflow", script: str = SCRIPT) -> str:
+    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), *forms], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def _check(folder: Path, bundle: Bundle, form: str, tolerance: float = 1e-5) -> None:
+    truth = run(bundle.graph, np.load(folder / "images.npy"))
+    found = np.load(folder / f"{form}.npz")
+    assert np.abs(found["logits"] - truth).max() <= tolerance * np.abs(truth).max()
+    assert np.abs(found["one"] - truth[:1]).max() <= tolerance * np.abs(truth).max()
+
+
+def _needs(name: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+
+
+def test_every_format_says_what_it_is() -> None:
+    from bakeoff import registry
+
+    assert formats() == ("keras", "onnx", "savedmodel", "torch")
+    for name in formats():
+        assert registry.load("bakeoff.exports.formats", name).HELP
+
+
+def test_onnx(folder: Path, bundle: Bundle) -> None:
+    assert _run(folder, "onnx").split() == ["onnx.onnx", "onnxruntime"]
+    _check(folder, bundle, "onnx")
+
+
+@pytest.mark.torch
+def test_torch(folder: Path, bundle: Bundle) -> None:
+    _needs("torch")
+    assert _run(folder, "torch").split() == ["torch.pt2", "torch"]
+    _check(folder, bundle, "torch")
+
+
+@pytest.mark.tensorflow
+def test_keras_and_savedmodel(folder: Path, bundle: Bundle) -> None:
+    _needs("tensorflow")
+    assert _run(folder, "keras", "savedmodel").split() == [
+        "keras.keras",
+        "keras-tensorflow",
+        "savedmodel",
+        "tensorflow",
+    ]
+    _check(folder, bundle, "keras")
+    _check(folder, bundle, "savedmodel")
+    with zipfile.ZipFile(folder / "keras.keras") as archive:
+        assert b"bakeoff" not in archive.read("config.json")  # stock layers: plain Keras loads it
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.tensorflow
+def test_the_embedded_backbone_is_stock_keras(tmp_path: Path) -> None:
+    _needs("tensorflow")
+    graph = models.build("efficientnet_lite0", (32, 32), 3, 3)  # with drop_path, for which Keras has no layer
+    bundle = Bundle(graph, Signature((32, 32), 3, mean=(0.5,) * 3, std=(0.5,) * 3), ("猫", "b", "c"))
+    bundles.write(tmp_path / "bundle", bundle)
+    np.save(tmp_path / "images.npy", np.random.default_rng(1).normal(size=(2, 32, 32, 3)).astype(np.float32))
+    script = SCRIPT.replace("(0.5,)", "(0.5, 0.5, 0.5)")
+    _run(tmp_path, "keras", script=script)
+    _check(tmp_path, bundle, "keras", 1e-4)  # untrained and deep: more rounding
+    with zipfile.ZipFile(tmp_path / "keras.keras") as archive:
+        assert b"bakeoff" not in archive.read("config.json")
+
+
+def test_a_bundle_opens_like_its_exports(folder: Path, bundle: Bundle) -> None:
+    opened = open_model(folder, threads=1)
+    truth = run(bundle.graph, np.load(folder / "images.npy"))
+    assert np.abs(opened.runtime.predict(np.load(folder / "images.npy")) - truth).max() <= 1e-5 * np.abs(truth).max()
+    assert (opened.classes, opened.loss) == (bundle.classes, "softmax_cross_entropy")
+
+
+def test_outputs_are_named_by_rule(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert export(bundle, "onnx", tmp_path) == tmp_path / "model.onnx"
+    assert export(bundle, "onnx", tmp_path / "new" / "net") == tmp_path / "new" / "net.onnx"
+    assert export(bundle, "onnx", tmp_path / "net.v1.onnx").name == "net.v1.onnx"
+    monkeypatch.chdir(tmp_path)
+    before = Path("model.onnx").read_bytes()
+    with pytest.raises(UsageError, match=r"model\.onnx: is there already(.|\n)*--force"):
+        export(bundle, "onnx")
+    assert Path("model.onnx").read_bytes() == before
+    assert export(bundle, "onnx", force=True) == Path("model.onnx")
+    with pytest.raises(UsageError, match=r"writes \.onnx files, not \.keras"):
+        export(bundle, "onnx", tmp_path / "net.keras")
+    with pytest.raises(UsageError, match="unknown format 'onx'; did you mean 'onnx'"):
+        export(bundle, "onx", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="Choose another --output"):
+        export(bundle, "onnx", tmp_path / "file" / "net.onnx")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_no_model_is_named(tmp_path: Path, bundle: Bundle) -> None:
+    with pytest.raises(DataError, match="there is no such file"):
+        open_model(tmp_path / "nothing.onnx")
+    with pytest.raises(DataError, match="no model that Bakeoff knows"):
+        open_model(tmp_path)
+    from bakeoff.runtimes._onnx_build import to_onnx
+
+    (tmp_path / "foreign.onnx").write_bytes(to_onnx(bundle.graph).SerializeToString())
+    with pytest.raises(DataError, match="doesn't say how pictures are prepared"):
+        open_file(tmp_path / "foreign.onnx")
+
+
+def test_metadata_of_another_version_or_damaged() -> None:
+    text = _metadata.encode(Signature((8, 8)), ("a", "b"), "softmax_cross_entropy", scores={})
+    assert _metadata.decode(text, "it").classes == ("a", "b")
+    with pytest.raises(VersionError, match="schema 9"):
+        _metadata.decode(json.dumps({**json.loads(text), "schema": 9}), "it")
+    for change in ({"loss": "guess"}, {"classes": 3}, {"signature": {"size": 1}}):
+        with pytest.raises(CorruptError, match="damaged"):
+            _metadata.decode(json.dumps({**json.loads(text), **change}), "it")
+
+
+def _archive(path: Path, name: str, value: object) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, json.dumps(value))
+    return path
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"module": "keras.layers", "class_name": "Lambda"},
+        {"module": "os", "class_name": "system"},
+        {"module": "kerasevil", "class_name": "Dense"},
+    ],
+)
+def test_a_hostile_keras_file_is_refused_unread(item: dict[str, str], tmp_path: Path) -> None:
+    path = _archive(tmp_path / "x.keras", "config.json", {"config": {"layers": [item]}})
+    with pytest.raises(CorruptError, match="It was not loaded"):
+        keras_file._refuse_foreign(path)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"config": {"w": {"use_pickle": True}}},
+        {"nodes": [{"target": "os.system"}]},
+        {"nodes": [{"target": "torch.load"}]},
+        {"expr_str": "exec(chr(105))"},
+        {"expr_str": "Symbol('x').__class__"},
+        {"a": [{"expr_str": "__import__('os')"}]},
+    ],
+)
+def test_a_hostile_pt2_file_is_refused_unread(value: object, tmp_path: Path) -> None:
+    path = _archive(tmp_path / "x.pt2", "x/models/model.json", value)
+    with pytest.raises(CorruptError, match="could run code"):
+        torch_export._refuse_hostile(path)
+
+
+@pytest.mark.parametrize("name", ["x.keras", "x.pt2"])
+def test_other_files_under_their_names_are_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"hello")
+    check = keras_file._refuse_foreign if name.endswith("keras") else torch_export._refuse_hostile
+    with pytest.raises(CorruptError, match="damaged"):
+        check(tmp_path / name)
+
+
+def test_a_missing_library_names_its_extra(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakeoff.runtimes._missing.find_spec", lambda name: None)
+    for form, extra in (("torch", "torch"), ("savedmodel", "tensorflow")):
+        with pytest.raises(MissingDependencyError, match=rf"bakeoff\[{extra}\]"):
+            export(bundle, form, tmp_path / "x")
+
+
+def _joined(tmp_path: Path) -> Bundle:
+    """Two nets of two sizes and two normalisations under one head, and pictures for them."""
+    from dataclasses import replace
+
+    from bakeoff.graph import passes
+    from bakeoff.graph.together import Member, together
+
+    small = Signature((32, 32), 3, mean=(0.5,) * 3, std=(0.5,) * 3)
+    large = replace(small, size=(48, 48), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    nets = [
+        Member(f"net{n}", models.build(f"efficientnet_lite{n}", s.size, 3, None, seed=n, weights=None), s)
+        for n, s in enumerate((small, large))
+    ]
+    features, signature = together(nets)
+    bundle = Bundle(passes.with_head(features, 3), signature, ("猫", "b", "c"))
+    bundles.write(tmp_path / "bundle", bundle)
+    np.save(tmp_path / "images.npy", np.random.default_rng(1).normal(size=(2, 48, 48, 3)).astype(np.float32))
+    return bundle
+
+
+SCRIPT_JOINED = SCRIPT.replace("opened.signature.mean == (0.5,)", "opened.signature.mean == (0.4, 0.5, 0.6)")
+
+
+def test_several_backbones_under_one_head_are_one_onnx_file(tmp_path: Path) -> None:
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "onnx", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "onnx", 1e-4)  # untrained and deep: more rounding
+
+
+@pytest.mark.torch
+def test_several_backbones_under_one_head_in_torch(tmp_path: Path) -> None:
+    _needs("torch")
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "torch", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "torch", 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_several_backbones_under_one_head_in_keras(tmp_path: Path) -> None:
+    _needs("tensorflow")
+    bundle = _joined(tmp_path)
+    _run(tmp_path, "keras", script=SCRIPT_JOINED)
+    _check(tmp_path, bundle, "keras", 1e-4)

@@ -1,0 +1,342 @@
+"""The report: complete in itself, escaped, in two languages, for runs and comparisons, and refusing what is broken."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff import registry
+from bakeoff.drawing.svg import Series, heatmap, lines, smoothed, thinned, ticks
+from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError, VersionError
+from bakeoff.reports import report
+from bakeoff.reports.page import SECTIONS, ordered
+from bakeoff.texts.catalogue import percent, short, size
+
+HOSTILE = '<script>alert("1")</script>'
+GATE = {"before": 0.859, "after": 0.891, "difference": 0.032, "interval": [0.005, 0.059], "kept": True}
+GATE |= {"confidence": 0.95, "num": 341, "won": 22, "lost": 11}
+CLASSES = ["cat", HOSTILE, "猫 & {{ dog }}"]
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps({"schema": 1, **value}, ensure_ascii=False), encoding="utf-8")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a picture for each record; one is named to break out of an attribute."""
+    root = tmp_path / "photos-of-someone"
+    for number, name in enumerate(['a"onerror="x.png', "b<b>.png", "c.png", "d.png", "e.png", "f.png"]):
+        folder = root / ("cat" if number % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (200 if number else 8, 150 if number else 8), (40 * number, 90, 30)).save(folder / name)
+    return root
+
+
+def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float = 0.0) -> Path:
+    """A run folder as train leaves it: 6 test pictures, 3 of them wrong."""
+    (path / "predictions").mkdir(parents=True)
+    counts = {"num_train": 1200, "num_validation": 3, "num_test": 6}
+    facts = {"framework": framework, "model": "mnist_cnn", "classes": CLASSES, "data": str(data), "seed": 0}
+    extra = {"parameters": 2174, "weights_sha256": "ab" * 32, "wall_s": 3.25, "excluded": ["cat/<i>bad.jpg"]}
+    phases = [{"name": "probe"}, {"name": "finetune", "gate": GATE}]
+    write_json(path / "run.json", {**facts, **counts, **extra, "phases": phases})
+    write_json(path / "environment.json", {"bakeoff": "0.1.0", framework: "2.0<b>"})
+    write_json(path / "manifest.json", {"data": HOSTILE, "classes": CLASSES, "fingerprint": "cd" * 32})
+    (path / "recipe.toml").write_text('title = "A <b>recipe</b>"\nseed = 0\n', encoding="utf-8")
+    steps = [{"phase": "finetune", "step": i, "epoch": i // 50, "loss": 2.0 / (i + 1) + shift} for i in range(100)]
+    (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
+    epochs = [{"epoch": i, "validation_accuracy": 0.5 + 0.2 * i, "validation_loss": 1.0} for i in range(2)]
+    (path / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in epochs))
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    logits = np.full((6, 3), -1.0, np.float32)
+    logits[np.arange(6), [0, 1, 2, 1, 2, 1]] = 2.0 + shift
+    paths = sorted(str(file.relative_to(data)) for file in data.rglob("*.png")) if data.exists() else ["x"] * 6
+    arrays = {"logits": logits, "labels": labels, "records": np.arange(6), "paths": np.array(paths)}
+    np.savez(path / "predictions" / "test.npz", **arrays)
+    return path
+
+
+def with_several_labels(run: Path) -> Path:
+    """The same run as of pictures with several labels, or none."""
+    facts = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", {**facts, "threshold": 0.6})
+    rows = [{"epoch": i, "validation_accuracy": 0.2, "validation_mean_average_precision": 0.5} for i in range(2)]
+    (run / "epochs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with np.load(run / "predictions" / "test.npz") as kept:
+        arrays = dict(kept)
+    arrays["labels"] = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 1]], np.uint8)
+    np.savez(run / "predictions" / "test.npz", **arrays)
+    return run
+
+
+def make_comparison(path: Path, data: Path, *, passed: bool = True) -> Path:
+    rows = {}
+    for number, name in enumerate(("torch", "tensorflow")):
+        make_run(path / name, data, name, shift=0.01 * number)
+        rows[name] = {
+            "accuracy": 0.5,
+            "accuracy_interval": [0.2, 0.8],
+            "step_ms": 1.5,
+            "images_per_s": 40000.0,
+            "peak_memory_bytes": 300 << 20,
+            "train_wall_s": 4.0,
+            "compile_s": None,
+            "run": str(path / name),
+        }
+    detail = "largest at <b>conv1</b>"
+    check = {"name": "logits.tensorflow", "difference": 2e-7, "tolerance": 1e-5, "passed": passed, "detail": detail}
+    parity = {
+        "passed": passed,
+        "checks": [check, {**check, "name": "float64.logits.jax", "difference": None, "passed": False}],
+    }
+    verdict = {"verdict": "The same & faster.", "recipe": "mnist-cnn", "data": str(data), "classes": CLASSES}
+    write_json(path / "compare.json", {"parity": parity, "frameworks": rows, "num_test": 6, **verdict})
+    return path
+
+
+class Page(HTMLParser):
+    """Tags, ids and the values of every attribute that could load something."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.names: set[str] = set()
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.names |= {name for name, _ in attrs}
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in ("meta", "img", "br", "line", "circle", "rect", "polyline"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open[-1:] == [tag], f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(path: Path) -> tuple[Page, str]:
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.open == []
+    return page, html
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["run", "comparison"])
+def test_report_is_complete_in_itself_and_escaped(tmp_path: Path, data: Path, kind: str, lang: str) -> None:
+    make = make_run if kind == "run" else make_comparison
+    page, html = page_of(report(make(tmp_path / "run", data), lang=lang))
+    assert all(value.startswith(("#", "data:image/")) for value in page.loads), page.loads
+    assert not re.search(r"https?:|@import|url\(", html)
+    assert not page.tags & {"script", "link", "iframe", "object", "b"}
+    assert not any(name.startswith("on") for name in page.names)
+    assert HOSTILE in page.text
+    assert "{{ dog }}" in page.text
+    assert "A <b>recipe</b>" in page.text
+    assert str(tmp_path) not in html, "absolute paths don't belong into a report"
+    assert {value.removeprefix("#") for value in page.loads if value.startswith("#")} == set(page.ids)
+    missing = 1 + (kind == "run")  # labels are for several labels a picture, parity is for comparisons
+    assert len(page.ids) == len(registry.names(SECTIONS)) - missing
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", ["run", "comparison"])
+def test_several_labels_have_their_own_section(tmp_path: Path, data: Path, kind: str, lang: str) -> None:
+    if kind == "run":
+        path = with_several_labels(make_run(tmp_path / "run", data))
+    else:
+        path = make_comparison(tmp_path / "run", data)
+        for name in ("torch", "tensorflow"):
+            with_several_labels(path / name)
+    page, html = page_of(report(path, lang=lang))
+    assert "labels" in page.ids
+    assert not {"classes", "confusion"} & set(page.ids)
+    assert "mAP" in page.text
+    assert "0.6" in page.text, "the threshold"
+    if kind == "run":  # of six pictures two have exactly their labels
+        assert "33.3" in page.text
+    names = {"en": "is cat, ", "zh": "实际是 cat, "}
+    assert names[lang] in page.text, "all labels of a wrong picture"
+    assert "(none)" in html
+
+
+def test_languages_have_the_same_keys_and_different_headings() -> None:
+    for module in ordered():
+        english, chinese = module.TEXT["en"], module.TEXT["zh"]
+        assert set(english) <= set(chinese), module.__name__
+        for key, sentence in english.items():
+            assert sorted(re.findall(r"{\w+}", sentence)) == sorted(re.findall(r"{\w+}", chinese[key])), (module, key)
+        assert re.search("[\u4e00-\u9fff]", chinese["title"])
+    assert [module.ORDER for module in ordered()] == sorted({module.ORDER for module in ordered()})
+
+
+def test_chinese_report_says_its_headings_in_chinese(tmp_path: Path, data: Path) -> None:
+    page, html = page_of(report(make_comparison(tmp_path / "c", data), lang="zh"))
+    assert 'lang="zh-CN"' in html
+    assert all(word in page.text for word in ("结论", "训练过程", "一致性", "混淆矩阵", "运行环境"))
+    assert "The same & faster." not in page.text
+
+
+def test_comparison_shows_verdict_parity_and_both_curves(tmp_path: Path, data: Path) -> None:
+    page, html = page_of(report(make_comparison(tmp_path / "c", data, passed=False)))
+    assert "The same & faster." in page.text
+    assert "2 of 2 checks failed" in page.text
+    assert "largest at <b>conv1</b>" in page.text
+    assert "2.0e-07" in page.text
+    assert "1.0e-05" in page.text
+    assert html.count('class="line s0" points') == 3  # losses, accuracies, calibration
+    assert html.count('class="line s1" points') == 3
+
+
+def test_most_wrong_pictures_are_inside_and_small(tmp_path: Path, data: Path) -> None:
+    target = report(make_run(tmp_path / "r", data))
+    page, _ = page_of(target)
+    pictures = [value for value in page.loads if value.startswith("data:image/")]
+    assert len(pictures) == 3
+    assert "torch judged" not in page.text
+    assert "PyTorch judged 3 of 6 pictures wrongly." in page.text
+    assert target.stat().st_size < 60_000
+
+
+def test_report_without_the_data_names_the_pictures(tmp_path: Path) -> None:
+    page, _ = page_of(report(make_run(tmp_path / "r", tmp_path / "gone")))
+    assert "no longer where they were read from" in page.text
+    assert not any(value.startswith("data:") for value in page.loads)
+
+
+def test_probe_without_steps_or_predictions_has_no_empty_plots(tmp_path: Path, data: Path) -> None:
+    run = make_run(tmp_path / "r", data)
+    for name in ("metrics.jsonl", "epochs.jsonl", "predictions/test.npz"):
+        (run / name).unlink()
+    facts = {key: value for key, value in json.loads((run / "run.json").read_text()).items() if key != "schema"}
+    write_json(run / "run.json", {**facts, "phases": [{"name": "probe"}]})
+    page, _ = page_of(report(run, tmp_path / "elsewhere" / "r.html"))
+    assert page.ids == ["verdict", "environment"]
+
+
+def test_many_classes_are_drawn_without_numbers(tmp_path: Path, data: Path) -> None:
+    run = make_run(tmp_path / "r", data)
+    facts = json.loads((run / "run.json").read_text())
+    facts["classes"] = [f"class {number}" for number in range(60)]
+    (run / "run.json").write_text(json.dumps(facts))
+    logits = np.eye(60)
+    arrays = {"logits": logits, "labels": np.roll(np.arange(60), 1), "records": np.arange(60)}
+    np.savez(run / "predictions" / "test.npz", **arrays)
+    page, html = page_of(report(run))
+    assert 'class="heat"' in html
+    assert "20 more classes" in page.text
+
+
+@pytest.mark.parametrize(
+    ("harm", "error"),
+    [
+        (lambda run: (run / "metrics.jsonl").write_text('{"loss": 1'), CorruptError),
+        (lambda run: (run / "predictions/test.npz").write_bytes(b"PK\3\4 no"), CorruptError),
+        (lambda run: write_json(run / "run.json", {"framework": "torch"}), CorruptError),
+        (lambda run: (run / "run.json").write_text('{"schema": 99}'), VersionError),
+        (lambda run: (run / "run.json").unlink(), DataError),
+        (lambda run: write_json(run / "compare.json", {"frameworks": {"../r/torch": {}}}), CorruptError),
+        (lambda run: write_json(run / "compare.json", {"frameworks": {"..": {}}}), CorruptError),
+        (lambda run: write_json(run / "compare.json", {"frameworks": {"torch": {}}}), DataError),
+    ],
+)
+def test_broken_runs_are_refused_in_few_lines(tmp_path: Path, data: Path, harm: Any, error: type[BakeoffError]) -> None:
+    run = make_run(tmp_path / "r", data)
+    harm(run)
+    with pytest.raises(error) as caught:
+        report(run)
+    assert len(str(caught.value).splitlines()) <= 3
+    assert str(run) in str(caught.value)
+    assert not (run / "report.html").exists()
+
+
+def test_language_and_place_are_checked(tmp_path: Path, data: Path) -> None:
+    run = make_run(tmp_path / "r", data)
+    with pytest.raises(UsageError, match="en, zh"):
+        report(run, lang="fr")
+    with pytest.raises(DataError, match="no such folder"):
+        report(tmp_path / "nothing")
+    with pytest.raises(UsageError, match="can't be written"):
+        report(run, run / "run.json" / "report.html")
+
+
+def test_ticks_are_round_and_cover() -> None:
+    assert ticks(0.12, 0.97) == [0, 0.25, 0.5, 0.75, 1.0]
+    for low, high in ((0.0, 1.0), (3.2, 3.9), (-5, 1e6), (2.0, 2.0), (1e-9, 3e-9)):
+        found = ticks(low, high)
+        assert found[0] <= low
+        assert found[-1] >= high
+        assert 2 <= len(found) <= 8
+
+
+def test_smoothing_keeps_a_constant_and_thinning_the_ends() -> None:
+    assert smoothed([2.0] * 9, 5) == pytest.approx([2.0] * 9)
+    points = [(float(x), 0.0) for x in range(1001)]
+    assert thinned(points)[0] == points[0]
+    assert thinned(points)[-1] == points[-1]
+    assert len(thinned(points)) <= 302
+
+
+def test_plots_escape_names_and_skip_what_is_not_finite() -> None:
+    series = [Series("a", ((0, 1.0), (1, float("nan")), (2, 3.0)))]
+    drawn = str(lines(series, title=HOSTILE, x_label="<x>", y_format=str))
+    assert "<script" not in drawn
+    assert "<x>" not in drawn
+    assert "nan" not in drawn
+    assert str(heatmap([[1.0, 0.0], [0.5, 0.5]], title="m")).count('class="wrong"') == 1
+
+
+def test_axes_have_whole_epochs_and_no_accuracy_above_one() -> None:
+    perfect = (Series("torch", ((1.0, 1.0), (2.0, 1.0))),)
+    svg = str(lines(perfect, title="t", x_label="epoch", y_format=lambda y: f"{100 * y:.3g} %", most=1.0))
+    shown = re.findall(r">([^<>]+)</text>", svg)
+    assert {"100 %", "1", "2"} <= set(shown)
+    assert not {"105 %", "110 %", "1.2", "1.5"} & set(shown)
+
+
+def test_numbers_are_short() -> None:
+    assert [percent(0.12345), percent(None), short(1.23456e-7), short(12.345), short(0), size(3 << 30)] == [
+        "12.3\N{NO-BREAK SPACE}%",
+        "–",
+        "1.2e-07",
+        "12.3",
+        "0",
+        "3.00 GiB",
+    ]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_phase_that_had_to_prove_itself_is_judged(tmp_path: Path, data: Path, lang: str, kept: bool) -> None:
+    run = make_run(tmp_path / "run", data)
+    facts = {key: value for key, value in json.loads((run / "run.json").read_text()).items() if key != "schema"}
+    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune"}]})
+    assert 'id="gate"' not in report(run, lang=lang).read_text(encoding="utf-8")
+    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": {**GATE, "kept": kept}}]})
+    html = report(run, lang=lang).read_text(encoding="utf-8")
+    word = {"en": ("Kept:", "Rejected:"), "zh": ("保留：", "放弃：")}[lang][not kept]
+    left_out = {"kept": False, "num": 0}
+    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": left_out}]})
+    assert {"en": "Left out:", "zh": "未进行："}[lang] in report(run, tmp_path / "l.html", lang=lang).read_text("utf-8")
+    for part in (word, "85.9", "89.1", "+3.2", "+0.5 – +5.9", "341"):
+        assert part in html

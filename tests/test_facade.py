@@ -1,0 +1,58 @@
+"""The face of the package: functions that say what they take, rooms that can't hide them, old names that still work."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pydoc
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+import bakeoff
+from bakeoff import moved
+
+VERBS = ("audit", "compare", "convert", "evaluate", "export", "load", "read_data", "report", "train", "tune")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_verbs_are_functions_with_real_signatures_and_help(name: str) -> None:
+    verb = getattr(bakeoff, name)
+    assert inspect.isfunction(verb)
+    assert verb.__name__ == name
+    parameters = inspect.signature(verb).parameters
+    assert parameters
+    assert "args" not in parameters
+    shown = pydoc.plain(pydoc.render_doc(verb))
+    assert f"{name}(" in shown
+    assert inspect.getdoc(verb).splitlines()[0] in shown  # type: ignore[union-attr]
+
+
+def test_rooms_that_were_imported_leave_the_verbs_as_they_are() -> None:
+    code = (
+        "import bakeoff.training.api, bakeoff.comparison.api, bakeoff.conversion.api, bakeoff.exports.formats.onnx,"
+        "bakeoff.reports.page, bakeoff.evaluation.scores, bakeoff.tuning.api, bakeoff.data.audit, inspect\n"
+        f"print(all(inspect.isfunction(getattr(bakeoff, name)) for name in {VERBS!r}))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "True"
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(moved.HOMES))
+def test_documented_names_that_moved_still_work_and_say_where_they_are(module: str, name: str) -> None:
+    where, _, now = moved.HOMES[module, name].partition(":")
+    sys.modules.pop("bakeoff.report", None)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = getattr(importlib.import_module(module), name)
+    assert found is getattr(importlib.import_module(where), now)
+    assert any(str(one.message).startswith(f"{module}.{name} is") for one in said)
+    assert inspect.isfunction(bakeoff.report)
+
+
+def test_names_that_never_were_are_errors() -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = bakeoff.nothing
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = importlib.import_module("bakeoff.data").nothing
