@@ -65,6 +65,7 @@ bench: $(VENV)/.installed-dev  ## what is measured, against whom
 
 docs: $(VENV)/.installed-dev  ## the pages that are made from code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/rooms.py
 	$(BIN)/python docs/support_matrix.py
 
 clean:  ## what the other words made, the environment too

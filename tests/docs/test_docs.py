@@ -26,7 +26,11 @@ NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 @cache
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    return _module("generate")
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -130,6 +134,26 @@ def test_each_verb_has_a_page() -> None:
 def test_the_generated_page_is_up_to_date() -> None:
     page = generator().DIFFERENCES
     assert page.read_text(encoding="utf-8") == generator().differences(), "run: make docs"
+
+
+def test_the_map_of_rooms_is_up_to_date() -> None:
+    rooms = _module("rooms")
+    assert rooms.PAGE.read_text(encoding="utf-8") == rooms.page(), "run: make docs"
+    here = {path.stem for path in (ROOT / "src" / "bakeoff").glob("[!_]*") if path.name != "py.typed"}
+    assert here <= {room for layer in rooms.layers() for room in layer}
+
+
+def test_stations_of_the_architecture_stand_and_each_once() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    ways = re.findall(r"stations: begin -->\n```text\n(.*?)```", text, re.DOTALL)
+    assert len(ways) == 2
+    for way in ways:
+        stations = [name for line in way.splitlines() for name in re.findall(r"(?:^|\| ?) ([a-z_]+(?:\.\w+)+)", line)]
+        assert len(stations) > 8
+        assert len(stations) == len(set(stations))
+        for name in stations:
+            base = ROOT / "src" / "bakeoff" / name.replace(".", "/")
+            assert base.is_dir() or base.with_suffix(".py").is_file(), name
 
 
 def test_the_generated_page_has_every_page_and_every_trap() -> None:
