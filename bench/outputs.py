@@ -27,7 +27,7 @@ from typing import Any
 VOLATILE = re.compile(
     r"(^|_)(s|ms|seconds|wall|per_s|peak|bytes|mtime|pid|host|time|at|when|created|began|ended|version|versions)($|_)"
     r"|^(run|path|data|environment|verdict|sentence|speed|memory|timing|rss|ratio|faster|load|certificate|command|seal)$"
-    r"|^(measured|engines|compile|cpu|throughput|hardware|sha256|hash|hashes|digest|files|size|shared_object_id|date_saved|logs|output_sha256|sidecar_sha256)$"
+    r"|^(measured|engines|compile|cpu|throughput|hardware|sha256|hash|hashes|digest|files|size|shared_object_id|stack_trace|date_saved|logs|output_sha256|sidecar_sha256)$"
 )
 FRAMEWORKS = ("torch", "tensorflow", "jax")
 
