@@ -361,8 +361,9 @@ def _python() -> str:
 
 
 def _described(path: str, value: Any, level: int) -> str:
-    if inspect.ismodule(value):  # a room that is called like a function
-        value = getattr(value, "__wrapped__", None) or _target(value)
+    if inspect.ismodule(value):
+        own = [one for _, one in inspect.getmembers(value, inspect.isfunction) if one.__module__ == value.__name__]
+        return "\n".join(_described(f"{path}.{one.__name__}", one, level) for one in own)
     parts = [f"{'#' * level} {path}\n", _code(f"{path}{inspect.signature(value)}"), _code(inspect.getdoc(value) or "")]
     if inspect.isclass(value):
         for name, member in vars(value).items():
@@ -370,16 +371,6 @@ def _described(path: str, value: Any, level: int) -> str:
                 text = inspect.getdoc(member) or ""
                 parts.append(f"{'#' * (level + 1)} {path}.{name}\n\n" + _code(text))
     return "\n".join(parts)
-
-
-def _target(module: Any) -> Any:
-    """The function behind a callable room."""
-    import importlib
-
-    source = inspect.getsource(module)
-    match = re.search(r'make_callable\(__name__, "([\w.]+):(\w+)"\)', source)
-    assert match is not None, module
-    return getattr(importlib.import_module(match[1]), match[2])
 
 
 def _errors() -> str:

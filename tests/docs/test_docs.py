@@ -136,6 +136,14 @@ def test_the_generated_page_is_up_to_date() -> None:
     assert page.read_text(encoding="utf-8") == generator().differences(), "run: make docs"
 
 
+def test_the_reference_has_every_name_of_the_package() -> None:
+    import bakeoff
+
+    text = generator()._python()
+    for name in bakeoff.__all__:
+        assert name.startswith("_") or f"## bakeoff.{name}" in text, name
+
+
 def test_the_map_of_rooms_is_up_to_date() -> None:
     rooms = _module("rooms")
     assert rooms.PAGE.read_text(encoding="utf-8") == rooms.page(), "run: make docs"
