@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from bakeoff import loaders
     from bakeoff.comparison.api import compare
     from bakeoff.conversion.live import convert
-    from bakeoff.data.audit import audit
     from bakeoff.data.reader import read_data
     from bakeoff.exports import export
     from bakeoff.model import Model, evaluate, load
     from bakeoff.reports import report
+    from bakeoff.reports.audit import audit
     from bakeoff.training.api import train
     from bakeoff.tuning.api import tune
 
@@ -48,7 +48,7 @@ __all__ = [
 
 _HOMES = {
     "Model": "bakeoff.model",
-    "audit": "bakeoff.data.audit",
+    "audit": "bakeoff.reports.audit",
     "compare": "bakeoff.comparison.api",
     "convert": "bakeoff.conversion.live",
     "evaluate": "bakeoff.model",

@@ -78,20 +78,18 @@ def audit(
     """Look at every file of DATA and name what can't be trusted. Nothing is changed; interrupted, it goes on later."""
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import counter, progress
-    from bakeoff.data.audit import audit as look
-    from bakeoff.reports import audit as page
-    from bakeoff.training.probe.out_of_fold import judge
+    from bakeoff.reports.audit import audit as look
 
     with progress() as listen:
         found = look(
             data,
-            judge=judge if labels else None,
+            suspects=labels,
             labels=options.label_rule(separator, columns),
-            workers=threads,
-            counter=lambda part: counter(listen, part, "files"),
+            threads=threads,
+            progress=lambda part: counter(listen, part, "files"),
+            report=report,
+            lang=lang,
         )
-    if report is not None:
-        page.write(found, report, lang=lang)
     if json:
         out.print_json(found.to_json())
     else:

@@ -27,22 +27,6 @@ from bakeoff.data.reader import default_workers, file_facts, looks_at, manifest_
 from bakeoff.protocols import LabelRule, Progress, Table
 
 AUDITS = "bakeoff.data.audits"
-KINDS = (
-    "unreadable",
-    "truncated",
-    "empty",
-    "not_a_picture",
-    "too_large",
-    "wrong_suffix",
-    "hidden",
-    "duplicate",
-    "near_duplicate",
-    "duplicate_label",
-    "leak",
-    "imbalance",
-    "class_name",
-    "suspect_label",
-)
 
 Counter = Callable[[str], Progress]
 """From the name of a part of the work to its progress."""
@@ -66,11 +50,30 @@ Judge = Callable[["Subject", Progress], Judged | None]
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of finding. The file of one audit owns it; another that finds the same refers to that.
+
+    Attributes:
+        name: as users and `--json` see it.
+        place: sorts the kinds in every output.
+        en: what it means, in English.
+        zh: the same in Chinese.
+        pictured: whether the page shows the pictures.
+    """
+
+    name: str
+    place: int
+    en: str
+    zh: str
+    pictured: bool = False
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that is wrong.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: the name of one of the `KINDS` of the audit that found it.
         path: relative to the data; None where it is about a class.
         detail: what exactly.
         rows: of the table: the picture, and the one that it is compared with.
@@ -168,7 +171,7 @@ class Audit:
     Attributes:
         path: the data, as given.
         table: rows as the source found them.
-        findings: in the order of `KINDS`, then as found.
+        findings: in the order of `kinds()`, then as found.
         excluded: the paths that can't be trained on, in the order of the table.
         checked: names of the audits that ran.
     """
@@ -251,12 +254,28 @@ def examined(subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...], tu
     """Findings of all audits, the excluded paths, and the names of the audits."""
     names = registry.names(AUDITS)
     found = [finding for name in names for finding in _run(name, subject)]
-    found.sort(key=lambda finding: KINDS.index(finding.kind))
+    places = {kind.name: kind.place for kind in kinds()}
+    found.sort(key=lambda finding: places[finding.kind])
     return tuple(found), tuple(str(subject.table.paths[row]) for row in sorted(subject.bad)), names
 
 
 def _run(name: str, subject: Subject) -> Iterator[Finding]:
-    yield from registry.load(AUDITS, name).find(subject)
+    module = registry.load(AUDITS, name)
+    own = {kind.name for kind in module.KINDS}
+    for finding in module.find(subject):
+        if finding.kind not in own:
+            raise ValueError(f"{module.__name__} found {finding.kind!r}, which is not among its KINDS")
+        yield finding
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every kind that an audit can find, in the order of output."""
+    found: dict[str, Kind] = {}
+    for name in registry.names(AUDITS):
+        for kind in registry.load(AUDITS, name).KINDS:
+            if found.setdefault(kind.name, kind) is not kind:
+                raise ValueError(f"{AUDITS}.{name} has a kind {kind.name!r} of its own; import it from its owner")
+    return tuple(sorted(found.values(), key=lambda kind: kind.place))
 
 
 def _together(rows: NDArray[np.int64], numbers: NDArray[np.int64]) -> list[list[int]]:

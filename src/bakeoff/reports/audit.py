@@ -1,9 +1,10 @@
-"""From an audit to one HTML file: what was found, kind by kind, with the pictures; nothing loaded from elsewhere."""
+"""An audit as users ask for it, and as one HTML file: what was found, kind by kind, with the pictures inside."""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -11,27 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.data.audit import KINDS, Audit, Finding
+from bakeoff.data.audit import Audit, Counter, Finding, Kind, kinds
+from bakeoff.data.audit import audit as examine
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import words as label_words
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.files import write_text
+from bakeoff.protocols import LabelRule
 from bakeoff.reports.page import markup, templates
 from bakeoff.texts import catalogue
+from bakeoff.training.probe.out_of_fold import judge
 
 SHOWN = 60  # pictures of a kind; further ones are named in the list
 LISTED = 2000  # lines of a kind
 SIDE = 160  # pixels of a thumbnail's longer side
-PICTURED = (
-    "truncated",
-    "not_a_picture",
-    "wrong_suffix",
-    "duplicate",
-    "near_duplicate",
-    "duplicate_label",
-    "leak",
-    "suspect_label",
-)
 
 TEXT = {
     "en": {
@@ -54,20 +48,6 @@ TEXT = {
         "original": "original",
         "no_picture": "no picture",
         "about": "about a class",
-        "unreadable": "Damaged or unreadable files. They can't be trained on.",
-        "truncated": "Pictures that are cut off. They can't be trained on; get them anew.",
-        "empty": "Files of 0 bytes. They can't be trained on.",
-        "not_a_picture": "Files that are no pictures, or show nothing.",
-        "too_large": "More pixels than any photo has: a bomb, or a mosaic. They can't be trained on.",
-        "wrong_suffix": "The suffix names another format than the content has.",
-        "hidden": "What systems and editors leave behind. It is never read.",
-        "duplicate": "The same bytes again: such a picture counts twice.",
-        "near_duplicate": "The same picture, saved again, scaled or brightened.",
-        "duplicate_label": "One picture under two labels: one of them is wrong.",
-        "leak": "The same picture in two splits: the test asks what was learned by heart.",
-        "imbalance": "Classes with far fewer pictures than others, or missing in a split.",
-        "class_name": "Class names that differ only by case or blanks: most likely one class.",
-        "suspect_label": "Labels that are likely wrong, by models and neighbours that did not know the picture.",
     },
     "zh": {
         "report": "Bakeoff 数据检查",
@@ -89,20 +69,6 @@ TEXT = {
         "original": "原图",
         "no_picture": "无图片",
         "about": "关于类别",
-        "unreadable": "已损坏或无法读取的文件，不能用于训练。",
-        "truncated": "残缺不全的图片，不能用于训练，请重新获取。",
-        "empty": "0 字节的文件，不能用于训练。",
-        "not_a_picture": "不是图片，或看不出内容的文件。",
-        "too_large": "像素多得不像照片：压缩炸弹或拼图，不能用于训练。",
-        "wrong_suffix": "扩展名与内容的格式不符。",
-        "hidden": "系统或编辑器留下的文件，从不读取。",
-        "duplicate": "完全相同的字节：这样的图片被算了两次。",
-        "near_duplicate": "同一张图片，被重新保存、缩放或调亮过。",
-        "duplicate_label": "同一张图片有两个标签，其中一个是错的。",
-        "leak": "同一张图片出现在两个子集中：测试考的是背下来的内容。",
-        "imbalance": "图片远少于其他类别，或在某个子集中缺失的类别。",
-        "class_name": "只有大小写或空格不同的类别名，很可能是同一类。",
-        "suspect_label": "很可能标错的标签：没见过该图片的模型和它的近邻都这样认为。",
     },
 }
 
@@ -144,7 +110,7 @@ OVERVIEW = """
 {% for kind, count in counts.items() %}
 <tr><th scope="row"><a href="#{{ kind }}">{{ kind }}</a></th>
 <td class="number" data-label="{{ t('count') }}">{{ count }}</td>
-<td class="detail">{{ t(kind) }}</td></tr>
+<td class="detail">{{ means(kind) }}</td></tr>
 {% endfor %}
 </tbody></table></div>
 {% endif %}
@@ -162,14 +128,46 @@ CLASSES = """
 """
 
 
-def write(audit: Audit, target: str | Path, *, lang: str = "en") -> Path:
+def audit(
+    data: str | os.PathLike[str],
+    *,
+    suspects: bool = True,
+    labels: LabelRule | None = None,
+    threads: int | None = None,
+    progress: Counter | None = None,
+    report: str | os.PathLike[str] | None = None,
+    lang: str = "en",
+) -> Audit:
+    """What can't be trusted in a data set, as `bakeoff data audit` finds it: every file looked at, nothing changed.
+
+    Args:
+        data: as for `read_data`.
+        suspects: look for wrong labels, too; that takes the longest.
+        labels: how a list says that pictures have several labels.
+        threads: all cores if left out.
+        progress: from the name of a part of the work to what is called with (done, total).
+        report: an HTML page to write, with the pictures.
+        lang: of the page: en or zh.
+
+    Raises:
+        DataError: there is nothing to look at.
+        UsageError: an unknown language, or a page that can't be written.
+    """
+    catalogue.check(lang)
+    given = {} if progress is None else {"counter": progress}
+    found = examine(data, judge=judge if suspects else None, labels=labels, workers=threads, **given)
+    if report is not None:
+        write(found, report, lang=lang)
+    return found
+
+
+def write(audit: Audit, target: str | os.PathLike[str], *, lang: str = "en") -> Path:
     """Write the page of an audit; an older file is replaced.
 
     Raises:
         UsageError: an unknown language, or a file that can't be written.
     """
-    if lang not in catalogue.LANGUAGES:
-        raise UsageError(f"lang is {lang!r}; expected one of {', '.join(catalogue.LANGUAGES)}.")
+    catalogue.check(lang)
     place = Path(target)
     html = render(audit, lang).encode("utf-8", "replace").decode("utf-8")
     try:
@@ -186,10 +184,10 @@ def render(audit: Audit, lang: str) -> str:
 
     say, environment = catalogue.Say(lang, TEXT), templates()
     parts = [("overview", say("overview"), OVERVIEW, _overview(audit, say))]
-    for kind in KINDS:
-        found = [finding for finding in audit.findings if finding.kind == kind]
+    for kind in kinds():
+        found = [finding for finding in audit.findings if finding.kind == kind.name]
         if found:
-            parts.append((kind, f"{kind} ({len(found)})", TEMPLATE, _kind(audit, kind, found, say)))
+            parts.append((kind.name, f"{kind.name} ({len(found)})", TEMPLATE, _kind(audit, kind, found, say)))
     parts.append(("classes", say("classes"), CLASSES, _classes(audit, say)))
     sections = [
         {"id": name, "title": title, "body": markup(environment.from_string(text).render(t=say, **values))}
@@ -213,11 +211,14 @@ def _overview(audit: Audit, say: catalogue.Say) -> dict[str, Any]:
         "sentence": sentence,
         "left": say("left", num=f"{lost:,}") if lost else say("clean"),
         "counts": audit.counts,
+        "means": catalogue.Say(
+            say.language, {say.language: {kind.name: getattr(kind, say.language) for kind in kinds()}}
+        ),
     }
 
 
-def _kind(audit: Audit, kind: str, found: list[Finding], say: catalogue.Say) -> dict[str, Any]:
-    items = list(_items(audit, found[:SHOWN])) if kind in PICTURED else []
+def _kind(audit: Audit, kind: Kind, found: list[Finding], say: catalogue.Say) -> dict[str, Any]:
+    items = list(_items(audit, found[:SHOWN])) if kind.pictured else []
     rows = [(finding.path or say("about"), finding.detail) for finding in found[:LISTED]]
     return {
         "items": items,

@@ -30,8 +30,7 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
         UsageError: an unknown language, or an output that can't be written.
         DataError, VersionError, CorruptError: the folder can't be read, as they say.
     """
-    if lang not in catalogue.LANGUAGES:
-        raise UsageError(f"lang is {lang!r}; expected one of {', '.join(catalogue.LANGUAGES)}.")
+    catalogue.check(lang)
     source = Path(run)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder. Give a run folder: bakeoff report RUN")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from bakeoff.errors import UsageError
+
 LANGUAGES = ("en", "zh")
 
 SHARED: dict[str, dict[str, str]] = {
@@ -35,6 +37,12 @@ SHARED: dict[str, dict[str, str]] = {
 }
 
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
+
+
+def check(language: str) -> None:
+    """Raise UsageError where there are no texts in that language."""
+    if language not in LANGUAGES:
+        raise UsageError(f"lang is {language!r}; expected one of {', '.join(LANGUAGES)}.")
 
 
 class Say:

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.audits.wrong_suffix import format_of
 
-KINDS = ("unreadable", "truncated", "empty", "not_a_picture", "too_large")
+NOT_A_PICTURE = Kind(
+    "not_a_picture", 40, "Files that are no pictures, or show nothing.", "不是图片，或看不出内容的文件。", pictured=True
+)
+KINDS = (
+    Kind(
+        "unreadable",
+        10,
+        "Damaged or unreadable files. They can't be trained on.",
+        "已损坏或无法读取的文件，不能用于训练。",
+    ),
+    Kind(
+        "truncated",
+        20,
+        "Pictures that are cut off. They can't be trained on; get them anew.",
+        "残缺不全的图片，不能用于训练，请重新获取。",
+        pictured=True,
+    ),
+    Kind("empty", 30, "Files of 0 bytes. They can't be trained on.", "0 字节的文件，不能用于训练。"),
+    NOT_A_PICTURE,
+    Kind(
+        "too_large",
+        50,
+        "More pixels than any photo has: a bomb, or a mosaic. They can't be trained on.",
+        "像素多得不像照片：压缩炸弹或拼图，不能用于训练。",
+    ),
+)
 
 _STARTS = (
     ("empty", "empty"),

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.sources.folder import clashes
 
-KINDS = ("class_name",)
+KINDS = (
+    Kind(
+        "class_name",
+        130,
+        "Class names that differ only by case or blanks: most likely one class.",
+        "只有大小写或空格不同的类别名，很可能是同一类。",
+    ),
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:

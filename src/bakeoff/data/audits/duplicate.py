@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.labels import words
 
-KINDS = ("duplicate", "duplicate_label", "leak")
+DUPLICATE_LABEL = Kind(
+    "duplicate_label",
+    100,
+    "One picture under two labels: one of them is wrong.",
+    "同一张图片有两个标签，其中一个是错的。",
+    pictured=True,
+)
+LEAK = Kind(
+    "leak",
+    110,
+    "The same picture in two splits: the test asks what was learned by heart.",
+    "同一张图片出现在两个子集中：测试考的是背下来的内容。",
+    pictured=True,
+)
+KINDS = (
+    Kind(
+        "duplicate",
+        80,
+        "The same bytes again: such a picture counts twice.",
+        "完全相同的字节：这样的图片被算了两次。",
+        pictured=True,
+    ),
+    DUPLICATE_LABEL,
+    LEAK,
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 
-KINDS = ("hidden",)
+KINDS = (
+    Kind(
+        "hidden", 70, "What systems and editors leave behind. It is never read.", "系统或编辑器留下的文件，从不读取。"
+    ),
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:

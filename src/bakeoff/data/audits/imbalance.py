@@ -6,12 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import members
 from bakeoff.data.manifest import SPLITS
 
-KINDS = ("imbalance",)
+KINDS = (
+    Kind(
+        "imbalance",
+        120,
+        "Classes with far fewer pictures than others, or missing in a split.",
+        "图片远少于其他类别，或在某个子集中缺失的类别。",
+    ),
+)
 RATIO = 10
 
 

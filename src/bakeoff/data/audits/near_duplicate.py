@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
-from bakeoff.data.audits.duplicate import different
+from bakeoff.data.audit import Finding, Kind, Subject
+from bakeoff.data.audits.duplicate import DUPLICATE_LABEL, LEAK, different
 
-KINDS = ("near_duplicate", "duplicate_label", "leak")
+KINDS = (
+    Kind(
+        "near_duplicate",
+        90,
+        "The same picture, saved again, scaled or brightened.",
+        "同一张图片，被重新保存、缩放或调亮过。",
+        pictured=True,
+    ),
+    DUPLICATE_LABEL,
+    LEAK,
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:

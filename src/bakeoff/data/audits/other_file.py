@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audits.bad_file import NOT_A_PICTURE
 from bakeoff.data.audits.wrong_suffix import format_of
 
-KINDS = ("not_a_picture",)
+KINDS = (NOT_A_PICTURE,)
 
 
 def find(subject: Subject) -> Iterator[Finding]:

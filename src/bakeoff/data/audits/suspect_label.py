@@ -16,10 +16,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bakeoff.data.audit import Finding, Judged, Subject
+from bakeoff.data.audit import Finding, Judged, Kind, Subject
 from bakeoff.data.labels import several
 
-KINDS = ("suspect_label",)
+KINDS = (
+    Kind(
+        "suspect_label",
+        140,
+        "Labels that are likely wrong, by models and neighbours that did not know the picture.",
+        "很可能标错的标签：没见过该图片的模型和它的近邻都这样认为。",
+        pictured=True,
+    ),
+)
 OWN = 0.02  # the most probability that the given class may have
 OTHER = 0.6  # the least that the other has to have
 VOTES = 0.8  # of the neighbours, for the other; at most `OWN_VOTES` for the given class

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audits.bad_file import NOT_A_PICTURE
 
-KINDS = ("not_a_picture",)
+KINDS = (NOT_A_PICTURE,)
 LEAST = 8  # pixels of the shorter side
 ICON = 32  # an icon is shorter than this, and than an eighth of the median
 

@@ -6,11 +6,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import read_header
 
-KINDS = ("wrong_suffix",)
+KINDS = (
+    Kind(
+        "wrong_suffix",
+        60,
+        "The suffix names another format than the content has.",
+        "扩展名与内容的格式不符。",
+        pictured=True,
+    ),
+)
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
