@@ -47,6 +47,12 @@ def load(package: str, name: str, *, what: str = "") -> ModuleType:
     return importlib.import_module(f"{package}.{stem}")
 
 
+def either(known: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *others, last = known
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where a known name is near, else nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)

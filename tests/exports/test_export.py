@@ -21,7 +21,7 @@ from bakeoff import models
 from bakeoff.bundle import Bundle
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UsageError, VersionError
 from bakeoff.evaluation.opening import open_model
-from bakeoff.exports import export, formats
+from bakeoff.exports import export, names
 from bakeoff.graph import run
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes import _metadata, keras_file, open_file, torch_export
@@ -83,8 +83,8 @@ def _needs(name: str) -> None:
 def test_every_format_says_what_it_is() -> None:
     from bakeoff import registry
 
-    assert formats() == ("keras", "onnx", "savedmodel", "torch")
-    for name in formats():
+    assert names() == ("keras", "onnx", "savedmodel", "torch")
+    for name in names():
         assert registry.load("bakeoff.exports.formats", name).HELP
 
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from bakeoff import registry
 from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Use", 3
+FORMATS = registry.either(registry.names("bakeoff.exports.formats"))
 EXAMPLES = (
     ("bakeoff export runs/RUN --to onnx --output cats.onnx", "one file for ONNX Runtime"),
     ("bakeoff export runs/RUN --to keras", "stock Keras layers, model.keras"),
@@ -19,7 +21,7 @@ EXAMPLES = (
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="torch, keras, savedmodel or onnx.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=f"{FORMATS}.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.* otherwise.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bakeoff import registry
 from bakeoff.cli import _options as options
 from bakeoff.errors import UsageError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from bakeoff.training.api import Trained
 
 PANEL, PLACE = "Make", 2
+LOGGERS = registry.either(registry.names("bakeoff.training.loggers"))
 EXAMPLES = (
     ("bakeoff train photos", "a new head on the embedded backbone, then the whole net, kept only if better"),
     ("bakeoff train photos --phases probe", "the new head alone: seconds to a minute on a laptop"),
@@ -82,7 +84,7 @@ def command(
     ] = None,
     log: Annotated[
         list[str] | None,
-        typer.Option("--log", metavar="NAME", help="Log to tensorboard or mlflow, too; may be repeated."),
+        typer.Option("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated."),
     ] = None,
     json: options.Json = False,
     debug: options.Debug = False,

@@ -12,7 +12,7 @@ def open_model(path: str | Path, threads: int | None = None) -> Opened:
     """A model that is ready to predict; runs and bundles go through ONNX Runtime.
 
     Args:
-        path: a run folder, a bundle, a `.onnx`, `.pt2` or `.keras` file, or a SavedModel folder.
+        path: a run folder, a bundle, or what a file of `runtimes` reads, as `.onnx`.
         threads: inside an operator; None: the library's own choice.
 
     Raises:

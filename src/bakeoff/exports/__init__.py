@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 from bakeoff import bundle as bundles
-from bakeoff import registry
+from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError
 
 FORMATS = "bakeoff.exports.formats"
+OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
 
 
-def formats() -> tuple[str, ...]:
+def names() -> tuple[str, ...]:
     """The formats that have a file."""
     return registry.names(FORMATS)
 
@@ -24,7 +26,7 @@ def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = Non
 
     Args:
         bundle: a bundle, or the path of one or of a run folder.
-        to: a format: torch, keras, savedmodel or onnx.
+        to: a file of `exports.formats`, as `onnx`.
         output: the file; an existing folder gets `model` with the format's extension; None: in the working folder.
         force: replace what is there.
 
@@ -38,7 +40,7 @@ def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = Non
     """
     form = registry.load(FORMATS, to, what="format")
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
-    target = _target(Path("." if output is None else output), form.EXTENSION, to)
+    target = _target(Path("." if output is None else output), form, to)
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
     folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -54,12 +56,12 @@ def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = Non
     return target
 
 
-def _target(output: Path, extension: str, to: str) -> Path:
-    plain_folder = output.is_dir() and not (extension == "" and (output / "saved_model.pb").exists())
-    if plain_folder:
-        return output / (f"model{extension}" if extension else "saved_model")
+def _target(output: Path, form: ModuleType, to: str) -> Path:
+    extension = form.EXTENSION
+    if output.is_dir() and (extension or runtimes.recognise(output) is None):
+        return output / getattr(form, "FOLDER", f"model{extension}")
     if extension and output.suffix != extension:
-        if output.suffix in (".onnx", ".pt2", ".keras", ".h5", ".pb", ".pt", ".pth"):
+        if output.suffix in {*OTHERS, *(registry.load(FORMATS, name).EXTENSION for name in names())} - {""}:
             raise UsageError(f"--output {output}: the format {to!r} writes {extension} files, not {output.suffix}.")
         return output.with_name(output.name + extension)
     return output

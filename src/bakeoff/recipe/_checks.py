@@ -18,7 +18,7 @@ def check(recipe: Recipe) -> None:
         where = f"phases.{index}"
         if isinstance(phase, Probe):
             _check_probe(phase, recipe.model, where)
-        else:
+        elif isinstance(phase, Finetune):
             _check_finetune(phase, recipe, where)
 
 

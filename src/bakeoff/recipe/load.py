@@ -5,17 +5,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from bakeoff.errors import RecipeError
 from bakeoff.recipe._checks import check
 from bakeoff.recipe._parse import parse
-from bakeoff.recipe.schema import Finetune, Phase, Probe, Recipe
+from bakeoff.recipe.schema import Finetune, Phase, Recipe
 from bakeoff.registry import nearest
 
 LIBRARY = Path(__file__).parent / "library"
-_STRATEGIES: dict[str, type[Phase]] = {"probe": Probe, "finetune": Finetune}
+_STRATEGIES: dict[str, type[Phase]] = {kind.__struct_config__.tag: kind for kind in get_args(Phase)}
 
 
 def names() -> tuple[str, ...]:

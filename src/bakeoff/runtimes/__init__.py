@@ -1,6 +1,6 @@
 """Runtimes: load a file that somebody exported, predict. One file each; the folder is the registry.
 
-An entry has `accepts(path)`, which looks at names alone, and `load(path, threads)`.
+An entry has `READS`, what it reads in words, `accepts(path)`, which looks at names alone, and `load(path, threads)`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,12 @@ def recognise(path: Path) -> str | None:
     return next((name for name in names() if registry.load(__name__, name).accepts(path)), None)
 
 
+def _reads() -> list[str]:
+    return [registry.load(__name__, name).READS for name in names()]
+
+
 def open_file(path: str | Path, threads: int | None = None) -> Opened:
-    """An exported model: `.onnx`, `.pt2`, `.keras` or a SavedModel folder; runs and bundles: `evaluate.opening`.
+    """An exported model; runs and bundles: `evaluation.opening`.
 
     Raises:
         DataError: it is none of them, or was not exported by Bakeoff.
@@ -69,9 +73,7 @@ def open_file(path: str | Path, threads: int | None = None) -> Opened:
     name = recognise(path)
     if name is None:
         found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
-        raise DataError(
-            f"{path}: {found}.\nExpected a run folder, a bundle, a .onnx, .pt2 or .keras file, or a SavedModel folder."
-        )
+        raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     runtime: Runtime = registry.load(__name__, name).load(path, threads)
     said = decode(runtime.metadata.get(KEY), str(path))
     return Opened(runtime, said.signature, said.classes, said.loss, path, said.threshold, said.output)

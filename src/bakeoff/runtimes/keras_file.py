@@ -13,6 +13,7 @@ from bakeoff.runtimes._missing import keras as the_keras
 from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
 
+READS = "a .keras file"
 SUFFIX = ".keras"
 TRUSTED = ("keras", "bakeoff.frameworks._keras.layers")  # where a layer's class may come from
 

@@ -28,6 +28,7 @@ from bakeoff.graph.graph import Graph
 from bakeoff.runtimes._onnx_build import to_onnx
 from bakeoff.schemas import Array
 
+READS = "a .onnx file"
 SUFFIX = ".onnx"
 VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 picture at 224, 192 of MNIST
 

@@ -11,6 +11,7 @@ from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
 
+READS = "a SavedModel folder"
 SIGNATURE = "serving_default"
 EXTRA = "assets.extra"  # TensorFlow's folder for what others put beside a model
 REFUSED = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles"})

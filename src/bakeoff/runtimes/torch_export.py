@@ -23,6 +23,7 @@ from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
 
+READS = "a .pt2 file"
 SUFFIX = ".pt2"
 TARGET = re.compile(
     r"torch\.ops\.aten\.\w+\.\w+|torch\.sym_\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|eq|ge|le|gt|lt)"

@@ -140,7 +140,7 @@ def train(
         compile: off, on, or auto, which measures whether it pays.
         start: a run or bundle of the same net, whose weights to start from.
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
-        loggers: `tensorboard`, `mlflow`: where else to log, beside the run folder.
+        loggers: where else to log, beside the run folder: files of `training.loggers`, as `tensorboard`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts.
         began: when the user's process started, seconds since 1970; None: now.

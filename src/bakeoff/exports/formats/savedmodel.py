@@ -9,6 +9,7 @@ from bakeoff.errors import UsageError
 from bakeoff.exports._text import exported, input_shape, text
 
 EXTENSION = ""
+FOLDER = "saved_model"
 HELP = "a SavedModel folder, signature serving_default, input (N, H, W, C), for TensorFlow and TensorFlow Serving"
 
 
