@@ -159,6 +159,11 @@ print(data.classes, len(data), batch.images.shape, Path(bakeoff.__file__).is_rel
     assert run(copy, "-c", code).strip() == "('even', 'odd') 40 (4, 8, 8, 1) True"
 
 
+def test_the_table_links_every_example() -> None:
+    linked = re.findall(r"\(tests/one_new_file/(src/\S+)\)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert sorted(linked) == sorted(added().keys() - walked().keys())
+
+
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Dark and light pictures, 20 each; one of them is black all over, and a hidden file lies beside it."""
