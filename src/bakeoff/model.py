@@ -27,7 +27,7 @@ from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.runtimes import Opened
-from bakeoff.schemas import SCHEMA, Array, Predictions, Score, SeveralScore
+from bakeoff.schemas import SCHEMA, Array, MultilabelScore, Predictions, Score
 from bakeoff.training.work import rule_of
 
 SPLITS = ("train", "validation", "test", "all")
@@ -121,7 +121,7 @@ class Model:
         from bakeoff.runtimes._onnx_build import to_onnx
 
         target = Path(path)
-        more = {"threshold": self.bundle.threshold} if self.bundle.several else {}
+        more = {"threshold": self.bundle.threshold} if self.bundle.multilabel else {}
         says = encode(self.signature, self.classes, self.loss, framework=self.bundle.framework, **more)
         data = to_onnx(self.graph, {KEY: says}).SerializeToString()
         try:
@@ -199,7 +199,7 @@ def evaluate(
     if abstain is not None and not 0 <= abstain <= 1:
         raise UsageError(f"--abstain {abstain}: expected a probability from 0 to 1.")
     model = load(run)
-    if abstain is not None and model.bundle.several:
+    if abstain is not None and model.bundle.multilabel:
         raise UsageError(
             "--abstain: is for models that name one class a picture; this one may give none. Leave it out."
         )
@@ -277,7 +277,7 @@ def _predicted(
             if progress:
                 progress(done, total)
     truth = np.concatenate(labels)
-    truth = arranged(truth, data.classes, model.classes) if model.bundle.several else truth
+    truth = arranged(truth, data.classes, model.classes) if model.bundle.multilabel else truth
     rows = np.concatenate(records)
     found = Predictions(np.concatenate(logits), truth, rows)
     return found, Predictions(np.concatenate(others), truth, rows) if mirror else None
@@ -299,11 +299,11 @@ def _chosen(data: Data, split: str) -> Sequence[Split]:
 
 
 def _check_classes(model: Model, data: Data) -> None:
-    if data.classes == model.classes and data.several <= model.bundle.several:
+    if data.classes == model.classes and data.multilabel <= model.bundle.multilabel:
         return
-    if model.bundle.several and set(data.classes) <= set(model.classes):
+    if model.bundle.multilabel and set(data.classes) <= set(model.classes):
         return  # a list need not name every label
-    if data.several and not model.bundle.several:
+    if data.multilabel and not model.bundle.multilabel:
         raise UsageError(f"{data.path}: its pictures have several labels, and the model gives one. Train it on such.")
     only_data = [name for name in data.classes if name not in model.classes]
     only_model = [name for name in model.classes if name not in data.classes]
@@ -323,7 +323,7 @@ def _plain(found: Score, model: Model) -> dict[str, Any]:
     value = asdict(found)
     value["accuracy_interval"] = list(found.accuracy_interval)
     value["per_class"] = list(value["per_class"])
-    if isinstance(found, SeveralScore):
+    if isinstance(found, MultilabelScore):
         value["average_precision"] = found.mean_average_precision  # the name that models with one label have for it
     value["confusion"] = [list(row) for row in found.confusion] or None
     return {"schema": SCHEMA, "run": str(model.path), "classes": list(model.classes), **value}

@@ -61,7 +61,7 @@ class Predictions:
     records: NDArray[np.int64]
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels: each logit then is a question of its own."""
         return self.labels.ndim == 2
 
@@ -113,7 +113,7 @@ class LabelScore(ClassScore):
 
 
 @dataclass(frozen=True)
-class SeveralScore(Score):
+class MultilabelScore(Score):
     """How a classifier fares on pictures with several labels: `accuracy` is that of whole pictures (every label right),
     `loss` the mean over pictures and classes, `per_class` has LabelScores, `confusion` is empty.
 

@@ -27,13 +27,13 @@ CLASSES = ("a", "b", "c")
 RECIPE = 'seed = 0\n[model]\nname = "mnist_cnn"\n[[phases]]\nstrategy = "finetune"\n'
 
 
-@pytest.mark.parametrize(("width", "several"), [(4, False), (1, False), (4, True), (1, True)])
-def test_probabilities_are_averaged(width: int, several: bool) -> None:
+@pytest.mark.parametrize(("width", "multilabel"), [(4, False), (1, False), (4, True), (1, True)])
+def test_probabilities_are_averaged(width: int, multilabel: bool) -> None:
     parts = [np.random.default_rng(seed).normal(0, 40, (50, width)) for seed in range(2)]  # far beyond exp's range
-    found = probabilities(averaged(parts, several=several), several=several)
-    expected = sum(probabilities(part, several=several) for part in parts) / 2
+    found = probabilities(averaged(parts, multilabel=multilabel), multilabel=multilabel)
+    expected = sum(probabilities(part, multilabel=multilabel) for part in parts) / 2
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert np.isfinite(averaged(parts, several=several)).all()
+    assert np.isfinite(averaged(parts, multilabel=multilabel)).all()
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of a drawn net, and pictures that are not symmetric."""
     folder, rng = tmp_path_factory.mktemp("tta"), np.random.default_rng(0)
     bundles.write(folder / "bundle", bundle("softmax_cross_entropy", 3))
-    bundles.write(folder / "several", bundle("multi_label_cross_entropy", 3))
+    bundles.write(folder / "multilabel", bundle("multi_label_cross_entropy", 3))
     for name in CLASSES:
         (folder / "photos" / name).mkdir(parents=True)
         for number in range(8):
@@ -66,10 +66,10 @@ def truth(folder: Path, name: str) -> Array:
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])[..., None]
     ready = normalize(pixels, held.signature, "float64")
     parts = [interpret(held.graph.astype("float64"), images) for images in (ready, mirrored(ready))]
-    return sum(probabilities(part, several=held.several) for part in parts) / 2
+    return sum(probabilities(part, multilabel=held.multilabel) for part in parts) / 2
 
 
-@pytest.mark.parametrize("name", ["bundle", "several"])
+@pytest.mark.parametrize("name", ["bundle", "multilabel"])
 def test_predict_averages_over_the_mirror_image(folder: Path, name: str) -> None:
     opened, expected = open_model(folder / name), truth(folder, name)
     rows = list(predict(opened, [folder / "photos"], top=3, tta="flip"))
@@ -81,7 +81,7 @@ def test_predict_averages_over_the_mirror_image(folder: Path, name: str) -> None
 
 
 def test_an_exported_file_averages_too(folder: Path, tmp_path: Path) -> None:
-    for name in ("bundle", "several"):  # the second has its sigmoid inside
+    for name in ("bundle", "multilabel"):  # the second has its sigmoid inside
         opened = open_model(export(bundles.read(folder / name), "onnx", tmp_path / name))
         found = [dict(row["top"]) for row in predict(opened, [folder / "photos"], top=3, tta="flip")]
         for row, shares in zip(found, truth(folder, name), strict=True):
@@ -114,5 +114,5 @@ def test_several_labels_compare_whole_pictures() -> None:
     views = [Predictions(rng.normal(size=(40, 3)) + 3 * labels - 1.5, labels, np.arange(40)) for _ in range(2)]
     found = compared(*views, CLASSES, "flip", 0.5)
     assert 0 < found["mean_average_precision"] <= 1
-    mean = sum(probabilities(view.logits, several=True) for view in views) / 2
+    mean = sum(probabilities(view.logits, multilabel=True) for view in views) / 2
     assert found["accuracy"] == pytest.approx(((mean >= 0.5) == (labels > 0)).all(1).mean())

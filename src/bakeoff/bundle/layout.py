@@ -46,6 +46,6 @@ class Bundle:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels: each logit is a question of its own."""
         return self.loss == MULTI_LABEL

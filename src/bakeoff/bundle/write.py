@@ -57,7 +57,7 @@ def _json(bundle: Bundle) -> dict[str, object]:
         "schema": SCHEMA,
         "classes": list(bundle.classes),
         "loss": bundle.loss,
-        **({"threshold": bundle.threshold} if bundle.several else {}),
+        **({"threshold": bundle.threshold} if bundle.multilabel else {}),
         "framework": bundle.framework,
         "signature": bundle.signature.to_json(),
         "scores": dict(bundle.scores),

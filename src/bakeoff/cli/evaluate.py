@@ -54,7 +54,7 @@ def command(
         print_json(found)
         return
     if "threshold" in found:
-        _show_several(found)
+        _show_multilabel(found)
     else:
         _show(found)
         _show_details(found, abstain)
@@ -90,7 +90,7 @@ def _show(found: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _show_several(found: dict[str, Any]) -> None:
+def _show_multilabel(found: dict[str, Any]) -> None:
     """Pictures with several labels: what needs no threshold first, then what is given at it."""
     from rich.table import Table
 

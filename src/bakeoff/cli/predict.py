@@ -79,10 +79,10 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
 
 
 def _as_csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
-    return _csv_several(rows) if opened.several else _csv(rows, min(top, len(opened.classes)))
+    return _csv_multilabel(rows) if opened.multilabel else _csv(rows, min(top, len(opened.classes)))
 
 
-def _csv_several(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Write a line a row: path, labels and their probabilities with | between them, error."""
     import csv
     import sys

@@ -339,7 +339,7 @@ def _correct(run: Path, split: str) -> Array:
     found = read_predictions(run, split)
     assert found is not None
     order = np.argsort(found.records)
-    threshold = float(read_json(run / "run.json")["threshold"]) if found.several else None
+    threshold = float(read_json(run / "run.json")["threshold"]) if found.multilabel else None
     result: Array = right(found, threshold)[order]
     return result
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bakeoff.data.augment import Augmentation, augmentation
-from bakeoff.data.labels import several
+from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
 from bakeoff.data.pictures import Keep
 from bakeoff.errors import UsageError
@@ -63,7 +63,7 @@ class Epochs:
     @property
     def wide(self) -> bool:
         """Whether labels are float32, (N, classes): shares of mixed pictures, or several labels a picture."""
-        return bool(self.augment.mixes) or several(self.split.labels)
+        return bool(self.augment.mixes) or multilabel(self.split.labels)
 
     def state_dict(self) -> dict[str, int]:
         """Where the batches stand: `epoch`, and the next `batch` in it."""

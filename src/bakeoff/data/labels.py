@@ -1,7 +1,7 @@
 """Labels of pictures that have one class each, or several: what both kinds are asked.
 
 one each    int64, (n,), positions in the class names
-several     uint8, (n, classes), 1 where the picture shows the class; a picture may show none
+multilabel  uint8, (n, classes), 1 where the picture shows the class; a picture may show none
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ NONE = "(none)"
 Labels = NDArray[Any]
 
 
-def several(labels: Labels) -> bool:
+def multilabel(labels: Labels) -> bool:
     """Whether pictures may have several labels, or none."""
     return labels.ndim == 2
 
 
 def counts(labels: Labels, classes: int) -> NDArray[np.int64]:
     """(classes,): how many pictures show each class."""
-    if several(labels):
+    if multilabel(labels):
         return np.asarray(labels.sum(0, dtype=np.int64))
     return np.bincount(labels, minlength=classes).astype(np.int64)
 
 
 def members(labels: Labels, label: int) -> NDArray[np.bool_]:
     """(n,): which pictures show a class."""
-    return labels[:, label] > 0 if several(labels) else labels == label
+    return labels[:, label] > 0 if multilabel(labels) else labels == label
 
 
 def strata(labels: Labels) -> NDArray[np.int64]:
     """(n,): the label, or the rarest of a picture's labels; -1 where it has none."""
-    if not several(labels):
+    if not multilabel(labels):
         return labels
     rare = np.where(labels > 0, labels.sum(0, dtype=np.int64), np.iinfo(np.int64).max)
     return np.where(labels.any(1), rare.argmin(1), -1) if labels.shape[1] else np.full(len(labels), -1)
@@ -44,7 +44,7 @@ def strata(labels: Labels) -> NDArray[np.int64]:
 
 def matrix(labels: Labels, classes: int) -> NDArray[np.uint8]:
     """uint8, (n, classes), of either kind."""
-    if several(labels):
+    if multilabel(labels):
         return labels.astype(np.uint8, copy=False)
     found = np.zeros((len(labels), classes), np.uint8)
     found[np.arange(len(labels)), labels] = 1

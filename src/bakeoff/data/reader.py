@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts, hash_files
 from bakeoff.data.labels import counts as counts_of
-from bakeoff.data.labels import several
+from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
 from bakeoff.data.looks import SIDE, Looks, looks_of, looks_of_arrays
 from bakeoff.data.manifest import SPLITS, Manifest
@@ -80,9 +80,9 @@ class Data:
         return self.pictures.size
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels, or none."""
-        return several(self.manifest.labels)
+        return multilabel(self.manifest.labels)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -224,12 +224,12 @@ def read_table(
         fetch = getattr(source, "fetch", None)
         if fetch is None:
             read = cast(Any, getattr(source, "scan", source.read) if lenient else source.read)
-            return cast(Table, read(path, labels=labels) if labels and _knows_several(source, path) else read(path))
+            return cast(Table, read(path, labels=labels) if labels and _knows_multilabel(source, path) else read(path))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
 
 
-def _knows_several(source: Source, path: Path) -> bool:
+def _knows_multilabel(source: Source, path: Path) -> bool:
     if "labels" not in inspect.signature(source.read).parameters:
         raise UsageError(
             f"{path}: has one label a picture; data.label_separator and data.label_columns are for lists with several "
@@ -344,7 +344,7 @@ def pictures_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -
 
 def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
     counts = counts_of(manifest.labels, len(manifest.classes))
-    if not counts.all() and not several(manifest.labels):
+    if not counts.all() and not multilabel(manifest.labels):
         name = manifest.classes[int(np.argmin(counts))]
         raise DataError(f"{data.path}: class {name!r} has no readable picture.\nAdd some, or remove the class.")
     sides = sides_of(manifest, data.rules, fixed=pictures.table.pixels is not None)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import seeds
-from bakeoff.data.labels import several
+from bakeoff.data.labels import multilabel
 from bakeoff.data.manifest import Manifest
 from bakeoff.data.share_out import share_out
 from bakeoff.errors import DataError, UsageError
@@ -115,7 +115,7 @@ def _repaired(
     edges: Mapping[int, tuple[float, float]],
 ) -> None:
     """Give each class its pictures on every side, in place."""
-    if several(manifest.labels):
+    if multilabel(manifest.labels):
         groups, labels = manifest.groups[rows], manifest.labels[rows]
         share_out(groups, labels, u, sides, sorted(wanted), edges)
     else:

@@ -38,8 +38,8 @@ def details(
         accuracy}]. Where pictures have several labels, calibration is that of all answers together, and what has no
         meaning there is None: balanced accuracy, top 5, coverage.
     """
-    if found.several:
-        return _several(found, tuned_on)
+    if found.multilabel:
+        return _multilabel(found, tuned_on)
     chances, called = probabilities(found.logits), predicted(found.logits)
     table = confusion(called, found.labels, len(classes))
     sure, correct = chances.max(1), called == found.labels
@@ -60,11 +60,11 @@ def details(
     }
 
 
-def _several(found: Predictions, tuned_on: Predictions | None) -> dict[str, Any]:
+def _multilabel(found: Predictions, tuned_on: Predictions | None) -> dict[str, Any]:
     """Calibration over all answers: whether of those given 0.8 four in five are there."""
 
     def pairs(logits: Array) -> tuple[Array, Array]:
-        return probabilities(logits, several=True).ravel(), found.labels.ravel() > 0
+        return probabilities(logits, multilabel=True).ravel(), found.labels.ravel() > 0
 
     sure, there = pairs(found.logits)
     cooled: dict[str, float | None] = {"temperature": None, "error_after": None}

@@ -130,8 +130,10 @@ def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], 
             yield {"path": str(path), "error": reason}
         else:
             own = next(shares)
-            several = opened.several
-            found = given(own, opened.classes, opened.threshold, top) if several else ranked(own, opened.classes, top)
+            multilabel = opened.multilabel
+            found = (
+                given(own, opened.classes, opened.threshold, top) if multilabel else ranked(own, opened.classes, top)
+            )
             yield {"path": str(path), **found}
 
 
@@ -160,7 +162,7 @@ def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
         if opened.output == "probabilities":
             shares = logits(ready).astype(np.float64)
             return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
-        return probabilities(averaging(logits, tta, several=opened.several)(ready), several=opened.several)
+        return probabilities(averaging(logits, tta, multilabel=opened.multilabel)(ready), multilabel=opened.multilabel)
 
     return ask
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.measures.confusion import confusion
 from bakeoff.evaluation.measures.log_loss import log_loss
+from bakeoff.evaluation.measures.multilabel import best_threshold, f1
 from bakeoff.evaluation.measures.ranking import average_precision, roc_auc
-from bakeoff.evaluation.measures.several import best_threshold, f1
 from bakeoff.evaluation.measures.wilson import wilson
-from bakeoff.schemas import Array, ClassScore, LabelScore, Predictions, Score, SeveralScore
+from bakeoff.schemas import Array, ClassScore, LabelScore, MultilabelScore, Predictions, Score
 
 
 def score(predictions: Predictions, classes: Sequence[str], threshold: float = 0.5) -> Score:
-    """How a classifier fares; a SeveralScore where pictures may have several labels.
+    """How a classifier fares; a MultilabelScore where pictures may have several labels.
 
     Args:
         predictions: logits and true labels.
@@ -29,8 +29,8 @@ def score(predictions: Predictions, classes: Sequence[str], threshold: float = 0
         BakeoffError: a logit is not finite; the message has its record.
     """
     _check(predictions, classes)
-    if predictions.several:
-        return _several(predictions, classes, threshold)
+    if predictions.multilabel:
+        return _multilabel(predictions, classes, threshold)
     table = confusion(predicted(predictions.logits), predictions.labels, len(classes))
     num, correct = int(table.sum()), int(table.trace())
     return Score(
@@ -45,9 +45,9 @@ def score(predictions: Predictions, classes: Sequence[str], threshold: float = 0
 
 def threshold_of(tuned_on: Predictions | None) -> float:
     """The probability from which one of several labels is given: the best by micro F1 on these; 0.5 without them."""
-    if tuned_on is None or not tuned_on.several or not len(tuned_on.labels):
+    if tuned_on is None or not tuned_on.multilabel or not len(tuned_on.labels):
         return 0.5
-    return best_threshold(probabilities(tuned_on.logits, several=True), tuned_on.labels)
+    return best_threshold(probabilities(tuned_on.logits, multilabel=True), tuned_on.labels)
 
 
 def right(found: Predictions, threshold: float | None = None) -> NDArray[np.bool_]:
@@ -56,29 +56,29 @@ def right(found: Predictions, threshold: float | None = None) -> NDArray[np.bool
     Args:
         threshold: the probability from which one of several labels is given; None: the best on these pictures.
     """
-    if not found.several:
+    if not found.multilabel:
         return np.asarray(predicted(found.logits) == found.labels)
     limit = threshold_of(found) if threshold is None else threshold
-    said = probabilities(found.logits, several=True) >= limit
+    said = probabilities(found.logits, multilabel=True) >= limit
     return np.asarray((said == (found.labels > 0)).all(1))
 
 
 def figure(found: Score) -> float:
     """What a training is chosen by: the accuracy; of several labels, the mean average precision."""
-    if isinstance(found, SeveralScore):
+    if isinstance(found, MultilabelScore):
         return found.mean_average_precision or 0.0
     return found.accuracy
 
 
-def probabilities(logits: Array, *, several: bool = False) -> NDArray[np.float64]:
+def probabilities(logits: Array, *, multilabel: bool = False) -> NDArray[np.float64]:
     """The probability of each class, (N, classes), rows adding up to 1, in float64.
 
     Args:
         logits: (N, classes): softmax; (N, 1): one binary logit z, giving (1 / (1 + exp(z)), 1 / (1 + exp(-z))).
-        several: each class is a question of its own: 1 / (1 + exp(-z)) of each; rows add up to whatever they do.
+        multilabel: each class is a question of its own: 1 / (1 + exp(-z)) of each; rows add up to whatever they do.
     """
     wide = logits.astype(np.float64)
-    if several:
+    if multilabel:
         return np.asarray(np.exp(-np.logaddexp(0.0, -wide)), dtype=np.float64)
     if wide.shape[1] == 1:  # the softmax of (0, z)
         wide = np.concatenate([np.zeros_like(wide), wide], axis=1)
@@ -112,13 +112,13 @@ def _check(predictions: Predictions, classes: Sequence[str]) -> None:
         )
 
 
-def _several(predictions: Predictions, classes: Sequence[str], threshold: float) -> SeveralScore:
-    chances, truth = probabilities(predictions.logits, several=True), predictions.labels > 0
+def _multilabel(predictions: Predictions, classes: Sequence[str], threshold: float) -> MultilabelScore:
+    chances, truth = probabilities(predictions.logits, multilabel=True), predictions.labels > 0
     said = chances >= threshold
     num, correct = len(truth), int((said == truth).all(1).sum())
     rows = tuple(_label_score(chances[:, k], said[:, k], truth[:, k], name) for k, name in enumerate(classes))
     micro, macro = f1(said, truth)
-    return SeveralScore(
+    return MultilabelScore(
         accuracy=correct / num,
         accuracy_interval=wilson(correct, num),
         num=num,

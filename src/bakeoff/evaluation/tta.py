@@ -15,7 +15,7 @@ from bakeoff.errors import UsageError
 from bakeoff.evaluation.measures.paired import paired
 from bakeoff.evaluation.scores import figure, right, score
 from bakeoff.registry import nearest
-from bakeoff.schemas import Array, Predictions, SeveralScore
+from bakeoff.schemas import Array, MultilabelScore, Predictions
 
 NAMES = ("none", "flip")
 VIEWS = {"none": ("plain",), "flip": ("plain", "flip")}
@@ -37,22 +37,22 @@ def mirrored(images: Array) -> Array:
     return np.ascontiguousarray(images[:, :, ::-1])
 
 
-def averaging(predict: Callable[[Array], Array], name: str, *, several: bool) -> Callable[[Array], Array]:
+def averaging(predict: Callable[[Array], Array], name: str, *, multilabel: bool) -> Callable[[Array], Array]:
     """A function from images to logits that averages over the views; `predict` itself for none."""
     if name == "none":
         return predict
-    return lambda images: averaged([predict(images), predict(mirrored(images))], several=several)
+    return lambda images: averaged([predict(images), predict(mirrored(images))], multilabel=multilabel)
 
 
-def averaged(parts: Sequence[Array], *, several: bool) -> Array:
+def averaged(parts: Sequence[Array], *, multilabel: bool) -> Array:
     """Logits whose probabilities are the mean of those of the parts, in float64.
 
     Args:
         parts: logits (N, classes), or (N, 1) for one binary logit, of the same pictures.
-        several: whether each class is a question of its own.
+        multilabel: whether each class is a question of its own.
     """
     wide = np.stack([part.astype("float64") for part in parts])
-    if several or wide.shape[-1] == 1:
+    if multilabel or wide.shape[-1] == 1:
         yes, no = (-np.logaddexp(0.0, sign * wide) for sign in (-1.0, 1.0))
         found: Array = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
         return found
@@ -77,10 +77,10 @@ def compared(
         views, accuracy, accuracy_interval, loss (and mean_average_precision of several labels), and against the plain
         pictures difference, interval (95 %) of the accuracy, picture by picture.
     """
-    both = Predictions(averaged([plain.logits, other.logits], several=plain.several), plain.labels, plain.records)
+    both = Predictions(averaged([plain.logits, other.logits], multilabel=plain.multilabel), plain.labels, plain.records)
     found = score(both, classes, threshold)
     pair = paired(right(both, threshold), right(plain, threshold))
-    more = {"mean_average_precision": figure(found)} if isinstance(found, SeveralScore) else {}
+    more = {"mean_average_precision": figure(found)} if isinstance(found, MultilabelScore) else {}
     return {
         "views": list(VIEWS[name]),
         "accuracy": found.accuracy,

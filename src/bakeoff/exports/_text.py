@@ -14,7 +14,7 @@ from bakeoff.runtimes import _metadata
 def text(bundle: Bundle) -> str:
     """Preprocessing, class names, loss; scores, licence and hash of the weights for people to read."""
     more = {key: bundle.extra[key] for key in ("licence",) if key in bundle.extra}
-    if bundle.several:
+    if bundle.multilabel:
         more |= {"threshold": bundle.threshold, "output": "probabilities"}
     digest = weights_sha256(bundle.graph.arrays())
     return _metadata.encode(
@@ -33,7 +33,7 @@ def exported(bundle: Bundle) -> Graph:
 
     A softmax is left to the user, who may want the logits; without a sigmoid, logits of several labels tell nothing.
     """
-    if not bundle.several:
+    if not bundle.multilabel:
         return bundle.graph
     graph = append(bundle.graph, "sigmoid", "probabilities", bundle.graph.output)
     return replace(graph, outputs={"probabilities": Ref("probabilities")})

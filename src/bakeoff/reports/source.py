@@ -78,9 +78,9 @@ class Report:
         return tuple((run, run.score) for run in self.runs if run.score is not None)
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels."""
-        return any(run.predictions is not None and run.predictions.several for run in self.runs)
+        return any(run.predictions is not None and run.predictions.multilabel for run in self.runs)
 
 
 def read(path: Path, language: str) -> Report:

@@ -40,7 +40,7 @@ class Opened:
     output: str = "logits"
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels: each class is a question of its own."""
         return self.loss == "multi_label_cross_entropy"
 

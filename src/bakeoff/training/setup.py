@@ -54,9 +54,9 @@ def loss_of(recipe: Recipe, data: Data) -> str:
     Raises:
         UsageError: the recipe asks for one that doesn't.
     """
-    wanted, suits = recipe.model.loss, MULTI_LABEL if data.several else "softmax_cross_entropy"
-    if wanted is not None and (wanted == MULTI_LABEL) != data.several:
-        has = "have several labels" if data.several else "have one label each"
+    wanted, suits = recipe.model.loss, MULTI_LABEL if data.multilabel else "softmax_cross_entropy"
+    if wanted is not None and (wanted == MULTI_LABEL) != data.multilabel:
+        has = "have several labels" if data.multilabel else "have one label each"
         raise UsageError(
             f"loss {wanted}: {data.path}: its pictures {has}.\nUse --set model.loss={suits} (or leave it out)."
         )

@@ -27,7 +27,7 @@ from bakeoff.recipe.schema import DataSettings, Finetune, Probe, Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.schemas import Predictions, Score, SeveralScore
+from bakeoff.schemas import MultilabelScore, Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
@@ -83,7 +83,7 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
     shown = counts(found.train.labels, len(found.classes))
-    if found.several and not shown.all():
+    if found.multilabel and not shown.all():
         name = found.classes[int(np.argmin(shown))]
         raise DataError(f"{found.path}: no training picture is labelled {name!r}.\nAdd some, or remove the class.")
     return found
@@ -213,7 +213,7 @@ def _result(context: Context, graph: Graph, scores: dict[str, Score], threshold:
         "weights_sha256": weights_sha256(graph.arrays()),
         "parameters": graph.count(),
         "loss": context.start.loss,
-        **({"threshold": threshold} if data.several else {}),
+        **({"threshold": threshold} if data.multilabel else {}),
         "seed": context.job.seed,
         "device": device_of(context.job, context.recipe),
         "precision": context.job.precision,
@@ -242,14 +242,14 @@ def _scored(found: Score | None) -> dict[str, Any]:
         "num": found.num,
         "loss": found.loss,
     }
-    if not isinstance(found, SeveralScore):
+    if not isinstance(found, MultilabelScore):
         return plain
     more = ("mean_average_precision", "roc_auc", "micro_f1", "macro_f1")
     return plain | {name: getattr(found, name) for name in more}
 
 
 def _mean(found: Score) -> dict[str, float | None]:
-    return {"mean_average_precision": found.mean_average_precision} if isinstance(found, SeveralScore) else {}
+    return {"mean_average_precision": found.mean_average_precision} if isinstance(found, MultilabelScore) else {}
 
 
 def _manifest(data: Data) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bakeoff.data.audit import Finding, Judged, Kind, Subject
-from bakeoff.data.labels import several
+from bakeoff.data.labels import multilabel
 
 KINDS = (
     Kind(
@@ -43,7 +43,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     if judged is None:
         return
     classes, labels = subject.table.classes, subject.manifest.labels
-    if several(labels):
+    if multilabel(labels):
         yield from _each(subject, judged)
         return
     every, other = np.arange(len(labels)), judged.probabilities.argmax(1)

@@ -172,8 +172,8 @@ def _labelled(
     classes = columns or _classes(place, {name for names in lists for name in names})
     number_of = {name: number for number, name in enumerate(classes)}
     one_each = all(len(names) == 1 for names in lists)
-    several = any(not isinstance(label, str) for label in given)
-    if not several or (columns and one_each and not certain):
+    multilabel = any(not isinstance(label, str) for label in given)
+    if not multilabel or (columns and one_each and not certain):
         return classes, np.array([number_of[names[0]] for names in lists], np.int64)
     found = np.zeros((len(lists), len(classes)), np.uint8)
     for row, names in enumerate(lists):

@@ -28,10 +28,10 @@ TEXT = {
         "threshold": "from a probability of",
         "answered": "{name}: answered",
         "right": "{name}: right",
-        "note_several": "All answers (each class of each picture) grouped by their probability. On the thin line a "
+        "note_multilabel": "All answers (each class of each picture) grouped by their probability. On the thin line a "
         "label is there just as often as the probability says. Mean distance (expected calibration error): {error}.",
-        "plot_several": "How often a label is there, by its probability",
-        "honest_several": "there as often as said",
+        "plot_multilabel": "How often a label is there, by its probability",
+        "honest_multilabel": "there as often as said",
     },
     "zh": {
         "title": "概率可信吗？",
@@ -44,10 +44,10 @@ TEXT = {
         "threshold": "概率不低于",
         "answered": "{name}：作答比例",
         "right": "{name}：正确率",
-        "note_several": "把所有判断（每张图片的每个类别）按概率分组。落在细线上，说明标签出现的频率与所说的概率一致。"
-        "平均偏差（期望校准误差）：{error}。",
-        "plot_several": "标签实际出现的频率",
-        "honest_several": "频率与概率一致",
+        "note_multilabel": "把所有判断（每张图片的每个类别）按概率分组。落在细线上，"
+        "说明标签出现的频率与所说的概率一致。平均偏差（期望校准误差）：{error}。",
+        "plot_multilabel": "标签实际出现的频率",
+        "honest_multilabel": "频率与概率一致",
     },
 }
 
@@ -86,11 +86,11 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     kept = [(run, run.predictions) for run in report.runs if run.predictions is not None]
     if not kept:
         return None
-    names, kind = [framework(run.name) for run, _ in kept], "_several" if report.several else ""
+    names, kind = [framework(run.name) for run, _ in kept], "_multilabel" if report.multilabel else ""
     found = [_sure(predictions) for _, predictions in kept]
     curves = [_curve(name, reliability(*pair, BINS)) for name, pair in zip(names, found, strict=True)]
     honest = Series(say("honest" + kind), ((0.0, 0.0), (100.0, 1.0)))
-    thresholds = () if report.several else THRESHOLDS  # a model that may give no label need not keep quiet besides
+    thresholds = () if report.multilabel else THRESHOLDS  # a model that may give no label need not keep quiet besides
     tables = [coverage(*pair, thresholds) for pair in found]
     return {
         "error": ", ".join(_error(run, pair, len(kept)) for (run, _), pair in zip(kept, found, strict=True)),
@@ -108,8 +108,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 
 def _sure(found: Predictions) -> tuple[Any, Any]:
-    if found.several:
-        return probabilities(found.logits, several=True).ravel(), found.labels.ravel() > 0
+    if found.multilabel:
+        return probabilities(found.logits, multilabel=True).ravel(), found.labels.ravel() > 0
     return probabilities(found.logits).max(1), predicted(found.logits) == found.labels
 
 

@@ -72,7 +72,7 @@ Span = tuple[float, float, float]
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A row a class: number of pictures, interval plot, share recognised by each framework."""
     scored = report.scored
-    if not scored or report.several:  # `labels` says it of several labels
+    if not scored or report.multilabel:  # `labels` says it of several labels
         return None
     names = [framework(run.name) for run, _ in scored]
     found = [[score.per_class[index] for _, score in scored] for index in range(len(scored[0][1].per_class))]

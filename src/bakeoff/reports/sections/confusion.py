@@ -69,7 +69,7 @@ TEMPLATE = """
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A matrix a framework, and its most frequent confusions."""
-    if not report.scored or report.several:  # of several labels, no one is taken for another
+    if not report.scored or report.multilabel:  # of several labels, no one is taken for another
         return None
     classes = report.first.classes
     return {

@@ -8,7 +8,7 @@ from bakeoff.drawing.svg import Series, intervals, lines, thinned
 from bakeoff.evaluation.measures.ranking import precision_over_recall
 from bakeoff.evaluation.measures.wilson import wilson
 from bakeoff.reports.source import Report, RunView
-from bakeoff.schemas import LabelScore, SeveralScore
+from bakeoff.schemas import LabelScore, MultilabelScore
 from bakeoff.texts.catalogue import Say, framework, percent, short
 
 ORDER = 45
@@ -112,7 +112,7 @@ TEMPLATE = """
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A row a figure of all labels together, then a row a label; None where pictures have one label each."""
-    scored = [(run, found) for run, found in report.scored if isinstance(found, SeveralScore)]
+    scored = [(run, found) for run, found in report.scored if isinstance(found, MultilabelScore)]
     if not scored:
         return None
     names = [framework(run.name) for run, _ in scored]
@@ -142,7 +142,7 @@ def _curves(names: list[str], runs: list[RunView], say: Say) -> Any:
     return lines(series, title=say("plot"), x_label=say("axis"), y_format=lambda y: percent(y, 0), most=1.0)
 
 
-def _overall(names: list[str], scores: list[SeveralScore]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _overall(names: list[str], scores: list[MultilabelScore]) -> list[tuple[str, list[tuple[str, str]]]]:
     figures = {
         "map": [percent(found.mean_average_precision) for found in scores],
         "roc_auc": [short(found.roc_auc) for found in scores],

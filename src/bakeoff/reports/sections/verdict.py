@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.reports.source import Report, RunView
-from bakeoff.schemas import SeveralScore
+from bakeoff.schemas import MultilabelScore
 from bakeoff.texts.catalogue import Say, framework, percent, short
 
 ORDER = 10
@@ -14,7 +14,7 @@ TEXT = {
     "en": {
         "title": "Verdict",
         "single": "{framework} gets {accuracy} of {num} {split} pictures right (95 % interval: {low} to {high}).",
-        "several": "{framework}: mean average precision {map} on {num} {split} pictures; from a probability of "
+        "multilabel": "{framework}: mean average precision {map} on {num} {split} pictures; from a probability of "
         "{threshold} on, all labels of {accuracy} of them are right (95 % interval: {low} to {high}).",
         "untested": "{framework} was trained on {num} pictures; there is no split to judge it on.",
         "same": "The same network: all {count} checks passed",
@@ -37,7 +37,7 @@ TEXT = {
     "zh": {
         "title": "结论",
         "single": "{framework} 在{split}的 {num} 张图片上答对 {accuracy}（95 % 置信区间：{low} 到 {high}）。",
-        "several": "{framework} 在{split}的 {num} 张图片上平均精度均值（mAP）为 {map}；以概率 {threshold} 为界，"
+        "multilabel": "{framework} 在{split}的 {num} 张图片上平均精度均值（mAP）为 {map}；以概率 {threshold} 为界，"
         "{accuracy} 的图片全部标签正确（95 % 置信区间：{low} 到 {high}）。",
         "untested": "{framework} 用 {num} 张图片训练；没有可用于评估的数据。",
         "same": "同一个网络：{count} 项检查全部通过",
@@ -117,10 +117,10 @@ def _single(run: RunView, say: Say) -> str:
         return say("untested", framework=name, num=run.facts.get("num_train", 0))
     low, high = run.score.accuracy_interval
     more: dict[str, str] = {}
-    if isinstance(run.score, SeveralScore):
+    if isinstance(run.score, MultilabelScore):
         more = {"map": percent(run.score.mean_average_precision), "threshold": short(run.score.threshold)}
     return say(
-        "several" if more else "single",
+        "multilabel" if more else "single",
         **more,
         framework=name,
         accuracy=percent(run.score.accuracy),
@@ -167,10 +167,10 @@ def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, s
         seconds = found.get("train_wall_s")
         compiling = found.get("compile_s")
         speed = found.get("images_per_s")
-        several = "mean_average_precision" in found
+        multilabel = "mean_average_precision" in found
         cells = [
-            *([("map", percent(found["mean_average_precision"]))] if several else []),
-            ("whole" if several else "accuracy", percent(found.get("accuracy"))),
+            *([("map", percent(found["mean_average_precision"]))] if multilabel else []),
+            ("whole" if multilabel else "accuracy", percent(found.get("accuracy"))),
             ("interval", "–" if low is None else f"{percent(low)} – {percent(high)}"),
             ("step", short(found.get("step_ms"))),
             ("speed", "–" if speed is None else f"{speed:,.0f}"),

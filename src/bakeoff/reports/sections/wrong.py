@@ -31,8 +31,8 @@ TEXT = {
         "none": "Every picture was judged rightly.",
         "is": "is {name}",
         "said": "{framework}: {name}, {share}",
-        "said_several": "{framework}: {name}",
-        "note_several": "Those whose labels the model finds least likely, all together. Look at them first: a label "
+        "said_multilabel": "{framework}: {name}",
+        "note_multilabel": "Those whose labels the model finds least likely, all together. Look at them first: a label "
         "that was forgotten is more often the reason than the classifier.",
         "count": "{framework} judged {wrong} of {num} pictures wrongly.",
         "differ": "On {count} of {num} pictures the frameworks give different answers.",
@@ -46,8 +46,8 @@ TEXT = {
         "none": "所有图片都判断正确。",
         "is": "实际是 {name}",
         "said": "{framework}：{name}，{share}",
-        "said_several": "{framework}：{name}",
-        "note_several": "按模型判断，其全部标签最不可能成立的图片。请先看它们：原因往往是漏标，而不是分类器。",
+        "said_multilabel": "{framework}：{name}",
+        "note_multilabel": "按模型判断，其全部标签最不可能成立的图片。请先看它们：原因往往是漏标，而不是分类器。",
         "count": "{framework} 在 {num} 张图片中判断错误 {wrong} 张。",
         "differ": "在 {num} 张图片中，各框架对 {count} 张给出了不同的答案。",
         "no_picture": "无图片",
@@ -93,7 +93,7 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         "count": " ".join(counts) if len(worst) else say("none"),
         "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
         "gone": bool(items) and not any(item["picture"] for item in items),
-        "note": "note_several" if report.several else "note",
+        "note": "note_multilabel" if report.multilabel else "note",
     }
 
 
@@ -125,8 +125,8 @@ def _judged(runs: list[RunView]) -> Judged:
     ]
     same = [run.predictions for run in runs if run.predictions is not None]
     classes, labels = runs[0].classes, first.labels
-    if first.several:
-        chances = np.stack([probabilities(found.logits, several=True) for found in same])
+    if first.multilabel:
+        chances = np.stack([probabilities(found.logits, multilabel=True) for found in same])
         limits = [getattr(run.score, "threshold", 0.5) for run in runs]
         given = np.stack([each >= limit for each, limit in zip(chances, limits, strict=True)])
         true = -np.stack([losses(found.logits, labels) for found in same]).mean(axis=0)
@@ -153,7 +153,7 @@ def _item(row: int, runs: list[RunView], judged: Judged, pictures: Thumbnails, s
     texts = []
     for place, run in enumerate(runs):
         name, share = judged.said(place, row)
-        key = "said_several" if share is None else "said"
+        key = "said_multilabel" if share is None else "said"
         texts.append((place, say(key, framework=framework(run.name), name=name, share=percent(share))))
     path = "" if runs[0].paths is None else str(runs[0].paths[row])
     picture, tiny = pictures.of(path)

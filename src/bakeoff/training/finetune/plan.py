@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Split
-from bakeoff.data.labels import counts, several
+from bakeoff.data.labels import counts, multilabel
 from bakeoff.errors import UsageError
 from bakeoff.graph import Graph
 from bakeoff.protocols import Net, StepSettings
@@ -110,7 +110,7 @@ def plan(
         UsageError: as many class weights as classes are needed.
     """
     if loss == "multi_label_cross_entropy":
-        return _several(phase, graph, train)
+        return _multilabel(phase, graph, train)
     weights = class_weights(phase, train)
     soft = bool(mixed or phase.label_smoothing or weights is not None or phase.focal or teacher)
     attributes: dict[str, Any] = {"gamma": phase.focal} if soft else {}
@@ -125,7 +125,7 @@ def plan(
     return Plan(phase.optimizer.name, phase.optimizer.settings(), page, step, targets)
 
 
-def _several(phase: Finetune, graph: Graph, train: Split) -> Plan:
+def _multilabel(phase: Finetune, graph: Graph, train: Split) -> Plan:
     """The plan for pictures with several labels: all that the loss needs to know is in its attributes.
 
     Raises:
@@ -159,7 +159,7 @@ def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:
         return None
     if phase.class_weights == "balanced":
         counted = counts(train.labels, classes)
-        if several(train.labels):  # both answers of a class weigh alike
+        if multilabel(train.labels):  # both answers of a class weigh alike
             return np.asarray(np.maximum(len(train) - counted, 1) / np.maximum(counted, 1))
         return np.asarray(len(train) / (classes * np.maximum(counted, 1)))
     if len(phase.class_weights) != classes:

@@ -95,7 +95,7 @@ class TensorBoard:
             for name, value in scores.items()
         ]
         self._add(self._step, summary=self._summary.Summary(value=values))
-        if predictions is not None and len(predictions.labels) and not predictions.several:
+        if predictions is not None and len(predictions.labels) and not predictions.multilabel:
             table = confusion(predicted(predictions.logits), predictions.labels, len(classes))
             self._image("confusion", matrix(table), self._step)
             self._text("classes", json.dumps(list(classes), ensure_ascii=False))

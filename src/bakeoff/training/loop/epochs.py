@@ -16,7 +16,7 @@ from bakeoff.evaluation.scores import figure, score, threshold_of
 from bakeoff.graph import Graph
 from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
-from bakeoff.schemas import Array, Batch, SeveralScore
+from bakeoff.schemas import Array, Batch, MultilabelScore
 from bakeoff.training import notify
 from bakeoff.training.context import Context, predict_split
 from bakeoff.training.finetune.gate import gate
@@ -276,7 +276,7 @@ class Loop:
         if last is not None:
             self.net.load(last)
         row = {"validation_loss": found.loss, "validation_accuracy": found.accuracy, "validation_wall_s": wall}
-        if isinstance(found, SeveralScore):
+        if isinstance(found, MultilabelScore):
             row["validation_mean_average_precision"] = figure(found)
         return row
 

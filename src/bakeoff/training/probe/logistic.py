@@ -65,7 +65,7 @@ class _Task:
     positives: Array | None = None
 
     @property
-    def several(self) -> bool:
+    def multilabel(self) -> bool:
         """Whether pictures may have several labels."""
         return self.labels.ndim == 2
 
@@ -102,16 +102,16 @@ def fit(
     """
     from threadpoolctl import threadpool_limits
 
-    several = labels.ndim == 2
-    plain = class_weights is None or several
+    multilabel = labels.ndim == 2
+    plain = class_weights is None or multilabel
     weights = np.ones(len(labels)) if plain else np.asarray(class_weights, "float64")[labels]
     positives = np.ones(classes) if class_weights is None else np.asarray(class_weights, "float64")
     mean, scale = rows.mean(0, dtype="float64"), rows.std(0, dtype="float64")
     scale = np.where(scale > 1e-6, scale, 1.0)
     x = ((rows - mean) / scale).astype("float32")
-    repeated = np.tile(labels, (views, 1)) if several else np.tile(labels, views)
+    repeated = np.tile(labels, (views, 1)) if multilabel else np.tile(labels, views)
     row_weights = np.tile(weights, views) / views
-    task = _Task(x, repeated, row_weights, classes, views, max_iterations, positives if several else None)
+    task = _Task(x, repeated, row_weights, classes, views, max_iterations, positives if multilabel else None)
     with threadpool_limits(1, user_api="blas"):  # ten columns are too few to share: a second thread only waits
         found = _fit(task, sorted(penalties), folds, seed, progress)
         if cooled:
@@ -123,7 +123,7 @@ def fit(
 def _fit(task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]) -> Head:
     """The head on standardised features."""
     smallest = (
-        task.pictures if task.several else np.bincount(task.labels[: task.pictures], minlength=task.classes).min()
+        task.pictures if task.multilabel else np.bincount(task.labels[: task.pictures], minlength=task.classes).min()
     )
     folds = min(folds, int(smallest))
     scores: dict[float, float] = {}
@@ -143,7 +143,7 @@ def _cooled(task: _Task, head: Head, folds: int, seed: int) -> Head:
     Its order of classes, and so its accuracy, stays the same.
     """
     labels = task.labels[: task.pictures]
-    smallest = task.pictures if task.several else np.bincount(labels, minlength=task.classes).min()
+    smallest = task.pictures if task.multilabel else np.bincount(labels, minlength=task.classes).min()
     folds = min(folds, int(smallest))
     if folds < 2:
         return head
@@ -224,11 +224,11 @@ def _judge(task: _Task, share: Array) -> Callable[[Array], tuple[float, Array]]:
     if task.positives is not None:
         there, positives = task.labels[:, None, :] > 0, task.positives
 
-        def several(logits: Array) -> tuple[float, Array]:
+        def multilabel(logits: Array) -> tuple[float, Array]:
             losses, slopes = _terms(logits, there, positives)
             return float((losses * share).sum(dtype="float64")), (slopes * share).astype(logits.dtype, copy=False)
 
-        return several
+        return multilabel
     everyone, labels = np.arange(len(task.labels)), task.labels
 
     def one(logits: Array) -> tuple[float, Array]:
@@ -275,7 +275,7 @@ def _regress(
     strength = (1 / (penalty * counts))[:, None]
     share = (weighted / counts).astype("float32")[:, :, None]
     wide, judge = np.ascontiguousarray(x.T), _judge(task, share)
-    mean = classes if task.several else 1  # what is told is the loss of an answer
+    mean = classes if task.multilabel else 1  # what is told is the loss of an answer
 
     last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
 

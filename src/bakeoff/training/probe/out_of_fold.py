@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bakeoff import registry, seeds
 from bakeoff.data.audit import Judged, Subject
 from bakeoff.data.cache import cache_root
-from bakeoff.data.labels import counts, matrix, several
+from bakeoff.data.labels import counts, matrix, multilabel
 from bakeoff.data.pictures import Pictures
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.protocols import Progress
@@ -53,7 +53,7 @@ def judge(subject: Subject, progress: Progress) -> Judged | None:
         held, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(others) > MOST:
             others = np.sort(seeds.rng(0, "out of fold", epoch=fold).choice(others, MOST, replace=False))
-        if len(held) and (several(labels) or len(np.unique(labels[others])) > 1):
+        if len(held) and (multilabel(labels) or len(np.unique(labels[others])) > 1):
             probabilities[held], votes[held] = _fold(features, labels, held, others, probabilities.shape[1])
     return Judged(probabilities, votes)
 
@@ -100,7 +100,7 @@ def _models(known: Array, labels: NDArray[Any], classes: int) -> Callable[[Array
             found[:, columns] = model.predict_proba(asked)[:, -len(columns) :]
         return found
 
-    if not several(labels):
+    if not multilabel(labels):
         model = fitted(labels)
         return partial(ask, [(model.classes_, model)])
     both = [label for label in range(classes) if 0 < labels[:, label].sum() < len(labels)]

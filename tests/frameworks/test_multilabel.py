@@ -49,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return read_data(folder / "list.jsonl")
 
 
-class SeveralTruth(Truth):
+class MultilabelTruth(Truth):
     """The gradient by hand, of the sum of the losses, each the mean over the labels."""
 
     def gradient(self, images: Array, targets: Array) -> dict[str, Array]:
@@ -90,7 +90,7 @@ def test_the_mathematics(framework: str, data: Data, tmp_path: Path, augment: st
     native = frameworks.load(framework).native(graph, device="cpu", precision="float64", threads=1)
     loop = Loop(context, native, phase, graph, plan(phase, graph, LOSS, data.train, precision="float64", mixed=False))
     loop.begin()
-    expected = SeveralTruth(loop, graph).run()
+    expected = MultilabelTruth(loop, graph).run()
     notes = loop.run()
     run.close()
     assert notes["best_epoch"] is not None
@@ -106,9 +106,9 @@ def test_files_have_their_sigmoid(framework: str, tmp_path: Path) -> None:
     graph = net(3).astype("float32")
     bundle = Bundle(graph, Signature((4, 4), 1), ("猫", "b", "c"), loss=LOSS, threshold=0.3)
     images = np.random.default_rng(1).normal(size=(5, 4, 4, 1)).astype("float32")
-    expected = probabilities(interpreter.run(graph.astype("float64"), images.astype("float64")), several=True)
+    expected = probabilities(interpreter.run(graph.astype("float64"), images.astype("float64")), multilabel=True)
     for form in FORMATS[framework]:
         opened = open_model(export(bundle, form, tmp_path / f"net-{form}"), threads=1)
-        assert (opened.output, opened.threshold, opened.several) == ("probabilities", 0.3, True), form
+        assert (opened.output, opened.threshold, opened.multilabel) == ("probabilities", 0.3, True), form
         assert opened.classes == ("猫", "b", "c")
         np.testing.assert_allclose(opened.runtime.predict(images), expected, atol=2e-6, err_msg=form)

@@ -31,7 +31,7 @@ def test_every_kind_of_list_says_the_same(kind: str, tmp_path: Path) -> None:
     if kind == "list.parquet":
         pytest.importorskip("pyarrow")
     data, rows = opened(tmp_path, kind)
-    assert data.several
+    assert data.multilabel
     assert data.classes == NAMES
     assert data.manifest.labels.dtype == np.uint8
     found = {str(path): row for path, row in zip(data.manifest.paths, data.manifest.labels, strict=True)}
@@ -43,10 +43,10 @@ def test_every_kind_of_list_says_the_same(kind: str, tmp_path: Path) -> None:
 def test_columns_with_one_label_each_are_one_label_each(tmp_path: Path) -> None:
     rows = [(path, (NAMES[number % 5],)) for number, (path, _) in enumerate(drawn(tmp_path, 60))]
     data = read_data(listed(tmp_path, rows, "columns.csv"))
-    assert not data.several
+    assert not data.multilabel
     assert data.manifest.labels.tolist() == [number % 5 for number in range(60)]
     asked = read_data(listed(tmp_path, rows, "columns.csv"), labels=LabelRule(None, NAMES))
-    assert asked.several, "columns that were named as classes are several labels, whatever they hold"
+    assert asked.multilabel, "columns that were named as classes are several labels, whatever they hold"
     assert (asked.manifest.labels.argmax(1) == data.manifest.labels).all()
 
 

@@ -10,9 +10,9 @@ from bakeoff.errors import UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.measures.calibration import temperature
 from bakeoff.evaluation.measures.log_loss import log_loss
-from bakeoff.evaluation.measures.several import best_threshold, f1
+from bakeoff.evaluation.measures.multilabel import best_threshold, f1
 from bakeoff.evaluation.scores import figure, probabilities, right, score, threshold_of
-from bakeoff.schemas import Predictions, SeveralScore
+from bakeoff.schemas import MultilabelScore, Predictions
 
 NAMES = ("a", "b", "c", "never")
 
@@ -28,8 +28,8 @@ def drawn(count: int = 200, seed: int = 0) -> Predictions:
 def test_a_score_is_that_of_scikit_learn(seed: int) -> None:
     found = drawn(seed=seed)
     result = score(found, NAMES, 0.4)
-    assert isinstance(result, SeveralScore)
-    chances, truth = probabilities(found.logits, several=True), found.labels
+    assert isinstance(result, MultilabelScore)
+    chances, truth = probabilities(found.logits, multilabel=True), found.labels
     np.testing.assert_allclose(chances, 1 / (1 + np.exp(-found.logits.astype("float64"))), rtol=1e-12)
     said = chances >= 0.4
     there = [k for k in range(4) if truth[:, k].any()]
@@ -62,7 +62,7 @@ def test_macro_f1_leaves_out_what_is_neither_there_nor_said() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_no_threshold_is_better_than_the_chosen_one(seed: int) -> None:
     found = drawn(60, seed)
-    chances = probabilities(found.logits, several=True)
+    chances = probabilities(found.logits, multilabel=True)
     chosen = best_threshold(chances, found.labels)
     tried = np.unique(chances)
     best = max(sk.f1_score(found.labels, chances >= each, average="micro") for each in tried)

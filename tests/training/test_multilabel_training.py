@@ -171,4 +171,4 @@ def test_a_probe_from_pictures_to_figures(data: Data, tmp_path: Path) -> None:
     assert len(rows[0]["top"]) == 2
     assert "label" not in rows[0]
     json.dumps(rows)
-    assert (probabilities(kept.logits, several=True) >= 0).all()
+    assert (probabilities(kept.logits, multilabel=True) >= 0).all()
