@@ -17,7 +17,7 @@ import bakeoff
 from bakeoff import bundle, frameworks, models
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError, VersionError
-from bakeoff.evaluation.scores import probabilities
+from bakeoff.evaluation.kinds import SINGLE
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.recipe import load, to_toml, with_overrides
 
@@ -70,7 +70,7 @@ def test_predict_is_prepare_normalize_net_softmax(model: bakeoff.Model, photos: 
     from bakeoff.graph import run
 
     image = normalize(prepare(first, SIGNATURE)[None], SIGNATURE, "float64")
-    shares = probabilities(run(model.graph.astype("float64"), image))[0]
+    shares = SINGLE.probabilities(run(model.graph.astype("float64"), image))[0]
     best = int(shares.argmax())
     assert row["path"] == str(first)
     assert row["top"] == [[row["label"], row["probability"]]]

@@ -17,6 +17,7 @@ from bakeoff.data.labels import arranged
 from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.details import details
+from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.predict import TOP, Row, predict
 from bakeoff.evaluation.scores import score
 from bakeoff.evaluation.tta import check as check_tta
@@ -64,6 +65,11 @@ class Model:
     def loss(self) -> str:
         """softmax_, binary_ or multi_label_cross_entropy: how logits become probabilities."""
         return self.bundle.loss
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether pictures may have several labels."""
+        return of_loss(self.loss).multilabel
 
     @property
     def dtype(self) -> str:
@@ -199,7 +205,7 @@ def evaluate(
     if abstain is not None and not 0 <= abstain <= 1:
         raise UsageError(f"--abstain {abstain}: expected a probability from 0 to 1.")
     model = load(run)
-    if abstain is not None and model.bundle.multilabel:
+    if abstain is not None and model.multilabel:
         raise UsageError(
             "--abstain: is for models that name one class a picture; this one may give none. Leave it out."
         )
@@ -277,7 +283,7 @@ def _predicted(
             if progress:
                 progress(done, total)
     truth = np.concatenate(labels)
-    truth = arranged(truth, data.classes, model.classes) if model.bundle.multilabel else truth
+    truth = arranged(truth, data.classes, model.classes) if model.multilabel else truth
     rows = np.concatenate(records)
     found = Predictions(np.concatenate(logits), truth, rows)
     return found, Predictions(np.concatenate(others), truth, rows) if mirror else None
@@ -299,11 +305,11 @@ def _chosen(data: Data, split: str) -> Sequence[Split]:
 
 
 def _check_classes(model: Model, data: Data) -> None:
-    if data.classes == model.classes and data.multilabel <= model.bundle.multilabel:
+    if data.classes == model.classes and data.multilabel <= model.multilabel:
         return
-    if model.bundle.multilabel and set(data.classes) <= set(model.classes):
+    if model.multilabel and set(data.classes) <= set(model.classes):
         return  # a list need not name every label
-    if data.multilabel and not model.bundle.multilabel:
+    if data.multilabel and not model.multilabel:
         raise UsageError(f"{data.path}: its pictures have several labels, and the model gives one. Train it on such.")
     only_data = [name for name in data.classes if name not in model.classes]
     only_model = [name for name in model.classes if name not in data.classes]
@@ -320,13 +326,18 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _plain(found: Score, model: Model) -> dict[str, Any]:
-    value = asdict(found)
-    value["accuracy_interval"] = list(found.accuracy_interval)
-    value["per_class"] = list(value["per_class"])
-    if isinstance(found, MultilabelScore):
-        value["average_precision"] = found.mean_average_precision  # the name that models with one label have for it
-    value["confusion"] = [list(row) for row in found.confusion] or None
-    return {"schema": SCHEMA, "run": str(model.path), "classes": list(model.classes), **value}
+    plain = found.to_json()
+    common = {key: plain.pop(key) for key in ("accuracy", "accuracy_interval", "num", "loss")}
+    return {
+        "schema": SCHEMA,
+        "run": str(model.path),
+        "classes": list(model.classes),
+        **common,
+        "per_class": [asdict(row) for row in found.per_class],
+        "confusion": [list(row) for row in found.confusion] or None,
+        **({"threshold": found.threshold} if isinstance(found, MultilabelScore) else {}),
+        **plain,
+    }
 
 
 def _keras_framework() -> str:

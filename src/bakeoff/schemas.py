@@ -5,6 +5,7 @@ picture -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate;  
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,11 +61,6 @@ class Predictions:
     labels: NDArray[Any]
     records: NDArray[np.int64]
 
-    @property
-    def multilabel(self) -> bool:
-        """Whether pictures may have several labels: each logit then is a question of its own."""
-        return self.labels.ndim == 2
-
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -83,20 +79,35 @@ class Score:
     """How a classifier fares on a split.
 
     Attributes:
-        accuracy: correct / num.
+        figures: by the names of the measures of `bakeoff.evaluation.measures` that a run records; None: can't be said.
+        choice: the one of them that trainings are chosen by.
         accuracy_interval: Wilson's 95 % interval of the accuracy.
         num: the number of pictures; equals the manifest's for that split.
-        loss: mean cross-entropy, in nats.
         per_class: in the order of the class names.
         confusion: counts, row = true class, column = predicted class.
     """
 
-    accuracy: float
+    figures: Mapping[str, float | None]
+    choice: str
     accuracy_interval: tuple[float, float]
     num: int
-    loss: float
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pictures that are answered rightly, in whole."""
+        return self.figures["accuracy"] or 0.0
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        return self.figures["loss"] or 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What run.json says of a split: accuracy, its interval, num, loss, then the other figures."""
+        interval = list(self.accuracy_interval)
+        return {"accuracy": self.accuracy, "accuracy_interval": interval, "num": self.num, **self.figures}
 
 
 @dataclass(frozen=True)
@@ -119,17 +130,9 @@ class MultilabelScore(Score):
 
     Attributes:
         threshold: the probability from which a label is given.
-        mean_average_precision: over the classes that some picture has (mAP); needs no threshold.
-        roc_auc: the mean over the classes that some picture has and some has not.
-        micro_f1: over all answers together.
-        macro_f1: the mean of the classes'.
     """
 
     threshold: float = 0.5
-    mean_average_precision: float | None = None
-    roc_auc: float | None = None
-    micro_f1: float | None = None
-    macro_f1: float | None = None
 
 
 @dataclass(frozen=True)

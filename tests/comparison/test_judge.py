@@ -15,7 +15,7 @@ from bakeoff.comparison.method import check_phase, context_of, errors, parity_ba
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
-from bakeoff.evaluation.measures.paired import paired
+from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.parity.tolerance import MOST, NOISE
 from bakeoff.recipe import to_toml
 from bakeoff.schemas import StepResult

@@ -9,19 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.evaluation.measures.accuracy import accuracy
-from bakeoff.evaluation.measures.confusion import confusion
-from bakeoff.evaluation.measures.log_loss import log_loss, losses
-from bakeoff.evaluation.measures.paired import mcnemar, newcombe, paired
-from bakeoff.evaluation.measures.wilson import wilson
+from bakeoff.evaluation.kinds import losses
+from bakeoff.evaluation.scores import right
+from bakeoff.evaluation.statistics.confusion import confusion
+from bakeoff.evaluation.statistics.paired import mcnemar, newcombe, paired
+from bakeoff.evaluation.statistics.wilson import wilson
+from bakeoff.schemas import Predictions
 
 
 def test_accuracy_counts() -> None:
-    assert accuracy(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == 0.75
-    with pytest.raises(ValueError, match="as many"):
-        accuracy(np.zeros(2, int), np.zeros(3, int))
-    with pytest.raises(ValueError, match="at least one"):
-        accuracy(np.zeros(0, int), np.zeros(0, int))
+    logits = np.eye(3)[[0, 1, 2, 2]]
+    assert right(Predictions(logits, np.array([0, 1, 1, 2]), np.arange(4))).tolist() == [True, True, False, True]
 
 
 def test_wilson_has_published_values() -> None:
@@ -60,12 +58,12 @@ def test_confusion_has_true_classes_in_rows() -> None:
 
 
 def test_log_loss_has_closed_forms_and_takes_any_logit() -> None:
-    assert log_loss(np.zeros((4, 10)), np.array([0, 3, 9, 5])) == pytest.approx(math.log(10), rel=1e-15)
-    assert log_loss(np.array([[1e4, -1e4]]), np.array([1])) == 2e4
-    assert log_loss(np.array([[1e4], [-1e4]]), np.array([0, 0])) == 5e3
-    assert log_loss(np.array([[0.0]]), np.array([1])) == pytest.approx(math.log(2), rel=1e-15)
+    assert losses(np.zeros((4, 10)), np.array([0, 3, 9, 5])).mean() == pytest.approx(math.log(10), rel=1e-15)
+    assert losses(np.array([[1e4, -1e4]]), np.array([1])).mean() == 2e4
+    assert losses(np.array([[1e4], [-1e4]]), np.array([0, 0])).mean() == 5e3
+    assert losses(np.array([[0.0]]), np.array([1])).mean() == pytest.approx(math.log(2), rel=1e-15)
     with pytest.raises(ValueError, match="expected"):
-        log_loss(np.zeros((0, 3)), np.zeros(0, int))
+        losses(np.zeros((0, 3)), np.zeros(0, int)).mean()
 
 
 @given(st.lists(st.floats(-50, 50), min_size=3, max_size=3), st.floats(-1e3, 1e3), st.integers(0, 2))

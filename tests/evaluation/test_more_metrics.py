@@ -6,28 +6,30 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from bakeoff.evaluation.measures.balance import balanced_accuracy, f1, macro_f1
-from bakeoff.evaluation.measures.calibration import calibration_error, reliability, temperature
-from bakeoff.evaluation.measures.confusion import confusion
-from bakeoff.evaluation.measures.coverage import coverage
-from bakeoff.evaluation.measures.ranking import average_precision, roc_auc
-from bakeoff.evaluation.measures.top_k import top_k_accuracy
+from bakeoff.evaluation.judged import Judged
+from bakeoff.evaluation.measures import balanced_accuracy, macro_f1
+from bakeoff.evaluation.measures.top5_accuracy import top_k
+from bakeoff.evaluation.statistics.calibration import calibration_error, reliability, temperature
+from bakeoff.evaluation.statistics.coverage import coverage
+from bakeoff.evaluation.statistics.ranking import average_precision, roc_auc
+from bakeoff.schemas import Predictions
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_balance_is_scikit_learns(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, called = rng.integers(0, 4, 50), rng.integers(0, 4, 50)
-    table = confusion(called, labels, 4)
-    assert balanced_accuracy(table) == pytest.approx(reference.balanced_accuracy_score(labels, called))
-    assert macro_f1(table) == pytest.approx(reference.f1_score(labels, called, average="macro"))
+    judged = Judged(Predictions(np.eye(4)[called], labels, np.arange(50)), tuple("abcd"))
+    assert balanced_accuracy.value(judged) == pytest.approx(reference.balanced_accuracy_score(labels, called))
+    assert macro_f1.value(judged) == pytest.approx(reference.f1_score(labels, called, average="macro"))
 
 
 def test_a_class_without_pictures_counts_nowhere() -> None:
-    table = np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]])
-    assert balanced_accuracy(table) == 0.75
-    assert np.isnan(f1(table)[2])
-    assert macro_f1(table) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    called, labels = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    judged = Judged(Predictions(np.eye(3)[called], labels, np.arange(4)), ("a", "b", "nowhere"))
+    assert balanced_accuracy.value(judged) == 0.75
+    assert [row["f1"] for row in judged.per_class()][2] is None
+    assert macro_f1.value(judged) == pytest.approx((4 / 5 + 2 / 3) / 2)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 8])  # 0: almost all are ties
@@ -73,5 +75,5 @@ def test_coverage_falls_and_an_empty_answer_has_no_accuracy() -> None:
 
 def test_top_k_takes_the_first_of_equals() -> None:
     logits = np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
-    assert top_k_accuracy(logits, np.array([1, 0]), 1) == 0.0
-    assert top_k_accuracy(logits, np.array([1, 0]), 2) == 0.5
+    assert top_k(logits, np.array([1, 0]), 1) == 0.0
+    assert top_k(logits, np.array([1, 0]), 2) == 0.5

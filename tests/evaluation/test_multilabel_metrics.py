@@ -8,10 +8,12 @@ from sklearn import metrics as sk
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.details import details
-from bakeoff.evaluation.measures.calibration import temperature
-from bakeoff.evaluation.measures.log_loss import log_loss
-from bakeoff.evaluation.measures.multilabel import best_threshold, f1
-from bakeoff.evaluation.scores import figure, probabilities, right, score, threshold_of
+from bakeoff.evaluation.judged import Judged
+from bakeoff.evaluation.kinds import MULTILABEL, losses
+from bakeoff.evaluation.kinds.multilabel import best_threshold
+from bakeoff.evaluation.measures import macro_f1, micro_f1
+from bakeoff.evaluation.scores import figure, right, score, threshold_of
+from bakeoff.evaluation.statistics.calibration import temperature
 from bakeoff.schemas import MultilabelScore, Predictions
 
 NAMES = ("a", "b", "c", "never")
@@ -29,7 +31,7 @@ def test_a_score_is_that_of_scikit_learn(seed: int) -> None:
     found = drawn(seed=seed)
     result = score(found, NAMES, 0.4)
     assert isinstance(result, MultilabelScore)
-    chances, truth = probabilities(found.logits, multilabel=True), found.labels
+    chances, truth = MULTILABEL.probabilities(found.logits), found.labels
     np.testing.assert_allclose(chances, 1 / (1 + np.exp(-found.logits.astype("float64"))), rtol=1e-12)
     said = chances >= 0.4
     there = [k for k in range(4) if truth[:, k].any()]
@@ -43,26 +45,27 @@ def test_a_score_is_that_of_scikit_learn(seed: int) -> None:
     assert result.per_class[3].average_precision is None
     assert result.per_class[3].roc_auc is None
     mean = np.mean([sk.average_precision_score(truth[:, k], chances[:, k]) for k in there])
-    assert result.mean_average_precision == pytest.approx(mean)
+    assert result.figures["mean_average_precision"] == pytest.approx(mean)
     assert figure(result) == pytest.approx(mean)
-    assert result.micro_f1 == pytest.approx(sk.f1_score(truth, said, average="micro"))
+    assert result.figures["micro_f1"] == pytest.approx(sk.f1_score(truth, said, average="micro"))
     assert result.accuracy == pytest.approx(sk.accuracy_score(truth, said))  # of whole rows
-    losses = [sk.log_loss(truth[:, k], chances[:, k], labels=[0, 1]) for k in range(4)]
-    assert result.loss == pytest.approx(np.mean(losses))
+    each = [sk.log_loss(truth[:, k], chances[:, k], labels=[0, 1]) for k in range(4)]
+    assert result.loss == pytest.approx(np.mean(each))
 
 
 def test_macro_f1_leaves_out_what_is_neither_there_nor_said() -> None:
     truth = np.array([[1, 0, 0], [1, 1, 0]])
     said = np.array([[True, False, False], [True, False, False]])
-    micro, macro = f1(said, truth)
-    assert (micro, macro) == (pytest.approx(4 / 5), pytest.approx(0.5))
-    assert f1(said[:, 2:], truth[:, 2:]) == (None, None)
+    judged = Judged(Predictions(np.where(said, 3.0, -3.0), truth, np.arange(2)), ("a", "b", "c"))
+    assert (micro_f1.value(judged), macro_f1.value(judged)) == (pytest.approx(4 / 5), pytest.approx(0.5))
+    nothing = Judged(Predictions(judged.logits[:, 2:], truth[:, 2:], np.arange(2)), ("c",))
+    assert (micro_f1.value(nothing), macro_f1.value(nothing)) == (None, None)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_threshold_is_better_than_the_chosen_one(seed: int) -> None:
     found = drawn(60, seed)
-    chances = probabilities(found.logits, multilabel=True)
+    chances = MULTILABEL.probabilities(found.logits)
     chosen = best_threshold(chances, found.labels)
     tried = np.unique(chances)
     best = max(sk.f1_score(found.labels, chances >= each, average="micro") for each in tried)
@@ -92,7 +95,7 @@ def test_details_of_several_labels() -> None:
     assert said["coverage"] is None
     assert said["top5_accuracy"] is None
     fitted = said["calibration"]["temperature"]
-    around = [log_loss(tuned_on.logits / each, tuned_on.labels) for each in (fitted * 0.98, fitted, fitted * 1.02)]
+    around = [losses(tuned_on.logits / each, tuned_on.labels).mean() for each in (fitted * 0.98, fitted, fitted * 1.02)]
     assert min(around) == around[1]
     assert fitted == temperature(tuned_on.logits, tuned_on.labels)
     assert sum(row["num"] for row in said["calibration"]["bins"]) == found.labels.size
@@ -103,4 +106,4 @@ def test_logits_of_another_shape_are_refused() -> None:
     with pytest.raises(UsageError, match="3 classes"):
         score(found, NAMES[:3])
     with pytest.raises(ValueError, match="same shape"):
-        log_loss(found.logits[:, :3], found.labels)
+        losses(found.logits[:, :3], found.labels)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from bakeoff.errors import BakeoffError, DataError, UsageError
-from bakeoff.evaluation.predict import find_pictures, predict, ranked
+from bakeoff.evaluation.kinds import SINGLE
+from bakeoff.evaluation.predict import find_pictures, predict
 from bakeoff.preprocessing import Signature
 from bakeoff.runtimes import Opened
 from bakeoff.runtimes._runtime import FunctionRuntime
@@ -104,5 +105,9 @@ def test_numbers_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
 
 
 def test_equals_are_ranked_by_the_order_of_the_classes() -> None:
-    assert ranked(np.array([0.25, 0.5, 0.25]), ("a", "b", "c"), 3)["top"] == [["b", 0.5], ["a", 0.25], ["c", 0.25]]
-    assert len(ranked(np.array([0.5, 0.5]), ("a", "b"), 9)["top"]) == 2
+    assert SINGLE.row(np.array([0.25, 0.5, 0.25]), ("a", "b", "c"), 0.5, 3)["top"] == [
+        ["b", 0.5],
+        ["a", 0.25],
+        ["c", 0.25],
+    ]
+    assert len(SINGLE.row(np.array([0.5, 0.5]), ("a", "b"), 0.5, 9)["top"]) == 2

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.evaluation.scores import predicted, probabilities, score
+from bakeoff.evaluation.kinds import BINARY, SINGLE
+from bakeoff.evaluation.scores import score
 from bakeoff.schemas import Predictions
 
 _logits = arrays.arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(2, 5)), elements=st.floats(-1e3, 1e3))
@@ -21,19 +22,19 @@ def _predictions(logits: np.ndarray, labels: list[int]) -> Predictions:
 
 @given(_logits)
 def test_probabilities_add_up_and_keep_the_order(logits: np.ndarray) -> None:
-    shares = probabilities(logits)
+    shares = SINGLE.probabilities(logits)
     assert shares.dtype == np.float64
     assert np.all(shares >= 0)
     assert shares.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
-    best = predicted(logits)
+    best = SINGLE.answers(logits)
     assert np.all(shares[np.arange(len(best)), best] == shares.max(axis=1))
 
 
 @given(st.floats(-1e3, 1e3))
 def test_one_logit_is_two_classes(logit: float) -> None:
     one, two = np.array([[logit]]), np.array([[0.0, logit]])
-    assert probabilities(one) == pytest.approx(probabilities(two), abs=1e-15)
-    assert predicted(one) == predicted(two)
+    assert BINARY.probabilities(one) == pytest.approx(SINGLE.probabilities(two), abs=1e-15)
+    assert BINARY.answers(one) == SINGLE.answers(two)
 
 
 @given(_logits, st.integers(0, 2**32 - 1))

@@ -13,10 +13,10 @@ from bakeoff import models
 from bakeoff.bundle import Bundle
 from bakeoff.data import read_data
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.kinds import MULTILABEL, of, of_loss
 from bakeoff.evaluation.opening import open_model
 from bakeoff.evaluation.predict import predict
-from bakeoff.evaluation.scores import probabilities
-from bakeoff.evaluation.tta import averaged, compared, mirrored
+from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.exports import export
 from bakeoff.graph import run as interpret
 from bakeoff.model import evaluate
@@ -30,10 +30,11 @@ RECIPE = 'seed = 0\n[model]\nname = "mnist_cnn"\n[[phases]]\nstrategy = "finetun
 @pytest.mark.parametrize(("width", "multilabel"), [(4, False), (1, False), (4, True), (1, True)])
 def test_probabilities_are_averaged(width: int, multilabel: bool) -> None:
     parts = [np.random.default_rng(seed).normal(0, 40, (50, width)) for seed in range(2)]  # far beyond exp's range
-    found = probabilities(averaged(parts, multilabel=multilabel), multilabel=multilabel)
-    expected = sum(probabilities(part, multilabel=multilabel) for part in parts) / 2
+    kind = of(multilabel=multilabel, outputs=width)
+    found = kind.probabilities(kind.averaged(parts))
+    expected = sum(kind.probabilities(part) for part in parts) / 2
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert np.isfinite(averaged(parts, multilabel=multilabel)).all()
+    assert np.isfinite(kind.averaged(parts)).all()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def truth(folder: Path, name: str) -> Array:
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])[..., None]
     ready = normalize(pixels, held.signature, "float64")
     parts = [interpret(held.graph.astype("float64"), images) for images in (ready, mirrored(ready))]
-    return sum(probabilities(part, multilabel=held.multilabel) for part in parts) / 2
+    return sum(of_loss(held.loss).probabilities(part) for part in parts) / 2
 
 
 @pytest.mark.parametrize("name", ["bundle", "multilabel"])
@@ -114,5 +115,5 @@ def test_several_labels_compare_whole_pictures() -> None:
     views = [Predictions(rng.normal(size=(40, 3)) + 3 * labels - 1.5, labels, np.arange(40)) for _ in range(2)]
     found = compared(*views, CLASSES, "flip", 0.5)
     assert 0 < found["mean_average_precision"] <= 1
-    mean = sum(probabilities(view.logits, multilabel=True) for view in views) / 2
+    mean = sum(MULTILABEL.probabilities(view.logits) for view in views) / 2
     assert found["accuracy"] == pytest.approx(((mean >= 0.5) == (labels > 0)).all(1).mean())

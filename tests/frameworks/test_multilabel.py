@@ -13,8 +13,8 @@ from test_training import SGD, Truth, net
 from bakeoff import frameworks
 from bakeoff.bundle import Bundle
 from bakeoff.data import Data, read_data
+from bakeoff.evaluation.kinds import MULTILABEL
 from bakeoff.evaluation.opening import open_model
-from bakeoff.evaluation.scores import probabilities
 from bakeoff.exports import export
 from bakeoff.graph import interpreter
 from bakeoff.preprocessing.signature import Signature
@@ -106,9 +106,9 @@ def test_files_have_their_sigmoid(framework: str, tmp_path: Path) -> None:
     graph = net(3).astype("float32")
     bundle = Bundle(graph, Signature((4, 4), 1), ("猫", "b", "c"), loss=LOSS, threshold=0.3)
     images = np.random.default_rng(1).normal(size=(5, 4, 4, 1)).astype("float32")
-    expected = probabilities(interpreter.run(graph.astype("float64"), images.astype("float64")), multilabel=True)
+    expected = MULTILABEL.probabilities(interpreter.run(graph.astype("float64"), images.astype("float64")))
     for form in FORMATS[framework]:
         opened = open_model(export(bundle, form, tmp_path / f"net-{form}"), threads=1)
-        assert (opened.output, opened.threshold, opened.multilabel) == ("probabilities", 0.3, True), form
+        assert (opened.output, opened.threshold, opened.loss) == ("probabilities", 0.3, MULTILABEL.loss), form
         assert opened.classes == ("猫", "b", "c")
         np.testing.assert_allclose(opened.runtime.predict(images), expected, atol=2e-6, err_msg=form)

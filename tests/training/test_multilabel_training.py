@@ -15,7 +15,7 @@ from shapes import NAMES, drawn, listed
 
 from bakeoff.data import Data, read_data
 from bakeoff.errors import DataError, UsageError
-from bakeoff.evaluation.scores import probabilities
+from bakeoff.evaluation.kinds import MULTILABEL
 from bakeoff.graph import Composer, Graph, passes
 from bakeoff.model import evaluate, load
 from bakeoff.ops._dimension import Dim
@@ -171,4 +171,4 @@ def test_a_probe_from_pictures_to_figures(data: Data, tmp_path: Path) -> None:
     assert len(rows[0]["top"]) == 2
     assert "label" not in rows[0]
     json.dumps(rows)
-    assert (probabilities(kept.logits, multilabel=True) >= 0).all()
+    assert (MULTILABEL.probabilities(kept.logits) >= 0).all()

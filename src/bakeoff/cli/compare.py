@@ -96,14 +96,16 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
+    from bakeoff.evaluation.kinds import choice_of
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("framework")
-    multilabel = any("mean_average_precision" in row for row in found.values())
-    if multilabel:
-        table.add_column("mAP", justify="right")
+    choice = next((name for row in found.values() if (name := choice_of(row)) != "accuracy"), None)
+    if choice:
+        table.add_column(measures.title(choice), justify="right")
     for column in (
-        "all labels right" if multilabel else "test accuracy",
+        "all labels right" if choice else "test accuracy",
         "95 % interval",
         "ms a step",
         "pictures/s",
@@ -114,7 +116,7 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
         low_high = row.get("accuracy_interval")
         table.add_row(
             f"[bold]{out.FRAMEWORKS.get(name, name)}[/bold]",
-            *([out.percent(row["mean_average_precision"])] if multilabel else []),
+            *([out.percent(row[choice])] if choice else []),
             out.percent(row["accuracy"]),
             f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}" if low_high else "-",
             out.number(row["step_ms"]),

@@ -10,6 +10,7 @@ import typer
 from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Use", 1
+SAID_FIRST = ("accuracy", "loss")
 EXAMPLES = (
     ("bakeoff evaluate runs/RUN photos", "accuracy on the test split, per class"),
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
@@ -95,15 +96,17 @@ def _show_multilabel(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
 
     console = out.console()
-    interval = out.interval(found["accuracy_interval"])
+    choice, *others = (name for name in measures.names("multilabel", recorded=True) if name not in SAID_FIRST)
+    at = ", ".join(_said(found, name) for name in others if measures.decided(name))
+    free = "".join(_said(found, name) + ", " for name in others if not measures.decided(name))
     console.print(
-        f"[bold]{found['split']}[/bold]  mAP {out.percent(found['mean_average_precision'])} "
-        f"of {found['num']:,} pictures  [dim]ROC AUC {_figure(found['roc_auc'])}, loss {found['loss']:.4f}[/dim]\n"
-        f"at {found['threshold']:.2f}  micro F1 {out.percent(found['micro_f1'])}, "
-        f"macro F1 {out.percent(found['macro_f1'])}; "
-        f"every label right: {out.percent(found['accuracy'])}, {interval}\n"
+        f"[bold]{found['split']}[/bold]  {_said(found, choice)} "
+        f"of {found['num']:,} pictures  [dim]{free}loss {found['loss']:.4f}[/dim]\n"
+        f"at {found['threshold']:.2f}  {at}; "
+        f"every label right: {out.percent(found['accuracy'])}, {out.interval(found['accuracy_interval'])}\n"
     )
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("class")
@@ -120,11 +123,12 @@ def _show_multilabel(found: dict[str, Any]) -> None:
 def _show_tta(found: dict[str, Any]) -> None:
     """The mean over the views beside the plain accuracy."""
     from bakeoff.cli import _output as out
+    from bakeoff.evaluation.kinds import choice_of
 
     said = found["tta"]
     low, high = said["interval"]
-    many = "mean_average_precision" in said
-    mean = f"mAP {out.percent(said['mean_average_precision'])}; every label right: " if many else ""
+    choice = choice_of(said)
+    mean = f"{_said(said, choice)}; every label right: " if choice != "accuracy" else ""
     out.console().print(
         f"[dim]averaged over {' and '.join(said['views'])} views[/dim] {mean}{out.percent(said['accuracy'])}, "
         f"{100 * said['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
@@ -133,6 +137,15 @@ def _show_tta(found: dict[str, Any]) -> None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _said(found: dict[str, Any], name: str, style: str = "{}") -> str:
+    """A measure's name and figure."""
+    from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
+
+    text = (out.percent if measures.is_share(name) else _figure)(found[name])
+    return f"{style.format(measures.title(name))} {text}"
 
 
 def _calibration(calibration: dict[str, Any]) -> str:
@@ -147,16 +160,11 @@ def _calibration(calibration: dict[str, Any]) -> str:
 def _show_details(found: dict[str, Any], abstain: float | None) -> None:
     """Balance and ranking on one line, calibration on the next, then what abstaining gains."""
     from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
 
     console = out.console()
-    shares = {
-        "balanced accuracy": out.percent(found["balanced_accuracy"]),
-        "macro F1": out.percent(found["macro_f1"]),
-        "top 5": None if found["top5_accuracy"] is None else out.percent(found["top5_accuracy"]),
-        "ROC AUC": None if found["roc_auc"] is None else f"{found['roc_auc']:.4f}",
-        "average precision": None if found["average_precision"] is None else f"{found['average_precision']:.4f}",
-    }
-    console.print("\n" + "   ".join(f"[dim]{name}[/dim] {value}" for name, value in shares.items() if value))
+    shown = [name for name in measures.among(found) if name not in SAID_FIRST and found[name] is not None]
+    console.print("\n" + "   ".join(_said(found, name, "[dim]{}[/dim]") for name in shown))
     console.print(_calibration(found["calibration"]))
     row = next((row for row in found["coverage"] if row["threshold"] == abstain), None)
     if row is not None:

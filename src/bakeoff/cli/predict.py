@@ -79,7 +79,9 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
 
 
 def _as_csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
-    return _csv_multilabel(rows) if opened.multilabel else _csv(rows, min(top, len(opened.classes)))
+    from bakeoff.evaluation.kinds import of_loss
+
+    return _csv_multilabel(rows) if of_loss(opened.loss).multilabel else _csv(rows, min(top, len(opened.classes)))
 
 
 def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

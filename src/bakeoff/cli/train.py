@@ -165,6 +165,8 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
     from rich.table import Table
 
     from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
+    from bakeoff.evaluation.kinds import choice_of
 
     result, console = trained.result, out.console()
     rows = Table.grid(padding=(0, 2))
@@ -175,10 +177,10 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
         if scored["accuracy"] is not None:
             share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
             text = f"{share} of {scored['num']:,} pictures, {spread}"
-            if "mean_average_precision" in scored:
+            if (choice := choice_of(scored)) != "accuracy":
                 low, high = scored["accuracy_interval"]
-                text = f"mAP {out.percent(scored['mean_average_precision'])} of {scored['num']:,} pictures; all labels "
-                text += f"right: {share} ({100 * low:.1f} to {100 * high:.1f})"
+                text = f"{measures.title(choice)} {out.percent(scored[choice])} of {scored['num']:,} pictures; "
+                text += f"all labels right: {share} ({100 * low:.1f} to {100 * high:.1f})"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
         if "tta" in scored:
             said = scored["tta"]

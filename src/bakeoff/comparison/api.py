@@ -20,8 +20,9 @@ from bakeoff.comparison.method import check_phase, context_of, parity_batches, p
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.reader import find_source
 from bakeoff.errors import DataError, UsageError
-from bakeoff.evaluation.measures.paired import Paired, paired
+from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import right
+from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.parity import check
 from bakeoff.parity import to_json as certificate_json
 from bakeoff.recipe import to_toml
@@ -286,11 +287,12 @@ class Comparison:
 
     def _measured(self, name: str, trained: dict[str, Any], timed: dict[str, Any]) -> dict[str, Any]:
         split = "test" if trained["test"]["accuracy"] is not None else "validation"
+        choice = choice_of(trained[split])
         return {
             "accuracy": trained[split]["accuracy"],
             "accuracy_interval": trained[split]["accuracy_interval"],
             "accuracy_split": split,
-            **{key: trained[split][key] for key in ("mean_average_precision",) if key in trained[split]},
+            choice: trained[split][choice],
             **timed,
             "train_wall_s": sum(phase["wall_s"] for phase in trained["phases"]),
             "weights_sha256": trained["weights_sha256"],
@@ -339,7 +341,7 @@ def _correct(run: Path, split: str) -> Array:
     found = read_predictions(run, split)
     assert found is not None
     order = np.argsort(found.records)
-    threshold = float(read_json(run / "run.json")["threshold"]) if found.multilabel else None
+    threshold = read_json(run / "run.json").get("threshold")  # of several labels alone
     result: Array = right(found, threshold)[order]
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.evaluation.measures.paired import Paired
+from bakeoff.evaluation.statistics.paired import Paired
 
 NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
 CLOSE = 1.1  # a ratio of times below it is no reason to choose

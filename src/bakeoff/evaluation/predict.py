@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError, DataError, UsageError
-from bakeoff.evaluation.scores import probabilities
-from bakeoff.evaluation.tta import averaging, check, mirrored
+from bakeoff.evaluation.kinds import of, of_loss
+from bakeoff.evaluation.tta import check, mirrored
 from bakeoff.preprocessing import SUFFIXES, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
@@ -129,12 +129,8 @@ def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], 
         if image is None:
             yield {"path": str(path), "error": reason}
         else:
-            own = next(shares)
-            multilabel = opened.multilabel
-            found = (
-                given(own, opened.classes, opened.threshold, top) if multilabel else ranked(own, opened.classes, top)
-            )
-            yield {"path": str(path), **found}
+            row = of_loss(opened.loss).row(next(shares), opened.classes, opened.threshold, top)
+            yield {"path": str(path), **row}
 
 
 def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:
@@ -162,20 +158,9 @@ def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
         if opened.output == "probabilities":
             shares = logits(ready).astype(np.float64)
             return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
-        return probabilities(averaging(logits, tta, multilabel=opened.multilabel)(ready), multilabel=opened.multilabel)
+        views = [logits(ready), *([] if tta == "none" else [logits(mirrored(ready))])]
+        # by the logits, too: a net of another library may have a sigmoid over several classes
+        kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=views[0].shape[1])
+        return kind.probabilities(views[0] if tta == "none" else kind.averaged(views))
 
     return ask
-
-
-def ranked(shares: Array, classes: Sequence[str], top: int) -> Row:
-    """`label`, `probability` and `top` of one picture; of equals the first class comes first."""
-    order = np.argsort(-shares, kind="stable")[:top]
-    best = [[classes[index], float(shares[index])] for index in order]
-    return {"label": best[0][0], "probability": best[0][1], "top": best}
-
-
-def given(shares: Array, classes: Sequence[str], threshold: float, top: int) -> Row:
-    """`labels` from the threshold on, `threshold` and `top` of one picture that may have several labels."""
-    order = np.argsort(-shares, kind="stable")
-    pairs = [[classes[index], float(shares[index])] for index in order]
-    return {"labels": [pair for pair in pairs if pair[1] >= threshold], "threshold": threshold, "top": pairs[:top]}

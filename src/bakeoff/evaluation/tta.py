@@ -6,16 +6,18 @@ Nothing is drawn: the same pictures give the same answers. It costs twice the ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UsageError
-from bakeoff.evaluation.measures.paired import paired
+from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import figure, right, score
+from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.registry import nearest
-from bakeoff.schemas import Array, MultilabelScore, Predictions
+from bakeoff.schemas import Array, Predictions
 
 NAMES = ("none", "flip")
 VIEWS = {"none": ("plain",), "flip": ("plain", "flip")}
@@ -37,30 +39,6 @@ def mirrored(images: Array) -> Array:
     return np.ascontiguousarray(images[:, :, ::-1])
 
 
-def averaging(predict: Callable[[Array], Array], name: str, *, multilabel: bool) -> Callable[[Array], Array]:
-    """A function from images to logits that averages over the views; `predict` itself for none."""
-    if name == "none":
-        return predict
-    return lambda images: averaged([predict(images), predict(mirrored(images))], multilabel=multilabel)
-
-
-def averaged(parts: Sequence[Array], *, multilabel: bool) -> Array:
-    """Logits whose probabilities are the mean of those of the parts, in float64.
-
-    Args:
-        parts: logits (N, classes), or (N, 1) for one binary logit, of the same pictures.
-        multilabel: whether each class is a question of its own.
-    """
-    wide = np.stack([part.astype("float64") for part in parts])
-    if multilabel or wide.shape[-1] == 1:
-        yes, no = (-np.logaddexp(0.0, sign * wide) for sign in (-1.0, 1.0))
-        found: Array = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
-        return found
-    shares = wide - np.logaddexp.reduce(wide, axis=-1, keepdims=True)
-    mean: Array = np.logaddexp.reduce(shares, axis=0) - np.log(len(parts))
-    return mean
-
-
 def compared(
     plain: Predictions, other: Predictions, classes: Sequence[str], name: str, threshold: float = 0.5
 ) -> dict[str, Any]:
@@ -74,19 +52,18 @@ def compared(
         threshold: the probability from which one of several labels is given.
 
     Returns:
-        views, accuracy, accuracy_interval, loss (and mean_average_precision of several labels), and against the plain
+        views, accuracy, accuracy_interval, loss (of several labels what they are chosen by, too), and against the plain
         pictures difference, interval (95 %) of the accuracy, picture by picture.
     """
-    both = Predictions(averaged([plain.logits, other.logits], multilabel=plain.multilabel), plain.labels, plain.records)
+    both = replace(plain, logits=of_predictions(plain).averaged([plain.logits, other.logits]))
     found = score(both, classes, threshold)
     pair = paired(right(both, threshold), right(plain, threshold))
-    more = {"mean_average_precision": figure(found)} if isinstance(found, MultilabelScore) else {}
     return {
         "views": list(VIEWS[name]),
         "accuracy": found.accuracy,
         "accuracy_interval": list(found.accuracy_interval),
         "loss": found.loss,
-        **more,
+        found.choice: figure(found),
         "difference": pair.difference,
         "interval": list(pair.interval),
     }

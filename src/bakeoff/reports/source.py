@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import CorruptError, DataError
+from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
 from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
 from bakeoff.schemas import Predictions, Score
@@ -80,7 +81,7 @@ class Report:
     @property
     def multilabel(self) -> bool:
         """Whether pictures may have several labels."""
-        return any(run.predictions is not None and run.predictions.multilabel for run in self.runs)
+        return any(run.predictions is not None and of_predictions(run.predictions).multilabel for run in self.runs)
 
 
 def read(path: Path, language: str) -> Report:

@@ -39,11 +39,6 @@ class Opened:
     threshold: float = 0.5
     output: str = "logits"
 
-    @property
-    def multilabel(self) -> bool:
-        """Whether pictures may have several labels: each class is a question of its own."""
-        return self.loss == "multi_label_cross_entropy"
-
 
 def names() -> tuple[str, ...]:
     """The runtimes that have a file."""

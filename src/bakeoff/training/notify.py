@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.graph import Graph
 from bakeoff.rundir.loggers import Loggers
-from bakeoff.schemas import MultilabelScore, Predictions, Score
+from bakeoff.schemas import Predictions, Score
 from bakeoff.training.context import Context
 from bakeoff.training.loggers import logger
 
@@ -51,8 +51,6 @@ def end(context: Context, scores: dict[str, Score], logits: dict[str, Prediction
         return
     figures: dict[str, float] = {}
     for split, found in scores.items():
-        figures |= {f"{split}/accuracy": found.accuracy, f"{split}/loss": found.loss}
-        if isinstance(found, MultilabelScore) and found.mean_average_precision is not None:
-            figures[f"{split}/mean_average_precision"] = found.mean_average_precision
+        figures |= {f"{split}/{name}": value for name, value in found.figures.items() if value is not None}
     loggers.tell("end", figures, logits.get("test") or logits.get("validation"), context.data.classes)
     loggers.tell("close")

@@ -8,13 +8,13 @@ from typing import Any
 from bakeoff import registry, zoo
 from bakeoff.data import Data
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.kinds import BINARY, MULTILABEL, SINGLE, of_loss
 from bakeoff.graph import Graph, passes
 from bakeoff.graph.together import Member, together
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe.schema import Recipe
 
 HEAD = "head"
-MULTI_LABEL = "multi_label_cross_entropy"
 SCALED = True  # large JPEGs decoded small, unless the recipe says otherwise: measured in bench/scaled_decode.py
 
 
@@ -54,8 +54,8 @@ def loss_of(recipe: Recipe, data: Data) -> str:
     Raises:
         UsageError: the recipe asks for one that doesn't.
     """
-    wanted, suits = recipe.model.loss, MULTI_LABEL if data.multilabel else "softmax_cross_entropy"
-    if wanted is not None and (wanted == MULTI_LABEL) != data.multilabel:
+    wanted, suits = recipe.model.loss, (MULTILABEL if data.multilabel else SINGLE).loss
+    if wanted is not None and of_loss(wanted).multilabel != data.multilabel:
         has = "have several labels" if data.multilabel else "have one label each"
         raise UsageError(
             f"loss {wanted}: {data.path}: its pictures {has}.\nUse --set model.loss={suits} (or leave it out)."
@@ -65,14 +65,13 @@ def loss_of(recipe: Recipe, data: Data) -> str:
 
 def outputs_of(recipe: Recipe, data: Data) -> int:
     """How many logits: one for a binary loss, else one a class."""
-    if loss_of(recipe, data) != "binary_cross_entropy":
-        return len(data.classes)
-    if len(data.classes) != 2:
+    kind = of_loss(loss_of(recipe, data))
+    if kind is BINARY and len(data.classes) != 2:
         raise UsageError(
             f"loss binary_cross_entropy has one logit for two classes; {data.path} has {len(data.classes)}.\n"
             "Use --set model.loss=softmax_cross_entropy."
         )
-    return 1
+    return kind.outputs(len(data.classes))
 
 
 def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:

@@ -27,7 +27,7 @@ from bakeoff.recipe.schema import DataSettings, Finetune, Probe, Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.schemas import MultilabelScore, Predictions, Score
+from bakeoff.schemas import Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
@@ -175,7 +175,9 @@ def _finish(
         signature=context.signature,
         classes=classes,
         recipe_toml=context.job.recipe,
-        scores={name: {"accuracy": s.accuracy, "num": s.num, **_mean(s)} for name, s in scores.items()},
+        scores={
+            name: {"accuracy": s.accuracy, "num": s.num, s.choice: s.figures[s.choice]} for name, s in scores.items()
+        },
         framework=result["framework"],
         loss=context.start.loss,
         threshold=threshold,
@@ -234,22 +236,7 @@ def device_of(job: Job, recipe: Recipe) -> str:
 
 
 def _scored(found: Score | None) -> dict[str, Any]:
-    if found is None:
-        return {"accuracy": None}
-    plain = {
-        "accuracy": found.accuracy,
-        "accuracy_interval": list(found.accuracy_interval),
-        "num": found.num,
-        "loss": found.loss,
-    }
-    if not isinstance(found, MultilabelScore):
-        return plain
-    more = ("mean_average_precision", "roc_auc", "micro_f1", "macro_f1")
-    return plain | {name: getattr(found, name) for name in more}
-
-
-def _mean(found: Score) -> dict[str, float | None]:
-    return {"mean_average_precision": found.mean_average_precision} if isinstance(found, MultilabelScore) else {}
+    return {"accuracy": None} if found is None else found.to_json()
 
 
 def _manifest(data: Data) -> dict[str, Any]:

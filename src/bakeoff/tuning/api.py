@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
+from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
@@ -164,7 +165,7 @@ class _Search:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         judged = trained.result["validation"]
-        accuracy = judged.get("mean_average_precision", judged["accuracy"])
+        accuracy = judged[choice_of(judged)]
         if accuracy is None:
             raise UsageError(f"{self.data}: no validation split to judge by. Use --set data.split.validation=0.1")
         trial.set_user_attr("test", trained.result["test"]["accuracy"])
@@ -218,5 +219,5 @@ def _report(trial: Any, folder: Path, seen: int) -> int:
     except ValueError:  # its last line is being written
         return seen
     for index, row in enumerate(rows[seen:], seen):
-        trial.report(row.get("validation_mean_average_precision", row["validation_accuracy"]), index)
+        trial.report(row[f"validation_{choice_of(row, 'validation_')}"], index)
     return len(rows)

@@ -1,24 +1,15 @@
-"""The share of pictures that are called right."""
+"""The share of pictures that are answered rightly; of several labels, of those with every label right."""
 
 from __future__ import annotations
 
-import numpy as np
+from bakeoff.evaluation.judged import Judged
 
-from bakeoff.schemas import Array
+KINDS = {"single": 0, "binary": 0, "multilabel": 0}
+BETTER = "higher"
+TEXT = {"en": "accuracy", "zh": "准确率"}
+DECIDED = True
 
 
-def accuracy(predicted: Array, labels: Array) -> float:
-    """Correct / all, in 0..1.
-
-    Args:
-        predicted: integers, (N,).
-        labels: integers, (N,).
-
-    Raises:
-        ValueError: the shapes differ, or there is no picture.
-    """
-    if predicted.shape != labels.shape:
-        raise ValueError(f"got {predicted.shape} predictions for {labels.shape} labels, expected as many")
-    if labels.size == 0:
-        raise ValueError("got no picture, expected at least one")
-    return float(np.mean(predicted == labels))
+def value(judged: Judged) -> float:
+    """Right / all, in 0..1."""
+    return int(judged.right.sum()) / len(judged.right)

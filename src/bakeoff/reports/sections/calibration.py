@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.drawing.svg import Series, lines
-from bakeoff.evaluation.measures.calibration import Bin, calibration_error, reliability
-from bakeoff.evaluation.measures.coverage import coverage
-from bakeoff.evaluation.scores import predicted, probabilities
+from bakeoff.evaluation.kinds import of_predictions
+from bakeoff.evaluation.statistics.calibration import Bin, calibration_error, reliability
+from bakeoff.evaluation.statistics.coverage import coverage
 from bakeoff.reports.source import Report, RunView
-from bakeoff.schemas import Predictions
 from bakeoff.texts.catalogue import Say, framework, percent
 
 ORDER = 55
@@ -87,7 +86,7 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     if not kept:
         return None
     names, kind = [framework(run.name) for run, _ in kept], "_multilabel" if report.multilabel else ""
-    found = [_sure(predictions) for _, predictions in kept]
+    found = [of_predictions(each).stated(each.logits, each.labels) for _, each in kept]
     curves = [_curve(name, reliability(*pair, BINS)) for name, pair in zip(names, found, strict=True)]
     honest = Series(say("honest" + kind), ((0.0, 0.0), (100.0, 1.0)))
     thresholds = () if report.multilabel else THRESHOLDS  # a model that may give no label need not keep quiet besides
@@ -105,12 +104,6 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
             for i, threshold in enumerate(thresholds)
         ],
     }
-
-
-def _sure(found: Predictions) -> tuple[Any, Any]:
-    if found.multilabel:
-        return probabilities(found.logits, multilabel=True).ravel(), found.labels.ravel() > 0
-    return probabilities(found.logits).max(1), predicted(found.logits) == found.labels
 
 
 def _error(run: RunView, pair: tuple[Any, Any], runs: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.drawing.svg import intervals
-from bakeoff.evaluation.measures.wilson import wilson
+from bakeoff.evaluation.statistics.wilson import wilson
+from bakeoff.reports.figures import TABLE, overall
 from bakeoff.reports.source import Report
 from bakeoff.schemas import ClassScore
 from bakeoff.texts.catalogue import Say, framework, percent
@@ -22,6 +23,7 @@ TEXT = {
         "recall": "recognised",
         "precision": "right when said",
         "range": "95 % interval",
+        "overall": "All classes together",
         "more": "{count} more classes, all better than these, are not shown.",
     },
     "zh": {
@@ -33,6 +35,7 @@ TEXT = {
         "recall": "认出的比例",
         "precision": "判断为此类时的正确率",
         "range": "95 % 置信区间",
+        "overall": "全部类别",
         "more": "另有 {count} 个类别都比这些好，未列出。",
     },
 }
@@ -64,7 +67,8 @@ TEMPLATE = """
 {% endfor %}
 </tbody></table></div>
 {% if more %}<p class="note">{{ t('more', count=more) }}</p>{% endif %}
-"""
+{% if overall %}"""
+TEMPLATE += TABLE + "{% endif %}\n"
 
 Span = tuple[float, float, float]
 
@@ -90,7 +94,13 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         }
         for row, span in zip(found, spans, strict=False)
     ]
-    return {"names": names, "rows": rows, "low": percent(low, 0), "more": max(0, len(found) - SHOWN)}
+    return {
+        "names": names,
+        "rows": rows,
+        "low": percent(low, 0),
+        "more": max(0, len(found) - SHOWN),
+        "overall": overall(names, [score for _, score in scored], say.language),
+    }
 
 
 def _recall(one: ClassScore) -> float:

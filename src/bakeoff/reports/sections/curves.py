@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from bakeoff.drawing.svg import Series, lines, smoothed, thinned
+from bakeoff.evaluation.kinds import choice_of
 from bakeoff.reports.source import Report, RunView
 from bakeoff.texts.catalogue import Say, framework, short
 
@@ -90,9 +91,8 @@ def _smooth(run: RunView, window: int) -> tuple[tuple[float, float], ...]:
 
 
 def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
-    key, title = "validation_accuracy", say("accuracy")
-    if any("validation_mean_average_precision" in row for run in report.runs for row in run.epochs):
-        key, title = "validation_mean_average_precision", say("precision")
+    choice = choice_of({key: None for run in report.runs for row in run.epochs for key in row}, "validation_")
+    key, title = f"validation_{choice}", say("accuracy" if choice == "accuracy" else "precision")
     series = [
         Series(
             framework(run.name),

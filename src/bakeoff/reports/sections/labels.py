@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.drawing.svg import Series, intervals, lines, thinned
-from bakeoff.evaluation.measures.ranking import precision_over_recall
-from bakeoff.evaluation.measures.wilson import wilson
+from bakeoff.evaluation.statistics.ranking import precision_over_recall
+from bakeoff.evaluation.statistics.wilson import wilson
+from bakeoff.reports.figures import TABLE, overall
 from bakeoff.reports.source import Report, RunView
 from bakeoff.schemas import LabelScore, MultilabelScore
 from bakeoff.texts.catalogue import Say, framework, percent, short
@@ -22,10 +23,6 @@ TEXT = {
         "ranked above one without. Found, right and F1 hold at the threshold, {threshold}, which the validation "
         "pictures chose.",
         "overall": "All labels together",
-        "map": "mean average precision (mAP)",
-        "roc_auc": "ROC AUC, mean",
-        "micro": "micro F1",
-        "macro": "macro F1",
         "whole": "pictures with every label right",
         "plot": "Right when said, by the share that is found",
         "axis": "found, % of all labels",
@@ -45,10 +42,6 @@ TEXT = {
         "（随机猜测得到的是该标签所占的比例）。"
         "ROC AUC：有该标签的图片排在没有的图片之前的频率。“找到”、“正确”和 F1 以验证集选定的阈值 {threshold} 计算。",
         "overall": "全部标签",
-        "map": "平均精度均值（mAP）",
-        "roc_auc": "ROC AUC 均值",
-        "micro": "微平均 F1",
-        "macro": "宏平均 F1",
         "whole": "全部标签正确的图片",
         "plot": "找到的比例不同时的正确率",
         "axis": "找到的标签，%",
@@ -74,16 +67,10 @@ TEMPLATE = """
 </ul>
 {% endif %}
 <div class="columns">
-<figure class="card"><h3>{{ t('plot') }}</h3>{{ plot }}</figure>
-<div class="scroll"><table class="stack">
-<thead><tr><th>{{ t('overall') }}</th>{% for name in names %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for key, cells in overall %}
-<tr><th scope="row">{{ t(key) }}</th>
-{% for name, cell in cells %}<td class="number" data-label="{{ name }}">{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody></table></div>
-</div>
+<figure class="card"><h3>{{ t('plot') }}</h3>{{ plot }}</figure>"""
+TEMPLATE += (
+    TABLE
+    + """</div>
 <p class="note">{{ t('note', threshold=threshold) }}</p>
 <div class="scroll"><table class="stack">
 <thead><tr><th>{{ t('label') }}</th><th class="number">{{ t('num') }}</th>
@@ -108,6 +95,7 @@ TEMPLATE = """
 </tbody></table></div>
 {% if more %}<p class="note">{{ t('more', count=more) }}</p>{% endif %}
 """
+)
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
@@ -117,12 +105,13 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         return None
     names = [framework(run.name) for run, _ in scored]
     scores = [found for _, found in scored]
+    whole = [(name, percent(found.accuracy)) for name, found in zip(names, scores, strict=True)]
     rows = [[found.per_class[index] for found in scores] for index in range(len(scores[0].per_class))]
     rows = sorted(rows, key=lambda row: min(_rank(each) for each in row))
     return {
         "names": names,
         "plot": _curves(names, [run for run, _ in scored], say),
-        "overall": _overall(names, scores),
+        "overall": [*overall(names, scores, say.language), (say("whole"), whole)],
         "threshold": ", ".join(dict.fromkeys(short(found.threshold) for found in scores)),
         "rows": [_row(row, names) for row in rows[:SHOWN]],
         "more": max(0, len(rows) - SHOWN),
@@ -140,17 +129,6 @@ def _curves(names: list[str], runs: list[RunView], say: Say) -> Any:
     if not any(one.points for one in series):
         return ""
     return lines(series, title=say("plot"), x_label=say("axis"), y_format=lambda y: percent(y, 0), most=1.0)
-
-
-def _overall(names: list[str], scores: list[MultilabelScore]) -> list[tuple[str, list[tuple[str, str]]]]:
-    figures = {
-        "map": [percent(found.mean_average_precision) for found in scores],
-        "roc_auc": [short(found.roc_auc) for found in scores],
-        "micro": [percent(found.micro_f1) for found in scores],
-        "macro": [percent(found.macro_f1) for found in scores],
-        "whole": [percent(found.accuracy) for found in scores],
-    }
-    return [(key, list(zip(names, cells, strict=True))) for key, cells in figures.items()]
 
 
 def _row(row: list[Any], names: list[str]) -> dict[str, Any]:

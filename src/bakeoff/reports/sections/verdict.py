@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bakeoff.evaluation.kinds import choice_of
 from bakeoff.reports.source import Report, RunView
 from bakeoff.schemas import MultilabelScore
 from bakeoff.texts.catalogue import Say, framework, percent, short
@@ -118,7 +119,7 @@ def _single(run: RunView, say: Say) -> str:
     low, high = run.score.accuracy_interval
     more: dict[str, str] = {}
     if isinstance(run.score, MultilabelScore):
-        more = {"map": percent(run.score.mean_average_precision), "threshold": short(run.score.threshold)}
+        more = {"map": percent(run.score.figures[run.score.choice]), "threshold": short(run.score.threshold)}
     return say(
         "multilabel" if more else "single",
         **more,
@@ -167,9 +168,10 @@ def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, s
         seconds = found.get("train_wall_s")
         compiling = found.get("compile_s")
         speed = found.get("images_per_s")
-        multilabel = "mean_average_precision" in found
+        choice = choice_of(found)
+        multilabel = choice != "accuracy"
         cells = [
-            *([("map", percent(found["mean_average_precision"]))] if multilabel else []),
+            *([("map", percent(found[choice]))] if multilabel else []),
             ("whole" if multilabel else "accuracy", percent(found.get("accuracy"))),
             ("interval", "–" if low is None else f"{percent(low)} – {percent(high)}"),
             ("step", short(found.get("step_ms"))),

@@ -13,8 +13,7 @@ import numpy as np
 
 from bakeoff.data.labels import words
 from bakeoff.errors import BakeoffError
-from bakeoff.evaluation.measures.log_loss import losses
-from bakeoff.evaluation.scores import predicted, probabilities
+from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.reports.source import Report, RunView
 from bakeoff.texts.catalogue import Say, framework, percent
 
@@ -124,28 +123,21 @@ def _judged(runs: list[RunView]) -> Judged:
         run for run in runs if run.predictions is not None and np.array_equal(run.predictions.records, first.records)
     ]
     same = [run.predictions for run in runs if run.predictions is not None]
-    classes, labels = runs[0].classes, first.labels
-    if first.multilabel:
-        chances = np.stack([probabilities(found.logits, multilabel=True) for found in same])
-        limits = [getattr(run.score, "threshold", 0.5) for run in runs]
-        given = np.stack([each >= limit for each, limit in zip(chances, limits, strict=True)])
-        true = -np.stack([losses(found.logits, labels) for found in same]).mean(axis=0)
-        differing = int((given != given[0]).any(axis=(0, 2)).sum())
-        return Judged(
-            (given != (labels > 0)).any(axis=2),
-            true,
-            differing,
-            lambda row: words(labels[row], classes),
-            lambda place, row: (words(given[place, row], classes), None),
-        )
-    shares = np.stack([probabilities(found.logits) for found in same])
-    said = np.stack([predicted(found.logits) for found in same])
+    classes, labels, kind = runs[0].classes, first.labels, of_predictions(first)
+    limits = [getattr(run.score, "threshold", 0.5) for run in runs]
+    said = np.stack([kind.answers(found.logits, limit) for found, limit in zip(same, limits, strict=True)])
+    shares = np.stack([kind.probabilities(found.logits) for found in same])
+
+    def answer(place: int, row: int) -> tuple[str, float | None]:
+        own = said[place, row]
+        return words(own, classes), None if kind.multilabel else float(shares[place, row, own])
+
     return Judged(
-        said != labels,
-        shares[:, np.arange(len(labels)), labels].mean(axis=0),
-        int((said != said[0]).any(axis=0).sum()),
-        lambda row: classes[int(labels[row])],
-        lambda place, row: (classes[int(said[place, row])], float(shares[place, row, said[place, row]])),
+        np.stack([~kind.right(own, labels) for own in said]),
+        np.stack([kind.likelihood(found.logits, labels) for found in same]).mean(axis=0),
+        int((said != said[0]).reshape(len(said), len(labels), -1).any(axis=(0, 2)).sum()),
+        lambda row: words(labels[row], classes),
+        answer,
     )
 
 

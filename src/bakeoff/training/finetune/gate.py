@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.evaluation.measures.paired import paired
 from bakeoff.evaluation.scores import right
+from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array

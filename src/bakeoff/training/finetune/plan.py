@@ -12,6 +12,7 @@ import numpy as np
 from bakeoff.data import Split
 from bakeoff.data.labels import counts, multilabel
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.kinds import of_loss
 from bakeoff.graph import Graph
 from bakeoff.protocols import Net, StepSettings
 from bakeoff.recipe.schema import Finetune, Probe
@@ -109,8 +110,8 @@ def plan(
     Raises:
         UsageError: as many class weights as classes are needed.
     """
-    if loss == "multi_label_cross_entropy":
-        return _multilabel(phase, graph, train)
+    if of_loss(loss).multilabel:
+        return _multilabel(phase, graph, loss, train)
     weights = class_weights(phase, train)
     soft = bool(mixed or phase.label_smoothing or weights is not None or phase.focal or teacher)
     attributes: dict[str, Any] = {"gamma": phase.focal} if soft else {}
@@ -125,7 +126,7 @@ def plan(
     return Plan(phase.optimizer.name, phase.optimizer.settings(), page, step, targets)
 
 
-def _multilabel(phase: Finetune, graph: Graph, train: Split) -> Plan:
+def _multilabel(phase: Finetune, graph: Graph, loss: str, train: Split) -> Plan:
     """The plan for pictures with several labels: all that the loss needs to know is in its attributes.
 
     Raises:
@@ -145,7 +146,7 @@ def _multilabel(phase: Finetune, graph: Graph, train: Split) -> Plan:
         "weights": () if weights is None else tuple(map(float, weights)),
     }
     step = StepSettings(attributes, _factors(phase, graph), _decays(phase, graph), phase.clip)
-    return Plan(phase.optimizer.name, phase.optimizer.settings(), "multi_label_cross_entropy", step)
+    return Plan(phase.optimizer.name, phase.optimizer.settings(), loss, step)
 
 
 def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from bakeoff.bundle import read
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.kinds import of
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.recipe.schema import Finetune
 from bakeoff.runtimes import onnxruntime
@@ -63,9 +64,4 @@ def teacher(context: Context, phase: Finetune) -> Teacher | None:
 
 def softened(logits: Array, temperature: float) -> Array:
     """softmax(logits / temperature), (N, classes); one logit z counts as (0, z)."""
-    z = logits.astype("float64")
-    z = np.concatenate([np.zeros_like(z), z], -1) if z.shape[1] == 1 else z
-    z = z / temperature
-    z = np.exp(z - z.max(1, keepdims=True))
-    found: Array = z / z.sum(1, keepdims=True)
-    return found
+    return of(multilabel=False, outputs=logits.shape[1]).probabilities(logits.astype("float64") / temperature)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import MissingDependencyError
-from bakeoff.evaluation.measures.confusion import confusion
-from bakeoff.evaluation.scores import predicted
+from bakeoff.evaluation.kinds import of_predictions
+from bakeoff.evaluation.statistics.confusion import confusion
 from bakeoff.graph import Graph, Ref
 from bakeoff.schemas import Array, Predictions
 
@@ -95,8 +95,8 @@ class TensorBoard:
             for name, value in scores.items()
         ]
         self._add(self._step, summary=self._summary.Summary(value=values))
-        if predictions is not None and len(predictions.labels) and not predictions.multilabel:
-            table = confusion(predicted(predictions.logits), predictions.labels, len(classes))
+        if predictions is not None and len(predictions.labels) and not (kind := of_predictions(predictions)).multilabel:
+            table = confusion(kind.answers(predictions.logits), predictions.labels, len(classes))
             self._image("confusion", matrix(table), self._step)
             self._text("classes", json.dumps(list(classes), ensure_ascii=False))
 

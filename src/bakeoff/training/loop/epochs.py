@@ -12,11 +12,13 @@ import numpy as np
 
 from bakeoff.data import Split
 from bakeoff.errors import BakeoffError, Cancelled
+from bakeoff.evaluation import measures
+from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import figure, score, threshold_of
 from bakeoff.graph import Graph
 from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
-from bakeoff.schemas import Array, Batch, MultilabelScore
+from bakeoff.schemas import Array, Batch
 from bakeoff.training import notify
 from bakeoff.training.context import Context, predict_split
 from bakeoff.training.finetune.gate import gate
@@ -276,13 +278,11 @@ class Loop:
         if last is not None:
             self.net.load(last)
         row = {"validation_loss": found.loss, "validation_accuracy": found.accuracy, "validation_wall_s": wall}
-        if isinstance(found, MultilabelScore):
-            row["validation_mean_average_precision"] = figure(found)
-        return row
+        return row | {f"validation_{found.choice}": figure(found)}
 
 
 def _told(row: dict[str, Any]) -> str:
     """The figure by which epochs are compared, for the log."""
-    if "validation_mean_average_precision" in row:
-        return f"  validation mAP {row['validation_mean_average_precision']:.4f}"
-    return f"  validation accuracy {row['validation_accuracy']:.4f}" if "validation_accuracy" in row else ""
+    name = choice_of(row, "validation_")
+    value = row.get(f"validation_{name}")
+    return "" if value is None else f"  validation {measures.title(name)} {value:.4f}"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bakeoff.data.labels import strata
-from bakeoff.evaluation.measures.calibration import temperature
-from bakeoff.evaluation.measures.log_loss import losses as losses_of
+from bakeoff.evaluation.kinds import losses as losses_of
+from bakeoff.evaluation.statistics.calibration import temperature
 from bakeoff.schemas import Array
 from bakeoff.seeds import key, rng
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.evaluation.measures.log_loss import log_loss
+from bakeoff.evaluation.kinds import losses
 from bakeoff.schemas import Array
 
 BINS = 15
@@ -62,7 +62,7 @@ def temperature(logits: Array, labels: Array) -> float:
     low, high = np.log(0.05), np.log(20.0)
 
     def loss(log_t: float) -> float:
-        return log_loss(logits.astype("float64") / np.exp(log_t), labels)
+        return float(np.mean(losses(logits.astype("float64") / np.exp(log_t), labels)))
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = loss(left), loss(right)

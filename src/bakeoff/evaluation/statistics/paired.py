@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bakeoff.evaluation.measures.wilson import wilson
+from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.schemas import Array
 
 
