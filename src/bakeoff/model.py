@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
-from bakeoff.data import Data, Split, read_data
+from bakeoff.data import Data, Split
 from bakeoff.data.labels import arranged
+from bakeoff.data.recipes import read_for
 from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.predict import TOP, Row, predict
 from bakeoff.evaluation.scores import score
+from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.graph.graph import Graph
@@ -28,8 +31,7 @@ from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.runtimes import Opened
-from bakeoff.schemas import SCHEMA, Array, MultilabelScore, Predictions, Score
-from bakeoff.training.work import rule_of
+from bakeoff.schemas import SCHEMA, Array, Batch, MultilabelScore, Predictions, Score
 
 SPLITS = ("train", "validation", "test", "all")
 
@@ -253,40 +255,25 @@ def _predicted(
     model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None, *, mirror: bool
 ) -> tuple[Predictions, Predictions | None]:
     """Logits of the pictures, and of their mirror images where asked for."""
-    import numpy as np
-
     recipe = loads(model.bundle.recipe_toml)
-    shares = recipe.data.split
-    data = read_data(
-        path,
-        split=(shares.train, shares.validation, shares.test),
-        seed=recipe.seed,
-        bad_files=recipe.data.bad_files,
-        folds=recipe.data.folds,
-        fold=recipe.data.fold,
-        frozen=_frozen(model),
-        labels=labels_by or rule_of(recipe.data),
-    )
+    data = read_for(recipe, path, recipe.seed, frozen=_frozen(model), labels=labels_by)
     _check_classes(model, data)
-    logits, others, labels, records, done = [], [], [], [], 0
     chosen = _chosen(data, split)
     total = sum(len(part) for part in chosen)
-    for part in chosen:
-        for batch in part.batches(signature=model.signature, batch_size=32, shuffle=False):
-            images = normalize(batch.images, model.signature, model.dtype)
-            logits.append(model.logits(images))
-            if mirror:
-                others.append(model.logits(mirrored(images)))
-            labels.append(batch.labels)
-            records.append(batch.records)
-            done += len(batch.labels)
-            if progress:
-                progress(done, total)
-    truth = np.concatenate(labels)
-    truth = arranged(truth, data.classes, model.classes) if model.multilabel else truth
-    rows = np.concatenate(records)
-    found = Predictions(np.concatenate(logits), truth, rows)
-    return found, Predictions(np.concatenate(others), truth, rows) if mirror else None
+    batches = (part.batches(signature=model.signature, batch_size=32, shuffle=False) for part in chosen)
+
+    def images(batch: Batch) -> Array:
+        return normalize(batch.images, model.signature, model.dtype)
+
+    def seen(done: int) -> None:
+        if progress:
+            progress(done, total)
+
+    asks = [model.logits, *([lambda images: model.logits(mirrored(images))] if mirror else [])]
+    found = predictions_of(chain.from_iterable(batches), images, asks, seen)
+    if model.multilabel:
+        found = [replace(one, labels=arranged(one.labels, data.classes, model.classes)) for one in found]
+    return found[0], found[1] if mirror else None
 
 
 def _frozen(model: Model) -> Path | None:

@@ -157,10 +157,10 @@ def preview(
     from bakeoff.data import read_data
     from bakeoff.data.augment import augmentation
     from bakeoff.data.preview import contact_sheet
+    from bakeoff.data.recipes import rule_of
     from bakeoff.preprocessing import Signature
     from bakeoff.recipe import load
     from bakeoff.training.setup import start
-    from bakeoff.training.work import rule_of
 
     found = load(recipe) if recipe is not None else None
     if found is not None and augment is None:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from bakeoff.data import Data, Split
 from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.evaluation.splits import predictions_of
 from bakeoff.graph import Graph
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.signature import Signature
@@ -117,11 +116,9 @@ def predict_split(
     context: Context, split: Split, predict: Callable[[Array], Array], batch_size: int, phase: str = "evaluate"
 ) -> Predictions:
     """Logits of a whole split; as many as it has pictures."""
-    logits, labels, records, done = [], [], [], 0
-    for batch in context.batches(split, batch_size):
-        logits.append(predict(context.images(batch)))
-        labels.append(batch.labels)
-        records.append(batch.records)
-        done += len(batch.labels)
+
+    def seen(done: int) -> None:
         context.reporter.progress(f"{phase} {split.name}", done, len(split))
-    return Predictions(np.concatenate(logits), np.concatenate(labels), np.concatenate(records))
+
+    (found,) = predictions_of(context.batches(split, batch_size), context.images, [predict], seen)
+    return found

@@ -12,18 +12,18 @@ import numpy as np
 from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
-from bakeoff.data import Data, read_data
+from bakeoff.data import Data
 from bakeoff.data.labels import counts
 from bakeoff.data.reader import address
+from bakeoff.data.recipes import read_for
 from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.errors import DataError, NoSpaceError
 from bakeoff.evaluation.scores import score, threshold_of
 from bakeoff.evaluation.tta import compared
 from bakeoff.files import space_for
 from bakeoff.graph.graph import Graph, weights_sha256
-from bakeoff.protocols import LabelRule
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import DataSettings, Finetune, Probe, Recipe
+from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
@@ -70,16 +70,11 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
     Raises:
         DataError: of pictures with several labels: a class that no training picture has.
     """
-    shares = recipe.data.split
-    found = read_data(
+    found = read_for(
+        recipe,
         job.data,
-        split=(shares.train, shares.validation, shares.test),
-        seed=job.seed,
-        bad_files=recipe.data.bad_files,
-        folds=recipe.data.folds,
-        fold=recipe.data.fold,
+        job.seed,
         frozen=recipe.data.frozen,
-        labels=rule_of(recipe.data),
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
     shown = counts(found.train.labels, len(found.classes))
@@ -87,11 +82,6 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         name = found.classes[int(np.argmin(shown))]
         raise DataError(f"{found.path}: no training picture is labelled {name!r}.\nAdd some, or remove the class.")
     return found
-
-
-def rule_of(settings: DataSettings) -> LabelRule | None:
-    """How the recipe says that a list has several labels a picture; None where it doesn't."""
-    return LabelRule(settings.label_separator, settings.label_columns) or None
 
 
 def verified(context: Context) -> Context:
