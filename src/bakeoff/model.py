@@ -30,6 +30,7 @@ from bakeoff.preprocessing import Signature, normalize
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.rundir.result import NAME
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import SCHEMA, Array, Batch, MultilabelScore, Predictions, Score
 
@@ -171,8 +172,8 @@ def load(path: str | os.PathLike[str]) -> Model:
         CorruptError: it is truncated or was edited.
     """
     where = Path(path)
-    if (where / "run.json").is_file():
-        read_json(where / "run.json")  # refuses a run of another version by its own name
+    if (where / NAME).is_file():
+        read_json(where / NAME)  # refuses a run of another version by its own name
     return Model(read_bundle(where), where)
 
 

@@ -17,6 +17,7 @@ from bakeoff.drawing.svg import Series, heatmap, lines, smoothed, thinned, ticks
 from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError, VersionError
 from bakeoff.reports import report
 from bakeoff.reports.page import SECTIONS, ordered
+from bakeoff.rundir.result import Result
 from bakeoff.texts.catalogue import percent, short, size
 
 HOSTILE = '<script>alert("1")</script>'
@@ -43,11 +44,31 @@ def data(tmp_path: Path) -> Path:
 def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float = 0.0) -> Path:
     """A run folder as train leaves it: 6 test pictures, 3 of them wrong."""
     (path / "predictions").mkdir(parents=True)
-    counts = {"num_train": 1200, "num_validation": 3, "num_test": 6}
-    facts = {"framework": framework, "model": "mnist_cnn", "classes": CLASSES, "data": str(data), "seed": 0}
-    extra = {"parameters": 2174, "weights_sha256": "ab" * 32, "wall_s": 3.25, "excluded": ["cat/<i>bad.jpg"]}
-    phases = [{"name": "probe"}, {"name": "finetune", "gate": GATE}]
-    write_json(path / "run.json", {**facts, **counts, **extra, "phases": phases})
+    facts = Result(
+        run=str(path),
+        data=str(data),
+        framework=framework,
+        model="mnist_cnn",
+        backbone=None,
+        classes=CLASSES,
+        num_train=1200,
+        num_validation=3,
+        num_test=6,
+        excluded=["cat/<i>bad.jpg"],
+        validation={"accuracy": None},
+        test={"accuracy": 0.5},
+        wall_s=3.25,
+        phases=[{"name": "probe"}, {"name": "finetune", "gate": GATE}],
+        best_epoch=None,
+        resumed_from=None,
+        weights_sha256="ab" * 32,
+        parameters=2174,
+        loss="softmax_cross_entropy",
+        seed=0,
+        device="cpu",
+        precision="float32",
+    )
+    write_json(path / "run.json", facts.to_json())
     write_json(path / "environment.json", {"bakeoff": "0.1.0", framework: "2.0<b>"})
     write_json(path / "manifest.json", {"data": HOSTILE, "classes": CLASSES, "fingerprint": "cd" * 32})
     (path / "recipe.toml").write_text('title = "A <b>recipe</b>"\nseed = 0\n', encoding="utf-8")

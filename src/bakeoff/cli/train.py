@@ -12,6 +12,7 @@ from bakeoff.cli import _options as options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
+    from bakeoff.rundir.result import Result
     from bakeoff.training.api import Trained
 
 PANEL, PLACE = "Make", 2
@@ -168,12 +169,12 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
     from bakeoff.evaluation import measures
     from bakeoff.evaluation.kinds import choice_of
 
-    result, console = trained.result, out.console()
+    result, console = trained.facts, out.console()
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim")
     rows.add_column()
     for split in ("test", "validation"):
-        scored = result[split]
+        scored = getattr(result, split)
         if scored["accuracy"] is not None:
             share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
             text = f"{share} of {scored['num']:,} pictures, {spread}"
@@ -185,12 +186,12 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
         if "tta" in scored:
             said = scored["tta"]
             rows.add_row("", f"{out.percent(said['accuracy'])} with mirror images averaged")
-    for decision in (phase["gate"] for phase in result["phases"] if "gate" in phase):
+    for decision in (phase["gate"] for phase in result.phases if "gate" in phase):
         rows.add_row("fine-tuning", _decision(decision))
-    rows.add_row("trained on", f"{result['num_train']:,} pictures, {len(result['classes'])} classes")
-    if result["excluded"]:
-        rows.add_row("left out", f"{len(result['excluded'])} bad files, listed in run.json")
-    rows.add_row("time", f"{out.seconds(result['wall_s'])} ({_phases(result)})")
+    rows.add_row("trained on", f"{result.num_train:,} pictures, {len(result.classes)} classes")
+    if result.excluded:
+        rows.add_row("left out", f"{len(result.excluded)} bad files, listed in run.json")
+    rows.add_row("time", f"{out.seconds(result.wall_s)} ({_phases(result)})")
     rows.add_row("run", out.shell(trained.path))
     console.print()
     console.print(_headline(result))
@@ -211,22 +212,22 @@ def _decision(gate: dict[str, Any]) -> str:
     return f"{'kept' if gate['kept'] else 'rejected, the net is as before it'}: {found}"
 
 
-def _headline(result: dict[str, Any]) -> str:
+def _headline(result: Result) -> str:
     """What was trained, and in what; a probe alone runs in no training framework."""
     from bakeoff.cli import _output as out
 
-    name = f"[bold]{result['model'] or result['backbone']}[/bold]"
-    if all(phase["name"] == "probe" for phase in result["phases"]):
-        return f"{name} under a new head, {result['parameters']:,} parameters"
-    where = out.FRAMEWORKS.get(result["framework"], result["framework"])
-    return f"{name} in {where}, {result['parameters']:,} parameters"
+    name = f"[bold]{result.model or result.backbone}[/bold]"
+    if all(phase["name"] == "probe" for phase in result.phases):
+        return f"{name} under a new head, {result.parameters:,} parameters"
+    where = out.FRAMEWORKS.get(result.framework, result.framework)
+    return f"{name} in {where}, {result.parameters:,} parameters"
 
 
-def _phases(result: dict[str, Any]) -> str:
+def _phases(result: Result) -> str:
     from bakeoff.cli import _output as out
 
     parts = [
-        f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result["phases"]
+        f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result.phases
     ]
     return "; ".join(parts)
 
@@ -237,7 +238,7 @@ def _next(trained: Trained, data: Path | None, recipe: str, changes: list[str]) 
     run, console = out.shell(trained.path), out.console()
     console.print("\n[dim]Next[/dim]")
     console.print(f"  bakeoff predict {run} PICTURES", markup=False)
-    if data is not None and any(phase["name"] == "finetune" for phase in trained.result["phases"]):
+    if data is not None and any(phase["name"] == "finetune" for phase in trained.facts.phases):
         more = "".join(f" --set {out.shell(change)}" for change in changes)
         console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}{more}", markup=False)
     console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)

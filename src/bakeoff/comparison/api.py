@@ -29,7 +29,8 @@ from bakeoff.recipe import to_toml
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.rundir.readers import read_predictions
+from bakeoff.rundir.result import read_result, result_of
 from bakeoff.schemas import SCHEMA, Array, Certificate, Check
 from bakeoff.training.api import resolve
 from bakeoff.training.job import Job
@@ -286,16 +287,16 @@ class Comparison:
         return {name: _medians(found) for name, found in rows.items()}
 
     def _measured(self, name: str, trained: dict[str, Any], timed: dict[str, Any]) -> dict[str, Any]:
-        split = "test" if trained["test"]["accuracy"] is not None else "validation"
-        choice = choice_of(trained[split])
+        facts = result_of(trained, self.path / name)
+        choice = choice_of(facts.judged)
         return {
-            "accuracy": trained[split]["accuracy"],
-            "accuracy_interval": trained[split]["accuracy_interval"],
-            "accuracy_split": split,
-            choice: trained[split][choice],
+            "accuracy": facts.judged["accuracy"],
+            "accuracy_interval": facts.judged["accuracy_interval"],
+            "accuracy_split": facts.split,
+            choice: facts.judged[choice],
             **timed,
-            "train_wall_s": sum(phase["wall_s"] for phase in trained["phases"]),
-            "weights_sha256": trained["weights_sha256"],
+            "train_wall_s": sum(phase["wall_s"] for phase in facts.phases),
+            "weights_sha256": facts.weights_sha256,
             "run": str(self.path / name),
         }
 
@@ -341,8 +342,7 @@ def _correct(run: Path, split: str) -> Array:
     found = read_predictions(run, split)
     assert found is not None
     order = np.argsort(found.records)
-    threshold = read_json(run / "run.json").get("threshold")  # of several labels alone
-    result: Array = right(found, threshold)[order]
+    result: Array = right(found, read_result(run).threshold)[order]
     return result
 
 

@@ -15,6 +15,7 @@ from bakeoff.errors import CorruptError, DataError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
 from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
+from bakeoff.rundir.result import Result, read_result
 from bakeoff.schemas import Predictions, Score
 
 SPLITS = ("test", "validation")  # the first that a run has is the one that the report is about
@@ -37,7 +38,7 @@ class RunView:
     """
 
     name: str
-    facts: dict[str, Any]
+    facts: Result
     environment: dict[str, str]
     manifest: dict[str, Any]
     recipe: str
@@ -51,7 +52,7 @@ class RunView:
     @property
     def classes(self) -> list[str]:
         """Names, in the order of the logits."""
-        return [str(name) for name in self.facts["classes"]]
+        return self.facts.classes
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,12 @@ def read(path: Path, language: str) -> Report:
 
 
 def _view(path: Path) -> RunView:
-    facts = read_json(path / "run.json")
+    facts = read_result(path)
     try:
         split = next((name for name in SPLITS if (path / "predictions" / f"{name}.npz").is_file()), "test")
-        predictions, classes = read_predictions(path, split), [str(name) for name in facts["classes"]]
+        predictions, threshold = read_predictions(path, split), 0.5 if facts.threshold is None else facts.threshold
         return RunView(
-            name=str(facts["framework"]),
+            name=facts.framework,
             facts=facts,
             environment={k: str(v) for k, v in _optional(path / "environment.json").items() if k != "schema"},
             manifest=_optional(path / "manifest.json"),
@@ -122,7 +123,7 @@ def _view(path: Path) -> RunView:
             split=split,
             predictions=predictions,
             paths=read_paths(path, split),
-            score=None if predictions is None else score(predictions, classes, float(facts.get("threshold", 0.5))),
+            score=None if predictions is None else score(predictions, facts.classes, threshold),
         )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise CorruptError(

@@ -21,6 +21,7 @@ from bakeoff.registry import nearest
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import read_json
+from bakeoff.rundir.result import NAME, Result, result_of
 from bakeoff.training.job import Job, check
 from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.training.loop.checkpoint import FOLDER
@@ -45,9 +46,13 @@ class Trained:
     @property
     def accuracy(self) -> float | None:
         """On the test split, or the validation split where there is none."""
-        test: float | None = self.result["test"]["accuracy"]
-        validation: float | None = self.result["validation"]["accuracy"]
-        return validation if test is None else test
+        found: float | None = self.facts.judged["accuracy"]
+        return found
+
+    @property
+    def facts(self) -> Result:
+        """The same as a value with named fields."""
+        return result_of(self.result, self.path / NAME)
 
 
 def resolve(
@@ -232,8 +237,8 @@ def resume(
         CorruptError, VersionError: its checkpoint can't be used.
     """
     began, path = time.time() if began is None else began, Path(run)
-    if (path / "run.json").is_file():
-        result = read_json(path / "run.json")
+    if (path / NAME).is_file():
+        result = read_json(path / NAME)
         return Trained(path, {key: value for key, value in result.items() if key != "schema"})
     asked = job_of(path)
     changes: dict[str, Any] = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bakeoff import frameworks, registry
@@ -27,6 +28,7 @@ from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
+from bakeoff.rundir.result import NAME, Result
 from bakeoff.schemas import Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
@@ -36,6 +38,8 @@ from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import header_of, keeper_of, same_pictures
 from bakeoff.training.setup import start
 from bakeoff.workers.channel import Reporter
+
+JUDGED = ("validation", "test")
 
 
 def work(
@@ -157,9 +161,11 @@ def _finish(
         context.run.predictions(f"{name}-flip", found, context.data.manifest.paths[found.records])
     environment = {**machine(), **_framework_environment(context.job)}
     context.run.json("environment.json", environment)
-    result = _result(context, graph, scores, threshold)
-    for name, found in mirrored.items():
-        result[name]["tta"] = compared(logits[name], found, classes, context.recipe.evaluation.tta, threshold)
+    tta = {
+        name: compared(logits[name], found, classes, context.recipe.evaluation.tta, threshold)
+        for name, found in mirrored.items()
+    }
+    result = _result(context, graph, {name: _scored(scores.get(name), tta.get(name)) for name in JUDGED}, threshold)
     bundle = Bundle(
         graph=graph,
         signature=context.signature,
@@ -168,7 +174,7 @@ def _finish(
         scores={
             name: {"accuracy": s.accuracy, "num": s.num, s.choice: s.figures[s.choice]} for name, s in scores.items()
         },
-        framework=result["framework"],
+        framework=result.framework,
         loss=context.start.loss,
         threshold=threshold,
         extra={"environment": environment, "licence": context.start.licence},
@@ -178,38 +184,37 @@ def _finish(
     except DataError as error:
         raise NoSpaceError(str(error)) from None
     notify.end(context, scores, logits)
-    result["wall_s"] = context.keeper.wall_s
-    context.run.json("run.json", result)
-    return result
+    plain = msgspec.structs.replace(result, wall_s=context.keeper.wall_s).to_json()
+    context.run.json(NAME, plain)
+    return plain
 
 
-def _result(context: Context, graph: Graph, scores: dict[str, Score], threshold: float) -> dict[str, Any]:
+def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], threshold: float) -> Result:
     data, model, keeper = context.data, context.recipe.model, context.keeper
-    return {
-        "run": str(context.run.path),
-        "data": address(context.job.data),
-        "framework": engine(context.job, context.recipe),
-        "model": model.name,
-        "backbone": model.backbone,
-        "classes": list(data.classes),
-        "num_train": len(data.train),
-        "num_validation": len(data.validation) if data.validation is not None else 0,
-        "num_test": len(data.test) if data.test is not None else 0,
-        "excluded": [path for path, _ in data.excluded],
-        "validation": _scored(scores.get("validation")),
-        "test": _scored(scores.get("test")),
-        "wall_s": 0.0,
-        "phases": keeper.phases,
-        "best_epoch": next((p["best_epoch"] for p in reversed(keeper.phases) if "best_epoch" in p), None),
-        "resumed_from": keeper.resumed_from,
-        "weights_sha256": weights_sha256(graph.arrays()),
-        "parameters": graph.count(),
-        "loss": context.start.loss,
-        **({"threshold": threshold} if data.multilabel else {}),
-        "seed": context.job.seed,
-        "device": device_of(context.job, context.recipe),
-        "precision": context.job.precision,
-    }
+    return Result(
+        run=str(context.run.path),
+        data=address(context.job.data),
+        framework=engine(context.job, context.recipe),
+        model=model.name,
+        backbone=model.backbone,
+        classes=list(data.classes),
+        num_train=len(data.train),
+        num_validation=len(data.validation) if data.validation is not None else 0,
+        num_test=len(data.test) if data.test is not None else 0,
+        excluded=[path for path, _ in data.excluded],
+        **scored,
+        wall_s=0.0,
+        phases=keeper.phases,
+        best_epoch=next((p["best_epoch"] for p in reversed(keeper.phases) if "best_epoch" in p), None),
+        resumed_from=keeper.resumed_from,
+        weights_sha256=weights_sha256(graph.arrays()),
+        parameters=graph.count(),
+        loss=context.start.loss,
+        threshold=threshold if data.multilabel else None,
+        seed=context.job.seed,
+        device=device_of(context.job, context.recipe),
+        precision=context.job.precision,
+    )
 
 
 def engine(job: Job, recipe: Recipe) -> str:
@@ -225,8 +230,8 @@ def device_of(job: Job, recipe: Recipe) -> str:
     return "cpu" if name == "onnxruntime" else frameworks.load(name).found_device()
 
 
-def _scored(found: Score | None) -> dict[str, Any]:
-    return {"accuracy": None} if found is None else found.to_json()
+def _scored(found: Score | None, tta: dict[str, Any] | None) -> dict[str, Any]:
+    return ({"accuracy": None} if found is None else found.to_json()) | ({"tta": tta} if tta else {})
 
 
 def _manifest(data: Data) -> dict[str, Any]:

@@ -164,12 +164,12 @@ class _Search:
         except Cancelled:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        judged = trained.result["validation"]
-        accuracy = judged[choice_of(judged)]
+        facts = trained.facts
+        accuracy = facts.validation[choice_of(facts.validation)]
         if accuracy is None:
             raise UsageError(f"{self.data}: no validation split to judge by. Use --set data.split.validation=0.1")
-        trial.set_user_attr("test", trained.result["test"]["accuracy"])
-        trial.set_user_attr("wall_s", trained.result["wall_s"])
+        trial.set_user_attr("test", facts.test["accuracy"])
+        trial.set_user_attr("wall_s", facts.wall_s)
         self._keep_if_best(trial, folder, float(accuracy))
         self._say(f"trial {trial.number + 1}: validation accuracy {accuracy:.4f}  " + "  ".join(overrides))
         return float(accuracy)

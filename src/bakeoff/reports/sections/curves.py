@@ -110,5 +110,5 @@ def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
         dots=True,
         most=1.0,
     )
-    note = say("accuracy_note", num=report.first.facts.get("num_validation", 0))
+    note = say("accuracy_note", num=report.first.facts.num_validation)
     return {"title": title, "svg": svg, "note": note}

@@ -69,10 +69,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 def _facts(run: RunView, say: Say) -> dict[str, str]:
     facts = run.facts
-    found = {say("network"): str(facts.get("backbone") or facts.get("model") or "–")}
-    for key in FACTS:
-        if facts.get(key) is not None:
-            found[say(key)] = _text(key, facts[key])
+    found = {say("network"): facts.backbone or facts.model or "–"}
+    found |= {say(key): _text(key, getattr(facts, key)) for key in FACTS}
     if run.manifest.get("fingerprint"):
         found[say("fingerprint")] = str(run.manifest["fingerprint"])[:16] + "…"
     return {**found, **run.environment}

@@ -59,9 +59,7 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A row a decision; None where no phase had to prove itself."""
     rows = []
     for run in report.runs:
-        found = [
-            (number, phase["gate"]) for number, phase in enumerate(run.facts.get("phases", []), 1) if "gate" in phase
-        ]
+        found = [(number, phase["gate"]) for number, phase in enumerate(run.facts.phases, 1) if "gate" in phase]
         for number, decision in found:
             phase = f" {number}" if len(found) > 1 else ""
             rows.append({"name": framework(run.name), "phase": phase, **_row(decision, say)})

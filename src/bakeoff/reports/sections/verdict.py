@@ -88,7 +88,7 @@ TEMPLATE = """
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A sentence, a table of frameworks, and what the pictures were."""
     facts = report.first.facts
-    counts = {key: f"{facts.get(f'num_{key}', 0):,}" for key in ("train", "validation", "test")}
+    counts = {"train": facts.num_train, "validation": facts.num_validation, "test": facts.num_test}
     columns, rows = _table(report)
     scored = report.scored
     judged = say("judged", split=say(scored[0][0].split), num=scored[0][1].num) if scored and rows else ""
@@ -98,9 +98,9 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         "columns": columns,
         "rows": rows,
         "judged": judged,
-        "counts": say("data", classes=len(report.first.classes), **counts),
+        "counts": say("data", classes=len(facts.classes), **{key: f"{num:,}" for key, num in counts.items()}),
         "tta": _averaged(report, say),
-        "excluded": _excluded(facts.get("excluded") or [], say),
+        "excluded": _excluded(facts.excluded, say),
     }
 
 
@@ -115,7 +115,7 @@ def _sentence(report: Report, say: Say) -> str:
 def _single(run: RunView, say: Say) -> str:
     name = framework(run.name)
     if run.score is None:
-        return say("untested", framework=name, num=run.facts.get("num_train", 0))
+        return say("untested", framework=name, num=run.facts.num_train)
     low, high = run.score.accuracy_interval
     more: dict[str, str] = {}
     if isinstance(run.score, MultilabelScore):
@@ -186,7 +186,7 @@ def _table(report: Report) -> tuple[list[str], list[tuple[str, list[tuple[str, s
 
 def _averaged(report: Report, say: Say) -> str:
     """What test-time augmentation gains, of a single run."""
-    found = (report.first.facts.get(report.first.split) or {}).get("tta")
+    found = getattr(report.first.facts, report.first.split).get("tta")
     if not found or report.comparison is not None:
         return ""
     return say("tta", accuracy=percent(found["accuracy"]), change=f"{100 * found['difference']:+.1f}")

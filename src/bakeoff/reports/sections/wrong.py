@@ -157,13 +157,12 @@ class Thumbnails:
 
     def __init__(self, run: RunView) -> None:
         self._table: Any = None
-        place = run.facts.get("data")
-        if run.paths is None or not isinstance(place, str):
+        if run.paths is None:
             return
         from bakeoff.data.reader import read_table
 
         try:
-            self._table = read_table(Path(place), lenient=True)  # the paths alone are needed
+            self._table = read_table(Path(run.facts.data), lenient=True)  # the paths alone are needed
         except (BakeoffError, OSError):
             return
         self._rows = {str(path): row for row, path in enumerate(self._table.paths)}

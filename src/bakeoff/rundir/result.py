@@ -1,0 +1,94 @@
+"""run.json: what came out of a training, as a value; `bakeoff train --json` prints the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bakeoff.errors import CorruptError
+from bakeoff.rundir.readers import read_json
+
+NAME = "run.json"
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fields in the order in which they are written; keys that a later version adds are left alone in reading.
+
+    Attributes:
+        run: the run folder.
+        data: where the pictures were.
+        framework: what computed it; onnxruntime for a probe alone.
+        excluded: pictures that could not be read.
+        validation: accuracy, its interval, num, loss, the other measures of the kind, tta; accuracy None without such a
+            split.
+        test: the same.
+        phases: name, wall_s, images_per_s, and what each phase notes.
+        best_epoch: of the last phase that has one, counted from 1.
+        resumed_from: the step.
+        loss: the page by which labels judged logits.
+        threshold: the probability from which one of several labels is given; written of such alone.
+    """
+
+    run: str
+    data: str
+    framework: str
+    model: str | None
+    backbone: str | None
+    classes: list[str]
+    num_train: int
+    num_validation: int
+    num_test: int
+    excluded: list[str]
+    validation: dict[str, Any]
+    test: dict[str, Any]
+    wall_s: float
+    phases: list[dict[str, Any]]
+    best_epoch: int | None
+    resumed_from: int | None
+    weights_sha256: str
+    parameters: int
+    loss: str
+    threshold: float | None = None
+    seed: int
+    device: str
+    precision: str
+
+    @property
+    def split(self) -> str:
+        """What it is judged by: test, or validation where there is no test split."""
+        return "test" if self.test["accuracy"] is not None else "validation"
+
+    @property
+    def judged(self) -> dict[str, Any]:
+        """How it fares there."""
+        return self.test if self.split == "test" else self.validation
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+def result_of(value: dict[str, Any], path: Path) -> Result:
+    """The value of a plain dict.
+
+    Raises:
+        CorruptError: a field is missing, or of another type; names it and the file.
+    """
+    try:
+        return msgspec.convert(value, Result)
+    except msgspec.ValidationError as error:
+        raise CorruptError(f"{path}: truncated or edited ({error}).\nTrain the run again.") from None
+
+
+def read_result(run: Path) -> Result:
+    """What a run came to.
+
+    Raises:
+        DataError: it has no run.json, or that isn't JSON.
+        VersionError: of another schema.
+        CorruptError: a field is missing, or of another type.
+    """
+    return result_of(read_json(run / NAME), run / NAME)
