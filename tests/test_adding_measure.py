@@ -14,26 +14,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-MEASURE = '''
-"""Agreement beyond chance. J. Cohen 1960, A coefficient of agreement for nominal scales."""
-
-from __future__ import annotations
-
-from bakeoff.evaluation.judged import Judged
-
-KINDS = {"single": 60, "binary": 60}
-BETTER = "higher"
-TEXT = {"en": "Cohen's kappa", "zh": "科恩 κ"}
-PERCENT = False
-
-
-def value(judged: Judged) -> float | None:
-    """-1..1; None where all pictures are of one class and are called so."""
-    there, called, hits = judged.counts
-    num = there.sum()
-    chance = float((there * called).sum()) / num**2
-    return None if chance == 1 else float((hits.sum() / num - chance) / (1 - chance))
-'''
+MEASURE = "src/bakeoff/evaluation/measures/kappa.py"
 LOGGER = '''
 """written: the test's own ear: what loggers are told at the end."""
 
@@ -61,7 +42,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package with the new file, pictures, and a run of them."""
     root = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "src/bakeoff/evaluation/measures/kappa.py").write_text(MEASURE.lstrip(), encoding="utf-8")
+    shutil.copy(ROOT / "tests" / "one_new_file" / MEASURE, root / MEASURE)
     (root / "src/bakeoff/training/loggers/written.py").write_text(LOGGER.lstrip(), encoding="utf-8")
     rng = np.random.default_rng(0)
     for shade, name in ((60, "dark"), (110, "grey"), (160, "light")):
