@@ -31,6 +31,25 @@ def in_dict(value: bytes, key: str = "w") -> bytes:
     return b"\x80\x02}" + text(key) + value + b"s."
 
 
+def bomb(levels: int = 9, width: int = 40) -> bytes:
+    """A tuple of 40 times the same tuple, of 40 times the same, ...: few bytes, whose text would fill the memory."""
+    value = b")q\x00"
+    for level in range(levels):
+        value = value + b"(" + bytes([ord("h"), level]) * width + b"tq" + bytes([level + 1])
+    return b"(" + value + b"t"  # a tuple of them all: weights have no POP
+
+
+def number(value: int) -> bytes:
+    """An integer of any length."""
+    data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return b"\x8b" + struct.pack("<i", len(data)) + data
+
+
+def storage(key: bytes, count: bytes) -> bytes:
+    """A reference of torch to numbers outside the pickle."""
+    return b"(" + text("storage") + b"ctorch\nFloatStorage\n" + key + text("cpu") + count + b"tQ"
+
+
 TOUCH = f"touch {MARK}"
 PYTHON = f"open({MARK!r}, 'w')"
 PICKLES: dict[str, tuple[bytes, str]] = {
@@ -85,6 +104,10 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "set_state by BUILD": (in_dict(call("collections OrderedDict") + call("os system", TOUCH) + b"b"), "os.system"),
     "second pickle behind the first": (b"\x80\x02}." + in_dict(call("os system", TOUCH)), "no tensors|os.system"),
     "a whole module": (in_dict(b"ctorchvision.models.resnet\nResNet\n)\x81"), "torchvision.models.resnet.ResNet"),
+    # messages that would take the memory, or never end
+    "a name that is a bomb": (in_dict(text("os") + bomb() + b"\x93"), "a name that is no text"),
+    "a key that is a bomb": (in_dict(storage(bomb(), number(4))), "a storage with key tuple"),
+    "a count that is too long to be written": (in_dict(storage(text("0"), number(10**5000))), "and count int"),
     "buffers": (in_dict(b"\x97"), "NEXT_BUFFER"),
 }
 

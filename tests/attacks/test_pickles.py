@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from payloads import CONTAINERS, MARK, PICKLES
+from payloads import CONTAINERS, MARK, PICKLES, TOUCH, bomb, call, in_dict, number, storage, text
 
 from bakeoff import checkpoints
+from bakeoff.data.sources._unpickle import plain
 from bakeoff.errors import CorruptError
 
 
@@ -51,3 +52,34 @@ def test_the_command_refuses_in_few_lines(attack: str, tmp_path: Path) -> None:
     assert PICKLES[attack][1] in done.stderr
     assert "Traceback" not in done.stderr
     assert [one.name for one in tmp_path.iterdir()] == ["weights.pth"]
+
+
+UINT8 = b"cnumpy\ndtype\n(" + text("u1") + b"tR"
+BLACK = (
+    b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01(K\x02"
+    + number(3072)
+    + b"t"
+    + UINT8
+    + b"\x89"
+    + number(6144)
+    + b"tb"
+)
+BATCHES = {
+    "a call": (in_dict(call("os system", TOUCH)), "asks for os.system"),
+    "content that is a number": (b"}" + text("data") + BLACK + b"s.", "an array without content"),
+    "a list that multiplies itself": (bomb(6, 200) + b".", "holds a list"),
+    "an opcode of weights alone": (in_dict(storage(text("0"), number(4))), "FloatStorage"),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("attack", BATCHES)
+def test_a_batch_of_pictures_is_refused(attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the other list of names: the arrays of NumPy."""
+    monkeypatch.chdir(tmp_path)
+    pickled, message = BATCHES[attack]
+    path = tmp_path / "data_batch_1"
+    path.write_bytes(pickled)
+    with pytest.raises(CorruptError, match=message):
+        plain(path)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]

@@ -22,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 from bakeoff.checkpoints._pickle import Storage, Tensor, parse
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.schemas import Array
+from bakeoff.unpickle import shown
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # torch/serialization.py
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
@@ -118,7 +119,7 @@ def _read_legacy(data: bytes, what: str) -> tuple[Any, dict[str, Array]]:
     magic, protocol, system = parse(stream, what), parse(stream, what), parse(stream, what)
     if magic != MAGIC or protocol != PROTOCOL or not isinstance(system, Mapping):
         raise CorruptError(
-            f"{what}: magic number {magic!r} and protocol {protocol!r} are not those of a torch checkpoint."
+            f"{what}: magic number {shown(magic)} and protocol {shown(protocol)} are not those of a torch checkpoint."
         )
     value, keys = parse(stream, what), parse(stream, what)
     order: Literal["<", ">"] = "<" if system.get("little_endian", True) else ">"
