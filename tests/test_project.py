@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import subprocess
 import sys
 import time
+import tomllib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,17 +88,61 @@ def test_nothing_names_a_path_of_one_machine() -> None:
 
 
 def test_constraints_hold_every_direct_dependency() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [
-        *project["dependencies"],
-        *(one for extra in ("torch", "tensorflow", "jax", "zoo", "dev") for one in extras[extra]),
-    ]
-    names = {re.split(r"[\[<>=!~ ]", one)[0].lower().replace("_", "-") for one in wanted} - {"bakeoff"}
     pinned = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    assert names <= {one.lower().replace("_", "-") for one in pinned}
+    assert _declared("torch", "tensorflow", "jax", "zoo", "dev") <= {one.lower().replace("_", "-") for one in pinned}
+
+
+# Which extras a room may lean on beyond the base; the longest beginning counts.
+EXTRAS = {
+    "frameworks.torch": {"torch"},
+    "frameworks.tensorflow": {"tensorflow"},
+    "frameworks.jax": {"jax"},
+    "frameworks._keras": {"tensorflow", "jax"},
+    "runtimes": {"torch", "tensorflow"},
+    "zoo.sources": {"zoo", "torch", "tensorflow"},
+    "data.sources": {"sources", "zoo"},
+    "checkpoints.hdf5": {"tensorflow"},
+    "training.loggers": {"logging"},
+    "tuning": {"tune"},
+}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "tensorflow_datasets": "tensorflow-datasets"}
+UNDECLARED = {
+    "google": "protobuf: the messages of onnx and of TensorFlow are its own, and so are their errors",
+    "mlflow": "a page says that it is the user's to install; it brings a server with it",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_imported_is_declared(path: Path) -> None:
+    room = ".".join(path.relative_to(ROOT / "src" / "bakeoff").with_suffix("").parts)
+    assert undeclared(room, path.read_text(encoding="utf-8")) == set()
+
+
+def test_what_is_not_declared_is_found() -> None:
+    assert undeclared("data.hashing", "import numpy.linalg, os\nfrom bakeoff import files") == set()
+    assert undeclared("data.hashing", "def f():\n    from joblib import hash") == {"joblib"}
+    assert undeclared("data.hashing", "import torch") == {"torch"}  # declared, and not for this room
+    assert undeclared("frameworks.torch.net", "import torch") == set()
+
+
+def undeclared(room: str, text: str) -> set[str]:
+    """The libraries that a module imports, functions included, which neither the base nor its room's extras bring."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        found |= {name.split(".")[0] for name in names}
+    place = max((one for one in EXTRAS if f"{room}.".startswith(f"{one}.")), key=len, default="")
+    declared = _declared(*EXTRAS.get(place, ()))
+    known = set(sys.stdlib_module_names) | {"bakeoff"} | set(UNDECLARED)
+    return {name for name in found - known if DISTRIBUTIONS.get(name, name) not in declared}
+
+
+@cache
+def _declared(*extras: str) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    return {re.split(r"[\[<>=!~ ]", one)[0].lower().replace("_", "-") for one in lines} - {"bakeoff"}
 
 
 def _python(code: str) -> str:
