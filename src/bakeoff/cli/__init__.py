@@ -17,9 +17,6 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code. The entry point of `bakeoff`."""
-    from bakeoff.cli._unread import leave_out
-
-    leave_out()
     from bakeoff.cli._app import build
     from bakeoff.cli._errors import guarded
     from bakeoff.cli._output import never_fail
