@@ -1,6 +1,6 @@
 """Plain frozen values that pass between rooms, in the order in which they flow.
 
-picture -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate;  Event (worker -> parent)
+picture -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate
 """
 
 from __future__ import annotations
@@ -166,11 +166,3 @@ class Certificate:
     def passed(self) -> bool:
         """Whether every check passed; a certificate without checks did not."""
         return bool(self.checks) and all(check.passed for check in self.checks)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line from a worker to its parent: `kind` is progress, log, result or error."""
-
-    kind: Literal["progress", "log", "result", "error"]
-    payload: dict[str, Any]

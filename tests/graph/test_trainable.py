@@ -29,7 +29,7 @@ def test_freeze_by_pattern_and_backbone(net: Graph) -> None:
     assert names(trainable.freeze(net, ["conv*"])) == {path for path in weights if not path.startswith("conv")}
     backbone = trainable.freeze(net, ["backbone"])
     assert names(backbone) == {"linear.kernel", "linear.bias"}
-    assert names(trainable.thaw(backbone)) == weights == names(net)
+    assert names(net) == weights
     assert names(trainable.freeze(passes.with_head(passes.cut(net, "pool2"), 2), ["backbone"])) == {
         "head.kernel",
         "head.bias",

@@ -50,17 +50,8 @@ def freeze(graph: Graph, patterns: Sequence[str]) -> Graph:
     Raises:
         UsageError: a pattern matches nothing.
     """
-    return _with_trainable(graph, matching(graph, patterns), trainable=False)
-
-
-def thaw(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:
-    """The matching weights may change in training again."""
-    return _with_trainable(graph, matching(graph, patterns), trainable=True)
-
-
-def _with_trainable(graph: Graph, paths: frozenset[str], *, trainable: bool) -> Graph:
-    changed = {path: replace(graph.parameters[path], trainable=trainable) for path in paths}
-    return replace(graph, parameters={path: changed.get(path, p) for path, p in graph.parameters.items()})
+    frozen = {path: replace(graph.parameters[path], trainable=False) for path in matching(graph, patterns)}
+    return replace(graph, parameters={path: frozen.get(path, p) for path, p in graph.parameters.items()})
 
 
 def freeze_statistics(graph: Graph, patterns: Sequence[str] = ("*",)) -> Graph:

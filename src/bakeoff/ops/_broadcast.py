@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import reduce
 from itertools import zip_longest
-from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size
@@ -36,13 +35,3 @@ def broadcast(shapes: tuple[Shape, ...], what: str) -> Shape:
 def mergeable(shapes: tuple[Shape, ...]) -> bool:
     """Whether Keras's merging layers take them: of one rank, and of one batch size."""
     return len({len(shape) for shape in shapes}) == 1 and len({shape[0] for shape in shapes}) == 1
-
-
-def constants_refused(what: str, other: Any) -> None:
-    """Captured graphs also add and multiply plain numbers.
-
-    Raises:
-        UnsupportedError: `other` is one.
-    """
-    if isinstance(other, int | float):
-        raise UnsupportedError(f"{what} of a value and the number {other}: not yet")
