@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from bakeoff.cli import _clock, _output
+from bakeoff.cli import _output
 from bakeoff.cli._progress import Paces, _Bars, _Plain, counter, phase_of, progress
 
 
@@ -92,25 +92,6 @@ def test_no_bars_without_a_terminal() -> None:
 
 def test_a_framework_is_named() -> None:
     assert phase_of({"phase": "train", "framework": "jax"}) == "jax: train"
-
-
-def test_times_count_from_the_start_of_the_process() -> None:
-    import subprocess
-    import time
-
-    code = "import time; time.sleep(0.3); from bakeoff.cli._clock import began; print(began())"
-    before = time.time()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    # Ticks are 10 ms; a start that was taken when asked would be 0.3 s late.
-    assert -0.05 <= float(done.stdout) - before < 0.25
-
-
-def test_a_clock_that_cannot_be_trusted_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    monkeypatch.setattr(_clock, "_from_boot", lambda: 0.0)
-    monkeypatch.setattr(_clock, "_from_psutil", lambda: time.time() + 1000)
-    assert _clock.began() == pytest.approx(time.time(), abs=1)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_full_disk_ends_the_caching_only(monkeypatch: pytest.MonkeyPatch) -> N
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_put_some", full)
+    monkeypatch.setattr("bakeoff.data.pixel_cache.write_at", full)
     store.write(1, picture(1))
     assert store.ready[:2].tolist() == [True, False]
     store.save()

@@ -14,6 +14,7 @@ from bakeoff.errors import DataError
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import SCHEMA
+from bakeoff.system import sync
 
 
 def write(folder: str | Path, bundle: Bundle) -> Path:
@@ -37,7 +38,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
         text = json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n"
         (temporary / JSON_NAME).write_text(text, encoding="utf-8")
         for name in (WEIGHTS_NAME, JSON_NAME):
-            _sync(temporary / name)
+            sync(temporary / name)
         if target.exists():
             os.replace(target, old)
         os.replace(temporary, target)
@@ -47,8 +48,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
-    if os.name == "posix":
-        _sync(target.parent)
+    sync(target.parent)
     return target
 
 
@@ -66,11 +66,3 @@ def _json(bundle: Bundle) -> dict[str, object]:
         "extra": dict(bundle.extra),
         "graph": serialize.to_json(bundle.graph),
     }
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -45,7 +45,7 @@ def examine() -> dict[str, Any]:
     import psutil
 
     from bakeoff.data.cache import cache_root
-    from bakeoff.rundir.machine import cpus
+    from bakeoff.system import cpus, processor, system_release
     from bakeoff.version import __version__
 
     cache = cache_root()
@@ -55,8 +55,8 @@ def examine() -> dict[str, Any]:
         "bakeoff": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpu": _cpu(),
+        "system": system_release(),
+        "cpu": processor(),
         "cores": cpus(),
         "threads": os.environ.get("OMP_NUM_THREADS") or str(cpus()),
         "memory_bytes": int(psutil.virtual_memory().total),
@@ -119,19 +119,6 @@ def _older(version: str, least: str) -> bool:
         return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[+a-z]", text)[0]))
 
     return numbers(version) < numbers(least)
-
-
-def _cpu() -> str:
-    import platform
-
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _gpu() -> list[str]:

@@ -91,10 +91,10 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Train a classifier on the pictures of DATA, and leave a run folder behind."""
-    from bakeoff.cli._clock import began
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
     from bakeoff.reports import report
+    from bakeoff.system import process_start
     from bakeoff.training.api import resume as go_on
     from bakeoff.training.api import train
     from bakeoff.training.loop.cadence import DEFAULT
@@ -113,7 +113,7 @@ def command(
                 threads=threads,
                 checkpoint_every=checkpoint_every,
                 listen=listen,
-                began=began(),
+                began=process_start(),
             )
         else:
             trained = train(
@@ -134,7 +134,7 @@ def command(
                 loggers=log or (),
                 budget=budget,
                 listen=listen,
-                began=began(),
+                began=process_start(),
             )
     report(trained.path)
     if json:

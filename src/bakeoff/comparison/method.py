@@ -27,6 +27,7 @@ from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleS
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Batch
 from bakeoff.seeds import rng
+from bakeoff.system import peak_memory
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import Plan, plan, sampled
 from bakeoff.training.finetune.strategy import check_batches, prepared
@@ -329,17 +330,3 @@ def _timing_batches(context: Context, phase: Finetune, step: Plan) -> tuple[list
     batches = context.batches(context.data.train, size, shuffle=True, drop_last=True)
     chosen = list(islice(batches, count))
     return [context.images(batch) for batch in chosen], [step.targets.of(batch) for batch in chosen]
-
-
-def peak_memory() -> int:
-    """The largest resident size of this process so far, bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

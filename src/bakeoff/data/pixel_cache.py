@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from bakeoff.data import cache
 from bakeoff.files import atomic_write
 from bakeoff.preprocessing import Signature
+from bakeoff.system import BINARY, let_go, write_at
 
 FORMAT = 1
 HEADER = 4096
@@ -42,7 +43,7 @@ class PixelCache:
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
         self.path, self.count, self.shape = path, count, shape
-        self._handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        self._handle = os.open(path, os.O_RDWR | BINARY)
         weakref.finalize(self, os.close, self._handle)
         self.row_bytes = int(np.prod(shape, dtype=np.int64))
         self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
@@ -50,7 +51,7 @@ class PixelCache:
         self._rows: NDArray[np.uint8] = rows.reshape(count, *shape)
         self.ready = np.frombuffer(self._map, np.uint8, count=count, offset=HEADER).astype(bool)
         self._saved = self.ready.copy()
-        self._lock, self._saving = threading.Lock(), threading.Lock()
+        self._saving = threading.Lock()
         self._touched = 0
         self.failed = False
 
@@ -96,9 +97,9 @@ class PixelCache:
         else:
             out[places] = self._rows[rows]
         self._touched += len(rows) * self.row_bytes
-        if self._touched > RESIDENT and hasattr(self._map, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+        if self._touched > RESIDENT:
             self._touched = 0
-            self._map.madvise(mmap.MADV_DONTNEED)
+            let_go(self._map)
 
     def save(self) -> None:
         """Say on disk which rows are ready, once they are there; takes as long as the disk needs."""
@@ -114,15 +115,8 @@ class PixelCache:
 
     def _put(self, data: memoryview | bytes, at: int) -> None:
         while len(data):
-            done = self._put_some(data, at)
+            done = write_at(self._handle, data, at)
             at, data = at + done, data[done:]
-
-    def _put_some(self, data: memoryview | bytes, at: int) -> int:
-        if hasattr(os, "pwrite"):
-            return os.pwrite(self._handle, data, at)
-        with self._lock:  # one position for all threads
-            os.lseek(self._handle, at, os.SEEK_SET)
-            return os.write(self._handle, data)
 
 
 def _key(sha256: NDArray[np.uint8], signature: Signature) -> str:

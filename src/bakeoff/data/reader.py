@@ -29,6 +29,7 @@ from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
+from bakeoff.system import cpus
 
 LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed")
 SOURCES = "bakeoff.data.sources"
@@ -307,8 +308,7 @@ def default_workers(workers: int | None) -> int:
     """As asked, else one thread a core that this process may use, at most 8."""
     if workers is not None:
         return workers
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 8)
+    return min(cpus(), 8)
 
 
 def file_facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:

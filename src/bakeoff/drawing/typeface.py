@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import UsageError
+from bakeoff.system import font_folders
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -132,23 +132,10 @@ def _rank(path: Path) -> int | None:
 def system_fonts() -> tuple[Path, ...]:
     """All font files of the system, by path."""
     found: list[Path] = []
-    for folder in _folders():
+    for folder in font_folders():
         for parent, _, files in os.walk(folder):
             found += [Path(parent) / name for name in files if name.lower().endswith(SUFFIXES)]
     return tuple(sorted(found))
-
-
-def _folders() -> list[Path]:
-    """Where systems keep fonts."""
-    home = Path.home()
-    if sys.platform == "darwin":
-        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA", str(home / "AppData/Local"))
-        return [Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts", Path(local) / "Microsoft/Windows/Fonts"]
-    shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
-    own = os.environ.get("XDG_DATA_HOME") or str(home / ".local/share")
-    return [Path(root) / "fonts" for root in [own, *shared.split(":")] if root] + [home / ".fonts"]
 
 
 @cache

@@ -23,6 +23,7 @@ from bakeoff.preprocessing import SUFFIXES, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import Array
+from bakeoff.system import cpus
 
 TOP = 5
 BATCH = 32
@@ -96,7 +97,7 @@ def predict(
         raise UsageError(f"top is {top}; expected 1 or more.")
     files = find_pictures(paths)
     ask = _asking(opened, dtype, check(tta))
-    return _rows(opened, files, top, workers or min(8, os.cpu_count() or 1), batch_size, ask, progress)
+    return _rows(opened, files, top, workers or min(8, cpus()), batch_size, ask, progress)
 
 
 def _rows(

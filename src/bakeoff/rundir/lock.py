@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from bakeoff import system
 from bakeoff.errors import UsageError
 from bakeoff.files import space_for
 
@@ -33,7 +34,7 @@ class RunLock:
         with space_for(self.path, 64):
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         end = time.monotonic() + self.patience_s
-        while not _taken(handle):
+        while not system.lock(handle):
             if time.monotonic() >= end:
                 owner = _owner(handle)
                 os.close(handle)
@@ -55,32 +56,6 @@ class RunLock:
             os.ftruncate(self._handle, 0)  # the file stays: another process may be waiting on it
             os.close(self._handle)
             self._handle = None
-
-
-def _taken(handle: int) -> bool:
-    """Whether the lock is ours now."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return _taken_on_windows(handle)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: nothing to hold on to
-        return True
-    return True
-
-
-def _taken_on_windows(handle: int) -> bool:
-    import msvcrt
-
-    try:
-        os.lseek(handle, 1 << 20, os.SEEK_SET)  # far behind the text, which others may read
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError:
-        return False
-    return True
 
 
 def _owner(handle: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
+
+from bakeoff.system import cpus, system_name
 
 
 def machine() -> dict[str, str]:
@@ -15,14 +16,9 @@ def machine() -> dict[str, str]:
     found = {
         "bakeoff": __version__,
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": system_name(),
         "cpus": str(cpus()),
     }
     for name in ("numpy", "pillow", "onnxruntime", "scikit-learn"):
         found[name] = importlib.metadata.version(name)
     return found
-
-
-def cpus() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

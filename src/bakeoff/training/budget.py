@@ -15,8 +15,8 @@ from bakeoff.data import Data, read_data
 from bakeoff.errors import UsageError
 from bakeoff.recipe import load
 from bakeoff.recipe.schema import Finetune, Recipe
-from bakeoff.rundir.machine import cpus
 from bakeoff.runtimes import onnxruntime
+from bakeoff.system import cpus
 from bakeoff.training.setup import start
 
 # From the most accurate to the fastest; on ten kinds of clothing 92 %, 90 % and 86 % (docs/how-to/train.md).

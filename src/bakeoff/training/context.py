@@ -14,8 +14,8 @@ from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.folder import Run
-from bakeoff.rundir.machine import cpus
 from bakeoff.schemas import Array, Batch, Predictions
+from bakeoff.system import cpus
 from bakeoff.training.job import Job
 from bakeoff.training.loop.checkpointer import Keeper
 from bakeoff.training.setup import Start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bakeoff.graph import Graph, Ref
 from bakeoff.ops._dimension import at
-from bakeoff.rundir.machine import cpus
+from bakeoff.system import cpus
 
 SMALL = 3e8  # multiply-adds of a step: below it, handing work to a second thread costs more than it saves (measured)
 SMALL_TORCH = 5e6  # torch shares work among threads more cheaply

@@ -18,9 +18,9 @@ from bakeoff.graph import Graph, interpreter
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.recipe.schema import Finetune
-from bakeoff.rundir.machine import cpus
 from bakeoff.rundir.readers import read_json
 from bakeoff.schemas import Array
+from bakeoff.system import cpus
 from bakeoff.training.context import Context
 from bakeoff.training.loop.threads import threads_for
 

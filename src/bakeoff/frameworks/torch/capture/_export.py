@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import mmap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from torch import nn
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._values import Batch
+from bakeoff.system import promised_memory
 
 Mode = Literal["train", "leaves", "eval"]
-NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
 PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
 
 
@@ -89,16 +88,11 @@ def export(
 
 
 def virtual(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """A tensor that nothing reads or writes; it may be larger than the memory of the machine.
-
-    Linux refuses to promise more than there is (30 GB for 10,000 pictures of 480 x 480), unless nothing is promised.
-    """
-    try:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
-        memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, flags=flags)
-        return torch.frombuffer(memory, dtype=dtype).view(shape)
-    except (AttributeError, OSError, ValueError):  # another system
+    """A tensor that nothing reads or writes; on Linux it may be larger than the memory of the machine."""
+    memory = promised_memory(math.prod(shape) * dtype.itemsize)
+    if memory is None:
         return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
 
 
 @contextmanager

@@ -1,0 +1,163 @@
+"""What operating systems do differently: the one file that asks which one this is.
+
+Linux is where everything runs and is tested. macOS and Windows follow what their manuals say; the tests replace
+`sys.platform` and take functions away, but nothing here was ever run there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+BINARY = getattr(os, "O_BINARY", 0)  # Windows changes line ends in files that are opened without it
+LONGEST_S = 60.0  # an age of this process above this is a clock that can't be trusted
+_NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
+_position = threading.Lock()
+
+
+def cpus() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def system_name() -> str:
+    """The system and the processor's architecture: `Linux x86_64`."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def system_release() -> str:
+    """The same with the system's own version: `Linux 6.8.0 x86_64`."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """The largest resident size of this process so far, bytes."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def process_start() -> float:
+    """When this process started, seconds since 1970; so times include Python's own start."""
+    for source in (_start_from_boot, _start_from_psutil):
+        try:
+            start = source()
+        except (OSError, ValueError, IndexError, AttributeError, ImportError):
+            continue
+        if 0 <= time.time() - start <= LONGEST_S:
+            return start
+    return time.time()
+
+
+def _start_from_boot() -> float:
+    """On Linux, from ticks since boot: psutil rounds the time of the boot to a second."""
+    with open("/proc/self/stat", encoding="ascii", errors="replace") as stat:
+        ticks = int(stat.read().rpartition(")")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - max(0.0, age)
+
+
+def _start_from_psutil() -> float:
+    import psutil
+
+    return float(psutil.Process().create_time())
+
+
+def lock(handle: int) -> bool:
+    """Whether an open file is ours alone now; the system frees it when this process ends, however it ends."""
+    if sys.platform == "win32":
+        return _lock_on_windows(handle)
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nothing to hold on to
+        return True
+    return True
+
+
+def _lock_on_windows(handle: int) -> bool:
+    import msvcrt
+
+    try:
+        os.lseek(handle, 1 << 20, os.SEEK_SET)  # far behind the text, which others may read
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True
+
+
+def sync(path: Path) -> None:
+    """Bring a file's bytes, or a folder's names, to the disk; Windows syncs no folder, and no file opened to read."""
+    windows = sys.platform == "win32"
+    if windows and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_at(handle: int, data: memoryview | bytes, at: int) -> int:
+    """Write at a place of a file, from any thread; how many bytes were taken."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(handle, data, at)
+    with _position:  # one position for all threads
+        os.lseek(handle, at, os.SEEK_SET)
+        return os.write(handle, data)
+
+
+def let_go(pages: mmap.mmap) -> None:
+    """Take a map's pages out of this process, where the system can; what was read stays in the system's cache."""
+    if hasattr(pages, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def promised_memory(size: int) -> mmap.mmap | None:
+    """A map that may be larger than the machine's memory, if nobody touches it; None where only Linux would give it.
+
+    Linux refuses to promise more than there is (30 GB for 10,000 pictures of 480 x 480), unless nothing is promised.
+    """
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError, ValueError):
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
+    return None
+
+
+def font_folders() -> list[Path]:
+    """Where the system keeps fonts."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA", str(home / "AppData/Local"))
+        return [Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts", Path(local) / "Microsoft/Windows/Fonts"]
+    shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    own = os.environ.get("XDG_DATA_HOME") or str(home / ".local/share")
+    return [Path(root) / "fonts" for root in [own, *shared.split(":")] if root] + [home / ".fonts"]
