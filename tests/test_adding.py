@@ -295,7 +295,10 @@ def test_the_logger_is_told_everything(trained: Path) -> None:
     assert [line for line in said if line.startswith("epoch")] == ["epoch 5 4 4", "epoch 10 4 4"]
     assert sum(line.startswith("row metrics.jsonl") for line in said) == 10
     assert sum(line.startswith("row epochs.jsonl") for line in said) == 2
-    assert said[-1] == "end test/accuracy test/kappa test/loss validation/accuracy validation/kappa validation/loss dark light"
+    assert (
+        said[-1]
+        == "end test/accuracy test/kappa test/loss validation/accuracy validation/kappa validation/loss dark light"
+    )
 
 
 @needs_torch

@@ -76,18 +76,18 @@ class MissingDependencyError(BakeoffError):
         library: the name to import, as `torch`.
         extra: the extra of Bakeoff that brings it.
         purpose: what it would add.
+        remedy: what to do, where installing the extra is not it.
     """
 
     exit_code = 4
 
-    def __init__(self, library: str, extra: str, purpose: str) -> None:
-        self.library, self.extra, self.purpose = library, extra, purpose
-        super().__init__(
-            f"{library} is not installed, and {purpose} needs it.\nInstall it: pip install 'bakeoff[{extra}]'"
-        )
+    def __init__(self, library: str, extra: str, purpose: str, remedy: str = "") -> None:
+        self.library, self.extra, self.purpose, self.remedy = library, extra, purpose, remedy
+        remedy = remedy or f"Install it: pip install 'bakeoff[{extra}]'"
+        super().__init__(f"{library} is not installed, and {purpose} needs it.\n{remedy}")
 
-    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
-        return type(self), (self.library, self.extra, self.purpose)
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str, str]]:
+        return type(self), (self.library, self.extra, self.purpose, self.remedy)
 
 
 class UnsupportedError(BakeoffError):

@@ -67,6 +67,7 @@ def _parse(words: list[str]) -> None:
     group.make_context(words[0] if words else "verb", list(words))
 
 
+@pytest.mark.clock
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
         "import sys; from bakeoff.cli import main; code = main(['--help']); "

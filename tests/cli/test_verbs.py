@@ -15,6 +15,7 @@ import pytest
 from command_line import Command, write_photos
 
 from bakeoff import frameworks, models, recipe
+from bakeoff.errors import MissingDependencyError
 
 NUMBER = (int, float)
 
@@ -191,6 +192,16 @@ def test_doctor(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.code == 0
     assert "pip install 'bakeoff[torch]'" in said.out
     assert "torch" in command("doctor", "--json").value["missing"]
+
+
+def test_doctor_says_where_tensorflow_has_no_wheels(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frameworks, "NEWEST_PYTHON", {"tensorflow": (3, 10)})  # as 3.13 is to 3.14
+    monkeypatch.setattr(frameworks, "version", lambda name: None)
+    shown, here = command("doctor").out, f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert f"tensorflow has no wheels for Python {here}: use Python 3.10, or another" in " ".join(shown.split())
+    assert "pip install 'bakeoff[torch]'" in shown
+    with pytest.raises(MissingDependencyError, match=f"no wheels for Python {here}"):
+        frameworks.require("tensorflow")
 
 
 def test_doctor_knows_what_is_too_old(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -256,6 +256,7 @@ def real_files() -> list[bytes]:
     return [*jpegs, encoded(pictures[2], "PNG"), encoded(pictures[3], "WEBP", quality=80)]
 
 
+@pytest.mark.clock
 def test_mutated_files_are_named_and_never_hang(tmp_path: Path) -> None:
     suffixes = (".jpg", ".jpg", ".png", ".webp")
     for index, data in enumerate(mutations(real_files(), 500)):

@@ -305,6 +305,7 @@ def test_sample_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.clock
 def test_mnist_gives_exactly_a_tenth() -> None:
     path = Path(__file__).parents[2] / "../shared/data/mnist.npz"
     if not path.exists():

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import re
 import shlex
+import tomllib
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from bakeoff import ops, optimizers, registry
+from bakeoff.version import __version__
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -113,6 +115,14 @@ def test_recipes_models_and_settings_in_commands_exist() -> None:
         changes = [b for a, b in pairs if a == "--set"]
         if changes:
             with_overrides(recipe.load(names[0] if names else "photos"), changes)
+
+
+def test_the_changelog_is_by_release_and_knows_this_one() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1] == __version__
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "version" in project["dynamic"], "the version is written in version.py alone"
 
 
 def test_make_words_exist() -> None:

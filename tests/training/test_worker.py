@@ -149,6 +149,7 @@ def test_entries_outside_the_package_are_refused(worker: Worker, entry: str) -> 
         worker.call(entry)
 
 
+@pytest.mark.clock
 def test_a_killed_worker_is_known_at_once() -> None:
     with Worker("onnxruntime") as doomed:
         began = time.perf_counter()
@@ -183,6 +184,7 @@ def test_cancel_stops_at_the_next_step_and_leaves_the_worker_of_use(worker: Work
     assert worker.call("bakeoff._exam:counts", seconds=0.05) == 4  # the next call isn't cancelled with it
 
 
+@pytest.mark.clock
 def test_leaving_the_block_by_an_error_ends_a_worker_in_work() -> None:
     began = time.perf_counter()
     with pytest.raises(ZeroDivisionError), Worker("onnxruntime") as busy:

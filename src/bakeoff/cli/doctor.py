@@ -79,6 +79,7 @@ def _library(name: str, extra: str | None, purpose: str) -> dict[str, Any]:
     state = "missing" if version is None else "too old" if least and _older(version, least) else "fine"
     upgrade = "--upgrade " if state == "too old" else ""
     install = f"pip install {upgrade}'bakeoff[{extra}]'" if extra else f"pip install {upgrade}{name}"
+    install = frameworks.no_wheels(name) or install
     return {
         "name": name,
         "version": version,

@@ -18,6 +18,7 @@ from bakeoff import registry
 from bakeoff.errors import BakeoffError, MissingDependencyError
 from bakeoff.protocols import Framework
 
+NEWEST_PYTHON = {"tensorflow": (3, 13)}  # that a library has wheels for, where this is not the newest that there is
 LIBRARIES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "jax": ("jax", "keras")}
 
 
@@ -53,7 +54,16 @@ def require(name: str, purpose: str = "training with it") -> None:
     if name not in known:
         registry.load(__name__, name, what="framework")
     if version(name) is None:
-        raise MissingDependencyError(name, name, purpose)
+        raise MissingDependencyError(name, name, purpose, no_wheels(name))
+
+
+def no_wheels(name: str) -> str:
+    """What to do where a framework can't be had for this Python; nothing where it can."""
+    newest = NEWEST_PYTHON.get(name, sys.version_info[:2])
+    if sys.version_info[:2] <= newest:
+        return ""
+    has, here = ".".join(map(str, newest)), ".".join(map(str, sys.version_info[:2]))
+    return f"{name} has no wheels for Python {here}: use Python {has}, or another framework (bakeoff doctor)."
 
 
 def load(name: str) -> Framework:

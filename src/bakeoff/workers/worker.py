@@ -81,7 +81,7 @@ def _arguments(error: BakeoffError) -> list[Any]:
     if isinstance(error, Cancelled):
         return [str(error), error.exit_code]
     if isinstance(error, MissingDependencyError):
-        return [error.library, error.extra, error.purpose]
+        return [error.library, error.extra, error.purpose, error.remedy]
     return [str(error)]
 
 
