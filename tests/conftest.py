@@ -8,13 +8,28 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 FRAMEWORKS = ("torch", "tensorflow", "jax")
+LONG_S = 5.0  # a test that takes longer is marked slow, or stands here with what it needs the time for
+LONG = {
+    "test_unkillable.py": "trainings that are killed and gone on with, each in processes of its own",
+    "test_resume.py": "one training for each point at which it is broken off",
+    "test_mutations.py": "whole comparisons, one for each mutation",
+    "test_tune.py": "trainings, one for each setting that is tried",
+    "test_plain_nets_in_keras.py": "the setup converts all nets at once",
+    "test_export.py": "exports of nets of real size, each by the framework's own exporter",
+    "test_source.py": "pages of plain code, run without Bakeoff in a process of their own",
+    "test_loggers.py": "trains twice, and TensorBoard's own reader is slow to import",
+    "test_efficientnet_lite.py": "the net of real size through NumPy",
+    "test_adding.py": "a copy of the package, tested by the tests that pages meet",
+    "test_yesterday.py": "exports of three frameworks and a training, each in a process of its own",
+}
 _FOLDER = Path(__file__).parent / "frameworks"
 
 # Property tests draw the same cases every time: a failure belongs to the change, not to the day.
@@ -24,6 +39,7 @@ settings.load_profile("bakeoff")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--framework", choices=FRAMEWORKS, help="the one framework of this process, for tests/frameworks")
+    parser.addoption("--held-to-time", action="store_true", help="fail where a test that isn't listed takes too long")
     parser.addoption("--allow-none", action="store_true", help="exit 0 where no test is selected")
 
 
@@ -64,7 +80,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
+def too_long(reports: Iterable[pytest.TestReport]) -> list[str]:
+    """Tests of more than LONG_S that are not listed, the longest first."""
+    found = [(one.duration, one.nodeid) for one in reports if one.duration > LONG_S]
+    return [f"{seconds:.1f} s {name}" for seconds, name in sorted(found, reverse=True) if _file(name) not in LONG]
+
+
+def _file(nodeid: str) -> str:
+    return Path(nodeid.split("::")[0]).name
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    reports = [one for key in ("passed", "failed") for one in terminalreporter.stats.get(key, [])]
+    for line in too_long(reports) if config.getoption("-m") != "slow" else []:
+        terminalreporter.write_line(f"longer than {LONG_S:.0f} s: {line} (make it shorter, mark it slow, or list it)")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--held-to-time") and reporter and too_long(reporter.stats.get("passed", [])):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.getoption("--allow-none"):
         session.exitstatus = pytest.ExitCode.OK
 
