@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bakeoff import registry
+from bakeoff.errors import CorruptError
 from bakeoff.evaluation import kinds, measures
 from bakeoff.evaluation.judged import Judged
 from bakeoff.evaluation.scores import score
@@ -51,6 +52,8 @@ def test_a_score_has_what_a_run_records_in_its_order(kind: str) -> None:
 
 
 def test_a_kind_is_found_by_its_loss_and_by_shapes() -> None:
+    with pytest.raises(CorruptError, match="expected one of softmax_cross_entropy"):
+        kinds.of_loss("mean_squared_error")
     for kind, name in ((kinds.SINGLE, "single"), (kinds.BINARY, "binary"), (kinds.MULTILABEL, "multilabel")):
         assert judged(name, "drawn").kind is kind
         assert kinds.of_loss(kind.loss) is kind

@@ -11,6 +11,7 @@ from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Use", 1
 SAID_FIRST = ("accuracy", "loss")
+SHARES = ("recall", "precision", "f1")
 EXAMPLES = (
     ("bakeoff evaluate runs/RUN photos", "accuracy on the test split, per class"),
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
@@ -64,8 +65,6 @@ def command(
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from bakeoff.cli import _output as out
 
     console = out.console()
@@ -73,33 +72,19 @@ def _show(found: dict[str, Any]) -> None:
         f"{out.percent(found['accuracy'])} of {found['num']:,} pictures, {out.interval(found['accuracy_interval'])}"
     )
     console.print(f"[bold]{found['split']}[/bold]  {headline}  [dim]loss {found['loss']:.4f}[/dim]\n")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("class")
-    for name in ("pictures", "recall", "precision", "F1"):
-        table.add_column(name, justify="right")
-    table.add_column("taken for")
-    for index, row in enumerate(found["per_class"]):
-        mistakes = _mistakes(found, index)
-        table.add_row(
-            out.plain(row["name"]),
-            f"{row['num']:,}",
-            out.percent(row["recall"]),
-            out.percent(row["precision"]),
-            out.percent(row["f1"]),
-            mistakes,
-        )
-    console.print(table)
+    mistakes = [_mistakes(found, index) for index in range(len(found["per_class"]))]
+    console.print(_per_class(found, (), {"taken for": mistakes}))
 
 
 def _show_multilabel(found: dict[str, Any]) -> None:
     """Pictures with several labels: what needs no threshold first, then what is given at it."""
-    from rich.table import Table
-
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
+    from bakeoff.evaluation.kinds import choice_of
 
     console = out.console()
-    choice, *others = (name for name in measures.names("multilabel", recorded=True) if name not in SAID_FIRST)
+    choice = choice_of(found)
+    others = [name for name in measures.names("multilabel", recorded=True) if name not in (*SAID_FIRST, choice)]
     at = ", ".join(_said(found, name) for name in others if measures.decided(name))
     free = "".join(_said(found, name) + ", " for name in others if not measures.decided(name))
     console.print(
@@ -108,16 +93,26 @@ def _show_multilabel(found: dict[str, Any]) -> None:
         f"at {found['threshold']:.2f}  {at}; "
         f"every label right: {out.percent(found['accuracy'])}, {out.interval(found['accuracy_interval'])}\n"
     )
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("class")
-    for name in ("pictures", "average precision", "ROC AUC", "recall", "precision", "F1"):
-        table.add_column(name, justify="right")
-    for row in found["per_class"]:
-        shares = [out.percent(row[key]) for key in ("recall", "precision", "f1")]
-        ranks = out.percent(row["average_precision"]), _figure(row["roc_auc"])
-        table.add_row(out.plain(row["name"]), f"{row['num']:,}", *ranks, *shares)
-    console.print(table)
+    console.print(_per_class(found, ("average_precision", "roc_auc"), {}))
     console.print("\n" + _calibration(found["calibration"]))
+
+
+def _per_class(found: dict[str, Any], ranks: tuple[str, ...], more: dict[str, list[Any]]) -> Any:
+    """A row a class; `more` are further columns."""
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+    from bakeoff.evaluation import measures
+
+    table = Table("class", box=None, pad_edge=False, header_style="dim")
+    for name in ("pictures", *map(measures.title, ranks), "recall", "precision", "F1"):
+        table.add_column(name, justify="right")
+    for name in more:
+        table.add_column(name)
+    for index, row in enumerate(found["per_class"]):
+        cells = [(_figure if key == "roc_auc" else out.percent)(row[key]) for key in (*ranks, *SHARES)]
+        table.add_row(out.plain(row["name"]), f"{row['num']:,}", *cells, *(column[index] for column in more.values()))
+    return table
 
 
 def _show_tta(found: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.evaluation.kinds import BINARY, SINGLE
 from bakeoff.graph.graph import Graph, Ref
 from bakeoff.ops._dimension import at
 from bakeoff.schemas import Array
@@ -75,7 +76,7 @@ def calibrated(net: Any, graph: Graph, images: Array, seed: int = 0) -> dict[str
 
 def loss_of(graph: Graph) -> str:
     """What suits its logits: of a single one, softmax would be 1 and all gradients 0, which proves nothing."""
-    return "binary_cross_entropy" if graph.output_shape[-1] == 1 else "softmax_cross_entropy"
+    return (BINARY if graph.output_shape[-1] == 1 else SINGLE).loss
 
 
 def training(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.errors import CorruptError
 from bakeoff.evaluation.kinds.binary import Binary
 from bakeoff.evaluation.kinds.multilabel import Multilabel
 from bakeoff.evaluation.kinds.single import Single
@@ -35,6 +36,20 @@ class Kind(Protocol):
         choice: the measure that trainings are chosen by.
         multilabel: whether pictures may have several labels.
         undefined: figures of other kinds that `evaluate --json` has as null.
+
+    outputs        how many logits
+    probabilities  of each class, (N, classes), in float64
+    averaged       logits whose probabilities are the mean of those of the parts, in float64
+    answers        what is said of each picture
+    right          (N,): which pictures are answered rightly, in whole
+    losses         (N,): the cross-entropy of each picture in nats, in float64; no logit is too large for it
+    likelihood     (N,): the larger, the more likely the model finds a picture's labels
+    threshold      the probability from which a label is given, chosen on these pictures; 0.5 where none is needed
+    stated         probabilities that were stated, and whether what they were stated of is so
+    questions      (scores, positive) of each class against all others
+    counts         (classes,) each: pictures that show the class, pictures that were called so, pictures of both
+    score          the value that holds the figures of this kind
+    row            what `predict` says of one picture; of equals the first class comes first
     """
 
     name: str
@@ -43,44 +58,19 @@ class Kind(Protocol):
     multilabel: bool
     undefined: tuple[str, ...]
 
-    def outputs(self, classes: int) -> int:
-        """How many logits."""
-
-    def probabilities(self, logits: Array) -> NDArray[np.float64]:
-        """Of each class, (N, classes), in float64."""
-
-    def averaged(self, parts: Sequence[Array]) -> Array:
-        """Logits whose probabilities are the mean of those of the parts, in float64."""
-
-    def answers(self, logits: Array, threshold: float = 0.5) -> Array:
-        """What is said of each picture."""
-
-    def right(self, answers: Array, labels: Array) -> NDArray[np.bool_]:
-        """(N,): which pictures are answered rightly, in whole."""
-
-    def losses(self, logits: Array, labels: Array) -> NDArray[np.float64]:
-        """The cross-entropy of each picture in nats, (N,), in float64; no logit is too large for it."""
-
-    def likelihood(self, logits: Array, labels: Array) -> NDArray[np.float64]:
-        """(N,): the larger, the more likely the model finds a picture's labels."""
-
-    def threshold(self, tuned_on: Predictions) -> float:
-        """The probability from which a label is given, chosen on these pictures; 0.5 where none is needed."""
-
-    def stated(self, logits: Array, labels: Array) -> tuple[Array, Array]:
-        """Probabilities that were stated, and whether what they were stated of is so."""
-
-    def questions(self, probabilities: Array, labels: Array) -> list[tuple[Array, Array]]:
-        """(scores, positive) of each class against all others."""
-
-    def counts(self, answers: Array, labels: Array, classes: int) -> tuple[Array, Array, Array]:
-        """(classes,) each: pictures that show the class, pictures that were called so, pictures of both."""
-
-    def score(self, judged: Judged, common: dict[str, Any]) -> Score:
-        """The value that holds the figures of this kind."""
-
-    def row(self, shares: Array, classes: Sequence[str], threshold: float, top: int) -> dict[str, Any]:
-        """What `predict` says of one picture; of equals the first class comes first."""
+    def outputs(self, classes: int) -> int: ...
+    def probabilities(self, logits: Array) -> NDArray[np.float64]: ...
+    def averaged(self, parts: Sequence[Array]) -> Array: ...
+    def answers(self, logits: Array, threshold: float = 0.5) -> Array: ...
+    def right(self, answers: Array, labels: Array) -> NDArray[np.bool_]: ...
+    def losses(self, logits: Array, labels: Array) -> NDArray[np.float64]: ...
+    def likelihood(self, logits: Array, labels: Array) -> NDArray[np.float64]: ...
+    def threshold(self, tuned_on: Predictions) -> float: ...
+    def stated(self, logits: Array, labels: Array) -> tuple[Array, Array]: ...
+    def questions(self, probabilities: Array, labels: Array) -> list[tuple[Array, Array]]: ...
+    def counts(self, answers: Array, labels: Array, classes: int) -> tuple[Array, Array, Array]: ...
+    def score(self, judged: Judged, common: dict[str, Any]) -> Score: ...
+    def row(self, shares: Array, classes: Sequence[str], threshold: float, top: int) -> dict[str, Any]: ...
 
 
 SINGLE, BINARY, MULTILABEL = Single(), Binary(), Multilabel()
@@ -93,8 +83,15 @@ def of(*, multilabel: bool, outputs: int) -> Kind:
 
 
 def of_loss(loss: str) -> Kind:
-    """The kind that is trained with that page."""
-    return next(kind for kind in ALL if kind.loss == loss)
+    """The kind that is trained with that page.
+
+    Raises:
+        CorruptError: none is, as in a bundle that was edited.
+    """
+    for kind in ALL:
+        if kind.loss == loss:
+            return kind
+    raise CorruptError(f"loss {loss!r}: expected one of {', '.join(kind.loss for kind in ALL)}. Train the run again.")
 
 
 def of_predictions(found: Predictions) -> Kind:
