@@ -3,7 +3,7 @@
     heading       docstring: one line, Formula, Traps (library by library)
     Settings      a frozen dataclass; what stays the same over a phase (the rate doesn't: it comes with each step)
     SLOTS         {slot: (name in torch's state, name in Keras)}: what the optimizer keeps for each parameter
-    start         (w) -> slots before the first step: zeros
+    start         (w) -> slots before the first step: zeros; as `read_slots` and `write_slots`, mostly by `kept(SLOTS)`
     truth         (w, g, slots, t, rate, settings) -> (new w, new slots): NumPy, in the dtype of w; t = 1, 2, ...
     to_torch      (torch, groups, settings) -> torch.optim.Optimizer: torch's own
     to_keras      (keras, groups, settings) -> keras.optimizers.Optimizer: the same formula in keras.ops, see
@@ -21,8 +21,10 @@ rate starts at 0 in every optimizer: `set_rate` before each step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -56,9 +58,23 @@ def rounding(dtype: str) -> float:
     return float(STEPS * np.finfo(dtype).eps)
 
 
-def zeros(w: Array, names: dict[str, tuple[str, str]]) -> Slots:
-    """Slots before the first step."""
-    return {slot: np.zeros_like(w) for slot in names}
+class Kept(NamedTuple):
+    """`start`, `read_slots` and `write_slots` of a page."""
+
+    start: Callable[[Array], Slots]
+    read_slots: Callable[[Library, Any, Any], Slots]
+    write_slots: Callable[[Library, Any, Any, Slots, int], None]
+
+
+def kept(names: dict[str, tuple[str, str]], *, counts: bool = True) -> Kept:
+    """What a page says of its slots, by their names.
+
+    Args:
+        counts: whether torch keeps the number of steps beside the slots (Adam does, SGD doesn't).
+    """
+    return Kept(
+        lambda w: {slot: np.zeros_like(w) for slot in names}, partial(_read, names), partial(_write, names, counts)
+    )
 
 
 def set_rate(optimizer: Any, rate: float) -> None:
@@ -93,7 +109,7 @@ def torch_fused(groups: tuple[Group, ...]) -> bool | None:
     return True if all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters) else None
 
 
-def read_slots(names: dict[str, tuple[str, str]], library: Library, optimizer: Any, parameter: Any) -> Slots:
+def _read(names: dict[str, tuple[str, str]], library: Library, optimizer: Any, parameter: Any) -> Slots:
     """Copies of what the optimizer keeps for a parameter; zeros where it keeps nothing yet."""
     if library == "keras":
         return {slot: _numpy(variable.value) for slot, variable in optimizer.slots_of(parameter).items()}
@@ -103,21 +119,16 @@ def read_slots(names: dict[str, tuple[str, str]], library: Library, optimizer: A
     return {slot: zero.copy() if t is None else t.detach().cpu().numpy().copy() for slot, t in held.items()}
 
 
-def write_slots(
+def _write(
     names: dict[str, tuple[str, str]],
+    counts: bool,
     library: Library,
     optimizer: Any,
     parameter: Any,
     slots: Slots,
     step: int,
-    *,
-    counts: bool = True,
 ) -> None:
-    """Put slots in, and the number of steps that were taken; in Keras that number is one for all parameters.
-
-    Args:
-        counts: whether torch keeps the number of steps beside the slots (Adam does, SGD doesn't).
-    """
+    """Put slots in, and the number of steps that were taken; in Keras that number is one for all parameters."""
     if library == "keras":
         for slot, variable in optimizer.slots_of(parameter).items():
             variable.assign(slots[slot])

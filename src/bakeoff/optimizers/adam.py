@@ -34,17 +34,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.optimizers._keras import Now, one_minus_power, optimizer
-from bakeoff.optimizers._page import (
-    Group,
-    Library,
-    Slots,
-    rounding,
-    torch_fused,
-    torch_groups,
-    zeros,
-)
-from bakeoff.optimizers._page import read_slots as _read
-from bakeoff.optimizers._page import write_slots as _write
+from bakeoff.optimizers._page import Group, Slots, kept, rounding, torch_fused, torch_groups
 from bakeoff.schemas import Array
 
 
@@ -59,10 +49,7 @@ class Settings:
 
 
 SLOTS = {"m": ("exp_avg", "momentums"), "v": ("exp_avg_sq", "velocities")}
-
-
-def start(w: Array) -> Slots:
-    return zeros(w, SLOTS)
+start, read_slots, write_slots = kept(SLOTS)
 
 
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
@@ -98,14 +85,6 @@ def keras_moved(keras: Any, w: Any, g: Any, slots: dict[str, Any], now: Now, s: 
     v = number(s.beta2) * slots["v"] + number(1 - s.beta2) * keras.ops.square(g)
     root = keras.ops.sqrt(v) / keras.ops.sqrt(one_minus_power(keras, s.beta2, now)) + number(s.epsilon)
     return w - now.rate / one_minus_power(keras, s.beta1, now) * m / root, {"m": m, "v": v}
-
-
-def read_slots(library: Library, optimizer: Any, parameter: Any) -> Slots:
-    return _read(SLOTS, library, optimizer, parameter)
-
-
-def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, step: int) -> None:
-    _write(SLOTS, library, optimizer, parameter, slots, step)
 
 
 TOLERANCE = {dtype: rounding(dtype) for dtype in ("float32", "float64")}  # the same gradients on both sides

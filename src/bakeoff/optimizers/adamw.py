@@ -18,24 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bakeoff.optimizers import adam
 from bakeoff.optimizers._keras import Now, optimizer
 from bakeoff.optimizers._page import Group, Slots, torch_fused, torch_groups
-from bakeoff.optimizers.adam import SLOTS, TOLERANCE, keras_moved, moved, read_slots, start, write_slots
 from bakeoff.schemas import Array
-
-__all__ = [
-    "CASES",
-    "MUTATIONS",
-    "SLOTS",
-    "TOLERANCE",
-    "Settings",
-    "read_slots",
-    "start",
-    "to_keras",
-    "to_torch",
-    "truth",
-    "write_slots",
-]
 
 
 @dataclass(frozen=True)
@@ -48,8 +34,12 @@ class Settings:
     weight_decay: float = 0.01
 
 
+SLOTS = adam.SLOTS
+start, read_slots, write_slots = adam.start, adam.read_slots, adam.write_slots
+
+
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
-    return moved(w * (1 - rate * s.weight_decay), g, slots, t, rate, s)
+    return adam.moved(w * (1 - rate * s.weight_decay), g, slots, t, rate, s)
 
 
 def to_torch(torch: Any, groups: tuple[Group, ...], s: Settings) -> Any:
@@ -61,11 +51,12 @@ def to_keras(keras: Any, groups: tuple[Group, ...], s: Settings) -> Any:
     def step(w: Any, g: Any, slots: dict[str, Any], now: Now) -> tuple[Any, dict[str, Any]]:
         if now.decay:
             w = w * (now.number(1.0) - now.rate * now.number(now.decay))
-        return keras_moved(keras, w, g, slots, now, s)
+        return adam.keras_moved(keras, w, g, slots, now, s)
 
     return optimizer(keras, "adamw", groups, s.weight_decay, SLOTS, step)
 
 
+TOLERANCE = adam.TOLERANCE
 CASES = {
     "the default decay": Settings(),
     "no decay": Settings(weight_decay=0.0),

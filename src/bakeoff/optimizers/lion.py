@@ -21,26 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.optimizers import adam
 from bakeoff.optimizers._keras import Now, optimizer
-from bakeoff.optimizers._page import Group, Library, Slots, torch_groups, zeros
-from bakeoff.optimizers._page import read_slots as _read
-from bakeoff.optimizers._page import write_slots as _write
-from bakeoff.optimizers.adam import TOLERANCE
+from bakeoff.optimizers._page import Group, Slots, kept, torch_groups
 from bakeoff.schemas import Array
-
-__all__ = [
-    "CASES",
-    "MUTATIONS",
-    "SLOTS",
-    "TOLERANCE",
-    "Settings",
-    "read_slots",
-    "start",
-    "to_keras",
-    "to_torch",
-    "truth",
-    "write_slots",
-]
 
 
 @dataclass(frozen=True)
@@ -53,10 +37,7 @@ class Settings:
 
 
 SLOTS = {"m": ("exp_avg", "momentums")}
-
-
-def start(w: Array) -> Slots:
-    return zeros(w, SLOTS)
+start, read_slots, write_slots = kept(SLOTS, counts=False)
 
 
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
@@ -114,14 +95,7 @@ def to_keras(keras: Any, groups: tuple[Group, ...], s: Settings) -> Any:
     return optimizer(keras, "lion", groups, s.weight_decay, SLOTS, step)
 
 
-def read_slots(library: Library, optimizer: Any, parameter: Any) -> Slots:
-    return _read(SLOTS, library, optimizer, parameter)
-
-
-def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, step: int) -> None:
-    _write(SLOTS, library, optimizer, parameter, slots, step, counts=False)
-
-
+TOLERANCE = adam.TOLERANCE
 CASES = {
     "plain": Settings(),
     "decay": Settings(weight_decay=0.3),

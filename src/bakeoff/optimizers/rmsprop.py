@@ -20,26 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.optimizers import adam
 from bakeoff.optimizers._keras import Now, optimizer
-from bakeoff.optimizers._page import Group, Library, Slots, torch_groups, zeros
-from bakeoff.optimizers._page import read_slots as _read
-from bakeoff.optimizers._page import write_slots as _write
-from bakeoff.optimizers.adam import TOLERANCE
+from bakeoff.optimizers._page import Group, Library, Slots, kept, torch_groups
 from bakeoff.schemas import Array
-
-__all__ = [
-    "CASES",
-    "MUTATIONS",
-    "SLOTS",
-    "TOLERANCE",
-    "Settings",
-    "read_slots",
-    "start",
-    "to_keras",
-    "to_torch",
-    "truth",
-    "write_slots",
-]
 
 
 @dataclass(frozen=True)
@@ -53,10 +37,7 @@ class Settings:
 
 
 SLOTS = {"v": ("square_avg", "velocities"), "momentum": ("momentum_buffer", "momentums")}
-
-
-def start(w: Array) -> Slots:
-    return zeros(w, SLOTS)
+start, _read, write_slots = kept(SLOTS)
 
 
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
@@ -91,7 +72,7 @@ def to_keras(keras: Any, groups: tuple[Group, ...], s: Settings) -> Any:
 
 
 def read_slots(library: Library, optimizer: Any, parameter: Any) -> Slots:
-    return {**_missing(parameter), **_read(SLOTS, library, optimizer, parameter)}
+    return {**_missing(parameter), **_read(library, optimizer, parameter)}
 
 
 def _missing(parameter: Any) -> Slots:
@@ -100,10 +81,7 @@ def _missing(parameter: Any) -> Slots:
     return {"momentum": np.zeros(tuple(parameter.shape), dtype)}
 
 
-def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, step: int) -> None:
-    _write(SLOTS, library, optimizer, parameter, slots, step)
-
-
+TOLERANCE = adam.TOLERANCE
 CASES = {
     "plain": Settings(),
     "momentum": Settings(momentum=0.9),

@@ -19,17 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.optimizers._keras import Now, optimizer
-from bakeoff.optimizers._page import (
-    Group,
-    Library,
-    Slots,
-    rounding,
-    torch_fused,
-    torch_groups,
-    zeros,
-)
-from bakeoff.optimizers._page import read_slots as _read
-from bakeoff.optimizers._page import write_slots as _write
+from bakeoff.optimizers._page import Group, Slots, kept, rounding, torch_fused, torch_groups
 from bakeoff.schemas import Array
 
 
@@ -43,10 +33,7 @@ class Settings:
 
 
 SLOTS = {"momentum": ("momentum_buffer", "momentums")}
-
-
-def start(w: Array) -> Slots:
-    return zeros(w, SLOTS)
+start, read_slots, write_slots = kept(SLOTS, counts=False)
 
 
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
@@ -75,14 +62,6 @@ def to_keras(keras: Any, groups: tuple[Group, ...], s: Settings) -> Any:
         return w - now.rate * moved, {"momentum": buffer}
 
     return optimizer(keras, "sgd", groups, s.weight_decay, SLOTS if s.momentum else {}, step)
-
-
-def read_slots(library: Library, optimizer: Any, parameter: Any) -> Slots:
-    return _read(SLOTS, library, optimizer, parameter)
-
-
-def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, step: int) -> None:
-    _write(SLOTS, library, optimizer, parameter, slots, step, counts=False)
 
 
 TOLERANCE = {dtype: rounding(dtype) for dtype in ("float32", "float64")}
