@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
@@ -111,3 +113,23 @@ def escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
+
+
+def table(*columns: str, numbers: Collection[str] = ()) -> Table:
+    """A table without lines; the columns in `numbers` end on the right."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left")
+    return made
+
+
+def checks(question: str, rows: list[dict[str, Any]]) -> Table:
+    """A row a check of parity."""
+    made = table(question, "difference", "tolerance", "", numbers=("difference", "tolerance"))
+    for row in rows:
+        verdict = "[green]same[/green]" if row["passed"] else "[bold red]differs[/bold red]"
+        difference = "-" if row["difference"] is None else f"{row['difference']:.1e}"
+        made.add_row(row["name"], difference, f"{row['tolerance']:.1e}", verdict)
+    return made

@@ -65,7 +65,7 @@ def _show(result: dict[str, Any]) -> None:
     from bakeoff.cli import _output as out
 
     console = out.console()
-    console.print(_checks(result["parity"]["checks"]))
+    console.print(out.checks("same net?", result["parity"]["checks"]))
     for check in result["parity"]["checks"]:
         if not check["passed"] and check.get("detail"):
             console.print(f"  [red]{check['name']}[/red]: {out.escaped(check['detail'])}")
@@ -77,41 +77,15 @@ def _show(result: dict[str, Any]) -> None:
         console.print(f"  open {out.shell(Path(result['run']) / 'report.html')}", markup=False)
 
 
-def _checks(checks: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("same net?")
-    table.add_column("difference", justify="right")
-    table.add_column("tolerance", justify="right")
-    table.add_column("")
-    for check in checks:
-        verdict = "[green]same[/green]" if check["passed"] else "[bold red]differs[/bold red]"
-        difference = "-" if check["difference"] is None else f"{check['difference']:.1e}"
-        table.add_row(check["name"], difference, f"{check['tolerance']:.1e}", verdict)
-    return table
-
-
 def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
-    from rich.table import Table
-
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
     from bakeoff.evaluation.kinds import choice_of
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("framework")
     choice = next((name for row in found.values() if (name := choice_of(row)) != "accuracy"), None)
-    if choice:
-        table.add_column(measures.title(choice), justify="right")
-    for column in (
-        "all labels right" if choice else "test accuracy",
-        "95 % interval",
-        "ms a step",
-        "pictures/s",
-        "peak memory",
-    ):
-        table.add_column(column, justify="right")
+    numbers = [measures.title(choice), "all labels right"] if choice else ["test accuracy"]
+    numbers += ["95 % interval", "ms a step", "pictures/s", "peak memory"]
+    table = out.table("framework", *numbers, numbers=numbers)
     for name, row in found.items():
         low_high = row.get("accuracy_interval")
         table.add_row(

@@ -106,7 +106,7 @@ def show(result: dict[str, Any]) -> None:
     from bakeoff.cli import _output as out
 
     console = out.console()
-    console.print(checks_table(result["checks"]))
+    console.print(out.checks("same?", result["checks"]))
     for note in result["notes"]:
         console.print(f"[dim]note[/dim]  {out.escaped(note)}")
     if result.get("caution"):
@@ -116,19 +116,3 @@ def show(result: dict[str, Any]) -> None:
     following = "python" if result.get("kind") == "source" else "bakeoff verify"
     named = result["output"] if result.get("kind") == "source" else result["certificate"]
     console.print(f"\n[dim]Next[/dim]\n  {following} {out.shell(named)}")
-
-
-def checks_table(checks: list[dict[str, Any]]) -> Any:
-    """A row a check."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("same?")
-    table.add_column("difference", justify="right")
-    table.add_column("tolerance", justify="right")
-    table.add_column("")
-    for row in checks:
-        verdict = "[green]same[/green]" if row["passed"] else "[bold red]differs[/bold red]"
-        difference = "-" if row["difference"] is None else f"{row['difference']:.1e}"
-        table.add_row(row["name"], difference, f"{row['tolerance']:.1e}", verdict)
-    return table

@@ -165,9 +165,7 @@ def _show(found: dict[str, Any]) -> None:
         grid.add_row(name, out.plain(text))
     console.print(grid)
     console.print()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("library", "version", "for"):
-        table.add_column(column)
+    table = out.table("library", "version", "for")
     for row in found["libraries"]:
         version = row["version"] if row["state"] == "fine" else f"[yellow]{_short(row)}[/yellow]"
         table.add_row(row["name"], version, out.plain(row["purpose"], "dim"))

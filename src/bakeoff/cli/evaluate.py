@@ -99,16 +99,11 @@ def _show_multilabel(found: dict[str, Any]) -> None:
 
 def _per_class(found: dict[str, Any], ranks: tuple[str, ...], more: dict[str, list[Any]]) -> Any:
     """A row a class; `more` are further columns."""
-    from rich.table import Table
-
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
 
-    table = Table("class", box=None, pad_edge=False, header_style="dim")
-    for name in ("pictures", *map(measures.title, ranks), "recall", "precision", "F1"):
-        table.add_column(name, justify="right")
-    for name in more:
-        table.add_column(name)
+    numbers = ("pictures", *map(measures.title, ranks), "recall", "precision", "F1")
+    table = out.table("class", *numbers, *more, numbers=numbers)
     for index, row in enumerate(found["per_class"]):
         cells = [(_figure if key == "roc_auc" else out.percent)(row[key]) for key in (*ranks, *SHARES)]
         table.add_row(out.plain(row["name"]), f"{row['num']:,}", *cells, *(column[index] for column in more.values()))

@@ -74,16 +74,11 @@ def _ranges(texts: list[str]) -> dict[str, str]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.table import Table
 
     from bakeoff.cli import _output as out
 
     console = out.console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("trial", justify="right")
-    table.add_column("validation", justify="right")
-    for key in found["settings"]:
-        table.add_column(key)
+    table = out.table("trial", "validation", *found["settings"], numbers=("trial", "validation"))
     rows = sorted(found["trials"], key=lambda row: -(row["accuracy"] or 0) if row["state"] == "complete" else 1)
     for row in rows[:10]:
         said = out.percent(row["accuracy"]) if row["state"] == "complete" else row["state"]

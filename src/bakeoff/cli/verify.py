@@ -28,7 +28,6 @@ def command(
     """Run the checks of a certificate again: same source, same questions, the file beside it."""
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import progress
-    from bakeoff.cli.convert import checks_table
     from bakeoff.conversion.verify import verify
     from bakeoff.errors import ParityError
     from bakeoff.parity import to_json
@@ -40,7 +39,7 @@ def command(
         out.print_json({"certificate": str(certificate), **value})
     else:
         console = out.console()
-        console.print(checks_table(value["checks"]))
+        console.print(out.checks("same?", value["checks"]))
         passed = sum(one.passed for one in found.checks)
         console.print(f"\n{certificate}: {passed} of {len(found.checks)} checks passed", markup=False)
     if not found.passed:
