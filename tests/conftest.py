@@ -6,6 +6,7 @@ pytest --framework torch tests/frameworks   these, once for each framework: torc
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     name = config.getoption("--framework")
     if name is None:
+        if importlib.util.find_spec(
+            "triton"
+        ):  # before TensorFlow, which some libraries load: after it torch would crash
+            importlib.import_module("triton")
         return
     needed = (name,) if name == "torch" else (name, "keras")
     missing = [library for library in needed if importlib.util.find_spec(library) is None]
