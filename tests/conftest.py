@@ -47,9 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     name = config.getoption("--framework")
     if name is None:
-        if importlib.util.find_spec(
-            "triton"
-        ):  # before TensorFlow, which some libraries load: after it torch would crash
+        if importlib.util.find_spec("triton"):  # after TensorFlow, which some libraries load, it crashes
             importlib.import_module("triton")
         return
     needed = (name,) if name == "torch" else (name, "keras")
