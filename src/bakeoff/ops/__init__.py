@@ -10,15 +10,21 @@ from typing import Any
 from bakeoff import registry
 
 
+SILENT = ("FROM_TORCH", "FROM_KERAS", "MUTATIONS", "GAPS")  # tables that a page leaves out where they would be empty
+
+
 def names() -> tuple[str, ...]:
     """The operators that have a page."""
     return registry.names(__name__)
 
 
 def page(op: str) -> Any:
-    """The page of an operator.
+    """The page of an operator; the tables that it leaves out are empty.
 
     Raises:
         UsageError: there is no page of that name.
     """
-    return registry.load(__name__, op, what="operator")
+    found = registry.load(__name__, op, what="operator")
+    for table in SILENT:
+        vars(found).setdefault(table, {})
+    return found

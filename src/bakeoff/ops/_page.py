@@ -20,6 +20,10 @@
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
+What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one
+call), `_reduction.py`, `_raise.py` and `_raise_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS and GAPS may be left out
+where they would be empty.
+
 A page with `STOPS = True` lets nothing flow back, whatever its truth is.
 
 A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and

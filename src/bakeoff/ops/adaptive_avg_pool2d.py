@@ -80,9 +80,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("MatMul", [y, scope.constant(columns.T.astype(scope.dtype))])
 
 
-FROM_TORCH: dict[str, Any] = {}
-
-
 def from_keras(call: LayerCall) -> Any:
     return call.emit("adaptive_avg_pool2d", {"size": tuple(call.layer.output_size)}, call.inputs[0])
 

@@ -11,23 +11,15 @@ Traps    keras   Normalization is this, with the deviation not below 1e-7 (keras
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._elementwise import Attributes, same_shape
 from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
@@ -64,13 +56,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [scope.emit("Mul", [x, _laid(scope, "scale")]), _laid(scope, "offset")])
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),
 }
 TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}  # a product and a sum
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("pictures",), "torch": ("vectors",)}

@@ -33,11 +33,13 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
 FEATURES = dict.fromkeys(("scale", "offset", "mean", "variance"), "c")
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,6 @@ class Attributes:
     def learned(self) -> tuple[str, ...]:
         """The slots that are learned."""
         return ("scale", "offset") if self.affine is True else (self.affine,) if self.affine else ()
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:

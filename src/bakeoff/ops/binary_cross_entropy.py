@@ -67,7 +67,6 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"smoothing": 0.11}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("one logit",), "torch": ("one logit",)}
 
 

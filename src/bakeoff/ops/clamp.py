@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,6 @@ class Attributes:
     def __post_init__(self) -> None:
         if self.low is None and self.high is None:
             raise UnsupportedError("clamp: neither bound is given; give low, high or both")
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -86,5 +83,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 MUTATIONS: dict[str, Any] = {"low": -0.5, "high": 0.5}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("pictures",), "slope": ("from below",), "onnx": ("from above",)}

@@ -105,5 +105,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"axis": 1}
-GAPS: dict[str, str] = {}
 SHOWN = {"axis": ("channels",)}

@@ -43,9 +43,6 @@ def to_torch(scope: Scope, a: Attributes) -> Any:
 
 to_keras = to_onnx = to_torch
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
 CASES: dict[str, Case] = {}  # it has no input: tests/frameworks runs it inside a net
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}

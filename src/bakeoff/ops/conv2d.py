@@ -266,7 +266,6 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "torch": (
         "stride 2 on an even size, same",

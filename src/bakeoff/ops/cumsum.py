@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,6 @@ class Attributes:
     """`axis` counts canonically: channels last."""
 
     axis: int
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -56,7 +53,6 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.cumsum": from_torch}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "rows": Case(((2, 3, 4, 5),), Attributes(1)),
     "channels": Case(((2, 3, 4, 5),), Attributes(-1)),
@@ -64,5 +60,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axis": 2}
-GAPS: dict[str, str] = {}
 SHOWN = {"sums": ("tokens",), "axis": ("rows", "channels"), "onnx": ("rows",)}

@@ -99,5 +99,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"bias": False}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("the usual",), "onnx": ("at every place of a picture",)}

@@ -94,7 +94,6 @@ CASES = {
 }
 TOLERANCE = {dtype: 4 * rounding(10, dtype) for dtype in ("float32", "float64")}  # log t - log p of like sizes
 MUTATIONS: dict[str, Any] = {"temperature": 4.4, "share": 0.45, "gamma": 3.0}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("half and half",), "keras": ("half and half",), "zero": ("half and half",)}
 
 

@@ -10,26 +10,16 @@ Traps    torch   with a rounding_mode it is floor_divide: that has no gradient, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._broadcast import broadcast
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.ops._raise_keras import keras_affine, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, *shapes: Shape) -> Shape:
-    return broadcast(shapes, "div")
+shape = broadcasts("div")
 
 
 def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
@@ -41,12 +31,8 @@ def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
     return x / other
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.lib.ops.divide(x, other)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.emit("Div", [x, other])
+to_keras = operation("divide")
+to_onnx = emits("Div")
 
 
 def from_torch(call: Call) -> Any:
@@ -84,6 +70,4 @@ CASES = {
     "vectors": Case(((3, 7), (3, 7)), Attributes(), positive=True),
 }
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}  # one quotient
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("pictures",), "xla": ("vectors",)}

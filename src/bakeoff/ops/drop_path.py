@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 RANDOM = True  # in training, unless the rate is 0
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,6 @@ class Attributes:
     def __post_init__(self) -> None:
         if not 0 <= self.rate < 1:
             raise UnsupportedError(f"drop_path: the rate {self.rate} is not at least 0 and below 1")
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:

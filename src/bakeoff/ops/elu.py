@@ -15,21 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
 from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
 class Attributes:
     alpha: float = 1.0
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -71,5 +68,4 @@ CASES = {
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"alpha": 0.5}
-GAPS: dict[str, str] = {}
 SHOWN = {"float64": ("vectors, alpha 0.7",), "slope": ("vectors, alpha 0.7",)}

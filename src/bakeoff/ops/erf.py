@@ -10,25 +10,14 @@ Traps    onnx     ONNX Runtime has it in float32 alone
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -38,18 +27,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.erf(x)
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.erf(x)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Erf", [x])
-
-
+to_torch = function("erf")
+to_keras = operation("erf")
+to_onnx = emits("Erf")
 FROM_TORCH = {"aten.erf": torch_unary("erf")}
 FROM_KERAS = keras_unary("erf", "ops.Erf")
 CASES = {
@@ -58,6 +38,4 @@ CASES = {
 }
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"onnx": ("pictures",), "float64": ("vectors",)}

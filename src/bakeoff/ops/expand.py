@@ -66,8 +66,6 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 to_keras = to_onnx = to_torch
 
-FROM_TORCH: dict[str, Any] = {}
-
 
 def from_keras(call: LayerCall) -> Any:
     target = tuple(call.layer.shape)

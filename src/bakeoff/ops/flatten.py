@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.ops._dimension import Shape, product
+from bakeoff.ops._elementwise import module
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
@@ -41,8 +42,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return x.reshape(len(x), -1)
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Flatten(), x, suffix="")
+to_torch = module("Flatten")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -51,9 +51,6 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Flatten", [x], axis=1)
-
-
-FROM_TORCH: dict[str, Any] = {}
 
 
 def from_keras(call: LayerCall) -> Any:
@@ -68,5 +65,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {"order": "CHW"}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("channels first",)}

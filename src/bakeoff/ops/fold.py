@@ -115,7 +115,6 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.col2im": from_torch}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "patches": Case(((2, 6, 12),), Attributes((6, 4), (2, 2), (2, 2))),
     "overlapping, padded": Case(((1, 20, 27),), Attributes((5, 4), (3, 3), (1, 1), (1, 1, 1, 1))),

@@ -134,7 +134,6 @@ CASES = {
 # a variance of few numbers divides: the cases keep 1 / sqrt(v) below 20
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"groups": 2, "epsilon": 1e-1, "affine": False}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "epsilon": ("one group",),
     "keras": ("one channel each, nothing learned",),

@@ -10,27 +10,18 @@ Traps    keras   Keras 2 had the slope 0.2 (from -2.5 to 2.5); Keras 3 has torch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -38,12 +29,8 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Hardsigmoid(), x, suffix="")
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Activation("hard_sigmoid", name=scope.name), x, suffix="")
+to_torch = module("Hardsigmoid")
+to_keras = activation("hard_sigmoid")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -62,6 +49,4 @@ CASES = {
 }
 # a sum and a quotient
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("many, so that both ends are reached",), "onnx": ("many, so that both ends are reached",)}

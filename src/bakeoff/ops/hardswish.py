@@ -11,27 +11,16 @@ Traps    keras   called hard_silu, with hard_swish as a second name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -39,18 +28,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Hardswish(), x, suffix="")
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Activation("hard_silu", name=scope.name), x, suffix="")
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("HardSwish", [x])
-
-
+to_torch = module("Hardswish")
+to_keras = activation("hard_silu")
+to_onnx = emits("HardSwish")
 FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
 FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
 CASES = {
@@ -60,6 +40,4 @@ CASES = {
 }
 # hard_sigmoid's sum and quotient, and a product
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("pictures",), "onnx": ("pictures",), "slope": ("many, so that both ends are reached",)}

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,6 @@ class Attributes:
 
     axis: int = -1
     epsilon: float = 1e-12
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -60,9 +57,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Div", [x, scope.emit("Max", [length, scope.constant(np.asarray(a.epsilon, scope.dtype))])])
 
 
-FROM_TORCH: dict[str, Any] = {}
-
-
 def from_keras(call: LayerCall) -> Any:
     """The layer UnitNormalization, and ops.normalize, whose epsilon is Keras's own unless given."""
     epsilon = getattr(call.layer, "epsilon", 1e-12)
@@ -83,7 +77,6 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}  # a sum of 7 squares, a root, a quotient
 MUTATIONS: dict[str, Any] = {"axis": 2, "epsilon": 5.0}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "slope": ("zeros",),
     "epsilon": ("shorter than epsilon",),

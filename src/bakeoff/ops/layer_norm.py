@@ -161,7 +161,6 @@ CASES = {
 # a variance of few features divides: the cases keep 1 / sqrt(v) below 20
 TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False, "offset": False, "last": 2}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "epsilon": ("places of a picture",),
     "torch": ("places of a picture", "whole pictures"),

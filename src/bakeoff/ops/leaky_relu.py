@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
 class Attributes:
     slope: float = 0.01
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -66,5 +63,4 @@ CASES = {
 # one product
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"slope": 0.2}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("pictures, Keras's slope", "vectors, torch's slope"), "float64": ("pictures, Keras's slope",)}

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,6 @@ class Attributes:
     """`axis` counts canonically: channels last."""
 
     axis: int = -1
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -80,5 +77,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axis": 2}
-GAPS: dict[str, str] = {}
 SHOWN = {"range": ("far apart",), "axis": ("rows of a picture",)}

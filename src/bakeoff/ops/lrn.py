@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._dimension import fixed
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,6 @@ class Attributes:
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 1.0
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -70,8 +68,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("LRN", [x], size=a.size, alpha=a.alpha, beta=a.beta, bias=a.k)
 
 
-FROM_TORCH: dict[str, Any] = {}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "AlexNet's": Case(((2, 3, 4, 9),), Attributes(5, 1e-4, 0.75, 2.0), scale=20.0),
     "GoogLeNet's, strong": Case(((2, 3, 4, 9),), Attributes(5, 1.0)),

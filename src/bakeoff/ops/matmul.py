@@ -11,14 +11,13 @@ Traps    order   a transposed factor costs nothing: the letters of einsum follow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, broadcast
 from bakeoff.ops._letters import LETTERS, lain
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_affine, torch_merged
@@ -26,11 +25,6 @@ from bakeoff.ops._raise_keras import keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
 
 
 def shape(a: Attributes, x: Shape, y: Shape) -> Shape:
@@ -109,6 +103,5 @@ CASES = {
     "batches of matrices": Case(((2, 4, 5), (2, 5, 3)), Attributes()),
 }
 TOLERANCE = {dtype: rounding(5, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
 GAPS = {"vectors of rank 1": "not yet: raises UnsupportedError; capture adds the axis"}
 SHOWN = {"order": ("heads of tokens",), "vectors": ("batches of matrices",)}

@@ -10,28 +10,18 @@ Traps    ties    where both are equal torch and JAX give half the gradient to ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._broadcast import broadcast
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._elementwise import Attributes, broadcasts, emits, function, operation
+from bakeoff.ops._page import Call, Case, LayerCall, Mode
 from bakeoff.ops._raise import torch_merged
 from bakeoff.ops._raise_keras import keras_folded, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, *shapes: Shape) -> Shape:
-    return broadcast(shapes, "minimum")
+shape = broadcasts("minimum")
 
 
 def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
@@ -39,16 +29,9 @@ def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.lib.minimum(x, other)
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.lib.ops.minimum(x, other)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.emit("Min", [x, other])
+to_torch = function("minimum")
+to_keras = operation("minimum")
+to_onnx = emits("Min")
 
 
 def from_torch(call: Call) -> Any:
@@ -74,6 +57,4 @@ CASES = {
     "vectors": Case(((3, 7), (3, 7)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"ties": ("pictures",)}

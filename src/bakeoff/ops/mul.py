@@ -13,28 +13,18 @@ Traps    torch   `x * y`, no module; a captured graph may multiply in place, int
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from operator import mul
 from typing import Any
 
-from bakeoff.ops._broadcast import broadcast, mergeable
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, broadcasts, mergeable
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, *shapes: Shape) -> Shape:
-    return broadcast(shapes, "mul")
+shape = broadcasts("mul")
 
 
 def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
@@ -94,6 +84,5 @@ CASES = {
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-MUTATIONS: dict[str, Any] = {}
 GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each picture",)}

@@ -101,7 +101,6 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(20, dtype) for dtype in ("float32", "float64")}  # five terms of up to four roundings
 MUTATIONS: dict[str, Any] = {"smoothing": 0.11, "gamma": 2.1, "weights": (0.5, 1.0, 2.1, 4.0, 8.0)}
-GAPS: dict[str, str] = {}
 SHOWN = {"mean": ("five labels",), "keras": ("five labels",), "weights": ("weighted",)}
 
 

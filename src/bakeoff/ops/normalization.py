@@ -21,11 +21,13 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,6 @@ class Attributes:
 
     epsilon: float = 1e-7
     channels: bool = True
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
@@ -108,7 +106,6 @@ def from_keras(call: LayerCall) -> Any:
     return call.emit("normalization", attributes, x, parameters=slots)
 
 
-FROM_TORCH: dict[str, Any] = {}
 FROM_KERAS = {"layers.Normalization": from_keras}
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),

@@ -145,7 +145,6 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"pad": (1, 1, 0, 2), "value": 1.0, "mode": "reflect"}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "torch": ("another value, uneven",),
     "keras": ("another value, uneven", "the edge repeated"),

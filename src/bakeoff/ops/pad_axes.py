@@ -98,5 +98,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"pads": ((0, 0), (2, 1), (0, 0)), "value": 2.0}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("channels of a picture",), "onnx": ("channels of a picture",)}

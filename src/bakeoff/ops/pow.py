@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._broadcast import broadcast
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import broadcast
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_affine
 from bakeoff.schemas import Array
@@ -105,7 +105,6 @@ CASES = {
 # exp(e ln x): the rounding of e ln x, which the cases keep below 6, is magnified by that
 TOLERANCE = {dtype: rounding(36, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"exponent": 1.5}
-GAPS: dict[str, str] = {}
 SHOWN = {
     "range": ("a power that is not whole",),
     "torch": ("squares of pictures", "a root"),

@@ -118,5 +118,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}  # one product
 MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("one for each cell",), "keras": ("one for each channel", "one for each cell"), "start": ("vectors",)}

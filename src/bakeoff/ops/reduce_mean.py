@@ -55,9 +55,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return laid(scope, a.axes, a.keepdims, y)
 
 
-FROM_TORCH: dict[str, Any] = {}
-
-
 def from_keras(call: LayerCall) -> Any:
     if getattr(call.layer, "initial", None) is not None:
         raise call.refuse("initial=", "Use maximum or minimum with that number.")
@@ -84,5 +81,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
-GAPS: dict[str, str] = {}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "keras": ("height and width",)}

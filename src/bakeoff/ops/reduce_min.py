@@ -89,5 +89,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
-GAPS: dict[str, str] = {}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "torch": ("height and width",)}

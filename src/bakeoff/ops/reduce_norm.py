@@ -86,7 +86,6 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.norm": from_torch, "aten.linalg_vector_norm": from_torch}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
     "channels": Case(((2, 3, 4, 5),), Attributes((-1,))),
@@ -98,5 +97,4 @@ CASES = {
 # a sum of 12 powers and a root
 TOLERANCE = {dtype: rounding(36, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": False, "p": 1.0}
-GAPS: dict[str, str] = {}
 SHOWN = {"slope": ("a picture of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}

@@ -84,5 +84,4 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
-GAPS: dict[str, str] = {}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",)}

@@ -108,5 +108,4 @@ CASES = {
 # a difference, then a sum of squares
 TOLERANCE = {dtype: rounding(24, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True, "correction": 2}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("height and width", "height and width, biased"), "onnx": ("channels",)}

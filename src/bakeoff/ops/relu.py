@@ -9,45 +9,32 @@ Traps    the slope at 0 is taken as 0 by torch, TensorFlow and JAX
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, emits, module, same_shape
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.maximum(x, np.zeros((), x.dtype))
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.ReLU(), x, suffix="")
+to_torch = module("ReLU")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.helper(scope.lib.layers.ReLU(name=scope.name), x, suffix="")
 
 
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Relu", [x])
-
-
+to_onnx = emits("Relu")
 FROM_TORCH = {"aten.relu": torch_unary("relu")}
 
 
@@ -73,6 +60,4 @@ FROM_KERAS = {
 }
 CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"": ("pictures",)}

@@ -10,35 +10,25 @@ Traps    torch   captured, it may be called hardtanh with bounds 0 and 6
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, module, same_shape
 from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.clip(x, np.zeros((), x.dtype), np.asarray(6, x.dtype))
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.ReLU6(), x, suffix="")
+to_torch = module("ReLU6")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -64,6 +54,5 @@ CASES = {
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
-MUTATIONS: dict[str, Any] = {}
 GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("many, so that both ends are reached",), "keras": ("many, so that both ends are reached",)}

@@ -88,5 +88,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"counts": (1, 1, 2)}
-GAPS: dict[str, str] = {}
 SHOWN = {"names": ("tokens",)}

@@ -53,7 +53,6 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 to_keras = to_onnx = to_torch
 
-FROM_TORCH: dict[str, Any] = {}
 BATCH = Dim("batch")
 
 

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,6 @@ class Attributes:
     def __post_init__(self) -> None:
         if len(self.shifts) != len(self.axes):
             raise UnsupportedError(f"roll: {len(self.shifts)} shifts for {len(self.axes)} axes")
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -95,5 +92,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # moved
 MUTATIONS: dict[str, Any] = {"shifts": (1, 1), "axes": (2,)}
-GAPS: dict[str, str] = {}
 SHOWN = {"sign": ("windows are shifted",), "onnx": ("tokens", "channels, all the way round")}

@@ -10,27 +10,18 @@ Traps    keras   ops.rsqrt on CPU may start from an approximation and correct it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, function, operation, same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -38,12 +29,8 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.rsqrt(x)
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.rsqrt(x)
+to_torch = function("rsqrt")
+to_keras = operation("rsqrt")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -58,6 +45,4 @@ CASES = {
 }
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("pictures",), "onnx": ("vectors",)}

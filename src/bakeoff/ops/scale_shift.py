@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._raise_keras import keras_affine
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = same_shape
 
 
 @dataclass(frozen=True)
 class Attributes:
     scale: float = 1.0
     shift: float = 0.0
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -52,9 +49,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     scale, shift = (scope.constant(np.asarray(number, scope.dtype)) for number in (a.scale, a.shift))
     y = x if a.scale == 1 else scope.emit("Mul", [x, scale])
     return y if a.shift == 0 else scope.emit("Add", [y, shift])
-
-
-FROM_TORCH: dict[str, Any] = {}
 
 
 def from_keras(call: LayerCall) -> Any:
@@ -82,5 +76,4 @@ CASES = {
 # a product and a sum
 TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "shift": 0.5}
-GAPS: dict[str, str] = {}
 SHOWN = {"rounding": ("pictures, from -1 to 1",), "float64": ("a factor alone",)}

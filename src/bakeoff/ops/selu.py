@@ -10,12 +10,11 @@ Traps    onnx    Selu's two constants are float32 attributes: in float64 the pie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
@@ -23,15 +22,7 @@ from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # to double precision, as in torch and TensorFlow
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -39,12 +30,8 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.SELU(), x, suffix="")
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Activation("selu", name=scope.name), x, suffix="")
+to_torch = module("SELU")
+to_keras = activation("selu")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -66,6 +53,4 @@ CASES = {
 }
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"onnx": ("pictures",)}

@@ -9,27 +9,16 @@ Traps    loss    a net that ends in it should be trained from its logits: binary
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -38,18 +27,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Sigmoid(), x, suffix="")
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Activation("sigmoid", name=scope.name), x, suffix="")
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Sigmoid", [x])
-
-
+to_torch = module("Sigmoid")
+to_keras = activation("sigmoid")
+to_onnx = emits("Sigmoid")
 FROM_TORCH = {"aten.sigmoid": torch_unary("sigmoid")}
 FROM_KERAS = keras_unary("sigmoid", "activations.sigmoid", "ops.Sigmoid")
 CASES = {
@@ -59,5 +39,3 @@ CASES = {
 }
 # an exponential, a sum and a quotient: a few ulps
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}

@@ -83,9 +83,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Slice", [x, *(scope.constant(np.array([number], np.int64)) for number in numbers)])
 
 
-FROM_TORCH: dict[str, Any] = {}
-
-
 def from_keras(call: LayerCall) -> Any:
     """x[...] of keras.ops: slices, numbers, new axes and dots; what a number picks loses its axis."""
     y, key = call.inputs[0], call.operands[1]

@@ -83,7 +83,6 @@ CASES = {
 }
 TOLERANCE = {dtype: rounding(10, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"gamma": 2.1}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("shares",), "gamma": ("focal",), "torch": ("focal",)}
 
 

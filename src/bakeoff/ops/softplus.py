@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Case, Mode, Scope, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
@@ -23,6 +23,7 @@ from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 NEVER = float("inf")  # a threshold that nothing passes
+shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,6 @@ class Attributes:
 
     beta: float = 1.0
     threshold: float | None = 20.0
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -76,5 +73,4 @@ CASES = {
 # an exponential and a logarithm; TensorFlow is x itself above 13.9 in float32 and above 34 in float64: 1 ulp
 TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
 MUTATIONS: dict[str, Any] = {"beta": 1.5, "threshold": 0.5}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("a low threshold",), "keras": ("vectors, beta 2", "without a threshold")}

@@ -9,26 +9,15 @@ Traps    torch   nn.Softsign; captured it may come as abs, scale_shift and div
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -36,19 +25,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.Softsign(), x, suffix="")
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Activation("softsign", name=scope.name), x, suffix="")
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Softsign", [x])
-
-
-FROM_TORCH: dict[str, Any] = {}
+to_torch = module("Softsign")
+to_keras = activation("softsign")
+to_onnx = emits("Softsign")
 FROM_KERAS = keras_unary("softsign", "activations.softsign", "ops.Softsign")
 CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
@@ -56,6 +35,4 @@ CASES = {
 }
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("pictures",)}

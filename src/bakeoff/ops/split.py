@@ -65,9 +65,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit_many("Split", [x, sizes], len(a.sizes), axis=scope.axis(a.axis))
 
 
-FROM_TORCH: dict[str, Any] = {}
-
-
 def from_keras(call: LayerCall) -> Any:
     x, given = call.inputs[0], call.layer.indices_or_sections
     axis = call.layer.axis % x.rank

@@ -10,45 +10,25 @@ Traps    slope   at 0 it is infinite in torch, TensorFlow and JAX: times an inne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.sqrt(x)
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.sqrt(x)
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.sqrt(x)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Sqrt", [x])
-
-
+to_torch = function("sqrt")
+to_keras = operation("sqrt")
+to_onnx = emits("Sqrt")
 FROM_TORCH = {"aten.sqrt": torch_unary("sqrt")}
 FROM_KERAS = keras_unary("sqrt", "ops.Sqrt")
 CASES = {
@@ -57,6 +37,4 @@ CASES = {
 }
 # one function, correct to a few ulps in each library
 TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"slope": ("pictures",)}

@@ -9,25 +9,16 @@ Traps    keras   ops.square and x ** 2 are different nodes of a model with the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, function, operation, same_shape
 from bakeoff.ops._page import Case, Mode, Scope
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -35,12 +26,8 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.square(x)
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.square(x)
+to_torch = function("square")
+to_keras = operation("square")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -54,6 +41,4 @@ CASES = {
     "vectors": Case(((3, 7),), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"keras": ("pictures",)}

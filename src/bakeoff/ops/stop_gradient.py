@@ -10,10 +10,9 @@ Traps    torch   detach, .data and whatever is worked out under no_grad: whoever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, emits, operation, same_shape
 from bakeoff.ops._page import Case, Mode, Scope
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
@@ -21,15 +20,7 @@ from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 STOPS = True  # its gradient is not that of its truth
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return x
+shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -40,18 +31,10 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return x.detach()
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.stop_gradient(x)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Identity", [x])
-
-
+to_keras = operation("stop_gradient")
+to_onnx = emits("Identity")
 FROM_TORCH = {"aten.detach": torch_unary("stop_gradient")}
 FROM_KERAS = keras_unary("stop_gradient", "ops.StopGradient")
 CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # nothing is computed
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("pictures",), "onnx": ("vectors",)}

@@ -10,26 +10,16 @@ Traps    torch   `torch.sub(x, y, alpha=a)` takes a y: capture writes the produc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._broadcast import broadcast
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    pass
-
-
-def shape(a: Attributes, *shapes: Shape) -> Shape:
-    return broadcast(shapes, "sub")
+shape = broadcasts("sub")
 
 
 def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
@@ -41,12 +31,8 @@ def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
     return x - other
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.lib.ops.subtract(x, other)
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return scope.emit("Sub", [x, other])
+to_keras = operation("subtract")
+to_onnx = emits("Sub")
 
 
 def from_torch(call: Call) -> Any:
@@ -90,6 +76,4 @@ CASES = {
     "vectors": Case(((3, 7), (3, 7)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-MUTATIONS: dict[str, Any] = {}
-GAPS: dict[str, str] = {}
 SHOWN = {"torch": ("pictures",), "order": ("the smaller one first",)}

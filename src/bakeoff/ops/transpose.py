@@ -53,8 +53,6 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 to_onnx = to_keras
 
-FROM_TORCH: dict[str, Any] = {}
-
 
 def from_keras(call: LayerCall) -> Any:
     """The layer Permute counts axes from 1, without the batch."""
@@ -98,5 +96,4 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # moved
 MUTATIONS: dict[str, Any] = {"axes": (0, 1, 2)}
-GAPS: dict[str, str] = {}
 SHOWN = {"cost": ("a picture, channels first",), "torch": ("tokens and features",), "onnx": ("windows",)}

@@ -105,7 +105,6 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.im2col": from_torch}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "patches": Case(((2, 6, 4, 3),), Attributes((2, 2), (2, 2))),
     "overlapping, padded": Case(((1, 5, 4, 3),), Attributes((3, 3), (1, 1), (1, 1, 1, 1))),

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._broadcast import broadcast
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import broadcasts
 from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
+shape = broadcasts("where")
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,6 @@ class Attributes:
     """`above` turns a number into a condition; None: it is a truth value."""
 
     above: float | None = None
-
-
-def shape(a: Attributes, *shapes: Shape) -> Shape:
-    return broadcast(shapes, "where")
 
 
 def truth(_: Mode, a: Attributes, condition: Array, x: Array, y: Array) -> Array:
@@ -62,12 +58,10 @@ def from_fill(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}
-FROM_KERAS: dict[str, Any] = {}
 CASES = {
     "places of a picture": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
     "a row of conditions": Case(((2, 1, 4), (2, 3, 4), (2, 3, 1)), Attributes(0.3)),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"above": 0.5}
-GAPS: dict[str, str] = {}
 SHOWN = {"kind": ("places of a picture",), "nan": ("a row of conditions",)}
