@@ -17,6 +17,7 @@ from bakeoff.schemas import Array
 
 OPERATORS = [name for name in ops.names() if not hasattr(page(name), "LOSS")]
 LOSSES = [name for name in ops.names() if hasattr(page(name), "LOSS")]
+UNTRIED = ("cast", "constant", "parameter", "prelu")  # no other value of their attributes runs on the same input
 OF_ONE_SIZE = ("flatten", "reshape", "expand", "take", "resize")  # their attributes say sizes, or places
 CASES = [(op, name) for op in OPERATORS for name in page(op).CASES]
 
@@ -44,14 +45,16 @@ def shape_of(op: str, attributes: Any, shapes: Any) -> Any:
 @pytest.mark.parametrize("op", ops.names())
 def test_the_page_is_whole(op: str) -> None:
     chosen = page(op)
-    wanted = ["LAYOUT", "shape", "truth", "to_torch", "to_keras", "CASES", "TOLERANCE", "MUTATIONS", "GAPS"]
-    wanted += ["labels_of"] if op in LOSSES else ["to_onnx", "FROM_TORCH"]
+    wanted = ["LAYOUT", "shape", "truth", "to_torch", "to_keras", "CASES", "TOLERANCE"]
+    wanted += ["labels_of"] if op in LOSSES else ["to_onnx"]
     assert [word for word in wanted if not hasattr(chosen, word)] == []
     assert chosen.__doc__.startswith(f"{op}: ")
     assert "\nShape " in chosen.__doc__
     assert "\nTraps " in chosen.__doc__
     assert is_dataclass(chosen.Attributes)
-    assert set(chosen.MUTATIONS) <= {field.name for field in fields(chosen.Attributes)}
+    told = {field.name for field in fields(chosen.Attributes)}
+    assert set(chosen.MUTATIONS) <= told
+    assert chosen.MUTATIONS or not told or op in UNTRIED
     assert set(chosen.TOLERANCE) == {"float32", "float64"}
     assert all(text.split(":")[0] in ("not yet", "not upstream", "never") for text in chosen.GAPS.values())
     hash(next(iter(chosen.CASES.values())).attributes if chosen.CASES else chosen.Attributes((1,)))

@@ -9,7 +9,6 @@ from typing import Any
 
 from bakeoff import registry
 
-
 SILENT = ("FROM_TORCH", "FROM_KERAS", "MUTATIONS", "GAPS")  # tables that a page leaves out where they would be empty
 
 

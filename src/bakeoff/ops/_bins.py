@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bakeoff.ops._page import Scope
 from bakeoff.schemas import Array
 
 
@@ -18,3 +19,12 @@ def mean_matrix(cells: int, count: int) -> Array:
     for row, (first, last) in zip(matrix, bins(cells, count), strict=True):
         row[first:last] = 1 / (last - first)
     return matrix
+
+
+def even(scope: Scope, size: tuple[int, int]) -> tuple[int, int] | None:
+    """The window that says the same, where the size is known and divides."""
+    sizes = scope.shapes[0][1:3]
+    known = [cells for cells in sizes if isinstance(cells, int)]
+    if len(known) < 2 or known[0] % size[0] or known[1] % size[1]:
+        return None
+    return known[0] // size[0], known[1] // size[1]

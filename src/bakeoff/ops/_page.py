@@ -15,7 +15,7 @@
     to_torch, to_keras, to_onnx     (scope, a, *inputs) -> output, in the library's own words
     FROM_TORCH    {"aten.NAME": raising}        FROM_KERAS  {"layers.NAME": raising}
     CASES         {what it shows: Case}
-    TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.rounding`
+    TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.roundings`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
@@ -326,6 +326,11 @@ def rounding(products: int, dtype: str) -> float:
     Stability of Numerical Algorithms, 2002, section 4.2); the factor 8 covers the worst of the cases' few thousand.
     """
     return float(8 * np.finfo(dtype).eps * np.sqrt(max(products, 1)))
+
+
+def roundings(products: int) -> dict[str, float]:
+    """A page's TOLERANCE: that bound in each precision."""
+    return {dtype: rounding(products, dtype) for dtype in ("float32", "float64")}
 
 
 def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:

@@ -22,6 +22,16 @@ def torch_unary(op: str, argument: str = "self", **attributes: str) -> Raising:
     return from_torch
 
 
+def torch_along(op: str) -> Raising:
+    """A page of one value and an axis, which torch calls "dim"."""
+
+    def from_torch(call: Call) -> Any:
+        x = call.value(call["self"])
+        return call.emit(op, {"axis": x.order[call["dim"]]}, x)
+
+    return from_torch
+
+
 def torch_affine(call: Call, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
     """x * scale + shift; nothing where that is x."""
     if (scale, shift) == (1, 0):
@@ -34,6 +44,11 @@ def torch_merged(call: Call, op: str, x: Any, y: Any) -> Any:
     first, second = call.aligned(x, y)
     order = first.order if first.rank >= second.rank else second.order
     return call.emit(op, {}, first, second, order=order)
+
+
+def torch_pairwise(op: str) -> Raising:
+    """The same for a call of "self" and "other"."""
+    return lambda call: torch_merged(call, op, call["self"], call["other"])
 
 
 def joined(call: Call, parts: list[Any], axis: int) -> Any:
@@ -61,6 +76,16 @@ def symmetric(given: Any) -> tuple[int, int, int, int]:
     """torch's padding as (top, bottom, left, right)."""
     height, width = pair(given)
     return height, height, width, width
+
+
+def torch_window(call: Call) -> dict[str, Any]:
+    """Attributes of a call that moves a kernel: unfold, fold."""
+    return {
+        "kernel": pair(call["kernel_size"]),
+        "stride": pair(call["stride"]),
+        "pad": symmetric(call["padding"]),
+        "dilation": pair(call["dilation"]),
+    }
 
 
 def reductions(x: Any, axes: Any, keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -37,16 +37,24 @@ def keras_affine(call: LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0
     return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
 
 
-def keras_merged(call: LayerCall, op: str) -> Any:
+def keras_merged(op: str) -> Raising:
     """A merging layer: elementwise, over values of one rank."""
-    _of_one_rank(call)
-    return call.inputs[0] if len(call.inputs) == 1 else call.emit(op, {}, *call.inputs)
+
+    def from_keras(call: LayerCall) -> Any:
+        _of_one_rank(call)
+        return call.inputs[0] if len(call.inputs) == 1 else call.emit(op, {}, *call.inputs)
+
+    return from_keras
 
 
-def keras_folded(call: LayerCall, op: str) -> Any:
+def keras_folded(op: str) -> Raising:
     """The same for an operator of two: the third with the result of the first two."""
-    _of_one_rank(call)
-    return reduce(lambda x, y: call.emit(op, {}, x, y), call.inputs)
+
+    def from_keras(call: LayerCall) -> Any:
+        _of_one_rank(call)
+        return reduce(lambda x, y: call.emit(op, {}, x, y), call.inputs)
+
+    return from_keras
 
 
 def _of_one_rank(call: LayerCall) -> None:
@@ -54,10 +62,25 @@ def _of_one_rank(call: LayerCall) -> None:
         raise call.refuse("it merges values of different ranks", "Reshape them to one rank first.")
 
 
-def keras_pairwise(call: LayerCall, op: str) -> Any:
+def keras_pairwise(op: str) -> Raising:
     """An operation of keras.ops on two values, or on a value and an array."""
-    left, right = call.operands
-    return call.emit(op, {}, call.value(left), call.value(right))
+    return lambda call: call.emit(op, {}, *map(call.value, call.operands))
+
+
+def keras_pooling(op: str, **attributes: Any) -> Raising:
+    """A pooling layer over windows of pictures, or of sequences, which are pictures of one row."""
+
+    def from_keras(call: LayerCall) -> Any:
+        layer, x = call.layer, call.inputs[0]
+        window, stride = tuple(layer.pool_size), tuple(layer.strides)
+        given = {"pad": "same" if layer.padding == "same" else (0, 0, 0, 0), **attributes}
+        if len(window) > 1:
+            return call.emit(op, {"window": window, "stride": stride, **given}, x)
+        row = call.emit("reshape", {"shape": (x.shape[0], 1, *x.shape[1:])}, x)
+        y = call.emit(op, {"window": (1, *window), "stride": (1, *stride), **given}, row)
+        return call.emit("reshape", {"shape": (y.shape[0], *y.shape[2:])}, y)
+
+    return from_keras
 
 
 def keras_axes(call: LayerCall, given: Any) -> tuple[int, ...]:

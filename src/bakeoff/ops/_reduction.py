@@ -1,14 +1,28 @@
-"""What the reductions share: canonical axes, and how what is left of them lies."""
+"""What the reductions share: canonical axes, how what is left of them lies, and lowerings and raisings of one call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, product
-from bakeoff.ops._page import Scope
+from bakeoff.ops._elementwise import Lowering
+from bakeoff.ops._page import Call, LayerCall, Scope
+from bakeoff.ops._raise import Raising, reductions, torch_merged
+from bakeoff.ops._raise_keras import Raising as KerasRaising
+from bakeoff.ops._raise_keras import keras_axes
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """`axes` count canonically: channels last."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
 
 
 def places(axes: tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:
@@ -23,12 +37,16 @@ def places(axes: tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def reduced(axes: tuple[int, ...], keepdims: bool, x: Shape, what: str) -> Shape:
-    """The output's shape: 1 at the axes, or without them."""
-    gone = places(axes, len(x), what)
-    if keepdims:
-        return tuple(1 if axis in gone else size for axis, size in enumerate(x))
-    return tuple(size for axis, size in enumerate(x) if axis not in gone)
+def reduces(what: str) -> Callable[..., Shape]:
+    """The shape rule: 1 at the axes, or without them."""
+
+    def shape(a: Any, x: Shape, *_: Shape) -> Shape:
+        gone = places(a.axes, len(x), what)
+        if a.keepdims:
+            return tuple(1 if axis in gone else size for axis, size in enumerate(x))
+        return tuple(size for axis, size in enumerate(x) if axis not in gone)
+
+    return shape
 
 
 def physical(scope: Scope, axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -54,3 +72,58 @@ def onnx_axes(scope: Scope, axes: tuple[int, ...]) -> Any:
 def cells(axes: tuple[int, ...], x: Shape, what: str) -> int:
     """How many numbers become one."""
     return product(tuple(x[axis % len(x)] for axis in axes), what)
+
+
+def lowered(torch: str, keras: str, onnx: str) -> tuple[Lowering, Lowering, Lowering]:
+    """to_torch, to_keras and to_onnx: what the reduction is called in torch, in keras.ops and in ONNX."""
+
+    def to_torch(scope: Scope, a: Attributes, x: Any) -> Any:
+        y = getattr(scope.lib, torch)(x, dim=physical(scope, a.axes), keepdim=a.keepdims)
+        return laid(scope, a.axes, a.keepdims, y)
+
+    def to_keras(scope: Scope, a: Attributes, x: Any) -> Any:
+        y = getattr(scope.lib.ops, keras)(x, axis=physical(scope, a.axes), keepdims=a.keepdims)
+        return laid(scope, a.axes, a.keepdims, y)
+
+    def to_onnx(scope: Scope, a: Attributes, x: Any) -> Any:
+        y = scope.emit(onnx, [x, onnx_axes(scope, a.axes)], keepdims=int(a.keepdims))
+        return laid(scope, a.axes, a.keepdims, y)
+
+    return to_torch, to_keras, to_onnx
+
+
+def torch_reduced(op: str, of_two: str = "") -> Raising:
+    """A reduction of torch; `of_two` is the page of the overload that compares two values (max, min)."""
+
+    def from_torch(call: Call) -> Any:
+        if "other" in call.overload:
+            return torch_merged(call, of_two, call["self"], call["other"])
+        x = call.value(call["self"])
+        keepdims, dim = bool(call.get("keepdim")), call.get("dim")
+        axes, order = reductions(x, [dim] if isinstance(dim, int) else dim, keepdims)
+        y = call.emit(op, {"axes": axes, "keepdims": keepdims}, x, order=order)
+        return (y, None) if len(call.shapes) == 2 else y  # max and min have indices, too
+
+    return from_torch
+
+
+def keras_reduced(op: str, *keys: str, **attributes: Any) -> dict[str, KerasRaising]:
+    """A reduction of keras.ops under each of these names, with further attributes that are known."""
+
+    def from_keras(call: LayerCall) -> Any:
+        if getattr(call.layer, "initial", None) is not None:
+            raise call.refuse("initial=", "Use maximum or minimum with that number.")
+        given = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
+        return call.emit(op, {**given, **attributes}, call.inputs[0])
+
+    return dict.fromkeys(keys, from_keras)
+
+
+def keras_pooled(op: str, *keys: str) -> dict[str, KerasRaising]:
+    """A pooling layer over all places, under each of these names; such layers count channels last."""
+
+    def from_keras(call: LayerCall) -> Any:
+        axes = tuple(range(1, call.inputs[0].rank - 1))
+        return call.emit(op, {"axes": axes, "keepdims": bool(call.layer.keepdims)}, call.inputs[0])
+
+    return dict.fromkeys(keys, from_keras)

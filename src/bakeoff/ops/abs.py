@@ -30,9 +30,6 @@ to_keras = operation("absolute")
 to_onnx = emits("Abs")
 FROM_TORCH = {"aten.abs": torch_unary("abs"), "aten.absolute": torch_unary("abs")}
 FROM_KERAS = keras_unary("abs", "ops.Absolute", "ops.Abs")
-CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-}
+CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"slope": ("pictures",)}

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._bins import mean_matrix
+from bakeoff.ops._bins import even, mean_matrix
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -42,21 +42,12 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def _even(scope: Scope, a: Attributes) -> tuple[int, int] | None:
-    """The window that says the same, where the size is known and divides."""
-    sizes = scope.shapes[0][1:3]
-    known = [size for size in sizes if isinstance(size, int)]
-    if len(known) < 2 or known[0] % a.size[0] or known[1] % a.size[1]:
-        return None
-    return known[0] // a.size[0], known[1] // a.size[1]
-
-
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     return scope.helper(scope.lib.nn.AdaptiveAvgPool2d(a.size), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
-    layers, window = scope.lib.layers, _even(scope, a)
+    layers, window = scope.lib.layers, even(scope, a.size)
     if a.size == (1, 1):
         pool = layers.GlobalAveragePooling2D(keepdims=True, name=scope.name)
     elif window is not None:
@@ -71,7 +62,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     if a.size == (1, 1):
         return scope.emit("GlobalAveragePool", [x])
-    window = _even(scope, a)
+    window = even(scope, a.size)
     if window is not None:
         return scope.emit("AveragePool", [x], kernel_shape=window, strides=window)
     height, width = (fixed(size, "adaptive_avg_pool2d in ONNX") for size in scope.shapes[0][1:3])
@@ -91,7 +82,7 @@ CASES = {
     "more bins than cells": Case(((2, 2, 3, 4),), Attributes((3, 5))),
     "one bin": Case(((2, 3, 4, 5),), Attributes((1, 1))),
 }
-TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"size": (3, 4)}
 GAPS = {"keras, onnx: bins that don't divide a free size": "never: bins depend on the size"}
 SHOWN = {

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._bins import bins
+from bakeoff.ops._bins import bins, even
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
@@ -43,21 +43,12 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def _even(scope: Scope, a: Attributes) -> tuple[int, int] | None:
-    """The window that says the same, where the size is known and divides."""
-    sizes = scope.shapes[0][1:3]
-    known = [size for size in sizes if isinstance(size, int)]
-    if len(known) < 2 or known[0] % a.size[0] or known[1] % a.size[1]:
-        return None
-    return known[0] // a.size[0], known[1] // a.size[1]
-
-
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     return scope.helper(scope.lib.nn.AdaptiveMaxPool2d(a.size), x, suffix="")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
-    layers, window = scope.lib.layers, _even(scope, a)
+    layers, window = scope.lib.layers, even(scope, a.size)
     if a.size == (1, 1):
         pool = layers.GlobalMaxPooling2D(keepdims=True, name=scope.name)
     elif window is not None:
@@ -72,7 +63,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     if a.size == (1, 1):
         return scope.emit("GlobalMaxPool", [x])
-    window = _even(scope, a)
+    window = even(scope, a.size)
     if window is not None:
         return scope.emit("MaxPool", [x], kernel_shape=window, strides=window)
     for axis, (size, count) in enumerate(zip(scope.shapes[0][1:3], a.size, strict=True), start=2):

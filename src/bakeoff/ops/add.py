@@ -59,12 +59,8 @@ def from_torch(call: Call) -> Any:
 FROM_TORCH = {"aten.add": from_torch}
 
 
-def from_keras(call: LayerCall) -> Any:
-    return keras_merged(call, "add")
-
-
 def from_average(call: LayerCall) -> Any:
-    return keras_affine(call, keras_merged(call, "add"), scale=1 / len(call.inputs))
+    return keras_affine(call, keras_merged("add")(call), scale=1 / len(call.inputs))
 
 
 def from_operation(call: LayerCall) -> Any:
@@ -73,7 +69,7 @@ def from_operation(call: LayerCall) -> Any:
     for x, number in ((left, call.number(right)), (right, call.number(left))):
         if number is not None:
             return keras_affine(call, call.value(x), shift=number)
-    return keras_pairwise(call, "add")
+    return keras_pairwise("add")(call)
 
 
 def from_scaled(call: LayerCall) -> Any:
@@ -83,7 +79,7 @@ def from_scaled(call: LayerCall) -> Any:
 
 
 FROM_KERAS = {
-    "layers.Add": from_keras,
+    "layers.Add": keras_merged("add"),
     "layers.Average": from_average,
     "layers.CustomScaleLayer": from_scaled,
     "ops.Add": from_operation,

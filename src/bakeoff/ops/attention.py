@@ -25,7 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -206,7 +206,7 @@ CASES = {
     "causal": Case(((2, 2, 4, 3), (2, 2, 4, 3), (2, 2, 4, 3)), Attributes(causal=True)),
     "causal, with a mask": Case(((2, 2, 4, 3), (2, 2, 4, 3), (2, 2, 4, 3), (2, 1, 4, 4)), Attributes(causal=True)),
 }
-TOLERANCE = {dtype: rounding(30, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(30)
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "causal": True}
 GAPS = {"fewer heads of keys than of queries": "not yet: repeat them first (repeat_interleave)"}
 SHOWN = {

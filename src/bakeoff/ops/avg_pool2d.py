@@ -26,8 +26,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
+from bakeoff.ops._raise_keras import keras_pooling
 from bakeoff.ops._window import Pad, explicit, output, torch_pad, windows
 from bakeoff.schemas import Array
 
@@ -155,32 +156,9 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.avg_pool2d": from_torch}
-
-
-def from_keras(call: LayerCall) -> Any:
-    layer = call.layer
-    return _keras_pooled(call, call.inputs[0], tuple(layer.pool_size), tuple(layer.strides))
-
-
-def from_sequence(call: LayerCall) -> Any:
-    """AveragePooling1D: a picture of one row."""
-    x = call.inputs[0]
-    row = call.emit("reshape", {"shape": (x.shape[0], 1, *x.shape[1:])}, x)
-    y = _keras_pooled(call, row, (1, *call.layer.pool_size), (1, *call.layer.strides))
-    return call.emit("reshape", {"shape": (y.shape[0], *y.shape[2:])}, y)
-
-
-def _keras_pooled(call: LayerCall, x: Any, window: tuple[int, ...], stride: tuple[int, ...]) -> Any:
-    attributes = {
-        "window": window,
-        "stride": stride,
-        "pad": "same" if call.layer.padding == "same" else (0, 0, 0, 0),
-        "count_include_pad": False,
-    }
-    return call.emit("avg_pool2d", attributes, x)
-
-
-FROM_KERAS = {"layers.AveragePooling1D": from_sequence, "layers.AveragePooling2D": from_keras}
+FROM_KERAS = dict.fromkeys(
+    ("layers.AveragePooling1D", "layers.AveragePooling2D"), keras_pooling("avg_pool2d", count_include_pad=False)
+)
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "padded like torch": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1), True)),
@@ -193,7 +171,7 @@ CASES = {
     "same": Case(((1, 6, 5, 2),), Attributes((3, 3), (2, 2), "same")),
     "same, counted": Case(((1, 6, 5, 2),), Attributes((3, 3), (2, 2), "same", True)),
 }
-TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(9)
 MUTATIONS: dict[str, Any] = {
     "pad": (1, 0, 1, 0),
     "stride": (1, 1),

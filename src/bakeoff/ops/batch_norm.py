@@ -34,7 +34,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -207,7 +207,7 @@ CASES = {
 }
 # epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases
 # keep below 20
-TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(60)
 MUTATIONS: dict[str, Any] = {
     "epsilon": 1e-3,
     "momentum": 0.9,

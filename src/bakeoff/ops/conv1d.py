@@ -20,7 +20,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._window import explicit, length, reach, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -217,7 +217,7 @@ CASES = {
     "depthwise": Case(((2, 9, 4),), Attributes(8, 3, 2, (1, 1), groups=4)),
     "channel attention": Case(((2, 8, 1),), Attributes(1, 3, pad=(1, 1), bias=False)),
 }
-TOLERANCE = {dtype: rounding(3 * 4, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(3 * 4)
 MUTATIONS: dict[str, Any] = {"pad": (2, 0), "dilation": 1, "stride": 1, "bias": False}
 GAPS = {"keras: stride and dilation together": "not yet: raises UnsupportedError, named by node"}
 SHOWN = {

@@ -26,7 +26,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
 from bakeoff.schemas import Array
@@ -264,7 +264,7 @@ CASES = {
     "strided and dilated, same": Case(((1, 8, 7, 2),), Attributes(3, (3, 3), (2, 2), "same", (2, 2))),
     "strided and dilated": Case(((1, 9, 9, 2),), Attributes(3, (3, 3), (2, 2), dilation=(2, 2))),
 }
-TOLERANCE = {dtype: rounding(3 * 3 * 5, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(3 * 3 * 5)
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
 SHOWN = {
     "torch": (

@@ -25,7 +25,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, fixed, too_small
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import reach
 from bakeoff.schemas import Array
@@ -224,7 +224,7 @@ CASES = {
     "strided and dilated": Case(((1, 4, 5, 2),), Attributes(3, (3, 2), (2, 3), dilation=(2, 1))),
     "dilated": Case(((1, 4, 5, 2),), Attributes(3, (3, 2), dilation=(2, 2))),
 }
-TOLERANCE = {dtype: rounding(4 * 3, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(4 * 3)
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 1), "stride": (1, 1), "bias": False, "dilation": (1, 2)}
 GAPS = {"keras: groups, dilation, or rows that no kernel reaches, of a free size": "not yet: raises UnsupportedError"}
 SHOWN = {

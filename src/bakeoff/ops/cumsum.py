@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._raise import torch_along
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -47,17 +48,12 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("CumSum", [x, scope.constant(np.asarray(scope.axis(a.axis), np.int64))])
 
 
-def from_torch(call: Call) -> Any:
-    x = call.value(call["self"])
-    return call.emit("cumsum", {"axis": x.order[call["dim"]]}, x)
-
-
-FROM_TORCH = {"aten.cumsum": from_torch}
+FROM_TORCH = {"aten.cumsum": torch_along("cumsum")}
 CASES = {
     "rows": Case(((2, 3, 4, 5),), Attributes(1)),
     "channels": Case(((2, 3, 4, 5),), Attributes(-1)),
     "tokens": Case(((2, 9, 3),), Attributes(1)),
 }
-TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(9)
 MUTATIONS: dict[str, Any] = {"axis": 2}
 SHOWN = {"sums": ("tokens",), "axis": ("rows", "channels"), "onnx": ("rows",)}

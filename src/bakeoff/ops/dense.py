@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -97,6 +97,6 @@ CASES = {
     "no bias": Case(((3, 7),), Attributes(4, bias=False)),
     "at every place of a picture": Case(((2, 3, 2, 5),), Attributes(4)),
 }
-TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"bias": False}
 SHOWN = {"torch": ("the usual",), "onnx": ("at every place of a picture",)}

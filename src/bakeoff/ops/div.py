@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.ops._raise_keras import keras_affine, keras_pairwise
 from bakeoff.schemas import Array
@@ -59,7 +59,7 @@ def from_keras(call: LayerCall) -> Any:
         return keras_affine(call, call.value(left), scale=1 / by)
     if over is not None:
         return keras_affine(call, call.emit("reciprocal", {}, call.value(right)), scale=over)
-    return keras_pairwise(call, "div")
+    return keras_pairwise("div")(call)
 
 
 FROM_KERAS = {"ops.Divide": from_keras, "ops.TrueDivide": from_keras}
@@ -69,5 +69,5 @@ CASES = {
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes(), positive=True),
     "vectors": Case(((3, 7), (3, 7)), Attributes(), positive=True),
 }
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}  # one quotient
+TOLERANCE = roundings(1)  # one quotient
 SHOWN = {"torch": ("pictures",), "xla": ("vectors",)}

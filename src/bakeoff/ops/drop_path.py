@@ -22,7 +22,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
@@ -74,7 +74,7 @@ CASES = {
     "train, rate 0": Case(((3, 7),), Attributes(0.0), train=True),
     "train": Case(((200, 1, 2, 3),), Attributes(0.2), train=True),
 }
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
 GAPS = {"the same mask in both libraries": "never: their random streams differ"}
 SHOWN = {"torch": ("train",), "keras": ("train",), "masks": ("train, rate 0",), "onnx": ("predict",)}

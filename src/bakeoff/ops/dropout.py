@@ -21,7 +21,7 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -117,7 +117,7 @@ CASES = {
     "train, whole channels": Case(((40, 2, 3, 20),), Attributes(0.2, (1, 2)), train=True),
     "train, whole rows": Case(((40, 5, 3, 4),), Attributes(0.2, (2, 3)), train=True),
 }
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
 GAPS = {"the same mask in both libraries": "never: their random streams differ"}
 SHOWN = {"masks": ("train, rate 0",), "keras": ("train",), "onnx": ("predict",)}

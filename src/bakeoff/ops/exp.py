@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -30,10 +30,6 @@ to_keras = operation("exp")
 to_onnx = emits("Exp")
 FROM_TORCH = {"aten.exp": torch_unary("exp")}
 FROM_KERAS = keras_unary("exp", "activations.exponential", "ops.Exp")
-CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-}
-# one function, correct to a few ulps in each library
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("vectors",)}

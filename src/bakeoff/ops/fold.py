@@ -20,9 +20,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
-from bakeoff.ops._raise import pair, symmetric
+from bakeoff.ops._raise import pair, torch_window
 from bakeoff.ops._window import output, reach
 from bakeoff.schemas import Array
 
@@ -104,14 +104,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    attributes = {
-        "kernel": pair(call["kernel_size"]),
-        "stride": pair(call["stride"]),
-        "pad": symmetric(call["padding"]),
-        "dilation": pair(call["dilation"]),
-    }
     columns = call.arranged(call["self"], (0, 2, 1))
-    return call.emit("fold", {"size": pair(call["output_size"]), **attributes}, columns, order=TORCH_PICTURE)
+    return call.emit("fold", {"size": pair(call["output_size"]), **torch_window(call)}, columns, order=TORCH_PICTURE)
 
 
 FROM_TORCH = {"aten.col2im": from_torch}
@@ -122,7 +116,7 @@ CASES = {
     "side by side": Case(((1, 4, 18),), Attributes((6, 6), (3, 3), (3, 3))),
     "dilated": Case(((1, 12, 12),), Attributes((4, 6), (2, 3), (1, 1), (1, 1, 0, 0), (3, 1))),
 }
-TOLERANCE = {dtype: rounding(9, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(9)
 MUTATIONS: dict[str, Any] = {"size": (5, 5), "stride": (3, 3), "pad": (1, 1, 1, 1)}
 GAPS = {"torch: a pad that is not the same on both sides": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("overlapping, padded",), "keras": ("strided, a row left over",), "onnx": ("dilated",)}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.ops._raise import PICTURE, reductions
 from bakeoff.schemas import Array
 
@@ -83,7 +83,7 @@ CASES = {
     "to one cell": Case(((2, 3, 4, 5),), Attributes(keepdims=True)),
     "one cell stays": Case(((2, 1, 1, 5),), Attributes()),
 }
-TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"keepdims": True}
 GAPS = {"torch: adaptive pooling to other sizes": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("to vectors",), "keras": ("to one cell",), "sums": ("to vectors",)}

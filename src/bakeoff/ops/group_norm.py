@@ -24,7 +24,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise import torch_merged
 from bakeoff.schemas import Array
 
@@ -131,8 +131,7 @@ CASES = {
     "tokens": Case(((2, 5, 6),), Attributes(2)),
     "vectors": Case(((3, 8),), Attributes(2, 1e-3)),
 }
-# a variance of few numbers divides: the cases keep 1 / sqrt(v) below 20
-TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(60)  # a variance of few numbers divides: the cases keep 1 / sqrt(v) below 20
 MUTATIONS: dict[str, Any] = {"groups": 2, "epsilon": 1e-1, "affine": False}
 SHOWN = {
     "epsilon": ("one group",),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -38,6 +38,5 @@ CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
 }
-# hard_sigmoid's sum and quotient, and a product
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)  # hard_sigmoid's sum and quotient, and a product
 SHOWN = {"keras": ("pictures",), "onnx": ("pictures",), "slope": ("many, so that both ends are reached",)}

@@ -23,7 +23,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise import torch_merged
 from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
@@ -158,8 +158,7 @@ CASES = {
     "a scale alone": Case(((2, 5, 7),), Attributes(offset=False)),
     "whole pictures": Case(((2, 3, 4, 5),), Attributes(1e-2, last=3)),
 }
-# a variance of few features divides: the cases keep 1 / sqrt(v) below 20
-TOLERANCE = {dtype: rounding(60, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(60)  # a variance of few features divides: the cases keep 1 / sqrt(v) below 20
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False, "offset": False, "last": 2}
 SHOWN = {
     "epsilon": ("places of a picture",),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
@@ -60,7 +60,6 @@ CASES = {
     "pictures, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
     "vectors, torch's slope": Case(((3, 7),), Attributes()),
 }
-# one product
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)  # one product
 MUTATIONS: dict[str, Any] = {"slope": 0.2}
 SHOWN = {"keras": ("pictures, Keras's slope", "vectors, torch's slope"), "float64": ("pictures, Keras's slope",)}

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._raise import torch_along
 from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
@@ -52,12 +53,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("LogSoftmax", [x], axis=scope.axis(a.axis))
 
 
-def from_torch(call: Call) -> Any:
-    x = call.value(call["self"])
-    return call.emit("log_softmax", {"axis": x.order[call["dim"]]}, x)
-
-
-FROM_TORCH = {"aten.log_softmax": from_torch, "aten._log_softmax": from_torch}
+FROM_TORCH = dict.fromkeys(("aten.log_softmax", "aten._log_softmax"), torch_along("log_softmax"))
 
 
 def from_keras(call: LayerCall) -> Any:
@@ -75,6 +71,6 @@ CASES = {
     "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
     "far apart": Case(((3, 7),), Attributes(), scale=200.0),
 }
-TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"axis": 2}
 SHOWN = {"range": ("far apart",), "axis": ("rows of a picture",)}

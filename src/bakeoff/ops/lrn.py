@@ -24,7 +24,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -73,8 +73,7 @@ CASES = {
     "GoogLeNet's, strong": Case(((2, 3, 4, 9),), Attributes(5, 1.0)),
     "three neighbours": Case(((2, 3, 4, 9),), Attributes(3, 2.0, 0.5)),
 }
-# a sum of 5 squares, a power below 1 and a quotient
-TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(12)  # a sum of 5 squares, a power below 1 and a quotient
 MUTATIONS: dict[str, Any] = {"size": 3, "alpha": 5e-1, "beta": 1.0, "k": 1.5}
 GAPS = {
     "onnx: an even size": "not yet: raises UnsupportedError, named by node",

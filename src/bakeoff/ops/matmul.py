@@ -19,7 +19,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import Attributes, broadcast
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_affine, torch_merged
 from bakeoff.ops._raise_keras import keras_pairwise
 from bakeoff.schemas import Array
@@ -90,18 +90,12 @@ FROM_TORCH = {
     **dict.fromkeys(("aten.matmul", "aten.bmm", "aten.mm"), from_torch),
     **dict.fromkeys(("aten.addmm", "aten.baddbmm"), from_sum),
 }
-
-
-def from_keras(call: LayerCall) -> Any:
-    return keras_pairwise(call, "matmul")
-
-
-FROM_KERAS = {"ops.Matmul": from_keras}
+FROM_KERAS = {"ops.Matmul": keras_pairwise("matmul")}
 CASES = {
     "heads of tokens": Case(((2, 3, 4, 5), (2, 3, 5, 6)), Attributes()),
     "one matrix for all": Case(((2, 4, 5), (1, 5, 3)), Attributes()),
     "batches of matrices": Case(((2, 4, 5), (2, 5, 3)), Attributes()),
 }
-TOLERANCE = {dtype: rounding(5, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(5)
 GAPS = {"vectors of rank 1": "not yet: raises UnsupportedError; capture adds the axis"}
 SHOWN = {"order": ("heads of tokens",), "vectors": ("batches of matrices",)}

@@ -23,8 +23,9 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
+from bakeoff.ops._raise_keras import keras_pooling
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -112,31 +113,7 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.max_pool2d": from_torch, "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None)}
-
-
-def from_keras(call: LayerCall) -> Any:
-    layer = call.layer
-    return _keras_pooled(call, call.inputs[0], tuple(layer.pool_size), tuple(layer.strides))
-
-
-def from_sequence(call: LayerCall) -> Any:
-    """MaxPooling1D: a picture of one row."""
-    x = call.inputs[0]
-    row = call.emit("reshape", {"shape": (x.shape[0], 1, *x.shape[1:])}, x)
-    y = _keras_pooled(call, row, (1, *call.layer.pool_size), (1, *call.layer.strides))
-    return call.emit("reshape", {"shape": (y.shape[0], *y.shape[2:])}, y)
-
-
-def _keras_pooled(call: LayerCall, x: Any, window: tuple[int, ...], stride: tuple[int, ...]) -> Any:
-    attributes = {
-        "window": window,
-        "stride": stride,
-        "pad": "same" if call.layer.padding == "same" else (0, 0, 0, 0),
-    }
-    return call.emit("max_pool2d", attributes, x)
-
-
-FROM_KERAS = {"layers.MaxPooling1D": from_sequence, "layers.MaxPooling2D": from_keras}
+FROM_KERAS = dict.fromkeys(("layers.MaxPooling1D", "layers.MaxPooling2D"), keras_pooling("max_pool2d"))
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "the ResNet stem, on an odd size": Case(((1, 7, 5, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1))),

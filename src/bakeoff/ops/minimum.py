@@ -10,13 +10,11 @@ Traps    ties    where both are equal torch and JAX give half the gradient to ea
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, emits, function, operation
-from bakeoff.ops._page import Call, Case, LayerCall, Mode
-from bakeoff.ops._raise import torch_merged
+from bakeoff.ops._page import Case, Mode
+from bakeoff.ops._raise import torch_pairwise
 from bakeoff.ops._raise_keras import keras_folded, keras_pairwise
 from bakeoff.schemas import Array
 
@@ -32,24 +30,8 @@ def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
 to_torch = function("minimum")
 to_keras = operation("minimum")
 to_onnx = emits("Min")
-
-
-def from_torch(call: Call) -> Any:
-    return torch_merged(call, "minimum", call["self"], call["other"])
-
-
-FROM_TORCH = {"aten.minimum": from_torch, "aten.fmin": from_torch}
-
-
-def from_keras(call: LayerCall) -> Any:
-    return keras_folded(call, "minimum")
-
-
-def from_operation(call: LayerCall) -> Any:
-    return keras_pairwise(call, "minimum")
-
-
-FROM_KERAS = {"layers.Minimum": from_keras, "ops.Minimum": from_operation}
+FROM_TORCH = dict.fromkeys(("aten.minimum", "aten.fmin"), torch_pairwise("minimum"))
+FROM_KERAS = {"layers.Minimum": keras_folded("minimum"), "ops.Minimum": keras_pairwise("minimum")}
 CASES = {
     "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),

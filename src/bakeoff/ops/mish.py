@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -43,6 +43,5 @@ CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=8.0),
 }
-# a logarithm, a tanh and a product
-TOLERANCE = {dtype: rounding(3, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(3)  # a logarithm, a tanh and a product
 SHOWN = {"range": ("many, so that both ends are reached",), "onnx": ("pictures",)}

@@ -58,17 +58,13 @@ def from_torch(call: Call) -> Any:
 FROM_TORCH = {"aten.mul": from_torch, "aten.multiply": from_torch}
 
 
-def from_keras(call: LayerCall) -> Any:
-    return keras_merged(call, "mul")
-
-
 def from_operation(call: LayerCall) -> Any:
     """x * y of keras.ops: a number is a scale."""
     left, right = call.operands
     for x, number in ((left, call.number(right)), (right, call.number(left))):
         if number is not None:
             return keras_affine(call, call.value(x), scale=number)
-    return keras_pairwise(call, "mul")
+    return keras_pairwise("mul")(call)
 
 
 def from_layer_scale(call: LayerCall) -> Any:
@@ -76,7 +72,11 @@ def from_layer_scale(call: LayerCall) -> Any:
     return call.emit("mul", {}, call.inputs[0], call.value(call.layer.gamma))
 
 
-FROM_KERAS = {"layers.Multiply": from_keras, "layers.LayerScale": from_layer_scale, "ops.Multiply": from_operation}
+FROM_KERAS = {
+    "layers.Multiply": keras_merged("mul"),
+    "layers.LayerScale": from_layer_scale,
+    "ops.Multiply": from_operation,
+}
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),

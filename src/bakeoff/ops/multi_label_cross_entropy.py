@@ -25,7 +25,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
@@ -99,7 +99,7 @@ CASES = {
     "weighted": Case(((7, 5),), Attributes(0.0, 0.0, (0.5, 1.0, 2.0, 4.0, 8.0))),
     "focal, all of it": Case(((7, 5),), Attributes(0.1, 2.0, (0.5, 1.0, 2.0, 4.0, 8.0))),
 }
-TOLERANCE = {dtype: rounding(20, dtype) for dtype in ("float32", "float64")}  # five terms of up to four roundings
+TOLERANCE = roundings(20)  # five terms of up to four roundings
 MUTATIONS: dict[str, Any] = {"smoothing": 0.11, "gamma": 2.1, "weights": (0.5, 1.0, 2.1, 4.0, 8.0)}
 SHOWN = {"mean": ("five labels",), "keras": ("five labels",), "weights": ("weighted",)}
 

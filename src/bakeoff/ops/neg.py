@@ -29,9 +29,6 @@ to_keras = operation("negative")
 to_onnx = emits("Neg")
 FROM_TORCH = {"aten.neg": torch_unary("neg"), "aten.negative": torch_unary("neg")}
 FROM_KERAS = keras_unary("neg", "ops.Negative")
-CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-}
+CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"rounding": ("pictures",)}

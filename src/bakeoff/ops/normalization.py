@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
@@ -112,7 +112,7 @@ CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "one for all": Case(((2, 3, 4, 5),), Attributes(channels=False)),
 }
-TOLERANCE = {dtype: rounding(3, dtype) for dtype in ("float32", "float64")}  # a difference, a root and a quotient
+TOLERANCE = roundings(3)  # a difference, a root and a quotient
 MUTATIONS: dict[str, Any] = {"epsilon": 2.0}
 GAPS = {"invert=True; statistics over other axes than the last": "not yet: raises UnsupportedError"}
 SHOWN = {"keras": ("pictures",), "torch": ("vectors",)}

@@ -11,29 +11,14 @@ Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import reductions, torch_merged
-from bakeoff.ops._raise_keras import keras_axes
-from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
+from bakeoff.ops._page import Case, Mode
+from bakeoff.ops._reduction import Attributes, keras_reduced, lowered, reduces, torch_reduced
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axes` count canonically: channels last."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return reduced(a.axes, a.keepdims, x, "reduce_min")
+shape = reduces("reduce_min")
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -41,45 +26,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    axes = physical(scope, a.axes)
-    return laid(scope, a.axes, a.keepdims, scope.lib.amin(x, dim=axes, keepdim=a.keepdims))
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    axes = physical(scope, a.axes)
-    return laid(scope, a.axes, a.keepdims, scope.lib.ops.min(x, axis=axes, keepdims=a.keepdims))
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    y = scope.emit("ReduceMin", [x, onnx_axes(scope, a.axes)], keepdims=int(a.keepdims))
-    return laid(scope, a.axes, a.keepdims, y)
-
-
-def from_torch(call: Call) -> Any:
-    if "other" in call.overload:
-        return torch_merged(call, "minimum", call["self"], call["other"])
-    x = call.value(call["self"])
-    keepdims, dim = bool(call.get("keepdim")), call.get("dim")
-    axes, order = reductions(x, [dim] if isinstance(dim, int) else dim, keepdims)
-    y = call.emit("reduce_min", {"axes": axes, "keepdims": keepdims}, x, order=order)
-    return (y, None) if len(call.shapes) == 2 else y
-
-
-FROM_TORCH = {"aten.min": from_torch, "aten.amin": from_torch}
-
-
-def from_keras(call: LayerCall) -> Any:
-    if getattr(call.layer, "initial", None) is not None:
-        raise call.refuse("initial=", "Use maximum or minimum with that number.")
-    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
-    return call.emit("reduce_min", attributes, call.inputs[0])
-
-
-FROM_KERAS = {
-    "ops.Min": from_keras,
-    "ops.Amin": from_keras,
-}
+to_torch, to_keras, to_onnx = lowered(torch="amin", keras="min", onnx="ReduceMin")
+FROM_TORCH = dict.fromkeys(("aten.min", "aten.amin"), torch_reduced("reduce_min", "minimum"))
+FROM_KERAS = keras_reduced("reduce_min", "ops.Min", "ops.Amin")
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),

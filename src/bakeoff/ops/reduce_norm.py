@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
 from bakeoff.ops._norm import keras_norm
-from bakeoff.ops._page import Call, Case, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._raise import reductions
-from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
+from bakeoff.ops._reduction import laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+shape = reduces("reduce_norm")
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,6 @@ class Attributes:
     def __post_init__(self) -> None:
         if not self.p > 0:
             raise UnsupportedError(f"reduce_norm: p {self.p} is not a norm; p above 0, or infinite")
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return reduced(a.axes, a.keepdims, x, "reduce_norm")
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -94,7 +90,6 @@ CASES = {
     "p 3": Case(((2, 5, 3),), Attributes((1,), p=3.0)),
     "a picture of zeros": Case(((2, 3, 4, 5),), Attributes((1, 2), True), scale=0.0),
 }
-# a sum of 12 powers and a root
-TOLERANCE = {dtype: rounding(36, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(36)  # a sum of 12 powers and a root
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": False, "p": 1.0}
 SHOWN = {"slope": ("a picture of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}

@@ -10,29 +10,14 @@ Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
-from bakeoff.ops._raise import reductions
-from bakeoff.ops._raise_keras import keras_axes
-from bakeoff.ops._reduction import laid, onnx_axes, physical, reduced
+from bakeoff.ops._page import Case, Mode, roundings
+from bakeoff.ops._reduction import Attributes, keras_reduced, lowered, reduces, torch_reduced
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axes` count canonically: channels last."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return reduced(a.axes, a.keepdims, x, "reduce_sum")
+shape = reduces("reduce_sum")
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -40,41 +25,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    axes = physical(scope, a.axes)
-    return laid(scope, a.axes, a.keepdims, scope.lib.sum(x, dim=axes, keepdim=a.keepdims))
-
-
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    axes = physical(scope, a.axes)
-    return laid(scope, a.axes, a.keepdims, scope.lib.ops.sum(x, axis=axes, keepdims=a.keepdims))
-
-
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    y = scope.emit("ReduceSum", [x, onnx_axes(scope, a.axes)], keepdims=int(a.keepdims))
-    return laid(scope, a.axes, a.keepdims, y)
-
-
-def from_torch(call: Call) -> Any:
-    x = call.value(call["self"])
-    keepdims = bool(call.get("keepdim"))
-    axes, order = reductions(x, call.get("dim"), keepdims)
-    return call.emit("reduce_sum", {"axes": axes, "keepdims": keepdims}, x, order=order)
-
-
-FROM_TORCH = {"aten.sum": from_torch}
-
-
-def from_keras(call: LayerCall) -> Any:
-    if getattr(call.layer, "initial", None) is not None:
-        raise call.refuse("initial=", "Use maximum or minimum with that number.")
-    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims)}
-    return call.emit("reduce_sum", attributes, call.inputs[0])
-
-
-FROM_KERAS = {
-    "ops.Sum": from_keras,
-}
+to_torch, to_keras, to_onnx = lowered(torch="sum", keras="sum", onnx="ReduceSum")
+FROM_TORCH = {"aten.sum": torch_reduced("reduce_sum")}
+FROM_KERAS = keras_reduced("reduce_sum", "ops.Sum")
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
@@ -82,6 +35,6 @@ CASES = {
     "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
     "tokens": Case(((2, 5, 3),), Attributes((1,))),
 }
-TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",)}

@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._raise import reductions
-from bakeoff.ops._raise_keras import keras_axes
-from bakeoff.ops._reduction import cells, laid, onnx_axes, physical, reduced
+from bakeoff.ops._reduction import cells, keras_reduced, laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+shape = reduces("reduce_var")
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ class Attributes:
     axes: tuple[int, ...]
     keepdims: bool = False
     correction: int = 1
-
-
-def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    return reduced(a.axes, a.keepdims, x, "reduce_var")
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -87,25 +82,13 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {f"aten.{name}": from_torch for name in ("var", "std", "var_mean", "std_mean")}
-
-
-def from_keras(call: LayerCall) -> Any:
-    if getattr(call.layer, "initial", None) is not None:
-        raise call.refuse("initial=", "Use maximum or minimum with that number.")
-    attributes = {"axes": keras_axes(call, call.layer.axis), "keepdims": bool(call.layer.keepdims), "correction": 0}
-    return call.emit("reduce_var", attributes, call.inputs[0])
-
-
-FROM_KERAS = {
-    "ops.Var": from_keras,
-}
+FROM_KERAS = keras_reduced("reduce_var", "ops.Var", correction=0)
 CASES = {
     "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
     "height and width, biased": Case(((2, 3, 4, 5),), Attributes((1, 2), True, 0)),
     "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
     "tokens": Case(((2, 5, 3),), Attributes((1,))),
 }
-# a difference, then a sum of squares
-TOLERANCE = {dtype: rounding(24, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(24)  # a difference, then a sum of squares
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True, "correction": 2}
 SHOWN = {"torch": ("height and width", "height and width, biased"), "onnx": ("channels",)}

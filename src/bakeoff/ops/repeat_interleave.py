@@ -77,10 +77,7 @@ def from_keras(call: LayerCall) -> Any:
 
 
 FROM_KERAS = {"ops.Repeat": from_keras}
-CASES = {
-    "heads of keys": Case(((2, 3, 4, 5),), Attributes(2, 1)),
-    "channels": Case(((2, 3, 3),), Attributes(3, -1)),
-}
+CASES = {"heads of keys": Case(((2, 3, 4, 5),), Attributes(2, 1)), "channels": Case(((2, 3, 3),), Attributes(3, -1))}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"axis": 1, "count": 2}
 GAPS = {"another count for each place": "not yet: raises UnsupportedError"}

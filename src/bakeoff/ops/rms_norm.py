@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
@@ -95,7 +95,7 @@ CASES = {
     "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),
     "nothing learned": Case(((2, 5, 7),), Attributes(affine=False)),
 }
-TOLERANCE = {dtype: rounding(12, dtype) for dtype in ("float32", "float64")}  # a mean of 7 squares, a root, products
+TOLERANCE = roundings(12)  # a mean of 7 squares, a root, products
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False}
 SHOWN = {
     "epsilon": ("places of a picture",),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
 from bakeoff.ops._raise_keras import keras_affine
 from bakeoff.schemas import Array
 
@@ -73,7 +73,6 @@ CASES = {
     "a factor alone": Case(((3, 7),), Attributes(0.1)),
     "a term alone": Case(((3, 7),), Attributes(shift=0.1)),
 }
-# a product and a sum
-TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(2)  # a product and a sum
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "shift": 0.5}
 SHOWN = {"rounding": ("pictures, from -1 to 1",), "float64": ("a factor alone",)}

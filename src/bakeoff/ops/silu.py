@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -45,6 +45,5 @@ CASES = {
     "vectors": Case(((3, 7),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes()),
 }
-# sigmoid's few ulps, and a product
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)  # sigmoid's few ulps, and a product
 SHOWN = {"onnx": ("vectors",), "names": ("pictures",)}

@@ -23,7 +23,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
@@ -81,7 +81,7 @@ CASES = {
     "focal": Case(((7, 10),), Attributes(2.0)),
     "focal, one logit": Case(((9, 1),), Attributes(1.5)),
 }
-TOLERANCE = {dtype: rounding(10, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(10)
 MUTATIONS: dict[str, Any] = {"gamma": 2.1}
 SHOWN = {"keras": ("shares",), "gamma": ("focal",), "torch": ("focal",)}
 

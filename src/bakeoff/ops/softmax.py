@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._raise import torch_along
 from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
@@ -54,12 +55,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Softmax", [x], axis=scope.axis(a.axis))
 
 
-def from_torch(call: Call) -> Any:
-    x = call.value(call["self"])
-    return call.emit("softmax", {"axis": x.order[call["dim"]]}, x)
-
-
-FROM_TORCH = {"aten.softmax": from_torch, "aten._softmax": from_torch}
+FROM_TORCH = dict.fromkeys(("aten.softmax", "aten._softmax"), torch_along("softmax"))
 
 
 def from_keras(call: LayerCall) -> Any:
@@ -78,6 +74,6 @@ CASES = {
     "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),
     "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
 }
-TOLERANCE = {dtype: rounding(7, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"axis": 2}
 SHOWN = {"keras": ("classes",), "axis": ("channels of a picture",)}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
@@ -66,7 +66,7 @@ CASES = {
     "two classes": Case(((5, 2),), Attributes()),
     "smoothed": Case(((7, 10),), Attributes(0.1)),
 }
-TOLERANCE = {dtype: rounding(10, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(10)
 MUTATIONS: dict[str, Any] = {"smoothing": 0.11}
 GAPS = {"class weights": "never: soft_cross_entropy takes them as shares"}
 SHOWN = {"keras": ("ten classes",), "mean": ("ten classes",)}

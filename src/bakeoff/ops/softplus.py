@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._page import Case, Mode, Scope, rounding
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -71,6 +71,6 @@ CASES = {
     "a low threshold": Case(((3, 7),), Attributes(threshold=1.0), scale=2.0),
 }
 # an exponential and a logarithm; TensorFlow is x itself above 13.9 in float32 and above 34 in float64: 1 ulp
-TOLERANCE = {dtype: rounding(2, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(2)
 MUTATIONS: dict[str, Any] = {"beta": 1.5, "threshold": 0.5}
 SHOWN = {"torch": ("a low threshold",), "keras": ("vectors, beta 2", "without a threshold")}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -35,6 +35,5 @@ CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),
 }
-# one function, correct to a few ulps in each library
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"slope": ("pictures",)}

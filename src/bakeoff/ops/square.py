@@ -36,9 +36,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.square": torch_unary("square")}
 FROM_KERAS = keras_unary("square", "ops.Square")
-CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-}
+CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"keras": ("pictures",)}

@@ -53,10 +53,6 @@ def from_torch(call: Call) -> Any:
 FROM_TORCH = {"aten.sub": from_torch, "aten.subtract": from_torch, "aten.rsub": from_torch}
 
 
-def from_keras(call: LayerCall) -> Any:
-    return keras_merged(call, "sub")
-
-
 def from_operation(call: LayerCall) -> Any:
     """x - y of keras.ops: a number is a shift."""
     left, right = call.operands
@@ -65,10 +61,10 @@ def from_operation(call: LayerCall) -> Any:
         return keras_affine(call, call.value(left), shift=-less)
     if start is not None:
         return keras_affine(call, call.value(right), scale=-1, shift=start)
-    return keras_pairwise(call, "sub")
+    return keras_pairwise("sub")(call)
 
 
-FROM_KERAS = {"layers.Subtract": from_keras, "ops.Subtract": from_operation}
+FROM_KERAS = {"layers.Subtract": keras_merged("sub"), "ops.Subtract": from_operation}
 CASES = {
     "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),

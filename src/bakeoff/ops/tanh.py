@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
-from bakeoff.ops._page import Case, Mode, rounding
+from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.ops._raise import torch_unary
 from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
@@ -34,6 +34,5 @@ CASES = {
     "pictures": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
 }
-# one function, correct to a few ulps in each library
-TOLERANCE = {dtype: rounding(1, dtype) for dtype in ("float32", "float64")}
+TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"xla": ("many, so that both ends are reached",)}

@@ -21,7 +21,7 @@ import numpy as np
 from bakeoff.ops._dimension import Shape, fixed, product
 from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
-from bakeoff.ops._raise import pair, symmetric
+from bakeoff.ops._raise import torch_window
 from bakeoff.ops._window import output, reach, windows
 from bakeoff.schemas import Array
 
@@ -95,13 +95,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    attributes = {
-        "kernel": pair(call["kernel_size"]),
-        "stride": pair(call["stride"]),
-        "pad": symmetric(call["padding"]),
-        "dilation": pair(call["dilation"]),
-    }
-    return call.emit("unfold", attributes, call.arranged(call["self"], TORCH_PICTURE), order=(0, 2, 1))
+    return call.emit("unfold", torch_window(call), call.arranged(call["self"], TORCH_PICTURE), order=(0, 2, 1))
 
 
 FROM_TORCH = {"aten.im2col": from_torch}
