@@ -95,7 +95,7 @@ def _file(nodeid: str) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     reports = [one for key in ("passed", "failed") for one in terminalreporter.stats.get(key, [])]
-    for line in too_long(reports) if config.getoption("-m") != "slow" else []:
+    for line in too_long(reports) if config.getoption("--held-to-time") else []:
         terminalreporter.write_line(f"longer than {LONG_S:.0f} s: {line} (make it shorter, mark it slow, or list it)")
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference_set as reference
 
 from bakeoff import frameworks
-from bakeoff.preprocessing import prepare, reference
+from bakeoff.preprocessing import prepare
 
 WAYS = ("framework", "onnxruntime")
 

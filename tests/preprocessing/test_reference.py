@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reference_set as reference
 from PIL import Image
 
-from bakeoff.preprocessing import decode, pixels, prepare, reference
+from bakeoff.preprocessing import decode, pixels, prepare
 from bakeoff.preprocessing.signature import Signature
 
 

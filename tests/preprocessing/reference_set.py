@@ -5,7 +5,7 @@
 
 `reference.json` has, for each picture, the SHA-256 of the file and of the uint8 arrays under each of `SIGNATURES`. A
 file whose own hash differs was written by another encoder (another Pillow): its pixels say nothing then, unless the
-format is lossless. `python -m bakeoff.preprocessing.reference` writes the hashes anew.
+format is lossless. `python tests/preprocessing/reference_set.py` writes the hashes anew.
 """
 
 from __future__ import annotations
