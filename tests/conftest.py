@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,24 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [library for library in needed if importlib.util.find_spec(library) is None]
     if missing:
         raise pytest.UsageError(f"--framework {name}: {missing[0]} is not installed: pip install -e '.[dev]'")
+    if name == "jax" and not hasattr(config, "workerinput"):  # processes of xdist have it from the one that starts them
+        _jax_compiles_once(config)
     if name != "torch":  # Keras fixes its backend when it is first imported
         os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _jax_compiles_once(config: pytest.Config) -> None:
+    """What a net of one test was compiled to serves the same net in the next test, and in the next process.
+
+    The key is the whole program (shapes, types), the flags and the versions. Nothing outlives the session: what was
+    compiled for one processor need not run on another.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="bakeoff-jax-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -73,6 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = config.getoption("--framework")
     if chosen is None:
         return
+    _side_by_side(items)
     kept, left = [], []
     for item in items:
         marked = {name for name in FRAMEWORKS if item.get_closest_marker(name)}
@@ -81,6 +98,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def _side_by_side(items: list[pytest.Item]) -> None:
+    """Tests of one operator's case follow each other: what one has built, another one of the same process asks."""
+    first: dict[Any, int] = {}
+
+    def place(item: pytest.Item) -> int:
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        case = (item.path, given["op"], given.get("name")) if "op" in given else item.nodeid
+        return first.setdefault(case, len(first))
+
+    items.sort(key=place)
 
 
 def too_long(reports: Iterable[pytest.TestReport]) -> list[str]:

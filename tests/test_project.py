@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -143,6 +144,24 @@ def _declared(*extras: str) -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
     return {re.split(r"[\[<>=!~ ]", one)[0].lower().replace("_", "-") for one in lines} - {"bakeoff"}
+
+
+def test_what_asserts_a_time_runs_alone() -> None:
+    """A time that is measured beside other tests says nothing: it is marked `clock` (tests/parts.py)."""
+    timed = "def test_x():\n    assert {} < 3".format("time.perf_counter()" + " - began")
+    assert list(_timed("a.py", timed)) == ["a.py: test_x"]
+    assert list(_timed("a.py", f"@pytest.mark.clock\n{timed}")) == []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        assert list(_timed(path.name, path.read_text(encoding="utf-8"))) == []
+
+
+def _timed(name: str, source: str) -> Iterator[str]:
+    """Tests that measure a time, or wait for a few seconds at the most, and aren't marked."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            text = ast.unparse(node)
+            if re.search(r"perf_counter\(\) - |_seconds\('|\.wait\(timeout=\d\)", text) and "mark.clock" not in text:
+                yield f"{name}: {node.name}"
 
 
 def _python(code: str) -> str:

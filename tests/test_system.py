@@ -73,6 +73,7 @@ def test_peak_memory_is_in_bytes_everywhere(name: str, monkeypatch: pytest.Monke
     assert system.peak_memory() == {"linux": 700 * 1024, "darwin": 700, "win32": 7}[name]
 
 
+@pytest.mark.clock
 def test_times_count_from_the_start_of_the_process() -> None:
     code = "import time; time.sleep(0.3); from bakeoff.system import process_start; print(process_start())"
     before = time.time()

@@ -34,6 +34,7 @@ def test_there_are_sixty(hostile: list[tuple[str, bytes]]) -> None:
     assert len({name for name, _ in hostile}) == len(hostile)
 
 
+@pytest.mark.clock
 def test_nothing_is_written_outside_and_nothing_is_kept(hostile: list[tuple[str, bytes]], tmp_path: Path) -> None:
     for name, data in hostile:
         place = tmp_path / "in" / name

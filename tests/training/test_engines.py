@@ -48,6 +48,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch, onnx: Engine, *others: Engine) -> N
 
 
 @pytest.mark.parametrize(("ours", "theirs", "wanted"), [(0.03, 0.0, "torch"), (0.0, 0.03, "onnxruntime")])
+@pytest.mark.clock
 def test_the_fastest_is_chosen_and_noted(
     around: Context, monkeypatch: pytest.MonkeyPatch, ours: float, theirs: float, wanted: str
 ) -> None:
@@ -59,6 +60,7 @@ def test_the_fastest_is_chosen_and_noted(
     assert facts["verified"]["passed"]
 
 
+@pytest.mark.clock
 def test_a_run_that_goes_on_keeps_its_engine(around: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     at_hand(monkeypatch, engine("onnxruntime", 0.03), engine("torch"))
     assert choose(around, backbone(), IMAGES).name == "torch"
@@ -67,6 +69,7 @@ def test_a_run_that_goes_on_keeps_its_engine(around: Context, monkeypatch: pytes
     assert noted(around)["pictures_per_s"] == {}  # nothing was measured again
 
 
+@pytest.mark.clock
 def test_an_engine_that_computes_something_else_is_not_believed(
     around: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

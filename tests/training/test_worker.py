@@ -193,6 +193,7 @@ def test_leaving_the_block_by_an_error_ends_a_worker_in_work() -> None:
     assert busy._process.returncode == -9
 
 
+@pytest.mark.clock
 def test_an_idle_worker_ends_with_its_parent() -> None:
     process = spawn()
     ask(process, "bakeoff._exam:echo")
@@ -204,6 +205,7 @@ def test_an_idle_worker_ends_with_its_parent() -> None:
     process.stdout.close()
 
 
+@pytest.mark.clock
 def test_a_worker_in_work_ends_with_its_parent() -> None:
     process = spawn()
     ask(process, "bakeoff._exam:counts")
@@ -215,6 +217,7 @@ def test_a_worker_in_work_ends_with_its_parent() -> None:
     process.stdout.close()
 
 
+@pytest.mark.clock
 def test_a_worker_in_a_long_step_ends_with_its_parent_after_a_grace() -> None:
     process = spawn()
     ask(process, "bakeoff._exam:sleeps", grace=0.2)
