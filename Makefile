@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there.
-SECOND := $(shell $(PYTHON) -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
+# TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there. Asked when the environment is made.
+SECOND = $(shell $(BIN)/python -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
 
 .PHONY: demo test test-slow lint format bench docs clean
 .DEFAULT_GOAL := help
