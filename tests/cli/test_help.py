@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
-import time
 
 import pytest
 from command_line import Command
@@ -76,11 +76,13 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     )
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = sum(
+            os.times()[2:4]
+        )  # of the processor, by processes that have ended: a busy machine is not what is measured
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
+        times.append(sum(os.times()[2:4]) - before)
     assert done.stderr.strip() == "[]"
-    assert min(times) <= 0.4  # the promise of the command line, on a machine that may be busy
+    assert 0 < min(times) <= 0.4  # the promise of the command line
 
 
 def test_version(command: Command) -> None:
