@@ -17,19 +17,19 @@ import numpy as np
 from _child import Child
 
 from bakeoff.conversion import tracing
-from bakeoff.conversion.judging import GRADIENT64, LOGITS32, LOGITS64, LOSS64, STATE64, apart
+from bakeoff.conversion.judging import GRADIENT64, LOGITS32, LOGITS64, LOSS64, STATE64, differences
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import GRADIENTS, LOSSES, MOST, NOISE, STATISTICS, with_noise
 
 Record = dict[str, Any]
-PICTURES, TRAINING = 3, 4
+IMAGES, TRAINING = 3, 4
 # Adam divides by the size of a gradient: this epsilon keeps one that is 0 but for rounding from becoming a full step.
 ADAMW = ("adamw", {"beta1": 0.875, "beta2": 1 - 2**-10, "epsilon": 2**-13, "weight_decay": 2**-6})
 OPTIMIZERS = {"sgd": tracing.SGD, "adamw": ADAMW}
 STEPS64 = {"losses": LOSS64, "gradients": GRADIENT64, "statistics": STATE64, "weights": STATE64}
 STEPS32 = {"losses": LOSSES, "gradients": GRADIENTS, "statistics": STATISTICS, "weights": GRADIENTS}
-CENTRED64 = 1e-8  # the difference between pictures is smaller than the logits
-BLIND = 1e-6  # pictures whose logits differ by less prove nothing
+CENTRED64 = 1e-8  # the difference between images is smaller than the logits
+BLIND = 1e-6  # images whose logits differ by less prove nothing
 DRAWS = 3  # of the noise of a training in float32: whether a relu flips for a rounding is chance
 BOTH = ("float64", "float32")
 SIDES = ("torch", "keras", "jax")
@@ -38,7 +38,7 @@ SIDES = ("torch", "keras", "jax")
 
 
 def trainings(steps: str, work: float, nodes: int, adamw: bool = False) -> list[str]:
-    """What is trained: with `auto` what takes a minute at most, by multiplications a picture and nodes."""
+    """What is trained: with `auto` what takes a minute at most, by multiplications an image and nodes."""
     if steps == "none" or (steps == "auto" and (work > 8e8 or nodes > 900)):
         return []
     single = ["sgd.float32"] if steps == "all" or (nodes < 130 and work < 3e8) else []
@@ -46,8 +46,8 @@ def trainings(steps: str, work: float, nodes: int, adamw: bool = False) -> list[
 
 
 def questions(classes: int, draw: Callable[[int], Any]) -> Record:
-    """Pictures and labels; `draw` gives as many pictures, channels last, as it is asked for."""
-    trace = {"x": draw(PICTURES)} | {f"train{k}": draw(TRAINING) for k in range(tracing.STEPS)}
+    """Images and labels; `draw` gives as many images, channels last, as it is asked for."""
+    trace = {"x": draw(IMAGES)} | {f"train{k}": draw(TRAINING) for k in range(tracing.STEPS)}
     return trace | {f"labels{k}": tracing.labels(TRAINING, classes, k) for k in range(tracing.STEPS)}
 
 
@@ -82,14 +82,14 @@ def asked(
 
 
 def rounded(trace: Record, seed: int) -> Record:
-    """The training pictures, each number changed by a rounding of float32."""
+    """The training images, each number changed by a rounding of float32."""
     draw, size = np.random.default_rng(seed), np.finfo("float32").eps
     chosen = {key: array for key, array in trace.items() if key.startswith("train")}
     return trace | {key: array * (1 + size * draw.uniform(-1, 1, array.shape)) for key, array in chosen.items()}
 
 
 def noise(trace: Record) -> Record:
-    """What the source loses by computing in float32, and by how much its logits differ between pictures."""
+    """What the source loses by computing in float32, and by how much its logits differ between images."""
     exact = trace.get("float64", trace["float32"])
     both = difference("floor", trace["float32"], exact)
     spread = np.abs(exact - exact.mean(0)).max() / np.abs(exact).max()
@@ -97,7 +97,7 @@ def noise(trace: Record) -> Record:
 
 
 def difference(name: str, found: Any, expected: Any) -> dict[str, float]:
-    """Logits, and how those of one picture differ from the others'."""
+    """Logits, and how those of one image differ from the others'."""
     both = relative(found, expected), relative(found - found.mean(0), expected - expected.mean(0))
     return dict(zip((name, f"{name}_centred"), both, strict=True))
 
@@ -150,10 +150,10 @@ def steps(side: str, net: Any, graph: Any, trace: Record, precision: str, optimi
     expected = {p: part(trace, f"{optimizer}.{p}.") for p in ("float32", "float64")}
     head = "" if optimizer == "sgd" else f"{optimizer}_"
     ends = ("64" if precision == "float64" else "32") + ("_jax" if side == "jax" else "")
-    record = {f"{head}{k}{ends}": value for k, (value, _) in apart(found, expected["float64"], graph).items()}
+    record = {f"{head}{k}{ends}": value for k, (value, _) in differences(found, expected["float64"], graph).items()}
     if precision == "float32":
         draws = [expected["float32"], *(part(trace, f"draw{draw}.sgd.float32.") for draw in range(DRAWS))]
-        floors = [apart(draw, expected["float64"], graph) for draw in draws if draw]
+        floors = [differences(draw, expected["float64"], graph) for draw in draws if draw]
         record |= {f"{head}{name}_floor": max(floor[name][0] for floor in floors) for name in STEPS32}
     return record
 
@@ -183,11 +183,11 @@ def limits(record: Record) -> dict[str, float]:
         for name, limit in STEPS64.items():
             found |= {f"{head}{name}64": limit, f"{head}{name}64_jax": limit}
             floor = record.get(f"{head}{name}_floor", 0.0)
-            found[f"{head}{name}32"] = with_noise(STEPS32[name], floor) if telling(floor) else math.inf
+            found[f"{head}{name}32"] = with_noise(STEPS32[name], floor) if revealing(floor) else math.inf
     return found
 
 
-def telling(floor: float) -> bool:
+def revealing(floor: float) -> bool:
     """Whether a figure of float32 says anything: where the source parts from itself by as much, it doesn't."""
     return NOISE * floor <= MOST
 
@@ -227,7 +227,7 @@ def measured(record: Record, first: Child, question: Record, others: dict[str, C
     return record
 
 
-def told(record: Record) -> str:
+def message(record: Record) -> str:
     """A line for the eye."""
     keys = [f"{side}_{kind}" for side in SIDES for kind in ("float32", "float64")]
     keys += [*(f"{name}64" for name in STEPS64), "gradients32", "gradients_floor"]
@@ -271,7 +271,7 @@ def loop(
             passed += record["passed"]
             with given.out.open("a") as file:
                 file.write(json.dumps(record) + "\n")
-            print(told(record), flush=True)
+            print(message(record), flush=True)
         for child in group.values():
             child.close()
     print(f"{passed} of {len(names)}")

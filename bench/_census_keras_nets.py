@@ -23,7 +23,7 @@ def names() -> list[str]:
 
 
 def make(name: str) -> tuple[Any, tuple[float, float]]:
-    """A model with fresh weights, and the range of its pictures' numbers. `NAME:free` has a free input size."""
+    """A model with fresh weights, and the range of its images' numbers. `NAME:free` has a free input size."""
     base, _, form = name.partition(":")
     if base not in APPLICATIONS:
         return NETS[base]()

@@ -56,7 +56,7 @@ def source(name: str, folder: str, steps: str, single: bool) -> dict[str, Any]:
 
 
 def images(rng: np.random.Generator, count: int, shape: tuple[int, ...], low: float, high: float) -> Any:
-    """Coarse blocks of colour with noise: pictures that differ more than noise alone would."""
+    """Coarse blocks of colour with noise: images that differ more than noise alone would."""
     if len(shape) < 3:
         return rng.uniform(low, high, (count, *shape))
     height, width, channels = shape
@@ -83,8 +83,8 @@ def array(variable: Any) -> Any:
     return np.array(keras.ops.convert_to_numpy(variable.value))
 
 
-def randomise(model: Any, pictures: Any, rng: Any) -> None:
-    """Scales, offsets and biases that matter; statistics calibrated on pictures, then moved."""
+def randomise(model: Any, images: Any, rng: Any) -> None:
+    """Scales, offsets and biases that matter; statistics calibrated on images, then moved."""
     layers = list(model._flatten_layers())
     normalised = any(isinstance(x, keras.layers.BatchNormalization | keras.layers.LayerNormalization) for x in layers)
     for layer in layers:
@@ -93,7 +93,7 @@ def randomise(model: Any, pictures: Any, rng: Any) -> None:
             _redraw(variable, kind, normalised, rng)
     statistics = [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
     if statistics:
-        calibrate(model, statistics, pictures, rng)
+        calibrate(model, statistics, images, rng)
 
 
 def _redraw(variable: Any, kind: str, normalised: bool, rng: Any) -> None:
@@ -110,8 +110,8 @@ def _redraw(variable: Any, kind: str, normalised: bool, rng: Any) -> None:
         variable.assign(rng.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape))
 
 
-def calibrate(model: Any, statistics: list[Any], pictures: Any, rng: Any) -> None:
-    """Statistics of the pictures, moved a little; no variance below the mean one.
+def calibrate(model: Any, statistics: list[Any], images: Any, rng: Any) -> None:
+    """Statistics of the images, moved a little; no variance below the mean one.
 
     A channel that hardly varies, on a map of one cell, would blow rounding errors up, layer by layer: a deep net then
     says nothing of a conversion (Keras itself parts from itself by half of the logits between two precisions).
@@ -125,7 +125,7 @@ def calibrate(model: Any, statistics: list[Any], pictures: Any, rng: Any) -> Non
     before = [(layer, layer.momentum, layer.trainable) for layer in statistics]
     for layer in statistics:
         layer.momentum, layer.trainable = 0.0, True
-    more = [pictures, pictures[:, ::-1]] + ([pictures[:, :, ::-1]] if pictures.ndim > 2 else [])
+    more = [images, images[:, ::-1]] + ([images[:, :, ::-1]] if images.ndim > 2 else [])
     model(np.concatenate(more), training=True)
     for layer, momentum, trainable in before:
         layer.momentum, layer.trainable = momentum, trainable

@@ -1,4 +1,4 @@
-"""What the benches share: where the pictures are, and how a figure is said."""
+"""What the benches share: where the images are, and how a figure is said."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python bench/census_keras.py OUT.jsonl                        all that OUT.jsonl hasn't passed yet
     python bench/census_keras.py OUT.jsonl MobileNetV2 zoo        one or more; NAME:free has a free input size
 
-Weights are random, statistics of batch norm calibrated on pictures, so that no layer is the identity and no net ignores
+Weights are random, statistics of batch norm calibrated on images, so that no layer is the identity and no net ignores
 its input. Keras and torch have a process each, which is started anew when a model crashes it. What is asked, and what
 counts as passed, is the same as in census_torch.py: see _census.py.
 """

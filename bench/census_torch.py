@@ -6,7 +6,7 @@
 
 Random weights whose batch statistics are calibrated on noise and then shaken, so that no layer is the identity. torch
 and TensorFlow have a process each, which is started anew when a model crashes it. Logits are judged at 1e-4 of the
-largest, or 4 times the source's own float32 noise where that is larger, and so is the difference between pictures;
+largest, or 4 times the source's own float32 noise where that is larger, and so is the difference between images;
 float64 at 1e-9. Four steps of SGD with momentum (and AdamW for some), dropout and drop-path at 0: see _census.py.
 """
 

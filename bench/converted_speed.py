@@ -5,7 +5,7 @@
     ... --cpu-time --batch 2                                  seconds of the processor: on a machine that others use
 
 The source is always the PyTorch module: captured in a process of its own, and rebuilt in the framework asked for. Both
-nets take the same pictures, take turns, and are timed by one loop; 10 rounds, the quotient of the medians, and between
+nets take the same images, take turns, and are timed by one loop; 10 rounds, the quotient of the medians, and between
 which the quotients of 8 of 10 rounds lie. Wanted: at most 1.10. Needs an idle machine.
 """
 

@@ -2,7 +2,7 @@
 
 python bench/damaged_files.py [COUNT]
 
-The JPEGs are photos of the clothing set as they are; PNGs and WebPs are made of others and of CIFAR-10's pictures. Each
+The JPEGs are photos of the clothing set as they are; PNGs and WebPs are made of others and of CIFAR-10's images. Each
 file is looked at and decoded in a child process, so that a crash is counted and not suffered.
 """
 
@@ -25,12 +25,12 @@ SUFFIXES = (".jpg", ".png", ".webp", ".png")
 LOOK = """
 import json, sys, time
 from pathlib import Path
-from bakeoff.data import looks
+from bakeoff.data import perceptual_hash
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import Signature, prepare
 for place in sorted(Path(sys.argv[1]).rglob("*.*")):
     began, said = time.perf_counter(), ""
-    looks.look_at(str(place))
+    perceptual_hash.look_at(str(place))
     try:
         prepare(place, Signature((64, 64)))
     except DataError as error:
@@ -40,7 +40,7 @@ for place in sorted(Path(sys.argv[1]).rglob("*.*")):
 
 
 def real_files(photos: Path) -> list[bytes]:
-    """Of each kind in turn: a photo as it is, a photo as PNG, as WebP, and a CIFAR-10 picture as PNG."""
+    """Of each kind in turn: a photo as it is, a photo as PNG, as WebP, and a CIFAR-10 image as PNG."""
     files = sorted((photos / "train").rglob("*.jpg"))
     found: list[bytes] = []
     with Image.open(_common.data("cifar10/test-cat.jpg")) as sheet:

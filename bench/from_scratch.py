@@ -26,7 +26,7 @@ WANTED = {  # test accuracy, data
 }
 
 
-def pictures(name: str, folder: Path) -> Path:
+def images(name: str, folder: Path) -> Path:
     """MNIST, or CIFAR-10 unpacked."""
     if name == "mnist":
         return _common.data("mnist.npz")
@@ -44,7 +44,7 @@ def main(recipes: list[str], frameworks: list[str], seeds: int) -> None:
         folder = Path(name)
         for recipe in recipes:
             wanted, data = WANTED[recipe]
-            path = pictures(data, folder)
+            path = images(data, folder)
             for framework in frameworks:
                 found = []
                 for seed in range(seeds):

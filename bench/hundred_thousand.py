@@ -1,4 +1,4 @@
-"""100,000 pictures (hard links of the clothing photos): audit, interruption, streaming; time and peak memory of each.
+"""100,000 images (hard links of the clothing photos): audit, interruption, streaming; time and peak memory of each.
 
 python bench/hundred_thousand.py [COUNT]
 """
@@ -49,7 +49,7 @@ sys.exit(code)
 def link(target: Path, count: int) -> None:
     """`count` hard links of the photos under `target`."""
     source = read_data(CLOTHES)
-    root = Path(str(source.pictures.table.root))
+    root = Path(str(source.images.table.root))
     for number, path in enumerate(islice(cycle(source.manifest.paths.tolist()), count)):
         place = target / path.split("/", 1)[1].replace("/", f"/{number:06d}-")
         place.parent.mkdir(parents=True, exist_ok=True)

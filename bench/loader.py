@@ -1,10 +1,10 @@
-"""The loader against torch's DataLoader and tf.data; the pixel cache; MNIST; the memory that 100,000 pictures take.
+"""The loader against torch's DataLoader and tf.data; the pixel cache; MNIST; the memory that 100,000 images take.
 
-python bench/loader.py [ROUNDS] [PICTURES]       of the training photos; all of them where it is left out
+python bench/loader.py [ROUNDS] [IMAGES]       of the training photos; all of them where it is left out
 
 Every side is a process of its own and starts anew in each round, one after the other, so that a change of the machine's
 speed meets all: the ratios count, not the seconds. What is timed is the second epoch, workers kept: imports, first
-starts and tracing are behind it. Sides give batches of 32 uint8 pictures of 224 x 224 from JPEG files, in random order.
+starts and tracing are behind it. Sides give batches of 32 uint8 images of 224 x 224 from JPEG files, in random order.
 
     bakeoff     2 threads, nothing kept (cache="none"), and then from the pixel cache (cache="disk")
     torch       ImageFolder, Resize((224, 224)), PILToTensor: the same pixels, which is checked; best of 0, 1, 2 workers
@@ -72,15 +72,13 @@ def torch(data: str, workers: str) -> dict[str, Any]:
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
-    pictures = datasets.ImageFolder(
+    images = datasets.ImageFolder(
         str(Path(data) / "train"), transforms.Compose([transforms.Resize(SIZE), transforms.PILToTensor()])
     )
-    loader = DataLoader(pictures, BATCH, shuffle=True, num_workers=int(workers), persistent_workers=workers != "0")
+    loader = DataLoader(images, BATCH, shuffle=True, num_workers=int(workers), persistent_workers=workers != "0")
     seconds = timed(lambda: loader)
-    order = sorted(
-        range(len(pictures)), key=lambda index: Path(pictures.samples[index][0]).relative_to(data).as_posix()
-    )
-    first = np.stack([pictures[index][0].permute(1, 2, 0).numpy() for index in order[:64]])
+    order = sorted(range(len(images)), key=lambda index: Path(images.samples[index][0]).relative_to(data).as_posix())
+    first = np.stack([images[index][0].permute(1, 2, 0).numpy() for index in order[:64]])
     return {"seconds": seconds, "pixels": hashlib.sha256(first.tobytes()).hexdigest()}
 
 
@@ -93,8 +91,8 @@ def tensorflow(data: str, _: str) -> dict[str, Any]:
         image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
         return tf.cast(tf.image.resize(image, SIZE, antialias=True), tf.uint8)
 
-    pictures = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files))
-    batches = pictures.map(read, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    images = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files))
+    batches = images.map(read, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
     return {"seconds": timed(lambda: batches)}
 
 
@@ -111,8 +109,8 @@ def mnist_torch(data: str, workers: str) -> dict[str, Any]:
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
-    pictures = datasets.MNIST(data, transform=transforms.ToTensor())
-    loader = DataLoader(pictures, 64, shuffle=True, num_workers=int(workers), persistent_workers=workers != "0")
+    images = datasets.MNIST(data, transform=transforms.ToTensor())
+    loader = DataLoader(images, 64, shuffle=True, num_workers=int(workers), persistent_workers=workers != "0")
     return {"seconds": timed(lambda: loader, 1)}
 
 
@@ -213,7 +211,7 @@ def many(photos: Path, folder: Path, cache: Path) -> None:
     for kept in ("auto", "none"):
         found = side("memory", folder / "many", kept, cache)
         _common.say(
-            f"{found['count']:,} of {LINKS:,} pictures, one epoch, cache={kept}: "
+            f"{found['count']:,} of {LINKS:,} images, one epoch, cache={kept}: "
             f"{found['gib']:.2f} GiB resident at most, wanted <= 1.5",
             found["gib"] <= 1.5,
         )

@@ -24,7 +24,7 @@ MODELS = {
 
 
 def images(size: tuple[int, int], channels: int) -> np.ndarray:
-    """Two pictures of noise, float32."""
+    """Two images of noise, float32."""
     return np.random.default_rng(0).normal(size=(2, *size, channels)).astype("float32")
 
 

@@ -78,11 +78,11 @@ def main(seeds: int) -> None:
         f"first 50 losses: {first.max():.1e} apart, tolerance {tolerance:.1e} (floor {floor.max():.1e})",
         first.max() <= tolerance,
     )
-    apart, spread = np.abs(smoothed(a) - smoothed(b))[1:], np.abs(smoothed(a) - smoothed(c))[1:]
+    differences, spread = np.abs(smoothed(a) - smoothed(b))[1:], np.abs(smoothed(a) - smoothed(c))[1:]
     _common.say(
-        f"later losses: {apart.mean():.1e} apart on average, {apart.max():.1e} at most; "
+        f"later losses: {differences.mean():.1e} apart on average, {differences.max():.1e} at most; "
         f"the spread {spread.mean():.1e}, {spread.max():.1e}; wanted <= 3 x",
-        bool(apart.mean() <= 3 * spread.mean() and apart.max() <= 3 * spread.max()),
+        bool(differences.mean() <= 3 * spread.mean() and differences.max() <= 3 * spread.max()),
     )
 
 

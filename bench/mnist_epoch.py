@@ -3,7 +3,7 @@
 python bench/mnist_epoch.py [ROUNDS]
 
 Each round starts every side anew, in turn, so that a change of the machine's speed meets all; the second epoch counts
-(the first one has imports and compilation behind it). Pictures per epoch are made equal: Bakeoff trains on 54,000 and
+(the first one has imports and compilation behind it). Images per epoch are made equal: Bakeoff trains on 54,000 and
 keeps 6,000 for validation, the articles train on 60,000. Keras's loop validates on the test set in each epoch, so
 Bakeoff's time has its validation in it there too.
 """
@@ -25,7 +25,7 @@ LIMITS = {"torch": 0.2, "tensorflow": 0.4}
 
 
 def ours(framework: str, recipe: str, data: Path, folder: Path) -> float:
-    """Seconds of the second epoch, scaled to 60,000 pictures (and 10,000 for TensorFlow's validation)."""
+    """Seconds of the second epoch, scaled to 60,000 images (and 10,000 for TensorFlow's validation)."""
     import bakeoff
 
     trained = bakeoff.train(data, recipe, framework=framework, run=folder, overrides=["phases.0.epochs=2"])

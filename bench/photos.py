@@ -2,7 +2,7 @@
 
 python bench/photos.py [SEEDS [RECIPE,... [FRAMEWORK,...]]]      3 seeds of all three recipes, `photos` in torch
 
-The test pictures choose nothing: `photos` keeps its fine-tuning by the validation pictures alone.
+The test images choose nothing: `photos` keeps its fine-tuning by the validation images alone.
 """
 
 from __future__ import annotations

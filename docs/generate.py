@@ -52,9 +52,9 @@ that can't fail proves nothing.
   bit; the rest follows from rounding (a sum of *n* products: about 8 ulps times the root of *n*).
 * **Gaps** are what Bakeoff does not translate: *not yet* (work to do), *not upstream* (a library lacks it), *never*
   (there is nothing to translate to).
-* Shapes are channels last, (N, H, W, C): N pictures, height, width, channels. PyTorch stores (N, C, H, W).
+* Shapes are channels last, (N, H, W, C): N images, height, width, channels. PyTorch stores (N, C, H, W).
 
-What lies outside single operators (decoding and resizing pictures, start weights, float64 that secretly is float32, and
+What lies outside single operators (decoding and resizing images, start weights, float64 that secretly is float32, and
 processes that crash) stands in [beyond the operators](beyond-the-operators.md).
 """
 
@@ -99,7 +99,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         "Layers with weights": lambda page: hasattr(page, "parameters"),
         "Losses": lambda page: hasattr(page, "LOSS"),
         "Noise in training": lambda page: hasattr(page, "RANDOM"),
-        "Windows and pictures": lambda page: page.LAYOUT == "spatial",
+        "Windows and images": lambda page: page.LAYOUT == "spatial",
         "Activations, sums and shapes": lambda page: True,
     }
     left = dict(pages)
@@ -109,7 +109,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
         left = {name: page for name, page in left.items() if name not in found[title]}
     for title in (
         "Layers with weights",
-        "Windows and pictures",
+        "Windows and images",
         "Activations, sums and shapes",
         "Noise in training",
         "Losses",

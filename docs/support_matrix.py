@@ -22,7 +22,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent / "bench"))
 
-from _census import BLIND, CENTRED64, DRAWS, LOGITS32, LOGITS64, SIDES, STEPS64, failures, telling  # noqa: E402
+from _census import BLIND, CENTRED64, DRAWS, LOGITS32, LOGITS64, SIDES, STEPS64, failures, shows  # noqa: E402
 
 from bakeoff.parity.tolerance import MOST, NOISE  # noqa: E402
 
@@ -40,13 +40,13 @@ source; *not measured* means that nobody has looked, not that it works. A model 
 `bakeoff convert` checks it on the spot and writes nothing that doesn't pass.
 
 * **float32**: logits, at most {logits:g}, or {noise:g} times the source's own **noise** (float32 against float64).
-* **float64**: logits of the same net in float64, at most {double:g}. The difference between the logits of two pictures
+* **float64**: logits of the same net in float64, at most {double:g}. The difference between the logits of two images
   is judged as well (at most {centred:g}), and must be more than {blind:g}: a net that ignores its input proves nothing.
 * **weights**: what comes back equals the source bit for bit, and its own library takes it strictly. **counts**: as many
   trainable numbers on both sides.
 * **steps**: four steps of SGD with momentum, dropout and drop-path at 0, as loss / gradients / running statistics. In
   float64 at most {loss:g} / {gradient:g} / {state:g} (each parameter against its own largest). In float32 the source's
-  own noise stands in brackets: the worst of {draws} trainings of its own, pictures changed by a rounding, against its
+  own noise stands in brackets: the worst of {draws} trainings of its own, images changed by a rounding, against its
   float64; at most {noise:g} times that. Where that would be more than {most:g}, as relus that flip can make it, the
   figure says nothing and isn't judged: float64 decides.
 
@@ -173,7 +173,7 @@ def summary(records: list[dict[str, Any]]) -> str:
     said = f"{len(fine)} of {len(records)} models pass every check that was made"
     trained = {"losses64": "trained", "losses64_jax": "trained on JAX", "adamw_losses64": "with AdamW"}
     for key, what in {**trained, "gradients32": "in float32 where that says anything"}.items():
-        number = sum(key in record and telling(record.get("gradients_floor", 0.0)) for record in fine)
+        number = sum(key in record and shows(record.get("gradients_floor", 0.0)) for record in fine)
         said += f", {number} {what}" if number else ""
     return f"{said}.\n"
 

@@ -170,9 +170,9 @@ def test_the_table_links_every_example() -> None:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Dark and light pictures, 20 each; one of them is black all over, and a hidden file lies beside it."""
-    root, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dark and light images, 20 each; one of them is black all over, and a hidden file lies beside it."""
+    root, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for name, light in (("dark", 0), ("light", 180)):
         (root / name).mkdir()
         for index in range(20):
@@ -182,21 +182,21 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_audit_is_in_json_table_and_page(copy: Path, pictures: Path, tmp_path: Path) -> None:
-    line = f"data audit {pictures} --no-labels --report {tmp_path}"
+def test_the_audit_is_in_json_table_and_page(copy: Path, images: Path, tmp_path: Path) -> None:
+    line = f"data audit {images} --no-labels --report {tmp_path}"
     out = verbs(copy, f"{line}/en.html --json", f"{line}/zh.html --lang zh")
     said, table = json.JSONDecoder().raw_decode(out)
     assert [finding["kind"] for finding in said["findings"]] == ["one_colour", "hidden"]
     assert "one_colour 1\n  dark/0.png  one colour: nothing is on it" in out[table:]
-    for lang, meaning in (("en", "Pictures that are one even area."), ("zh", "整张只有一种颜色的图片。")):
+    for lang, meaning in (("en", "Images that are one even area."), ("zh", "整张只有一种颜色的图片。")):
         html = (tmp_path / f"{lang}.html").read_text(encoding="utf-8")
         assert f'<td class="detail">{meaning}</td>' in html
         section = html[html.index('<section id="one_colour">') :]
         assert section.index("data:image/png") < section.index("</section>")
 
 
-def test_the_augmentation_is_applied(copy: Path, pictures: Path, tmp_path: Path) -> None:
-    line = f"data preview {pictures} --size 8 --pictures 2 --epochs 1 --output {tmp_path}"
+def test_the_augmentation_is_applied(copy: Path, images: Path, tmp_path: Path) -> None:
+    line = f"data preview {images} --size 8 --pictures 2 --epochs 1 --output {tmp_path}"
     verbs(copy, f"{line}/new.png --recipe all-new", f"{line}/plain.png --augment none")
     new, plain = (np.asarray(Image.open(tmp_path / name).convert("L")) for name in ("new.png", "plain.png"))
     changed = new != plain
@@ -226,7 +226,7 @@ def test_the_format_is_written_and_the_runtime_reads_it(copy: Path, tmp_path: Pa
     assert all(abs(a["probability"] - b["probability"]) < 1e-4 for a, b in zip(ours, native, strict=True))
 
 
-def test_help_and_refusals_know_what_is_new(copy: Path, pictures: Path, tmp_path: Path) -> None:
+def test_help_and_refusals_know_what_is_new(copy: Path, images: Path, tmp_path: Path) -> None:
     """None of them starts a training."""
     shown = re.sub(r"[\s│]+", " ", verbs(copy, "--help", "export --help", "train --help", "recipes"))
     for words in (
@@ -236,12 +236,12 @@ def test_help_and_refusals_know_what_is_new(copy: Path, pictures: Path, tmp_path
         "all-new",
     ):
         assert words in shown
-    train = f"train {pictures} --recipe all-new --run {tmp_path}/run"
+    train = f"train {images} --recipe all-new --run {tmp_path}/run"
     said = refused(
         copy,
         f"export {OLD_RUN} --to none",
         f"export {OLD_RUN} --to onnx --output {tmp_path}/model.numpy",
-        f"predict {pictures}/dark/0.png x",
+        f"predict {images}/dark/0.png x",
         f"{train} --log none",
         f"{train} --set phases.0.schedule.name=none",
         f"{train} --set phases.0.optimizer.name=none",
@@ -261,17 +261,17 @@ def test_help_and_refusals_know_what_is_new(copy: Path, pictures: Path, tmp_path
         assert words in said
 
 
-def test_the_verb_is_run(copy: Path, pictures: Path) -> None:
-    out = verbs(copy, f"classes {pictures}", f"classes {pictures} --json")
+def test_the_verb_is_run(copy: Path, images: Path) -> None:
+    out = verbs(copy, f"classes {images}", f"classes {images} --json")
     assert out.splitlines()[:2] == ["dark", "light"]
     assert json.loads(out.splitlines()[-1])["classes"] == ["dark", "light"]
 
 
 @pytest.fixture(scope="module")
-def trained(copy: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(copy: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the new recipe, which names the new augmentation, optimizer and schedule, told to the new logger."""
     run_folder = tmp_path_factory.mktemp("trained") / "run"
-    verbs(copy, f"train {pictures} --recipe all-new --framework torch --log plain-text --run {run_folder} --threads 1")
+    verbs(copy, f"train {images} --recipe all-new --framework torch --log plain-text --run {run_folder} --threads 1")
     return run_folder
 
 

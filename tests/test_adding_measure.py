@@ -39,7 +39,7 @@ def start(path, resumed_from):
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package with the new file, pictures, and a run of them."""
+    """A copy of the package with the new file, images, and a run of them."""
     root = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tests" / "one_new_file" / MEASURE, root / MEASURE)

@@ -33,7 +33,7 @@ def test_verbs_are_functions_with_real_signatures_and_help(name: str) -> None:
 def test_rooms_that_were_imported_leave_the_verbs_as_they_are() -> None:
     code = (
         "import bakeoff.training.api, bakeoff.comparison.api, bakeoff.conversion.api, bakeoff.exports.formats.onnx,"
-        "bakeoff.reports.page, bakeoff.evaluation.scores, bakeoff.tuning.api, bakeoff.data.audit, inspect\n"
+        "bakeoff.reports.render, bakeoff.evaluation.scores, bakeoff.tuning.api, bakeoff.data.audit, inspect\n"
         f"print(all(inspect.isfunction(getattr(bakeoff, name)) for name in {VERBS!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "True"

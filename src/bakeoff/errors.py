@@ -3,8 +3,8 @@
     BakeoffError
     ├── UsageError               an argument, option or recipe that can't be used            exit code 2
     │   └── RecipeError          an unknown key, a wrong type or value in a recipe
-    ├── DataError                pictures, folders or arrays that can't be read              exit code 3
-    │   ├── BadFilesError        some files aren't pictures: all of them are named
+    ├── DataError                images, folders or arrays that can't be read              exit code 3
+    │   ├── BadFilesError        some files aren't images: all of them are named
     │   └── NoSpaceError         a disk without space, or a folder that can't be written
     ├── MissingDependencyError   a library is missing: names the extra that brings it        exit code 4
     ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
@@ -39,7 +39,7 @@ class RecipeError(UsageError):
 
 
 class DataError(BakeoffError):
-    """Pictures, folders or arrays that can't be read."""
+    """Images, folders or arrays that can't be read."""
 
     exit_code = 3
 
@@ -57,7 +57,7 @@ class BadFilesError(DataError):
         more = f"; and {len(self.files) - 3} more" if len(self.files) > 3 else ""
         count = "1 file is" if len(self.files) == 1 else f"{len(self.files)} files are"
         super().__init__(
-            f"{count} not a readable picture: {first}{more}\n"
+            f"{count} not a readable image: {first}{more}\n"
             "Mend or remove them, or leave them out with --bad-files exclude (they are then listed in the run)."
         )
 

@@ -16,7 +16,7 @@ from bakeoff.data.loader import Split
 def for_torch(split: Split, *, dtype: str = "float32", channels_last: bool = False, **options: Any) -> Any:
     """Batches as a user of `torch.utils.data.DataLoader` expects them: (images, labels), each `iter` the next epoch.
 
-    Images are normalised, (N, C, H, W); labels int64, (N,), or float32, (N, classes), where pictures have
+    Images are normalised, (N, C, H, W); labels int64, (N,), or float32, (N, classes), where images have
     several or `augment` mixes them.
     `len()` is the batches of an epoch, `set_epoch` chooses one, `state_dict` and `load_state_dict` go on in mid-epoch.
 
@@ -38,7 +38,7 @@ def for_torch(split: Split, *, dtype: str = "float32", channels_last: bool = Fal
 def for_tensorflow(split: Split, *, dtype: str = "float32", **options: Any) -> Any:
     """A `tf.data.Dataset` of (images, labels), of known cardinality; each pass over it is the next epoch.
 
-    Images are normalised, (N, H, W, C); labels int64, (N,), or float32, (N, classes), where pictures have
+    Images are normalised, (N, H, W, C); labels int64, (N,), or float32, (N, classes), where images have
     several or `augment` mixes them.
 
     Args:

@@ -14,9 +14,9 @@ from typing import Any, Literal
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split
+from bakeoff.data.assignment import FROZEN
 from bakeoff.data.labels import arranged
 from bakeoff.data.recipes import read_for
-from bakeoff.data.sides import FROZEN
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.kinds import of_loss
@@ -56,7 +56,7 @@ class Model:
 
     @property
     def signature(self) -> Signature:
-        """How a picture becomes an input."""
+        """How an image becomes an input."""
         return self.bundle.signature
 
     @property
@@ -71,7 +71,7 @@ class Model:
 
     @property
     def multilabel(self) -> bool:
-        """Whether pictures may have several labels."""
+        """Whether images may have several labels."""
         return of_loss(self.loss).multilabel
 
     @property
@@ -143,12 +143,12 @@ class Model:
     def predict(
         self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = TOP, tta: str = "none"
     ) -> list[Row]:
-        """A row for each picture, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
+        """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
 
         Args:
             paths: files, and folders of any depth.
             top: how many [label, probability] pairs `top` lists.
-            tta: `flip` averages over each picture and its mirror image.
+            tta: `flip` averages over each image and its mirror image.
         """
         given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         return list(predict(self.opened, given, top=top, dtype=self.dtype, tta=tta))
@@ -192,11 +192,11 @@ def evaluate(
 
     Args:
         run: a run folder or a bundle.
-        data: pictures, split as in training (same shares, same seed); None: the predictions that the run kept.
-        split: train, validation, test, or all (every picture of `data`).
+        data: images, split as in training (same shares, same seed); None: the predictions that the run kept.
+        split: train, validation, test, or all (every image of `data`).
         abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
-        labels: how the list `data` says several labels of a picture; None: as in training.
-        tta: `flip` asks about each picture and its mirror image; `tta` says how their mean fares.
+        labels: how the list `data` says several labels of an image; None: as in training.
+        tta: `flip` asks about each image and its mirror image; `tta` says how their mean fares.
         progress: called with (done, total).
 
     Raises:
@@ -209,9 +209,7 @@ def evaluate(
         raise UsageError(f"--abstain {abstain}: expected a probability from 0 to 1.")
     model = load(run)
     if abstain is not None and model.multilabel:
-        raise UsageError(
-            "--abstain: is for models that name one class a picture; this one may give none. Leave it out."
-        )
+        raise UsageError("--abstain: is for models that name one class an image; this one may give none. Leave it out.")
     check_tta(tta)
     other = None
     if data is None:
@@ -237,7 +235,7 @@ def _kept(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: no predictions on {split!r} were kept with it.\n"
-            f"Give the pictures too: bakeoff evaluate {model.path} DATA --split {split}"
+            f"Give the images too: bakeoff evaluate {model.path} DATA --split {split}"
         )
     return found
 
@@ -246,8 +244,8 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
     found = read_predictions(model.path, f"{split}-flip")
     if found is None:
         raise UsageError(
-            f"{model.path}: it kept no predictions of mirrored pictures (evaluation.tta in the recipe does).\n"
-            f"Give the pictures too: bakeoff evaluate {model.path} DATA --split {split} --tta flip"
+            f"{model.path}: it kept no predictions of mirrored images (evaluation.tta in the recipe does).\n"
+            f"Give the images too: bakeoff evaluate {model.path} DATA --split {split} --tta flip"
         )
     return found
 
@@ -255,7 +253,7 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
 def _predicted(
     model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None, *, mirror: bool
 ) -> tuple[Predictions, Predictions | None]:
-    """Logits of the pictures, and of their mirror images where asked for."""
+    """Logits of the images, and of their mirror images where asked for."""
     recipe = loads(model.bundle.recipe_toml)
     data = read_for(recipe, path, recipe.seed, frozen=_frozen(model), labels=labels_by)
     _check_classes(model, data)
@@ -278,7 +276,7 @@ def _predicted(
 
 
 def _frozen(model: Model) -> Path | None:
-    """The run folder that keeps which pictures were on which side."""
+    """The run folder that keeps which images were in which split."""
     return model.path if (model.path / FROZEN).is_file() else None
 
 
@@ -298,13 +296,13 @@ def _check_classes(model: Model, data: Data) -> None:
     if model.multilabel and set(data.classes) <= set(model.classes):
         return  # a list need not name every label
     if data.multilabel and not model.multilabel:
-        raise UsageError(f"{data.path}: its pictures have several labels, and the model gives one. Train it on such.")
+        raise UsageError(f"{data.path}: its images have several labels, and the model gives one. Train it on such.")
     only_data = [name for name in data.classes if name not in model.classes]
     only_model = [name for name in model.classes if name not in data.classes]
     raise UsageError(
         f"{data.path}: its classes are not the model's. Only in the data: {_some(only_data)}; "
         f"only in the model: {_some(only_model)}.\n"
-        "Class folders must be named as in training; to label pictures without classes, use bakeoff predict."
+        "Class folders must be named as in training; to label images without classes, use bakeoff predict."
     )
 
 

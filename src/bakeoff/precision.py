@@ -15,7 +15,7 @@ ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bflo
 
 
 def of_weights(precision: str) -> str:
-    """The dtype of weights, slots, losses and of the pictures that go in: float32 where 16 bits are mixed in."""
+    """The dtype of weights, slots, losses and of the images that go in: float32 where 16 bits are mixed in."""
     return "float32" if precision in MIXED else precision
 
 

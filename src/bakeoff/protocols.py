@@ -18,19 +18,19 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Table:
-    """What a source found: columns, one row a picture.
+    """What a source found: columns, one row an image.
 
     Attributes:
         classes: names, in the order of the labels.
         paths: (n,), names as the user would type them, relative to the data.
-        labels: int64, (n,), positions in `classes`; where pictures may have several, uint8, (n, classes), of 0 and 1.
+        labels: int64, (n,), positions in `classes`; where images may have several, uint8, (n, classes), of 0 and 1.
         split: int8, (n,), positions in `("train", "validation", "test")`, -1 where the data doesn't say.
-        root: the folder that holds the files of `paths`; None where the pictures are arrays.
-        pixels: uint8, (n, H, W) or (n, H, W, C), where the pictures are arrays.
+        root: the folder that holds the files of `paths`; None where the images are arrays.
+        pixels: uint8, (n, H, W) or (n, H, W, C), where the images are arrays.
         ignored: what was left out by rule, and how often.
-        group: (n,), the name of what must stay on one side of a split (a patient, a scene); "" where there is none.
+        group: (n,), the name of what must stay in one split of a split (a patient, a scene); "" where there is none.
         hidden: paths of hidden files and folders, relative to the data, as far as they were met.
-        others: paths of files that are no pictures by their suffix.
+        others: paths of files that are no images by their suffix.
         links: paths of symbolic links, which aren't followed.
     """
 
@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True)
 class LabelRule:
-    """How a list says that pictures have several labels; a source that understands it takes `labels=` in `read`.
+    """How a list says that images have several labels; a source that understands it takes `labels=` in `read`.
 
     Attributes:
         separator: stands between labels in a cell.
@@ -122,7 +122,7 @@ class Net(Protocol):
     """"always" where every step is compiled anyway, else "asked"."""
 
     compile_batch: int | None = None
-    """Steps on batches of so many pictures are compiled, at the next one; None: no step."""
+    """Steps on batches of so many images are compiled, at the next one; None: no step."""
 
     def logits(self, images: NDArray[Any], *, train: bool = False) -> NDArray[Any]:
         """(N, classes). With `train`, batch statistics are used (and the running ones move)."""
@@ -137,15 +137,15 @@ class Net(Protocol):
         ...
 
     def gradient_arrays(self) -> dict[str, NDArray[Any]]:
-        """The gradients so far, per picture, by path of the trainable parameters."""
+        """The gradients so far, per image, by path of the trainable parameters."""
         ...
 
     def disturb(self, errors: Mapping[str, NDArray[Any]]) -> None:
-        """Add errors, per picture and by path, to the gradients so far: to see what rounding of that size does."""
+        """Add errors, per image and by path, to the gradients so far: to see what rounding of that size does."""
         ...
 
     def apply(self, rate: float) -> None:
-        """One optimizer step on the gradients so far, divided by the number of pictures; then forget them."""
+        """One optimizer step on the gradients so far, divided by the number of images; then forget them."""
         ...
 
     def forget(self) -> None:

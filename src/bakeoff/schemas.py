@@ -1,6 +1,6 @@
 """Plain frozen values that pass between rooms, in the order in which they flow.
 
-picture -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate
+image -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SplitName = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures on their way to a step.
+    """Images on their way to a step.
 
     Attributes:
         images: uint8, (N, H, W, C).
-        labels: int64, (N,), positions in the class names; where pictures may have several, uint8, (N, classes), of 0
-            and 1; where pictures were mixed, float32, (N, classes), their shares.
+        labels: int64, (N,), positions in the class names; where images may have several, uint8, (N, classes), of 0
+            and 1; where images were mixed, float32, (N, classes), their shares.
         records: int64, (N,), row numbers of the manifest.
     """
 
@@ -39,8 +39,8 @@ class StepResult:
     """What the gradients of one micro-batch leave behind.
 
     Attributes:
-        loss: the sum of the losses over the pictures (not the mean: micro-batches add up).
-        count: how many pictures.
+        loss: the sum of the losses over the images (not the mean: micro-batches add up).
+        count: how many images.
     """
 
     loss: float
@@ -49,11 +49,11 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits of pictures whose labels are known.
+    """Logits of images whose labels are known.
 
     Attributes:
         logits: float, (N, classes), or (N, 1) for one binary logit.
-        labels: int64, (N,); where pictures may have several, uint8, (N, classes), of 0 and 1.
+        labels: int64, (N,); where images may have several, uint8, (N, classes), of 0 and 1.
         records: int64, (N,), row numbers of the manifest.
     """
 
@@ -64,7 +64,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How one class fares: `recall` of its `num` pictures, `precision` of what was called so; `f1` of both."""
+    """How one class fares: `recall` of its `num` images, `precision` of what was called so; `f1` of both."""
 
     name: str
     num: int
@@ -82,7 +82,7 @@ class Score:
         figures: by the names of the measures of `bakeoff.evaluation.measures` that a run records; None: can't be said.
         choice: the one of them that trainings are chosen by.
         accuracy_interval: Wilson's 95 % interval of the accuracy.
-        num: the number of pictures; equals the manifest's for that split.
+        num: the number of images; equals the manifest's for that split.
         per_class: in the order of the class names.
         confusion: counts, row = true class, column = predicted class.
     """
@@ -96,7 +96,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """The share of pictures that are answered rightly, in whole."""
+        """The share of images that are answered rightly, in whole."""
         return self.figures["accuracy"] or 0.0
 
     @property
@@ -112,10 +112,10 @@ class Score:
 
 @dataclass(frozen=True)
 class LabelScore(ClassScore):
-    """How one of several labels fares: `num` pictures have it, `correct` of them got it at the threshold.
+    """How one of several labels fares: `num` images have it, `correct` of them got it at the threshold.
 
     Attributes:
-        average_precision: the area under precision over recall; None where no picture has the label.
+        average_precision: the area under precision over recall; None where no image has the label.
         roc_auc: None where none or all have it.
     """
 
@@ -125,8 +125,8 @@ class LabelScore(ClassScore):
 
 @dataclass(frozen=True)
 class MultilabelScore(Score):
-    """How a classifier fares on pictures with several labels: `accuracy` is that of whole pictures (every label right),
-    `loss` the mean over pictures and classes, `per_class` has LabelScores, `confusion` is empty.
+    """How a classifier fares on images with several labels: `accuracy` is that of whole images (every label right),
+    `loss` the mean over images and classes, `per_class` has LabelScores, `confusion` is empty.
 
     Attributes:
         threshold: the probability from which a label is given.

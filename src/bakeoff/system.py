@@ -141,7 +141,7 @@ def let_go(pages: mmap.mmap) -> None:
 def promised_memory(size: int) -> mmap.mmap | None:
     """A map that may be larger than the machine's memory, if nobody touches it; None where only Linux would give it.
 
-    Linux refuses to promise more than there is (30 GB for 10,000 pictures of 480 x 480), unless nothing is promised.
+    Linux refuses to promise more than there is (30 GB for 10,000 images of 480 x 480), unless nothing is promised.
     """
     if sys.platform != "linux":
         return None

@@ -74,7 +74,7 @@ BATCHES = {
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("attack", BATCHES)
-def test_a_batch_of_pictures_is_refused(attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_of_images_is_refused(attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the other list of names: the arrays of NumPy."""
     monkeypatch.chdir(tmp_path)
     pickled, message = BATCHES[attack]

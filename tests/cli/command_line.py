@@ -1,4 +1,4 @@
-"""What tests of the command line share: small pictures, and what a command line came to."""
+"""What tests of the command line share: small images, and what a command line came to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_photos(folder: Path, num: int = 12) -> Path:
 
 
 @dataclass(frozen=True)
-class Said:
+class Output:
     """What a command line came to."""
 
     code: int
@@ -41,4 +41,4 @@ class Said:
         return found
 
 
-Command = Callable[..., Said]
+Command = Callable[..., Output]

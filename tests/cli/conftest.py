@@ -1,11 +1,11 @@
-"""Pictures of two classes with Chinese names, and a classifier that was trained on them."""
+"""Images of two classes with Chinese names, and a classifier that was trained on them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from command_line import Command, Said, write_photos
+from command_line import Command, Output, write_photos
 
 import bakeoff
 from bakeoff.cli import main
@@ -17,11 +17,11 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("BAKEOFF_DEBUG", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
 
-    def run(*words: object) -> Said:
+    def run(*words: object) -> Output:
         capsys.readouterr()
         code = main([str(word) for word in words])
         out, err = capsys.readouterr()
-        return Said(code, out, err)
+        return Output(code, out, err)
 
     return run
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import Command, Said, write_photos
+from command_line import Command, Output, write_photos
 
 from bakeoff import frameworks
 
 
-def refused(said: Said, code: int, *words: str) -> None:
+def refused(said: Output, code: int, *words: str) -> None:
     """At most three lines on stderr, which begin by naming the tool and have these words; nothing on stdout."""
     lines = said.err.splitlines()
     assert said.code == code, said.err
@@ -35,7 +35,7 @@ def one_class(folder: Path) -> None:
 
 
 def text_as_jpg(folder: Path) -> None:
-    (folder / "猫" / "broken.jpg").write_text("no picture at all")
+    (folder / "猫" / "broken.jpg").write_text("no image at all")
 
 
 def truncated(folder: Path) -> None:
@@ -149,8 +149,8 @@ def test_a_split_that_is_not_there(command: Command, photos: Path, trained: Path
     refused(command("evaluate", trained, folder, "--split", "test"), 2, "test", "train, validation")
 
 
-def test_a_folder_without_pictures(command: Command, trained: Path, tmp_path: Path) -> None:
-    refused(command("predict", trained, tmp_path), 3, str(tmp_path.name), "no pictures")
+def test_a_folder_without_images(command: Command, trained: Path, tmp_path: Path) -> None:
+    refused(command("predict", trained, tmp_path), 3, str(tmp_path.name), "no images")
 
 
 def test_options_that_contradict(command: Command, photos: Path, trained: Path) -> None:

@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def message(phase: str, done: int, total: int = 100) -> dict[str, object]:
-    return {"kind": "progress", "phase": phase, "done": done, "total": total, "unit": "pictures", "note": "loss 0.5"}
+    return {"kind": "progress", "phase": phase, "done": done, "total": total, "unit": "images", "note": "loss 0.5"}
 
 
 def test_a_phase_is_charged_its_own_time_only(clock: Clock) -> None:
@@ -62,8 +62,8 @@ def test_plain_lines_come_seldom(clock: Clock, capsys: pytest.CaptureFixture[str
     plain({"kind": "log", "text": "epoch 1/2"})
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "train 10/100 pictures  1.0 pictures/s  loss 0.5",
-        "train 20/100 pictures  1.0 pictures/s  loss 0.5",
+        "train 10/100 images  1.0 images/s  loss 0.5",
+        "train 20/100 images  1.0 images/s  loss 0.5",
         "epoch 1/2",
     ]
 

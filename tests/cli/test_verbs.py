@@ -96,7 +96,7 @@ def test_evaluate_for_people(command: Command, photos: Path, trained: Path) -> N
     assert "猫" in said.out
 
 
-def test_predict_json_is_a_line_a_picture(command: Command, photos: Path, trained: Path) -> None:
+def test_predict_json_is_a_line_a_image(command: Command, photos: Path, trained: Path) -> None:
     said = command("predict", trained, photos, "--json")
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert said.code == 0
@@ -110,7 +110,7 @@ def test_predict_json_is_a_line_a_picture(command: Command, photos: Path, traine
 
 def test_predict_goes_on_after_a_bad_file(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
-    bad.write_text("no picture")
+    bad.write_text("no image")
     good = photos / "猫" / "0.png"
     said = command("predict", trained, good, bad, good, "--json")
     rows = [json.loads(line) for line in said.out.splitlines()]
@@ -146,8 +146,8 @@ def test_predict_draws(command: Command, photos: Path, trained: Path, tmp_path: 
 
     said = command("predict", trained, photos, "--plot", tmp_path / "labels.png")
     assert said.code == 0, said.err
-    with Image.open(tmp_path / "labels.png") as picture:
-        assert picture.width > 500
+    with Image.open(tmp_path / "labels.png") as image:
+        assert image.width > 500
 
 
 def test_what_was_exported_predicts(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:

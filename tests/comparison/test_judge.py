@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bakeoff.comparison import random_masks
-from bakeoff.comparison.judge import Spread, exploded, gradient_error, single, telling
+from bakeoff.comparison.judge import Spread, exploded, gradient_error, sensitivity, single
 from bakeoff.comparison.method import check_phase, context_of, errors, parity_batches, phase_of, stepped
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.sample import write_digits
@@ -115,14 +115,14 @@ def test_a_loss_that_is_no_number_has_a_step() -> None:
 
 
 def test_nets_that_do_nothing_prove_nothing() -> None:
-    pictures = {**trace(), "logits": np.array([[1.0, -2.0], [1.5, -2.0]])}
-    assert telling(pictures).passed
-    dead = {**pictures, "gradient/kernel": np.zeros(1)}
-    assert telling(dead).detail == "all gradients are zero"
-    same = {**pictures, "logits": np.array([[1.0, -2.0], [1.0, -2.0 - 1e-9]])}
-    assert telling(same).detail == "all pictures give the same logits"
-    assert not telling({**pictures, "logits": np.zeros((2, 3))}).passed
-    assert "Nothing is proved" in verdict(False, 5, {}, {}, telling(dead).detail)
+    images = {**trace(), "logits": np.array([[1.0, -2.0], [1.5, -2.0]])}
+    assert sensitivity(images).passed
+    dead = {**images, "gradient/kernel": np.zeros(1)}
+    assert sensitivity(dead).detail == "all gradients are zero"
+    same = {**images, "logits": np.array([[1.0, -2.0], [1.0, -2.0 - 1e-9]])}
+    assert sensitivity(same).detail == "all images give the same logits"
+    assert not sensitivity({**images, "logits": np.zeros((2, 3))}).passed
+    assert "Nothing is proved" in verdict(False, 5, {}, {}, sensitivity(dead).detail)
 
 
 def masks(array: Any, name: str = "dropout 0.25") -> set[str]:
@@ -137,7 +137,7 @@ def test_masks() -> None:
     assert masks(np.where(draw < 0.27, 0, np.float32(1 / 0.75))) == {"masks.torch"}  # another rate
     assert masks(np.where(draw < 0.25, 0, np.float32(1))) == {"masks.torch"}  # not scaled
     assert masks(np.ones_like(draw)) == {"masks.torch"}  # off
-    assert masks(right, "drop_path 0.25") == {"masks.torch"}  # cell by cell instead of picture by picture
+    assert masks(right, "drop_path 0.25") == {"masks.torch"}  # cell by cell instead of image by image
     rows = np.where(np.random.default_rng(0).random((8192, 1)) < 0.25, 0, 1 / 0.75) * np.ones((1, 2))
     assert masks(rows, "drop_path 0.25") == set()
     assert random_masks.checks("torch", {}, np.ones((2, 3))) == []
@@ -194,8 +194,8 @@ def test_errors_go_into_every_step() -> None:
         disturb=lambda found: calls.append(found["kernel"][0]),
         apply=lambda rate: calls.append(rate),
     )
-    pictures = [np.zeros(4)] * 2
-    stepped(net, pictures, pictures, lambda step: 0.1 * (step + 1), 1, wrong=lambda found: {"kernel": -found["kernel"]})
+    images = [np.zeros(4)] * 2
+    stepped(net, images, images, lambda step: 0.1 * (step + 1), 1, wrong=lambda found: {"kernel": -found["kernel"]})
     assert calls == [-1.0, 0.1, -1.0, 0.2]
 
 

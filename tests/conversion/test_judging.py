@@ -137,6 +137,6 @@ def test_the_biased_variance_is_declared(graph: Graph) -> None:
 
 def test_telling_weights_hide_nothing(graph: Graph) -> None:
     arrays = graph.arrays()
-    changed = tracing.telling(graph, arrays)
+    changed = tracing.revealing(graph, arrays)
     assert set(changed) == {"bn.offset", "bn.scale", "conv.bias", "head.bias"}
     assert all(np.ptp(array) > 1e-3 for array in changed.values())

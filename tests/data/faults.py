@@ -1,4 +1,4 @@
-"""Faults for the tests of the audit: planted among real or drawn pictures, and mutations of picture files."""
+"""Faults for the tests of the audit: planted among real or drawn images, and mutations of image files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 
 def photo(seed: int, size: tuple[int, int] = (96, 128)) -> Image.Image:
-    """A picture of a few soft shapes: different seeds look different."""
+    """An image of a few soft shapes: different seeds look different."""
     draw = np.random.default_rng(seed)
     coarse = draw.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
@@ -55,7 +55,7 @@ def plant(root: Path) -> dict[tuple[str, str], str]:
     planted = {
         ("empty", write(f"train/{a}/zero.jpg", b"")): "",
         ("truncated", write(f"train/{a}/cut.jpg", good[: len(good) // 2])): "",
-        ("not_a_picture", write(f"train/{b}/note.jpg", b"no picture, but text\n" * 30)): "",
+        ("not_a_picture", write(f"train/{b}/note.jpg", b"no image, but text\n" * 30)): "",
         ("unreadable", write(f"train/{b}/hurt.jpg", good[:20] + bytes(len(good) - 20))): "",
         ("too_large", write(f"train/{a}/bomb.png", bomb())): "",
         ("wrong_suffix", write(f"train/{b}/png.jpg", encoded(turned, "PNG"))): "PNG",

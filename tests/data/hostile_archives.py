@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(40)
+IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(40)
 NAMES = (
     "../evil.png",
     "a/../../evil.png",
@@ -43,7 +43,7 @@ def tar(*members: tuple[str, bytes | None, bytes, str], mode: str = "w") -> byte
     return stream.getvalue()
 
 
-def file(name: str, content: bytes = PICTURE) -> tuple[str, bytes, bytes, str]:
+def file(name: str, content: bytes = IMAGE) -> tuple[str, bytes, bytes, str]:
     return name, content, tarfile.REGTYPE, ""
 
 
@@ -77,7 +77,7 @@ def links() -> Iterator[tuple[str, bytes]]:
         tar(("a", None, tarfile.SYMTYPE, "b"), ("b", None, tarfile.SYMTYPE, "../.."), file("a/evil.png")),
     )
     yield "hard-out.tar", tar(("a/1.png", None, tarfile.LNKTYPE, "../../evil.png"), file("a/1.png"))
-    yield "link.zip", zipped(("a", b"/etc", 0o120777), ("a/evil.png", PICTURE, 0o100644))
+    yield "link.zip", zipped(("a", b"/etc", 0o120777), ("a/evil.png", IMAGE, 0o100644))
     yield "device.zip", zipped(("a/null", b"", 0o020666))
     yield "fifo.zip", zipped(("a/pipe", b"", 0o010666))
     yield "socket.zip", zipped(("a/socket", b"", 0o140666))
@@ -119,7 +119,7 @@ def collisions() -> Iterator[tuple[str, bytes]]:
 
 
 def _twice() -> bytes:
-    return zipped(("a/1.png", PICTURE, 0o100644), ("a/2.png", b"other", 0o100644)).replace(b"a/2.png", b"a/1.png")
+    return zipped(("a/1.png", IMAGE, 0o100644), ("a/2.png", b"other", 0o100644)).replace(b"a/2.png", b"a/1.png")
 
 
 def damaged() -> Iterator[tuple[str, bytes]]:
@@ -150,7 +150,7 @@ def every() -> Iterator[tuple[str, bytes]]:
     for index, name in enumerate(NAMES):
         yield f"name{index}.tar", tar(file("a/1.png"), file(name))
     for index, name in enumerate(NAMES[:8]):
-        yield f"name{index}.zip", zipped(("a/1.png", PICTURE, 0o100644), (name, PICTURE, 0o100644))
+        yield f"name{index}.zip", zipped(("a/1.png", IMAGE, 0o100644), (name, IMAGE, 0o100644))
     yield from links()
     yield from bombs()
     yield from collisions()

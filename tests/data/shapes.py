@@ -1,4 +1,4 @@
-"""Pictures that show several things: which of five shapes are on them is their labels."""
+"""Images that show several things: which of five shapes are on them is their labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 NAMES = ("bar", "box", "cross", "dot", "ring")
 
 
-def picture(names: tuple[str, ...], rng: np.random.Generator, side: int = 32) -> Image.Image:
+def made(names: tuple[str, ...], rng: np.random.Generator, side: int = 32) -> Image.Image:
     """Each shape in a place of its own, on noise."""
     image = Image.fromarray(rng.integers(0, 60, (side, side), dtype=np.uint8))
     brush, step = ImageDraw.Draw(image), side // 3
@@ -37,13 +37,13 @@ def picture(names: tuple[str, ...], rng: np.random.Generator, side: int = 32) ->
 
 
 def drawn(folder: Path, count: int, seed: int = 0, side: int = 32) -> list[tuple[str, tuple[str, ...]]]:
-    """(path, labels) of pictures written to a folder; each label on its own, so that some show none."""
+    """(path, labels) of images written to a folder; each label on its own, so that some show none."""
     rng, rows = np.random.default_rng(seed), []
     (folder / "shapes").mkdir(parents=True, exist_ok=True)
     for number in range(count):
         there = tuple(name for name, chance in zip(NAMES, rng.random(len(NAMES)), strict=True) if chance < 0.35)
         path = f"shapes/{number:04d}.png"
-        picture(there, rng, side).save(folder / path)
+        made(there, rng, side).save(folder / path)
         rows.append((path, there))
     return rows
 

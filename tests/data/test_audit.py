@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults import bomb, encoded, mutations, photo, plant
-from picture_folders import write_folder
+from image_folders import write_folder
 from PIL import Image, ImageEnhance
 
 import bakeoff
-from bakeoff.data import looks, read_data, reader
+from bakeoff.data import perceptual_hash, read_data, reader
 from bakeoff.data.audit import Audit, Judged, Subject, audit, kinds
-from bakeoff.data.looks import Looks
-from bakeoff.data.near import joined, near_pairs
+from bakeoff.data.near_copies import joined, near_pairs
+from bakeoff.data.perceptual_hash import PerceptualHashes
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.protocols import Progress
 from bakeoff.registry import load
-from bakeoff.reports import audit as page
+from bakeoff.reports import audit as render
 
 CLOTHES = Path(__file__).parents[2] / "../shared/data/clothing-small.tar"
 
@@ -89,11 +89,11 @@ def test_twelve_faults_among_a_thousand_photos(seed: int, tmp_path: Path) -> Non
     for row in chosen[:1000]:
         place = root / paths[row]
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes((Path(str(source.pictures.table.root)) / paths[row]).read_bytes())
+        place.write_bytes((Path(str(source.images.table.root)) / paths[row]).read_bytes())
     planted = plant(root)
     others = [path for path in paths if "/shoes/" in path and not (root / path).exists()]
     wrong = root / "train" / "t-shirt" / "shoes.jpg"
-    wrong.write_bytes((Path(str(source.pictures.table.root)) / others[0]).read_bytes())
+    wrong.write_bytes((Path(str(source.images.table.root)) / others[0]).read_bytes())
     assert found(audit(root, judge=judge)) == {*planted, ("suspect_label", "train/t-shirt/shoes.jpg")}
 
 
@@ -120,7 +120,7 @@ def test_the_function_is_the_equal_of_the_command(tmp_path: Path) -> None:
     for name, light in (("dark", 40), ("light", 200)):
         (root / name).mkdir(parents=True)
         for index in range(150):
-            shade = 240 - light if (name, index) == ("dark", 7) else light  # one light picture among the dark ones
+            shade = 240 - light if (name, index) == ("dark", 7) else light  # one light image among the dark ones
             pixels = np.clip(draw.normal(shade, 8, (32, 32)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{index}.png")
     parts: list[str] = []
@@ -144,15 +144,15 @@ def test_classes_are_looked_at_where_reading_stops(tmp_path: Path) -> None:
     details = {(finding.kind, finding.detail) for finding in audit(tmp_path).findings}
     assert details == {
         ("class_name", "classes 'Cat ' and 'cat' differ only by case or blanks"),
-        ("imbalance", "class 'Cat ' has 3 pictures, 'cat' has 45"),
-        ("imbalance", "class 'Cat ' has no picture in test"),
-        ("imbalance", "class 'dog' has no picture in test"),
-        ("imbalance", "class 'eel' has no picture in train"),
-        ("imbalance", "class 'void' has no readable picture"),
-    } | ({("imbalance", "class 'eel' has 5 pictures, 'cat' has 45")} if 5 * 10 <= 45 else set())
+        ("imbalance", "class 'Cat ' has 3 images, 'cat' has 45"),
+        ("imbalance", "class 'Cat ' has no image in test"),
+        ("imbalance", "class 'dog' has no image in test"),
+        ("imbalance", "class 'eel' has no image in train"),
+        ("imbalance", "class 'void' has no readable image"),
+    } | ({("imbalance", "class 'eel' has 5 images, 'cat' has 45")} if 5 * 10 <= 45 else set())
 
 
-def test_small_pictures_other_files_and_wrong_suffixes(tmp_path: Path) -> None:
+def test_small_images_other_files_and_wrong_suffixes(tmp_path: Path) -> None:
     root = photos(tmp_path, {"a": 12, "b": 12})
     (root / "a" / "dot.png").write_bytes(encoded(Image.new("RGB", (1, 1)), "PNG"))
     (root / "a" / "icon.png").write_bytes(encoded(photo(900).resize((11, 11)), "PNG"))
@@ -194,7 +194,7 @@ def test_near_copies(how: str, tmp_path: Path) -> None:
     assert found(audit(root)) == expected
 
 
-def test_flat_and_tiny_pictures_are_no_near_copies(tmp_path: Path) -> None:
+def test_flat_and_tiny_images_are_no_near_copies(tmp_path: Path) -> None:
     for index in range(40):
         place = tmp_path / "ab"[index % 2] / f"{index}.png"
         place.parent.mkdir(exist_ok=True)
@@ -209,15 +209,15 @@ def test_near_pairs_are_those_of_a_plain_comparison() -> None:
     for row in range(20):
         noise = draw.integers(-3, 4, (32, 32))
         grey[40 + row] = np.clip(grey[row].astype(int) + noise, 0, 255)
-    hashes = np.array([looks.hash_of(picture) for picture in grey], np.uint64)
+    hashes = np.array([perceptual_hash.hash_of(image) for image in grey], np.uint64)
     digests = draw.integers(0, 256, (60, 32), dtype=np.uint8)
-    pairs = near_pairs(Looks(hashes, grey, np.zeros((60, 8, 8, 2), np.int8), {}), digests)
+    pairs = near_pairs(PerceptualHashes(hashes, grey, np.zeros((60, 8, 8, 2), np.int8), {}), digests)
     assert {tuple(pair) for pair in pairs.tolist()} == {(row, 40 + row) for row in range(20)}
     assert joined(5, np.array([[3, 4], [1, 3]])).tolist() == [0, 1, 2, 1, 1]
 
 
 def judged(subject: Subject, progress: Progress) -> Judged:
-    """Models that are sure of the class in a picture's name."""
+    """Models that are sure of the class in an image's name."""
     names_ = [str(path).split("/")[-1][0] for path in subject.manifest.paths]
     likely = np.array([subject.table.classes.index(name) if name in "ab" else -1 for name in names_])
     shares = np.full((len(likely), 2), 0.5)
@@ -251,9 +251,9 @@ def test_arrays_are_audited_too(tmp_path: Path) -> None:
 
 def real_files() -> list[bytes]:
     """JPEG, progressive JPEG, PNG and WebP files of one photo each."""
-    pictures = [photo(seed, (120, 160)) for seed in range(4)]
-    jpegs = [encoded(pictures[0], quality=85), encoded(pictures[1], quality=85, progressive=True)]
-    return [*jpegs, encoded(pictures[2], "PNG"), encoded(pictures[3], "WEBP", quality=80)]
+    images = [photo(seed, (120, 160)) for seed in range(4)]
+    jpegs = [encoded(images[0], quality=85), encoded(images[1], quality=85, progressive=True)]
+    return [*jpegs, encoded(images[2], "PNG"), encoded(images[3], "WEBP", quality=80)]
 
 
 @pytest.mark.clock
@@ -266,7 +266,7 @@ def test_mutated_files_are_named_and_never_hang(tmp_path: Path) -> None:
     slowest = 0.0
     for place in sorted(tmp_path.rglob("*.*")):
         started = time.perf_counter()
-        looks.look_at(str(place))
+        perceptual_hash.look_at(str(place))
         slowest = max(slowest, time.perf_counter() - started)
     assert slowest < 2
     result = audit(tmp_path)
@@ -294,24 +294,24 @@ def test_an_interrupted_audit_goes_on_where_it_was(tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         audit(root, counter=interrupting)
     looked: list[str] = []
-    look = looks.look_at
-    monkeypatch.setattr(looks, "look_at", lambda source: (looked.append(str(source)), look(source))[1])
+    look = perceptual_hash.look_at
+    monkeypatch.setattr(perceptual_hash, "look_at", lambda source: (looked.append(str(source)), look(source))[1])
     assert audit(root).num == 200
     assert 0 < len(looked) <= 110
 
 
-def test_the_page_shows_the_pictures_and_loads_nothing(tmp_path: Path) -> None:
+def test_the_page_shows_the_images_and_loads_nothing(tmp_path: Path) -> None:
     root = photos(tmp_path / "d", {"train/c<a>t": 30, "train/dog": 30, "test/c<a>t": 8, "test/dog": 8})
     planted = plant(root)
     for lang in ("en", "zh"):
-        html = page.write(audit(root), tmp_path / f"{lang}.html", lang=lang).read_text(encoding="utf-8")
+        html = render.write(audit(root), tmp_path / f"{lang}.html", lang=lang).read_text(encoding="utf-8")
         assert html.count("data:image/jpeg;base64") == 9
         assert "http" not in html.replace("http-equiv", "")
         assert "c<a>t" not in html
         for kind, path in planted:
             assert f'id="{kind}"' in html
             assert Path(path).name in html
-    assert set(page.TEXT["en"]) == set(page.TEXT["zh"])
+    assert set(render.TEXT["en"]) == set(render.TEXT["zh"])
 
 
 def command(*words: str | Path) -> subprocess.Popen[str]:

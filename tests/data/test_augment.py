@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_folders import write_folder
+from image_folders import write_folder
 
 from bakeoff import registry, seeds
-from bakeoff.data import Data, pictures, read_data
+from bakeoff.data import Data, images, read_data
 from bakeoff.data.augment import PRESETS, Augmentation, augmentation
 from bakeoff.errors import BadFilesError, UsageError
 from bakeoff.preprocessing import Signature
@@ -24,7 +24,7 @@ BY_STAGE = {
 SIDES = st.integers(1, 12)
 
 
-def picture(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
+def image(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
@@ -36,7 +36,7 @@ def test_every_file_has_a_known_stage() -> None:
 @given(height=SIDES, width=SIDES, channels=st.sampled_from([1, 3]), seed=st.integers(0, 1000))
 def test_pixels_stay_pixels(name: str, height: int, width: int, channels: int, seed: int) -> None:
     module = registry.load("bakeoff.data.augment", name)
-    before = picture(height, width, channels, seed)
+    before = image(height, width, channels, seed)
     kept = before.copy()
     results = [module.apply(before, seeds.rng(seed, name), module.Settings()) for _ in range(2)]
     for found in results:
@@ -49,7 +49,7 @@ def test_pixels_stay_pixels(name: str, height: int, width: int, channels: int, s
 @pytest.mark.parametrize("name", BY_STAGE["batch"])
 @given(count=st.integers(1, 6), height=SIDES, width=SIDES, seed=st.integers(0, 1000))
 def test_mixed_labels_are_the_shares_of_the_pixels(name: str, count: int, height: int, width: int, seed: int) -> None:
-    """Pictures of one colour each, by class: the mean of what comes out says the shares."""
+    """Images of one colour each, by class: the mean of what comes out says the shares."""
     module = registry.load("bakeoff.data.augment", name)
     labels = np.arange(count) % 2
     images = np.broadcast_to((labels * 200).astype(np.uint8)[:, None, None, None], (count, height, width, 1)).copy()
@@ -65,7 +65,7 @@ def test_mixed_labels_are_the_shares_of_the_pixels(name: str, count: int, height
 
 
 @given(height=st.integers(1, 2000), width=st.integers(1, 2000), seed=st.integers(0, 500))
-def test_a_crop_lies_in_the_picture(height: int, width: int, seed: int) -> None:
+def test_a_crop_lies_in_the_image(height: int, width: int, seed: int) -> None:
     module = registry.load("bakeoff.data.augment", "random_resized_crop")
     top, left, down, across = module.box((height, width), seeds.rng(seed, "crop"), module.Settings())
     assert top >= 0
@@ -88,7 +88,7 @@ def test_a_crop_has_the_area_and_ratio_that_were_asked_for() -> None:
 def test_moving_nothing_changes_nothing_and_turning_is_anticlockwise() -> None:
     from bakeoff.data.augment._geometry import moved
 
-    pixels = picture(9, 9, 3)
+    pixels = image(9, 9, 3)
     assert np.array_equal(moved(pixels), pixels)
     assert np.abs(moved(pixels, degrees=90).astype(int) - np.rot90(pixels)).max() <= 1  # the cosine of 90 is 6e-17
     assert np.array_equal(moved(pixels, shift=(2 / 9, 0))[:, 2:], pixels[:, :-2])
@@ -98,7 +98,7 @@ def test_moving_nothing_changes_nothing_and_turning_is_anticlockwise() -> None:
 def test_colour_changes_are_what_they_are_called() -> None:
     module = registry.load("bakeoff.data.augment", "color_jitter")
     still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
-    pixels = picture(16, 16, 3) // 4 + 90  # far from both ends: nothing is cut
+    pixels = image(16, 16, 3) // 4 + 90  # far from both ends: nothing is cut
 
     def changed(**settings: float) -> np.ndarray:
         return module.apply(pixels, seeds.rng(0, "colour"), module.Settings(**still | settings)).astype(float)
@@ -113,14 +113,14 @@ def test_colour_changes_are_what_they_are_called() -> None:
         found = changed(**settings)
         assert np.abs(found - pixels).max() > 5
         assert np.abs((found - pixels) @ luma).max() < 1.2  # as bright as before
-    grey = np.repeat(picture(9, 9, 1) // 2, 3, axis=-1)
+    grey = np.repeat(image(9, 9, 1) // 2, 3, axis=-1)
     found = module.apply(grey, seeds.rng(0, "colour"), module.Settings(**still | {"saturation": 1.0, "hue": 0.5}))
     assert np.abs(found.astype(int) - grey).max() <= 1
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Data:
-    return read_data(write_folder(tmp_path / "pictures", {"a": 30, "b": 30}, size=(20, 24)))
+    return read_data(write_folder(tmp_path / "images", {"a": 30, "b": 30}, size=(20, 24)))
 
 
 def digests(data: Data, **options: Any) -> list[tuple[bytes, bytes, bytes]]:
@@ -152,12 +152,12 @@ def test_every_epoch_and_seed_is_another(data: Data, preset: str) -> None:
     for options in ({"epoch": 1}, {"seed": 1}):
         other = by_record(**options)
         assert sum(one[record] != other[record] for record in one) > 0.6 * len(one)
-    # A picture is changed the same way in whichever batch it comes.
+    # An image is changed the same way in whichever batch it comes.
     assert by_record(batch_size=5) == by_record(batch_size=16)
 
 
 def test_an_operation_draws_for_itself_alone(data: Data) -> None:
-    """With another operation before it, a flip falls on the same pictures."""
+    """With another operation before it, a flip falls on the same images."""
 
     def flipped(*operations: dict[str, Any]) -> list[bool]:
         pixels = data.pixels(Signature((12, 12)))
@@ -198,9 +198,9 @@ def test_digits_are_never_mirrored() -> None:
 def test_a_grey_array_is_cropped_from_itself() -> None:
     from bakeoff.protocols import Table
 
-    pixels = np.stack([picture(10, 10, 1, seed)[..., 0] for seed in range(4)])
+    pixels = np.stack([image(10, 10, 1, seed)[..., 0] for seed in range(4)])
     table = Table(("a",), np.array(list("wxyz")), np.zeros(4, np.int64), np.zeros(4, np.int8), pixels=pixels)
-    view = pictures.Pictures(table, channels=1, size=(10, 10)).view(Signature((10, 10), channels=1))
+    view = images.Images(table, channels=1, size=(10, 10)).view(Signature((10, 10), channels=1))
     target = np.empty((4, 10, 10, 1), np.uint8)
     whole = augmentation("none", [{"name": "random_resized_crop", "scale": [1, 1], "ratio": [1, 1]}])
     assert whole.fill(view, target, np.arange(4), np.arange(4), seed=0, epoch=0) == []
@@ -208,9 +208,9 @@ def test_a_grey_array_is_cropped_from_itself() -> None:
 
 
 @pytest.mark.parametrize("preset", ["standard", "digits"])
-def test_bad_pictures_are_named(data: Data, preset: str) -> None:
+def test_bad_images_are_named(data: Data, preset: str) -> None:
     path = data.path / str(data.manifest.paths[data.train.indices[3]])
-    path.write_bytes(b"no picture any more")
+    path.write_bytes(b"no image any more")
     with pytest.raises(BadFilesError, match=path.name):
         digests(data, augment=preset)
 
@@ -248,7 +248,7 @@ def test_settings_are_frozen(name: str) -> None:
 def test_a_random_crop_moves_by_whole_pixels_and_mirrors_the_border() -> None:
     """Against NumPy's own reflecting pad."""
     crop = registry.load("bakeoff.data.augment", "random_crop")
-    before = picture(9, 7, 3)
+    before = image(9, 7, 3)
     padded = np.pad(before, ((3, 3), (3, 3), (0, 0)), mode="reflect")
     windows = [padded[y : y + 9, x : x + 7] for y in range(7) for x in range(7)]
     found = [crop.apply(before, np.random.default_rng(seed), crop.Settings(pad=3)) for seed in range(300)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import hostile_archives
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 
 from bakeoff.data import cache_root, read_data
 from bakeoff.data.extract import extract

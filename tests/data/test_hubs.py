@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 
 from bakeoff.data import read_data
 from bakeoff.data.reader import find_source, read_table
@@ -110,7 +110,7 @@ def test_tfds(tmp_path: Path) -> None:
     data = read_data(place)
     assert data.classes == ("square", "circle")  # in the order of the library
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 40, "validation": 5, "test": 5}
-    content = (Path(str(data.pictures.table.root)) / str(data.manifest.paths[0])).read_bytes()
+    content = (Path(str(data.images.table.root)) / str(data.manifest.paths[0])).read_bytes()
     assert content.startswith(b"\xff\xd8")  # the file that was put in, not one made anew
     whole = read_data(f"tfds/shapes?data_dir={tmp_path}")
     assert len(whole) == 50
@@ -214,8 +214,8 @@ import sys, numpy as np, webdataset as wds
 draw = np.random.default_rng(0)
 with wds.ShardWriter(sys.argv[1] + "/train-%03d.tar", maxcount=8, verbose=0) as sink:
     for n in range(24):
-        picture = draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        sink.write({"__key__": f"s{n:05d}", "png": picture, "cls": n % 3, "json": {"n": n}})
+        image = draw.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        sink.write({"__key__": f"s{n:05d}", "png": image, "cls": n % 3, "json": {"n": n}})
 """
     script(code, tmp_path)
     data = read_data(tmp_path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 from PIL import Image
 
 from bakeoff.data import read_data
@@ -265,7 +265,7 @@ def test_mutated_pickles_never_crash(tmp_path: Path) -> None:
             continue
 
 
-def picture(seed: int, kind: str = "PNG") -> bytes:
+def image(seed: int, kind: str = "PNG") -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(stream, kind)
     return stream.getvalue()
@@ -287,7 +287,7 @@ def test_webdataset_shards(style: str, tmp_path: Path) -> None:
         label = str(number % 3)
         named = {"json": json.dumps({"label": int(label)}).encode()} if style == "json" else {"cls": label.encode()}
         named = {"txt": f"kind {label}\n".encode()} if style == "txt" else named
-        content = {"jpg": picture(number, "JPEG")}
+        content = {"jpg": image(number, "JPEG")}
         return {**named, **content} if style == "label first" else {**content, **named}
 
     for part in range(3):
@@ -303,10 +303,10 @@ def test_webdataset_shards(style: str, tmp_path: Path) -> None:
 
 def test_shards_name_their_split_and_want_labels(tmp_path: Path) -> None:
     for name, start in (("train-0", 0), ("val-0", 30), ("test-0", 60)):
-        samples = [{"png": picture(start + n), "cls": b"ab"[n % 2 : n % 2 + 1]} for n in range(8)]
+        samples = [{"png": image(start + n), "cls": b"ab"[n % 2 : n % 2 + 1]} for n in range(8)]
         shard(tmp_path / f"{name}.tar", samples)
     data = read_data(tmp_path)
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 8, "validation": 8, "test": 8}
-    shard(tmp_path / "train-1.tar", [{"png": picture(99), "xyz": b"1"}])
+    shard(tmp_path / "train-1.tar", [{"png": image(99), "xyz": b"1"}])
     with pytest.raises(DataError, match="has no label"):
         read_data(tmp_path)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 
-from bakeoff.data import Data, pictures, read_data
+from bakeoff.data import Data, images, read_data
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature, prepare
 from bakeoff.schemas import Batch
@@ -14,13 +14,13 @@ from bakeoff.schemas import Batch
 
 @pytest.fixture(params=["memory", "disk", "streamed"])
 def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
-    """A data set whose pictures fit in memory, one that is kept on disk, and one that fits nowhere."""
+    """A data set whose images fit in memory, one that is kept on disk, and one that fits nowhere."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if request.param != "memory":
-        monkeypatch.setattr(pictures, "KEPT_BYTES", 100)
+        monkeypatch.setattr(images, "KEPT_BYTES", 100)
     if request.param == "streamed":
         monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", "0")
-    return read_data(write_folder(tmp_path / "pictures", {"a": 40, "b": 40, "c": 20}))
+    return read_data(write_folder(tmp_path / "images", {"a": 40, "b": 40, "c": 20}))
 
 
 def digest(batches: list[Batch]) -> str:
@@ -52,7 +52,7 @@ def test_a_batch_is_what_prepare_gives(data: Data) -> None:
                 assert data.classes[label] == path[0]
 
 
-def test_an_epoch_has_every_picture_once_in_an_order_of_its_own(data: Data) -> None:
+def test_an_epoch_has_every_image_once_in_an_order_of_its_own(data: Data) -> None:
     def records(**options: int) -> list[int]:
         batches = data.train.batches(size=(4, 4), batch_size=7, **options)
         return np.concatenate([batch.records for batch in batches]).tolist()
@@ -98,7 +98,7 @@ def test_an_error_in_a_thread_arrives(data: Data, monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> None:
         raise RuntimeError("from a thread")
 
-    monkeypatch.setattr(pictures, "render", fail)
+    monkeypatch.setattr(images, "render", fail)
     with pytest.raises(RuntimeError, match="from a thread"):
         list(data.train.batches(size=(4, 4), workers=2))
     assert decoding_threads() == 0
@@ -106,8 +106,8 @@ def test_an_error_in_a_thread_arrives(data: Data, monkeypatch: pytest.MonkeyPatc
 
 def test_only_a_few_batches_are_decoded_ahead(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[object] = []
-    real = pictures.render
-    monkeypatch.setattr(pictures, "render", lambda *a: (decoded.append(0), real(*a))[1])
+    real = images.render
+    monkeypatch.setattr(images, "render", lambda *a: (decoded.append(0), real(*a))[1])
     batches = data.train.batches(size=(4, 4), batch_size=4, workers=2)
     next(batches)
     assert len(decoded) <= 4 * 3
@@ -121,7 +121,7 @@ def test_a_batch_belongs_to_who_asked(data: Data) -> None:
     assert np.array_equal(next(data.train.batches(size=(4, 4))).images, before)
 
 
-def test_left_out_size_is_the_pictures_own(data: Data) -> None:
+def test_left_out_size_is_the_images_own(data: Data) -> None:
     assert next(data.train.batches()).images.shape[1:] == (6, 8, 3)
 
 

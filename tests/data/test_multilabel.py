@@ -1,4 +1,4 @@
-"""Pictures with several labels: lists that say so, the split, the loader, the audit."""
+"""Images with several labels: lists that say so, the split, the loader, the audit."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 from PIL import Image
 from shapes import NAMES, drawn, listed
 
 from bakeoff.data import Data, read_data
 from bakeoff.data.audit import Judged, audit
 from bakeoff.data.labels import arranged, strata, words
-from bakeoff.data.share_out import share_out
+from bakeoff.data.multilabel_split import split_multilabel
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.protocols import LabelRule
 
@@ -63,8 +63,8 @@ def test_some_columns_are_classes(tmp_path: Path) -> None:
         read_data(tmp_path / "more.csv", labels=LabelRule(None, ("rinng", "bar")))
 
 
-def test_a_folder_has_one_label_a_picture(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one label a picture; data.label_separator"):
+def test_a_folder_has_one_label_a_image(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"one label an image; data.label_separator"):
         read_data(write_folder(tmp_path, {"cat": 4, "dog": 4}), labels=BAR)
 
 
@@ -84,7 +84,7 @@ def test_the_fingerprint_knows_the_labels(tmp_path: Path) -> None:
     assert read_data(listed(tmp_path, rows, "columns.csv")).fingerprint == other.fingerprint
 
 
-def test_batches_have_a_row_of_labels_a_picture(tmp_path: Path) -> None:
+def test_batches_have_a_row_of_labels_a_image(tmp_path: Path) -> None:
     data, _ = opened(tmp_path)
     seen = 0
     for batch in data.train.batches(size=(32, 32), batch_size=8, seed=1, epoch=2):
@@ -104,7 +104,7 @@ def test_batches_have_a_row_of_labels_a_picture(tmp_path: Path) -> None:
 # split
 
 
-def test_every_label_is_on_every_side_and_a_new_picture_moves_none(tmp_path: Path) -> None:
+def test_every_label_is_on_every_side_and_a_new_image_moves_none(tmp_path: Path) -> None:
     rows = drawn(tmp_path, 240)
     rare = [
         (path, (*names, "rare")) if number in (3, 99, 180) else (path, names)
@@ -114,16 +114,16 @@ def test_every_label_is_on_every_side_and_a_new_picture_moves_none(tmp_path: Pat
     for split in data.splits.values():
         assert (split.labels.sum(0) > 0).all(), split.name
     fewer = read_data(listed(tmp_path, [row for number, row in enumerate(rare) if number != 50], "list.jsonl"))
-    known = {str(path): side for path, side in zip(fewer.manifest.paths, fewer.sides, strict=True)}
+    known = {str(path): side for path, side in zip(fewer.manifest.paths, fewer.assignment, strict=True)}
     moved = [
         path
-        for path, side in zip(data.manifest.paths.tolist(), data.sides.tolist(), strict=True)
+        for path, side in zip(data.manifest.paths.tolist(), data.assignment.tolist(), strict=True)
         if path in known and known[path] != side
     ]
-    assert len(moved) <= 1, moved  # a class that would have missed a side may be mended with another picture
+    assert len(moved) <= 1, moved  # a class that would have missed a split may be mended with another image
 
 
-def test_a_label_with_one_picture_is_trained_on(tmp_path: Path) -> None:
+def test_a_label_with_one_image_is_trained_on(tmp_path: Path) -> None:
     rows = drawn(tmp_path, 80)
     for only in range(0, 80, 9):
         named = [
@@ -139,22 +139,22 @@ def test_sharing_out_strips_nothing(seed: int) -> None:
     labels = (rng.random((60, 8)) < rng.uniform(0.02, 0.5, 8)).astype(np.uint8)
     groups, u = rng.integers(0, 40, 60), rng.random(60)
     u = u[np.unique(groups, return_inverse=True)[1] % 60]
-    sides = np.where(u < 0.1, 2, np.where(u < 0.2, 1, 0)).astype(np.int8)
-    before = sides.copy()
+    assignment = np.where(u < 0.1, 2, np.where(u < 0.2, 1, 0)).astype(np.int8)
+    before = assignment.copy()
     edges = {0: (0.2, 1.0), 1: (0.1, 0.2), 2: (0.0, 0.1)}
-    share_out(groups, labels, u, sides, [0, 1, 2], edges)
+    split_multilabel(groups, labels, u, assignment, [0, 1, 2], edges)
     for label in range(8):
         rows = labels[:, label] > 0
-        had, has = set(before[rows].tolist()), set(sides[rows].tolist())
-        assert had - {1, 2} <= has, "a side lost a label"
+        had, has = set(before[rows].tolist()), set(assignment[rows].tolist())
+        assert had - {1, 2} <= has, "a split lost a label"
         assert not rows.any() or 0 in has, "nothing is learned of a label"
         if len(set(groups[rows].tolist())) >= 3 and len(has) < 3:  # only where every group is another's last
-            assert (before[rows] == sides[rows]).any()
+            assert (before[rows] == assignment[rows]).any()
     for group in set(groups.tolist()):
-        assert len(set(sides[groups == group].tolist())) == 1
+        assert len(set(assignment[groups == group].tolist())) == 1
 
 
-def test_folds_validate_each_picture_once(tmp_path: Path) -> None:
+def test_folds_validate_each_image_once(tmp_path: Path) -> None:
     rows = drawn(tmp_path, 90)
     path = listed(tmp_path, rows, "list.jsonl")
     seen = np.zeros(90, int)
@@ -180,7 +180,7 @@ def test_the_audit_knows_several_labels(tmp_path: Path) -> None:
     by_kind = {finding.kind: finding for finding in found.findings}
     assert by_kind["duplicate_label"].path == "shapes/again.png"
     assert words(found.table.labels[0], found.table.classes) in by_kind["duplicate_label"].detail
-    assert "'rare' has 1 pictures" in by_kind["imbalance"].detail
+    assert "'rare' has 1 images" in by_kind["imbalance"].detail
 
 
 def test_labels_that_are_likely_wrong_or_forgotten_are_named(tmp_path: Path) -> None:
@@ -208,15 +208,15 @@ def test_helpers() -> None:
 
 def test_a_list_without_any_label_is_refused(tmp_path: Path) -> None:
     rows = [(path, ()) for path, _ in drawn(tmp_path, 10)]
-    with pytest.raises(BakeoffError, match="no picture has a label"):
+    with pytest.raises(BakeoffError, match="no image has a label"):
         read_data(listed(tmp_path, rows, "list.jsonl"))
 
 
 def test_frozen_sides_hold_for_several_labels_too(tmp_path: Path) -> None:
-    from bakeoff.data.sides import FROZEN, write_sides
+    from bakeoff.data.assignment import FROZEN, write_assignment
 
     data, rows = opened(tmp_path)
-    write_sides(tmp_path / FROZEN, data.manifest, data.sides)
+    write_assignment(tmp_path / FROZEN, data.manifest, data.assignment)
     moved = read_data(listed(tmp_path, rows[5:], "cells.csv"), labels=BAR, frozen=tmp_path, seed=9)
-    expected = {str(path): side for path, side in zip(data.manifest.paths, data.sides, strict=True)}
-    assert all(expected[str(p)] == side for p, side in zip(moved.manifest.paths, moved.sides, strict=True))
+    expected = {str(path): side for path, side in zip(data.manifest.paths, data.assignment, strict=True)}
+    assert all(expected[str(p)] == side for p, side in zip(moved.manifest.paths, moved.assignment, strict=True))

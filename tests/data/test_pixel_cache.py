@@ -1,4 +1,4 @@
-"""Decoded pictures on disk: what is read is what was written, whatever happened in between."""
+"""Decoded images on disk: what is read is what was written, whatever happened in between."""
 
 import os
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 
-from bakeoff.data import cache, pictures, read_data
+from bakeoff.data import cache, images, read_data
 from bakeoff.data.pixel_cache import HEADER, PixelCache
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
@@ -34,7 +34,7 @@ def opened() -> PixelCache:
     return found
 
 
-def picture(row: int) -> np.ndarray:
+def image(row: int) -> np.ndarray:
     return np.random.default_rng(row).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
 
@@ -47,20 +47,20 @@ def read(store: PixelCache, rows: list[int]) -> np.ndarray:
 def test_rows_are_there_after_saving_and_not_before() -> None:
     first = opened()
     for row in (2, 3, 7):
-        first.write(row, picture(row))
-    assert np.array_equal(read(first, [7, 2]), np.stack([picture(7), picture(2)]))
+        first.write(row, image(row))
+    assert np.array_equal(read(first, [7, 2]), np.stack([image(7), image(2)]))
     assert not opened().ready.any()
     first.save()
     later = opened()
     assert np.flatnonzero(later.ready).tolist() == [2, 3, 7]
-    assert np.array_equal(read(later, [3]), picture(3)[None])
+    assert np.array_equal(read(later, [3]), image(3)[None])
 
 
 def test_two_writers_keep_each_others_rows() -> None:
     one, other = opened(), opened()
-    one.write(1, picture(1))
-    other.write(0, picture(0))
-    other.write(2, picture(2))
+    one.write(1, image(1))
+    other.write(0, image(0))
+    other.write(2, image(2))
     other.save()
     one.save()
     assert np.flatnonzero(opened().ready).tolist() == [0, 1, 2]
@@ -69,7 +69,7 @@ def test_two_writers_keep_each_others_rows() -> None:
 @pytest.mark.parametrize("harm", ["shorter", "longer", "header", "empty"])
 def test_a_file_that_is_not_whole_is_begun_anew(own_cache: Path, harm: str) -> None:
     store = opened()
-    store.write(0, picture(0))
+    store.write(0, image(0))
     store.save()
     (path,) = own_cache.iterdir()
     data = path.read_bytes()
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_whole_is_begun_anew(own_cache: Path, harm: str) -> N
     assert path.stat().st_size == len(data)
 
 
-def test_pictures_signature_and_versions_have_files_of_their_own(
+def test_images_signature_and_versions_have_files_of_their_own(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened()
@@ -93,13 +93,13 @@ def test_pictures_signature_and_versions_have_files_of_their_own(
 
 def test_a_full_disk_ends_the_caching_only(monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened()
-    store.write(0, picture(0))
+    store.write(0, image(0))
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("bakeoff.data.pixel_cache.write_at", full)
-    store.write(1, picture(1))
+    store.write(1, image(1))
     assert store.ready[:2].tolist() == [True, False]
     store.save()
     assert not opened().ready.any()
@@ -143,10 +143,10 @@ def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 READ = """
 import sys
-from bakeoff.data import pictures, read_data
+from bakeoff.data import images, read_data
 decoded = []
-real = pictures.render
-pictures.render = lambda *a: (decoded.append(0), real(*a))[1]
+real = images.render
+images.render = lambda *a: (decoded.append(0), real(*a))[1]
 data = read_data(sys.argv[1])
 for batch in data.train.batches(size=(4, 4), cache="disk", batch_size=8):
     if sys.argv[2] == "kill" and len(decoded) > 24:
@@ -175,15 +175,13 @@ def test_copies_share_a_row(tmp_path: Path, own_cache: Path) -> None:
     data = read_data(folder)
     for _ in range(2):
         for batch in data.train.batches(size=(4, 4), cache="disk"):
-            expected = np.stack(
-                [pictures.render(data.pictures.source(int(r)), Signature((4, 4))) for r in batch.records]
-            )
+            expected = np.stack([images.render(data.images.source(int(r)), Signature((4, 4))) for r in batch.records])
             assert np.array_equal(batch.images, expected)
     (path,) = own_cache.iterdir()
     assert path.stat().st_size == HEADER + 20 * (1 + 48)
 
 
-def test_where_pictures_are_kept_is_one_of_four(tmp_path: Path) -> None:
+def test_where_images_are_kept_is_one_of_four(tmp_path: Path) -> None:
     data = read_data(write_folder(tmp_path / "pictures", {"a": 10, "b": 10}))
     with pytest.raises(UsageError, match="cache is 'ram'"):
         data.train.batches(size=(4, 4), cache="ram")  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 from PIL import Image
 
 from bakeoff.data import cache_root, hashing, read_data, write_digits
@@ -18,7 +18,7 @@ from bakeoff.preprocessing import Signature
 COUNTS = {"cat": 30, "dog": 30, "eel": 30}
 
 
-def sides(data: object) -> dict[bytes, str]:
+def assignment(data: object) -> dict[bytes, str]:
     return {
         data.manifest.sha256[row].tobytes(): name  # type: ignore[attr-defined]
         for name, split in data.splits.items()  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ def test_renaming_and_moving_change_nothing_but_names(tmp_path: Path) -> None:
         path.rename(path.with_name(f"r{index:05d}.png"))
     second = read_data(tmp_path / "b")
     assert second.fingerprint == first.fingerprint
-    assert sides(second) == sides(first)
+    assert assignment(second) == assignment(first)
     assert second.manifest.paths.tolist() != first.manifest.paths.tolist()
 
 
@@ -90,22 +90,22 @@ def spoil(root: Path) -> dict[str, str]:
     Image.fromarray(noise).save(jpeg, quality=90)
     (root / "cat" / "cut.jpg").write_bytes(jpeg.read_bytes()[:-300])
     (root / "cat" / "empty.png").write_bytes(b"")
-    (root / "cat" / "text.jpg").write_text("not a picture at all")
+    (root / "cat" / "text.jpg").write_text("not an image at all")
     (root / "dog" / "half.png").write_bytes(good[: len(good) // 2])
     (root / "eel" / "zeros.jpg").write_bytes(bytes(500))
     return {
         "cat/cut.jpg": "truncated",
         "cat/empty.png": "empty (0 bytes)",
-        "cat/text.jpg": "text, not a picture",
+        "cat/text.jpg": "text, not an image",
         "dog/half.png": "truncated",
-        "eel/zeros.jpg": "not a known picture format",
+        "eel/zeros.jpg": "not a known image format",
     }
 
 
 def test_all_bad_files_are_named_together(tmp_path: Path) -> None:
     root = write_folder(tmp_path, COUNTS, size=(40, 40))
     bad = spoil(root)
-    with pytest.raises(BadFilesError, match="5 files are not a readable picture") as caught:
+    with pytest.raises(BadFilesError, match="5 files are not a readable image") as caught:
         read_data(root)
     assert dict(caught.value.files) == bad
     assert len(str(caught.value).splitlines()) <= 3
@@ -165,7 +165,7 @@ def test_verify_decodes_nothing_twice(tmp_path: Path, monkeypatch: pytest.Monkey
     data.verify(signature, workers=2, progress=lambda done, total: calls.append((done, total)))
     assert calls[0] == (0, 90)
     assert calls[-1] == (90, 90)
-    monkeypatch.setattr("bakeoff.data.pictures.render", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("bakeoff.data.images.render", lambda *_: pytest.fail("decoded again"))
     assert len(list(data.train.batches(signature=dataclasses.replace(signature, mean=(0.5,))))) > 0
     assert data.pixels(signature).shape == (90, 5, 5, 3)
 
@@ -196,7 +196,7 @@ def test_pixels_are_in_the_order_of_the_manifest(tmp_path: Path) -> None:
 def test_a_class_that_only_has_bad_files(tmp_path: Path) -> None:
     root = write_folder(tmp_path, {"a": 5, "b": 5, "c": 0})
     (root / "c" / "1.jpg").write_text("text")
-    with pytest.raises(DataError, match="'c' has no readable picture"):
+    with pytest.raises(DataError, match="'c' has no readable image"):
         read_data(root, bad_files="exclude")
     with pytest.raises(UsageError, match="bad_files is 'skip'"):
         read_data(root, bad_files="skip")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_folders import write_folder
+from image_folders import write_folder
 
 from bakeoff.data import read_data
 from bakeoff.data.sources import folder, npz
@@ -32,7 +32,7 @@ def test_classes_are_sorted_by_code_point(tmp_path: Path) -> None:
     assert (table.split == -1).all()
 
 
-def test_what_is_no_picture_by_rule_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_what_is_no_image_by_rule_is_left_out_and_counted(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 2, "b": 1, "a/deeper": 1, "a/.ipynb_checkpoints": 1, "__MACOSX": 1, ".git": 1})
     for name in ("a/.DS_Store", "a/Thumbs.db", "b/._000.png", "b/notes.txt", "b/README", "labels.csv", "loose.png"):
         (tmp_path / name).write_bytes(b"x")
@@ -104,7 +104,7 @@ def test_symbolic_links_are_named_and_never_followed(tmp_path: Path) -> None:
         ({".": 2}, "no class folders"),
         ({"a": 2}, "one class only, 'a'"),
         ({"zip/a": 1, "zip/b": 1}, "Did you mean .*zip"),
-        ({"a": 1, "b": 0}, "b: a class folder without pictures"),
+        ({"a": 1, "b": 0}, "b: a class folder without images"),
         ({"cat": 1, "Cat ": 1}, "differ only by case or blanks"),
         ({"train/a": 1, "train/b": 1, "test/c": 1}, "no such class in .*train"),
         ({"train/a": 1, "train/b": 1, "val/a": 1, "valid/a": 1}, "both val and valid"),

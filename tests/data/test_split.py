@@ -12,23 +12,23 @@ from bakeoff.data.split import DEFAULT, TEST, TRAIN, VALIDATION, by_content, dra
 from bakeoff.errors import DataError, UsageError
 
 
-def manifest(pictures: list[tuple[int, int]]) -> Manifest:
+def manifest(images: list[tuple[int, int]]) -> Manifest:
     """Rows of (label, number of the content)."""
-    digests = [np.frombuffer(hashlib.sha256(str(content).encode()).digest(), np.uint8) for _, content in pictures]
-    labels = np.array([label for label, _ in pictures], np.int64)
-    count = len(pictures)
+    digests = [np.frombuffer(hashlib.sha256(str(content).encode()).digest(), np.uint8) for _, content in images]
+    labels = np.array([label for label, _ in images], np.int64)
+    count = len(images)
     names = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
     paths = np.array([str(row) for row in range(count)])
     return Manifest(names, paths, labels, np.full(count, -1, np.int8), np.stack(digests), np.ones(count, np.int64))
 
 
-def sides(pictures: list[tuple[int, int]], seed: int = 0) -> dict[tuple[int, int], int]:
-    table = manifest(pictures)
+def assignment(images: list[tuple[int, int]], seed: int = 0) -> dict[tuple[int, int], int]:
+    table = manifest(images)
     found = by_content(table, np.arange(len(table)), DEFAULT, seed)
-    return dict(zip(pictures, found.tolist(), strict=True))
+    return dict(zip(images, found.tolist(), strict=True))
 
 
-def pictures_of(counts: list[int], copies: int = 1) -> list[tuple[int, int]]:
+def images_of(counts: list[int], copies: int = 1) -> list[tuple[int, int]]:
     return [(label, 10_000 * label + n) for label, count in enumerate(counts) for n in range(count)] * copies
 
 
@@ -37,77 +37,77 @@ counts = st.lists(st.integers(3, 40), min_size=2, max_size=5)
 
 @given(counts, st.integers(0, 99), st.randoms(use_true_random=False))
 def test_independent_of_order(sizes: list[int], seed: int, random: object) -> None:
-    pictures = pictures_of(sizes)
-    shuffled = list(pictures)
+    images = images_of(sizes)
+    shuffled = list(images)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert sides(pictures, seed) == sides(shuffled, seed)
+    assert assignment(images, seed) == assignment(shuffled, seed)
 
 
 @given(counts, st.integers(0, 99))
 def test_each_class_is_on_each_side(sizes: list[int], seed: int) -> None:
-    found = sides(pictures_of(sizes), seed)
+    found = assignment(images_of(sizes), seed)
     for label in range(len(sizes)):
-        assert {side for (own, _), side in found.items() if own == label} == {TRAIN, VALIDATION, TEST}
+        assert {split for (own, _), split in found.items() if own == label} == {TRAIN, VALIDATION, TEST}
 
 
 @given(counts, st.integers(0, 99), st.integers(2, 3))
 def test_copies_stay_together(sizes: list[int], seed: int, copies: int) -> None:
-    pictures = pictures_of(sizes, copies)
-    table = manifest(pictures)
+    images = images_of(sizes, copies)
+    table = manifest(images)
     found = by_content(table, np.arange(len(table)), DEFAULT, seed)
     by_group: dict[int, set[int]] = {}
-    for (_, content), side in zip(pictures, found.tolist(), strict=True):
-        by_group.setdefault(content, set()).add(side)
-    assert all(len(side) == 1 for side in by_group.values())
-    assert sides(pictures_of(sizes), seed) == dict(zip(pictures, found.tolist(), strict=True))
+    for (_, content), split in zip(images, found.tolist(), strict=True):
+        by_group.setdefault(content, set()).add(split)
+    assert all(len(split) == 1 for split in by_group.values())
+    assert assignment(images_of(sizes), seed) == dict(zip(images, found.tolist(), strict=True))
 
 
 @given(st.lists(st.integers(6, 30), min_size=2, max_size=4), st.integers(0, 99), st.data())
-def test_one_picture_under_two_labels_is_on_one_side(sizes: list[int], seed: int, data: st.DataObject) -> None:
-    pictures = pictures_of(sizes)
-    shared = data.draw(st.sampled_from([picture for picture in pictures if picture[0] == 0]))
-    pictures.append((1, shared[1]))
-    found = sides(pictures, seed)
+def test_one_image_under_two_labels_is_on_one_side(sizes: list[int], seed: int, data: st.DataObject) -> None:
+    images = images_of(sizes)
+    shared = data.draw(st.sampled_from([image for image in images if image[0] == 0]))
+    images.append((1, shared[1]))
+    found = assignment(images, seed)
     assert found[shared] == found[(1, shared[1])]
     for label in range(len(sizes)):
-        assert {side for (own, _), side in found.items() if own == label} == {TRAIN, VALIDATION, TEST}
+        assert {split for (own, _), split in found.items() if own == label} == {TRAIN, VALIDATION, TEST}
 
 
-def test_adding_pictures_moves_none_of_a_class_that_needed_no_mending() -> None:
-    small, large = pictures_of([200, 200]), pictures_of([400, 300])
-    before, after = sides(small), sides(large)
-    assert all(after[picture] == side for picture, side in before.items())
+def test_adding_images_moves_none_of_a_class_that_needed_no_mending() -> None:
+    small, large = images_of([200, 200]), images_of([400, 300])
+    before, after = assignment(small), assignment(large)
+    assert all(after[image] == split for image, split in before.items())
 
 
 def test_ratios_are_approximate_and_seeds_differ() -> None:
-    pictures = pictures_of([2000, 2000])
-    shares = np.bincount(list(sides(pictures).values()), minlength=3) / 4000
+    images = images_of([2000, 2000])
+    shares = np.bincount(list(assignment(images).values()), minlength=3) / 4000
     assert np.abs(shares - DEFAULT).max() < 0.02
-    assert sides(pictures, 0) != sides(pictures, 1)
+    assert assignment(images, 0) != assignment(images, 1)
 
 
 def test_the_nearest_group_moves() -> None:
     """A class of three whose draws all fall into train: the smallest becomes test, the next validation."""
     for seed in range(200):
-        pictures = pictures_of([3, 30])
-        u = draws(manifest(pictures), seed)[:3]
+        images = images_of([3, 30])
+        u = draws(manifest(images), seed)[:3]
         if (u > 0.2).all():
             order = np.argsort(u)
-            found = [sides(pictures, seed)[picture] for picture in pictures[:3]]
+            found = [assignment(images, seed)[image] for image in images[:3]]
             assert [found[index] for index in order] == [TEST, VALIDATION, TRAIN]
             return
     pytest.fail("no seed shows the case")
 
 
-def test_too_few_pictures_name_the_class() -> None:
+def test_too_few_images_name_the_class() -> None:
     with pytest.raises(DataError, match="'class 1' has 2 different"):
-        sides(pictures_of([9, 2]))
+        assignment(images_of([9, 2]))
     with pytest.raises(DataError, match="'class 1' has 1 different"):
-        sides([*pictures_of([9]), *[(1, 77)] * 5])
+        assignment([*images_of([9]), *[(1, 77)] * 5])
 
 
 def test_draws_are_golden_and_uniform() -> None:
-    table = manifest(pictures_of([3000, 1000]))
+    table = manifest(images_of([3000, 1000]))
     u = draws(table, 0)
     assert u[0] == 0.6581718008250568
     assert abs(u.mean() - 0.5) < 0.02
@@ -117,7 +117,7 @@ def test_draws_are_golden_and_uniform() -> None:
 
 @given(st.lists(st.integers(20, 60), min_size=2, max_size=6), st.integers(0, 99))
 def test_the_exact_share_is_exact(sizes: list[int], seed: int) -> None:
-    table = manifest(pictures_of(sizes))
+    table = manifest(images_of(sizes))
     rows = np.arange(len(table))
     chosen = exact_share(table, rows, 0.1, seed)
     assert chosen.sum() == round(len(table) * 0.1)

@@ -199,7 +199,7 @@ def test_labels_are_read_off_their_column() -> None:
     assert generator().labelled("no label at all") == [("", "no label at all")]
 
 
-def test_readmes_are_pictures_and_sizes_as_promised() -> None:
+def test_readmes_are_images_and_sizes_as_promised() -> None:
     assert (ROOT / "docs/images/report.png").stat().st_size < 200_000
     for name in ("README.md", "README.zh-CN.md"):
         assert "docs/images/report.png" in (ROOT / name).read_text(encoding="utf-8")

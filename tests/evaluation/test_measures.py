@@ -18,7 +18,7 @@ CLASSES = {"single": 7, "binary": 2, "multilabel": 4}
 
 
 def judged(kind: str, logits_of: str) -> Judged:
-    """Of 200 pictures, all right with a margin, or drawn."""
+    """Of 200 images, all right with a margin, or drawn."""
     rng, classes = np.random.default_rng(0), CLASSES[kind]
     truth: Array = rng.integers(0, classes, 200)
     if kind == "multilabel":

@@ -24,7 +24,7 @@ def test_balance_is_scikit_learns(seed: int) -> None:
     assert macro_f1.value(judged) == pytest.approx(reference.f1_score(labels, called, average="macro"))
 
 
-def test_a_class_without_pictures_counts_nowhere() -> None:
+def test_a_class_without_images_counts_nowhere() -> None:
     called, labels = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     judged = Judged(Predictions(np.eye(3)[called], labels, np.arange(4)), ("a", "b", "nowhere"))
     assert balanced_accuracy.value(judged) == 0.75
@@ -60,7 +60,7 @@ def test_temperature_undoes_a_factor() -> None:
     assert calibration_error(sharp.max(1), honest.argmax(1) == labels) > 0.1
 
 
-def test_reliability_counts_every_picture() -> None:
+def test_reliability_counts_every_image() -> None:
     sure = np.array([0.0, 0.5, 0.52, 1.0])
     rows = reliability(sure, np.array([False, True, False, True]), bins=10)
     assert [row.num for row in rows] == [1, 2, 1]

@@ -1,4 +1,4 @@
-"""Figures of pictures with several labels, against scikit-learn and by trying every threshold."""
+"""Figures of images with several labels, against scikit-learn and by trying every threshold."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_of_equal_thresholds_the_nearest_to_one_half() -> None:
     assert 0.6 < best_threshold(np.array([[0.9, 0.6]]), np.array([[1, 0]])) < 0.9
 
 
-def test_a_picture_is_right_where_all_its_labels_are() -> None:
+def test_a_image_is_right_where_all_its_labels_are() -> None:
     found = Predictions(np.array([[3.0, -3], [3, -3], [-3, -3]]), np.array([[1, 0], [1, 1], [0, 0]]), np.arange(3))
     assert right(found, 0.5).tolist() == [True, False, True]
     assert right(found).sum() == 2

@@ -1,4 +1,4 @@
-"""Pictures with labels: Chinese class names too, without a missing glyph."""
+"""Images with labels: Chinese class names too, without a missing glyph."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_labels_are_drawn(photo: Path, tmp_path: Path) -> None:
     rows = [row(photo, name) for name in CLASSES] + [{"path": str(tmp_path / "gone.jpg"), "error": "no such file"}]
     assert draw(rows, tmp_path / "labels.png") == frozenset()
     sheet = np.array(Image.open(tmp_path / "labels.png").convert("L"))
-    for index in range(4):  # the first row of tiles: ink below each picture
+    for index in range(4):  # the first row of tiles: ink below each image
         left = GAP + index * (SIDE + GAP)
         assert (sheet[GAP + SIDE + 5 : GAP + SIDE + 26, left : left + 60] < 100).any()
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_drawn(photo: Path, tmp_path: Path) -> None:
         check_output(tmp_path / "labels.xyz")
     with pytest.raises(UsageError, match="there is no folder"):
         check_output(tmp_path / "nowhere" / "labels.png")
-    with pytest.raises(UsageError, match="no picture to draw"):
+    with pytest.raises(UsageError, match="no image to draw"):
         draw([], tmp_path / "labels.png")
     with pytest.raises(UsageError, match="not a font"):
         draw([row(photo, "猫")], tmp_path / "labels.png", font=photo)

@@ -1,4 +1,4 @@
-"""Scores: every denominator is the number of pictures, and probabilities keep their laws."""
+"""Scores: every denominator is the number of images, and probabilities keep their laws."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_one_logit_is_two_classes(logit: float) -> None:
 
 
 @given(_logits, st.integers(0, 2**32 - 1))
-def test_score_counts_every_picture(logits: np.ndarray, seed: int) -> None:
+def test_score_counts_every_image(logits: np.ndarray, seed: int) -> None:
     classes = [f"c{index}" for index in range(logits.shape[1])]
     labels = np.random.default_rng(seed).integers(0, len(classes), len(logits))
     result = score(_predictions(logits, labels.tolist()), classes)
@@ -60,7 +60,7 @@ def test_score_of_a_worked_example() -> None:
 
 
 def test_score_refuses_what_would_lie() -> None:
-    with pytest.raises(UsageError, match="no picture"):
+    with pytest.raises(UsageError, match="no image"):
         score(_predictions(np.zeros((0, 2)), []), ["a", "b"])
     with pytest.raises(UsageError, match="3 classes"):
         score(_predictions(np.zeros((1, 2)), [0]), ["a", "b", "c"])

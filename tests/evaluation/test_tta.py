@@ -39,7 +39,7 @@ def test_probabilities_are_averaged(width: int, multilabel: bool) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of a drawn net, and pictures that are not symmetric."""
+    """A bundle of a drawn net, and images that are not symmetric."""
     folder, rng = tmp_path_factory.mktemp("tta"), np.random.default_rng(0)
     bundles.write(folder / "bundle", bundle("softmax_cross_entropy", 3))
     bundles.write(folder / "multilabel", bundle("multi_label_cross_entropy", 3))
@@ -61,7 +61,7 @@ def bundle(loss: str, outputs: int) -> Bundle:
 
 
 def truth(folder: Path, name: str) -> Array:
-    """Mean probabilities of every picture, in NumPy."""
+    """Mean probabilities of every image, in NumPy."""
     held = bundles.read(folder / name)
     files = sorted((folder / "photos").rglob("*.png"))
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])[..., None]
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_refused(folder: Path) -> None:
         next(predict(open_model(folder / "bundle"), [folder / "photos"], tta="x"))
 
 
-def test_several_labels_compare_whole_pictures() -> None:
+def test_several_labels_compare_whole_images() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, (40, 3)).astype(np.uint8)
     views = [Predictions(rng.normal(size=(40, 3)) + 3 * labels - 1.5, labels, np.arange(40)) for _ in range(2)]

@@ -165,7 +165,7 @@ def test_what_is_no_model_is_named(tmp_path: Path, bundle: Bundle) -> None:
     from bakeoff.runtimes._onnx_build import to_onnx
 
     (tmp_path / "foreign.onnx").write_bytes(to_onnx(bundle.graph).SerializeToString())
-    with pytest.raises(DataError, match="doesn't say how pictures are prepared"):
+    with pytest.raises(DataError, match="doesn't say how images are prepared"):
         open_file(tmp_path / "foreign.onnx")
 
 
@@ -232,7 +232,7 @@ def test_a_missing_library_names_its_extra(bundle: Bundle, tmp_path: Path, monke
 
 
 def _joined(tmp_path: Path) -> Bundle:
-    """Two nets of two sizes and two normalisations under one head, and pictures for them."""
+    """Two nets of two sizes and two normalisations under one head, and images for them."""
     from dataclasses import replace
 
     from bakeoff.graph import passes

@@ -143,7 +143,7 @@ def run(code: str, folder: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
-def test_a_torch_page(tmp_path: Path) -> None:
+def test_a_torch_file(tmp_path: Path) -> None:
     run(TORCH_CASE, tmp_path)
     run(TORCH_TRIAL, tmp_path)
     text = (tmp_path / "model.py").read_text()
@@ -155,7 +155,7 @@ def test_a_torch_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
-def test_a_keras_page(tmp_path: Path) -> None:
+def test_a_keras_file(tmp_path: Path) -> None:
     run(KERAS_CASE, tmp_path)
     run(KERAS_TRIAL, tmp_path)
     text = (tmp_path / "model.py").read_text()

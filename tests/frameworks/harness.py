@@ -71,7 +71,7 @@ def native(framework: str, graph: Graph, dtype: str, **settings: Any) -> Any:
 
 
 class TorchNative:
-    """Pictures come and go as (N, H, W, C)."""
+    """Images come and go as (N, H, W, C)."""
 
     def __init__(self, graph: Graph, dtype: str) -> None:
         import torch

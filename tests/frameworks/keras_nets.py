@@ -15,7 +15,7 @@ BYTES, UNIT = (0.0, 255.0), (-1.0, 1.0)
 
 
 def net(low: float, high: float) -> Any:
-    """Register a function that makes a model; its pictures' numbers lie in this range."""
+    """Register a function that makes a model; its images' numbers lie in this range."""
 
     def register(make: Callable[[], Any]) -> Callable[[], Any]:
         NETS[make.__name__] = lambda: (make(), (low, high))
@@ -29,7 +29,7 @@ def net(low: float, high: float) -> Any:
 
 @net(0, 1)
 def beginner() -> Any:
-    """tensorflow.org's first: a picture without channels."""
+    """tensorflow.org's first: an image without channels."""
     return keras.Sequential(
         [keras.Input((28, 28)), L.Flatten(), L.Dense(128, activation="relu"), L.Dropout(0.2), L.Dense(10)]
     )
@@ -340,7 +340,7 @@ def transposed() -> Any:
 
 @net(0, 1)
 def rows() -> Any:
-    """A picture read as a sequence of its rows, by convolutions of one axis."""
+    """An image read as a sequence of its rows, by convolutions of one axis."""
     inputs = keras.Input((28, 28))
     x = L.Conv1D(16, 5, padding="same", activation="relu")(inputs)
     x = L.MaxPooling1D(2)(x)
@@ -353,7 +353,7 @@ def rows() -> Any:
 
 @net(*BYTES)
 def merged() -> Any:
-    """The merging layers, the middle of a picture, products of tokens."""
+    """The merging layers, the middle of an image, products of tokens."""
     inputs = keras.Input((31, 28, 3))
     x = L.Rescaling([1 / 255, 1 / 200, 1 / 100], [0.0, -1.0, 0.5])(L.CenterCrop(24, 28)(inputs))
     a, b, c = (L.Conv2D(6, size, padding="same")(x) for size in (1, 3, 5))

@@ -213,7 +213,7 @@ class Filters(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Rows of a picture read by LSTMs: two layers, both ways, with and without biases, the batch first or not."""
+    """Rows of an image read by LSTMs: two layers, both ways, with and without biases, the batch first or not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ class Recurrent(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         steps, (last, _) = self.rows(x.permute(0, 2, 1, 3).flatten(2))
         y, (end, _) = self.again(steps.transpose(0, 1))
-        z = self.columns(x.permute(0, 3, 2, 1).flatten(0, 1))[0]  # a column is a picture
+        z = self.columns(x.permute(0, 3, 2, 1).flatten(0, 1))[0]  # a column is an image
         z = z.unflatten(0, (len(x), -1)).mean((1, 2))
         return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1], z], 1))
 

@@ -16,7 +16,7 @@ from bakeoff.graph.passes import without_noise
 
 
 def traced(kind: Any) -> dict[str, Any]:
-    """Graph, pictures, logits; gradients and running statistics of one training pass, dropout at 0; canonical."""
+    """Graph, images, logits; gradients and running statistics of one training pass, dropout at 0; canonical."""
     torch.manual_seed(3)
     model = kind().double()
     captured = capture(model, input_size=SIZE)

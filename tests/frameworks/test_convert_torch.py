@@ -298,7 +298,7 @@ def test_a_rounding_to_16_bits_is_another_function(tmp_path: Path) -> None:
         checked(tmp_path, one(forward))
 
 
-def test_grey_pictures(tmp_path: Path) -> None:
+def test_grey_images(tmp_path: Path) -> None:
     with InProcess(request(tmp_path / "net"), one(plain, channels=1)) as work:
         assert work.check().passed
         assert work.info["channels"] == 1

@@ -1,4 +1,4 @@
-"""What users of one framework take alone: the same pictures, normalised the same, each pass another epoch."""
+"""What users of one framework take alone: the same images, normalised the same, each pass another epoch."""
 
 import hashlib
 from pathlib import Path

@@ -32,7 +32,7 @@ def with_gradients(framework: str, precision: str) -> Any:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_errors_are_per_picture_and_canonical(framework: str, precision: str) -> None:
+def test_errors_are_per_image_and_canonical(framework: str, precision: str) -> None:
     one = with_gradients(framework, precision)
     before: dict[str, Array] = one.gradient_arrays()
     errors = {path: RNG.normal(size=array.shape) for path, array in before.items() if path != "head.bias"}

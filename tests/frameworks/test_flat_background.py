@@ -1,6 +1,7 @@
-"""Sums over many equal cells: where a library adds one cell after the other, its rounding errors all point one way.
+"""Sums over many equal elements: where a library adds one element after the other, its rounding errors all point one
+way.
 
-PyTorch does so where channels lie last in memory (2.8e-5 here); small pictures are trained with channels first there.
+PyTorch does so where channels lie last in memory (2.8e-5 here); small images are trained with channels first there.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ CASE = Case(((64, 28, 28, 4),), page("batch_norm").Attributes(momentum=1.0), tra
 
 @pytest.mark.tensorflow
 @pytest.mark.jax
-def test_batch_norm_of_pictures_with_a_flat_background(framework: str) -> None:
-    """Like digits on black: 99 of 100 cells are equal. TensorFlow's fused kernel, adding one by one, is 2.8e-5 off."""
+def test_batch_norm_of_images_with_a_flat_background(framework: str) -> None:
+    """Like digits on black: 99 of 100 elements are equal. TensorFlow's kernel, adding one by one, is 2.8e-5 off."""
     rng = np.random.default_rng(0)
     x = np.full(CASE.inputs[0], -0.4242, "float32")
     ink = rng.random(x.shape) > 0.99

@@ -70,7 +70,7 @@ def array(variable: Any) -> Any:
     return variable.value.numpy()
 
 
-def pictures(model: Any, limits: tuple[float, float], count: int = 3) -> Any:
+def images(model: Any, limits: tuple[float, float], count: int = 3) -> Any:
     shape = tuple(20 if size is None else size for size in model.input_shape[1:])
     rng = np.random.default_rng(1)
     whole, noise = (rng.uniform(*limits, (count, *size)) for size in ((1,) * (len(shape) - 1) + shape[-1:], shape))
@@ -79,7 +79,7 @@ def pictures(model: Any, limits: tuple[float, float], count: int = 3) -> Any:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, tuple[Any, Any, Any]]:
-    """{name: (model, captured, pictures)}, each built once."""
+    """{name: (model, captured, images)}, each built once."""
     import keras_nets
 
     from bakeoff.frameworks._keras.capture import capture
@@ -88,7 +88,7 @@ def made() -> dict[str, tuple[Any, Any, Any]]:
     for name in SMALL:
         model, limits = keras_nets.NETS[name]()
         randomised(model)
-        found[name] = (model, capture(model), pictures(model, limits))
+        found[name] = (model, capture(model), images(model, limits))
     return found
 
 

@@ -17,12 +17,12 @@ from bakeoff.ops._page import Case, Mode
 BATCH = Dim("batch")
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}  # of the largest logit; attention and norms stand in a row
 
-# name: (net, size of its pictures, {"torch": transposes, "keras": transposes} at the most)
+# name: (net, size of its images, {"torch": transposes, "keras": transposes} at the most)
 NETS: dict[str, tuple[Callable[[], Graph], tuple[int, int, int], dict[str, int]]] = {}
 
 
 def net(*size: int, torch: int, keras: int) -> Callable[[Callable[[], Graph]], Callable[[], Graph]]:
-    """Register a net, the size of its pictures, and how many activations it may transpose in each library."""
+    """Register a net, the size of its images, and how many activations it may transpose in each library."""
 
     def keep(make: Callable[[], Graph]) -> Callable[[], Graph]:
         NETS[make.__name__] = make, size, {"torch": torch, "keras": keras}  # type: ignore[assignment]
@@ -71,7 +71,7 @@ def vision_transformer() -> Graph:
     return c.finish(c.add("dense", "head", c.add("reshape", "flat", x, shape=(BATCH, 12)), units=3))
 
 
-@net(8, 8, 4, torch=9, keras=2)  # Swin moves windows twice; torch's pictures go to channels last and views of q, k, v
+@net(8, 8, 4, torch=9, keras=2)  # Swin moves windows twice; torch's images go to channels last and views of q, k, v
 def shifted_windows() -> Graph:
     c = Composer((BATCH, 8, 8, 4))
     x = c.add("conv2d", "stem", c.input, filters=6, kernel=(1, 1))
@@ -88,7 +88,7 @@ def shifted_windows() -> Graph:
     x = heads(c, "attn", x, 2, bias)
     x = c.add("reshape", "windows_again", x, shape=(BATCH, 2, 2, 4, 4, 6))
     x = c.add("transpose", "together", x, axes=(0, 1, 3, 2, 4, 5))
-    x = c.add("reshape", "picture", x, shape=(BATCH, 8, 8, 6))
+    x = c.add("reshape", "image", x, shape=(BATCH, 8, 8, 6))
     x = c.add("roll", "back", x, shifts=(2, 2), axes=(1, 2))
     return c.finish(c.add("dense", "head", c.add("global_avg_pool", "gap", x), units=3))
 
@@ -152,7 +152,7 @@ def a_token_for_each_window() -> Graph:
     x = c.add("reshape", "rows", c.input, shape=(4 * BATCH, 4, 2))
     token = c.add("expand", "each", c.parameter("token", np.ones((1, 1, 2), "float32")), shape=(4 * BATCH, 1, 2))
     x = c.add("dense", "mix", c.add("concat", "all", token, x, axis=1), units=2)
-    x = c.add("reshape", "pictures", x, shape=(BATCH, 4, 5, 2))
+    x = c.add("reshape", "images", x, shape=(BATCH, 4, 5, 2))
     x = c.add("repeat_interleave", "tall", x, count=2, axis=1)
     x = c.add("resize", "wide", x, size=(8, 7), mode="bilinear")
     return c.finish(c.add("global_avg_pool", "gap", x))

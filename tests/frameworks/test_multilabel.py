@@ -1,4 +1,4 @@
-"""Several labels a picture, in float64, against NumPy: the step, mixed pictures, weights; files with their sigmoid."""
+"""Several labels an image, in float64, against NumPy: the step, mixed images, weights; files with their sigmoid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bakeoff.schemas import Array
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import plan
 from bakeoff.training.job import Job
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
@@ -36,7 +36,7 @@ FORMATS = {"torch": ("torch", "onnx"), "tensorflow": ("keras", "savedmodel"), "j
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """Grey pictures of 4 x 4 and three labels, each of them there or not."""
+    """Grey images of 4 x 4 and three labels, each of them there or not."""
     folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     rows = []
     for number in range(70):
@@ -86,7 +86,7 @@ def test_the_mathematics(framework: str, data: Data, tmp_path: Path, augment: st
     assert isinstance(phase, Finetune)
     job = Job(str(data.path), to_toml(chosen), framework, str(tmp_path / "run"), precision="float64", threads=1)
     start, run = Start(graph, Signature((4, 4), 1), loss=LOSS), Run(tmp_path / "run").create()
-    context = Context(job, chosen, data, start, run, Reporter(), Keeper(run))
+    context = Context(job, chosen, data, start, run, Reporter(), Checkpointer(run))
     native = frameworks.load(framework).native(graph, device="cpu", precision="float64", threads=1)
     loop = Loop(context, native, phase, graph, plan(phase, graph, LOSS, data.train, precision="float64", mixed=False))
     loop.begin()

@@ -71,7 +71,7 @@ KERAS = {
     "the other gelu": ("gelu", "Gelu(a.form", 'Gelu("exact"'),
     "Keras's slope": ("leaky_relu", "negative_slope=a.slope, ", ""),
     "padding doesn't count": ("avg_pool2d", "constant_values=1", "constant_values=0"),
-    "cells beyond count": ("avg_pool2d", "(a.count_include_pad and not any(a.beyond)) or", "a.count_include_pad or"),
+    "elements beyond count": ("avg_pool2d", "(a.count_include_pad and not any(a.beyond)) or", "a.count_include_pad or"),
     "another divisor": ("avg_pool2d", "a.window[0] * a.window[1] / a.divisor", "a.divisor / a.window[0] / a.window[1]"),
     "zeros win over negative inputs": ("max_pool2d", "constant_values=LOWEST", "constant_values=0.0"),
     "softmax over another axis": ("softmax", "Softmax(scope.axis(a.axis)", "Softmax(-1"),
@@ -87,7 +87,7 @@ KERAS = {
         "((top, ends[0]), (left, ends[1]))",
         "((ends[0], top), (ends[1], left))",
     ),
-    "cells are counted in another order": (
+    "elements are counted in another order": (
         "unfold",
         "for row, column in _slices(a)]",
         "for row, column in _slices(a)[::-1]]",

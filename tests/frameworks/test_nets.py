@@ -21,7 +21,7 @@ NETS: dict[str, tuple[Maker, tuple[int, ...]]] = {}
 
 
 def net(*size: int) -> Callable[[Maker], Maker]:
-    """Register a net and the size of its pictures."""
+    """Register a net and the size of its images."""
 
     def keep(make: Maker) -> Maker:
         NETS[make.__name__] = make, size
@@ -197,7 +197,7 @@ def test_no_transposes_in_a_convolutional_net(framework: str, name: str) -> None
 
 
 def all_of_parameters(framework: str, moves: list[Any]) -> bool:
-    """A kernel that two operators share is laid out on its way to each: it is not a picture."""
+    """A kernel that two operators share is laid out on its way to each: it is not an image."""
     return framework == "torch" and all(move.args[0].op == "get_attr" for move in moves)
 
 
@@ -215,7 +215,7 @@ def test_a_free_input_size_with_same_padding(framework: str, size: tuple[int, ..
     assert relative(native(framework, graph, dtype).run([x]).output, run(graph, x)) <= TOLERANCE[dtype]
 
 
-def test_a_grey_picture_of_free_size(framework: str) -> None:
+def test_a_grey_image_of_free_size(framework: str) -> None:
     c = Composer((BATCH, Dim("height"), Dim("width"), 1))
     graph = c.finish(c.add("global_avg_pool", "gap", c.add("layer_norm", "norm", conv(c, "conv", c.input, 1))))
     x = images((5, 4, 1), "float32")

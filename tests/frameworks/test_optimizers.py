@@ -112,7 +112,7 @@ def start(framework: str, name: str, settings: Any, weights: list[Array], mode: 
     return (TorchRun if framework == "torch" else KerasRun)(name, settings, weights, mode)
 
 
-def apart(found: list[Array], expected: list[Array]) -> float:
+def differences(found: list[Array], expected: list[Array]) -> float:
     return max(float(np.abs(f - e).max() / np.abs(e).max()) for f, e in zip(found, expected, strict=True))
 
 
@@ -126,7 +126,7 @@ def test_twenty_steps(framework: str, name: str, case: str, dtype: str) -> None:
         run = start(framework, name, settings, weights, mode)
         for g, rate in zip(gradients, RATES, strict=True):
             run.step(g, rate)
-        assert apart(run.weights(), expected) <= page(name).TOLERANCE[dtype], mode
+        assert differences(run.weights(), expected) <= page(name).TOLERANCE[dtype], mode
         assert page(name).TOLERANCE["float64"] <= 1e-12
         for parameter, wanted in zip(run.parameters, slots, strict=True):
             for slot, array in page(name).read_slots(run.library, run.optimizer, parameter).items():
@@ -146,7 +146,7 @@ def test_going_on_from_written_slots(framework: str, name: str, case: str) -> No
         assert all(np.array_equal(again[slot], held[slot]) for slot in again)
     for step in range(half, STEPS):
         run.step(gradients[step], RATES[step])
-    assert apart(run.weights(), expected) <= 1e-12
+    assert differences(run.weights(), expected) <= 1e-12
 
 
 @pytest.mark.parametrize(("name", "setting"), MUTATIONS)
@@ -158,7 +158,7 @@ def test_a_wrong_setting_is_noticed(framework: str, name: str, setting: str) -> 
         )
         for g, rate in zip(gradients, RATES, strict=True):
             run.step(g, rate)
-        return apart(run.weights(), truth(name, settings, "float32")[0]) > 10 * page(name).TOLERANCE["float32"]
+        return differences(run.weights(), truth(name, settings, "float32")[0]) > 10 * page(name).TOLERANCE["float32"]
 
     assert any(differs(settings) for settings in page(name).CASES.values())
 

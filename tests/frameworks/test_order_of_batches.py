@@ -12,7 +12,7 @@ from PIL import Image
 from test_resume import net, session
 
 from bakeoff import frameworks
-from bakeoff.data import Data, pictures, read_data
+from bakeoff.data import Data, images, read_data
 from bakeoff.recipe import loads
 from bakeoff.training.context import Context
 
@@ -38,13 +38,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Data:
     """JPEG files that are decoded anew each time, and varied."""
     draw = np.random.default_rng(0)
     for name in "abc":
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "images" / name).mkdir(parents=True)
         for index in range(20):
             pixels = draw.integers(0, 256, (12, 11), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{index}.jpg")
-    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.jpg")
+    monkeypatch.setattr(images, "KEPT_BYTES", 0)
     monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", "0")
-    return read_data(tmp_path / "pictures")
+    return read_data(tmp_path / "images")
 
 
 def given(

@@ -1,4 +1,4 @@
-"""16 bits mixed in: what stays float32 does, and sums of many cells don't stand still."""
+"""16 bits mixed in: what stays float32 does, and sums of many elements don't stand still."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_weights_slots_losses_and_logits_stay_float32(framework: str) -> None:
 
 
 def test_gradients_are_those_of_float32_but_for_rounding(framework: str) -> None:
-    """The sums behind biases go over 8,000 cells: taken in 16 bits themselves, they would be a quarter off."""
+    """The sums behind biases go over 8,000 elements: taken in 16 bits themselves, they would be a quarter off."""
     half, whole = gradients(framework, "bfloat16"), gradients(framework, "float32")
     for path, expected in whole.items():
         assert np.abs(half[path] - expected).max() < 0.06 * np.abs(expected).max(), path
 
 
 def test_statistics_are_taken_in_float32(framework: str) -> None:
-    """Of 9,216 cells of 16 bits, in float32: their rounding averages out, and is no grid of 16 bits."""
+    """Of 9,216 elements of 16 bits, in float32: their rounding averages out, and is no grid of 16 bits."""
     half, whole = built(framework, "bfloat16"), built(framework, "float32")
     for each in (half, whole):
         each.gradients(IMAGES, LABELS)
@@ -137,7 +137,7 @@ def test_float16_leaves_a_step_out_where_a_gradient_overflows(framework: str, mo
 
 
 def test_float16_gradients_come_without_the_scale(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one picture: some processors sum float16 in float16, and over 16 pictures are a sixth off by that alone."""
+    """Of one image: some processors sum float16 in float16, and over 16 images are a sixth off by that alone."""
     monkeypatch.setattr(precision, "check_device", lambda *_: None)
     found, whole = built(framework, "float16"), built(framework, "float32")
     found.load_loss_scale({"scale": np.float32(2.0**6)})

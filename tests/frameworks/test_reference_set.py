@@ -44,7 +44,7 @@ def onnx_identity() -> Any:
 def test_the_same_bytes_in_every_worker(framework: str, way: str) -> None:
     stored = json.loads(reference.STORED.read_text("utf-8"))
     session = onnx_identity() if way == "onnxruntime" else None
-    for name, data in reference.pictures().items():
+    for name, data in reference.images().items():
         for key, signature in reference.SIGNATURES.items():
             array = prepare(data, signature)
             there = through(framework, array) if session is None else session.run(None, {"x": array})[0]

@@ -24,7 +24,7 @@ from bakeoff.training.job import Job
 from bakeoff.training.loop import checkpoint
 from bakeoff.training.loop import epochs as loop_module
 from bakeoff.training.loop.cadence import parse
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
@@ -34,7 +34,7 @@ BATCH = 8
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """75 grey pictures of 8 x 8 to train on, three classes: nine batches and a smaller one."""
+    """75 grey images of 8 x 8 to train on, three classes: nine batches and a smaller one."""
     rng = np.random.default_rng(0)
     labels = np.arange(100) % 3
     pixels = (rng.integers(0, 120, (100, 8, 8)) + 60 * labels[:, None, None]).astype("uint8")
@@ -66,9 +66,9 @@ def session(
     if not folder.exists():
         run.create()
     run.rewind(found.meta["logs"] if found else {})
-    keeper = Keeper(run, parse(every), {"framework": framework}, found=found)
+    checkpointer = Checkpointer(run, parse(every), {"framework": framework}, found=found)
     job = Job(str(data.path), to_toml(chosen), framework, str(folder), threads=1, **asked)
-    context = Context(job, chosen, data, Start(graph, Signature((8, 8), 1)), run, Reporter(), keeper)
+    context = Context(job, chosen, data, Start(graph, Signature((8, 8), 1)), run, Reporter(), checkpointer)
     native = native or frameworks.load(framework).native(
         graph, device="cpu", precision=job.precision, threads=1, seed=5
     )

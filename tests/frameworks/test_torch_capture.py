@@ -42,7 +42,7 @@ def made(kind: Any) -> nn.Module:
     return model
 
 
-def pictures(n: int = 3, size: tuple[int, int] = SIZE) -> torch.Tensor:
+def inputs(n: int = 3, size: tuple[int, int] = SIZE) -> torch.Tensor:
     return torch.randn(n, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
 
@@ -54,7 +54,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[nn.Module, Any]:
 
 def test_prediction_is_the_models_own(pair: tuple[nn.Module, Any]) -> None:
     model, captured = pair
-    x = pictures()
+    x = inputs()
     with torch.no_grad():
         expected = model.eval()(x).numpy()
     assert np.abs(expected - expected.mean(0)).max() > 1e-3 * np.abs(expected).max()
@@ -70,7 +70,7 @@ def test_gradients_and_statistics_of_a_training_pass(pair: tuple[nn.Module, Any]
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    x, weights = pictures(), torch.randn(3, 5, dtype=torch.float64)
+    x, weights = inputs(), torch.randn(3, 5, dtype=torch.float64)
     out = model.train()(x)
     ((out if isinstance(out, torch.Tensor) else out[0]) * weights).sum().backward()
     (built.module.train()(x) * weights).sum().backward()
@@ -79,7 +79,7 @@ def test_gradients_and_statistics_of_a_training_pass(pair: tuple[nn.Module, Any]
         layout = captured.layouts[name]
         if parameter.grad is None:
             held = built.bindings.get(layout.path)
-            assert name in captured.passengers or built.tensor(held).grad is None, name
+            assert name in captured.unused or built.tensor(held).grad is None, name
             continue
         own = built.tensor(built.bindings[layout.path]).grad
         gradient = built.bindings[layout.path].to_canonical(own.numpy())
@@ -125,7 +125,7 @@ def test_names_are_those_of_the_modules() -> None:
 
 def test_auxiliary_heads_are_passengers() -> None:
     captured = capture(made(NETS[6]), input_size=SIZE)
-    assert captured.passengers == ("aux.bias", "aux.weight", "idle", "norm.num_batches_tracked")
+    assert captured.unused == ("aux.bias", "aux.weight", "idle", "norm.num_batches_tracked")
     assert "2 outputs in training" in captured.notes[0]
     assert [node.attributes.rate for node in captured.graph.nodes if node.op == "dropout"] == [0.25]
 
@@ -187,7 +187,7 @@ def test_a_net_of_any_size_takes_another_one() -> None:
     model = made(NETS[6])
     captured = capture(model, input_size=SIZE)
     assert not captured.fixed_size
-    x = pictures(2, (27, 33))
+    x = inputs(2, (27, 33))
     with torch.no_grad():
         assert difference(build(captured.graph, "float64").module(x), model.eval()(x)) < CLOSE
 
@@ -215,7 +215,7 @@ def test_a_pad_that_depends_on_the_size_is_noticed() -> None:
 
 
 class Halving(nn.Module):
-    """One block, used as often as the size asks for: five times for 90 cells and for 127."""
+    """One block, used as often as the size asks for: five times for 90 elements and for 127."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -314,7 +314,7 @@ def test_weights_worked_out_by_hooks_are_real_ones_afterwards() -> None:
     captured = capture(model, input_size=SIZE)
     assert {"0.weight_g", "0.weight_v"} <= set(captured.graph.parameters)
     assert type(model[0].weight) is torch.Tensor
-    x = pictures().float()
+    x = inputs().float()
     assert difference(build(captured.graph).module(x).detach(), model(x).detach()) < 1e-6
     live = LiveTorch(model, captured, "float64")
     assert live.logits(x.double().permute(0, 2, 3, 1).numpy()).shape == (3, 5)
@@ -362,7 +362,7 @@ class Folded(nn.Module):
 def test_constants_are_folded_finely() -> None:
     model = Folded()
     graph = capture(model, input_size=SIZE).graph
-    x = pictures()
+    x = inputs()
     expected = model.double()(x)
     assert difference(build(graph.astype("float64"), "float64").module(x), expected) < 1e-14
     single = build(graph).module(x.float())
@@ -390,7 +390,7 @@ class Rotated(nn.Module):
 def test_angles_in_float32_are_left_out_where_mathematics_is_compared() -> None:
     model = Rotated()
     captured = capture(model, input_size=SIZE)
-    images = pictures().permute(0, 2, 3, 1).numpy()
+    images = inputs().permute(0, 2, 3, 1).numpy()
     exact = LiveTorch(model, captured, "float64").logits(images)
     found = build(captured.graph.astype("float64"), "float64").module(torch.from_numpy(images).permute(0, 3, 1, 2))
     assert difference(found, torch.from_numpy(exact)) < 1e-14
@@ -399,7 +399,7 @@ def test_angles_in_float32_are_left_out_where_mathematics_is_compared() -> None:
     assert difference(torch.from_numpy(single), torch.from_numpy(exact)) < 1e-5
 
 
-def test_a_picture_of_a_trace_may_be_larger_than_memory() -> None:
+def test_a_image_of_a_trace_may_be_larger_than_memory() -> None:
     import torch
 
     from bakeoff.frameworks.torch.capture._export import virtual

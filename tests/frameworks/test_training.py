@@ -22,7 +22,7 @@ from bakeoff.schemas import Array
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import plan
 from bakeoff.training.job import Job
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
@@ -30,7 +30,7 @@ from bakeoff.workers.channel import Reporter
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """Grey pictures of 4 x 4, three classes of very different sizes."""
+    """Grey images of 4 x 4, three classes of very different sizes."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], [50, 25, 10])[rng.permutation(85)]
     pixels = (rng.integers(0, 120, (85, 4, 4)) + 60 * labels[:, None, None]).astype("uint8")
@@ -117,7 +117,7 @@ def made(framework: str, data: Data, folder: Path, settings: str) -> tuple[Loop,
     assert isinstance(phase, Finetune)
     job = Job(str(data.path), to_toml(chosen), framework, str(folder), precision="float64", threads=1)
     run = Run(folder).create()
-    context = Context(job, chosen, data, Start(graph, Signature((4, 4), 1)), run, Reporter(), Keeper(run))
+    context = Context(job, chosen, data, Start(graph, Signature((4, 4), 1)), run, Reporter(), Checkpointer(run))
     native = frameworks.load(framework).native(graph, device="cpu", precision="float64", threads=1)
     step = plan(phase, graph, context.start.loss, data.train, precision="float64", mixed=False)
     loop = Loop(context, native, phase, graph, step)

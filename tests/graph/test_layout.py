@@ -15,7 +15,7 @@ BATCH = Dim("batch")
 
 
 def factors(total: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """A shape of so many cells, ones among its sizes."""
+    """A shape of so many elements, ones among its sizes."""
     sizes = []
     while total > 1 and len(sizes) < 5:
         sizes.append(int(rng.choice([n for n in range(1, total + 1) if total % n == 0])))
@@ -46,7 +46,7 @@ def test_an_axis_alone_is_never_moved(axes: list[int]) -> None:
 @pytest.mark.parametrize(
     ("axes", "source", "target", "free"),
     [
-        ((0, 3, 1, 2), (BATCH, 7, 7, 64), (BATCH, 49, 64), True),  # tokens of a picture that has channels first
+        ((0, 3, 1, 2), (BATCH, 7, 7, 64), (BATCH, 49, 64), True),  # tokens of an image that has channels first
         ((0, 3, 1, 2), (BATCH, 7, 7, 64), (BATCH, 3136), False),
         ((0, 3, 1, 2), (BATCH, 1, 1, 64), (BATCH, 64), True),
         ((0, 3, 1, 2), (BATCH, 8, 8, 6), (BATCH, 2, 4, 2, 4, 6), True),  # rows and columns parted
@@ -67,5 +67,5 @@ def test_blocks_are_as_small_as_can_be() -> None:
 
 
 def test_other_numbers_of_cells_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="different numbers of cells"):
+    with pytest.raises(UnsupportedError, match="different numbers of elements"):
         blocks((BATCH, 4, 6), (BATCH, 5, 5))

@@ -27,7 +27,7 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32)
 
 
-def test_cut_averages_a_picture_and_drops_the_rest(net: Graph, images: np.ndarray) -> None:
+def test_cut_averages_a_image_and_drops_the_rest(net: Graph, images: np.ndarray) -> None:
     features = p.cut(net, "relu1")
     assert features.output_shape == (Dim("batch"), 4)
     assert [node.id for node in features.nodes] == ["conv1", "bn1", "relu1", "pool"]
@@ -78,8 +78,8 @@ def test_without_noise_needs_no_masks() -> None:
 
 
 def test_prune_keeps_passengers_and_can_make_them(net: Graph) -> None:
-    passenger = Parameter("aux.kernel", np.zeros(3, np.float32))
-    carrying = replace(net, parameters={**net.parameters, "aux.kernel": passenger})
+    unused_one = Parameter("aux.kernel", np.zeros(3, np.float32))
+    carrying = replace(net, parameters={**net.parameters, "aux.kernel": unused_one})
     shorter = replace(carrying, outputs={"features": Ref("pool1")})
     assert "aux.kernel" in p.prune(shorter).parameters
     assert "linear.kernel" not in p.prune(shorter).parameters

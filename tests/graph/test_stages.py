@@ -1,4 +1,4 @@
-"""Stages: where the picture gets smaller, or the blocks of a net that never shrinks; cutting and freezing at them."""
+"""Stages: where the image gets smaller, or the blocks of a net that never shrinks; cutting and freezing at them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def lite() -> Graph:
     return models.build("efficientnet_lite0", (64, 64), 3, 10)
 
 
-def test_a_stage_ends_where_the_picture_gets_smaller(lite: Graph) -> None:
+def test_a_stage_ends_where_the_image_gets_smaller(lite: Graph) -> None:
     found = stages(lite)
     assert list(found) == ["stage1", "stage2", "stage3", "stage4", "stage5"]
     sides = [lite.shapes[passes.Ref(last_on_way(lite, group).id)] for group in found.values()]

@@ -64,6 +64,6 @@ def test_unknown_names_and_arguments_say_what_is_known() -> None:
         models.build("mnist_cnn", (28, 28), 0, 10)
 
 
-def test_too_small_pictures_are_refused() -> None:
+def test_too_small_images_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"\[at "):
         models.build("cifar10_cnn", (8, 8), 3, 10)

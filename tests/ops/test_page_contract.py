@@ -84,7 +84,7 @@ def test_symbolic_shapes_agree_with_the_truth(op: str, name: str) -> None:
     case = page(op).CASES[name]
     first = case.inputs[0]
     if len(first) != 4 or any(shape[1:3] != first[1:3] for shape in case.inputs):
-        pytest.skip("no picture, or pictures of several sizes")
+        pytest.skip("no image, or images of several sizes")
     free = [(Dim("batch"), Dim("height"), Dim("width"), shape[3]) for shape in case.inputs]
     try:
         symbolic = shape_of(op, case.attributes, free)
@@ -98,7 +98,7 @@ def test_symbolic_shapes_agree_with_the_truth(op: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("op", LOSSES)
-def test_losses_give_one_number_a_picture(op: str) -> None:
+def test_losses_give_one_number_a_image(op: str) -> None:
     for case in page(op).CASES.values():
         (logits,), labels = inputs_of(case, "float64"), page(op).labels_of(case)
         losses = page(op).truth(Mode(), case.attributes, logits, labels)

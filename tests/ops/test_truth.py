@@ -73,8 +73,8 @@ def test_pooling_is_the_plain_loop(op: str, counted: bool | None, pad: Any) -> N
     rows, columns = (7 + top + bottom - 3) // 2 + 1, (6 + left + right - 2) // 2 + 1
     expected = np.zeros((2, rows, columns, 3))
     for b, i, j, c in np.ndindex(expected.shape):
-        cells = [(i * 2 + u - top, j * 2 + v - left) for u, v in product(range(3), range(2))]
-        held = [x[b, row, column, c] for row, column in cells if 0 <= row < 7 and 0 <= column < 6]
+        elements = [(i * 2 + u - top, j * 2 + v - left) for u, v in product(range(3), range(2))]
+        held = [x[b, row, column, c] for row, column in elements if 0 <= row < 7 and 0 <= column < 6]
         expected[b, i, j, c] = max(held) if counted is None else sum(held) / (6 if counted else len(held))
     settings = {} if counted is None else {"count_include_pad": counted}
     y = truth(op, x, window=window, stride=stride, pad=pad, **settings)

@@ -1,9 +1,9 @@
-"""The reference set: pictures of every kind that `decode` has a rule for, made in code, and the bytes that they become.
+"""The reference set: images of every kind that `decode` has a rule for, made in code, and the bytes that they become.
 
     check()          what differs here from the stored hashes: nothing, on every machine and in every worker
-    pictures()       name -> the bytes of a file
+    images()       name -> the bytes of a file
 
-`reference.json` has, for each picture, the SHA-256 of the file and of the uint8 arrays under each of `SIGNATURES`. A
+`reference.json` has, for each image, the SHA-256 of the file and of the uint8 arrays under each of `SIGNATURES`. A
 file whose own hash differs was written by another encoder (another Pillow): its pixels say nothing then, unless the
 format is lossless. `python tests/preprocessing/reference_set.py` writes the hashes anew.
 """
@@ -40,9 +40,9 @@ HEIGHT, WIDTH = 61, 83  # odd, and no multiple of a JPEG's blocks
 
 
 class Difference(NamedTuple):
-    """A picture that doesn't become the stored bytes; `encoder`: its file isn't the stored one either."""
+    """An image that doesn't become the stored bytes; `encoder`: its file isn't the stored one either."""
 
-    picture: str
+    image: str
     signature: str
     encoder: bool
 
@@ -55,19 +55,19 @@ def check() -> list[Difference]:
         expected, came = stored.get(name, {}), here.get(name, {})
         encoder = expected.get("file") != came.get("file")
         found += [Difference(name, key, encoder) for key in SIGNATURES if expected.get(key) != came.get(key)]
-    return [each for each in found if not (each.encoder and each.picture.startswith(LOSSY))]
+    return [each for each in found if not (each.encoder and each.image.startswith(LOSSY))]
 
 
 def hashes() -> dict[str, dict[str, str]]:
-    """By picture: SHA-256 (hex, the first 32 digits) of the file and of the array under each signature."""
+    """By image: SHA-256 (hex, the first 32 digits) of the file and of the array under each signature."""
     found = {}
-    for name, data in pictures().items():
+    for name, data in images().items():
         arrays = {key: prepare(data, signature).tobytes() for key, signature in SIGNATURES.items()}
         found[name] = {key: hashlib.sha256(value).hexdigest()[:32] for key, value in {"file": data, **arrays}.items()}
     return found
 
 
-def pictures() -> dict[str, bytes]:
+def images() -> dict[str, bytes]:
     """Files by name; the same bytes each time."""
     makers: tuple[Callable[[], Iterator[tuple[str, bytes]]], ...] = (
         _orientations,
@@ -84,11 +84,11 @@ def pattern(height: int = HEIGHT, width: int = WIDTH) -> NDArray[np.uint8]:
     """(height, width, 3): slopes, a frame and a disc, by whole numbers alone; no two corners are alike."""
     y, x = np.mgrid[:height, :width].astype(np.int64)
     red, green, blue = 255 * x // max(width - 1, 1), 255 * y // max(height - 1, 1), (7 * x + 11 * y) % 256
-    picture = np.stack([red, green, blue], axis=-1)
+    image = np.stack([red, green, blue], axis=-1)
     disc = (2 * x - width // 2) ** 2 + (2 * y - height // 2) ** 2 < (min(height, width) // 2) ** 2
-    picture[disc] = 255 - picture[disc]
-    picture[: height // 8, : width // 2] = (250, 20, 40)
-    return picture.astype(np.uint8)
+    image[disc] = 255 - image[disc]
+    image[: height // 8, : width // 2] = (250, 20, 40)
+    return image.astype(np.uint8)
 
 
 def _rgb(height: int = HEIGHT, width: int = WIDTH) -> Image.Image:

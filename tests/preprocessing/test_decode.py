@@ -1,4 +1,4 @@
-"""The rules of the decoder, each on a generated picture."""
+"""The rules of the decoder, each on a generated image."""
 
 import io
 import threading
@@ -146,13 +146,13 @@ def test_a_jpeg_without_its_last_byte_is_truncated() -> None:
     ("data", "reason"),
     [
         (b"", "empty (0 bytes)"),
-        (b"this is a text\nof two lines\n", "text, not a picture"),
-        ("größer, 更大".encode() * 9, "text, not a picture"),
-        (b"\x00\x01\x02" * 50, "not a known picture format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "text, not a picture"),
+        (b"this is a text\nof two lines\n", "text, not an image"),
+        ("größer, 更大".encode() * 9, "text, not an image"),
+        (b"\x00\x01\x02" * 50, "not a known image format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "text, not an image"),
     ],
 )
-def test_what_is_no_picture(data: bytes, reason: str, tmp_path: Path) -> None:
+def test_what_is_no_image(data: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "1.jpg"
     path.write_bytes(data)
     for source in (data, path, str(path), io.BytesIO(data)):
@@ -192,7 +192,7 @@ def test_the_format_is_decided_by_content(tmp_path: Path) -> None:
 
 
 def test_no_warning_leaks_and_filters_come_back() -> None:
-    """A picture between half the limit and the limit makes Pillow warn; four threads at once."""
+    """An image between half the limit and the limit makes Pillow warn; four threads at once."""
     big = saved(Image.new("1", (10_000, 9_000)), "PNG")
     before = list(warnings.filters)
     failures: list[BaseException] = []

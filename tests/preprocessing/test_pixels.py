@@ -8,28 +8,28 @@ from PIL import Image
 from bakeoff.preprocessing import Signature, normalize, prepare, scale_and_offset
 from bakeoff.preprocessing.pixels import middle, size_before_cut
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("filter_", ["nearest", "box", "bilinear", "bicubic", "lanczos"])
 def test_stretch_is_pillows_resize(filter_: Any) -> None:
-    expected = Image.fromarray(PICTURE).resize((20, 16), Image.Resampling[filter_.upper()])
-    assert np.array_equal(prepare(PICTURE, Signature((16, 20), resize=filter_)), np.asarray(expected))
+    expected = Image.fromarray(IMAGE).resize((20, 16), Image.Resampling[filter_.upper()])
+    assert np.array_equal(prepare(IMAGE, Signature((16, 20), resize=filter_)), np.asarray(expected))
 
 
 def test_crop_is_torchvisions_resize_and_centre_crop() -> None:
     """Resize(32): short side 32, long side int(32 * 53 / 37) = 45; CenterCrop(28) at round(2.0), round(8.5) = 2, 8."""
-    expected = np.asarray(Image.fromarray(PICTURE).resize((45, 32), Image.Resampling.BICUBIC))[2:30, 8:36]
+    expected = np.asarray(Image.fromarray(IMAGE).resize((45, 32), Image.Resampling.BICUBIC))[2:30, 8:36]
     signature = Signature((28, 28), fit="crop", resize="bicubic", resize_to=32)
-    assert np.array_equal(prepare(PICTURE, signature), expected)
-    upright = Image.fromarray(PICTURE.swapaxes(0, 1).copy())
+    assert np.array_equal(prepare(IMAGE, signature), expected)
+    upright = Image.fromarray(IMAGE.swapaxes(0, 1).copy())
     assert prepare(upright, signature).shape == (28, 28, 3)
 
 
 def test_bytes_are_golden() -> None:
     """Pillow's fixed-point arithmetic gives these on every machine."""
     signature = Signature((24, 24), fit="crop", resize="bicubic", resize_to=28)
-    assert hashlib.sha256(prepare(PICTURE, signature).tobytes()).hexdigest()[:16] == "5fe1ce0735c8d7f6"
+    assert hashlib.sha256(prepare(IMAGE, signature).tobytes()).hexdigest()[:16] == "5fe1ce0735c8d7f6"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (7, 9), (64, 64), (640, 480), (479, 641)])
@@ -47,8 +47,8 @@ def test_crop_without_resize_to_covers_the_size(shape: tuple[int, int], size: tu
 
 
 def test_channels() -> None:
-    assert prepare(PICTURE, Signature((8, 8), channels=1)).shape == (8, 8, 1)
-    grey = prepare(PICTURE[..., 0], Signature((8, 8)))
+    assert prepare(IMAGE, Signature((8, 8), channels=1)).shape == (8, 8, 1)
+    grey = prepare(IMAGE[..., 0], Signature((8, 8)))
     assert grey.shape == (8, 8, 3)
     assert (grey[..., 0] == grey[..., 2]).all()
 
@@ -56,7 +56,7 @@ def test_channels() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_normalize_is_its_formula(dtype: str) -> None:
     signature = Signature((37, 53), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    images = np.stack([PICTURE, PICTURE[::-1]])
+    images = np.stack([IMAGE, IMAGE[::-1]])
     scale = (1 / (255 * np.array(signature.std))).astype(dtype)
     offset = (-np.array(signature.mean) / np.array(signature.std)).astype(dtype)
     expected = images.astype(dtype) * scale + offset
@@ -73,16 +73,16 @@ def test_normalize_turns_channels_round_before_it_counts_them() -> None:
     assert normalize(pixel, turned, "float64").ravel() == pytest.approx([-1.0, 0.2 - 0.25, 0.5])
 
 
-def test_normalize_writes_to_out_and_takes_one_picture() -> None:
+def test_normalize_writes_to_out_and_takes_one_image() -> None:
     signature = Signature((37, 53), mean=(0.5,), std=(0.5,))
     out = np.empty((37, 53, 3), np.float32)
-    assert normalize(PICTURE, signature, out=out) is out
-    assert np.array_equal(out, normalize(PICTURE[None], signature)[0])
+    assert normalize(IMAGE, signature, out=out) is out
+    assert np.array_equal(out, normalize(IMAGE[None], signature)[0])
     assert out.min() >= -1
     assert out.max() <= 1
 
 
-def test_normalize_refuses_what_is_no_picture() -> None:
+def test_normalize_refuses_what_is_no_image() -> None:
     signature = Signature((4, 4))
     with pytest.raises(ValueError, match="expected uint8"):
         normalize(np.zeros((1, 4, 4, 1), np.uint8), signature)

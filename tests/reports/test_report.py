@@ -16,7 +16,7 @@ from bakeoff import registry
 from bakeoff.drawing.svg import Series, heatmap, lines, smoothed, thinned, ticks
 from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError, VersionError
 from bakeoff.reports import report
-from bakeoff.reports.page import SECTIONS, ordered
+from bakeoff.reports.render import SECTIONS, ordered
 from bakeoff.rundir.result import Result
 from bakeoff.texts.catalogue import percent, short, size
 
@@ -32,7 +32,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder with a picture for each record; one is named to break out of an attribute."""
+    """A folder with an image for each record; one is named to break out of an attribute."""
     root = tmp_path / "photos-of-someone"
     for number, name in enumerate(['a"onerror="x.png', "b<b>.png", "c.png", "d.png", "e.png", "f.png"]):
         folder = root / ("cat" if number % 2 else "dog")
@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float = 0.0) -> Path:
-    """A run folder as train leaves it: 6 test pictures, 3 of them wrong."""
+    """A run folder as train leaves it: 6 test images, 3 of them wrong."""
     (path / "predictions").mkdir(parents=True)
     facts = Result(
         run=str(path),
@@ -86,7 +86,7 @@ def make_run(path: Path, data: Path, framework: str = "torch", *, shift: float =
 
 
 def with_several_labels(run: Path) -> Path:
-    """The same run as of pictures with several labels, or none."""
+    """The same run as of images with several labels, or none."""
     facts = json.loads((run / "run.json").read_text())
     write_json(run / "run.json", {**facts, "threshold": 0.6})
     rows = [{"epoch": i, "validation_accuracy": 0.2, "validation_mean_average_precision": 0.5} for i in range(2)]
@@ -176,7 +176,7 @@ def test_report_is_complete_in_itself_and_escaped(tmp_path: Path, data: Path, ki
     assert "A <b>recipe</b>" in page.text
     assert str(tmp_path) not in html, "absolute paths don't belong into a report"
     assert {value.removeprefix("#") for value in page.loads if value.startswith("#")} == set(page.ids)
-    missing = 1 + (kind == "run")  # labels are for several labels a picture, parity is for comparisons
+    missing = 1 + (kind == "run")  # labels are for several labels an image, parity is for comparisons
     assert len(page.ids) == len(registry.names(SECTIONS)) - missing
 
 
@@ -194,10 +194,10 @@ def test_several_labels_have_their_own_section(tmp_path: Path, data: Path, kind:
     assert not {"classes", "confusion"} & set(page.ids)
     assert "mAP" in page.text
     assert "0.6" in page.text, "the threshold"
-    if kind == "run":  # of six pictures two have exactly their labels
+    if kind == "run":  # of six images two have exactly their labels
         assert "33.3" in page.text
     names = {"en": "is cat, ", "zh": "实际是 cat, "}
-    assert names[lang] in page.text, "all labels of a wrong picture"
+    assert names[lang] in page.text, "all labels of a wrong image"
     assert "(none)" in html
 
 
@@ -229,17 +229,17 @@ def test_comparison_shows_verdict_parity_and_both_curves(tmp_path: Path, data: P
     assert html.count('class="line s1" points') == 3
 
 
-def test_most_wrong_pictures_are_inside_and_small(tmp_path: Path, data: Path) -> None:
+def test_most_wrong_images_are_inside_and_small(tmp_path: Path, data: Path) -> None:
     target = report(make_run(tmp_path / "r", data))
     page, _ = page_of(target)
-    pictures = [value for value in page.loads if value.startswith("data:image/")]
-    assert len(pictures) == 3
+    images = [value for value in page.loads if value.startswith("data:image/")]
+    assert len(images) == 3
     assert "torch judged" not in page.text
-    assert "PyTorch judged 3 of 6 pictures wrongly." in page.text
+    assert "PyTorch judged 3 of 6 images wrongly." in page.text
     assert target.stat().st_size < 60_000
 
 
-def test_report_without_the_data_names_the_pictures(tmp_path: Path) -> None:
+def test_report_without_the_data_names_the_images(tmp_path: Path) -> None:
     page, _ = page_of(report(make_run(tmp_path / "r", tmp_path / "gone")))
     assert "no longer where they were read from" in page.text
     assert not any(value.startswith("data:") for value in page.loads)

@@ -56,7 +56,7 @@ def test_float64_in_onnxs_own_reference() -> None:
         onnxruntime.from_graph(graph.astype("float64"))
 
 
-def test_lite0_on_one_picture() -> None:
+def test_lite0_on_one_image() -> None:
     graph = models.build("efficientnet_lite0", (224, 224), 3, 1000)
     images = _images(1, 224, 224, 3)
     logits = onnxruntime.from_graph(graph, threads=1).predict(images)
@@ -76,7 +76,7 @@ def test_a_wrong_pad_is_noticed() -> None:
         _same(session.predict(images), run(graph, images), 1e-5)
 
 
-def test_many_pictures_are_the_same_as_each_alone() -> None:
+def test_many_images_are_the_same_as_each_alone() -> None:
     runtime = onnxruntime.from_graph(models.build("mnist_cnn", (28, 28), 1, 10), threads=1)
     images = _images(200, 28, 28, 1)
     together = runtime.predict(images)

@@ -1,4 +1,4 @@
-"""What the tests of training share: small pictures, and the surroundings of a phase without any framework."""
+"""What the tests of training share: small images, and the surroundings of a phase without any framework."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bakeoff.workers.channel import Reporter
 SIZE = (4, 4)
 
 
-def write_pictures(root: Path, counts: dict[str, int], *, size: tuple[int, int] = SIZE, seed: int = 0) -> Path:
+def write_images(root: Path, counts: dict[str, int], *, size: tuple[int, int] = SIZE, seed: int = 0) -> Path:
     """Class folders of random grey PNGs, each class around a grey of its own."""
     draw = np.random.default_rng(seed)
     for number, (name, count) in enumerate(counts.items()):
@@ -51,7 +51,7 @@ def context(
 
 
 def backbone(filters: int = 5, seed: int = 3) -> Graph:
-    """One convolution and the mean over its places: (batch, filters) features of grey pictures."""
+    """One convolution and the mean over its places: (batch, filters) features of grey images."""
     net = Composer((Dim("batch"), *SIZE, 1), seed=seed)
     x = net.add("conv2d", "conv", net.input, filters=filters, kernel=(3, 3))
     x = net.add("relu", "relu", x)
@@ -59,5 +59,5 @@ def backbone(filters: int = 5, seed: int = 3) -> Graph:
 
 
 def small(root: Path, **counts: int) -> Data:
-    """Three classes of pictures, or those named."""
-    return read_data(write_pictures(root, counts or {"a": 40, "b": 40, "c": 40}))
+    """Three classes of images, or those named."""
+    return read_data(write_images(root, counts or {"a": 40, "b": 40, "c": 40}))

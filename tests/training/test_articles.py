@@ -37,9 +37,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of colour pictures, in the layout of article 003."""
-    root, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of colour images, in the layout of article 003."""
+    root, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
     for split, count in (("train", 12), ("validation", 6)):
         for number, name in enumerate(("cat", "dog")):
             folder = root / split / name
@@ -63,13 +63,13 @@ def test_every_recipe_on_another_librarys_backbone_is_here() -> None:
 
 @pytest.mark.parametrize("name", FETCHED)
 def test_without_its_weights_the_error_names_the_file(
-    name: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BAKEOFF_OFFLINE", "1")
     for variable in ("HF_HOME", "TORCH_HOME", "KERAS_HOME", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     with pytest.raises(DataError) as caught:
-        start(load(name), bakeoff.read_data(pictures), 0)
+        start(load(name), bakeoff.read_data(images), 0)
     message = str(caught.value)
     assert FETCHED[name] in message
     assert "https://" in message
@@ -79,7 +79,7 @@ def test_without_its_weights_the_error_names_the_file(
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "tensorflow"])
 @pytest.mark.parametrize("name", FETCHED)
-def test_with_drawn_weights_it_trains_and_predicts(name: str, framework: str, pictures: Path, tmp_path: Path) -> None:
+def test_with_drawn_weights_it_trains_and_predicts(name: str, framework: str, images: Path, tmp_path: Path) -> None:
     probe = load(name).phases[0].strategy == "probe"
     if probe and framework != "torch":
         pytest.skip("a probe runs in ONNX Runtime, whatever framework was asked for")
@@ -87,7 +87,7 @@ def test_with_drawn_weights_it_trains_and_predicts(name: str, framework: str, pi
     changes = [f"input.size=[{side},{side}]", *([] if probe else ["phases.0.epochs=1", "phases.0.batch_size=8"])]
     changes += ["phases.1.epochs=1", "phases.1.batch_size=8"] if len(load(name).phases) > 1 else []
     trained = bakeoff.train(
-        pictures,
+        images,
         name,
         framework=framework,
         run=tmp_path / "run",
@@ -101,7 +101,7 @@ def test_with_drawn_weights_it_trains_and_predicts(name: str, framework: str, pi
     assert result["framework"] == ("onnxruntime" if probe else framework)
     assert [phase["name"] for phase in result["phases"]] == [phase.strategy for phase in load(name).phases]
     run = bakeoff.load(trained.path)
-    answers = run.predict(sorted(pictures.glob("validation/*/*.png"))[:3])
+    answers = run.predict(sorted(images.glob("validation/*/*.png"))[:3])
     assert len(answers) == 3
     if name == "cats-dogs-xception":  # one logit for two classes, the normalisation in the net's own signature
         assert run.graph.output_shape[-1] == 1

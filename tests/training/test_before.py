@@ -1,4 +1,4 @@
-"""A training looks at its pictures first, and keeps what it found and which side each was on."""
+"""A training looks at its images first, and keeps what it found and which side each was on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bakeoff.data import read_data
-from bakeoff.data.sides import read_sides
+from bakeoff.data.assignment import read_assignment
 from bakeoff.errors import BadFilesError
 from bakeoff.training.api import Trained, train
 
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_told_and_kept(data: Path, trained: Trained, heard: lis
 
 
 def test_the_sides_are_kept(data: Path, trained: Trained) -> None:
-    kept, now = read_sides(trained.path), read_data(data, bad_files="exclude", seed=3, frozen=trained.path)
+    kept, now = read_assignment(trained.path), read_data(data, bad_files="exclude", seed=3, frozen=trained.path)
     assert len(kept) == 49  # contents: the leak is one of them
     assert len(now.train) == trained.result["num_train"]
     assert {now.manifest.sha256[row].tobytes() for row in now.train.indices} <= {

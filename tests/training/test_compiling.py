@@ -16,7 +16,7 @@ from test_loop import Softmax
 from bakeoff.data import Data
 from bakeoff.training.finetune import compiling
 from bakeoff.training.loop.checkpoint import Checkpoint
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 
 
@@ -69,12 +69,12 @@ def settle(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settl
         said: list[str] = []
         chosen = recipe(f'strategy = "finetune"\nepochs = {epochs}\nbatch_size = {batch}')
         around = context(data, chosen, tmp_path / "run", compile=asked, listen=lambda m: said.append(m.get("text", "")))
-        keeper = Keeper(around.run, found=Checkpoint(meta) if meta else None)
+        checkpointer = Checkpointer(around.run, found=Checkpoint(meta) if meta else None)
         stepper = Stepper(clock, **{"plain": 1.0, "compiled": 0.5, "broken": "", **net})
-        loop = Loop(replace(around, kept=keeper), stepper, chosen.phases[0])  # type: ignore[arg-type]
+        loop = Loop(replace(around, kept=checkpointer), stepper, chosen.phases[0])  # type: ignore[arg-type]
         loop.begin()
         found = compiling.settled(loop)
-        assert keeper.header.get("compiled", False) == found["used"]
+        assert checkpointer.header.get("compiled", False) == found["used"]
         return found, stepper, " ".join(said)
 
     return run
@@ -127,9 +127,9 @@ def test_no_compiler_is_one_line_and_no_end(settle: Settle) -> None:
     assert net.compile_batch is None
 
 
-def test_fewer_pictures_than_a_batch(settle: Settle) -> None:
+def test_fewer_images_than_a_batch(settle: Settle) -> None:
     found, _, _ = settle("on", batch=4096)
-    assert found == {"used": False, "why": "fewer pictures than a batch"}
+    assert found == {"used": False, "why": "fewer images than a batch"}
 
 
 @pytest.mark.parametrize("compiled", [True, False])

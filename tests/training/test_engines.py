@@ -23,7 +23,7 @@ IMAGES = np.random.default_rng(0).random((4, 4, 4, 1)).astype("float32")
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return small(tmp_path_factory.mktemp("pictures"))
+    return small(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_one_value_per_channel_is_refused(batch_size: int, count: int) -> None:
 
 
 def test_other_batches_are_not() -> None:
-    check_batches(net(2), Finetune(batch_size=4), 9)  # four cells a picture
+    check_batches(net(2), Finetune(batch_size=4), 9)  # four cells an image
     check_batches(net(1), Finetune(batch_size=4), 10)
     check_batches(net(1), Finetune(batch_size=4, drop_last=True), 9)
     frozen = Finetune(batch_size=4, batch_norm="frozen")

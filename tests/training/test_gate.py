@@ -1,4 +1,4 @@
-"""keep = "if-better": what a phase trained stays only where the validation pictures say so for certain."""
+"""keep = "if-better": what a phase trained stays only where the validation images say so for certain."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _with_one(images: Array) -> Array:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     """Classes that softmax regression tells apart."""
-    return small(tmp_path_factory.mktemp("pictures"), a=80, b=80, c=80)
+    return small(tmp_path_factory.mktemp("images"), a=80, b=80, c=80)
 
 
 def gated(data: Data, folder: Path, kernel: Array | None = None, peak: float = 0.5, epochs: int = 2, more: str = ""):  # type: ignore[no-untyped-def]
@@ -137,8 +137,8 @@ def test_going_on_compares_with_what_was_before_the_phase(data: Data, tmp_path: 
     np.testing.assert_array_equal(later.kernel, straight.kernel)
 
 
-def test_without_validation_pictures_nothing_is_trained(data: Data, tmp_path: Path) -> None:
-    """A share of few pictures may come to none."""
+def test_without_validation_images_nothing_is_trained(data: Data, tmp_path: Path) -> None:
+    """A share of few images may come to none."""
     loop, net, said = gated(data, tmp_path / "run")
     loop.context = replace(loop.context, data=replace(data, validation=None))
     notes = loop.run()
@@ -148,7 +148,7 @@ def test_without_validation_pictures_nothing_is_trained(data: Data, tmp_path: Pa
     assert any("left out" in line for line in said)
 
 
-def test_it_needs_validation_pictures() -> None:
+def test_it_needs_validation_images() -> None:
     split = "[data.split]\ntrain = 0.9\nvalidation = 0.0\ntest = 0.1"
     text = GATED.format(peak=1, epochs=1, more=split)
     with pytest.raises(RecipeError, match=r'phases.0.keep: "if-better" needs a validation split'):

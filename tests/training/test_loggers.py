@@ -38,7 +38,7 @@ def test_tensorboard_reads_it_and_the_training_is_the_same(tmp_path: Path) -> No
         tags["scalars"]
     )
     assert {"weights/conv1.kernel", "gradients/conv1.kernel"} <= set(tags["histograms"])
-    assert tags["images"] == ["pictures/train", "confusion"]
+    assert tags["images"] == ["images/train", "confusion"]
     assert tags["graph"]
     assert len(found.Scalars("finetune/loss")) == logged.result["phases"][0]["steps"]
     assert b"conv1" in found.Graph().SerializeToString()
@@ -86,7 +86,7 @@ def test_mlflow_that_cannot_write_is_one_clear_line(monkeypatch: pytest.MonkeyPa
         MLflow(tmp_path)
 
 
-def test_pictures() -> None:
+def test_images() -> None:
     page = sheet(np.zeros((7, 4, 4, 1), np.uint8))
     assert page.shape == (9, 24, 3)
     assert matrix(np.eye(3, dtype=int)).shape == (36, 36, 3)

@@ -67,8 +67,8 @@ class Softmax(Net):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """105 pictures or so to train on: no multiple of the batch sizes here."""
-    return small(tmp_path_factory.mktemp("pictures"), a=45, b=45, c=45)
+    """105 images or so to train on: no multiple of the batch sizes here."""
+    return small(tmp_path_factory.mktemp("images"), a=45, b=45, c=45)
 
 
 def run(data: Data, folder: Path, settings: str, net: Softmax | None = None, **more: Any) -> tuple[Softmax, Any]:
@@ -131,8 +131,8 @@ def test_drop_last_leaves_the_smaller_batch_out(data: Data, tmp_path: Path) -> N
     assert notes["steps"] == 2 * (len(data.train) // 16)
 
 
-def test_a_batch_above_the_pictures_with_drop_last_is_refused(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(BakeoffError, match=f"more than the {len(data.train)} training pictures"):
+def test_a_batch_above_the_images_with_drop_last_is_refused(data: Data, tmp_path: Path) -> None:
+    with pytest.raises(BakeoffError, match=f"more than the {len(data.train)} training images"):
         run(data, tmp_path / "run", "batch_size = 1000\ndrop_last = true")
 
 
@@ -203,7 +203,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_records(
     assert [row["step"] for row in rows] == list(range(step))  # what was sound before is kept
 
 
-def test_progress_comes_to_all_pictures_of_all_epochs(data: Data, tmp_path: Path) -> None:
+def test_progress_comes_to_all_images_of_all_epochs(data: Data, tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
     run(data, tmp_path / "run", "epochs = 2\nbatch_size = 16", listen=heard.append)
     train = [message for message in heard if message.get("phase") == "finetune"]

@@ -1,4 +1,4 @@
-"""Training on pictures with several labels: the head against scikit-learn, settings that mean nothing, what is kept."""
+"""Training on images with several labels: the head against scikit-learn, settings that mean nothing, what is kept."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_label_is_a_regression_of_scikit_learn(penalty: float, weights: tup
         np.testing.assert_allclose(ours, expected, atol=3e-3 * np.abs(expected).max())
 
 
-def test_views_share_a_pictures_weight() -> None:
+def test_views_share_a_images_weight() -> None:
     rows, labels = clouds()
     once = logistic.fit(rows, labels, 4, penalties=[0.1])
     twice = logistic.fit(np.concatenate([rows, rows]), labels, 4, penalties=[0.1], views=2)
@@ -80,7 +80,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 
 def small() -> Graph:
-    """A convolution of the 32 x 32 pictures and the mean over its places."""
+    """A convolution of the 32 x 32 images and the mean over its places."""
     net = Composer((Dim("batch"), 32, 32, 1), seed=3)
     x = net.add("relu", "relu", net.add("conv2d", "conv", net.input, filters=24, kernel=(9, 9), stride=(3, 3)))
     return net.finish(net.add("global_avg_pool", "pool", x))
@@ -99,7 +99,7 @@ def phase_of(text: str) -> Finetune:
     ("text", "message"),
     [
         ('sampling = "balanced"', "several labels belongs to several(.|\n)*class_weights"),
-        ('teacher = "runs/one"', "distillation is for pictures with one label"),
+        ('teacher = "runs/one"', "distillation is for images with one label"),
         ("class_weights = [1.0, 2.0]", "2 numbers, and there are 5 classes"),
     ],
 )
@@ -139,11 +139,11 @@ def test_a_label_that_nobody_has_is_named(tmp_path: Path) -> None:
     path = listed(tmp_path, rows, "list.jsonl")
     chosen = loads('[model]\nname = "mnist_mlp"\n[[phases]]\nstrategy = "finetune"')
     job = Job(str(path), "", "torch", str(tmp_path / "run"))
-    with pytest.raises(DataError, match="no training picture is labelled 'ghost'"):
+    with pytest.raises(DataError, match="no training image is labelled 'ghost'"):
         read(job, chosen, Reporter())
 
 
-def test_a_probe_from_pictures_to_figures(data: Data, tmp_path: Path) -> None:
+def test_a_probe_from_images_to_figures(data: Data, tmp_path: Path) -> None:
     """The whole way without a framework: a drawn backbone, the head, what the run keeps, what evaluate says."""
     from bakeoff.training.probe import strategy as probe
     from bakeoff.training.work import _finish
@@ -154,7 +154,7 @@ def test_a_probe_from_pictures_to_figures(data: Data, tmp_path: Path) -> None:
     object.__setattr__(surroundings.start, "loss", "multi_label_cross_entropy")
     graph = passes.with_head(features, 5)
     found = probe.run(surroundings, graph, surroundings.recipe.phases[0])
-    surroundings.keeper.phases.append({"name": "probe", "wall_s": 1.0, "images_per_s": 1.0, **found.notes})
+    surroundings.checkpointer.phases.append({"name": "probe", "wall_s": 1.0, "images_per_s": 1.0, **found.notes})
     result = _finish(surroundings, found.graph, found.logits, found.mirrored)
     kept = found.logits["test"]
     assert kept.labels.shape == kept.logits.shape

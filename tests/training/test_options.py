@@ -82,10 +82,10 @@ def test_frozen_layers_draw_no_masks_and_others_do() -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return small(tmp_path_factory.mktemp("pictures"), a=45, b=25, c=15)
+    return small(tmp_path_factory.mktemp("images"), a=45, b=25, c=15)
 
 
-def test_batches_of_activations_are_those_of_pictures(data: Data, tmp_path: Path) -> None:
+def test_batches_of_activations_are_those_of_images(data: Data, tmp_path: Path) -> None:
     plain = context(data, recipe('strategy = "finetune"'), tmp_path / "run")
     other = activated(plain, _Sums(), 8)
     for options in ({}, {"start": 2}, {"drop_last": True}, {"order": np.array([3, 3, 1])}):
@@ -100,8 +100,8 @@ def test_batches_of_activations_are_those_of_pictures(data: Data, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["horizontal_flip", "vertical_flip"])
-def test_mirrored_activations_are_those_of_mirrored_pictures(data: Data, tmp_path: Path, name: str) -> None:
-    """Which picture is mirrored in which epoch is what it would be without the cache."""
+def test_mirrored_activations_are_those_of_mirrored_images(data: Data, tmp_path: Path, name: str) -> None:
+    """Which image is mirrored in which epoch is what it would be without the cache."""
     text = f'strategy = "finetune"\n\n[augment]\noperations = [{{ name = "{name}" }}]'
     plain = context(data, recipe(text), tmp_path / "run", seed=3)
     other, seen = activated(plain, _Sums(), 8), set()
@@ -120,7 +120,7 @@ def test_mirrored_activations_are_those_of_mirrored_pictures(data: Data, tmp_pat
 
 
 class _Sums(Softmax):
-    """A frozen half: the weighted sum of each row of a picture."""
+    """A frozen half: the weighted sum of each row of an image."""
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         return np.einsum("nhwc,w->nhc", images.astype("float64"), np.arange(1.0, 1 + images.shape[2]))

@@ -75,7 +75,7 @@ def test_a_temperature_from_the_folds_mends_a_head_that_is_too_sure() -> None:
     assert cool.temperature > 1.2, "a loose penalty is too sure of itself"
     np.testing.assert_allclose(cool.kernel * cool.temperature, hot.kernel, rtol=1e-6)
     judged = [losses(rows[other] @ head.kernel + head.bias, labels[other]).mean() for head in (hot, cool)]
-    assert judged[1] < judged[0], "on pictures that neither saw"
+    assert judged[1] < judged[0], "on images that neither saw"
     answers = [(rows[other] @ head.kernel + head.bias).argmax(1) for head in (hot, cool)]
     assert (answers[0] == answers[1]).all()
 
@@ -107,9 +107,9 @@ def test_the_order_of_the_penalties_does_not_matter() -> None:
     assert np.array_equal(one.kernel, two.kernel)
 
 
-def test_without_two_pictures_of_a_class_the_middle_penalty_is_taken() -> None:
+def test_without_two_images_of_a_class_the_middle_penalty_is_taken() -> None:
     rows, labels = clouds(30, 3)
-    labels = np.where(np.arange(30) == 2, 2, labels % 2)  # one picture of class 2
+    labels = np.where(np.arange(30) == 2, 2, labels % 2)  # one image of class 2
     found = logistic.fit(rows, labels, 3, penalties=[0.01, 0.1, 1.0])
     assert found.scores == {}
     assert found.penalty == 0.1
@@ -120,7 +120,7 @@ def test_without_two_pictures_of_a_class_the_middle_penalty_is_taken() -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return small(tmp_path_factory.mktemp("pictures"))
+    return small(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(autouse=True)
@@ -169,9 +169,7 @@ def test_the_phase_leaves_a_net_that_gives_its_logits(data: Data, tmp_path: Path
 
 
 @pytest.mark.parametrize("text", [PROBE, PROBE + '\nviews = ["plain", "flip"]'])
-def test_held_out_pictures_decide_nothing(
-    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+def test_held_out_images_decide_nothing(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     plain = trained(data, tmp_path / "plain", text=text)
 
     def poisoned(context: Context, graph: Any, view: Any = "plain") -> tuple[Array, bool]:
@@ -191,13 +189,13 @@ def test_held_out_pictures_decide_nothing(
 
 
 def test_one_binary_logit_says_what_two_logits_say(tmp_path: Path) -> None:
-    data = small(tmp_path / "pictures", a=60, b=60)
+    data = small(tmp_path / "images", a=60, b=60)
     two, one = (trained(data, tmp_path / str(outputs), outputs) for outputs in (2, 1))
     wide, single = two.logits["test"].logits.astype("float64"), one.logits["test"].logits.astype("float64")
     assert single.shape == (len(wide), 1)
     softmax = np.exp(wide[:, 1]) / np.exp(wide).sum(1)
     np.testing.assert_allclose(1 / (1 + np.exp(-single[:, 0])), softmax, atol=1e-6)
-    assert np.ptp(softmax) > 0.01  # they do differ from picture to picture
+    assert np.ptp(softmax) > 0.01  # they do differ from image to image
 
 
 def test_a_net_without_backbone_has_no_probe(data: Data, tmp_path: Path) -> None:
@@ -211,7 +209,7 @@ def test_a_net_without_backbone_has_no_probe(data: Data, tmp_path: Path) -> None
 BOTH = PROBE + '\nviews = ["plain", "flip"]'
 
 
-def test_a_mirrored_view_is_that_of_the_mirrored_picture(data: Data, tmp_path: Path, computed: list[int]) -> None:
+def test_a_mirrored_view_is_that_of_the_mirrored_image(data: Data, tmp_path: Path, computed: list[int]) -> None:
     found = around(data, tmp_path / "run")
     plain, mirrored = (features(found, backbone(), view)[0] for view in ("plain", "flip"))
     images = data.pixels(found.signature)[:, :, ::-1] / 255
@@ -233,12 +231,12 @@ def test_views_are_more_to_learn_from_and_the_net_is_asked_about_the_plain_one(d
     np.testing.assert_allclose(interpret(both.graph, images.astype("float32")), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_a_picture_seen_twice_is_the_picture_seen_once() -> None:
+def test_a_image_seen_twice_is_the_image_seen_once() -> None:
     rows, labels = clouds(120, 3)
     once = logistic.fit(rows, labels, 3, penalties=[0.01, 0.1, 1.0])
     twice = logistic.fit(np.concatenate([rows, rows]), labels, 3, penalties=[0.01, 0.1, 1.0], views=2)
     assert twice.penalty == once.penalty
-    assert twice.scores == pytest.approx(once.scores, rel=1e-3)  # else a held picture would be known from its twin
+    assert twice.scores == pytest.approx(once.scores, rel=1e-3)  # else a held image would be known from its twin
     np.testing.assert_allclose(twice.kernel, once.kernel, rtol=1e-2, atol=1e-2 * np.abs(once.kernel).max())
 
 
@@ -268,7 +266,7 @@ def test_class_weights_are_those_of_scikit_learn() -> None:
 
 
 def test_balanced_and_given_class_weights(tmp_path: Path) -> None:
-    data = small(tmp_path / "pictures", a=50, b=20, c=20)
+    data = small(tmp_path / "images", a=50, b=20, c=20)
     counts = np.bincount(data.train.labels)
     given = [float(weight) for weight in len(data.train) / (3 * counts)]
     kernels = [
@@ -324,15 +322,15 @@ def test_moved_and_renamed_files_are_known_again(data: Data, tmp_path: Path, com
     assert not np.array_equal(first, rows)  # the order did change
 
 
-def test_a_changed_picture_is_seen(data: Data, tmp_path: Path, computed: list[int]) -> None:
+def test_a_changed_image_is_seen(data: Data, tmp_path: Path, computed: list[int]) -> None:
     from PIL import Image
 
     folder = tmp_path / "copy"
     shutil.copytree(data.path, folder)
     found, first, _ = ask(folder, tmp_path / "one")
     path = folder / str(found.data.manifest.paths[0])
-    with Image.open(path) as picture:
-        changed = 255 - np.asarray(picture)
+    with Image.open(path) as image:
+        changed = 255 - np.asarray(image)
     Image.fromarray(changed).save(path)
     _, second, hit = ask(folder, tmp_path / "two")
     assert not hit

@@ -23,9 +23,9 @@ def test_the_steepest_place_before_the_least_loss() -> None:
 
 @pytest.mark.torch
 def test_the_command_finds_a_rate_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pictures = small(tmp_path / "data", a=40, b=40).path
+    images = small(tmp_path / "data", a=40, b=40).path
     plot = tmp_path / "rates.html"
-    words = ["find-rate", str(pictures), "-r", "mnist-mlp", "--framework", "torch", "--steps", "30", "--json"]
+    words = ["find-rate", str(images), "-r", "mnist-mlp", "--framework", "torch", "--steps", "30", "--json"]
     assert main([*words, "--plot", str(plot)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert 1e-6 <= found["suggestion"] <= 1
@@ -34,9 +34,9 @@ def test_the_command_finds_a_rate_and_draws_it(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_probe_has_no_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pictures = small(tmp_path / "data", a=40, b=40).path
+    images = small(tmp_path / "data", a=40, b=40).path
     assert (
-        main(["find-rate", str(pictures), "-r", "photos-fast", "--framework", "torch", "--set", "input.size=[32,32]"])
+        main(["find-rate", str(images), "-r", "photos-fast", "--framework", "torch", "--set", "input.size=[32,32]"])
         == 2
     )
     assert "no finetune phase" in capsys.readouterr().err

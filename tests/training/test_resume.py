@@ -28,7 +28,7 @@ from bakeoff.training.api import resume, train
 from bakeoff.training.loop import checkpoint
 from bakeoff.training.loop import epochs as loop_module
 from bakeoff.training.loop.cadence import Cadence, Every, parse
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.rescue.not_finite import NotFiniteError
 from bakeoff.training.rescue.out_of_memory import OutOfMemory
@@ -70,7 +70,7 @@ class Momentum(Softmax):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return small(tmp_path_factory.mktemp("pictures"), a=45, b=45, c=45)
+    return small(tmp_path_factory.mktemp("images"), a=45, b=45, c=45)
 
 
 class Session:
@@ -85,7 +85,7 @@ class Session:
         else:
             found, base = None, context(data, chosen, folder)
         base.run.rewind(found.meta["logs"] if found else {})
-        object.__setattr__(base, "kept", Keeper(base.run, parse(every), found=found))
+        object.__setattr__(base, "kept", Checkpointer(base.run, parse(every), found=found))
         self.context, self.net = base, net or Momentum()
         self.loop = Loop(base, self.net, chosen.phases[0])
         self.loop.begin()
@@ -205,7 +205,7 @@ def planted(data: Data, run: Path, monkeypatch: pytest.MonkeyPatch, where: str) 
         soft[batch.records == record] = np.nan
         return soft
 
-    if where == "picture":
+    if where == "image":
         monkeypatch.setattr(type(session.context), "images", bad_images)
     elif where == "label":
         monkeypatch.setattr(Loop, "labels", bad_labels)
@@ -229,7 +229,7 @@ def _soft_gradients(self: Any, images: Array, labels: Array) -> Any:
     return StepResult(result.loss + float((0 * labels).sum()), result.count)
 
 
-@pytest.mark.parametrize("where", ["picture", "label", "rate"])
+@pytest.mark.parametrize("where", ["image", "label", "rate"])
 def test_a_nan_stops_before_the_update(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     session = planted(data, tmp_path / "run", monkeypatch, where)
     record = int(list(_batches(session))[2].records[3])
@@ -262,7 +262,7 @@ class _Graph:
 
 
 class Greedy(Momentum):
-    """Needs too much for more than five pictures."""
+    """Needs too much for more than five images."""
 
     def gradients(self, images: Array, labels: Array) -> Any:
         if len(images) > 5:
@@ -273,7 +273,7 @@ class Greedy(Momentum):
 def test_out_of_memory_names_the_batch_that_fits(data: Data, tmp_path: Path) -> None:
     with pytest.raises(OutOfMemory) as caught:
         Session(data, tmp_path / "run", net=Greedy()).run()
-    assert "batches of 16 pictures; 4 fit" in str(caught.value)
+    assert "batches of 16 images; 4 fit" in str(caught.value)
     assert "--set phases.0.batch_size=4 --set phases.0.accumulate=4" in str(caught.value)
 
 
@@ -363,8 +363,8 @@ PROBE = ["input.size=[32,32]", "data.split.train=0.6", "data.split.validation=0.
 def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A finished probe, and the settings it was made with."""
     root = tmp_path_factory.mktemp("probe")
-    pictures = Path(small(root / "data", a=14, b=14).path)
-    return pictures, train(pictures, "photos", run=root / "run", overrides=PROBE, phases=["probe"])
+    images = Path(small(root / "data", a=14, b=14).path)
+    return images, train(images, "photos", run=root / "run", overrides=PROBE, phases=["probe"])
 
 
 def test_a_finished_run_gives_its_result(probed: Any) -> None:
@@ -425,14 +425,14 @@ def test_whatever_a_full_disk_refuses_is_named(probed: Any, tmp_path: Path, monk
     assert at > 20
 
 
-def test_other_pictures_are_refused(probed: Any, tmp_path: Path) -> None:
-    pictures = Path(small(tmp_path / "others", a=13, b=12).path)
+def test_other_images_are_refused(probed: Any, tmp_path: Path) -> None:
+    images = Path(small(tmp_path / "others", a=13, b=12).path)
     run = tmp_path / "run"
     run.mkdir()
     for name in ("job.json", "recipe.toml", "manifest.json"):
         (run / name).write_bytes((probed[1].path / name).read_bytes())
     with pytest.raises(DataError, match="not those that"):
-        resume(run, data=pictures)
+        resume(run, data=images)
 
 
 def test_what_is_no_run_is_refused(probed: Any, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
     assert read_lines(run.path / "epochs.jsonl") == []
 
 
-def test_predictions_come_back_with_the_names_of_their_pictures(tmp_path: Path) -> None:
+def test_predictions_come_back_with_the_names_of_their_images(tmp_path: Path) -> None:
     run = Run(tmp_path / "run").create()
     run.predictions("test", predictions(), np.array(["a/1.png", "b/2.png"]))
     found, paths = read_predictions(run.path, "test"), read_paths(run.path, "test")

@@ -1,11 +1,11 @@
-"""From recipe and pictures to signature and graph."""
+"""From recipe and images to signature and graph."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from rooms import small, write_pictures
+from rooms import small, write_images
 
 from bakeoff.data import Data, read_data
 from bakeoff.errors import BakeoffError, UsageError
@@ -60,9 +60,9 @@ def test_the_seed_draws_the_start_weights(three: Data) -> None:
     assert any((first[path] != other[path]).any() for path in first)
 
 
-def test_pictures_of_many_sizes_need_a_size(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "x", {"a": 4})
-    write_pictures(tmp_path / "x", {"b": 4}, size=(5, 4))
+def test_images_of_many_sizes_need_a_size(tmp_path: Path) -> None:
+    write_images(tmp_path / "x", {"a": 4})
+    write_images(tmp_path / "x", {"b": 4}, size=(5, 4))
     data = read_data(tmp_path / "x")
     with pytest.raises(UsageError, match=r"--set input\.size=") as caught:
         start(mlp(), data, seed=0)

@@ -1,4 +1,4 @@
-"""`bakeoff.train` from pictures to a run folder, with torch in a worker."""
+"""`bakeoff.train` from images to a run folder, with torch in a worker."""
 
 from __future__ import annotations
 
@@ -134,9 +134,9 @@ def test_a_training_starts_from_the_weights_of_another(digits: Path, trained: Tr
 
 
 @pytest.mark.torch
-def test_a_bad_picture_stops_before_training_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_bad_image_stops_before_training_and_leaves_nothing(tmp_path: Path) -> None:
     data = Path(small(tmp_path / "data", a=6, b=6).path)
-    (data / "a" / "notes.png").write_text("no picture")
+    (data / "a" / "notes.png").write_text("no image")
     with pytest.raises(BadFilesError) as caught:
         fit(data, tmp_path / "run")
     assert [Path(path).name for path, _ in caught.value.files] == ["notes.png"]

@@ -124,7 +124,7 @@ def test_bad_files_arrive_with_their_names(worker: Worker) -> None:
     with pytest.raises(errors.BadFilesError) as caught:
         worker.call("bakeoff._exam:fails", kind="BadFilesError", arguments=[files])
     assert caught.value.files == (("cat/a.jpg", "truncated"), ("cat/b.jpg", "0 bytes"))
-    assert "2 files are not a readable picture" in str(caught.value)
+    assert "2 files are not a readable image" in str(caught.value)
 
 
 def test_a_missing_library_arrives_with_its_extra(worker: Worker) -> None:

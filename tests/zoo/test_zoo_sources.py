@@ -1,4 +1,4 @@
-"""What the libraries' files say of pictures, sizes and names; each in a process of its own."""
+"""What the libraries' files say of images, sizes and names; each in a process of its own."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ class Bundle:
     """A finished classifier: everything that predicting, exporting and serving need, and what made it.
 
     Attributes:
-        graph: pictures to logits, with its weights.
-        signature: how a picture becomes an input.
+        graph: images to logits, with its weights.
+        signature: how an image becomes an input.
         classes: names, in the order of the logits (two names for one binary logit).
         recipe_toml: the resolved recipe.
         scores: by split.
@@ -47,5 +47,5 @@ class Bundle:
 
     @property
     def multilabel(self) -> bool:
-        """Whether pictures may have several labels: each logit is a question of its own."""
+        """Whether images may have several labels: each logit is a question of its own."""
         return self.loss == MULTI_LABEL

@@ -15,13 +15,13 @@ from bakeoff.errors import UsageError
 
 HELP = (
     "One recipe, trained natively in PyTorch, TensorFlow and JAX; the same network, proved; "
-    "which is best for your pictures, measured."
+    "which is best for your images, measured."
 )
 START = (
     ("bakeoff data sample digits digits", "handwritten digits, to try things on"),
     ("bakeoff train digits --recipe mnist-cnn", "a trained classifier, in runs/"),
     ("bakeoff compare digits --recipe mnist-cnn", "the same net in two frameworks, side by side"),
-    ("bakeoff train PHOTOS", "your own: a folder with one folder of pictures a class"),
+    ("bakeoff train PHOTOS", "your own: a folder with one folder of images a class"),
 )
 PANELS = ("Make", "Use", "Know")
 

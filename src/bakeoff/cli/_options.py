@@ -45,14 +45,14 @@ LabelColumns = Annotated[
 ]
 Tta = Annotated[
     str,
-    typer.Option("--tta", metavar="NAME", help="flip: ask about each picture and its mirror image, and take the mean."),
+    typer.Option("--tta", metavar="NAME", help="flip: ask about each image and its mirror image, and take the mean."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", hidden=True)]
 """Read from the words themselves by `main`; each verb takes it, so that it may stand anywhere."""
 
 
 def label_rule(separator: str | None, columns: str | None) -> LabelRule | None:
-    """How a list says several labels of a picture; None where nothing was said."""
+    """How a list says several labels of an image; None where nothing was said."""
     from bakeoff.protocols import LabelRule
 
     if separator == "":

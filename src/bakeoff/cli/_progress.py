@@ -78,7 +78,7 @@ def progress(*, bars: bool = True) -> Iterator[Listener]:
         yield shown
 
 
-def counter(listen: Listener, phase: str, unit: str = "pictures") -> Progress:
+def counter(listen: Listener, phase: str, unit: str = "images") -> Progress:
     """A function of (done, total) that tells a listener."""
 
     def count(done: int, total: int) -> None:
@@ -105,7 +105,7 @@ class _Plain:
 
     def __init__(self) -> None:
         self._paces = Paces()
-        self._said: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
         self._start = time.perf_counter()
 
     def __call__(self, message: dict[str, Any]) -> None:
@@ -116,9 +116,9 @@ class _Plain:
         phase, done, total = phase_of(message), message["done"], message["total"]
         pace = self._paces.see(phase, done)
         now = time.perf_counter()
-        if now - self._said.get(phase, self._start) < PLAIN_EVERY_S:
+        if now - self._printed.get(phase, self._start) < PLAIN_EVERY_S:
             return
-        self._said[phase] = now
+        self._printed[phase] = now
         parts = [f"{phase} {done:,}/{total:,} {message.get('unit', '')}", _pace_text(pace, message.get("unit", ""))]
         parts.append(message.get("note", ""))
         print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)

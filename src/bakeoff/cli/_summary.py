@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def net_of(name: str, size: tuple[int, int, int], classes: int) -> tuple[Graph, tuple[int, int]]:
-    """The graph behind a name, and the size of its pictures: one of our own nets, a run, or a bundle.
+    """The graph behind a name, and the size of its images: one of our own nets, a run, or a bundle.
 
     Args:
         name: as the user typed it.
-        size: (height, width, channels) of the pictures, for our own nets.
+        size: (height, width, channels) of the images, for our own nets.
         classes: logits, for our own nets.
 
     Raises:

@@ -84,7 +84,7 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
 
     choice = next((name for row in found.values() if (name := choice_of(row)) != "accuracy"), None)
     numbers = [measures.title(choice), "all labels right"] if choice else ["test accuracy"]
-    numbers += ["95 % interval", "ms a step", "pictures/s", "peak memory"]
+    numbers += ["95 % interval", "ms a step", "images/s", "peak memory"]
     table = out.table("framework", *numbers, numbers=numbers)
     for name, row in found.items():
         low_high = row.get("accuracy_interval")

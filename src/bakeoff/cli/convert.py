@@ -15,7 +15,7 @@ EXAMPLES = (
     ("bakeoff convert keras/Xception --to torch --output xception.pt2", "a torch module"),
     ("bakeoff convert torchvision/googlenet --to keras --weights mine.pth", "your own weights"),
     ("bakeoff convert timm/resnet18 --random-weights --to onnx --check quick", "to try a net"),
-    ("bakeoff convert runs/RUN --to keras --pictures photos/", "a run, checked on your pictures"),
+    ("bakeoff convert runs/RUN --to keras --pictures photos/", "a run, checked on your images"),
 )
 
 

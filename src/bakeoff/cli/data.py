@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 PANEL, PLACE = "Make", 1
 EXAMPLES = (
     ("bakeoff data sample digits digits", "1,797 handwritten digits as class folders"),
-    ("bakeoff data audit photos --report audit.html", "bad files, copies, wrong labels; with the pictures"),
+    ("bakeoff data audit photos --report audit.html", "bad files, copies, wrong labels; with the images"),
     ("bakeoff data preview photos --augment strong", "what training would see of them"),
 )
 AUDIT_EXAMPLES = (
-    ("bakeoff data audit photos", "what can't be trusted in these pictures"),
-    ("bakeoff data audit photos --report audit.html", "the same with the pictures, in one file"),
+    ("bakeoff data audit photos", "what can't be trusted in these images"),
+    ("bakeoff data audit photos --report audit.html", "the same with the images, in one file"),
     ("bakeoff data audit photos --no-labels --json", "without a look at the labels, for programs"),
 )
 SHOWN = 8  # findings of a kind in the table
 
-GROUP = typer.Typer(help="Pictures: look at them, or get some to try things on.", rich_markup_mode="rich")
+GROUP = typer.Typer(help="Images: look at them, or get some to try things on.", rich_markup_mode="rich")
 SAMPLES = ("digits",)
 
 
 @GROUP.callback()
 def _group() -> None:
-    """Pictures: look at them, or get some to try things on."""
+    """Images: look at them, or get some to try things on."""
 
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(EXAMPLES))
@@ -55,7 +55,7 @@ def sample(
         out.print_json({"sample": name, "path": str(directory), "num": num})
         return
     console = out.console()
-    console.print(f"{num:,} pictures of 10 classes in {out.shell(directory)}", markup=False)
+    console.print(f"{num:,} images of 10 classes in {out.shell(directory)}", markup=False)
     console.print(f"\n[dim]Next[/dim]\n  bakeoff train {out.shell(directory)} --recipe mnist-cnn")
 
 
@@ -63,7 +63,7 @@ def sample(
 def audit(
     data: options.DataPath,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="An HTML page with the pictures.")
+        Path | None, typer.Option("--report", metavar="FILE", help="An HTML page with the images.")
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="Look for wrong labels, too; that takes the longest.")
@@ -121,7 +121,7 @@ def _table(found: Audit, report: Path | None) -> None:
 
 
 PREVIEW_EXAMPLES = (
-    ("bakeoff data preview photos --augment standard --output sheet.png", "8 pictures, each in 6 epochs"),
+    ("bakeoff data preview photos --augment standard --output sheet.png", "8 images, each in 6 epochs"),
     ("bakeoff data preview digits --augment digits --pictures 10 --epochs 12", "turned and moved, never mirrored"),
     ("bakeoff data preview photos --recipe mine.toml", "with the augmentation and the input of a recipe"),
 )
@@ -133,15 +133,13 @@ def preview(
     augment: Annotated[
         str | None, typer.Option("--augment", "-a", metavar="PRESET", help="none, light, standard, strong or digits.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The picture to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The image to write.")] = Path(
         "preview.png"
     ),
     recipe: Annotated[
         str | None, typer.Option("--recipe", "-r", metavar="NAME|FILE", help="Take augmentation and input from it.")
     ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, max=2048, help="Side in pixels; the pictures' own, or 224.")
-    ] = None,
+    size: Annotated[int | None, typer.Option(min=1, max=2048, help="Side in pixels; the images' own, or 224.")] = None,
     pictures: Annotated[int, typer.Option(help="Rows.")] = 8,
     epochs: Annotated[int, typer.Option(help="Columns beside the first.")] = 6,
     seed: Annotated[
@@ -152,7 +150,7 @@ def preview(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write a contact sheet of what augmentation makes of pictures."""
+    """Write a contact sheet of what augmentation makes of images."""
     from bakeoff.cli import _output as out
     from bakeoff.data import read_data
     from bakeoff.data.augment import augmentation

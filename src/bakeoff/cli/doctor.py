@@ -131,12 +131,12 @@ def _gpu() -> list[str]:
     if tool is None:
         return []
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [line.strip() for line in said.stdout.splitlines() if line.strip()] if said.returncode == 0 else []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
 
 
 def _size(folder: Any) -> int:

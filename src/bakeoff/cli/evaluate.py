@@ -15,17 +15,17 @@ SHARES = ("recall", "precision", "f1")
 EXAMPLES = (
     ("bakeoff evaluate runs/RUN photos", "accuracy on the test split, per class"),
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
-    ("bakeoff evaluate runs/RUN other-photos --split all", "on every picture of a folder that was held out"),
+    ("bakeoff evaluate runs/RUN other-photos --split all", "on every image of a folder that was held out"),
     ("bakeoff evaluate runs/RUN photos --abstain 0.8", "and how it would fare if it kept quiet when unsure"),
     ("bakeoff evaluate runs/RUN photos --tta flip", "and what averaging with mirror images would gain"),
-    ("bakeoff evaluate runs/RUN", "without pictures: from the predictions that the run kept"),
+    ("bakeoff evaluate runs/RUN", "without images: from the predictions that the run kept"),
 )
 
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle.")],
     data: Annotated[
-        Path | None, typer.Argument(metavar="[DATA]", help="The pictures; without, what the run kept is scored.")
+        Path | None, typer.Argument(metavar="[DATA]", help="The images; without, what the run kept is scored.")
     ] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="train, validation, test, or all.")] = "test",
     abstain: Annotated[
@@ -37,7 +37,7 @@ def command(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score a model on labelled pictures, split as it was in training."""
+    """Score a model on labelled images, split as it was in training."""
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import counter, progress
     from bakeoff.model import evaluate
@@ -69,7 +69,7 @@ def _show(found: dict[str, Any]) -> None:
 
     console = out.console()
     headline = (
-        f"{out.percent(found['accuracy'])} of {found['num']:,} pictures, {out.interval(found['accuracy_interval'])}"
+        f"{out.percent(found['accuracy'])} of {found['num']:,} images, {out.interval(found['accuracy_interval'])}"
     )
     console.print(f"[bold]{found['split']}[/bold]  {headline}  [dim]loss {found['loss']:.4f}[/dim]\n")
     mistakes = [_mistakes(found, index) for index in range(len(found["per_class"]))]
@@ -77,7 +77,7 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _show_multilabel(found: dict[str, Any]) -> None:
-    """Pictures with several labels: what needs no threshold first, then what is given at it."""
+    """Images with several labels: what needs no threshold first, then what is given at it."""
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
     from bakeoff.evaluation.kinds import choice_of
@@ -85,11 +85,11 @@ def _show_multilabel(found: dict[str, Any]) -> None:
     console = out.console()
     choice = choice_of(found)
     others = [name for name in measures.names("multilabel", recorded=True) if name not in (*SAID_FIRST, choice)]
-    at = ", ".join(_said(found, name) for name in others if measures.decided(name))
-    free = "".join(_said(found, name) + ", " for name in others if not measures.decided(name))
+    at = ", ".join(_worded(found, name) for name in others if measures.decided(name))
+    free = "".join(_worded(found, name) + ", " for name in others if not measures.decided(name))
     console.print(
-        f"[bold]{found['split']}[/bold]  {_said(found, choice)} "
-        f"of {found['num']:,} pictures  [dim]{free}loss {found['loss']:.4f}[/dim]\n"
+        f"[bold]{found['split']}[/bold]  {_worded(found, choice)} "
+        f"of {found['num']:,} images  [dim]{free}loss {found['loss']:.4f}[/dim]\n"
         f"at {found['threshold']:.2f}  {at}; "
         f"every label right: {out.percent(found['accuracy'])}, {out.interval(found['accuracy_interval'])}\n"
     )
@@ -102,7 +102,7 @@ def _per_class(found: dict[str, Any], ranks: tuple[str, ...], more: dict[str, li
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
 
-    numbers = ("pictures", *map(measures.title, ranks), "recall", "precision", "F1")
+    numbers = ("images", *map(measures.title, ranks), "recall", "precision", "F1")
     table = out.table("class", *numbers, *more, numbers=numbers)
     for index, row in enumerate(found["per_class"]):
         cells = [(_figure if key == "roc_auc" else out.percent)(row[key]) for key in (*ranks, *SHARES)]
@@ -115,13 +115,13 @@ def _show_tta(found: dict[str, Any]) -> None:
     from bakeoff.cli import _output as out
     from bakeoff.evaluation.kinds import choice_of
 
-    said = found["tta"]
-    low, high = said["interval"]
-    choice = choice_of(said)
-    mean = f"{_said(said, choice)}; every label right: " if choice != "accuracy" else ""
+    averaged = found["tta"]
+    low, high = averaged["interval"]
+    choice = choice_of(averaged)
+    mean = f"{_worded(averaged, choice)}; every label right: " if choice != "accuracy" else ""
     out.console().print(
-        f"[dim]averaged over {' and '.join(said['views'])} views[/dim] {mean}{out.percent(said['accuracy'])}, "
-        f"{100 * said['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        f"[dim]averaged over {' and '.join(averaged['views'])} views[/dim] {mean}{out.percent(averaged['accuracy'])}, "
+        f"{100 * averaged['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
     )
 
 
@@ -129,7 +129,7 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _said(found: dict[str, Any], name: str, style: str = "{}") -> str:
+def _worded(found: dict[str, Any], name: str, style: str = "{}") -> str:
     """A measure's name and figure."""
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
@@ -154,7 +154,7 @@ def _show_details(found: dict[str, Any], abstain: float | None) -> None:
 
     console = out.console()
     shown = [name for name in measures.among(found) if name not in SAID_FIRST and found[name] is not None]
-    console.print("\n" + "   ".join(_said(found, name, "[dim]{}[/dim]") for name in shown))
+    console.print("\n" + "   ".join(_worded(found, name, "[dim]{}[/dim]") for name in shown))
     console.print(_calibration(found["calibration"]))
     row = next((row for row in found["coverage"] if row["threshold"] == abstain), None)
     if row is not None:

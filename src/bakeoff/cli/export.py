@@ -40,4 +40,4 @@ def command(
         return
     console = out.console()
     console.print(f"{made}  {size / 1e6:,.2f} MB", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff predict {out.shell(made)} PICTURES")
+    console.print(f"\n[dim]Next[/dim]\n  bakeoff predict {out.shell(made)} IMAGES")

@@ -248,7 +248,7 @@ def _show_one(entry: Any) -> None:
     console = out.console()
     console.print(_table([_foreign(entry)], licences=True))
     if entry.fixed:
-        console.print("\ntakes pictures of this size only")
+        console.print("\ntakes images of this size only")
     for weights in entry.weights:
         console.print(f"\n[bold]{out.escaped(weights.name)}[/bold]")
         console.print(f"  licence  {out.escaped(weights.licence or 'not stated')}")

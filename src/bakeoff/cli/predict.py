@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 PANEL, PLACE = "Use", 2
 EXAMPLES = (
     ("bakeoff predict runs/RUN cat.jpg dog.jpg", "a table"),
-    ("bakeoff predict runs/RUN holiday/ --top 3", "every picture below a folder, three classes each"),
+    ("bakeoff predict runs/RUN holiday/ --top 3", "every image below a folder, three classes each"),
     ("bakeoff predict model.onnx holiday/ --csv > labels.csv", "with an exported file"),
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
-    ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the pictures with their labels, drawn"),
+    ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
 )
 
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder, a bundle, or an exported file.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Pictures, and folders of any depth.")],
-    top: Annotated[int, typer.Option(min=1, help="Classes to list for each picture.")] = 5,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a picture, one a line, on stdout.")] = False,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Images, and folders of any depth.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes to list for each image.")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object an image, one a line, on stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the pictures with their labels to this image.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the images with their labels to this image.")
     ] = None,
     font: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A font for --plot; the system's otherwise.")
@@ -39,7 +39,7 @@ def command(
     threads: options.Threads = None,
     debug: options.Debug = False,
 ) -> None:
-    """Label pictures. A file that is no picture gets a row with the reason, and the exit code is then not 0."""
+    """Label images. A file that is no image gets a row with the reason, and the exit code is then not 0."""
     import sys
 
     from bakeoff.cli import _output as out
@@ -121,7 +121,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
     if common:
         console.print(out.plain(f"in {common}", "dim"))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("picture", overflow="fold")
+    table.add_column("image", overflow="fold")
     table.add_column("label")
     table.add_column("probability", justify="right")
     table.add_column("then", style="dim", overflow="fold")
@@ -166,7 +166,7 @@ def _draw(rows: list[dict[str, Any]], plot: Path, font: Path | None) -> None:
     from bakeoff.evaluation.plot import MOST, draw
 
     missing = draw(rows, plot, font=font)
-    more = f", the first {MOST} of {len(rows):,} pictures" if len(rows) > MOST else ""
+    more = f", the first {MOST} of {len(rows):,} images" if len(rows) > MOST else ""
     print(f"drawn: {plot}{more}", file=sys.stderr)
     if missing:
         say(

@@ -61,7 +61,7 @@ def _show(listed: list[dict[str, Any]]) -> None:
     table.add_column(no_wrap=True)  # a name that is cut can't be typed
     table.add_column()
     for row in listed:
-        said = out.plain(row["title"])
-        said.append(f"\n{row['net'].replace('+', ' + ')}; {', '.join(row['phases'])}", "dim")
-        table.add_row(out.plain(row["name"], "bold"), said)
+        text = out.plain(row["title"])
+        text.append(f"\n{row['net'].replace('+', ' + ')}; {', '.join(row['phases'])}", "dim")
+        table.add_row(out.plain(row["name"], "bold"), text)
     out.console().print(table)

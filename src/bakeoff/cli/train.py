@@ -23,7 +23,7 @@ EXAMPLES = (
     ("bakeoff train photos --budget 10m", "the best that fits in ten minutes, and why"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
     ("bakeoff train digits -r mnist-cnn --set phases.0.epochs=3", "any key of the recipe can be changed"),
-    ("bakeoff train list.csv --label-separator '|'", "pictures with several labels: one sigmoid a class"),
+    ("bakeoff train list.csv --label-separator '|'", "images with several labels: one sigmoid a class"),
     ("bakeoff train photos --phases probe,finetune --precision bfloat16", "16 bits in the step, float32 weights"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
     ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
@@ -62,7 +62,7 @@ def command(
     bad_files: Annotated[
         Literal["fail", "exclude"] | None,
         typer.Option(
-            "--bad-files", help="Files that are no pictures: stop and name them, or leave them out and list them."
+            "--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."
         ),
     ] = None,
     separator: options.Separator = None,
@@ -90,7 +90,7 @@ def command(
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a classifier on the pictures of DATA, and leave a run folder behind."""
+    """Train a classifier on the images of DATA, and leave a run folder behind."""
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
     from bakeoff.reports import report
@@ -177,18 +177,18 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
         scored = getattr(result, split)
         if scored["accuracy"] is not None:
             share, spread = out.percent(scored["accuracy"]), out.interval(scored["accuracy_interval"])
-            text = f"{share} of {scored['num']:,} pictures, {spread}"
+            text = f"{share} of {scored['num']:,} images, {spread}"
             if (choice := choice_of(scored)) != "accuracy":
                 low, high = scored["accuracy_interval"]
-                text = f"{measures.title(choice)} {out.percent(scored[choice])} of {scored['num']:,} pictures; "
+                text = f"{measures.title(choice)} {out.percent(scored[choice])} of {scored['num']:,} images; "
                 text += f"all labels right: {share} ({100 * low:.1f} to {100 * high:.1f})"
             rows.add_row(split, f"[bold]{text}[/bold]" if split == "test" else text)
         if "tta" in scored:
-            said = scored["tta"]
-            rows.add_row("", f"{out.percent(said['accuracy'])} with mirror images averaged")
+            averaged = scored["tta"]
+            rows.add_row("", f"{out.percent(averaged['accuracy'])} with mirror images averaged")
     for decision in (phase["gate"] for phase in result.phases if "gate" in phase):
         rows.add_row("fine-tuning", _decision(decision))
-    rows.add_row("trained on", f"{result.num_train:,} pictures, {len(result.classes)} classes")
+    rows.add_row("trained on", f"{result.num_train:,} images, {len(result.classes)} classes")
     if result.excluded:
         rows.add_row("left out", f"{len(result.excluded)} bad files, listed in run.json")
     rows.add_row("time", f"{out.seconds(result.wall_s)} ({_phases(result)})")
@@ -204,7 +204,7 @@ def _decision(gate: dict[str, Any]) -> str:
     from bakeoff.cli import _output as out
 
     if not gate["num"]:
-        return "left out: no validation pictures to judge it by"
+        return "left out: no validation images to judge it by"
     low, high = (f"{100 * side:+.1f}" for side in gate["interval"])
     found = (
         f"validation {out.percent(gate['before'])} before, {out.percent(gate['after'])} after, {low} to {high} points"
@@ -226,9 +226,7 @@ def _headline(result: Result) -> str:
 def _phases(result: Result) -> str:
     from bakeoff.cli import _output as out
 
-    parts = [
-        f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} pictures/s" for p in result.phases
-    ]
+    parts = [f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} images/s" for p in result.phases]
     return "; ".join(parts)
 
 
@@ -237,7 +235,7 @@ def _next(trained: Trained, data: Path | None, recipe: str, changes: list[str]) 
 
     run, console = out.shell(trained.path), out.console()
     console.print("\n[dim]Next[/dim]")
-    console.print(f"  bakeoff predict {run} PICTURES", markup=False)
+    console.print(f"  bakeoff predict {run} IMAGES", markup=False)
     if data is not None and any(phase["name"] == "finetune" for phase in trained.facts.phases):
         more = "".join(f" --set {out.shell(change)}" for change in changes)
         console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}{more}", markup=False)

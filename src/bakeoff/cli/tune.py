@@ -81,10 +81,10 @@ def _show(found: dict[str, Any]) -> None:
     table = out.table("trial", "validation", *found["settings"], numbers=("trial", "validation"))
     rows = sorted(found["trials"], key=lambda row: -(row["accuracy"] or 0) if row["state"] == "complete" else 1)
     for row in rows[:10]:
-        said = out.percent(row["accuracy"]) if row["state"] == "complete" else row["state"]
+        outcome = out.percent(row["accuracy"]) if row["state"] == "complete" else row["state"]
         values = (row["settings"].get(key, "") for key in found["settings"])
         shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
-        table.add_row(str(row["number"] + 1), said, *shown)
+        table.add_row(str(row["number"] + 1), outcome, *shown)
     console.print(table)
     console.print(f"\n[bold]Next[/bold]\n  bakeoff train DATA --recipe {out.plain(found['recipe'])}")
-    console.print(f"  bakeoff predict {out.plain(found['run'])} PICTURES", highlight=False)
+    console.print(f"  bakeoff predict {out.plain(found['run'])} IMAGES", highlight=False)

@@ -82,7 +82,7 @@ def compare(
     """Parity, accuracy and speed of one recipe in several frameworks, each in its own process.
 
     Args:
-        data: pictures, as for `train`.
+        data: images, as for `train`.
         recipe: a name, a file or a Recipe.
         frameworks: the first is the reference of the float64 checks.
         run: the folder to write, new; None: under `runs/`.
@@ -164,8 +164,8 @@ class Comparison:
 
     def _trace(self, name: str, precision: str, worker: Worker | None = None, **options: Any) -> dict[str, Array]:
         output = self.path / "traces" / "trace.npz"
-        said = (words for option, words in VARIANTS.items() if options.get(option))
-        variant = next(said, "")
+        named = (words for option, words in VARIANTS.items() if options.get(option))
+        variant = next(named, "")
         self.reporter.log(f"parity: {name} in {precision}{variant}")
         answer = self._call(name, "trace", worker, precision=precision, output=str(output), **options)
         if precision == "float32" and not variant:
@@ -192,7 +192,7 @@ class Comparison:
             self.reporter.log(f"parity: {', '.join(held)} held: no gradient but rounding, which Adam would follow")
             reference = self._double(first, held=held)
         single = {name: self._trace(name, "float32", held=held) for name in self.names}
-        checks = [judge.telling(reference), *self._same_start(prepared)]
+        checks = [judge.sensitivity(reference), *self._same_start(prepared)]
         spread = judge.Spread(list(single.values()), self._variants(single, reference, held), reference)
         for name in self.names:
             checks += judge.single(name, single[name], expected, spread)
@@ -223,7 +223,7 @@ class Comparison:
             peak = phase_of(self.recipe).schedule.peak
             raise DataError(
                 f"loss or logits aren't finite at step {step}, in float64, in {name}: there is nothing to compare.\n"
-                f"The learning rate {peak:g} is too high for these pictures, or a picture or weight is no number. "
+                f"The learning rate {peak:g} is too high for these images, or an image or weight is no number. "
                 "Find a rate: bakeoff find-rate DATA"
             )
 
@@ -308,7 +308,7 @@ class Comparison:
         environment = certificate.environment | {
             k: v for row in prepared.values() for k, v in row["environment"].items()
         }
-        said = verdict(certificate.passed, len(certificate.checks), measured, differences, self._blind(certificate))
+        sentence = verdict(certificate.passed, len(certificate.checks), measured, differences, self._blind(certificate))
         return {
             "run": str(self.path),
             "recipe": self.recipe.title,
@@ -324,7 +324,7 @@ class Comparison:
                 for name, p in differences.items()
             },
             "environment": environment,
-            "verdict": said,
+            "verdict": sentence,
         }
 
     @staticmethod
@@ -332,7 +332,7 @@ class Comparison:
         return next((one.detail for one in certificate.checks if one.name == "telling" and not one.passed), "")
 
     def _paired(self, measured: dict[str, dict[str, Any]]) -> dict[str, Paired]:
-        """Each framework against the most accurate one, on the same pictures."""
+        """Each framework against the most accurate one, on the same images."""
         best = max(self.names, key=lambda name: measured[name]["accuracy"])
         right = {name: _correct(self.path / name, measured[name]["accuracy_split"]) for name in self.names}
         return {name: paired(right[best], right[name]) for name in self.names if name != best}

@@ -27,7 +27,7 @@ from bakeoff.schemas import Array, Check
 Trace = Mapping[str, Array]
 LATE = 2  # steps
 SMALL = 1e-3  # of the largest loss: one below it is the rounding of logits, in float32 as likely 0
-BLIND = 1e-7  # of the largest logit: pictures closer than this prove nothing
+BLIND = 1e-7  # of the largest logit: images closer than this prove nothing
 NOTHING = 1e-9  # of the largest gradient: a parameter below it has none in exact arithmetic (a bias before batch norm)
 
 
@@ -64,8 +64,8 @@ class Spread:
 
         One draw may start LATE steps later than another.
         """
-        least = np.min([apart(single, self.reference) for single in self.singles], axis=0)
-        most = np.max([least, *(apart(a, b) for a, b in self.pairs)], axis=0)
+        least = np.min([differences(single, self.reference) for single in self.singles], axis=0)
+        most = np.max([least, *(differences(a, b) for a, b in self.pairs)], axis=0)
         found: Array = np.maximum.accumulate(most)
         return found[np.minimum(np.arange(len(found)) + LATE, len(found) - 1)]
 
@@ -135,10 +135,10 @@ def single(name: str, found: Trace, truth: Array, spread: Spread) -> list[Check]
 
 def losses(found: Trace, expected: Trace) -> float:
     """The largest relative difference of a loss over the steps."""
-    return float(apart(found, expected).max(initial=0.0))
+    return float(differences(found, expected).max(initial=0.0))
 
 
-def apart(found: Trace, expected: Trace) -> Array:
+def differences(found: Trace, expected: Trace) -> Array:
     """The relative differences of the losses, step by step; infinite where they aren't finite, or as many."""
     a, b = np.asarray(found["losses"], "float64"), np.asarray(expected["losses"], "float64")
     if a.shape != b.shape or not (np.isfinite(a).all() and np.isfinite(b).all()):
@@ -150,7 +150,7 @@ def apart(found: Trace, expected: Trace) -> Array:
 
 def _losses(name: str, found: Trace, spread: Spread, base: float = LOSSES) -> Check:
     """At the step where they are the furthest apart, by the tolerance of that step."""
-    difference, floors = apart(found, spread.reference), spread.of_losses()
+    difference, floors = differences(found, spread.reference), spread.of_losses()
     rows = [spread.tolerance(base, float(floor)) for floor in floors]
     worst = int(np.argmax(difference / [tolerance for tolerance, _ in rows])) if rows else 0
     tolerance, why = rows[worst] if rows else (base, "no steps")
@@ -166,17 +166,17 @@ def exploded(reference: Trace) -> int | None:
     return int(np.argmin(finite))
 
 
-def telling(reference: Trace) -> Check:
+def sensitivity(reference: Trace) -> Check:
     """Whether the reference can show a mistake at all: two nets that do nothing are the same."""
     logits = np.asarray(reference["logits"], "float64")
     spread, top = float(np.ptp(logits, axis=0).max(initial=0.0)), float(np.abs(logits).max(initial=0.0))
     gradients = group(reference, "gradient/")
     why = []
     if len(logits) > 1 and spread <= BLIND * top:
-        why.append("all pictures give the same logits")
+        why.append("all images give the same logits")
     if not any(np.any(array) for array in gradients.values()):
         why.append("all gradients are zero")
-    return check("telling", float(len(why)), 0.0, "; ".join(why) or "pictures differ, and weights have gradients")
+    return check("telling", float(len(why)), 0.0, "; ".join(why) or "images differ, and weights have gradients")
 
 
 def _statistics(name: str, found: Trace, spread: Spread) -> Check:

@@ -41,7 +41,7 @@ from bakeoff.workers.channel import Reporter
 
 STEPS, DEEP_STEPS = 20, 4
 DEEP_BATCH, DEEP_TRUTH = 4, 2
-SEEN = 32  # pictures of each other split
+SEEN = 32  # images of each other split
 NUDGE = 1e-6  # relative change of the start weights behind the spread: some roundings in float32
 
 
@@ -121,7 +121,7 @@ def prepare(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any])
 
 
 def _seen(context: Context, batches: list[Batch]) -> str:
-    """SHA-256 of what a framework's process sees: class names, batches, and the first pictures of the other splits."""
+    """SHA-256 of what a framework's process sees: class names, batches, and the first images of the other splits."""
     digest = hashlib.sha256(repr((context.data.classes, context.signature.to_json())).encode())
     other = [split for split in context.data.splits.values() if split.name != "train"]
     first = [next(iter(context.batches(split, min(SEEN, len(split))))) for split in other if len(split)]
@@ -165,7 +165,7 @@ def trace(
     graph = passes.without_noise(noisy)
     graph = nudged(graph, context.job.seed, nudge_of(precision)) if nudge else graph
     images = _normalised(context, session["batches"], dtype)
-    labels = told(planned(context, phase, graph, dtype), session["batches"])
+    labels = loss_targets(planned(context, phase, graph, dtype), session["batches"])
     found: dict[str, Any] = {}
     if not (nudge or error) and precision == "float32" and (masks := random_masks.of(noisy)):
         found |= random_masks.trace(context, noisy, masks, images[0])
@@ -246,7 +246,7 @@ def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> 
     return plan(alone, graph, context.start.loss, context.data.train, precision=precision, mixed=mixed)
 
 
-def told(step: Plan, batches: list[Batch]) -> list[Array]:
+def loss_targets(step: Plan, batches: list[Batch]) -> list[Array]:
     """Labels as the loss takes them."""
     return [step.targets.of(batch) for batch in batches]
 
@@ -273,7 +273,7 @@ def nudged(graph: Graph, seed: int, size: float) -> Graph:
 
 
 def truth(context: Context, batches: list[Batch]) -> Array:
-    """The first batch's logits in NumPy, float64; a few pictures of a deep net."""
+    """The first batch's logits in NumPy, float64; a few images of a deep net."""
     from bakeoff.graph.interpreter import run
 
     count = DEEP_TRUTH if is_deep(context) else len(batches[0].labels)
@@ -314,12 +314,12 @@ def time_steps(session: dict[str, Any], reporter: Reporter, *, seconds: float) -
         spent = time.perf_counter() - began
         if spent >= seconds:
             break
-    pictures = len(labels[0])
+    count = len(labels[0])
     return {
         "step_ms": 1000 * spent / steps,
-        "images_per_s": pictures * steps / spent,
+        "images_per_s": count * steps / spent,
         "compile_s": compile_s,
-        "batch_size": pictures,
+        "batch_size": count,
         "peak_memory_bytes": peak_memory(),
     }
 

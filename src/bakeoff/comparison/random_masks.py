@@ -1,6 +1,7 @@
 """Dropout and drop-path: their masks are each framework's own, so what can be compared is how often, and how much.
 
-In prediction they do nothing; in training a share `rate` of the cells is 0, and the others are 1 / (1 - rate) as large.
+In prediction they do nothing; in training a share `rate` of the elements is 0, and the others are 1 / (1 - rate) as
+large.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def checks(framework: str, found: dict[str, Array], truth: Array) -> list[Check]
             off = _off(name, array)
             if off >= worst:
                 worst, where = off, name.removeprefix("mask/")
-    detail = f"share of cells dropped in training, from its rate, in standard errors ({where}); the rest are scaled"
+    detail = f"share of elements dropped in training, from its rate, in standard errors ({where}); the rest are scaled"
     return [*rows, check(f"masks.{framework}", worst, SIGMAS, detail)]
 
 
@@ -74,7 +75,7 @@ def _off(name: str, array: Array) -> float:
     rate = float(text)
     kept = array[array != 0]
     scaled = bool(np.allclose(kept, 1 / (1 - rate), rtol=1e-5, atol=0))
-    whole = op != "drop_path" or bool((array == array[:, :1]).all())  # all of a picture, or nothing
+    whole = op != "drop_path" or bool((array == array[:, :1]).all())  # all of an image, or nothing
     draws = array.size if op == "dropout" else len(array)
     share = float((array == 0).sum()) / array.size
     error = (rate * (1 - rate) / draws) ** 0.5

@@ -23,7 +23,7 @@ def verdict(
     Args:
         blind: why the checks could not have failed; empty where they could.
         measured: by framework: step_ms, accuracy.
-        paired: by framework other than the most accurate: that one against it, on the same pictures.
+        paired: by framework other than the most accurate: that one against it, on the same images.
     """
     if blind:
         return f"Nothing is proved: {blind}, so that any two nets would have agreed."
@@ -48,7 +48,7 @@ def verdict(
         return f"{same}; {accuracy}, and a step takes about as long in {both}: choose by what you deploy."
     return (
         f"{same}; {accuracy}, and a training step is {ratio:.1f} x faster in {NAMES[fastest]} "
-        f"than in {NAMES[next_one]} on this machine: for these pictures, {NAMES[fastest]}."
+        f"than in {NAMES[next_one]} on this machine: for these images, {NAMES[fastest]}."
     )
 
 

@@ -36,9 +36,9 @@ from bakeoff.workers.launch import Worker
 from bakeoff.zoo.resolve import Found, resolve
 
 WORK = "bakeoff.conversion.work:"
-FEW, MANY = 2, 4  # pictures a batch, of heavy nets and of others
-HEAVY = 1e9  # multiplications a picture
-MOST_PICTURES = 16
+FEW, MANY = 2, 4  # images a batch, of heavy nets and of others
+HEAVY = 1e9  # multiplications an image
+MOST_IMAGES = 16
 Report = dict[str, Any]
 
 
@@ -120,10 +120,10 @@ def _weights(request: Request, listen: Listener | None) -> Found | None:
 def failed(work: Work, certificate: Certificate) -> ParityError:
     """The error for a certificate that did not pass, once its report is written."""
     path = work.report(certificate)
-    return ParityError(f"{said(work.request, certificate)}\nNothing was written but the report: {path}")
+    return ParityError(f"{message(work.request, certificate)}\nNothing was written but the report: {path}")
 
 
-def said(request: Request, certificate: Certificate) -> str:
+def message(request: Request, certificate: Certificate) -> str:
     """In a line: how many checks failed, and the first of them."""
     wrong = [one for one in certificate.checks if not one.passed]
     first = wrong[0]
@@ -186,17 +186,17 @@ class Work:
             )
         if full and not self.graph().count(trainable=True):
             full = False
-            said = "no parameter of the source is trainable, so that its training was not checked"
-            self.info["notes"] = [*self.info["notes"], said]
+            note = "no parameter of the source is trainable, so that its training was not checked"
+            self.info["notes"] = [*self.info["notes"], note]
         try:
-            told, answer = self._ask(full)
+            asked, answer = self._ask(full)
         except UnsupportedError as error:
             self._fix(error)
-            told, answer = self._ask(full)
-        self.floors = told["floors"]
-        self.info["notes"] = [*self.info["notes"], *told["notes"]]
+            asked, answer = self._ask(full)
+        self.floors = asked["floors"]
+        self.info["notes"] = [*self.info["notes"], *asked["notes"]]
         self.target_environment = answer["environment"]
-        checks = self._judge(told["counts"], answer["counts"], full, self.stock)
+        checks = self._judge(asked["counts"], answer["counts"], full, self.stock)
         environment = {**self.info["environment"], **self.target_environment}
         return Certificate(tuple(checks), environment)
 
@@ -205,18 +205,18 @@ class Work:
         full = full and self.info["vector"]
         self.inputs(full)
         self._say("ask the source", 2)
-        told = self.source.call(WORK + "trace_source", folder=str(self.folder), full=full)
+        asked = self.source.call(WORK + "trace_source", folder=str(self.folder), full=full)
         self._say("ask the rebuilt net", 3)
         call = {"framework": self.request.target, "full": full, "stock": self.stock}
-        return told, self.target.call(WORK + "trace_target", folder=str(self.folder), **call)
+        return asked, self.target.call(WORK + "trace_target", folder=str(self.folder), **call)
 
     def _fix(self, error: UnsupportedError) -> None:
-        """Where the target can't build the net for pictures of any size: for the size alone that it is made for."""
+        """Where the target can't build the net for images of any size: for the size alone that it is made for."""
         if self.info["fixed"]:
             raise error
         held, (height, width) = read_bundle(self.folder / "captured"), self.info["size"]
         write_bundle(self.folder / "captured", replace(held, graph=of_size(held.graph, height, width)))
-        note = f"for pictures of {height} x {width} alone: {str(error).splitlines()[0]}"
+        note = f"for images of {height} x {width} alone: {str(error).splitlines()[0]}"
         self.info |= {"fixed": True, "notes": [*self.info["notes"], note]}
 
     def _open(self) -> None:
@@ -254,30 +254,30 @@ class Work:
         return read_bundle(self.folder / "captured").graph
 
     def inputs(self, full: bool) -> None:
-        """Pictures for every question, normalised, float64."""
+        """Images for every question, normalised, float64."""
         info, request = self.info, self.request
         signature, seed = Signature.from_json(info["signature"]), request.seed
         size, channels = tuple(info["size"]), info["channels"]
-        main = _pictures(request.pictures, signature) if request.pictures else None
+        main = _images(request.pictures, signature) if request.pictures else None
         heavy = info["work"] > HEAVY
         if main is None:
-            main = tracing.pictures(FEW if heavy else MANY, size, channels, seed)
-        elif len(main) == 1:  # a single picture can't show whether the net looks at it
-            main = np.concatenate([main, tracing.pictures(1, size, channels, seed)])
+            main = tracing.images(FEW if heavy else MANY, size, channels, seed)
+        elif len(main) == 1:  # a single image can't show whether the net looks at it
+            main = np.concatenate([main, tracing.images(1, size, channels, seed)])
         made = {"main": main, "batch": main[:1]}
         if not info["fixed"]:
             other = size[0] + 32, max(size[1] - 32, 32)
-            made["size"] = tracing.pictures(1, other, channels, seed + 1)
+            made["size"] = tracing.images(1, other, channels, seed + 1)
         count = FEW if heavy and info["fixed"] else MANY
         for step in range(tracing.STEPS if full and info["vector"] else 0):
-            made[f"train{step}"] = tracing.pictures(count, self._training_size(size), channels, seed + 10 + step)
+            made[f"train{step}"] = tracing.images(count, self._training_size(size), channels, seed + 10 + step)
         arrays = {key: normalize(images, signature, "float64") for key, images in made.items()}
         for step in range(tracing.STEPS if full else 0):
             arrays[f"labels{step}"] = tracing.labels(count, info["classes"], seed + 20 + step)
         np.savez(self.folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
 
     def _training_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Smaller pictures for heavy nets that take any size."""
+        """Smaller images for heavy nets that take any size."""
         if self.info["fixed"] or self.info["work"] < HEAVY / 2:
             return size
         return max(size[0] * 4 // 7, 64), max(size[1] * 4 // 7, 64)
@@ -287,10 +287,10 @@ class Work:
     ) -> list[Check]:
         source, target = (_trace(self.folder / f"{side}.npz") for side in ("source", "target"))
         graph, info = self.graph(), self.info
-        carried = {"parameters": info["passengers"], "trainable": info["passengers_trainable"]}
+        carried = {"parameters": info["unused"], "trainable": info["unused_trainable"]}
         counted = {name: number + carried[name] for name, number in target_counts.items()}
         checks = judging.forward(source, target, self.floors)
-        checks += judging.counts(source_counts, counted, info["passengers"])
+        checks += judging.counts(source_counts, counted, info["unused"])
         if full and "losses" in source:
             checks += self._training(source, target, graph)
             if stock:
@@ -308,13 +308,13 @@ class Work:
     def _stock(self, source: Mapping[str, Array], target: Mapping[str, Array], graph: Graph) -> list[Check]:
         state, images = _trace(self.folder / "state.npz"), _trace(self.folder / "inputs.npz")["train0"]
         where = dict(zip(("batch", "height", "width"), images.shape, strict=False))
-        cells = {}
+        elements = {}
         for node in graph.nodes:
             if node.op == "batch_norm":
                 shape = graph.shapes[node.inputs[0]]
-                cells[str(node.parameters["variance"])] = int(np.prod([at(size, **where) for size in shape[:-1]]))
+                elements[str(node.parameters["variance"])] = int(np.prod([at(size, **where) for size in shape[:-1]]))
         stock = {f"first/{key.removeprefix('stock/')}": array for key, array in target.items() if key[:6] == "stock/"}
-        return [judging.stock(source, stock, state, graph, cells)]
+        return [judging.stock(source, stock, state, graph, elements)]
 
     # output
 
@@ -353,14 +353,14 @@ class Work:
             again, arrays = read_bundle(path).graph.arrays(), self.graph().arrays()
             different = sum(relative(again[name], array) > 0 for name, array in arrays.items())
             return [check("output.bits", float(different), 0.0, "arrays that differ")]
-        said = self._writer.call(WORK + "read_back", **self._written(path))
-        self.custom = said["custom"]
+        back = self._writer.call(WORK + "read_back", **self._written(path))
+        self.custom = back["custom"]
         if path.suffix in STATE_DICTS:
             detail = "arrays that differ" + ("; load_state_dict(strict=True) took the file" if request.own else "")
-            return [check("output.bits", said["difference"], 0.0, detail)]
+            return [check("output.bits", back["difference"], 0.0, detail)]
         tolerance = with_noise(judging.LOGITS32, self.floors.get("float32.logits", 0.0))
         detail = f"what {request.output.name} gives, read back, against the source; float32"
-        return [check("output.logits", said["difference"], tolerance, detail)]
+        return [check("output.logits", back["difference"], tolerance, detail)]
 
     def rewritten(self, path: Path) -> list[Check]:
         """The output against what this conversion writes here: layer by layer, weight by weight, word by word.
@@ -438,22 +438,22 @@ def _trace(path: Path) -> dict[str, Array]:
         return dict(file)
 
 
-def _pictures(given: str, signature: Signature) -> Array:
+def _images(given: str, signature: Signature) -> Array:
     """The user's own, prepared: at most 16, one at least.
 
     Raises:
         DataError: none can be read.
     """
-    from bakeoff.evaluation.predict import find_pictures
+    from bakeoff.evaluation.predict import find_images
 
-    paths = find_pictures([given])
-    step = max(1, len(paths) // MOST_PICTURES)
+    paths = find_images([given])
+    step = max(1, len(paths) // MOST_IMAGES)
     images = []
-    for path in paths[::step][:MOST_PICTURES]:
+    for path in paths[::step][:MOST_IMAGES]:
         try:
             images.append(prepare(path, signature))
         except DataError as error:
-            raise DataError(f"{path}: {error}. Give --pictures a folder of pictures that can be read.") from None
+            raise DataError(f"{path}: {error}. Give --pictures a folder of images that can be read.") from None
     return np.stack(images)
 
 

@@ -130,8 +130,8 @@ def written(
 
 def seal(value: Mapping[str, Any]) -> str:
     """SHA-256 of all that a certificate says, its own seal left out."""
-    said = {key: one for key, one in value.items() if key != "seal"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    content = {key: one for key, one in value.items() if key != "seal"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read(path: Path) -> tuple[Stored, Certificate]:

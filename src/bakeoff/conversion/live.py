@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from bakeoff import frameworks, registry
 from bakeoff.bundle import read as read_bundle
-from bakeoff.conversion.api import Work, said
+from bakeoff.conversion.api import Work, message
 from bakeoff.conversion.request import CHECKS, Request, keras_backend
 from bakeoff.conversion.work import described
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
@@ -57,7 +57,7 @@ def convert(
         to: keras or torch.
         input_size: (height, width) for an nn.Module that doesn't say it of itself; else 224 x 224.
         check: full (training in float64, too) or quick (forward, counts).
-        pictures: a folder of pictures to check on; noise otherwise.
+        pictures: a folder of images to check on; noise otherwise.
 
     Returns:
         (model, certificate). BatchNorm keeps the running variance that the source keeps, on both sides. It gives
@@ -91,7 +91,7 @@ def convert(
             environment["notes"] = "; ".join(work.info["notes"])
         certificate = Certificate(checks, environment)
         if not certificate.passed:
-            raise ParityError(f"{said(request, certificate)}\nThe first layer that differs: {work.first_layer()}")
+            raise ParityError(f"{message(request, certificate)}\nThe first layer that differs: {work.first_layer()}")
     return Converted(native, certificate)
 
 

@@ -128,7 +128,7 @@ def _library_state(bundle: Bundle) -> dict[str, Array] | None:
 
 
 def chosen_size(bundle: Bundle) -> tuple[int, int] | None:
-    """The size of the pictures, where the run set another than the backbone's own."""
+    """The size of the images, where the run set another than the backbone's own."""
     return loads(bundle.recipe_toml).input.size
 
 

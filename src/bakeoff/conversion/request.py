@@ -30,7 +30,7 @@ class Request:
         weights: a user's own file.
         random_weights: draw them, from the seed.
         check: full or quick.
-        pictures: a folder, or a picture; None: noise.
+        pictures: a folder, or an image; None: noise.
         offline: whether the network is forbidden.
         mirror: a folder of weights.
         classes: of the head, where the library builds it; None: as it was trained.

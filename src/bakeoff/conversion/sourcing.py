@@ -102,16 +102,16 @@ def _tried(work: Work, made: Path) -> list[Check]:
     images: Array = np.load(work.folder / "inputs.npz")["main"].astype("float32")
     expected: Array = np.load(work.folder / "source.npz")["float32.logits"]
     with tempfile.TemporaryDirectory() as place:
-        given, said = Path(place) / "given.npz", Path(place) / "said.npz"
+        given, answers = Path(place) / "given.npz", Path(place) / "said.npz"
         np.savez(given, images=images)
-        line = [sys.executable, "-c", TRIAL, str(made), str(given), str(said)]
+        line = [sys.executable, "-c", TRIAL, str(made), str(given), str(answers)]
         backend = work.request.target if work.request.target != "torch" else ""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **({"KERAS_BACKEND": backend} if backend else {})}
         done = subprocess.run(line, capture_output=True, text=True, env=environment)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise ParityError(f"{work.request.source}: the page that was made doesn't run: {last[:300]}\nNot written.")
-        found = dict(np.load(said))
+        found = dict(np.load(answers))
     tolerance = with_noise(judging.LOGITS32, work.floors.get("float32.logits", 0.0))
     learned = work.graph().count(trainable=True)
     return [

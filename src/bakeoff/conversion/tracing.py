@@ -1,7 +1,7 @@
 """What a net is asked, live or rebuilt: the same questions in every process.
 
 given     logits with the weights as they are
-checked   logits with weights under which a mistake shows: see `telling`
+checked   logits with weights under which a mistake shows: see `revealing`
 training  gradients of the first batch, four steps of SGD with momentum, statistics and weights afterwards
 """
 
@@ -26,7 +26,7 @@ FLAT = 1e-12  # a weight whose numbers are all the same tells nothing of their o
 SHAKEN = 0.05
 
 
-def telling(graph: Graph, arrays: Mapping[str, Array], seed: int = 0) -> dict[str, Array]:
+def revealing(graph: Graph, arrays: Mapping[str, Array], seed: int = 0) -> dict[str, Array]:
     """Weights under which a mistake shows: those that are all alike are shaken.
 
     A fresh net has scales of 1, offsets of 0 and layer scales of 1e-6: who forgets them would go unnoticed.
@@ -50,7 +50,7 @@ def telling(graph: Graph, arrays: Mapping[str, Array], seed: int = 0) -> dict[st
 
 
 def calibrated(net: Any, graph: Graph, images: Array, seed: int = 0) -> dict[str, Array]:
-    """Running statistics of these pictures, then moved a little, so that mean and variance both count.
+    """Running statistics of these images, then moved a little, so that mean and variance both count.
 
     The batch's own statistics are worked out from what one training pass makes of the running ones:
     new = (1 - m) old + m batch. They are put into the net.
@@ -102,8 +102,8 @@ def training(
     return found
 
 
-def pictures(count: int, size: tuple[int, int], channels: int, seed: int) -> Array:
-    """Coarse blocks of colour with noise, uint8: pictures that differ more than noise alone would."""
+def images(count: int, size: tuple[int, int], channels: int, seed: int) -> Array:
+    """Coarse blocks of colour with noise, uint8: images that differ more than noise alone would."""
     height, width = size
     draw = rng(seed, "pictures")
     blocks = draw.uniform(0, 255, (count, 4, 4, channels))
@@ -118,13 +118,13 @@ def labels(count: int, classes: int, seed: int) -> Array:
 
 
 def work_of(graph: Graph, size: tuple[int, int]) -> float:
-    """Multiplications of one picture of that size, roughly: weights times the positions at which they are used."""
+    """Multiplications of one image of that size, roughly: weights times the positions at which they are used."""
     known = {"batch": 1, "height": size[0], "width": size[1]}
     total = 0.0
     for node in graph.nodes:
         path = node.parameters.get("kernel")
         if isinstance(path, str):
             shape = graph.shapes[Ref(node.id)]
-            cells = math.prod(at(side, **known) for side in shape[1:-1])
-            total += graph.parameters[path].array.size * cells
+            elements = math.prod(at(side, **known) for side in shape[1:-1])
+            total += graph.parameters[path].array.size * elements
     return total

@@ -44,19 +44,19 @@ def verify(
     with Work(request, weights, listen) as work:
         again = work.check()
         again = replace(again, checks=(*again.checks, *work.read_back(output)))
-        said = written(request, work.info, was, weights, work.custom)
-        checks = (*again.checks, *work.rewritten(output), *_kept(stored, was, again, said))
+        fresh = written(request, work.info, was, weights, work.custom)
+        checks = (*again.checks, *work.rewritten(output), *_kept(stored, was, again, fresh))
         return replace(again, checks=checks)
 
 
-def _kept(stored: Stored, was: Certificate, again: Certificate, said: dict[str, Any]) -> list[Check]:
+def _kept(stored: Stored, was: Certificate, again: Certificate, fresh: dict[str, Any]) -> list[Check]:
     """Whether the certificate says what is found here; its figures may differ by the machine's rounding alone."""
     then, now = ({one.name: one for one in each.checks} for each in (was, again))
     names = sorted(set(then) ^ set(now))
     wider = {name: then[name].tolerance / max(now[name].tolerance, 1e-300) for name in set(then) & set(now)}
     most = max(wider, key=lambda name: wider[name], default="")
-    other = [key for key in SAID if _plain(said[key]) != _plain(getattr(stored, key))]
-    if stored.summary.rpartition(" -> ")[2] != said["summary"].rpartition(" -> ")[2]:
+    other = [key for key in SAID if _plain(fresh[key]) != _plain(getattr(stored, key))]
+    if stored.summary.rpartition(" -> ")[2] != fresh["summary"].rpartition(" -> ")[2]:
         other.append("summary")
     return [
         check("certificate.checks", float(len(names)), 0.0, f"names on one side alone: {', '.join(names) or 'none'}"),
@@ -108,18 +108,18 @@ def _request(stored: Stored, path: Path, offline: bool, mirror: str | None) -> R
 
 
 def _weights(stored: Stored, request: Request) -> Found | None:
-    said = stored.weights
-    if said is None:
+    recorded = stored.weights
+    if recorded is None:
         return None
     if request.weights is not None:
-        _same(Path(request.weights), said.sha256, "the file of weights")
-        return Found(Path(request.weights), "file", said.sha256)
+        _same(Path(request.weights), recorded.sha256, "the file of weights")
+        return Found(Path(request.weights), "file", recorded.sha256)
     entry = zoo.entry(request.source)
-    found = resolve(entry, said.name, offline=request.offline, mirror=request.mirror)
+    found = resolve(entry, recorded.name, offline=request.offline, mirror=request.mirror)
     held = found.sha256 or digest(found.path)
-    if held != said.sha256:
+    if held != recorded.sha256:
         raise CorruptError(
-            f"{found.path}: not the weights that were certified (SHA-256 {held}, expected {said.sha256})."
+            f"{found.path}: not the weights that were certified (SHA-256 {held}, expected {recorded.sha256})."
         )
     return found
 

@@ -3,7 +3,7 @@
 Arrays go through files in a folder of the conversion's own, everything else as JSON:
 
     captured/       the source's graph, with its signature and class names, as a bundle
-    inputs.npz      pictures, normalised, float64, and labels: written by the parent
+    inputs.npz      images, normalised, float64, and labels: written by the parent
     state.npz       weights under which a mistake shows, written by the source, read by the target
     source.npz, target.npz      the traces
 """
@@ -50,7 +50,7 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
     session["opened"] = found
     write_bundle(Path(folder) / "captured", bundled(found, framework))
     graph = found.graph
-    passengers = [p for path, p in graph.parameters.items() if p.role == "weight" and not graph.users[path]]
+    unused = [p for path, p in graph.parameters.items() if p.role == "weight" and not graph.users[path]]
     classes = graph.output_shape[-1]
     return {
         "size": list(found.size),
@@ -62,8 +62,8 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
         "vector": len(graph.output_shape) == 2,
         "signature": found.signature.to_json(),
         "parameters": graph.count(),
-        "passengers": sum(p.array.size for p in passengers),
-        "passengers_trainable": sum(p.array.size for p in passengers if p.trainable),
+        "unused": sum(p.array.size for p in unused),
+        "unused_trainable": sum(p.array.size for p in unused if p.trainable),
         "work": tracing.work_of(graph, found.size),
         "batch_norm": any(node.op == "batch_norm" for node in graph.nodes),
         "environment": frameworks.load(framework).environment(),
@@ -99,7 +99,7 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
     net = found.live("float64")
     counted = counts(net, graph)
     trace, floors = _given(net, inputs, noise=True)
-    state = tracing.telling(graph, net.arrays())
+    state = tracing.revealing(graph, net.arrays())
     net.load(state)
     tracing.calibrated(net, graph, inputs["main"])
     kept = net.arrays()
@@ -118,7 +118,7 @@ def trace_source(session: Session, reporter: Reporter, *, folder: str, full: boo
 
 
 def trace_noise(session: Session, reporter: Reporter, *, folder: str) -> None:
-    """Train the live net once more, its pictures changed by a rounding; leaves `noise.npz`."""
+    """Train the live net once more, its images changed by a rounding; leaves `noise.npz`."""
     place = Path(folder)
     inputs = {key: _rounded(a) if key.startswith("train") else a for key, a in np.load(place / "inputs.npz").items()}
     net = session["opened"].live("float64")
@@ -205,7 +205,7 @@ def counts(net: Any, graph: Graph) -> dict[str, int]:
 
 
 def activations(session: Session, reporter: Reporter, *, folder: str, framework: str | None, output: str) -> list[str]:
-    """The outputs of layers by path, one picture, float64: of the source (framework None), or of the rebuilt net."""
+    """The outputs of layers by path, one image, float64: of the source (framework None), or of the rebuilt net."""
     place = Path(folder)
     images = np.load(place / "inputs.npz")["main"][:1]
     if framework is None:

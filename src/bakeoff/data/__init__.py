@@ -1,4 +1,4 @@
-"""From a path to batches: sources, manifest, split, pictures, loader."""
+"""From a path to batches: sources, manifest, split, images, loader."""
 
 from bakeoff import moved
 from bakeoff.data.cache import cache_root

@@ -1,7 +1,7 @@
 """What can be trusted in a data set, and what can't: every file looked at, nothing changed.
 
 The audits are the files of `bakeoff.data.audits`; each sees a `Subject` and yields findings. What costs time (hashes,
-looks, features) is kept in the cache as it comes, so that an interrupted audit goes on where it was.
+perceptual hashes, features) is kept in the cache as it comes, so that an interrupted audit goes on where it was.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from bakeoff import registry
 from bakeoff.data.hashing import FileFacts
-from bakeoff.data.looks import Looks
+from bakeoff.data.images import Images
 from bakeoff.data.manifest import SPLITS, Manifest
-from bakeoff.data.near import joined, near_pairs
-from bakeoff.data.pictures import Pictures
-from bakeoff.data.reader import default_workers, file_facts, looks_at, manifest_of, pictures_of, read_table
+from bakeoff.data.near_copies import joined, near_pairs
+from bakeoff.data.perceptual_hash import PerceptualHashes
+from bakeoff.data.reader import default_workers, file_facts, images_of, manifest_of, perceptual_hashes_at, read_table
 from bakeoff.protocols import LabelRule, Progress, Table
 
 AUDITS = "bakeoff.data.audits"
@@ -34,11 +34,11 @@ Counter = Callable[[str], Progress]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What models say of pictures that they have not seen.
+    """What models say of images that they have not seen.
 
     Attributes:
-        probabilities: (good pictures, classes).
-        votes: (good pictures, classes), shares of the nearest neighbours, which aren't copies.
+        probabilities: (good images, classes).
+        votes: (good images, classes), shares of the nearest neighbours, which aren't copies.
     """
 
     probabilities: NDArray[np.float64]
@@ -46,7 +46,7 @@ class Judged:
 
 
 Judge = Callable[["Subject", Progress], Judged | None]
-"""Judges the good pictures of a subject; None where there are too few."""
+"""Judges the good images of a subject; None where there are too few."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Kind:
         place: sorts the kinds in every output.
         en: what it means, in English.
         zh: the same in Chinese.
-        pictured: whether the page shows the pictures.
+        imaged: whether the page shows the images.
     """
 
     name: str
     place: int
     en: str
     zh: str
-    pictured: bool = False
+    imaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Finding:
         kind: the name of one of the `KINDS` of the audit that found it.
         path: relative to the data; None where it is about a class.
         detail: what exactly.
-        rows: of the table: the picture, and the one that it is compared with.
+        rows: of the table: the image, and the one that it is compared with.
     """
 
     kind: str
@@ -97,7 +97,7 @@ class Subject:
         table: rows as the source found them, bad files too.
         facts: of each row.
         bad: why a row can't be trained on, by row.
-        looks: of the rows `good`, or None where near copies aren't looked for.
+        perceptual: of the rows `good`, or None where near copies aren't looked for.
         counter: progress for parts that take time.
         workers: threads.
         judge: gives out-of-fold probabilities; None: labels aren't judged.
@@ -109,7 +109,7 @@ class Subject:
     counter: Counter
     workers: int
     judge: Judge | None = None
-    looks: Looks | None = None
+    perceptual: PerceptualHashes | None = None
     _ages: dict[int, tuple[int, int, str]] = field(default_factory=dict)
 
     @cached_property
@@ -123,9 +123,9 @@ class Subject:
         return manifest_of(self.table, self.facts).select(self.good)
 
     @cached_property
-    def pictures(self) -> Pictures:
+    def images(self) -> Images:
         """Of the good rows."""
-        return pictures_of(self.table, self.facts, self.good)
+        return images_of(self.table, self.facts, self.good)
 
     def file(self, row: int) -> Path:
         """The file of a row."""
@@ -150,12 +150,12 @@ class Subject:
 
     @cached_property
     def together(self) -> NDArray[np.int64]:
-        """(good pictures,): copies and near copies share a number."""
+        """(good images,): copies and near copies share a number."""
         copies = self.manifest.copies
         first = np.unique(copies, return_index=True)[1]
-        if self.looks is None:
+        if self.perceptual is None:
             return first[copies]
-        pairs = near_pairs(self.looks, self.manifest.sha256, self.counter("comparing"))
+        pairs = near_pairs(self.perceptual, self.manifest.sha256, self.counter("comparing"))
         return joined(len(self.good), pairs)[first][copies]
 
     def near_copies(self) -> list[list[int]]:
@@ -184,7 +184,7 @@ class Audit:
 
     @property
     def num(self) -> int:
-        """Files that were taken for pictures, the excluded ones among them."""
+        """Files that were taken for images, the excluded ones among them."""
         return len(self.table.labels)
 
     @property
@@ -220,7 +220,7 @@ def audit(
     Args:
         path: as for `read_data`.
         judge: gives out-of-fold probabilities for `suspect_label`; None leaves that out.
-        labels: how a list says that pictures have several labels.
+        labels: how a list says that images have several labels.
         workers: threads.
         counter: from the name of a part to its progress, called with (done, total).
 
@@ -232,22 +232,22 @@ def audit(
     table = read_table(place, counter("fetching"), lenient=True, labels=labels)
     facts = file_facts(table, threads, counter("reading"))
     bad = {row: fact.reason for row, fact in enumerate(facts) if fact.reason}
-    looks, worse = _decoded(table, facts, bad, threads, counter("decoding"))
-    subject = Subject(table, facts, bad | worse, counter, threads, judge, looks)
+    perceptual, worse = _decoded(table, facts, bad, threads, counter("decoding"))
+    subject = Subject(table, facts, bad | worse, counter, threads, judge, perceptual)
     return Audit(place, table, *examined(subject))
 
 
 def _decoded(
     table: Table, facts: list[FileFacts], bad: dict[int, str], workers: int, progress: Progress
-) -> tuple[Looks, dict[int, str]]:
-    """Looks of the rows that decode, and why the others don't."""
+) -> tuple[PerceptualHashes, dict[int, str]]:
+    """Perceptual hashes of the rows that decode, and why the others don't."""
     rows = np.array([row for row in range(len(facts)) if row not in bad], np.int64)
-    pictures = pictures_of(table, facts, rows)
+    images = images_of(table, facts, rows)
     manifest = manifest_of(table, facts).select(rows)
-    looks = looks_at(manifest, pictures, np.arange(len(rows)), workers=workers, progress=progress)
-    fine = np.array([row not in looks.bad for row in range(len(rows))], bool)
-    worse = {int(rows[row]): reason for row, reason in looks.bad.items()}
-    return Looks(looks.hash[fine], looks.grey[fine], looks.tint[fine], {}), worse
+    perceptual = perceptual_hashes_at(manifest, images, np.arange(len(rows)), workers=workers, progress=progress)
+    fine = np.array([row not in perceptual.bad for row in range(len(rows))], bool)
+    worse = {int(rows[row]): reason for row, reason in perceptual.bad.items()}
+    return PerceptualHashes(perceptual.hash[fine], perceptual.grey[fine], perceptual.tint[fine], {}), worse
 
 
 def examined(subject: Subject) -> tuple[tuple[Finding, ...], tuple[str, ...], tuple[str, ...]]:

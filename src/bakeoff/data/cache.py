@@ -1,6 +1,6 @@
 """Where caches lie, and how much may lie there.
 
-BAKEOFF_CACHE_LIMIT     what pictures may take on disk, as 20GB or 500MB; 0: no picture is kept on disk
+BAKEOFF_CACHE_LIMIT     what images may take on disk, as 20GB or 500MB; 0: no image is kept on disk
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cache_root() -> Path:
 
 
 def limit() -> int:
-    """Bytes that decoded pictures may take on disk: `BAKEOFF_CACHE_LIMIT`, else 16 GiB.
+    """Bytes that decoded images may take on disk: `BAKEOFF_CACHE_LIMIT`, else 16 GiB.
 
     Raises:
         UsageError: the variable is no size.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.data.images import Keep
 from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
-from bakeoff.data.pictures import Keep
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch
@@ -18,7 +18,7 @@ class Epochs:
     """Batches of a split: each `iter` is the next epoch, in its own order.
 
     Attributes:
-        split: the pictures.
+        split: the images.
         signature: how they become inputs.
         epoch: the one that the next `iter` gives; settable.
     """
@@ -62,7 +62,7 @@ class Epochs:
 
     @property
     def wide(self) -> bool:
-        """Whether labels are float32, (N, classes): shares of mixed pictures, or several labels a picture."""
+        """Whether labels are float32, (N, classes): shares of mixed images, or several labels an image."""
         return bool(self.augment.mixes) or multilabel(self.split.labels)
 
     def state_dict(self) -> dict[str, int]:

@@ -37,7 +37,7 @@ Stamp = tuple[int, int, int]
 
 
 class FileFacts(NamedTuple):
-    """What is known of a file; `reason` says why it is no picture, else it is empty."""
+    """What is known of a file; `reason` says why it is no image, else it is empty."""
 
     sha256: bytes
     size_bytes: int

@@ -1,7 +1,7 @@
-"""Labels of pictures that have one class each, or several: what both kinds are asked.
+"""Labels of images that have one class each, or several: what both kinds are asked.
 
 one each    int64, (n,), positions in the class names
-multilabel  uint8, (n, classes), 1 where the picture shows the class; a picture may show none
+multilabel  uint8, (n, classes), 1 where the image shows the class; an image may show none
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ Labels = NDArray[Any]
 
 
 def multilabel(labels: Labels) -> bool:
-    """Whether pictures may have several labels, or none."""
+    """Whether images may have several labels, or none."""
     return labels.ndim == 2
 
 
 def counts(labels: Labels, classes: int) -> NDArray[np.int64]:
-    """(classes,): how many pictures show each class."""
+    """(classes,): how many images show each class."""
     if multilabel(labels):
         return np.asarray(labels.sum(0, dtype=np.int64))
     return np.bincount(labels, minlength=classes).astype(np.int64)
 
 
 def members(labels: Labels, label: int) -> NDArray[np.bool_]:
-    """(n,): which pictures show a class."""
+    """(n,): which images show a class."""
     return labels[:, label] > 0 if multilabel(labels) else labels == label
 
 
 def strata(labels: Labels) -> NDArray[np.int64]:
-    """(n,): the label, or the rarest of a picture's labels; -1 where it has none."""
+    """(n,): the label, or the rarest of an image's labels; -1 where it has none."""
     if not multilabel(labels):
         return labels
     rare = np.where(labels > 0, labels.sum(0, dtype=np.int64), np.iinfo(np.int64).max)
@@ -52,7 +52,7 @@ def matrix(labels: Labels, classes: int) -> NDArray[np.uint8]:
 
 
 def words(label: Any, classes: Sequence[str]) -> str:
-    """The name of a picture's label, or its names with commas between them."""
+    """The name of an image's label, or its names with commas between them."""
     if np.ndim(label) == 0:
         return classes[int(label)]
     return ", ".join(name for name, there in zip(classes, label, strict=True) if there) or NONE

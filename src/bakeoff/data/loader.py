@@ -1,4 +1,4 @@
-"""Batches of uint8 pictures, the same bytes in the same order for any number of workers.
+"""Batches of uint8 images, the same bytes in the same order for any number of workers.
 
 Order and augmentation are functions of (seed, epoch, record) alone, so an epoch can begin at any batch. Threads decode
 (Pillow frees the interpreter) into arrays that are made once and used again, a few batches ahead of the one that is
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bakeoff import seeds
 from bakeoff.data.augment import Augmentation, Mix
-from bakeoff.data.pictures import CHUNK, Bad, Keep, Pictures, View
+from bakeoff.data.images import CHUNK, Bad, Images, Keep, View
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch, SplitName
@@ -30,21 +30,21 @@ COPIED_BYTES = 1 << 19  # batches of less are copied by who asks: a thread would
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The pictures of one side.
+    """The images of one split.
 
     Attributes:
         name: train, validation or test.
         indices: int64, (n,), rows of the manifest, ascending.
-        labels: int64, (n,), positions in `classes`; where pictures may have several, uint8, (n, classes), of 0 and 1.
+        labels: int64, (n,), positions in `classes`; where images may have several, uint8, (n, classes), of 0 and 1.
         classes: names.
-        pictures: where the pixels come from.
+        images: where the pixels come from.
     """
 
     name: SplitName
     indices: NDArray[np.int64]
     labels: NDArray[Any]
     classes: tuple[str, ...]
-    pictures: Pictures
+    images: Images
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -68,27 +68,27 @@ class Split:
         """An epoch of batches.
 
         Args:
-            size: (height, width): the whole picture is stretched to it, Pillow's antialiased bilinear. Left out, the
-                size that all pictures have.
-            batch_size: pictures in a batch; the last may have fewer.
-            seed: with `epoch`, decides the order, and the augmentation of each picture.
+            size: (height, width): the whole image is stretched to it, Pillow's antialiased bilinear. Left out, the
+                size that all images have.
+            batch_size: images in a batch; the last may have fewer.
+            seed: with `epoch`, decides the order, and the augmentation of each image.
             epoch: counted from 0.
             workers: threads that decode; 0 decodes in this one. The batches don't depend on it.
-            signature: instead of `size`, how a picture becomes bytes.
+            signature: instead of `size`, how an image becomes bytes.
             shuffle: False keeps the order of the manifest.
             start: the batch to begin at: what follows is what would have followed; nothing before it is decoded.
             drop_last: leave out a last batch that has fewer.
             augment: a preset's name, or what `bakeoff.data.augment.augmentation` gives.
-            cache: where decoded pictures are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
+            cache: where decoded images are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
                 `disk` or `none`.
             order: positions in the split, instead of the drawn order: some may come twice, others not at all.
 
         Raises:
             UsageError: an argument that can't be used.
-            BadFilesError: pictures that can't be decoded, when their batch comes.
+            BadFilesError: images that can't be decoded, when their batch comes.
         """
         _check(batch_size, workers, start)
-        view = self.pictures.view(self.signature_for(size, signature), cache)
+        view = self.images.view(self.signature_for(size, signature), cache)
         if order is None:
             order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
         stop = len(order) - len(order) % batch_size if drop_last else len(order)
@@ -107,10 +107,10 @@ class Split:
             if size is not None and tuple(size) != signature.size:
                 raise UsageError(f"size is {size!r}, but the signature's is {signature.size!r}.\nGive one of the two.")
             return signature
-        size = size if size is not None else self.pictures.size
+        size = size if size is not None else self.images.size
         if size is None:
-            raise UsageError("the pictures have different sizes.\nGive size=(height, width) or a signature.")
-        return Signature(size, channels=self.pictures.channels)
+            raise UsageError("the images have different sizes.\nGive size=(height, width) or a signature.")
+        return Signature(size, channels=self.images.channels)
 
 
 class _Buffers:
@@ -171,7 +171,7 @@ class _Epoch:
     ) -> _Pending:
         records, labels = self.split.indices[part], self.split.labels[part]
         mix = None if self.augment is None else self.augment.mix(self.seed, self.epoch, number, len(self.split.classes))
-        pending = _Pending(self.view.pictures, records, labels, buffers.get(len(records)), mix)
+        pending = _Pending(self.view.images, records, labels, buffers.get(len(records)), mix)
         if self.augment is not None:
             pending.submit(pool, self._augmented, np.arange(len(records)))
             return pending
@@ -202,20 +202,20 @@ class _Pending:
 
     def __init__(
         self,
-        pictures: Pictures,
+        source: Images,
         records: NDArray[np.int64],
         labels: NDArray[Any],
         images: NDArray[np.uint8],
         mix: Mix | None,
     ) -> None:
-        self.pictures, self.records, self.labels, self.images, self.mix = pictures, records, labels, images, mix
+        self.source, self.records, self.labels, self.images, self.mix = source, records, labels, images, mix
         self.futures: list[Future[list[Bad]]] = []
         self.bad: list[Bad] = []
 
     def submit(
         self, pool: ThreadPoolExecutor | None, work: _Work, places: NDArray[np.int64], *, together: bool = False
     ) -> None:
-        """Have `work` done on these places of the batch, a chunk of pictures at a time."""
+        """Have `work` done on these places of the batch, a chunk of images at a time."""
         chunk = len(places) if together else CHUNK
         for at in range(0, len(places), chunk):
             some = places[at : at + chunk]
@@ -228,7 +228,7 @@ class _Pending:
         for future in self.futures:
             self.bad += future.result()
         if self.bad:
-            raise self.pictures.bad_files(self.bad)
+            raise self.source.bad_files(self.bad)
         images, labels = self.images, self.labels
         if self.mix is not None:
             images, labels = self.mix(images, labels)

@@ -1,4 +1,4 @@
-"""The pictures of a data set as columns; row numbers are the records of every batch, prediction and report."""
+"""The images of a data set as columns; row numbers are the records of every batch, prediction and report."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.near import joined
+from bakeoff.data.near_copies import joined
 
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """One row a picture, sorted as the source found them.
+    """One row an image, sorted as the source found them.
 
     Attributes:
         classes: names, in the order of the labels.
         paths: (n,), relative to the data, as the user would type them.
-        labels: int64, (n,); where pictures may have several, uint8, (n, classes), of 0 and 1.
+        labels: int64, (n,); where images may have several, uint8, (n, classes), of 0 and 1.
         split: int8, (n,), positions in `SPLITS` as the data itself says; -1 where it doesn't.
         sha256: uint8, (n, 32), of the content: of the file's bytes, or of an array's pixels.
         size_bytes: int64, (n,).
         near: int64, (n,): near copies share a number; None where they weren't looked for.
-        group: (n,), the name of what must stay on one side (a patient, a scene); "" where there is none.
+        group: (n,), the name of what must stay in one split (a patient, a scene); "" where there is none.
     """
 
     classes: tuple[str, ...]
@@ -68,7 +68,7 @@ class Manifest:
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
-        """(n,): rows that stay on one side share a number: copies, near copies, and those of a named group.
+        """(n,): rows that stay in one split share a number: copies, near copies, and those of a named group.
 
         From 0 in the order of the smallest digest of each.
         """

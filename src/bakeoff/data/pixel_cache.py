@@ -1,10 +1,10 @@
-"""Decoded pictures on disk: one file for a set of pictures and a signature, read through a memory map.
+"""Decoded images on disk: one file for a set of images and a signature, read through a memory map.
 
-    header      4,096 bytes: JSON with the format, the shape of a picture and how many there are
-    ready       a byte a picture: 1 where its row is written
+    header      4,096 bytes: JSON with the format, the shape of an image and how many there are
+    ready       a byte an image: 1 where its row is written
     rows        uint8, (n, H, W, C)
 
-The file's name is a hash of the pictures' contents, the signature, and the versions that decode. A file takes its name
+The file's name is a hash of the images' contents, the signature, and the versions that decode. A file takes its name
 when its header is complete; rows are added as they are decoded, and said to be ready only after they have reached the
 disk. So a process may be killed at any time, two may fill one file (they write the same bytes), and a row that is said
 to be ready is whole. A file of a wrong size or header is thrown away. A full disk ends the caching, not the training.
@@ -57,7 +57,7 @@ class PixelCache:
 
     @classmethod
     def open(cls, sha256: NDArray[np.uint8], signature: Signature) -> PixelCache | None:
-        """The cache of pictures of these contents; None where there is no room for it, or no place.
+        """The cache of images of these contents; None where there is no room for it, or no place.
 
         Args:
             sha256: uint8, (n, 32), different contents in ascending order: a row each.
@@ -79,7 +79,7 @@ class PixelCache:
             return None
 
     def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
-        """Keep a picture, (H, W, C); where the disk is full, it and all that follow are not kept."""
+        """Keep an image, (H, W, C); where the disk is full, it and all that follow are not kept."""
         if self.failed or self.ready[row]:
             return
         try:

@@ -1,4 +1,4 @@
-"""What augmentation makes of pictures, side by side: a row a picture, a column an epoch."""
+"""What augmentation makes of images, side by side: a row an image, a column an epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bakeoff.errors import BadFilesError, UsageError
 from bakeoff.preprocessing import Signature
 
 GAP, HEAD, CAPTION = 8, 30, 20
-SIDES = 96, 192  # a tile is at least and at most this large; small pictures are enlarged without blur
+SIDES = 96, 192  # a tile is at least and at most this large; small images are enlarged without blur
 MOST = 64
 
 
@@ -32,14 +32,14 @@ def contact_sheet(
     epochs: int = 6,
     seed: int = 0,
 ) -> tuple[str, ...]:
-    """Write the sheet; the first column shows each picture as prediction sees it, the others as epochs of training do.
+    """Write the sheet; the first column shows each image as prediction sees it, the others as epochs of training do.
 
     Args:
-        split: the pictures; classes take turns.
+        split: the images; classes take turns.
         augment: what is applied.
         output: .png, .jpg, .webp or another suffix that Pillow writes.
-        signature: how pictures become inputs.
-        pictures: rows, at most 64.
+        signature: how images become inputs.
+        images: rows, at most 64.
         epochs: columns beside the first, at most 64.
         seed: of the choice and of the augmentation: with a training's own, what that training sees.
 
@@ -48,7 +48,7 @@ def contact_sheet(
 
     Raises:
         UsageError: numbers that can't be used, a suffix that can't be written.
-        BadFilesError: pictures that can't be decoded.
+        BadFilesError: images that can't be decoded.
         DataError: the file can't be written.
     """
     for name, value in (("--pictures", pictures), ("--epochs", epochs)):
@@ -78,23 +78,23 @@ def chosen(split: Split, count: int, seed: int) -> NDArray[np.int64]:
 
 
 def _plain(split: Split, places: NDArray[np.int64], signature: Signature) -> NDArray[np.uint8]:
-    view, records = split.pictures.view(signature, "none"), split.indices[places]
+    view, records = split.images.view(signature, "none"), split.indices[places]
     images, every = np.empty((len(records), *view.shape), np.uint8), np.arange(len(records))
     there = view.has(records)
     view.take(images, every[there], records[there])
     if bad := view.fill(images, every[~there].tolist(), records[~there].tolist()):
-        raise split.pictures.bad_files(bad)
+        raise split.images.bad_files(bad)
     return images
 
 
 def _augmented(
     split: Split, augment: Augmentation, places: NDArray[np.int64], signature: Signature, seed: int, epoch: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-    view, records = split.pictures.view(signature, "none"), split.indices[places]
+    view, records = split.images.view(signature, "none"), split.indices[places]
     images = np.empty((len(records), *view.shape), np.uint8)
     bad = augment.fill(view, images, np.arange(len(records)), records, seed=seed, epoch=epoch)
     if bad:
-        error: BadFilesError = split.pictures.bad_files(bad)
+        error: BadFilesError = split.images.bad_files(bad)
         raise error
     mix = augment.mix(seed, epoch, 0, len(split.classes))
     return (images, None) if mix is None else mix(images, split.labels[places])

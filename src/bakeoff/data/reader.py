@@ -1,4 +1,4 @@
-"""From a path to pictures that are known, split and ready to be drawn in batches."""
+"""From a path to images that are known, split and ready to be drawn in batches."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import registry
+from bakeoff.data.assignment import BadFiles, Rules, assignment_of, draws_anything, read_assignment
 from bakeoff.data.hashing import FileFacts, hash_files
+from bakeoff.data.images import Bad, Images, in_threads
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
-from bakeoff.data.looks import SIDE, Looks, looks_of, looks_of_arrays
 from bakeoff.data.manifest import SPLITS, Manifest
-from bakeoff.data.near import joined, near_pairs
-from bakeoff.data.pictures import Bad, Pictures, in_threads
-from bakeoff.data.sides import BadFiles, Rules, draws_anything, read_sides, sides_of
+from bakeoff.data.near_copies import joined, near_pairs
+from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hashes_of, perceptual_hashes_of_arrays
 from bakeoff.data.split import ratios
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature, decode
@@ -42,12 +42,12 @@ class Data:
     Attributes:
         path: as it was given.
         classes: names, in the order of the labels.
-        manifest: a row a picture.
+        manifest: a row an image.
         train: always there.
         validation: None where there is none.
         test: None where there is none.
         excluded: (path, reason) of the bad files that were left out.
-        ignored: what is no picture by rule (hidden files, other suffixes), and how often.
+        ignored: what is no image by rule (hidden files, other suffixes), and how often.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Data:
     train: Split
     validation: Split | None
     test: Split | None
-    pictures: Pictures
+    images: Images
     rules: Rules
     excluded: tuple[tuple[str, str], ...] = ()
     excluded_sha256: tuple[str, ...] = ()
@@ -72,17 +72,17 @@ class Data:
 
     @property
     def channels(self) -> Literal[1, 3]:
-        """1 if every picture is grey, else 3."""
-        return 1 if self.pictures.channels == 1 else 3
+        """1 if every image is grey, else 3."""
+        return 1 if self.images.channels == 1 else 3
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) that all pictures have, after EXIF orientation; None where they differ."""
-        return self.pictures.size
+        """(height, width) that all images have, after EXIF orientation; None where they differ."""
+        return self.images.size
 
     @property
     def multilabel(self) -> bool:
-        """Whether pictures may have several labels, or none."""
+        """Whether images may have several labels, or none."""
         return multilabel(self.manifest.labels)
 
     @property
@@ -92,8 +92,8 @@ class Data:
         return {name: split for name, split in every.items() if split is not None}
 
     @property
-    def sides(self) -> NDArray[np.int8]:
-        """(n,): the side of every row of the manifest, positions in `manifest.SPLITS`."""
+    def assignment(self) -> NDArray[np.int8]:
+        """(n,): the split of every row of the manifest, positions in `manifest.SPLITS`."""
         found = np.full(len(self), -1, np.int8)
         for code, name in enumerate(SPLITS):
             if name in self.splits:
@@ -114,17 +114,17 @@ class Data:
     def pixels(
         self, signature: Signature, *, workers: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.uint8]:
-        """All pictures in the order of the manifest: uint8, (n, H, W, C); decoded once, not to be written to.
+        """All images in the order of the manifest: uint8, (n, H, W, C); decoded once, not to be written to.
 
         Raises:
             BadFilesError: names all that can't be decoded.
         """
-        return self.pictures.all(signature, default_workers(workers), progress)
+        return self.images.all(signature, default_workers(workers), progress)
 
     def verify(
         self, signature: Signature | None = None, *, workers: int | None = None, progress: Progress | None = None
     ) -> Data:
-        """The data with every picture decoded once: itself, or without the bad ones where they are to be excluded.
+        """The data with every image decoded once: itself, or without the bad ones where they are to be excluded.
 
         Args:
             signature: what is decoded on the way is kept for it, where it fits in memory.
@@ -134,10 +134,10 @@ class Data:
         Raises:
             BadFilesError: names all bad files, where `bad_files` is "fail".
         """
-        bad = _decode_all(self.pictures, signature, default_workers(workers), progress)
+        bad = _decode_all(self.images, signature, default_workers(workers), progress)
         if not bad:
             return self
-        error = self.pictures.bad_files(bad)
+        error = self.images.bad_files(bad)
         if self.rules.bad_files == "fail":
             raise error
         rows = np.array([record for record, _ in bad], np.int64)
@@ -145,7 +145,7 @@ class Data:
         lost = tuple(self.manifest.sha256[row].tobytes().hex() for row in rows)
         excluded, lost = self.excluded + error.files, self.excluded_sha256 + lost
         known = replace(self, excluded=tuple(sorted(excluded)), excluded_sha256=lost)
-        return _divided(known, self.manifest.select(keep), self.pictures.select(keep))
+        return _divided(known, self.manifest.select(keep), self.images.select(keep))
 
 
 def read_data(
@@ -161,10 +161,10 @@ def read_data(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Data:
-    """Pictures of known classes: a folder of class folders, a table, an archive, arrays, or the name of a data set.
+    """Images of known classes: a folder of class folders, a table, an archive, arrays, or the name of a data set.
 
-    Every file is hashed and its header read (cached on disk). Where sides are drawn, every picture is decoded once to
-    find near copies, which stay on one side (cached, too).
+    Every file is hashed and its header read (cached on disk). Where splits are drawn, every image is decoded once to
+    find near copies, which stay in one split (cached, too).
 
     Args:
         path: the folder, file, URL or name, in any layout of `bakeoff.data.sources`.
@@ -174,19 +174,19 @@ def read_data(
         bad_files: `fail` raises with all that can't be read; `exclude` leaves them out and lists them in `excluded`.
         folds: k of cross-validation: what isn't test is parted in k, of which `fold` (from 0) validates.
         fold: which part.
-        frozen: an earlier run whose sides are kept: its test pictures are the test pictures again.
-        labels: how a list says that pictures have several labels: the separator in a cell, or a column a class.
+        frozen: an earlier run whose splits are kept: its test images are the test images again.
+        labels: how a list says that images have several labels: the separator in a cell, or a column a class.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files.
 
     Raises:
-        DataError: nothing there, no class folders, one class only, a class without pictures.
-        BadFilesError: files that aren't readable pictures, all of them.
+        DataError: nothing there, no class folders, one class only, a class without images.
+        BadFilesError: files that aren't readable images, all of them.
         UsageError: an argument that can't be used.
     """
     if bad_files not in get_args(BadFiles):
         raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
-    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_sides(Path(frozen)) if frozen else None)
+    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_assignment(Path(frozen)) if frozen else None)
     place = Path(path).expanduser()
     table = read_table(place, progress, labels=labels)
     facts = file_facts(table, default_workers(workers), progress)
@@ -196,15 +196,13 @@ def read_data(
         raise BadFilesError(excluded)
     keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
     manifest = manifest_of(table, facts).select(keep)
-    pictures = pictures_of(table, facts, keep)
+    images = images_of(table, facts, keep)
     if draws_anything(manifest, rules):
-        manifest = with_near(manifest, pictures, facts=[facts[row] for row in keep], workers=workers, progress=progress)
+        manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
-    nothing = Split("train", keep[:0], keep[:0], table.classes, pictures)
-    data = Data(
-        place, table.classes, manifest, nothing, None, None, pictures, rules, excluded, lost, dict(table.ignored)
-    )
-    return _divided(data, manifest, pictures)
+    nothing = Split("train", keep[:0], keep[:0], table.classes, images)
+    data = Data(place, table.classes, manifest, nothing, None, None, images, rules, excluded, lost, dict(table.ignored))
+    return _divided(data, manifest, images)
 
 
 def read_table(
@@ -214,11 +212,11 @@ def read_table(
 
     Args:
         lenient: leave it to the audit to name what is wrong with the classes, where the source can.
-        labels: how several labels of a picture are said.
+        labels: how several labels of an image are said.
 
     Raises:
         DataError: nothing is there, nothing reads it, or its layout is broken.
-        UsageError: the source has one label a picture, and several were said to be there.
+        UsageError: the source has one label an image, and several were said to be there.
     """
     for _ in range(4):
         source = find_source(path)
@@ -233,7 +231,7 @@ def read_table(
 def _knows_multilabel(source: Source, path: Path) -> bool:
     if "labels" not in inspect.signature(source.read).parameters:
         raise UsageError(
-            f"{path}: has one label a picture; data.label_separator and data.label_columns are for lists with several "
+            f"{path}: has one label an image; data.label_separator and data.label_columns are for lists with several "
             "(CSV, JSON Lines, Parquet).\nLeave them out."
         )
     return True
@@ -267,38 +265,38 @@ def address(path: str | os.PathLike[str]) -> str:
 
 def with_near(
     manifest: Manifest,
-    pictures: Pictures,
+    images: Images,
     *,
     facts: Sequence[FileFacts],
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """The manifest with its near copies; pictures with a side below `looks.SIDE` pixels have none."""
+    """The manifest with its near copies; images with a side below `perceptual_hash.SIDE` pixels have none."""
     large = np.array([min(fact.height, fact.width) >= SIDE for fact in facts], bool)
     rows = np.flatnonzero(large)
     if not len(rows):
         return manifest
-    looks = looks_at(manifest, pictures, rows, workers=workers, progress=progress)
-    pairs = rows[near_pairs(looks, manifest.sha256[rows])]
+    perceptual = perceptual_hashes_at(manifest, images, rows, workers=workers, progress=progress)
+    pairs = rows[near_pairs(perceptual, manifest.sha256[rows])]
     return replace(manifest, near=joined(len(manifest), pairs)) if len(pairs) else manifest
 
 
-def looks_at(
+def perceptual_hashes_at(
     manifest: Manifest,
-    pictures: Pictures,
+    images: Images,
     rows: NDArray[np.int64],
     *,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Looks:
-    """The looks of these rows; of files they are kept in the cache."""
-    pixels = pictures.table.pixels
+) -> PerceptualHashes:
+    """The perceptual hashes of these rows; of files they are kept in the cache."""
+    pixels = images.table.pixels
     if pixels is not None and pixels.shape[1:3] == (SIDE, SIDE):
-        return looks_of_arrays(pixels[rows])
-    return looks_of(
+        return perceptual_hashes_of_arrays(pixels[rows])
+    return perceptual_hashes_of(
         manifest.sha256[rows],
-        lambda row: pictures.source(int(rows[row])),
-        place=pictures.table.root,
+        lambda row: images.source(int(rows[row])),
+        place=images.table.root,
         workers=default_workers(workers),
         progress=progress,
     )
@@ -322,7 +320,7 @@ def file_facts(table: Table, workers: int, progress: Progress | None) -> list[Fi
     pixels = np.ascontiguousarray(table.pixels)
     height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
     size = pixels[0].nbytes
-    return [FileFacts(hashlib.sha256(picture).digest(), size, height, width, grey) for picture in pixels]
+    return [FileFacts(hashlib.sha256(image).digest(), size, height, width, grey) for image in pixels]
 
 
 def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
@@ -332,56 +330,56 @@ def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
     return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
 
 
-def pictures_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Pictures:
-    """The pictures of the rows `keep`."""
+def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Images:
+    """The images of the rows `keep`."""
     good = [facts[row] for row in keep]
     sizes = {(fact.height, fact.width) for fact in good}
     channels = 1 if all(fact.grey for fact in good) else 3
     digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
-    pictures = Pictures(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
-    return pictures if len(keep) == len(facts) else pictures.select(keep)
+    images = Images(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
+    return images if len(keep) == len(facts) else images.select(keep)
 
 
-def _divided(data: Data, manifest: Manifest, pictures: Pictures) -> Data:
+def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
     counts = counts_of(manifest.labels, len(manifest.classes))
     if not counts.all() and not multilabel(manifest.labels):
         name = manifest.classes[int(np.argmin(counts))]
-        raise DataError(f"{data.path}: class {name!r} has no readable picture.\nAdd some, or remove the class.")
-    sides = sides_of(manifest, data.rules, fixed=pictures.table.pixels is not None)
+        raise DataError(f"{data.path}: class {name!r} has no readable image.\nAdd some, or remove the class.")
+    assignment = assignment_of(manifest, data.rules, fixed=images.table.pixels is not None)
     made: dict[str, Split | None] = {}
     for code, name in enumerate(SPLITS):
-        rows = np.flatnonzero(sides == code)
-        split = Split(cast(SplitName, name), rows, manifest.labels[rows], manifest.classes, pictures)
+        rows = np.flatnonzero(assignment == code)
+        split = Split(cast(SplitName, name), rows, manifest.labels[rows], manifest.classes, images)
         made[name] = split if len(rows) else None
     train = made["train"]
     if train is None:
-        raise DataError(f"{data.path}: no readable picture to train on.\nAdd some to the train split.")
+        raise DataError(f"{data.path}: no readable image to train on.\nAdd some to the train split.")
     return replace(
-        data, manifest=manifest, pictures=pictures, train=train, validation=made["validation"], test=made["test"]
+        data, manifest=manifest, images=images, train=train, validation=made["validation"], test=made["test"]
     )
 
 
-def _decode_all(pictures: Pictures, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:
-    if pictures.table.pixels is not None:
+def _decode_all(images: Images, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:
+    if images.table.pixels is not None:
         return []
-    if signature is None and pictures.size is not None:
-        signature = Signature(pictures.size, channels=pictures.channels)
-    every = np.arange(len(pictures))
+    if signature is None and images.size is not None:
+        signature = Signature(images.size, channels=images.channels)
+    every = np.arange(len(images))
     if signature is None:
-        found = in_threads(lambda chunk: _only_decode(pictures, chunk), every.tolist(), workers, progress)
+        found = in_threads(lambda chunk: _only_decode(images, chunk), every.tolist(), workers, progress)
         return [bad for part in found for bad in part]
-    view = pictures.view(signature)
+    view = images.view(signature)
     missing = view.missing(every).tolist()
     bad = [bad for part in in_threads(view.load, missing, workers, progress) for bad in part]
     view.save()
     return bad
 
 
-def _only_decode(pictures: Pictures, records: list[int]) -> list[Bad]:
+def _only_decode(images: Images, records: list[int]) -> list[Bad]:
     bad: list[Bad] = []
     for record in records:
         try:
-            decode(cast(str, pictures.source(record)))
+            decode(cast(str, images.source(record)))
         except DataError as error:
             bad.append((record, str(error)))
     return bad

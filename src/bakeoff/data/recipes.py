@@ -1,4 +1,4 @@
-"""Pictures as a recipe says: its shares, folds and labels."""
+"""Images as a recipe says: its shares, folds and labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def read_for(
     labels: LabelRule | None = None,
     progress: Progress | None = None,
 ) -> Data:
-    """The pictures of `path`, read and split as the recipe says.
+    """The images of `path`, read and split as the recipe says.
 
     Args:
         seed: of the split.
         frozen: a run whose sides are kept.
-        labels: how a list says that pictures have several labels; None: as the recipe has it.
+        labels: how a list says that images have several labels; None: as the recipe has it.
     """
     asked = recipe.data
     return read_data(
@@ -40,5 +40,5 @@ def read_for(
 
 
 def rule_of(settings: DataSettings) -> LabelRule | None:
-    """How the recipe says that a list has several labels a picture; None where it doesn't."""
+    """How the recipe says that a list has several labels an image; None where it doesn't."""
     return LabelRule(settings.label_separator, settings.label_columns) or None

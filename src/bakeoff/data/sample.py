@@ -11,7 +11,7 @@ from bakeoff.errors import UsageError
 
 
 def write_digits(directory: str | os.PathLike[str]) -> int:
-    """How many pictures were written: scikit-learn's 1,797 handwritten digits, as class folders of grey 8 x 8 PNGs.
+    """How many images were written: scikit-learn's 1,797 handwritten digits, as class folders of grey 8 x 8 PNGs.
 
     A pixel is value * 255 / 16, rounded; the names are row numbers. The same bytes each time.
 
@@ -25,9 +25,9 @@ def write_digits(directory: str | os.PathLike[str]) -> int:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(f"{root}: {'not empty' if root.is_dir() else 'a file'}; give a new or an empty directory.")
     digits = load_digits()
-    pictures = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     for name in digits.target_names:
         (root / str(name)).mkdir(parents=True, exist_ok=True)
-    for index, (picture, label) in enumerate(zip(pictures, digits.target, strict=True)):
-        Image.fromarray(picture).save(root / str(label) / f"{index:04d}.png")
-    return len(pictures)
+    for index, (image, label) in enumerate(zip(images, digits.target, strict=True)):
+        Image.fromarray(image).save(root / str(label) / f"{index:04d}.png")
+    return len(images)

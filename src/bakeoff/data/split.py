@@ -1,16 +1,16 @@
-"""Who trains and who judges, decided by what a picture is, never by its name or place.
+"""Who trains and who judges, decided by what an image is, never by its name or place.
 
-A picture's draw u is a pure function of (seed, content), uniform in [0, 1):
+An image's draw u is a pure function of (seed, content), uniform in [0, 1):
 
     test            0 <= u < test
     validation      test <= u < test + validation
     train           the rest
 
 So files can be renamed, added and removed without moving others, and ratios are approximate. What belongs together has
-one draw and is on one side: copies, near copies (that of the smallest digest among them), and pictures of one named
-group, as a patient (that of the name). Where a class would miss a side, the group nearest to that side's interval moves
-there; where pictures have several labels, as far as that goes (`share_out`). For k-fold cross-validation the intervals
-are the test share and k equal ones.
+one draw and is in one split: copies, near copies (that of the smallest digest among them), and images of one named
+group, as a patient (that of the name). Where a class would miss a split, the group nearest to that split's interval
+moves there; where images have several labels, as far as that goes (`share_out`). For k-fold cross-validation the
+intervals are the test share and k equal ones.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bakeoff import seeds
 from bakeoff.data.labels import multilabel
 from bakeoff.data.manifest import Manifest
-from bakeoff.data.share_out import share_out
+from bakeoff.data.multilabel_split import split_multilabel
 from bakeoff.errors import DataError, UsageError
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -73,29 +73,29 @@ def draws(manifest: Manifest, seed: int) -> NDArray[np.float64]:
 def by_content(
     manifest: Manifest, rows: NDArray[np.int64], shares: tuple[float, float, float], seed: int
 ) -> NDArray[np.int8]:
-    """Sides (0 train, 1 validation, 2 test) of `rows`, as int8 of their length.
+    """Splits (0 train, 1 validation, 2 test) of `rows`, as int8 of their length.
 
     Raises:
-        DataError: a class has fewer different pictures than there are sides.
+        DataError: a class has fewer different images than there are splits.
     """
     u = draws(manifest, seed)[rows]
     _, validation, test = shares
-    sides = np.where(u < test, TEST, np.where(u < test + validation, VALIDATION, TRAIN)).astype(np.int8)
-    wanted = [side for side, share in ((TEST, test), (VALIDATION, validation), (TRAIN, shares[0])) if share > 0]
+    assignment = np.where(u < test, TEST, np.where(u < test + validation, VALIDATION, TRAIN)).astype(np.int8)
+    wanted = [split for split, share in ((TEST, test), (VALIDATION, validation), (TRAIN, shares[0])) if share > 0]
     edges = {TEST: (0.0, test), VALIDATION: (test, test + validation), TRAIN: (test + validation, 1.0)}
-    _repaired(manifest, rows, u, sides, wanted, edges)
-    return sides
+    _repaired(manifest, rows, u, assignment, wanted, edges)
+    return assignment
 
 
 def by_fold(
     manifest: Manifest, rows: NDArray[np.int64], test: float, folds: int, fold: int, seed: int
 ) -> NDArray[np.int8]:
-    """Sides of `rows` for k-fold cross-validation: the test share first, the rest in k equal intervals of the draw.
+    """Splits of `rows` for k-fold cross-validation: the test share first, the rest in k equal intervals of the draw.
 
-    Whatever `fold` is, the test side and the folds are the same, so that each other picture is validated once.
+    Whatever `fold` is, the test split and the folds are the same, so that each other image is validated once.
 
     Raises:
-        DataError: a class has fewer different pictures than there are folds (and a test side).
+        DataError: a class has fewer different images than there are folds (and a test split).
     """
     u = draws(manifest, seed)[rows]
     width = (1 - test) / folds
@@ -110,32 +110,32 @@ def _repaired(
     manifest: Manifest,
     rows: NDArray[np.int64],
     u: NDArray[np.float64],
-    sides: NDArray[np.int8],
+    assignment: NDArray[np.int8],
     wanted: list[int],
     edges: Mapping[int, tuple[float, float]],
 ) -> None:
-    """Give each class its pictures on every side, in place."""
+    """Give each class its images in every split, in place."""
     if multilabel(manifest.labels):
         groups, labels = manifest.groups[rows], manifest.labels[rows]
-        share_out(groups, labels, u, sides, sorted(wanted), edges)
+        split_multilabel(groups, labels, u, assignment, sorted(wanted), edges)
     else:
-        _Repair(manifest, rows, u, sides, wanted, edges).run()
+        _Repair(manifest, rows, u, assignment, wanted, edges).run()
 
 
 class _Repair:
-    """Gives each class at least one picture on each side; classes in order, sides in order, until nothing moves."""
+    """Gives each class at least one image in each split; classes in order, splits in order, until nothing moves."""
 
     def __init__(
         self,
         manifest: Manifest,
         rows: NDArray[np.int64],
         u: NDArray[np.float64],
-        sides: NDArray[np.int8],
+        assignment: NDArray[np.int8],
         wanted: list[int],
         edges: Mapping[int, tuple[float, float]],
     ) -> None:
         self.classes, self.wanted, self.edges = manifest.classes, wanted, edges
-        self.labels, self.groups, self.u, self.sides = manifest.labels[rows], manifest.groups[rows], u, sides
+        self.labels, self.groups, self.u, self.assignment = manifest.labels[rows], manifest.groups[rows], u, assignment
         pairs = np.unique(np.stack([self.groups, self.labels]), axis=1)
         self.shared = {group for group, count in Counter(pairs[0].tolist()).items() if count > 1}
         self.moved: set[int] = set()
@@ -144,45 +144,45 @@ class _Repair:
         for _ in range(len(self.classes) + 1):
             if not sum(self._mend(label) for label in np.unique(self.labels).tolist()):
                 return
-        raise DataError("classes share too many pictures to be split.\nKeep each picture under one label.")
+        raise DataError("classes share too many images to be split.\nKeep each image under one label.")
 
     def _mend(self, label: int) -> int:
         rows = np.flatnonzero(self.labels == label)
-        present = set(self.sides[rows].tolist())
-        missing = [side for side in self.wanted if side not in present]
+        present = set(self.assignment[rows].tolist())
+        missing = [split for split in self.wanted if split not in present]
         if missing and len(set(self.groups[rows].tolist())) < len(self.wanted):
             raise DataError(
-                f"class {self.classes[label]!r} has {len(set(self.groups[rows].tolist()))} different picture(s); "
-                f"splitting it needs {len(self.wanted)} or more.\nAdd pictures, or bring split folders of your own."
+                f"class {self.classes[label]!r} has {len(set(self.groups[rows].tolist()))} different image(s); "
+                f"splitting it needs {len(self.wanted)} or more.\nAdd images, or bring split folders of your own."
             )
-        for side in missing:
-            self._move(label, rows, side)
+        for split in missing:
+            self._move(label, rows, split)
         return len(missing)
 
-    def _move(self, label: int, rows: NDArray[np.int64], side: int) -> None:
-        """The nearest group goes to `side`; one alone on its own side stays, one of two classes goes last."""
-        on_side: dict[int, set[int]] = {}
+    def _move(self, label: int, rows: NDArray[np.int64], split: int) -> None:
+        """The nearest group goes to `split`; one alone in its own split stays, one of two classes goes last."""
+        in_split: dict[int, set[int]] = {}
         for row in rows.tolist():
-            on_side.setdefault(int(self.sides[row]), set()).add(int(self.groups[row]))
-        low, high = self.edges[side]
+            in_split.setdefault(int(self.assignment[row]), set()).add(int(self.groups[row]))
+        low, high = self.edges[split]
         best: tuple[bool, float, int] | None = None
         for row in rows.tolist():
             group, u = int(self.groups[row]), float(self.u[row])
-            if len(on_side[int(self.sides[row])]) < 2 or group in self.moved:
+            if len(in_split[int(self.assignment[row])]) < 2 or group in self.moved:
                 continue
             key = group in self.shared, max(low - u, u - high, 0.0), group
             best = key if best is None else min(best, key)
         if best is None:
             name = self.classes[label]
-            raise DataError(f"class {name!r} shares too many pictures to be split.\nKeep each picture under one label.")
-        self.sides[self.groups == best[2]] = side
+            raise DataError(f"class {name!r} shares too many images to be split.\nKeep each image under one label.")
+        self.assignment[self.groups == best[2]] = split
         self.moved.add(best[2])
 
 
 def exact_share(manifest: Manifest, rows: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
     """Which of `rows` are the share with the smallest draws: exact in sum, per class by largest remainder.
 
-    For data whose pictures are fixed arrays. Copies stay together: where a class's share would end among copies, they
+    For data whose images are fixed arrays. Copies stay together: where a class's share would end among copies, they
     all stay out, and the share is that much smaller.
     """
     u, labels, groups = draws(manifest, seed)[rows], manifest.labels[rows], manifest.groups[rows]
@@ -196,7 +196,7 @@ def exact_share(manifest: Manifest, rows: NDArray[np.int64], share: float, seed:
     for value, count in zip(values, take, strict=True):
         own = np.flatnonzero(labels == value)
         if len(own) < 2:
-            raise DataError(f"class {manifest.classes[value]!r} has one picture; splitting it needs two or more.")
+            raise DataError(f"class {manifest.classes[value]!r} has one image; splitting it needs two or more.")
         ordered = own[np.lexsort((groups[own], u[own]))]
         if count < len(ordered):
             last, beyond = ordered[count - 1], ordered[count]

@@ -1,1 +1,1 @@
-"""What is drawn, by hand and by Pillow: plots as SVG, pictures with their labels, letters for every class name."""
+"""What is drawn, by hand and by Pillow: plots as SVG, images with their labels, letters for every class name."""

@@ -16,7 +16,7 @@ from bakeoff.schemas import Predictions
 def details(
     found: Predictions, classes: Sequence[str], tuned_on: Predictions | None = None, abstain: float | None = None
 ) -> dict[str, Any]:
-    """Plain values for JSON, of pictures that `bakeoff.evaluation.scores.score` has accepted.
+    """Plain values for JSON, of images that `bakeoff.evaluation.scores.score` has accepted.
 
     Args:
         found: logits and labels of the split.
@@ -26,7 +26,7 @@ def details(
 
     Returns:
         The measures of the kind that a score leaves out; calibration {error, bins, temperature, error_after}, the last
-        two None without `tuned_on`; coverage [{threshold, coverage, accuracy}]. Where pictures have several labels,
+        two None without `tuned_on`; coverage [{threshold, coverage, accuracy}]. Where images have several labels,
         calibration is that of all answers together, and what has no meaning there is None.
     """
     judged = Judged(found, tuple(classes))

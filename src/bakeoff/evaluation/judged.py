@@ -20,7 +20,7 @@ class Judged:
     """What a measure is handed.
 
     Attributes:
-        found: logits and labels, of one picture or more.
+        found: logits and labels, of one image or more.
         classes: names, in the order of the logits (two names for one binary logit).
         threshold: the probability from which one of several labels is given.
     """
@@ -36,7 +36,7 @@ class Judged:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """int64, (N,); where pictures may have several, (N, classes), of 0 and 1."""
+        """int64, (N,); where images may have several, (N, classes), of 0 and 1."""
         return self.found.labels
 
     @cached_property
@@ -51,7 +51,7 @@ class Judged:
 
     @cached_property
     def answers(self) -> Array:
-        """int64, (N,); where pictures may have several labels, bool, (N, classes)."""
+        """int64, (N,); where images may have several labels, bool, (N, classes)."""
         return self.kind.answers(self.logits, self.threshold)
 
     @cached_property
@@ -61,12 +61,12 @@ class Judged:
 
     @cached_property
     def counts(self) -> tuple[Array, Array, Array]:
-        """(classes,) each: pictures that show the class, pictures that were called so, pictures of both."""
+        """(classes,) each: images that show the class, images that were called so, images of both."""
         return self.kind.counts(self.answers, self.labels, len(self.classes))
 
     @cached_property
     def average_precisions(self) -> list[float | None]:
-        """Of each class against all others; of the second alone where there are two classes and one label a picture."""
+        """Of each class against all others; of the second alone where there are two classes and one label an image."""
         return [average_precision(*pair) for pair in self.kind.questions(self.probabilities, self.labels)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Pictures with their labels, as one image; Pillow alone."""
+"""Images with their labels, as one image; Pillow alone."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bakeoff.errors import DataError, UsageError
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
-SIDE = 200  # of a picture, pixels
+SIDE = 200  # of an image, pixels
 GAP = 20
-CAPTION = 58  # below a picture
-MOST = 96  # pictures in one image
+CAPTION = 58  # below an image
+MOST = 96  # images in one image
 
 
 def draw(rows: Sequence[Mapping[str, Any]], output: str | Path, *, font: str | Path | None = None) -> frozenset[str]:
-    """Write the pictures of `rows` (see `predict.Row`) in a grid, label, probability and file name below each.
+    """Write the images of `rows` (see `predict.Row`) in a grid, label, probability and file name below each.
 
     Args:
         rows: the first 96 are drawn.
@@ -40,7 +40,7 @@ def draw(rows: Sequence[Mapping[str, Any]], output: str | Path, *, font: str | P
     from PIL import Image, ImageDraw
 
     if not rows:
-        raise UsageError("--plot: there is no picture to draw.")
+        raise UsageError("--plot: there is no image to draw.")
     target = check_output(output)
     rows = rows[:MOST]
     columns = min(len(rows), max(1, math.ceil(math.sqrt(1.4 * len(rows)))), 12)
@@ -63,16 +63,16 @@ def _tile(
     place: tuple[int, int],
 ) -> None:
     left, top = place
-    picture = _thumbnail(row)
-    if picture is None:
+    image = _thumbnail(row)
+    if image is None:
         brush.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), fill=TRACK)
     else:
-        sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + (SIDE - picture.height) // 2))
+        sheet.paste(image, (left + (SIDE - image.width) // 2, top + (SIDE - image.height) // 2))
     name = Path(row["path"]).name
     if "error" in row:
         typeface.write(brush, (left, top + SIDE + 22), str(row["error"]), 14, BAD, SIDE)
     else:
-        name_of, chance = _said(row)
+        name_of, chance = _label_of(row)
         share = f"{100 * chance:.1f} %"
         room = SIDE - typeface.length(share, 14) - 10
         label = unicodedata.normalize("NFC", name_of)
@@ -84,7 +84,7 @@ def _tile(
     typeface.write(brush, (left, top + SIDE + 51), name, 12, FAINT, SIDE)
 
 
-def _said(row: Mapping[str, Any]) -> tuple[str, float]:
+def _label_of(row: Mapping[str, Any]) -> tuple[str, float]:
     """Label and probability; of several labels all that are given, and the least probability among them."""
     if "labels" not in row:
         return row["label"], row["probability"]
@@ -94,15 +94,15 @@ def _said(row: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def _thumbnail(row: Mapping[str, Any]) -> Image.Image | None:
-    """The picture, to fit the tile; small ones are enlarged without blur."""
+    """The image, to fit the tile; small ones are enlarged without blur."""
     from PIL.Image import Resampling
 
     from bakeoff.preprocessing import decode
 
     try:
-        picture = decode(row["path"]).convert("RGB")
+        image = decode(row["path"]).convert("RGB")
     except (DataError, OSError):
         return None
-    scale = SIDE / max(picture.size)
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-    return picture.resize(size, Resampling.NEAREST if scale > 3 else Resampling.LANCZOS)
+    scale = SIDE / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Resampling.NEAREST if scale > 3 else Resampling.LANCZOS)

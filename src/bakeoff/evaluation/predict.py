@@ -1,6 +1,6 @@
-"""From picture files to labels with probabilities, in the order in which they came.
+"""From image files to labels with probabilities, in the order in which they came.
 
-Files are read, prepared and normalised in threads, a few batches ahead of the model. A file that is no picture gets a
+Files are read, prepared and normalised in threads, a few batches ahead of the model. A file that is no image gets a
 row with `error`; the others go on.
 """
 
@@ -39,20 +39,20 @@ first; maybe none), `threshold` and `top` in the place of `label`, `probability`
 Ask = Callable[[NDArray[np.uint8]], Array]
 
 
-def find_pictures(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """The files to predict: files as given, folders at any depth by name, hidden entries and other suffixes left out.
 
     Raises:
         UsageError: no path was given.
-        DataError: a folder without pictures.
+        DataError: a folder without images.
     """
     if not paths:
-        raise UsageError("no picture was given. Name files or folders.")
+        raise UsageError("no image was given. Name files or folders.")
     found: list[Path] = []
     for path in map(Path, paths):
         inside = list(_walk(path)) if path.is_dir() else [path]
         if not inside:
-            raise DataError(f"{path}: no pictures in this folder. Known suffixes: {', '.join(sorted(SUFFIXES))}")
+            raise DataError(f"{path}: no images in this folder. Known suffixes: {', '.join(sorted(SUFFIXES))}")
         found += inside
     return found
 
@@ -76,26 +76,26 @@ def predict(
     tta: str = "none",
     progress: Progress | None = None,
 ) -> Iterator[Row]:
-    """A row a picture, as soon as its batch is done.
+    """A row an image, as soon as its batch is done.
 
     Args:
         opened: a model with its signature and class names.
         paths: files and folders.
         top: how many classes a row lists.
         workers: threads that read; the cores, at most 8, if left out.
-        batch_size: pictures a call of the model.
+        batch_size: images a call of the model.
         dtype: of the model's input.
-        tta: `flip` averages over each picture and its mirror image, whatever runs the model.
+        tta: `flip` averages over each image and its mirror image, whatever runs the model.
         progress: called with (done, total).
 
     Raises:
         UsageError: nothing to predict, or `top` below 1.
-        DataError: a folder without pictures.
+        DataError: a folder without images.
         BakeoffError: the model gives numbers that aren't finite.
     """
     if top < 1:
         raise UsageError(f"top is {top}; expected 1 or more.")
-    files = find_pictures(paths)
+    files = find_images(paths)
     ask = _asking(opened, dtype, check(tta))
     return _rows(opened, files, top, workers or min(8, cpus()), batch_size, ask, progress)
 
@@ -144,7 +144,7 @@ def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.u
 
 
 def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
-    """From uint8 pictures to probabilities (N, classes)."""
+    """From uint8 images to probabilities (N, classes)."""
 
     def logits(images: Array) -> Array:
         found = opened.runtime.predict(images)

@@ -1,4 +1,4 @@
-"""From logits and labels to a Score. Every denominator is the number of pictures that came."""
+"""From logits and labels to a Score. Every denominator is the number of images that came."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bakeoff.schemas import Predictions, Score
 
 
 def score(predictions: Predictions, classes: Sequence[str], threshold: float = 0.5) -> Score:
-    """How a classifier fares; a MultilabelScore where pictures may have several labels.
+    """How a classifier fares; a MultilabelScore where images may have several labels.
 
     Args:
         predictions: logits and true labels.
@@ -24,7 +24,7 @@ def score(predictions: Predictions, classes: Sequence[str], threshold: float = 0
         threshold: the probability from which one of several labels is given.
 
     Raises:
-        UsageError: there is no picture, or the logits are of another number of classes.
+        UsageError: there is no image, or the logits are of another number of classes.
         BakeoffError: a logit is not finite; the message has its record.
     """
     _check(predictions, classes)
@@ -45,10 +45,10 @@ def threshold_of(tuned_on: Predictions | None) -> float:
 
 
 def right(found: Predictions, threshold: float | None = None) -> NDArray[np.bool_]:
-    """(N,): which pictures are judged rightly; of several labels, those of which every label is right.
+    """(N,): which images are judged rightly; of several labels, those of which every label is right.
 
     Args:
-        threshold: the probability from which one of several labels is given; None: the best on these pictures.
+        threshold: the probability from which one of several labels is given; None: the best on these images.
     """
     kind = of_predictions(found)
     limit = threshold_of(found) if threshold is None else threshold
@@ -63,7 +63,7 @@ def figure(found: Score) -> float:
 def _check(predictions: Predictions, classes: Sequence[str]) -> None:
     logits = predictions.logits
     if len(predictions.labels) == 0:
-        raise UsageError("there is no picture to score: the split is empty.")
+        raise UsageError("there is no image to score: the split is empty.")
     width = len(classes) if len(classes) != 2 or logits.shape[1] != 1 else 1
     if logits.shape != (len(predictions.labels), width):
         raise UsageError(
@@ -74,6 +74,6 @@ def _check(predictions: Predictions, classes: Sequence[str]) -> None:
     if len(rows):
         record = int(predictions.records[rows[0]])
         raise BakeoffError(
-            f"the logits of {len(rows)} pictures are not finite, first of record {record}.\n"
+            f"the logits of {len(rows)} images are not finite, first of record {record}.\n"
             "Train again with a lower rate."
         )

@@ -1,4 +1,4 @@
-"""Predictions of pictures whose labels are known, in batches as a loader gives them."""
+"""Predictions of images whose labels are known, in batches as a loader gives them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Ask = Callable[[Array], Array]
 def predictions_of(
     batches: Iterable[Batch], prepare: Callable[[Batch], Array], asks: Sequence[Ask], seen: Callable[[int], None]
 ) -> list[Predictions]:
-    """What each of `asks` says of the pictures, which are read and prepared once.
+    """What each of `asks` says of the images, which are read and prepared once.
 
     Args:
         prepare: gives a batch as the net's input.
         asks: from that to logits.
-        seen: told after each batch how many pictures are done.
+        seen: told after each batch how many images are done.
     """
     logits: list[list[Array]] = [[] for _ in asks]
     labels, records, done = [], [], 0

@@ -1,6 +1,6 @@
-"""Test-time augmentation: a picture is asked about as it is and mirrored, and the probabilities are averaged.
+"""Test-time augmentation: an image is asked about as it is and mirrored, and the probabilities are averaged.
 
-Nothing is drawn: the same pictures give the same answers. It costs twice the time. What writes, points or turns one way
+Nothing is drawn: the same images give the same answers. It costs twice the time. What writes, points or turns one way
 (digits, signs) should not be mirrored.
 """
 
@@ -45,15 +45,15 @@ def compared(
     """What averaging gains: plain values for JSON.
 
     Args:
-        plain: logits of the pictures as they are.
-        other: logits of the same pictures in the other view.
+        plain: logits of the images as they are.
+        other: logits of the same images in the other view.
         classes: the class names.
         name: of the augmentation.
         threshold: the probability from which one of several labels is given.
 
     Returns:
         views, accuracy, accuracy_interval, loss (of several labels what they are chosen by, too), and against the plain
-        pictures difference, interval (95 %) of the accuracy, picture by picture.
+        images difference, interval (95 %) of the accuracy, image by image.
     """
     both = replace(plain, logits=of_predictions(plain).averaged([plain.logits, other.logits]))
     found = score(both, classes, threshold)

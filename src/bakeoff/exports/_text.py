@@ -29,7 +29,7 @@ def text(bundle: Bundle) -> str:
 
 
 def exported(bundle: Bundle) -> Graph:
-    """The net as it leaves the house: logits, or for several labels a picture the probability of each class.
+    """The net as it leaves the house: logits, or for several labels an image the probability of each class.
 
     A softmax is left to the user, who may want the logits; without a sigmoid, logits of several labels tell nothing.
     """

@@ -139,7 +139,7 @@ class Graph:
 
     @cached_property
     def users(self) -> Mapping[str, tuple[str, ...]]:
-        """Which nodes read a parameter: {path: node ids}; empty for passengers."""
+        """Which nodes read a parameter: {path: node ids}; empty for unused ones."""
         found: dict[str, list[str]] = {path: [] for path in self.parameters}
         for node in self.nodes:
             for path in node.parameters.values():

@@ -2,7 +2,7 @@
 
 A transpose in the graph renames axes and moves nothing. A reshape is split into the smallest blocks of axes that turn
 into each other; a block whose axes lie side by side and in order is reshaped where it is, and only another one costs a
-transpose. So a picture's rows and columns become tokens, and windows become batches, without a move that the source did
+transpose. So an image's rows and columns become tokens, and windows become batches, without a move that the source did
 not make.
 """
 
@@ -78,7 +78,7 @@ def reshape_orders(axes: Sequence[int], source: Shape, target: Shape) -> tuple[t
     What holds the first axis stays first: that is the batch.
 
     Raises:
-        UnsupportedError: the shapes hold different numbers of cells.
+        UnsupportedError: the shapes hold different numbers of elements.
     """
     parts = blocks(source, target)
     place = {axis: index for index, axis in enumerate(axes)}
@@ -95,7 +95,7 @@ def reshape_orders(axes: Sequence[int], source: Shape, target: Shape) -> tuple[t
 
 
 def blocks(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
-    """The smallest runs of axes of both shapes that hold equally many cells."""
+    """The smallest runs of axes of both shapes that hold equally many elements."""
     old, new = numbers(source, target)
     found: list[tuple[list[int], list[int]]] = []
     i = j = 0
@@ -108,7 +108,7 @@ def blocks(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
         while left != right:
             grow_left = left < right
             if (i if grow_left else j) >= len(old if grow_left else new):
-                raise UnsupportedError(f"reshape: {show(source)} and {show(target)} hold different numbers of cells")
+                raise UnsupportedError(f"reshape: {show(source)} and {show(target)} hold different numbers of elements")
             if grow_left:
                 before, left, i = [*before, i], left * old[i], i + 1
             else:

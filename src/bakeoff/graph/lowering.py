@@ -29,7 +29,7 @@ class Lowering(ABC):
     """One walk over a graph; subclasses say how a library registers modules, holds parameters and moves axes."""
 
     library: ClassVar[str]
-    image_axes: ClassVar[tuple[int, ...]]  # of a picture in this library
+    image_axes: ClassVar[tuple[int, ...]]  # of an image in this library
     views: ClassVar[bool] = False  # whether a transpose costs nothing: then sequences go the usual way soon
     lib: Any
     own: Any
@@ -73,7 +73,7 @@ class Lowering(ABC):
         return Value(native, shape, plain)
 
     def spatial(self, rank: int) -> tuple[int, ...]:
-        """Where the library wants the axes of a picture, a row of cells or a volume of that rank."""
+        """Where the library wants the axes of an image, a row of elements or a volume of that rank."""
         if rank < 3 or self.image_axes != CHANNELS_FIRST:
             return tuple(range(rank))
         return (0, rank - 1, *range(1, rank - 1))
@@ -174,11 +174,11 @@ class Lowering(ABC):
         if features is None:
             return value
         sizes = dict(zip(features.canonical, features.sizes, strict=True))
-        apart = (value.shape[0], *(sizes[axis] for axis in features.physical))
-        native = self.reshape(value.native, value.sizes, apart)
+        unflattened = (value.shape[0], *(sizes[axis] for axis in features.physical))
+        native = self.reshape(value.native, value.sizes, unflattened)
         order = (0, *(1 + features.physical.index(axis) for axis in features.canonical))
         native = self.permute(native, order)
-        native = self.reshape(native, tuple(apart[axis] for axis in order), value.shape)
+        native = self.reshape(native, tuple(unflattened[axis] for axis in order), value.shape)
         return Value(native, value.shape, value.axes)
 
     # who holds a parameter

@@ -1,6 +1,6 @@
 """Graphs from graphs: cut, put a new head on, silence. Nothing is changed in place.
 
-features = cut(graph, "_blocks.10._add")              # pooled, if it is a picture
+features = cut(graph, "_blocks.10._add")              # pooled, if it is an image
 graph = with_head(features, classes=5, seed=0)
 """
 
@@ -27,7 +27,7 @@ NOISE = ("attention", "dropout", "drop_path")  # their `rate` draws masks in tra
 
 
 def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
-    """Only what the outputs need; the other nodes' parameters go too, or travel along as passengers."""
+    """Only what the outputs need; the other nodes' parameters go too, or travel along unused."""
     needed = {ref.node for ref in graph.outputs.values()}
     for node in reversed(graph.nodes):
         if node.id in needed:
@@ -43,17 +43,17 @@ def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
 
 
 def of_size(graph: Graph, height: int, width: int) -> Graph:
-    """The same net for pictures of that size alone: where a library can't build it for any size."""
+    """The same net for images of that size alone: where a library can't build it for any size."""
     batch, _, _, channels = graph.input_shape
     return replace(graph, inputs=dict.fromkeys(graph.inputs, (batch, height, width, channels)))
 
 
 def cut(graph: Graph, node_id: str) -> Graph:
-    """The features behind a node: its output, averaged over picture or tokens where it has any; output "features".
+    """The features behind a node: its output, averaged over image or tokens where it has any; output "features".
 
     Raises:
         UsageError: there is no such node; the message has the nearest.
-        UnsupportedError: its output is neither a picture, tokens nor a vector.
+        UnsupportedError: its output is neither an image, tokens nor a vector.
     """
     ids = [node.id for node in graph.nodes]
     if node_id not in ids:
@@ -61,7 +61,7 @@ def cut(graph: Graph, node_id: str) -> Graph:
     features = Ref(node_id)
     shape = graph.shapes[features]
     if len(shape) not in (2, 3, 4):
-        raise UnsupportedError(f"a cut at {node_id!r} gives {shape}; features are a vector or a picture's channels.")
+        raise UnsupportedError(f"a cut at {node_id!r} gives {shape}; features are a vector or an image's channels.")
     graph = prune(replace(graph, outputs={"features": features}))
     if len(shape) == 2:
         return graph

@@ -126,16 +126,16 @@ def _read_parameters(value: Mapping[str, Any], arrays: Mapping[str, Array]) -> d
         missing, extra = sorted(set(value) - set(arrays)), sorted(set(arrays) - set(value))
         raise CorruptError(f"weights: missing {missing[:3]}, not in the graph {extra[:3]}.")
     found = {}
-    for path, said in value.items():
+    for path, row in value.items():
         array = arrays[path]
-        if list(array.shape) != said["shape"] or array.dtype.name != said["dtype"]:
+        if list(array.shape) != row["shape"] or array.dtype.name != row["dtype"]:
             raise CorruptError(
                 f"weights: {path} is {array.dtype.name} {list(array.shape)}; "
-                f"the graph says {said['dtype']} {said['shape']}."
+                f"the graph says {row['dtype']} {row['shape']}."
             )
-        if said["role"] not in ("weight", "state", "constant") or type(said["trainable"]) is not bool:
-            raise CorruptError(f"graph: parameter {path!r} has role {said['role']!r}, trainable {said['trainable']!r}.")
-        found[path] = Parameter(path, array, said["role"], said["trainable"])
+        if row["role"] not in ("weight", "state", "constant") or type(row["trainable"]) is not bool:
+            raise CorruptError(f"graph: parameter {path!r} has role {row['role']!r}, trainable {row['trainable']!r}.")
+        found[path] = Parameter(path, array, row["role"], row["trainable"])
     return found
 
 

@@ -1,6 +1,6 @@
 """The stages of any classifier: where it can be cut, and what "the last two stages" means.
 
-A stage ends where the picture gets smaller: nodes from one halving to the next. A net that never shrinks its tokens (a
+A stage ends where the image gets smaller: nodes from one halving to the next. A net that never shrinks its tokens (a
 vision transformer) is divided at its repeated blocks instead. Stages are called stage1, stage2, ...; besides, every
 module path of the source is a place to cut at.
 """
@@ -18,7 +18,7 @@ from bakeoff.graph.passes import head_paths, prune
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.registry import nearest
 
-SIZE = 224  # pictures of free size are looked at in this one
+SIZE = 224  # images of free size are looked at in this one
 LAST = re.compile(r"all but (?:the )?last (\d+) stages?")
 
 
@@ -74,7 +74,7 @@ def place(graph: Graph, wanted: str) -> str:
 
 
 def last_on_way(graph: Graph, nodes: Sequence[Node]) -> Node:
-    """The last of these nodes through which the whole picture goes: its value is what others read, not a gate."""
+    """The last of these nodes through which the whole image goes: its value is what others read, not a gate."""
     ids = {node.id for node in nodes}
     read: set[str] = set()
     for node in prune(graph).nodes:
@@ -147,7 +147,7 @@ def _numbered(path: str) -> re.Match[str] | None:
 
 
 def _spatial(graph: Graph, node: Node) -> int:
-    """Height times width of a node's picture, or its number of tokens; 1 for vectors."""
+    """Height times width of a node's image, or its number of tokens; 1 for vectors."""
     shape = graph.shapes[Ref(node.id)]
     if len(shape) not in (3, 4):
         return 1

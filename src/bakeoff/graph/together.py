@@ -16,7 +16,7 @@ from bakeoff.preprocessing.signature import Signature
 
 @dataclass(frozen=True)
 class Member:
-    """A backbone that gives features (batch, n), and how it wants its pictures."""
+    """A backbone that gives features (batch, n), and how it wants its images."""
 
     name: str
     graph: Graph
@@ -31,7 +31,7 @@ class Member:
 def together(members: list[Member]) -> tuple[Graph, Signature]:
     """One graph that gives all members' features, one after the other, and the signature of its input.
 
-    Pictures are prepared once, as the member with the largest input wants them; for the others the net itself resizes
+    Images are prepared once, as the member with the largest input wants them; for the others the net itself resizes
     them (bilinear, antialiased) and changes the normalisation. Nodes and parameters are named after their member.
 
     Raises:

@@ -3,7 +3,7 @@
 The folder is the registry: a file here is a model, under its own name. What a file may hold besides:
 
     SUMMARY     one line for `bakeoff models`
-    SIGNATURE   how the source prepared pictures (a pretrained backbone has one)
+    SIGNATURE   how the source prepared images (a pretrained backbone has one)
     STAGES      {stage: node id}, in order: where the net can be cut
     WEIGHTS     where pretrained weights come from, their licence and their hash
 """
@@ -52,7 +52,7 @@ def build(
 
     Raises:
         UsageError: an unknown model, an argument that it doesn't take, or a value that it can't use.
-        UnsupportedError: pictures too small for it.
+        UnsupportedError: images too small for it.
     """
     make = model(name).build
     known = set(inspect.signature(make).parameters) - {"input_size", "channels", "classes", "seed"}

@@ -106,7 +106,7 @@ class Size:
 
     @property
     def signature(self) -> Signature:
-        """How the source prepared pictures: the middle of a picture 32 pixels larger."""
+        """How the source prepared images: the middle of an image 32 pixels larger."""
         half = (0.5, 0.5, 0.5)
         size = (self.pixels, self.pixels)
         return Signature(

@@ -9,7 +9,7 @@ from bakeoff.ops._dimension import Dim
 
 
 def composer(input_size: tuple[int, int], channels: int, seed: int, initializer: Initializer) -> Composer:
-    """A composer whose input is pictures of that size, the batch a symbol.
+    """A composer whose input is images of that size, the batch a symbol.
 
     Raises:
         UsageError: a size or number of channels below 1.

@@ -17,7 +17,7 @@ def build(input_size: tuple[int, int] = (32, 32), channels: int = 3, classes: in
 
     Args:
         input_size: (height, width), at least 18 x 18.
-        channels: of the pictures.
+        channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
     """

@@ -1,4 +1,4 @@
-"""A residual net for small pictures of things, sized for a processor."""
+"""A residual net for small images of things, sized for a processor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def build(
 
     Args:
         input_size: (height, width), at least 8 x 8.
-        channels: of the pictures.
+        channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
         width: w, the filters of the first convolution.

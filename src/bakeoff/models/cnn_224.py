@@ -26,7 +26,7 @@ def build(
 
     Args:
         input_size: (height, width), at least 4 x 4.
-        channels: of the pictures.
+        channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
         units: of the hidden dense layer.

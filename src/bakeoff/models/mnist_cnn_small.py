@@ -17,7 +17,7 @@ def build(input_size: tuple[int, int] = (28, 28), channels: int = 1, classes: in
 
     Args:
         input_size: (height, width), at least 10 x 10.
-        channels: of the pictures.
+        channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
     """

@@ -24,7 +24,7 @@ def build(
 
     Args:
         input_size: (height, width).
-        channels: of the pictures.
+        channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
         units: of the hidden layer.

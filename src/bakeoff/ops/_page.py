@@ -2,7 +2,7 @@
 
     heading       docstring: one line, Shape, Laws, Traps (library by library)
     Attributes    a frozen dataclass; what the operator is told besides its inputs
-    LAYOUT        what it needs of its inputs: "spatial" (ranks from 3 in the library's own picture order, others
+    LAYOUT        what it needs of its inputs: "spatial" (ranks from 3 in the library's own image order, others
                   canonical), "channels_last" and "free" (canonical), "last" (the last axis last, the others as they
                   lie), "elementwise" (any order, the same for all), "any" (as they lie)
     shape         (a, *input shapes) -> output shape; dimensions may be symbols
@@ -13,7 +13,7 @@
     FEATURES      {slot: letter}: which letter of a slot's pattern runs over the input's features, for a page that can
                   take a flattened input in any order (dense); absent otherwise
     to_torch, to_keras, to_onnx     (scope, a, *inputs) -> output, in the library's own words
-    FROM_TORCH    {"aten.NAME": raising}        FROM_KERAS  {"layers.NAME": raising}
+    FROM_TORCH    {"aten.NAME": importer}        FROM_KERAS  {"layers.NAME": importer}
     CASES         {what it shows: Case}
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.roundings`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
@@ -27,15 +27,15 @@ where they would be empty.
 A page with `STOPS = True` lets nothing flow back, whatever its truth is.
 
 A loss is a page with `LOSS = True`: truth(mode, a, logits, labels), to_torch(torch, a, logits, labels) and
-to_keras(keras, a, logits, labels) give a loss for each picture; `labels_of(case)` gives labels for a case. A page
+to_keras(keras, a, logits, labels) give a loss for each image; `labels_of(case)` gives labels for a case. A page
 with `RANDOM = True` draws masks in training, of the shape `mask_shape(shape of x, a)`.
 
 A `scope` is what a lowering sees of its surroundings; its words are those of `Scope`.
 
-A raising says how a captured call becomes nodes: `from_torch(call: Call) -> value`. The names in FROM_TORCH have
+An importer says how a captured call becomes nodes: `from_torch(call: Call) -> value`. The names in FROM_TORCH have
 neither overload nor the underscore of an in-place twin ("aten.relu" is relu, relu_ and every overload of both). Two
 pages may not claim one name. A tensor that capture hands out has `sizes`, counted as torch counts, and `order`:
-order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is a picture in NCHW. A raising asks for
+order[i] is the canonical axis that torch's axis i is, so that (0, 3, 1, 2) is an image in NCHW. An importer asks for
 the order that its page needs (`arranged`), turns torch's axes into canonical ones (`order[axis]`), and emits nodes.
 
 From Keras it is `from_keras(call: LayerCall) -> value`. The names in FROM_KERAS are "layers.Conv2D" for a layer's
@@ -171,7 +171,7 @@ class Scope(Protocol):
 
 
 class Call(Protocol):
-    """One call of a captured graph, as a raising sees it. Values are opaque but for shape, sizes, order and rank."""
+    """One call of a captured graph, as an importer sees it. Values are opaque but for shape, sizes, order and rank."""
 
     name: str  # "aten.conv2d"
     overload: str  # "default", "Tensor", ...
@@ -273,7 +273,7 @@ class Call(Protocol):
 
 
 class LayerCall(Protocol):
-    """One call of a Keras layer, operation or activation, as a raising sees it. Values are opaque but for shape."""
+    """One call of a Keras layer, operation or activation, as an importer sees it. Values are opaque but for shape."""
 
     lib: Any  # keras
     layer: Any  # the layer, operation or function, with its settings and variables

@@ -1,4 +1,4 @@
-"""What the reductions share: canonical axes, how what is left of them lies, and lowerings and raisings of one call."""
+"""What the reductions share: canonical axes, how what is left of them lies, and lowerings and importers of one call."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, product
 from bakeoff.ops._elementwise import Lowering
+from bakeoff.ops._importers import Importer, reductions, torch_merged
+from bakeoff.ops._importers_keras import Importer as KerasRaising
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Call, LayerCall, Scope
-from bakeoff.ops._raise import Raising, reductions, torch_merged
-from bakeoff.ops._raise_keras import Raising as KerasRaising
-from bakeoff.ops._raise_keras import keras_axes
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def onnx_axes(scope: Scope, axes: tuple[int, ...]) -> Any:
     return scope.constant(np.array(physical(scope, axes), np.int64))
 
 
-def cells(axes: tuple[int, ...], x: Shape, what: str) -> int:
+def elements(axes: tuple[int, ...], x: Shape, what: str) -> int:
     """How many numbers become one."""
     return product(tuple(x[axis % len(x)] for axis in axes), what)
 
@@ -92,7 +92,7 @@ def lowered(torch: str, keras: str, onnx: str) -> tuple[Lowering, Lowering, Lowe
     return to_torch, to_keras, to_onnx
 
 
-def torch_reduced(op: str, of_two: str = "") -> Raising:
+def torch_reduced(op: str, of_two: str = "") -> Importer:
     """A reduction of torch; `of_two` is the page of the overload that compares two values (max, min)."""
 
     def from_torch(call: Call) -> Any:

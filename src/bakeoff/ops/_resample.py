@@ -2,7 +2,7 @@
 
 The formulas are those of PyTorch (aten/src/ATen/native/UpSample.h, cpu/UpSampleKernel.cpp): half-pixel centres or
 aligned corners; the cubic of Keys with a = -0.75, and -0.5 with antialias; then the filter widens by the
-factor by which the picture shrinks, and the weights are divided by their sum.
+factor by which the image shrinks, and the weights are divided by their sum.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def matrix(old: int, new: int, mode: str, align_corners: bool, antialias: bool, 
     Args:
         old, new: sizes.
         mode: "nearest", "nearest_exact", "bilinear" or "bicubic".
-        align_corners: the outermost cells meet; else the outermost edges do.
-        antialias: widen the filter where the picture shrinks.
+        align_corners: the outermost elements meet; else the outermost edges do.
+        antialias: widen the filter where the image shrinks.
         scale: of the places, where it isn't new / old.
     """
     step = old / new if scale is None else 1 / scale

@@ -1,7 +1,7 @@
 """What convolution and pooling share: padding, and the size of what comes out.
 
-"same" is TensorFlow's: out = ceil(n / stride), the odd cell of padding goes to the end; it depends on the input's size,
-so it stays a word until the size is known (TensorFlow's documentation of tf.nn.convolution; PARITY section 3).
+"same" is TensorFlow's: out = ceil(n / stride), the odd element of padding goes to the end; it depends on the input's
+size, so it stays a word until the size is known (TensorFlow's documentation of tf.nn.convolution; PARITY section 3).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pad = Literal["same"] | tuple[int, int, int, int]  # top, bottom, left, right
 
 
 def reach(kernel: int, dilation: int) -> int:
-    """How many cells a dilated kernel spans."""
+    """How many elements a dilated kernel spans."""
     return dilation * (kernel - 1) + 1
 
 
@@ -35,7 +35,7 @@ def length(size: Size, span: int, stride: int, pad: tuple[int, int] | None, what
     if too_small(out):
         raise UnsupportedError(
             f"{what}: a window of {span} does not fit a size of {size} with pad {pad}. "
-            "Use larger pictures, a smaller window or more pad."
+            "Use larger images, a smaller window or more pad."
         )
     return out
 
@@ -67,10 +67,11 @@ def explicit(x: Shape, spans: tuple[int, int], stride: tuple[int, int], pad: Pad
 
 
 def torch_same(x: Any, spans: tuple[int, int], stride: tuple[int, int]) -> list[Any]:
-    """F.pad's list for "same" at run time, from an NCHW value: span - 1 - (n - 1) mod stride cells in all, at least 0.
+    """F.pad's list for "same" at run time, from an NCHW value: span - 1 - (n - 1) mod stride elements in all, at
+    least 0.
 
-    Written without a comparison, so that it can be traced: where the stride is beyond the window, the cells are counted
-    one by one, and (rest + stride - k) // stride is 1 from k on and 0 below.
+    Written without a comparison, so that it can be traced: where the stride is beyond the window, the elements are
+    counted one by one, and (rest + stride - k) // stride is 1 from k on and 0 below.
     """
     sides: list[Any] = []
     for axis, span, step in ((3, spans[1], stride[1]), (2, spans[0], stride[0])):
@@ -85,7 +86,7 @@ def torch_pad(
 ) -> tuple[tuple[int, int], bool] | None:
     """torch's padding and ceil_mode that reach the same windows; None where it has no words for them.
 
-    ceil_mode adds cells at the end until the last stride fits, and leaves out a window that begins in them.
+    ceil_mode adds elements at the end until the last stride fits, and leaves out a window that begins in them.
     """
     pads = explicit(x, window, stride, pad)
     if pads is None or 2 * pads[0] > window[0] or 2 * pads[2] > window[1]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -30,6 +30,6 @@ to_keras = operation("absolute")
 to_onnx = emits("Abs")
 FROM_TORCH = {"aten.abs": torch_unary("abs"), "aten.absolute": torch_unary("abs")}
 FROM_KERAS = keras_unary("abs", "ops.Absolute", "ops.Abs")
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
-SHOWN = {"slope": ("pictures",)}
+SHOWN = {"slope": ("images",)}

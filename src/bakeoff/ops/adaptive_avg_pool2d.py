@@ -1,7 +1,7 @@
 """adaptive_avg_pool2d: the mean of each bin, so many bins that the output has a given size.
 
 Shape    x (N, H, W, C)  ->  y (N, h, w, C), size (h, w)
-         bin i of H cells into h: from floor(i H / h) to ceil((i + 1) H / h), and W in the same way
+         bin i of H elements into h: from floor(i H / h) to ceil((i + 1) H / h), and W in the same way
 
 Laws     where h divides H it is avg_pool2d with window and stride H / h; h = H changes nothing; linear in x
 
@@ -79,14 +79,14 @@ FROM_KERAS = {"layers.AdaptiveAveragePooling2D": from_keras}
 CASES = {
     "bins of two sizes": Case(((2, 7, 5, 3),), Attributes((4, 3))),
     "bins that divide": Case(((2, 6, 4, 3),), Attributes((3, 2))),
-    "more bins than cells": Case(((2, 2, 3, 4),), Attributes((3, 5))),
+    "more bins than elements": Case(((2, 2, 3, 4),), Attributes((3, 5))),
     "one bin": Case(((2, 3, 4, 5),), Attributes((1, 1))),
 }
 TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"size": (3, 4)}
 GAPS = {"keras, onnx: bins that don't divide a free size": "never: bins depend on the size"}
 SHOWN = {
-    "torch": ("bins of two sizes", "more bins than cells"),
+    "torch": ("bins of two sizes", "more bins than elements"),
     "keras": ("bins that divide",),
     "onnx": ("bins of two sizes",),
 }

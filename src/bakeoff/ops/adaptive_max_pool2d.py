@@ -1,7 +1,7 @@
 """adaptive_max_pool2d: the largest value of each bin, so many bins that the output has a given size.
 
 Shape    x (N, H, W, C)  ->  y (N, h, w, C), size (h, w)
-         bin i of H cells into h: from floor(i H / h) to ceil((i + 1) H / h), and W in the same way
+         bin i of H elements into h: from floor(i H / h) to ceil((i + 1) H / h), and W in the same way
 
 Laws     where h divides H it is max_pool2d with window and stride H / h; h = H changes nothing
 
@@ -19,8 +19,8 @@ import numpy as np
 
 from bakeoff.ops._bins import bins, even
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -67,8 +67,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     if window is not None:
         return scope.emit("MaxPool", [x], kernel_shape=window, strides=window)
     for axis, (size, count) in enumerate(zip(scope.shapes[0][1:3], a.size, strict=True), start=2):
-        cells = bins(fixed(size, "adaptive_max_pool2d in ONNX"), count)
-        x = scope.emit("Concat", [_largest(scope, x, axis, first, last) for first, last in cells], axis=axis)
+        elements = bins(fixed(size, "adaptive_max_pool2d in ONNX"), count)
+        x = scope.emit("Concat", [_largest(scope, x, axis, first, last) for first, last in elements], axis=axis)
     return x
 
 
@@ -78,7 +78,7 @@ def _largest(scope: Scope, x: Any, axis: int, first: int, last: int) -> Any:
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["self"], TORCH_PICTURE)
+    x = call.arranged(call["self"], TORCH_IMAGE)
     wanted = tuple(size or old for size, old in zip(call["output_size"], x.sizes[2:], strict=True))
     if wanted == (1, 1):
         return call.emit("reduce_max", {"axes": (1, 2), "keepdims": True}, x), None
@@ -96,14 +96,14 @@ FROM_KERAS = {"layers.AdaptiveMaxPooling2D": from_keras}
 CASES = {
     "bins of two sizes": Case(((2, 7, 5, 3),), Attributes((4, 3))),
     "bins that divide": Case(((2, 6, 4, 3),), Attributes((3, 2))),
-    "more bins than cells": Case(((2, 2, 3, 4),), Attributes((3, 5))),
+    "more bins than elements": Case(((2, 2, 3, 4),), Attributes((3, 5))),
     "one bin": Case(((2, 3, 4, 5),), Attributes((1, 1))),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
 MUTATIONS: dict[str, Any] = {"size": (3, 4)}
 GAPS = {"keras, onnx: bins that don't divide a free size": "never: bins depend on the size"}
 SHOWN = {
-    "torch": ("bins of two sizes", "more bins than cells"),
+    "torch": ("bins of two sizes", "more bins than elements"),
     "keras": ("bins that divide",),
     "onnx": ("bins of two sizes",),
 }

@@ -56,6 +56,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [scope.emit("Mul", [x, _laid(scope, "scale")]), _laid(scope, "offset")])
 
 
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = roundings(2)  # a product and a sum
-SHOWN = {"keras": ("pictures",), "torch": ("vectors",)}
+SHOWN = {"keras": ("images",), "torch": ("vectors",)}

@@ -3,15 +3,15 @@
 Shape    x (N, H, W, C)  ->  y (N, H', W', C)
          H' = (H + top + bottom - window_h) // stride_h + 1, and W' in the same way; "same": H' = ceil(H / stride_h)
 
-         `beyond` is (bottom, right): so many cells more than the pad, as ceil_mode reaches
+         `beyond` is (bottom, right): so many elements more than the pad, as ceil_mode reaches
 
-Formula  the sum over the window, divided by the cells of it that lie in x, or in x and its pad (`count_include_pad`),
-         never beyond; or by `divisor`, where there is one
+Formula  the sum over the window, divided by the elements of it that lie in x, or in x and its pad
+         (`count_include_pad`), never beyond; or by `divisor`, where there is one
 
 Laws     linear in x; without pad a constant x stays what it is; with pad only if padding isn't counted
 
-Traps    torch   counts padding by default (count_include_pad=True); with ceil_mode the cells beyond the padding aren't
-                 counted; one pad for both sides, of at most half the window
+Traps    torch   counts padding by default (count_include_pad=True); with ceil_mode the elements beyond the padding
+                 aren't counted; one pad for both sides, of at most half the window
          keras   "same" never counts padding, and "valid" has none: anything else is padded first, and divided by the
                  mean of ones that are padded likewise
          onnx    count_include_pad is 0 by default; a missing `strides` means 1
@@ -26,9 +26,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
+from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
-from bakeoff.ops._raise_keras import keras_pooling
 from bakeoff.ops._window import Pad, explicit, output, torch_pad, windows
 from bakeoff.schemas import Array
 
@@ -48,7 +48,7 @@ class Attributes:
 
     def __post_init__(self) -> None:
         if self.pad == "same" and any(self.beyond):
-            raise UnsupportedError('avg_pool2d: "same" reaches every cell; `beyond` goes with an explicit pad')
+            raise UnsupportedError('avg_pool2d: "same" reaches every element; `beyond` goes with an explicit pad')
 
     @property
     def reached(self) -> Pad:
@@ -83,11 +83,11 @@ def _share(a: Attributes, x: Shape) -> Array:
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
-    said = torch_pad(scope.shapes[0], a.window, a.stride, a.reached)
+    padding = torch_pad(scope.shapes[0], a.window, a.stride, a.reached)
     pads = explicit(scope.shapes[0], a.window, a.stride, a.pad)
-    even = pads is not None and pads[0::2] == pads[1::2]  # torch counts a pad, and no cells of ceil_mode
-    if said is not None and (even or a.divisor or not a.count_include_pad):
-        pad, ceil = said
+    even = pads is not None and pads[0::2] == pads[1::2]  # torch counts a pad, and no elements of ceil_mode
+    if padding is not None and (even or a.divisor or not a.count_include_pad):
+        pad, ceil = padding
         pool = scope.lib.nn.AvgPool2d(a.window, a.stride, pad, ceil, a.count_include_pad, a.divisor)
         return scope.helper(pool, x, suffix="")
     own = scope.own.AvgPool2d(a.window, a.stride, pads or a.pad, a.count_include_pad, a.beyond, a.divisor)
@@ -144,7 +144,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["self"], PICTURE)
+    x = call.arranged(call["self"], IMAGE)
     window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
     stride, beyond = pair(call["stride"] or window), (0, 0)
     if call["ceil_mode"]:
@@ -162,7 +162,7 @@ FROM_KERAS = dict.fromkeys(
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),
     "padded like torch": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1), True)),
-    "padded, real cells alone": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1))),
+    "padded, real elements alone": Case(((1, 7, 6, 2),), Attributes((3, 3), (2, 2), (1, 1, 1, 1))),
     "uneven pad": Case(((1, 6, 6, 2),), Attributes((3, 3), (2, 2), (0, 1, 0, 1))),
     "uneven pad, counted": Case(((1, 6, 6, 2),), Attributes((3, 2), (2, 1), (0, 1, 1, 0), True)),
     "ceil_mode": Case(((1, 6, 8, 2),), Attributes((2, 3), (2, 2), beyond=(0, 1))),
@@ -190,5 +190,5 @@ SHOWN = {
         "same, counted",
         "uneven pad, counted",
     ),
-    "onnx": ("padded, real cells alone",),
+    "onnx": ("padded, real elements alone",),
 }

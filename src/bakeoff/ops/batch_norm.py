@@ -6,7 +6,7 @@ Formula  train, statistics "batch":   m, v = mean and biased variance of x over 
                                       y = (x - m) / sqrt(v + epsilon) * scale + offset
                                       mean <- (1 - momentum) mean + momentum m
                                       variance <- (1 - momentum) variance + momentum v'
-                                      v' = v n / (n - 1) if variance is "unbiased", n = cells per channel; v if "biased"
+                                      v' = v n / (n - 1) if variance is "unbiased", n: elements a channel; v if "biased"
          predict, or statistics "frozen": the same with the running mean and variance, which stay
          Ioffe and Szegedy, 2015, algorithms 1 and 2
 
@@ -20,9 +20,10 @@ Traps    momentum   torch's weighs the new value, Keras's the old one: keras = 1
                     training=False given when the model is built is ignored once an outer call trains
          n = 1      torch refuses to train on one value per channel; unbiased variance would divide by 0
          float64    Keras on JAX computes the mean in float32, unless its promotion table is mended
-         sums       TensorFlow's kernel adds a channel's cells one after the other, and so does torch's where channels
-                    lie last in memory: over equal cells the errors point one way. On MNIST's flat background the mean
-                    was 4e-4 off and gradients 1e-3; small pictures are summed in stages here (tests/frameworks)
+         sums       TensorFlow's kernel adds a channel's elements one after the other, and so does torch's where
+                    channels lie last in memory: over equal elements the errors point one way. On MNIST's flat
+                    background the mean was 4e-4 off and gradients 1e-3; small images are summed in stages here
+                    (tests/frameworks)
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ CASES = {
     "predict": Case(((3, 4, 5, 6),), Attributes()),
     "train": Case(((3, 4, 5, 6),), Attributes(), train=True),
     "train as Keras does": Case(((2, 2, 1, 4),), Attributes(1e-3, 0.01, variance="biased"), train=True),
-    "train, few cells": Case(((2, 1, 1, 4),), Attributes(momentum=0.5, epsilon=0.1), train=True),
+    "train, few elements": Case(((2, 1, 1, 4),), Attributes(momentum=0.5, epsilon=0.1), train=True),
     "train, frozen": Case(((3, 4, 5, 6),), Attributes(statistics="frozen"), train=True),
     "no scale, no offset": Case(((3, 2, 2, 4),), Attributes(affine=False), train=True),
     "no scale, as Inception has it": Case(((3, 2, 2, 4),), Attributes(affine="offset"), train=True),
@@ -205,7 +206,7 @@ CASES = {
     "tokens": Case(((3, 5, 4),), Attributes(), train=True),
     "tokens, as Keras does": Case(((3, 5, 4),), Attributes(variance="biased"), train=True),
 }
-# epsilon and a variance of few cells divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases
+# epsilon and a variance of few elements divide: the error of 1 / sqrt(v) is a few ulps of x / sqrt(v), which the cases
 # keep below 20
 TOLERANCE = roundings(60)
 MUTATIONS: dict[str, Any] = {
@@ -219,13 +220,13 @@ GAPS = {
     "keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"
 }
 SHOWN = {
-    "momentum": ("train, few cells",),
+    "momentum": ("train, few elements",),
     "epsilon": ("train as Keras does",),
     "variance": (
         "train",
         "train as Keras does",
     ),
     "frozen": ("train, frozen",),
-    "n = 1": ("train, few cells",),
+    "n = 1": ("train, few elements",),
     "float64": ("train",),
 }

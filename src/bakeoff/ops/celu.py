@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -53,7 +53,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.celu": torch_unary("celu", alpha="alpha")}
 FROM_KERAS = {**keras_unary("celu", "ops.Celu", alpha="alpha"), **keras_fixed("celu", "activations.celu", alpha=1.0)}
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 MUTATIONS: dict[str, Any] = {"alpha": 0.5}
-SHOWN = {"keras": ("vectors, alpha 0.7",), "onnx": ("pictures",)}
+SHOWN = {"keras": ("vectors, alpha 0.7",), "onnx": ("images",)}

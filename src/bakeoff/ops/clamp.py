@@ -18,8 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -77,10 +77,10 @@ FROM_KERAS = {
     **keras_fixed("clamp", "activations.hard_tanh", "ops.HardTanh", low=-1.0, high=1.0),
 }
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes(-0.3, 0.7)),
+    "images": Case(((2, 3, 4, 5),), Attributes(-0.3, 0.7)),
     "from below": Case(((3, 7),), Attributes(low=0.1)),
     "from above": Case(((3, 7),), Attributes(high=0.1)),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 MUTATIONS: dict[str, Any] = {"low": -0.5, "high": 0.5}
-SHOWN = {"torch": ("pictures",), "slope": ("from below",), "onnx": ("from above",)}
+SHOWN = {"torch": ("images",), "slope": ("from below",), "onnx": ("from above",)}

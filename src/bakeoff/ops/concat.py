@@ -5,7 +5,7 @@ Shape    x1, x2, ... of the same shape but for `axis`  ->  y; its size along `ax
 Laws     the inputs lie in y unchanged, one after the other
 
 Traps    axis    channels are the last axis here and in Keras, the second in torch
-         order   flattened pictures can't be joined in torch's feature order (C, H, W) and be taken for (H, W, C): the
+         order   flattened images can't be joined in torch's feature order (C, H, W) and be taken for (H, W, C): the
                  builder puts the features in order before it joins them
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._importers import joined
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import joined
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"

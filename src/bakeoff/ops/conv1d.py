@@ -1,9 +1,9 @@
-"""conv1d: a weighted sum under each place of a kernel that slides along a row of cells, for each output channel.
+"""conv1d: a weighted sum under each place of a kernel that slides along a row of elements, for each output channel.
 
 Shape    x (N, L, C), kernel (k, C / groups, O), bias (O,)  ->  y (N, L', O)
          L' = (L + left + right - dilation * (k - 1) - 1) // stride + 1; pad "same": L' = ceil(L / stride)
 
-Laws     linear in x and in the kernel; conv2d of a picture with one row, with a kernel of one row
+Laws     linear in x and in the kernel; conv2d of an image with one row, with a kernel of one row
 
 Traps    torch   channels first here, too: (N, C, L), kernel (O, C, k); one pad for both ends
          keras   "causal" pads the start alone; groups == C has its own layer, with kernel (k, C, O / C)
@@ -59,11 +59,11 @@ def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
 
 def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None = None) -> Array:
     pad = a.pad if a.pad == "same" else (0, 0, *a.pad)
-    cells = windows(x[:, None], (1, a.span), (1, a.stride), pad, 0.0, (1, a.dilation))[:, 0, :, :, 0]
-    n, steps, channels = cells.shape[:3]
-    cells = cells.reshape(n, steps, a.groups, channels // a.groups, a.kernel)
+    elements = windows(x[:, None], (1, a.span), (1, a.stride), pad, 0.0, (1, a.dilation))[:, 0, :, :, 0]
+    n, steps, channels = elements.shape[:3]
+    elements = elements.reshape(n, steps, a.groups, channels // a.groups, a.kernel)
     weights = kernel.reshape(a.kernel, channels // a.groups, a.groups, a.filters // a.groups)
-    y = np.einsum("nlgck,kcgo->nlgo", cells, weights).reshape(n, steps, a.filters)
+    y = np.einsum("nlgck,kcgo->nlgo", elements, weights).reshape(n, steps, a.filters)
     return np.asarray(y if bias is None else y + bias)
 
 
@@ -84,8 +84,10 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
 
 def _ends(scope: Scope, a: Attributes) -> tuple[int, int] | None:
     """The pad in two integers; None where "same" meets a length that is not known yet."""
-    n, cells, channels = scope.shapes[0]
-    pads = explicit((n, 1, cells, channels), (1, a.span), (1, a.stride), "same" if a.pad == "same" else (0, 0, *a.pad))
+    n, elements, channels = scope.shapes[0]
+    pads = explicit(
+        (n, 1, elements, channels), (1, a.span), (1, a.stride), "same" if a.pad == "same" else (0, 0, *a.pad)
+    )
     return None if pads is None else pads[2:]
 
 
@@ -179,7 +181,7 @@ def from_keras(call: LayerCall) -> Any:
 
 
 def from_separable(call: LayerCall) -> Any:
-    """A depthwise convolution, and one of a single cell that holds the bias."""
+    """A depthwise convolution, and one of a single element that holds the bias."""
     layer, x = call.layer, call.inputs[0]
     channels = fixed(x.shape[2], "conv1d: the number of channels")
     attributes = {**_keras_attributes(layer, channels * layer.depth_multiplier, channels), "bias": False}

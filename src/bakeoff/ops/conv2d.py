@@ -26,8 +26,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import IMAGE, pair, symmetric
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -75,14 +75,14 @@ def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
 
 
 def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None = None) -> Array:
-    cells = windows(x, a.spans, a.stride, a.pad, 0.0, a.dilation)
-    n, h, w, c = cells.shape[:4]
-    cells = cells.reshape(n, h, w, a.groups, c // a.groups, *a.kernel)
+    elements = windows(x, a.spans, a.stride, a.pad, 0.0, a.dilation)
+    n, h, w, c = elements.shape[:4]
+    elements = elements.reshape(n, h, w, a.groups, c // a.groups, *a.kernel)
     weights = kernel.reshape(*a.kernel, c // a.groups, a.groups, a.filters // a.groups)
     if a.groups == c and a.filters == c:  # depthwise: no sum over channels, so no matrix product to make of it
-        y = np.einsum("nhwgij,ijg->nhwg", cells[:, :, :, :, 0], weights[:, :, 0, :, 0])
+        y = np.einsum("nhwgij,ijg->nhwg", elements[:, :, :, :, 0], weights[:, :, 0, :, 0])
     else:
-        y = np.einsum("nhwgcij,ijcgo->nhwgo", cells, weights, optimize=True)
+        y = np.einsum("nhwgcij,ijcgo->nhwgo", elements, weights, optimize=True)
     y = y.reshape(n, h, w, a.filters)
     return np.asarray(y if bias is None else y + bias)
 
@@ -179,14 +179,14 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("Conv", inputs, pads=(top, left, bottom, right), **common)
 
 
-# 6. raisings: what a captured graph calls this operator --------------------------------------------------------------
+# 6. importers: what a captured graph calls this operator --------------------------------------------------------------
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["input"], PICTURE)
+    x = call.arranged(call["input"], IMAGE)
     filters, _, *kernel = call["weight"].sizes
     dilation, given = pair(call["dilation"]), call["padding"]
-    if given == "same":  # of torch: stride 1 alone, the odd cell at the end
+    if given == "same":  # of torch: stride 1 alone, the odd element at the end
         totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         pads = tuple(side for total in totals for side in (total // 2, total - total // 2))
     else:

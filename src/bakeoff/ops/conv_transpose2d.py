@@ -1,17 +1,17 @@
-"""conv_transpose2d: each cell spreads its kernel over the output: the gradient of conv2d, used forwards.
+"""conv_transpose2d: each element spreads its kernel over the output: the gradient of conv2d, used forwards.
 
 Shape    x (N, H, W, C), kernel (kh, kw, O / groups, C), bias (O,)  ->  y (N, H', W', O)
          H' = (H - 1) stride_h - top - bottom + dilation_h * (kh - 1) + 1 + more_h, and W' in the same way
 
-Laws     linear in x and in the kernel; with stride = kernel each cell becomes a block of its own;
+Laws     linear in x and in the kernel; with stride = kernel each element becomes a block of its own;
          <conv2d(u), x> = <u, conv_transpose2d(x)> with the same kernel
 
 Traps    torch   kernel (C, O / groups, kh, kw): channels *in* come first, the reverse of Conv2d; padding cuts;
                  output_padding (`more`) adds rows at the end that the kernel may not reach: bias alone
-         keras   kernel (kh, kw, O, C); its "same" cuts kernel - stride cells, the odd one at the end; its "valid" has
-                 stride - kernel rows more where the stride is the larger
+         keras   kernel (kh, kw, O, C); its "same" cuts kernel - stride elements, the odd one at the end; its "valid"
+                 has stride - kernel rows more where the stride is the larger
                  keras.ops.conv_transpose can't be part of a functional model: in Keras 3.15 its node swaps padding and
-                 output_padding, and fails. Groups, dilation and `more` are a conv2d of the picture with zeros between
+                 output_padding, and fails. Groups, dilation and `more` are a conv2d of the image with zeros between
          tf      on CPU it dilates nothing in float64
          onnx    torch's kernel and pads, as top, left, bottom, right
 """
@@ -25,8 +25,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, fixed, too_small
+from bakeoff.ops._importers import IMAGE, pair, symmetric
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise import PICTURE, pair, symmetric
 from bakeoff.ops._window import reach
 from bakeoff.schemas import Array
 
@@ -80,11 +80,11 @@ def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None
     (rows, columns), per = a.stride, a.filters // a.groups
     sizes = [(size - 1) * a.stride[axis] + a.spans[axis] + a.more[axis] for axis, size in enumerate((h, w))]
     y = np.zeros((n, *sizes, a.groups, per), x.dtype)
-    cells = x.reshape(n, h, w, a.groups, c // a.groups)
+    elements = x.reshape(n, h, w, a.groups, c // a.groups)
     weights = kernel.reshape(*a.kernel, per, a.groups, c // a.groups)
     for i, j in np.ndindex(*a.kernel):
         top, left = i * a.dilation[0], j * a.dilation[1]
-        spread = np.einsum("nhwgc,ogc->nhwgo", cells, weights[i, j])
+        spread = np.einsum("nhwgc,ogc->nhwgo", elements, weights[i, j])
         y[:, top : top + (h - 1) * rows + 1 : rows, left : left + (w - 1) * columns + 1 : columns] += spread
     top, bottom, left, right = a.pad
     y = y.reshape(n, *sizes, a.filters)[:, top : sizes[0] - bottom, left : sizes[1] - right]
@@ -128,7 +128,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 
 
 def _spread(scope: Scope, a: Attributes, x: Any) -> Any:
-    """The picture with zeros between its cells and around it, convolved with the turned kernel, group by group."""
+    """The image with zeros between its elements and around it, convolved with the turned kernel, group by group."""
     ops, (rows, columns) = scope.lib.ops, a.stride
     height, width, channels = (fixed(size, f"conv_transpose2d {scope.name} in Keras") for size in scope.shapes[0][1:])
     x = ops.reshape(x, (-1, height, 1, width, 1, channels))
@@ -136,7 +136,7 @@ def _spread(scope: Scope, a: Attributes, x: Any) -> Any:
     x = ops.reshape(x, (-1, height * rows, width * columns, channels))
     ends = [
         (span - 1, span + more - stride) for span, more, stride in zip(a.spans, a.more, a.stride, strict=True)
-    ]  # the last cell has stride - 1 zeros behind it already
+    ]  # the last element has stride - 1 zeros behind it already
     x = ops.pad(x, ((0, 0), *((first, max(last, 0)) for first, last in ends), (0, 0)))
     x = x[:, : min(ends[0][1], 0) or None, : min(ends[1][1], 0) or None]
     kernel = ops.flip(scope.parameter("kernel", "h w o i -> h w i o"), axis=(0, 1))
@@ -157,7 +157,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x, biased, groups = call.arranged(call["input"], PICTURE), call["bias"] is not None, call["groups"]
+    x, biased, groups = call.arranged(call["input"], IMAGE), call["bias"] is not None, call["groups"]
     _, per, *kernel = call["weight"].sizes
     attributes = {
         "filters": per * groups,
@@ -179,7 +179,7 @@ FROM_TORCH = {"aten.conv_transpose2d": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:
-    """Conv2DTranspose, sized as TensorFlow sizes it; of an odd number of cells the last is cut."""
+    """Conv2DTranspose, sized as TensorFlow sizes it; of an odd number of elements the last is cut."""
     layer = call.layer
     if getattr(layer, "groups", 1) != 1:
         raise call.refuse(f"groups={layer.groups}", "Only one group is known.")

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_along
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_along
 from bakeoff.schemas import Array
 
 LAYOUT = "any"

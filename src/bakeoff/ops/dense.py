@@ -95,8 +95,8 @@ FROM_KERAS = {"layers.Dense": from_keras}
 CASES = {
     "the usual": Case(((3, 7),), Attributes(4)),
     "no bias": Case(((3, 7),), Attributes(4, bias=False)),
-    "at every place of a picture": Case(((2, 3, 2, 5),), Attributes(4)),
+    "at every place of an image": Case(((2, 3, 2, 5),), Attributes(4)),
 }
 TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"bias": False}
-SHOWN = {"torch": ("the usual",), "onnx": ("at every place of a picture",)}
+SHOWN = {"torch": ("the usual",), "onnx": ("at every place of an image",)}

@@ -1,4 +1,4 @@
-"""div: the quotient of two values, cell by cell.
+"""div: the quotient of two values, element by element.
 
 Shape    x1, x2 (as NumPy broadcasts)  ->  y = x1 / x2
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
+from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers_keras import keras_affine, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_affine, torch_merged
-from bakeoff.ops._raise_keras import keras_affine, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -64,10 +64,10 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {"ops.Divide": from_keras, "ops.TrueDivide": from_keras}
 CASES = {
-    "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes(), positive=True),
-    "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes(), positive=True),
+    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes(), positive=True),
+    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes(), positive=True),
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes(), positive=True),
     "vectors": Case(((3, 7), (3, 7)), Attributes(), positive=True),
 }
 TOLERANCE = roundings(1)  # one quotient
-SHOWN = {"torch": ("pictures",), "xla": ("vectors",)}
+SHOWN = {"torch": ("images",), "xla": ("vectors",)}

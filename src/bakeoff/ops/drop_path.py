@@ -1,12 +1,12 @@
-"""drop_path: in training the whole value of a picture is dropped with the probability `rate`; also called stochastic
+"""drop_path: in training the whole value of an image is dropped with the probability `rate`; also called stochastic
 depth.
 
 Shape    x  ->  y of the same shape
-         train     y = mask x / (1 - rate), mask 1 with probability 1 - rate, else 0; drawn for each picture
+         train     y = mask x / (1 - rate), mask 1 with probability 1 - rate, else 0; drawn for each image
          predict   y = x
          Huang et al., 2016, scaled in training as timm and Keras applications do
 
-Laws     the expected y is x; rate 0 changes nothing; one picture's values are all kept or all dropped
+Laws     the expected y is x; rate 0 changes nothing; one image's values are all kept or all dropped
 
 Traps    torch   no module of torch itself: timm has DropPath, torchvision StochasticDepth("row"); a small one is used
          keras   no layer either: Dropout with noise_shape (None, 1, 1, 1) is the same, and a `.keras` file with it
@@ -22,8 +22,8 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -41,7 +41,7 @@ class Attributes:
 
 
 def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:
-    """One draw for each picture."""
+    """One draw for each image."""
     return (x[0], *(1 for _ in x[1:]))
 
 

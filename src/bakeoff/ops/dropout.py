@@ -31,7 +31,7 @@ shape = same_shape
 
 @dataclass(frozen=True)
 class Attributes:
-    """`shared`: canonical axes along which a value is dropped as a whole; (1, 2) drops whole channels of a picture."""
+    """`shared`: canonical axes along which a value is dropped as a whole; (1, 2) drops whole channels of an image."""
 
     rate: float = 0.5
     shared: tuple[int, ...] = ()
@@ -84,7 +84,7 @@ FROM_TORCH = {"aten.dropout": from_torch}
 
 
 def from_keras(call: LayerCall) -> Any:
-    """Dropout; one draw for a picture is drop_path."""
+    """Dropout; one draw for an image is drop_path."""
     if not call.trains:
         return call.inputs[0]
     rate, shape = float(call.layer.rate), call.inputs[0].shape

@@ -115,7 +115,7 @@ def from_keras(call: LayerCall) -> Any:
 
 
 def from_dot(call: LayerCall) -> Any:
-    """The merging layer: products along an axis of each, picture by picture; of two vectors (N, 1)."""
+    """The merging layer: products along an axis of each, image by image; of two vectors (N, 1)."""
     x, y = call.inputs
     if call.layer.normalize:
         raise call.refuse("normalize=True", "Put UnitNormalization before it.")

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -61,7 +61,7 @@ FROM_KERAS = {
     **keras_unary("elu", "layers.ELU", "ops.Elu", alpha="alpha"),
     **keras_fixed("elu", "activations.elu", alpha=1.0),
 }
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 MUTATIONS: dict[str, Any] = {"alpha": 0.5}
 SHOWN = {"float64": ("vectors, alpha 0.7",), "slope": ("vectors, alpha 0.7",)}

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -30,6 +30,6 @@ to_keras = operation("exp")
 to_onnx = emits("Exp")
 FROM_TORCH = {"aten.exp": torch_unary("exp")}
 FROM_KERAS = keras_unary("exp", "activations.exponential", "ops.Exp")
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("vectors",)}

@@ -2,7 +2,7 @@
 
 Shape    x (N, H, W, C)  ->  y (N, H * W * C); the order of the features is said: "HWC", or "CHW" as torch counts
 
-Laws     HWC and CHW hold the same numbers in another order; 1 x 1 pictures: the same
+Laws     HWC and CHW hold the same numbers in another order; 1 x 1 images: the same
 
 Traps    torch   nn.Flatten counts channels first, Keras's Flatten channels last. A dense layer behind it takes the
                  order as it comes, and the rows of its kernel are moved instead: no transpose runs

@@ -1,4 +1,4 @@
-"""fold: windows laid back over a picture, and summed where they overlap (col2im).
+"""fold: windows laid back over an image, and summed where they overlap (col2im).
 
 Shape    x (N, H' W', C kh kw), counted as unfold does  ->  y (N, H, W, C), size (H, W)
 
@@ -20,9 +20,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
+from bakeoff.ops._importers import pair, torch_window
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
-from bakeoff.ops._raise import pair, torch_window
 from bakeoff.ops._window import output, reach
 from bakeoff.schemas import Array
 
@@ -31,7 +31,7 @@ LAYOUT = "any"
 
 @dataclass(frozen=True)
 class Attributes:
-    """`size` is (height, width) of the picture; `pad` (top, bottom, left, right) is what unfold had added."""
+    """`size` is (height, width) of the image; `pad` (top, bottom, left, right) is what unfold had added."""
 
     size: tuple[int, int]
     kernel: tuple[int, int]
@@ -60,11 +60,11 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     (down, across), (rows, columns), (top, bottom, left, right) = a.places, a.stride, a.pad
-    cells = x.reshape(len(x), down, across, -1, *a.kernel)
-    y = np.zeros((len(x), a.size[0] + top + bottom, a.size[1] + left + right, cells.shape[3]), x.dtype)
+    elements = x.reshape(len(x), down, across, -1, *a.kernel)
+    y = np.zeros((len(x), a.size[0] + top + bottom, a.size[1] + left + right, elements.shape[3]), x.dtype)
     for i, j in np.ndindex(*a.kernel):
         u, v = i * a.dilation[0], j * a.dilation[1]
-        y[:, u : u + (down - 1) * rows + 1 : rows, v : v + (across - 1) * columns + 1 : columns] += cells[..., i, j]
+        y[:, u : u + (down - 1) * rows + 1 : rows, v : v + (across - 1) * columns + 1 : columns] += elements[..., i, j]
     return np.ascontiguousarray(y[:, top : top + a.size[0], left : left + a.size[1]])
 
 
@@ -82,15 +82,15 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     ops, (down, across), (rows, columns) = scope.lib.ops, a.places, a.stride
     channels, taps = shape(a, *scope.shapes)[3], a.kernel[0] * a.kernel[1]
-    cells = ops.reshape(scope.arranged(0, (0, 1, 2)), (-1, down, 1, across, 1, channels, taps))
-    cells = ops.pad(cells, ((0, 0), (0, 0), (0, rows - 1), (0, 0), (0, columns - 1), (0, 0), (0, 0)))
-    cells = ops.reshape(cells, (-1, down * rows, across * columns, channels, taps))  # spread by the stride
+    elements = ops.reshape(scope.arranged(0, (0, 1, 2)), (-1, down, 1, across, 1, channels, taps))
+    elements = ops.pad(elements, ((0, 0), (0, 0), (0, rows - 1), (0, 0), (0, columns - 1), (0, 0), (0, 0)))
+    elements = ops.reshape(elements, (-1, down * rows, across * columns, channels, taps))  # spread by the stride
     moved = []
     for tap, (i, j) in enumerate(np.ndindex(*a.kernel)):
         ends = [
             (step * gap, span - 1 - step * gap) for step, gap, span in zip((i, j), a.dilation, a.spans, strict=True)
         ]
-        moved.append(ops.pad(cells[..., tap], ((0, 0), *ends, (0, 0))))
+        moved.append(ops.pad(elements[..., tap], ((0, 0), *ends, (0, 0))))
     top, left = a.pad[0], a.pad[2]
     y = reduce(add, moved)[:, top : top + a.size[0], left : left + a.size[1]]
     return scope.laid(y, (0, 1, 2, 3))
@@ -105,7 +105,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 def from_torch(call: Call) -> Any:
     columns = call.arranged(call["self"], (0, 2, 1))
-    return call.emit("fold", {"size": pair(call["output_size"]), **torch_window(call)}, columns, order=TORCH_PICTURE)
+    return call.emit("fold", {"size": pair(call["output_size"]), **torch_window(call)}, columns, order=TORCH_IMAGE)
 
 
 FROM_TORCH = {"aten.col2im": from_torch}

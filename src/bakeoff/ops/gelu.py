@@ -21,8 +21,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -74,7 +74,7 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {**keras_fixed("gelu", "activations.gelu"), "ops.Gelu": from_keras}
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, tanh": Case(((3, 7),), Attributes("tanh")),
     "many, so that both ends are reached": Case(((4, 400),), Attributes()),
     "many, tanh": Case(((4, 400),), Attributes("tanh")),

@@ -1,13 +1,13 @@
-"""global_avg_pool: the mean of each channel over the whole picture.
+"""global_avg_pool: the mean of each channel over the whole image.
 
 Shape    x (N, H, W, C)  ->  y (N, C), or (N, 1, 1, C) with `keepdims`
 
-Laws     linear in x; the order of the cells doesn't matter; frees a net from its input's size
+Laws     linear in x; the order of the elements doesn't matter; frees a net from its input's size
 
 Traps    torch   has no module for it: AdaptiveAvgPool2d(1), which keeps both axes
          keras   GlobalAveragePooling2D drops them unless told; on JAX it computes in float32 unless the promotion
                  table is mended
-         sums    over 49 cells and more, float32 results differ by the order of the sum
+         sums    over 49 elements and more, float32 results differ by the order of the sum
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._importers import IMAGE, reductions
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise import PICTURE, reductions
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -52,7 +52,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_adaptive(call: Call) -> Any:
-    x = call.arranged(call["self"], PICTURE)
+    x = call.arranged(call["self"], IMAGE)
     wanted = [size or old for size, old in zip(call["output_size"], x.sizes[2:], strict=True)]
     if wanted == list(x.sizes[2:]):
         return x
@@ -65,7 +65,7 @@ def from_mean(call: Call) -> Any:
     x = call.value(call["self"])
     axes, order = reductions(x, call.get("dim"), bool(call.get("keepdim")))
     keepdims = bool(call.get("keepdim"))
-    if x.order == PICTURE and axes == (1, 2):
+    if x.order == IMAGE and axes == (1, 2):
         return call.emit("global_avg_pool", {"keepdims": keepdims}, x, order=order)
     return call.emit("reduce_mean", {"axes": axes, "keepdims": keepdims}, x, order=order)
 
@@ -80,10 +80,10 @@ def from_keras(call: LayerCall) -> Any:
 FROM_KERAS = {"layers.GlobalAveragePooling2D": from_keras}
 CASES = {
     "to vectors": Case(((2, 3, 4, 5),), Attributes()),
-    "to one cell": Case(((2, 3, 4, 5),), Attributes(keepdims=True)),
-    "one cell stays": Case(((2, 1, 1, 5),), Attributes()),
+    "to one element": Case(((2, 3, 4, 5),), Attributes(keepdims=True)),
+    "one element stays": Case(((2, 1, 1, 5),), Attributes()),
 }
 TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"keepdims": True}
 GAPS = {"torch: adaptive pooling to other sizes": "not yet: raises UnsupportedError"}
-SHOWN = {"torch": ("to vectors",), "keras": ("to one cell",), "sums": ("to vectors",)}
+SHOWN = {"torch": ("to vectors",), "keras": ("to one element",), "sums": ("to vectors",)}

@@ -2,7 +2,7 @@
 
 Shape    x (N, ..., C), scale, offset (C,)  ->  y (N, ..., C); `groups` runs of C / groups channels
 
-Formula  y = (x - mean) / sqrt(variance + epsilon) * scale + offset,   over all cells and the channels of a group,
+Formula  y = (x - mean) / sqrt(variance + epsilon) * scale + offset,   over all elements and the channels of a group,
          the variance biased; Wu and He, 2018. As many groups as channels: instance normalisation
 
 Laws     the same in training and prediction; y(x a + b) = y(x) for a > 0 (but for epsilon);
@@ -24,8 +24,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import torch_merged
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise import torch_merged
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -125,7 +125,7 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {"layers.GroupNormalization": from_keras}
 CASES = {
-    "pictures": Case(((2, 3, 4, 6),), Attributes(3)),
+    "images": Case(((2, 3, 4, 6),), Attributes(3)),
     "one group": Case(((2, 3, 4, 6),), Attributes(1, 1e-3)),
     "one channel each, nothing learned": Case(((2, 3, 4, 6),), Attributes(6, affine=False)),
     "tokens": Case(((2, 5, 6),), Attributes(2)),
@@ -136,6 +136,6 @@ MUTATIONS: dict[str, Any] = {"groups": 2, "epsilon": 1e-1, "affine": False}
 SHOWN = {
     "epsilon": ("one group",),
     "keras": ("one channel each, nothing learned",),
-    "onnx": ("pictures", "tokens"),
-    "float64": ("pictures",),
+    "onnx": ("images", "tokens"),
+    "float64": ("images",),
 }

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -34,9 +34,9 @@ to_onnx = emits("HardSwish")
 FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
 FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
 }
 TOLERANCE = roundings(1)  # hard_sigmoid's sum and quotient, and a product
-SHOWN = {"keras": ("pictures",), "onnx": ("pictures",), "slope": ("many, so that both ends are reached",)}
+SHOWN = {"keras": ("images",), "onnx": ("images",), "slope": ("many, so that both ends are reached",)}

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -70,8 +70,8 @@ def from_keras(call: LayerCall) -> Any:
 FROM_KERAS = {"layers.UnitNormalization": from_keras, "ops.Normalize": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
-    "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),
-    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+    "channels of an image": Case(((2, 3, 4, 5),), Attributes()),
+    "rows of an image": Case(((2, 3, 4, 5),), Attributes(1)),
     "shorter than epsilon": Case(((3, 7),), Attributes(epsilon=9.0)),
     "zeros": Case(((3, 7),), Attributes(epsilon=0.1), scale=0.0),
 }
@@ -80,6 +80,6 @@ MUTATIONS: dict[str, Any] = {"axis": 2, "epsilon": 5.0}
 SHOWN = {
     "slope": ("zeros",),
     "epsilon": ("shorter than epsilon",),
-    "axis": ("channels of a picture", "rows of a picture"),
+    "axis": ("channels of an image", "rows of an image"),
     "onnx": ("vectors",),
 }

@@ -8,7 +8,7 @@ Formula  y = (x - mean) / sqrt(variance + epsilon) * scale + offset,   over the 
 Laws     the same in training and prediction; y(x a + b) = y(x) for a > 0 (but for epsilon)
 
 Traps    epsilon 1e-5 by default in torch, 1e-3 in Keras
-         torch   normalises the last axes, and its pictures have channels first: a net of such blocks (ConvNeXt)
+         torch   normalises the last axes, and its images have channels first: a net of such blocks (ConvNeXt)
                  moves axes, in torch's own models too; over (C, H, W) its scale lies so, too
          keras   rms_scaling=True divides by the root of the variance and subtracts nothing: that is no rms_norm
          float64 Keras on JAX computes in float32, unless its promotion table is mended
@@ -23,9 +23,9 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._importers import torch_merged
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise import torch_merged
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -153,16 +153,16 @@ def from_keras(call: LayerCall) -> Any:
 FROM_KERAS = {"layers.LayerNormalization": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
-    "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),
+    "places of an image": Case(((2, 3, 4, 5),), Attributes(1e-3)),
     "no scale, no offset": Case(((3, 7),), Attributes(affine=False)),
     "a scale alone": Case(((2, 5, 7),), Attributes(offset=False)),
-    "whole pictures": Case(((2, 3, 4, 5),), Attributes(1e-2, last=3)),
+    "whole images": Case(((2, 3, 4, 5),), Attributes(1e-2, last=3)),
 }
 TOLERANCE = roundings(60)  # a variance of few features divides: the cases keep 1 / sqrt(v) below 20
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False, "offset": False, "last": 2}
 SHOWN = {
-    "epsilon": ("places of a picture",),
-    "torch": ("places of a picture", "whole pictures"),
+    "epsilon": ("places of an image",),
+    "torch": ("places of an image", "whole images"),
     "keras": ("vectors",),
     "float64": ("vectors",),
 }

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_fixed, keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -57,9 +57,9 @@ FROM_KERAS = {
     **keras_fixed("leaky_relu", "activations.leaky_relu", slope=0.2),
 }
 CASES = {
-    "pictures, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
+    "images, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
     "vectors, torch's slope": Case(((3, 7),), Attributes()),
 }
 TOLERANCE = roundings(1)  # one product
 MUTATIONS: dict[str, Any] = {"slope": 0.2}
-SHOWN = {"keras": ("pictures, Keras's slope", "vectors, torch's slope"), "float64": ("pictures, Keras's slope",)}
+SHOWN = {"keras": ("images, Keras's slope", "vectors, torch's slope"), "float64": ("images, Keras's slope",)}

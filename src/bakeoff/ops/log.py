@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -31,8 +31,8 @@ to_onnx = emits("Log")
 FROM_TORCH = {"aten.log": torch_unary("log")}
 FROM_KERAS = keras_unary("log", "ops.Log")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
+    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),
 }
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
-SHOWN = {"range": ("pictures",)}
+SHOWN = {"range": ("images",)}

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_along
+from bakeoff.ops._importers_keras import keras_fixed
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_along
-from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -68,9 +68,9 @@ FROM_KERAS = {
 }
 CASES = {
     "classes": Case(((3, 7),), Attributes()),
-    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+    "rows of an image": Case(((2, 3, 4, 5),), Attributes(1)),
     "far apart": Case(((3, 7),), Attributes(), scale=200.0),
 }
 TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"axis": 2}
-SHOWN = {"range": ("far apart",), "axis": ("rows of a picture",)}
+SHOWN = {"range": ("far apart",), "axis": ("rows of an image",)}

@@ -4,7 +4,7 @@ Shape    x (N, H, W, C)  ->  y of the same shape
          y = x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta
          Krizhevsky et al., 2012 (AlexNet); GoogLeNet
 
-Laws     alpha 0: x / k^beta; the same at every place of the picture
+Laws     alpha 0: x / k^beta; the same at every place of the image
 
 Traps    alpha   torch and ONNX divide it by size, tf.nn.lrn does not; AlexNet's paper doesn't either
          sides   of an even size torch takes the odd neighbour from below (channel c - size / 2), ONNX from above

@@ -153,8 +153,8 @@ def _directed(call: LayerCall, layer: Any, x: Any) -> Any:
         "several inputs": len(call.inputs) > 1,
     }
     if any(strange.values()):
-        said = next(what for what, there in strange.items() if there)
-        raise call.refuse(said, "Known: tanh and sigmoid, a first state of zeros, sequences or the last step.")
+        reason = next(what for what, there in strange.items() if there)
+        raise call.refuse(reason, "Known: tanh and sigmoid, a first state of zeros, sequences or the last step.")
     cell, reverse = layer.cell, bool(layer.go_backwards)
     slots = {"kernel": cell.kernel, "recurrent": cell.recurrent_kernel, "bias": cell.bias if layer.use_bias else None}
     attributes = {"units": layer.units, "reverse": reverse, "bias": bool(layer.use_bias), "recurrent_bias": False}

@@ -18,10 +18,10 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import Attributes, broadcast
+from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers_keras import keras_pairwise
 from bakeoff.ops._letters import LETTERS, lain
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_affine, torch_merged
-from bakeoff.ops._raise_keras import keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "any"

@@ -8,11 +8,11 @@ Laws     every value of y occurs in x;  max_pool2d(x + c) = max_pool2d(x) + c;
          window (1, 1) with stride (1, 1) changes nothing
 
 Traps    torch   a pad must be the same on both sides and at most half the window: else pad first, with the lowest
-                 value; ceil_mode changes the shape: it is a pad of up to stride - 1 cells at the end
+                 value; ceil_mode changes the shape: it is a pad of up to stride - 1 elements at the end
          keras   knows only "valid" and "same": pad first, with the lowest value: zeros would win over negative inputs
-                 no dilation: the cells of the window are shifted copies, and the largest is kept
+                 no dilation: the elements of the window are shifted copies, and the largest is kept
          onnx    a missing `strides` means 1, where torch's missing stride means the window
-         ties    where two cells share the maximum, the gradient may go to either: cases have none
+         ties    where two elements share the maximum, the gradient may go to either: cases have none
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
+from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._raise import PICTURE, pair, reaching, symmetric
-from bakeoff.ops._raise_keras import keras_pooling
 from bakeoff.ops._window import Pad, explicit, output, reach, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -60,9 +60,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     nn = scope.lib.nn
-    said = torch_pad(scope.shapes[0], a.spans, a.stride, a.pad) if a.dilation == (1, 1) else None
-    pad, ceil = said or ((0, 0), False)
-    if said is None:
+    padding = torch_pad(scope.shapes[0], a.spans, a.stride, a.pad) if a.dilation == (1, 1) else None
+    pad, ceil = padding or ((0, 0), False)
+    if padding is None:
         pads = explicit(scope.shapes[0], a.spans, a.stride, a.pad)
         sides = torch_same(x, a.spans, a.stride) if pads is None else (*pads[2:], *pads[:2])
         x = nn.functional.pad(x, sides, value=LOWEST)
@@ -84,7 +84,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 
 
 def _shifted(scope: Scope, a: Attributes, x: Any) -> Any:
-    """The largest of the window's cells, each a strided slice of the padded picture."""
+    """The largest of the window's elements, each a strided slice of the padded image."""
     rows, columns = (
         [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
         for span, gap, step in zip(a.spans, a.dilation, a.stride, strict=True)
@@ -102,7 +102,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["self"], PICTURE)
+    x = call.arranged(call["self"], IMAGE)
     window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
     stride = pair(call["stride"] or window)
     dilation = pair(call["dilation"])

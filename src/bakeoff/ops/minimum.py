@@ -1,4 +1,4 @@
-"""minimum: the smaller of two values, cell by cell.
+"""minimum: the smaller of two values, element by element.
 
 Shape    x1, x2 (as NumPy broadcasts)  ->  y = min(x1, x2)
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, emits, function, operation
+from bakeoff.ops._importers import torch_pairwise
+from bakeoff.ops._importers_keras import keras_folded, keras_pairwise
 from bakeoff.ops._page import Case, Mode
-from bakeoff.ops._raise import torch_pairwise
-from bakeoff.ops._raise_keras import keras_folded, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -33,10 +33,10 @@ to_onnx = emits("Min")
 FROM_TORCH = dict.fromkeys(("aten.minimum", "aten.fmin"), torch_pairwise("minimum"))
 FROM_KERAS = {"layers.Minimum": keras_folded("minimum"), "ops.Minimum": keras_pairwise("minimum")}
 CASES = {
-    "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-SHOWN = {"ties": ("pictures",)}
+SHOWN = {"ties": ("images",)}

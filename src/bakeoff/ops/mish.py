@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -40,8 +40,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 FROM_TORCH = {"aten.mish": torch_unary("mish")}
 FROM_KERAS = keras_unary("mish", "activations.mish", "ops.Mish")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=8.0),
 }
 TOLERANCE = roundings(3)  # a logarithm, a tanh and a product
-SHOWN = {"range": ("many, so that both ends are reached",), "onnx": ("pictures",)}
+SHOWN = {"range": ("many, so that both ends are reached",), "onnx": ("images",)}

@@ -1,4 +1,4 @@
-"""mul: the product of values, cell by cell.
+"""mul: the product of values, element by element.
 
 Shape    x1, x2, ... (as NumPy broadcasts)  ->  y = x1 x2 ...
 
@@ -18,9 +18,9 @@ from operator import mul
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, mergeable
+from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import torch_affine, torch_merged
-from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -80,9 +80,9 @@ FROM_KERAS = {
 CASES = {
     "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),
-    "a channel's factor for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "a channel's factor for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
 GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}
-SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each picture",)}
+SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each image",)}

@@ -1,4 +1,4 @@
-"""multi_label_cross_entropy: binary cross-entropy of every class by itself, for pictures with several labels, in nats.
+"""multi_label_cross_entropy: binary cross-entropy of every class by itself, for images with several labels, in nats.
 
 Shape    logits (N, K), labels (N, K) of 0 and 1, or shares between  ->  losses (N,)
 

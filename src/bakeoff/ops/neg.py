@@ -10,9 +10,9 @@ Traps    rounding  none: one bit is turned
 from __future__ import annotations
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -29,6 +29,6 @@ to_keras = operation("negative")
 to_onnx = emits("Neg")
 FROM_TORCH = {"aten.neg": torch_unary("neg"), "aten.negative": torch_unary("neg")}
 FROM_KERAS = keras_unary("neg", "ops.Negative")
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
-SHOWN = {"rounding": ("pictures",)}
+SHOWN = {"rounding": ("images",)}

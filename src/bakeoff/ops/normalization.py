@@ -22,8 +22,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -108,11 +108,11 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {"layers.Normalization": from_keras}
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),
     "one for all": Case(((2, 3, 4, 5),), Attributes(channels=False)),
 }
 TOLERANCE = roundings(3)  # a difference, a root and a quotient
 MUTATIONS: dict[str, Any] = {"epsilon": 2.0}
 GAPS = {"invert=True; statistics over other axes than the last": "not yet: raises UnsupportedError"}
-SHOWN = {"keras": ("pictures",), "torch": ("vectors",)}
+SHOWN = {"keras": ("images",), "torch": ("vectors",)}

@@ -1,8 +1,8 @@
-"""pad: rows and columns around the picture: a constant, its mirror image, or its edge repeated.
+"""pad: rows and columns around the image: a constant, its mirror image, or its edge repeated.
 
 Shape    x (N, H, W, C)  ->  y (N, H + top + bottom, W + left + right, C)
 
-Laws     the middle of y is x, the rest is `value`; "reflect" mirrors at the outermost cells, which come once;
+Laws     the middle of y is x, the rest is `value`; "reflect" mirrors at the outermost elements, which come once;
          "replicate" repeats them
 
 Traps    torch   lists the last axis first: (left, right, top, bottom)
@@ -20,8 +20,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._importers import IMAGE
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import PICTURE
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -37,14 +37,14 @@ class Attributes:
 
     def __post_init__(self) -> None:
         if min(self.pad) < 0:
-            raise UnsupportedError(f"pad: {self.pad} would cut the picture; only sizes of at least 0")
+            raise UnsupportedError(f"pad: {self.pad} would cut the image; only sizes of at least 0")
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
     top, bottom, left, right = a.pad
     for size, sides in ((x[1], a.pad[:2]), (x[2], a.pad[2:])):
         if a.mode == "reflect" and isinstance(size, int) and max(sides) >= size:
-            raise UnsupportedError(f"pad: a mirror image of {max(sides)} cells of only {size}")
+            raise UnsupportedError(f"pad: a mirror image of {max(sides)} elements of only {size}")
     return x[0], x[1] + (top + bottom), x[2] + (left + right), x[3]
 
 
@@ -77,7 +77,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
 
 
 def _edges(ops: Any, x: Any, axis: int, before: int, after: int) -> Any:
-    """The first and the last row or column, as often as they are asked for, around the picture."""
+    """The first and the last row or column, as often as they are asked for, around the image."""
     rest = (slice(None),) * axis
     parts = [ops.repeat(x[(*rest, slice(0, 1))], before, axis=axis)] if before else []
     parts += [x] + ([ops.repeat(x[(*rest, slice(-1, None))], after, axis=axis)] if after else [])
@@ -103,14 +103,14 @@ def from_torch(call: Call) -> Any:
     pads = {axis: (max(before, 0), max(after, 0)) for axis, (before, after) in by_axis.items()}
     if not any(map(any, pads.values())):
         return x
-    picture = x.order == PICTURE and not any(map(any, (pads.get(0, ()), pads.get(3, ()))))
-    if picture and mode in ("constant", "reflect", "replicate"):
+    image = x.order == IMAGE and not any(map(any, (pads.get(0, ()), pads.get(3, ()))))
+    if image and mode in ("constant", "reflect", "replicate"):
         around = (*pads.get(1, (0, 0)), *pads.get(2, (0, 0)))
         return call.emit("pad", {"pad": around, "value": float(value), "mode": mode}, x)
     if mode == "circular":
         return _circular(call, x, pads)
     if mode != "constant":
-        raise call.refuse(f"mode {mode!r}, pads {sides} (beyond a picture's height and width only a constant)")
+        raise call.refuse(f"mode {mode!r}, pads {sides} (beyond an image's height and width only a constant)")
     every = tuple(pads.get(axis, (0, 0)) for axis in range(x.rank))
     return call.emit("pad_axes", {"pads": every, "value": float(value)}, x, order=x.order)
 

@@ -2,7 +2,7 @@
 
 Shape    x  ->  y; axis i grows by the two sides `pads[i]`
 
-Laws     the middle of y is x, the rest is `value`; around pictures it is pad
+Laws     the middle of y is x, the rest is `value`; around images it is pad
 
 Traps    torch   lists the last axis first, and stops where nothing is padded
          onnx    all starts, then all ends, for all axes
@@ -53,7 +53,7 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     sides = _lain(scope, a)
     while sides and sides[0] == (0, 0):
         del sides[0]
-    flat = [cells for pair in reversed(sides) for cells in pair]
+    flat = [elements for pair in reversed(sides) for elements in pair]
     return scope.lib.nn.functional.pad(x, flat, value=a.value) if flat else x
 
 
@@ -82,7 +82,7 @@ def from_keras(call: LayerCall) -> Any:
         return call.emit("pad_axes", {"pads": pads, "value": value}, x)
     if call.layer.mode == "reflect" and x.rank == 4 and pads[0] == pads[3] == (0, 0):
         return call.emit("pad", {"pad": (*pads[1], *pads[2]), "mode": "reflect"}, x)
-    raise call.refuse(f"mode={call.layer.mode!r}, pads {pads}", "Known: a constant, or a mirror image of pictures.")
+    raise call.refuse(f"mode={call.layer.mode!r}, pads {pads}", "Known: a constant, or a mirror image of images.")
 
 
 def from_layer(call: LayerCall) -> Any:
@@ -93,9 +93,9 @@ def from_layer(call: LayerCall) -> Any:
 FROM_KERAS = {"layers.ZeroPadding1D": from_layer, "ops.Pad": from_keras}
 CASES = {
     "tokens": Case(((2, 3, 4),), Attributes(((0, 0), (1, 2), (0, 0)))),
-    "channels of a picture": Case(((2, 3, 4, 5),), Attributes(((0, 0), (0, 1), (0, 0), (2, 3)), 0.5)),
+    "channels of an image": Case(((2, 3, 4, 5),), Attributes(((0, 0), (0, 1), (0, 0), (2, 3)), 0.5)),
     "features": Case(((2, 3),), Attributes(((0, 0), (0, 2)), -1.0)),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"pads": ((0, 0), (2, 1), (0, 0)), "value": 2.0}
-SHOWN = {"torch": ("channels of a picture",), "onnx": ("channels of a picture",)}
+SHOWN = {"torch": ("channels of an image",), "onnx": ("channels of an image",)}

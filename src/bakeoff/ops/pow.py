@@ -21,8 +21,8 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import broadcast
+from bakeoff.ops._importers import torch_affine
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_affine
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -96,7 +96,7 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {"ops.Power": from_keras}
 CASES = {
-    "squares of pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "squares of images": Case(((2, 3, 4, 5),), Attributes()),
     "cubes": Case(((3, 7),), Attributes(3.0)),
     "a root": Case(((3, 7),), Attributes(0.5), positive=True),
     "a power that is not whole": Case(((3, 7),), Attributes(-1.7), positive=True),
@@ -106,6 +106,6 @@ TOLERANCE = roundings(36)  # exp(e ln x): the rounding of e ln x, which the case
 MUTATIONS: dict[str, Any] = {"exponent": 1.5}
 SHOWN = {
     "range": ("a power that is not whole",),
-    "torch": ("squares of pictures", "a root"),
+    "torch": ("squares of images", "a root"),
     "float64": ("a power that is not whole",),
 }

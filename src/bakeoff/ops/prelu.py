@@ -1,12 +1,12 @@
 """prelu: the positive part, and a learned share of the negative one.
 
-Shape    x (..., C), alpha (C,), (1,), or one for each cell (H, W, C)  ->  y of x's shape, y = x for x > 0, else alpha x
-         He et al., 2015
+Shape    x (..., C), alpha (C,), (1,), or one for each element (H, W, C)  ->  y of x's shape, y = x for x > 0, else
+         alpha x He et al., 2015
 
 Laws     alpha 0 is relu, alpha 1 changes nothing, one alpha is leaky_relu
 
 Traps    torch   one alpha, or one for each channel, on the second axis: another shape has no module, and is written out
-         keras   one alpha for each cell, unless axes are shared: shared_axes=[1, 2] is torch's, with alpha (1, 1, C)
+         keras   one alpha for each element, unless axes are shared: shared_axes=[1, 2] is torch's, with alpha (1, 1, C)
          start   0.25 in torch, 0 in Keras
 """
 
@@ -35,7 +35,7 @@ class Attributes:
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
     pairs = list(zip(reversed(a.alpha), reversed(x), strict=False))
     if len(a.alpha) >= len(x) or any(
-        own not in (1, fixed(size, "prelu of each cell")) for own, size in pairs if own != 1
+        own not in (1, fixed(size, "prelu of each element")) for own, size in pairs if own != 1
     ):
         raise UnsupportedError(f"prelu: an alpha of shape {a.alpha} does not fit an input of shape {x}")
     return x
@@ -113,9 +113,13 @@ FROM_KERAS = {"layers.PReLU": from_keras}
 CASES = {
     "one for each channel": Case(((2, 3, 4, 5),), Attributes((5,))),
     "one for all": Case(((2, 3, 4, 5),), Attributes((1,))),
-    "one for each cell": Case(((2, 3, 4, 5),), Attributes((3, 4, 5))),
+    "one for each element": Case(((2, 3, 4, 5),), Attributes((3, 4, 5))),
     "vectors": Case(((3, 7),), Attributes((7,))),
 }
 TOLERANCE = roundings(1)  # one product
 MUTATIONS: dict[str, Any] = {}
-SHOWN = {"torch": ("one for each cell",), "keras": ("one for each channel", "one for each cell"), "start": ("vectors",)}
+SHOWN = {
+    "torch": ("one for each element",),
+    "keras": ("one for each channel", "one for each element"),
+    "start": ("vectors",),
+}

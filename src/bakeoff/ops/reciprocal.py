@@ -10,9 +10,9 @@ Traps    range   at 0 it is infinite, without a warning
 from __future__ import annotations
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -30,8 +30,8 @@ to_onnx = emits("Reciprocal")
 FROM_TORCH = {"aten.reciprocal": torch_unary("reciprocal")}
 FROM_KERAS = keras_unary("reciprocal", "ops.Reciprocal")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
+    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),
 }
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
-SHOWN = {"range": ("pictures",)}
+SHOWN = {"range": ("images",)}

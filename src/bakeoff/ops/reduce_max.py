@@ -6,7 +6,8 @@ Laws     y occurs in x; reduce_max(x + c) = reduce_max(x) + c
 
 Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what is left keeps its order there
          onnx    axes are an input since opset 18, an attribute before
-         torch   `max(dim)` has indices, too, and sends a tie's gradient to one cell; `amax` shares it out as Keras does
+         torch   `max(dim)` has indices, too, and sends a tie's gradient to one element; `amax` shares it out as Keras
+                 does
 """
 
 from __future__ import annotations

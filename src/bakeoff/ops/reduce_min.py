@@ -6,7 +6,8 @@ Laws     y occurs in x; reduce_min(x) = -reduce_max(-x)
 
 Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what is left keeps its order there
          onnx    axes are an input since opset 18, an attribute before
-         torch   `min(dim)` has indices, too, and sends a tie's gradient to one cell; `amin` shares it out as Keras does
+         torch   `min(dim)` has indices, too, and sends a tie's gradient to one element; `amin` shares it out as Keras
+                 does
 """
 
 from __future__ import annotations

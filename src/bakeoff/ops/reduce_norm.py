@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
+from bakeoff.ops._importers import reductions
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise import reductions
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
@@ -88,8 +88,8 @@ CASES = {
     "sizes": Case(((2, 5, 3),), Attributes((1,), p=1.0)),
     "the largest": Case(((2, 5, 3),), Attributes((1,), p=float("inf"))),
     "p 3": Case(((2, 5, 3),), Attributes((1,), p=3.0)),
-    "a picture of zeros": Case(((2, 3, 4, 5),), Attributes((1, 2), True), scale=0.0),
+    "an image of zeros": Case(((2, 3, 4, 5),), Attributes((1, 2), True), scale=0.0),
 }
 TOLERANCE = roundings(36)  # a sum of 12 powers and a root
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": False, "p": 1.0}
-SHOWN = {"slope": ("a picture of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}
+SHOWN = {"slope": ("an image of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.ops._importers import reductions
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._raise import reductions
-from bakeoff.ops._reduction import cells, keras_reduced, laid, onnx_axes, physical, reduces
+from bakeoff.ops._reduction import elements, keras_reduced, laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -36,14 +36,14 @@ class Attributes:
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     centred = x - x.mean(axis=a.axes, keepdims=True)
-    n = cells(a.axes, x.shape, "reduce_var")
+    n = elements(a.axes, x.shape, "reduce_var")
     y: Array = (centred * centred).sum(axis=a.axes, keepdims=a.keepdims) / (n - a.correction)
     return y
 
 
 def _share(scope: Scope, a: Attributes) -> float:
     """From the biased variance to this one: n / (n - correction)."""
-    n = cells(a.axes, scope.shapes[0], "reduce_var")
+    n = elements(a.axes, scope.shapes[0], "reduce_var")
     return n / (n - a.correction)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -58,6 +58,6 @@ FROM_KERAS = {
     "layers.ReLU": from_keras,
     "ops.ReLU": from_keras,  # keras.activations.relu with settings
 }
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
-SHOWN = {"": ("pictures",)}
+SHOWN = {"": ("images",)}

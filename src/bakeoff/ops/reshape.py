@@ -1,6 +1,6 @@
 """reshape: the same numbers, in the order in which the last axis runs fastest, under another shape.
 
-Shape    x  ->  y of shape `shape`, which holds as many cells; sizes may be symbols, as the batch or a multiple of it
+Shape    x  ->  y of shape `shape`, which holds as many elements; sizes may be symbols, as the batch or a multiple of it
 
 Laws     reshaping back gives x; axes that are neither joined nor split don't matter
 
@@ -18,8 +18,8 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, Size
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -33,14 +33,14 @@ class Attributes:
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
-    cells = [size for size in x if isinstance(size, int)]
+    elements = [size for size in x if isinstance(size, int)]
     free = [size for size in a.shape if isinstance(size, Dim)]
-    if len(cells) < len(x):
+    if len(elements) < len(x):
         return a.shape
     known = prod(size for size in a.shape if isinstance(size, int))
-    if len(free) > 1 or (prod(cells) % known if free else prod(cells) != known):
-        raise UnsupportedError(f"reshape: {x} and {a.shape} hold different numbers of cells")
-    return tuple(prod(cells) // known if isinstance(size, Dim) else size for size in a.shape)
+    if len(free) > 1 or (prod(elements) % known if free else prod(elements) != known):
+        raise UnsupportedError(f"reshape: {x} and {a.shape} hold different numbers of elements")
+    return tuple(prod(elements) // known if isinstance(size, Dim) else size for size in a.shape)
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -134,7 +134,7 @@ FROM_KERAS = {
     "ops.Squeeze": from_squeeze,
 }
 CASES = {
-    "tokens of a picture": Case(((2, 3, 4, 5),), Attributes((BATCH, 12, 5))),
+    "tokens of an image": Case(((2, 3, 4, 5),), Attributes((BATCH, 12, 5))),
     "heads of features": Case(((2, 3, 12),), Attributes((BATCH, 3, 3, 4))),
     "everything": Case(((2, 3, 4, 5),), Attributes((BATCH, 60))),
     "windows become batches": Case(((2, 4, 5, 3),), Attributes((4 * BATCH, 5, 3))),
@@ -144,4 +144,4 @@ CASES = {
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {"shape": (BATCH, 5, 12)}
 GAPS = {"more than one size that is known only when the net runs": "not yet: raises UnsupportedError in Keras, ONNX"}
-SHOWN = {"order": ("tokens of a picture",), "keras": ("windows become batches",), "onnx": ("heads of features",)}
+SHOWN = {"order": ("tokens of an image",), "keras": ("windows become batches",), "onnx": ("heads of features",)}

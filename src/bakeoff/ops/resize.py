@@ -1,15 +1,16 @@
-"""resize: the picture at another height and width, by nearest cells, straight lines or cubic curves.
+"""resize: the image at another height and width, by nearest elements, straight lines or cubic curves.
 
 Shape    x (N, H, W, C)  ->  y (N, h, w, C), `size` = (h, w); H and W are fixed
 
-Formula  y = R x C^T for each channel; the rows of R and C are the weights of the old cells: see `_resample`
+Formula  y = R x C^T for each channel; the rows of R and C are the weights of the old elements: see `_resample`
 
-Laws     linear in x; the weights of a new cell sum to 1; at the same size nothing changes
+Laws     linear in x; the weights of a new element sum to 1; at the same size nothing changes
 
-Traps    nearest torch takes the cell at floor(i H / h), Pillow, TensorFlow and "nearest_exact" the one under the new
-                 cell's middle; at whole multiples all agree
+Traps    nearest torch takes the element at floor(i H / h), Pillow, TensorFlow and "nearest_exact" the one under the new
+                 element's middle; at whole multiples all agree
          centres half-pixel centres by default in torch and in Keras; `align_corners` lays corner on corner
-         shrink  without `antialias` most old cells are left out (torch by default, TensorFlow); Pillow never does that
+         shrink  without `antialias` most old elements are left out (torch by default, TensorFlow); Pillow never does
+                 that
          cubic   a = -0.75 in torch, -0.5 in TensorFlow, and in torch with antialias
          keras   at whole multiples UpSampling2D says it; all else is two products with constant matrices, exactly
 """
@@ -23,8 +24,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, fixed
+from bakeoff.ops._importers import IMAGE as IMAGE_AXES
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, rounding
-from bakeoff.ops._raise import PICTURE as PICTURE_AXES
 from bakeoff.ops._resample import matrix
 from bakeoff.schemas import Array
 
@@ -66,7 +67,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 
 def _whole(a: Attributes, x: Shape) -> tuple[int, int] | None:
-    """By what whole numbers the nearest cells are repeated; None where it is something else."""
+    """By what whole numbers the nearest elements are repeated; None where it is something else."""
     height, width = x[1:3]
     if not a.mode.startswith("nearest") or isinstance(height, Dim) or isinstance(width, Dim):
         return None
@@ -101,7 +102,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["input"] if "input" in call.arguments else call["self"], PICTURE_AXES)
+    x = call.arranged(call["input"] if "input" in call.arguments else call["self"], IMAGE_AXES)
     before, after = x.sizes[2:], call.sizes[2:]
     mode = call.name.removeprefix("aten.").removeprefix("_").removeprefix("upsample_").partition("2d")[0]
     given = call.get("scale_factors") or (call.get("scales_h"), call.get("scales_w"))
@@ -122,11 +123,11 @@ def from_torch(call: Call) -> Any:
 
 KINDS = ("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d")
 FROM_TORCH = {f"aten.{name}": from_torch for name in (*KINDS, "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")}
-PICTURE = ((2, 4, 6, 3),)
+IMAGE = ((2, 4, 6, 3),)
 
 
 def from_keras(call: LayerCall) -> Any:
-    """Resizing and ops.image.resize: half-pixel centres, and the nearest cell is the one under the middle."""
+    """Resizing and ops.image.resize: half-pixel centres, and the nearest element is the one under the middle."""
     layer, x = call.layer, call.inputs[0]
     size = layer.size if hasattr(layer, "size") else (layer.height, layer.width)
     if x.rank != 4 or layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
@@ -164,18 +165,18 @@ FROM_KERAS = {
     "ops.Resize": from_keras,
 }
 CASES = {
-    "twice, nearest": Case(PICTURE, Attributes((8, 12))),
-    "nearest, uneven": Case(PICTURE, Attributes((7, 4))),
-    "under the middle": Case(PICTURE, Attributes((7, 4), "nearest_exact")),
-    "straight lines": Case(PICTURE, Attributes((8, 9), "bilinear")),
-    "corner on corner": Case(PICTURE, Attributes((7, 11), "bilinear", align_corners=True)),
-    "curves": Case(PICTURE, Attributes((9, 8), "bicubic")),
-    "curves, corner on corner": Case(PICTURE, Attributes((3, 9), "bicubic", align_corners=True)),
+    "twice, nearest": Case(IMAGE, Attributes((8, 12))),
+    "nearest, uneven": Case(IMAGE, Attributes((7, 4))),
+    "under the middle": Case(IMAGE, Attributes((7, 4), "nearest_exact")),
+    "straight lines": Case(IMAGE, Attributes((8, 9), "bilinear")),
+    "corner on corner": Case(IMAGE, Attributes((7, 11), "bilinear", align_corners=True)),
+    "curves": Case(IMAGE, Attributes((9, 8), "bicubic")),
+    "curves, corner on corner": Case(IMAGE, Attributes((3, 9), "bicubic", align_corners=True)),
     "shrunk, antialiased": Case(((2, 9, 8, 2),), Attributes((4, 3), "bilinear", antialias=True)),
     "shrunk by curves, antialiased": Case(((2, 9, 8, 2),), Attributes((4, 3), "bicubic", antialias=True)),
     "a scale that isn't the quotient": Case(((2, 5, 5, 2),), Attributes((8, 8), "bilinear", scale=(1.7, 1.7))),
 }
-# torch works out a place as a float32 number in float32: 4 decimal digits of a cell remain for 1e3 cells
+# torch works out a place as a float32 number in float32: 4 decimal digits of an element remain for 1e3 elements
 TOLERANCE = {"float32": 4 * rounding(16, "float32"), "float64": rounding(16, "float64")}
 MUTATIONS: dict[str, Any] = {"mode": "bilinear", "align_corners": True, "antialias": True}
 GAPS = {"a height or width that is known only when the net runs": "not yet: raises UnsupportedError in Keras, ONNX"}

@@ -22,8 +22,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "last"
@@ -92,13 +92,13 @@ def from_keras(call: LayerCall) -> Any:
 FROM_KERAS = {"layers.RMSNormalization": from_keras}
 CASES = {
     "vectors": Case(((3, 7),), Attributes()),
-    "places of a picture": Case(((2, 3, 4, 5),), Attributes(1e-3)),
+    "places of an image": Case(((2, 3, 4, 5),), Attributes(1e-3)),
     "nothing learned": Case(((2, 5, 7),), Attributes(affine=False)),
 }
 TOLERANCE = roundings(12)  # a mean of 7 squares, a root, products
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False}
 SHOWN = {
-    "epsilon": ("places of a picture",),
+    "epsilon": ("places of an image",),
     "keras": ("nothing learned",),
     "timm": ("vectors",),
     "onnx": ("vectors",),

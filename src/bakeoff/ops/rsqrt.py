@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -40,8 +40,8 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 FROM_TORCH = {"aten.rsqrt": torch_unary("rsqrt")}
 FROM_KERAS = keras_unary("rsqrt", "ops.Rsqrt")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
+    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),
 }
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
-SHOWN = {"keras": ("pictures",), "onnx": ("vectors",)}
+SHOWN = {"keras": ("images",), "onnx": ("vectors",)}

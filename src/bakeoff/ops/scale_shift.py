@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers_keras import keras_affine
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise_keras import keras_affine
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -68,11 +68,11 @@ def from_keras(call: LayerCall) -> Any:
 
 FROM_KERAS = {"layers.Rescaling": from_keras}
 CASES = {
-    "pictures, from -1 to 1": Case(((2, 3, 4, 5),), Attributes(1 / 127.5, -1.0), scale=100.0),
+    "images, from -1 to 1": Case(((2, 3, 4, 5),), Attributes(1 / 127.5, -1.0), scale=100.0),
     "one minus x": Case(((3, 7),), Attributes(-1.0, 1.0)),
     "a factor alone": Case(((3, 7),), Attributes(0.1)),
     "a term alone": Case(((3, 7),), Attributes(shift=0.1)),
 }
 TOLERANCE = roundings(2)  # a product and a sum
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "shift": 0.5}
-SHOWN = {"rounding": ("pictures, from -1 to 1",), "float64": ("a factor alone",)}
+SHOWN = {"rounding": ("images, from -1 to 1",), "float64": ("a factor alone",)}

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -33,7 +33,7 @@ to_onnx = emits("Sigmoid")
 FROM_TORCH = {"aten.sigmoid": torch_unary("sigmoid")}
 FROM_KERAS = keras_unary("sigmoid", "activations.sigmoid", "ops.Sigmoid")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes()),
 }

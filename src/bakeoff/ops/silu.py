@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -41,9 +41,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 FROM_TORCH = {"aten.silu": torch_unary("silu")}
 FROM_KERAS = keras_unary("silu", "activations.silu", "ops.Silu")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors": Case(((3, 7),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes()),
 }
 TOLERANCE = roundings(1)  # sigmoid's few ulps, and a product
-SHOWN = {"onnx": ("vectors",), "names": ("pictures",)}
+SHOWN = {"onnx": ("vectors",), "names": ("images",)}

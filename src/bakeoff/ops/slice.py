@@ -18,8 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, too_small
+from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise_keras import keras_axes
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -133,13 +133,13 @@ def from_cropping(call: LayerCall) -> Any:
 
 
 def from_center_crop(call: LayerCall) -> Any:
-    """The middle; a smaller picture would be resized by Keras, with float32 in between."""
+    """The middle; a smaller image would be resized by Keras, with float32 in between."""
     y = call.inputs[0]
     for axis, side in enumerate((call.layer.height, call.layer.width), 1):
         size = y.shape[axis]
         if not isinstance(size, int) or size < side:
             raise call.refuse(
-                f"pictures of {size} rows or columns, cropped to {side}", "Give a larger, fixed input size."
+                f"images of {size} rows or columns, cropped to {side}", "Give a larger, fixed input size."
             )
         start = (size - side) // 2
         if size > side:
@@ -166,7 +166,7 @@ CASES = {
     "all but the first and the last": Case(((2, 5, 4),), Attributes(1, 1, -1)),
     "every other row": Case(((2, 6, 5, 3),), Attributes(1, 0, None, 2)),
     "every other column, from the second": Case(((2, 5, 6, 3),), Attributes(2, 1, None, 2)),
-    "some channels of a picture": Case(((2, 3, 4, 6),), Attributes(-1, 2, 5)),
+    "some channels of an image": Case(((2, 3, 4, 6),), Attributes(-1, 2, 5)),
     "the last ones, by more than there are": Case(((2, 3, 4),), Attributes(2, -3, 99)),
     "columns backwards": Case(((2, 3, 4, 5),), Attributes(2, step=-1)),
 }

@@ -3,8 +3,8 @@
 Shape    logits (N, K), shares (N, K)  ->  losses (N,);   one logit: logits (N, 1), shares (N, 2)
 
 Formula  y = - sum over k of q_k (1 - p_k)^gamma log p_k,   p = softmax(logits); of one logit z: of (0, z)
-         gamma 0: plain cross-entropy; more of it lets easy pictures count less (Lin et al., 2017, equation 4)
-         Smoothed labels, mixed pictures and class weights are all shares: a weight w is shares that add up to w.
+         gamma 0: plain cross-entropy; more of it lets easy images count less (Lin et al., 2017, equation 4)
+         Smoothed labels, mixed images and class weights are all shares: a weight w is shares that add up to w.
 
 Laws     one-hot shares and gamma 0: softmax_cross_entropy;  w q: w times the loss;  y >= 0
 

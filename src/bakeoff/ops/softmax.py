@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_along
+from bakeoff.ops._importers_keras import keras_fixed
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_along
-from bakeoff.ops._raise_keras import keras_fixed
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -71,9 +71,9 @@ FROM_KERAS = {
 }
 CASES = {
     "classes": Case(((3, 7),), Attributes()),
-    "channels of a picture": Case(((2, 3, 4, 5),), Attributes()),
-    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1)),
+    "channels of an image": Case(((2, 3, 4, 5),), Attributes()),
+    "rows of an image": Case(((2, 3, 4, 5),), Attributes(1)),
 }
 TOLERANCE = roundings(7)
 MUTATIONS: dict[str, Any] = {"axis": 2}
-SHOWN = {"keras": ("classes",), "axis": ("channels of a picture",)}
+SHOWN = {"keras": ("classes",), "axis": ("channels of an image",)}

@@ -11,7 +11,7 @@ Laws     softmax_cross_entropy(logits + c) = softmax_cross_entropy(logits);  y >
 Traps    keras   from probabilities it clips at 1e-7 (a loss of 27.6 comes out as 16.1): always from logits; its loss
                  objects compute in float32 unless told otherwise, so the function is used
          mean    torch and Keras both divide by the batch, but torch divides by the sum of class weights where there are
-                 any: here each picture has its own loss, and the mean is written once outside
+                 any: here each image has its own loss, and the mean is written once outside
 """
 
 from __future__ import annotations

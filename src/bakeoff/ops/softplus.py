@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -65,7 +65,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 FROM_TORCH = {"aten.softplus": torch_unary("softplus", beta="beta", threshold="threshold")}
 FROM_KERAS = keras_unary("softplus", "activations.softplus", "ops.Softplus")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "vectors, beta 2": Case(((3, 7),), Attributes(2.0), scale=8.0),
     "without a threshold": Case(((3, 7),), Attributes(threshold=None), scale=8.0),
     "a low threshold": Case(((3, 7),), Attributes(threshold=1.0), scale=2.0),

@@ -90,11 +90,11 @@ def from_unstack(call: LayerCall) -> Any:
 FROM_KERAS = {"ops.Split": from_keras, "ops.Unstack": from_unstack}
 CASES = {
     "queries, keys and values": Case(((2, 3, 12),), Attributes((4, 4, 4))),
-    "uneven channels of a picture": Case(((2, 3, 6, 6),), Attributes((1, 3, 2))),
+    "uneven channels of an image": Case(((2, 3, 6, 6),), Attributes((1, 3, 2))),
     "a class token and the rest": Case(((2, 5, 4),), Attributes((1, 4), 1)),
     "one part": Case(((2, 3),), Attributes((3,))),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"sizes": (2, 3, 1), "axis": 2}
 GAPS = {"parts of a size that is known only when the net runs": "not yet: raises UnsupportedError"}
-SHOWN = {"torch": ("uneven channels of a picture",), "keras": ("uneven channels of a picture",)}
+SHOWN = {"torch": ("uneven channels of an image",), "keras": ("uneven channels of an image",)}

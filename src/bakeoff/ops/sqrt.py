@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -32,8 +32,8 @@ to_onnx = emits("Sqrt")
 FROM_TORCH = {"aten.sqrt": torch_unary("sqrt")}
 FROM_KERAS = keras_unary("sqrt", "ops.Sqrt")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes(), positive=True),
+    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
     "vectors": Case(((3, 7),), Attributes(), positive=True),
 }
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
-SHOWN = {"slope": ("pictures",)}
+SHOWN = {"slope": ("images",)}

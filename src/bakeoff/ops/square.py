@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, function, operation, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -36,6 +36,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.square": torch_unary("square")}
 FROM_KERAS = keras_unary("square", "ops.Square")
-CASES = {"pictures": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
-SHOWN = {"keras": ("pictures",)}
+SHOWN = {"keras": ("images",)}

@@ -1,4 +1,4 @@
-"""sub: the difference of two values, cell by cell.
+"""sub: the difference of two values, element by element.
 
 Shape    x1, x2 (as NumPy broadcasts)  ->  y = x1 - x2
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
+from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.ops._raise import torch_affine, torch_merged
-from bakeoff.ops._raise_keras import keras_affine, keras_merged, keras_pairwise
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -66,10 +66,10 @@ def from_operation(call: LayerCall) -> Any:
 
 FROM_KERAS = {"layers.Subtract": keras_merged("sub"), "ops.Subtract": from_operation}
 CASES = {
-    "pictures": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "a channel's number for each picture": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
+    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
+    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
     "vectors": Case(((3, 7), (3, 7)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-SHOWN = {"torch": ("pictures",), "order": ("the smaller one first",)}
+SHOWN = {"torch": ("images",), "order": ("the smaller one first",)}

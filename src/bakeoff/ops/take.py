@@ -119,8 +119,8 @@ def from_keras(call: LayerCall) -> Any:
 FROM_KERAS = {"ops.Take": from_keras}
 CASES = {
     "a table of pairs": Case(((2, 7, 3),), Attributes(1, (4, 4))),
-    "channels of a picture": Case(((2, 3, 4, 5),), Attributes(3, (6,))),
-    "rows of a picture": Case(((2, 3, 4, 5),), Attributes(1, (2, 2))),
+    "channels of an image": Case(((2, 3, 4, 5),), Attributes(3, (6,))),
+    "rows of an image": Case(((2, 3, 4, 5),), Attributes(1, (2, 2))),
     "one place": Case(((2, 5, 3),), Attributes(1, ())),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied

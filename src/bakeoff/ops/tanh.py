@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._raise import torch_unary
-from bakeoff.ops._raise_keras import keras_unary
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -31,7 +31,7 @@ to_onnx = emits("Tanh")
 FROM_TORCH = {"aten.tanh": torch_unary("tanh")}
 FROM_KERAS = keras_unary("tanh", "activations.tanh", "ops.Tanh")
 CASES = {
-    "pictures": Case(((2, 3, 4, 5),), Attributes()),
+    "images": Case(((2, 3, 4, 5),), Attributes()),
     "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
 }
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library

@@ -5,7 +5,7 @@ Shape    x  ->  y, axis i of y being axis `axes[i]` of x
 Laws     transposing by the inverse order gives x back; the numbers and their count stay
 
 Traps    cost    none runs here: the builder renames axes, and moves memory only where an operator asks for an order.
-                 A picture's (N, C, H, W) in torch and (N, H, W, C) in Keras are one value
+                 An image's (N, C, H, W) in torch and (N, H, W, C) in Keras are one value
          torch   a transpose is a view; what lies in canonical order is turned at once
          onnx    Transpose copies; ONNX Runtime takes some out again
 """
@@ -90,10 +90,10 @@ FROM_KERAS = {
 }
 CASES = {
     "tokens and features": Case(((2, 3, 4),), Attributes((0, 2, 1))),
-    "a picture, channels first": Case(((2, 3, 4, 5),), Attributes((0, 3, 1, 2))),
+    "an image, channels first": Case(((2, 3, 4, 5),), Attributes((0, 3, 1, 2))),
     "windows": Case(((2, 3, 2, 3, 2, 5),), Attributes((0, 1, 3, 2, 4, 5))),
     "the batch moves": Case(((2, 3, 4),), Attributes((1, 0, 2))),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # moved
 MUTATIONS: dict[str, Any] = {"axes": (0, 1, 2)}
-SHOWN = {"cost": ("a picture, channels first",), "torch": ("tokens and features",), "onnx": ("windows",)}
+SHOWN = {"cost": ("an image, channels first",), "torch": ("tokens and features",), "onnx": ("windows",)}

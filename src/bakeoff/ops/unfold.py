@@ -1,10 +1,10 @@
-"""unfold: the cells under each place of a sliding window, side by side (im2col).
+"""unfold: the elements under each place of a sliding window, side by side (im2col).
 
 Shape    x (N, H, W, C)  ->  y (N, H' W', C kh kw)
          places counted by rows, columns by channel, then kernel row and kernel column
          H' = (H + top + bottom - dilation_h * (kh - 1) - 1) // stride_h + 1, and W' in the same way
 
-Laws     a product with a kernel laid out likewise is conv2d; fold of it is x times the windows at each cell
+Laws     a product with a kernel laid out likewise is conv2d; fold of it is x times the windows at each element
 
 Traps    torch   gives (N, C kh kw, H' W'), the channel counted slowest; one pad for both sides
          tf      extract_patches counts the channel fastest: kernel row, column, channel
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed, product
+from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
+from bakeoff.ops._importers import torch_window
 from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._raise import PICTURE as TORCH_PICTURE
-from bakeoff.ops._raise import torch_window
 from bakeoff.ops._window import output, reach, windows
 from bakeoff.schemas import Array
 
@@ -49,8 +49,8 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    cells = windows(x, a.spans, a.stride, a.pad, 0.0, a.dilation)
-    return np.ascontiguousarray(cells).reshape(len(x), cells.shape[1] * cells.shape[2], -1)
+    elements = windows(x, a.spans, a.stride, a.pad, 0.0, a.dilation)
+    return np.ascontiguousarray(elements).reshape(len(x), elements.shape[1] * elements.shape[2], -1)
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -62,7 +62,7 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H
 
 
 def _slices(a: Attributes) -> list[tuple[slice, slice]]:
-    """For each kernel row and column the cells under it, in a padded picture."""
+    """For each kernel row and column the elements under it, in a padded image."""
     rows, columns = (
         [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
         for span, gap, step in zip(a.spans, a.dilation, a.stride, strict=True)
@@ -74,8 +74,8 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
     ops, (top, bottom, left, right) = scope.lib.ops, a.pad
     if any(a.pad):
         x = ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    cells = ops.stack([x[:, row, column] for row, column in _slices(a)], axis=-1)
-    return ops.reshape(cells, (-1, *shape(a, *scope.shapes)[1:]))
+    elements = ops.stack([x[:, row, column] for row, column in _slices(a)], axis=-1)
+    return ops.reshape(elements, (-1, *shape(a, *scope.shapes)[1:]))
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -95,7 +95,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    return call.emit("unfold", torch_window(call), call.arranged(call["self"], TORCH_PICTURE), order=(0, 2, 1))
+    return call.emit("unfold", torch_window(call), call.arranged(call["self"], TORCH_IMAGE), order=(0, 2, 1))
 
 
 FROM_TORCH = {"aten.im2col": from_torch}

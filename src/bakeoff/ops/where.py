@@ -59,9 +59,9 @@ def from_fill(call: Call) -> Any:
 
 FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}
 CASES = {
-    "places of a picture": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
+    "places of an image": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
     "a row of conditions": Case(((2, 1, 4), (2, 3, 4), (2, 3, 1)), Attributes(0.3)),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"above": 0.5}
-SHOWN = {"kind": ("places of a picture",), "nan": ("a row of conditions",)}
+SHOWN = {"kind": ("places of an image",), "nan": ("a row of conditions",)}

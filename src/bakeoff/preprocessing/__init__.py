@@ -1,4 +1,4 @@
-"""From a picture to a model's input, one path for trainer, prediction and server: decode, resize, normalize."""
+"""From an image to a model's input, one path for trainer, prediction and server: decode, resize, normalize."""
 
 from bakeoff.preprocessing.decode import LARGEST_PIXELS, SUFFIXES, Header, decode, read_header
 from bakeoff.preprocessing.normalize import normalize, scale_and_offset

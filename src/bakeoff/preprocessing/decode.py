@@ -49,7 +49,7 @@ _SIXTEEN = frozenset(["I;16", "I;16L", "I;16B", "I;16N"])
 
 
 class Header(NamedTuple):
-    """What the header of a picture says, after orientation."""
+    """What the header of an image says, after orientation."""
 
     height: int
     width: int
@@ -57,12 +57,12 @@ class Header(NamedTuple):
 
 
 class Scaled(NamedTuple):
-    """A picture that may have been decoded at less than its size.
+    """An image that may have been decoded at less than its size.
 
     Attributes:
         image: mode L or RGB, oriented.
-        size: (height, width) of the whole picture at its full size, oriented.
-        box: (left, top, right, bottom) of the picture in `image`: its last row or column may be there in part only.
+        size: (height, width) of the whole image at its full size, oriented.
+        box: (left, top, right, bottom) of the image in `image`: its last row or column may be there in part only.
     """
 
     image: Image.Image
@@ -71,11 +71,11 @@ class Scaled(NamedTuple):
 
 
 Least = Callable[[tuple[int, int]], tuple[int, int]]
-"""From the (height, width) of a whole picture to the least at which it may be decoded."""
+"""From the (height, width) of a whole image to the least at which it may be decoded."""
 
 
 def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
-    """The picture as a Pillow image of mode L or RGB, by the rules of this module.
+    """The image as a Pillow image of mode L or RGB, by the rules of this module.
 
     Args:
         source: a path, the bytes of a file, or an open binary file.
@@ -87,7 +87,7 @@ def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
 
 
 def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Least | None = None) -> Scaled:
-    """The picture as `decode` gives it, or a JPEG at 1/2, 1/4 or 1/8 of that if this is `least` or more on both sides.
+    """The image as `decode` gives it, or a JPEG at 1/2, 1/4 or 1/8 of that if this is `least` or more on both sides.
 
     Raises:
         DataError: as `decode`.
@@ -108,7 +108,7 @@ def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Lea
 
 
 def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[float, float]] | None:
-    """Ask for a smaller decoding; the oriented full size, and (right, bottom) of the picture before orientation."""
+    """Ask for a smaller decoding; the oriented full size, and (right, bottom) of the image before orientation."""
     across = _orientation(image) >= 5
     width, height = image.size
     whole = (width, height) if across else (height, width)
@@ -118,10 +118,10 @@ def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[flo
 
 
 def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
-    """Size and kind of a picture without decoding its pixels.
+    """Size and kind of an image without decoding its pixels.
 
     Raises:
-        DataError: it isn't a picture of a known format, or too large; the message is one short reason.
+        DataError: it isn't an image of a known format, or too large; the message is one short reason.
     """
     with quiet(), _opened(source) as image:
         width, height = image.size
@@ -241,7 +241,7 @@ def _unknown(source: object) -> str:
     if not head:
         return "empty (0 bytes)"
     printable = sum(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
-    return "text, not a picture" if b"\0" not in head and printable > 0.95 * len(head) else "not a known picture format"
+    return "text, not an image" if b"\0" not in head and printable > 0.95 * len(head) else "not a known image format"
 
 
 def _head(source: object) -> bytes:

@@ -1,4 +1,4 @@
-"""uint8 pictures to a model's numbers: the one definition for trainer, prediction and server.
+"""uint8 images to a model's numbers: the one definition for trainer, prediction and server.
 
     y = x * scale + offset,   scale = 1 / (255 std),   offset = -mean / std
 

@@ -1,4 +1,4 @@
-"""A picture's way to uint8 under a signature: decode, channels, Pillow's antialiased resize, cut.
+"""An image's way to uint8 under a signature: decode, channels, Pillow's antialiased resize, cut.
 
 Every step is Pillow's on uint8, whose fixed-point arithmetic is the same on every machine, so that these bytes can be
 compared by hash. With `scaled_decode` libjpeg leaves out most of a large JPEG: bytes of their own, as exact.
@@ -24,7 +24,7 @@ GAP = 4  # pixels of a scaled JPEG for each one after the resize: of 713 top-1 n
 def prepare(
     source: str | os.PathLike[str] | bytes | NDArray[np.uint8] | Any, signature: Signature
 ) -> NDArray[np.uint8]:
-    """The picture as the model's bytes: uint8, (height, width, channels).
+    """The image as the model's bytes: uint8, (height, width, channels).
 
     Args:
         source: a path, the bytes of a file, an open file, a Pillow image of mode L or RGB, or an array of uint8,
@@ -49,7 +49,7 @@ def draw(source: Any, signature: Signature, least: Least | None = None) -> Scale
         source: as for `prepare`.
         signature: with `scaled_decode`, a JPEG is decoded smaller where at least `GAP` times the pixels that the resize
             leaves remain on each side.
-        least: from the (height, width) of the whole picture to what the resize leaves of it, where that isn't the
+        least: from the (height, width) of the whole image to what the resize leaves of it, where that isn't the
             signature's; called once in any case.
     """
     from PIL import Image
@@ -79,7 +79,7 @@ def with_channels(image: Image.Image, channels: int) -> Image.Image:
 
 
 def resize(drawn: Scaled, signature: Signature) -> Image.Image:
-    """The picture at the signature's size."""
+    """The image at the signature's size."""
     between = _before_cut(drawn.size, signature)
     box = middle(between, signature.size)
     if between[0] * between[1] > LARGEST_PIXELS:  # 1 x 10,000 at a short side of 256 is 655 megapixels: only the cut
@@ -107,7 +107,7 @@ def _before_cut(size: tuple[int, int], signature: Signature) -> tuple[int, int]:
 
 
 def size_before_cut(size: tuple[int, int], signature: Signature) -> tuple[int, int]:
-    """(height, width) to which `crop` resizes a picture of `size`; always covers the signature's size.
+    """(height, width) to which `crop` resizes an image of `size`; always covers the signature's size.
 
     With `resize_to` the short side becomes that long, and the other int(resize_to * long / short), which is
     torchvision's rule. Without it, the side that is the shorter in proportion becomes the signature's, and the other

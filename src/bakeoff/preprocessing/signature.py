@@ -1,4 +1,4 @@
-"""What turns a picture into the numbers a model was trained on; it travels with the model in every artefact.
+"""What turns an image into the numbers a model was trained on; it travels with the model in every artefact.
 
 The bytes (size, fit, resize, channels) and the numbers (mean, std) have digests of their own: pixels are cached by the
 first, features by both.
@@ -25,19 +25,19 @@ LARGEST_SIDE = 8192
 
 @dataclass(frozen=True)
 class Signature:
-    """How a picture becomes an input: resize, crop, then x / 255, less `mean`, over `std`.
+    """How an image becomes an input: resize, crop, then x / 255, less `mean`, over `std`.
 
     Attributes:
         size: (height, width) of the result, in pixels.
         channels: 1 (grey) or 3 (RGB).
-        fit: `stretch` resizes the whole picture to `size`; `crop` resizes it, keeping its proportions, and cuts the
+        fit: `stretch` resizes the whole image to `size`; `crop` resizes it, keeping its proportions, and cuts the
             middle out.
         resize: Pillow's antialiased filter, on uint8.
         resize_to: with `crop`, the length of the short side before the cut, at least max(size); the long side is
-            int(resize_to * long / short), as torchvision rounds. None: the smallest picture that covers `size`.
+            int(resize_to * long / short), as torchvision rounds. None: the smallest image that covers `size`.
         mean: per channel, on the scale 0 to 1; one number stands for every channel.
         std: per channel, likewise.
-        channel_order: BGR turns a picture's channels round before mean and std, which count in that order.
+        channel_order: BGR turns an image's channels round before mean and std, which count in that order.
         scaled_decode: let libjpeg decode large JPEGs at 1/2, 1/4 or 1/8, at least four times the size that the
             resize asks for; other bytes, several times as fast for photos of many megapixels.
         schema: of the JSON.
@@ -108,7 +108,7 @@ class Signature:
         return _sha256(self.to_json())
 
     def pixels_digest(self) -> str:
-        """SHA-256 (hex) of what decides the uint8 picture: all but mean, std and the order of channels."""
+        """SHA-256 (hex) of what decides the uint8 image: all but mean, std and the order of channels."""
         numbers = ("mean", "std", "channel_order")
         return _sha256({key: value for key, value in self.to_json().items() if key not in numbers})
 

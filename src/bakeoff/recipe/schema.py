@@ -2,8 +2,8 @@
 
 Recipe
 ├── data         DataSettings: Split, bad files
-├── input        InputSettings: how a picture becomes numbers (what is None comes from the data or the backbone)
-├── augment      AugmentSettings: how training pictures are varied
+├── input        InputSettings: how an image becomes numbers (what is None comes from the data or the backbone)
+├── augment      AugmentSettings: how training images are varied
 ├── model        ModelSettings: an architecture by name, or a frozen backbone under a new head; the loss
 ├── phases       Probe | Finetune, told apart by `strategy`; a further strategy is one more Struct in `Phase`
 └── evaluation   EvaluationSettings
@@ -31,7 +31,7 @@ class _Table(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Split(_Table, frozen=True):
-    """Shares of the pictures; they add up to 1. Data that come with split folders keep them."""
+    """Shares of the images; they add up to 1. Data that come with split folders keep them."""
 
     train: Ratio = 0.8
     validation: Ratio = 0.1
@@ -43,12 +43,12 @@ class DataSettings(_Table, frozen=True):
 
     Attributes:
         split: the shares.
-        bad_files: `fail` names unreadable pictures and stops; `exclude` leaves them out, counted and listed.
+        bad_files: `fail` names unreadable images and stops; `exclude` leaves them out, counted and listed.
         folds: k of cross-validation: all but the test share is parted in k; None: validation has its share.
         fold: which of the folds validates, from 0.
-        frozen: an earlier run whose sides are kept: its test pictures stay the test pictures.
-        label_separator: what stands between several labels of a picture in a list's cell, as "|".
-        label_columns: a list's columns of 0 and 1, one a class, where pictures have several labels; none: all columns
+        frozen: an earlier run whose split is kept: its test images stay the test images.
+        label_separator: what stands between several labels of an image in a list's cell, as "|".
+        label_columns: a list's columns of 0 and 1, one a class, where images have several labels; none: all columns
             that a list without labels has besides paths, splits and groups.
     """
 
@@ -67,13 +67,13 @@ class InputSettings(_Table, frozen=True):
     Attributes:
         size: height and width in pixels; None: from the data or the backbone.
         channels: 1 (grey) or 3 (RGB); None: from the data or the backbone.
-        fit: `stretch` the whole picture to `size`, or `crop` its middle; None: from the backbone, else stretch.
+        fit: `stretch` the whole image to `size`, or `crop` its middle; None: from the backbone, else stretch.
         resize: the filter, as `bilinear` or `bicubic`; None: from the backbone, else bilinear.
         resize_to: the shorter side in pixels before the crop; None: from the backbone.
         mean: per channel, of pixels in 0..1; None: from the backbone, else 0.
         std: per channel, of pixels in 0..1; None: from the backbone, else 1 (that is, pixels / 255).
         scaled_decode: large JPEGs are decoded at 1/2, 1/4 or 1/8, at least four times the size that is needed; None:
-            they are (of 713 pictures of 12 megapixels no answer changed, at three times the speed).
+            they are (of 713 images of 12 megapixels no answer changed, at three times the speed).
     """
 
     size: tuple[Count, Count] | None = None
@@ -87,7 +87,7 @@ class InputSettings(_Table, frozen=True):
 
 
 class AugmentSettings(_Table, frozen=True):
-    """How `finetune` varies the pictures of the training split, each epoch anew; other splits stay as they are.
+    """How `finetune` varies the images of the training split, each epoch anew; other splits stay as they are.
 
     Attributes:
         preset: `none`, `light`, `standard`, `strong`, or `digits`, which never flips.
@@ -110,8 +110,8 @@ class ModelSettings(_Table, frozen=True):
         hidden: widths of dense layers with relu between a backbone's features and the logits.
         dropout: share of the features that is dropped before the new head.
         loss: `softmax_cross_entropy`; `binary_cross_entropy` has one logit and is for two classes;
-            `multi_label_cross_entropy` asks each class by itself, for pictures with several labels. None: the last one
-            for such pictures, else the first.
+            `multi_label_cross_entropy` asks each class by itself, for images with several labels. None: the last one
+            for such images, else the first.
     """
 
     name: str | None = None
@@ -157,15 +157,15 @@ class ScheduleSettings(_Table, frozen=True):
 
 
 class Probe(_Table, frozen=True, tag_field="strategy", tag="probe"):
-    """Train a linear head on the features of a frozen backbone, each picture seen once.
+    """Train a linear head on the features of a frozen backbone, each image seen once.
 
     Attributes:
         folds: of the cross-validation that chooses the regularisation.
         penalties: the inverse strengths C to choose from (C multiplies the summed loss: smaller is stricter).
-        views: of each training picture, as `plain` and `flip` (left and right exchanged); others are seen plain.
-        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class. Where
-            pictures have several labels, of a class's positives, `balanced` being negatives / positives.
-        temperature: `folds` divides the logits by the one number that makes the probabilities of held-back pictures
+        views: of each training image, as `plain` and `flip` (left and right exchanged); others are seen plain.
+        class_weights: `none`, `balanced` (images / (classes * images of the class)), or a number a class. Where
+            images have several labels, of a class's positives, `balanced` being negatives / positives.
+        temperature: `folds` divides the logits by the one number that makes the probabilities of held-back images
             most likely (temperature scaling): the same answers, with probabilities that can be trusted more.
         max_iterations: of L-BFGS.
     """
@@ -190,21 +190,21 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: pictures a step; with `accumulate`, pictures a micro-batch.
+        batch_size: images a step; with `accumulate`, images a micro-batch.
         optimizer: the page and its settings.
         schedule: the learning rate, step by step.
         freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
             Before the first layer that is trained, dropout and drop-path are off.
         batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
-        cache: `auto` computes what frozen layers give once, where pictures aren't varied, or flipped alone; `off` each
+        cache: `auto` computes what frozen layers give once, where images aren't varied, or flipped alone; `off` each
             time anew.
         accumulate: micro-batches whose gradients make one step.
         drop_last: whether a last, smaller batch is left out.
-        sampling: `uniform` sees each picture once an epoch; `balanced` draws, with replacement, each class as often.
+        sampling: `uniform` sees each image once an epoch; `balanced` draws, with replacement, each class as often.
         label_smoothing: share of a label's weight that is spread over all classes.
-        class_weights: `none`, `balanced` (pictures / (classes * pictures of the class)), or a number a class. Where
-            pictures have several labels, of a class's positives, `balanced` being negatives / positives.
-        focal: gamma of the focal loss: 0, or 1 and more; easy pictures count less.
+        class_weights: `none`, `balanced` (images / (classes * images of the class)), or a number a class. Where
+            images have several labels, of a class's positives, `balanced` being negatives / positives.
+        focal: gamma of the focal loss: 0, or 1 and more; easy images count less.
         clip: the largest norm of all gradients together; longer ones are scaled down to it.
         layer_decay: factor on the rate from each block to the one before it; 1: the same rate for all.
         decay_vectors: whether weight decay is for biases and scales, too.
@@ -213,7 +213,7 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         teacher: a run or bundle whose answers the net learns, besides the labels.
         teacher_share: the teacher's part of the loss.
         temperature: at which the teacher's answers are softened.
-        size: height and width of the pictures in this phase; None: the recipe's. The last phase has none of its own.
+        size: height and width of the images in this phase; None: the recipe's. The last phase has none of its own.
         patience: epochs without a better validation accuracy after which the phase ends; None: all epochs.
         keep: the weights of the `last` epoch; of the `best` by validation accuracy, the first of equals; or of the last
             epoch `if-better` than those before the phase, which come back otherwise.
@@ -262,7 +262,7 @@ class EvaluationSettings(_Table, frozen=True):
 
     Attributes:
         batch_size: changes speed and memory, not the result.
-        tta: test-time augmentation, reported beside the plain figures: `flip` averages over each picture and its
+        tta: test-time augmentation, reported beside the plain figures: `flip` averages over each image and its
             mirror image.
     """
 
@@ -271,7 +271,7 @@ class EvaluationSettings(_Table, frozen=True):
 
 
 class Recipe(_Table, frozen=True, kw_only=True):
-    """Everything that decides a training, apart from pictures, framework and machine.
+    """Everything that decides a training, apart from images, framework and machine.
 
     Attributes:
         tune: what `bakeoff tune` may try: {"phases.0.schedule.peak": "0.0001..0.1 log"}; a training doesn't look at it.

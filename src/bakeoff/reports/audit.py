@@ -1,4 +1,4 @@
-"""An audit as users ask for it, and as one HTML file: what was found, kind by kind, with the pictures inside."""
+"""An audit as users ask for it, and as one HTML file: what was found, kind by kind, with the images inside."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bakeoff.data.labels import words as label_words
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.files import write_text
 from bakeoff.protocols import LabelRule
-from bakeoff.reports.page import markup, templates
+from bakeoff.reports.render import markup, templates
 from bakeoff.texts import catalogue
 from bakeoff.training.probe.out_of_fold import judge
 
-SHOWN = 60  # pictures of a kind; further ones are named in the list
+SHOWN = 60  # images of a kind; further ones are named in the list
 LISTED = 2000  # lines of a kind
 SIDE = 160  # pixels of a thumbnail's longer side
 
@@ -46,7 +46,7 @@ TEXT = {
         "is": "is {name}",
         "copy": "copy",
         "original": "original",
-        "no_picture": "no picture",
+        "no_picture": "no image",
         "about": "about a class",
     },
     "zh": {
@@ -77,8 +77,8 @@ TEMPLATE = """
 <ul class="wrong">
 {% for item in items %}
 <li>
-{% for picture, tiny, name in item.pictures %}
-{% if picture %}<img src="{{ picture }}" alt="{{ name }}"{% if tiny %} class="tiny"{% endif %}>
+{% for image, tiny, name in item.images %}
+{% if image %}<img src="{{ image }}" alt="{{ name }}"{% if tiny %} class="tiny"{% endif %}>
 {% else %}<span class="missing">{{ t('no_picture') }}</span>{% endif %}
 {% endfor %}
 {% if item.truth %}<div class="truth">{{ t('is', name=item.truth) }}</div>{% endif %}
@@ -143,10 +143,10 @@ def audit(
     Args:
         data: as for `read_data`.
         suspects: look for wrong labels, too; that takes the longest.
-        labels: how a list says that pictures have several labels.
+        labels: how a list says that images have several labels.
         threads: all cores if left out.
         progress: from the name of a part of the work to what is called with (done, total).
-        report: an HTML page to write, with the pictures.
+        report: an HTML page to write, with the images.
         lang: of the page: en or zh.
 
     Raises:
@@ -218,7 +218,7 @@ def _overview(audit: Audit, say: catalogue.Say) -> dict[str, Any]:
 
 
 def _kind(audit: Audit, kind: Kind, found: list[Finding], say: catalogue.Say) -> dict[str, Any]:
-    items = list(_items(audit, found[:SHOWN])) if kind.pictured else []
+    items = list(_items(audit, found[:SHOWN])) if kind.imaged else []
     rows = [(finding.path or say("about"), finding.detail) for finding in found[:LISTED]]
     return {
         "items": items,
@@ -230,9 +230,9 @@ def _kind(audit: Audit, kind: Kind, found: list[Finding], say: catalogue.Say) ->
 def _items(audit: Audit, found: list[Finding]) -> Iterator[dict[str, Any]]:
     table = audit.table
     for finding in found:
-        pictures = [(*thumbnail(audit, row), str(table.paths[row])) for row in finding.rows]
+        images = [(*thumbnail(audit, row), str(table.paths[row])) for row in finding.rows]
         truth = label_words(table.labels[finding.rows[0]], table.classes) if finding.rows else ""
-        yield {"pictures": pictures, "truth": truth, "detail": finding.detail, "path": finding.path}
+        yield {"images": images, "truth": truth, "detail": finding.detail, "path": finding.path}
 
 
 def _classes(audit: Audit, say: catalogue.Say) -> dict[str, Any]:

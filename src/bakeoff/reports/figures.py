@@ -28,11 +28,11 @@ def overall(names: Sequence[str], scores: Sequence[Score], language: str) -> Row
     """A row a measure that the scores have: what it is called, and (name, figure) of each."""
     found = [name for name in scores[0].figures if name not in ELSEWHERE]
     return [
-        (measures.load(key).TEXT[language], [(name, said(key, one)) for name, one in zip(names, scores, strict=True)])
+        (measures.load(key).TEXT[language], [(name, worded(key, one)) for name, one in zip(names, scores, strict=True)])
         for key in found
     ]
 
 
-def said(key: str, score: Score) -> str:
+def worded(key: str, score: Score) -> str:
     """A figure as people read it."""
     return (percent if measures.is_share(key) else short)(score.figures[key])

@@ -34,7 +34,7 @@ class RunView:
         steps: rows of metrics.jsonl.
         epochs: rows of epochs.jsonl.
         split: what `predictions` are of.
-        paths: (N,), names of its pictures, relative to the data; None where they weren't kept.
+        paths: (N,), names of its images, relative to the data; None where they weren't kept.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Report:
 
     @property
     def multilabel(self) -> bool:
-        """Whether pictures may have several labels."""
+        """Whether images may have several labels."""
         return any(run.predictions is not None and of_predictions(run.predictions).multilabel for run in self.runs)
 
 

@@ -5,10 +5,10 @@ Files:
     job.json          what was asked for: what `bakeoff train --resume` goes by
     recipe.toml       the resolved recipe
     environment.json  versions, machine
-    manifest.json     classes, fingerprint, how many pictures on which side, excluded files
-    split.npz         the side of every picture, by content: what `data.frozen` keeps
+    manifest.json     classes, fingerprint, how many images in which split, excluded files
+    split.npz         the split of every image, by content: what `data.frozen` keeps
     engine.json       what computed the features of a probe, and how it was chosen and verified
-    audit.json        what is wrong with the pictures
+    audit.json        what is wrong with the images
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate
     epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds
     predictions/      validation.npz, test.npz: logits, labels, records, paths (relative to the data)
@@ -113,7 +113,7 @@ class Run:
         write_text(self.path / name, json.dumps({"schema": SCHEMA, **value}, indent=2, ensure_ascii=False) + "\n")
 
     def predictions(self, split: str, found: Predictions, paths: NDArray[np.str_]) -> None:
-        """Keep the logits of a split, and the names of its pictures, relative to the data."""
+        """Keep the logits of a split, and the names of its images, relative to the data."""
         target = self.path / "predictions" / f"{split}.npz"
         size = found.logits.nbytes + found.labels.nbytes + found.records.nbytes + paths.nbytes
         with space_for(target, size), atomic_write(target) as stream:

@@ -54,7 +54,7 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
 
 
 def read_paths(run: Path, split: str) -> NDArray[np.str_] | None:
-    """The names of the pictures of a split, in the order of its predictions; None where they weren't kept."""
+    """The names of the images of a split, in the order of its predictions; None where they weren't kept."""
     path = run / "predictions" / f"{split}.npz"
     if not path.is_file():
         return None

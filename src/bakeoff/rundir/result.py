@@ -18,9 +18,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         run: the run folder.
-        data: where the pictures were.
+        data: where the images were.
         framework: what computed it; onnxruntime for a probe alone.
-        excluded: pictures that could not be read.
+        excluded: images that could not be read.
         validation: accuracy, its interval, num, loss, the other measures of the kind, tta; accuracy None without such a
             split.
         test: the same.

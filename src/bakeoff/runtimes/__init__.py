@@ -22,8 +22,8 @@ class Opened:
     """A model that is ready to predict.
 
     Attributes:
-        runtime: gives logits for normalised pictures.
-        signature: how a picture is prepared.
+        runtime: gives logits for normalised images.
+        signature: how an image is prepared.
         classes: names, in the order of the logits (two names for one binary logit).
         loss: softmax_cross_entropy, binary_cross_entropy or multi_label_cross_entropy: how logits become probabilities.
         path: where it came from.
@@ -70,5 +70,5 @@ def open_file(path: str | Path, threads: int | None = None) -> Opened:
         found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
         raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     runtime: Runtime = registry.load(__name__, name).load(path, threads)
-    said = decode(runtime.metadata.get(KEY), str(path))
-    return Opened(runtime, said.signature, said.classes, said.loss, path, said.threshold, said.output)
+    about = decode(runtime.metadata.get(KEY), str(path))
+    return Opened(runtime, about.signature, about.classes, about.loss, path, about.threshold, about.output)

@@ -25,7 +25,7 @@ OUTPUTS = ("logits", "probabilities")
 
 @dataclass(frozen=True)
 class Metadata:
-    """How pictures become inputs, and logits become names.
+    """How images become inputs, and logits become names.
 
     Attributes:
         threshold: the probability from which one of several labels is given.
@@ -55,7 +55,7 @@ def decode(text: str | bytes | None, what: str) -> Metadata:
     """
     if not text:
         raise DataError(
-            f"{what}: it doesn't say how pictures are prepared and what its classes are called.\n"
+            f"{what}: it doesn't say how images are prepared and what its classes are called.\n"
             "Export it with Bakeoff (bakeoff export RUN --to FORMAT), and keep the files together."
         )
     try:

@@ -1,4 +1,4 @@
-"""What a runtime offers: logits for pictures, whatever file they came from."""
+"""What a runtime offers: logits for images, whatever file they came from."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Runtime(Protocol):
         ...
 
     def predict(self, images: Array) -> Array:
-        """Logits or features (N, n) of normalised pictures, float32 (N, H, W, C)."""
+        """Logits or features (N, n) of normalised images, float32 (N, H, W, C)."""
         ...
 
 
 @dataclass(frozen=True)
 class FunctionRuntime:
-    """A runtime that is a function of at most `step` pictures."""
+    """A runtime that is a function of at most `step` images."""
 
     name: str
     function: Callable[[Array], Array]
@@ -37,7 +37,7 @@ class FunctionRuntime:
     step: int = 32
 
     def predict(self, images: Array) -> Array:
-        """Logits or features (N, n) of normalised pictures, float32 (N, H, W, C)."""
+        """Logits or features (N, n) of normalised images, float32 (N, H, W, C)."""
         import numpy as np
 
         parts = [images[start : start + self.step] for start in range(0, max(1, len(images)), self.step)]

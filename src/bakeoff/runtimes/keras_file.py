@@ -24,7 +24,7 @@ def accepts(path: Path) -> bool:
 
 
 def sidecar(path: Path) -> Path:
-    """The file beside a `.keras` file that says how pictures are prepared and what the classes are called."""
+    """The file beside a `.keras` file that says how images are prepared and what the classes are called."""
     return path.with_name(f"{path.name}.{FILE}")
 
 

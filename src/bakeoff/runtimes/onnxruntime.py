@@ -1,9 +1,9 @@
 """ONNX Runtime: the default engine, for `.onnx` files and for graphs that were never written.
 
-A call gets few pictures at a time, so that what passes between layers stays in the cache. Measured on 2 cores, features
-of EfficientNet-lite0 at 224 pixels, pictures/s by pictures a call:
+A call gets few images at a time, so that what passes between layers stays in the cache. Measured on 2 cores, features
+of EfficientNet-lite0 at 224 pixels, images/s by images a call:
 
-    pictures a call             1    2    4    8   16   32   64
+    images a call             1    2    4    8   16   32   64
     2 threads, spinning       471  451  428  389  354  327  144
     2 threads, no spinning    332  402  421  361  347  322  229
     2 sessions' threads of 1  445  431  406  362  330  239
@@ -30,7 +30,7 @@ from bakeoff.schemas import Array
 
 READS = "a .onnx file"
 SUFFIX = ".onnx"
-VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 picture at 224, 192 of MNIST
+VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 image at 224, 192 of MNIST
 
 
 def accepts(path: Path) -> bool:
@@ -47,7 +47,7 @@ class OnnxRuntime:
     name: str = "onnxruntime"
 
     def predict(self, images: Array) -> Array:
-        """Logits or features (N, n) of normalised pictures (N, H, W, C)."""
+        """Logits or features (N, n) of normalised images (N, H, W, C)."""
         (wanted,) = self.session.get_inputs()
         dtype = np.float64 if wanted.type == "tensor(double)" else np.float32
         step = max(1, VALUES_A_CALL // max(1, math.prod(images.shape[1:])))
@@ -82,7 +82,7 @@ def load(path: Path, threads: int | None = None) -> OnnxRuntime:
 
     Raises:
         CorruptError: it is damaged, or asks for other files (external data is never followed).
-        DataError: it is not one picture in, one vector out.
+        DataError: it is not one image in, one vector out.
     """
     try:
         data = Path(path).read_bytes()
@@ -91,7 +91,7 @@ def load(path: Path, threads: int | None = None) -> OnnxRuntime:
     _refuse_external(data, path)
     session = _session(data, threads, str(path))
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-        raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one picture in, one vector out.")
+        raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one image in, one vector out.")
     return OnnxRuntime(session, dict(session.get_modelmeta().custom_metadata_map))
 
 
@@ -140,7 +140,7 @@ def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common base
-        said = str(error).splitlines()[0][:200]
-        if "NOT_IMPLEMENTED" in said:  # as a convolution in float64
-            raise UnsupportedError(f"{what}: ONNX Runtime lacks an operator in this precision ({said}).") from None
-        raise CorruptError(f"{what}: ONNX Runtime can't load it ({said}).") from None
+        text = str(error).splitlines()[0][:200]
+        if "NOT_IMPLEMENTED" in text:  # as a convolution in float64
+            raise UnsupportedError(f"{what}: ONNX Runtime lacks an operator in this precision ({text}).") from None
+        raise CorruptError(f"{what}: ONNX Runtime can't load it ({text}).") from None

@@ -128,7 +128,7 @@ def train(
     listen: Listener | None = None,
     began: float | None = None,
 ) -> Trained:
-    """A classifier trained on the pictures of `data`.
+    """A classifier trained on the images of `data`.
 
     Ctrl-C and SIGTERM end the step and write a checkpoint; `resume` goes on from it.
 
@@ -155,7 +155,7 @@ def train(
         Cancelled: somebody asked to stop; the message has the line that goes on.
     """
     if data is None:
-        raise UsageError("no pictures were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
+        raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
     began = time.time() if began is None else began
     if budget is not None:
         recipe = _within(budget, data, recipe, backbone, listen)
@@ -227,13 +227,13 @@ def resume(
 
     Args:
         run: the run folder.
-        data: where the same pictures lie now, if they were moved.
+        data: where the same images lie now, if they were moved.
         framework: another one to go on in.
         device, threads, checkpoint_every: instead of what the run was asked for.
 
     Raises:
         UsageError: not a run, or another process works on it.
-        DataError: the pictures are others than those it began with.
+        DataError: the images are others than those it began with.
         CorruptError, VersionError: its checkpoint can't be used.
     """
     began, path = time.time() if began is None else began, Path(run)

@@ -34,7 +34,7 @@ RANDOM = "random"
 def features(
     name: str, seed: int, *, input_size: tuple[int, int] | None = None, until: str | None = None
 ) -> tuple[Graph, Signature, str | None]:
-    """What is left of a model without its head: its features (batch, n), how it wants pictures, the weights' licence.
+    """What is left of a model without its head: its features (batch, n), how it wants images, the weights' licence.
 
     Args:
         name: as `timm/resnet50`; see above.
@@ -99,8 +99,8 @@ def _licence(weights: WeightsFile | None) -> str | None:
 def _key(source: dict[str, Any], digest: str | None, head: str) -> str:
     """What decides the graph and its numbers."""
     library = listing.source(head).LIBRARY
-    said = {**source, "weights": digest, "library": importlib.metadata.version(library), "bakeoff": __version__}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    parts = {**source, "weights": digest, "library": importlib.metadata.version(library), "bakeoff": __version__}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _capture(framework: str, source: dict[str, Any], folder: Path) -> None:

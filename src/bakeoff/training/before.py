@@ -9,8 +9,8 @@ from __future__ import annotations
 from bakeoff.data import Data
 from bakeoff.data.audit import Finding, Subject, examined
 from bakeoff.data.audits.bad_file import kind_of
-from bakeoff.data.looks import SIDE, Looks, looks_of
-from bakeoff.data.pictures import KEPT_BYTES
+from bakeoff.data.images import KEPT_BYTES
+from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hashes_of
 from bakeoff.data.reader import file_facts
 from bakeoff.training.context import Context
 
@@ -18,9 +18,11 @@ from bakeoff.training.context import Context
 def audit_before(context: Context) -> tuple[Finding, ...]:
     """Findings of the data of a training, written to the run and told in a line."""
     data = context.data
-    table = data.pictures.table
+    table = data.images.table
     facts = file_facts(table, context.workers, None)
-    subject = Subject(table, facts, {}, lambda part: lambda done, total: None, context.workers, None, _looks(context))
+    subject = Subject(
+        table, facts, {}, lambda part: lambda done, total: None, context.workers, None, _perceptual_hashes(context)
+    )
     excluded = tuple(Finding(kind_of(reason), path, reason) for path, reason in data.excluded)
     findings = (*excluded, *examined(subject)[0])
     context.run.json(
@@ -45,14 +47,14 @@ def _line(findings: tuple[Finding, ...], data: Data) -> str:
     return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {data.path}"
 
 
-def _looks(context: Context) -> Looks | None:
-    """Looks of the pixels that are in memory; None where they aren't, or are too small or too many."""
+def _perceptual_hashes(context: Context) -> PerceptualHashes | None:
+    """Perceptual hashes of the pixels that are in memory; None where they aren't, or are too small or too many."""
     data, signature = context.data, context.signature
     height, width = signature.size
     if min(height, width) < SIDE or len(data) * height * width * signature.channels > KEPT_BYTES:
         return None
-    view = data.pictures.view(signature)
+    view = data.images.view(signature)
     if view.array is None or not view.ready.all():
         return None
     array = view.array
-    return looks_of(data.manifest.sha256, lambda row: array[row], place=None, workers=context.workers)
+    return perceptual_hashes_of(data.manifest.sha256, lambda row: array[row], place=None, workers=context.workers)

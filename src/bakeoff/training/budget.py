@@ -1,4 +1,4 @@
-"""What can be trained in a given time: the best recipe whose pictures can be read and computed by then, as measured."""
+"""What can be trained in a given time: the best recipe whose images can be read and computed by then, as measured."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from bakeoff.training.setup import start
 
 # From the most accurate to the fastest; on ten kinds of clothing 92 %, 90 % and 86 % (docs/how-to/train.md).
 LADDER = ("photos-best", "photos", "photos-fast")
-SAMPLE = 16  # pictures that are timed
+SAMPLE = 16  # images that are timed
 SHARE = 0.8  # of the time is planned for: the machine may slow down
-STEP = 20  # times as long as its pass in ONNX Runtime takes a picture in training, all weights trained (measured)
-HEAD = 2e-8  # seconds a picture, feature and class for the head and its cross-validation
+STEP = 20  # times as long as its pass in ONNX Runtime takes an image in training, all weights trained (measured)
+HEAD = 2e-8  # seconds an image, feature and class for the head and its cross-validation
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Plan:
 
     def lines(self, budget: float) -> list[str]:
         """Why, a line an estimate."""
-        said = [f"{one.recipe}: {one.why}" for one in self.estimates]
-        return [*said, f"budget of {budget:.0f} s: {self.name}"]
+        reasons = [f"{one.recipe}: {one.why}" for one in self.estimates]
+        return [*reasons, f"budget of {budget:.0f} s: {self.name}"]
 
 
 def seconds_of(text: str) -> float:
@@ -75,13 +75,13 @@ def plan(data: str | Path, budget: float) -> Plan:
     """The best recipe of the ladder that fits in so many seconds; the fastest where none does, and it says so.
 
     Raises:
-        DataError: the pictures can't be read.
+        DataError: the images can't be read.
     """
-    pictures = read_data(data)
+    images = read_data(data)
     estimates: list[Estimate] = []
     for name in LADDER:
         recipe = load(name)
-        estimates.append(_estimate(name, recipe, pictures))
+        estimates.append(_estimate(name, recipe, images))
         seconds = estimates[-1].seconds
         if seconds is not None and seconds <= SHARE * budget:
             break
@@ -105,7 +105,7 @@ def _estimate(name: str, recipe: Recipe, data: Data) -> Estimate:
     tuned = sum(phase.epochs for phase in recipe.phases if isinstance(phase, Finetune))
     seconds = total * (read + computed + HEAD * width * _fits(recipe)) + tuned * len(data.train) * computed * STEP
     training = f", {tuned} epochs of training at {1000 * STEP * computed:.0f} ms" if tuned else ""
-    parts = f"{1000 * read:.1f} ms to read a picture, {1000 * computed:.1f} ms to compute it{training}"
+    parts = f"{1000 * read:.1f} ms to read an image, {1000 * computed:.1f} ms to compute it{training}"
     why = f"about {seconds:.0f} s ({parts})"
     return Estimate(name, seconds, why)
 

@@ -17,7 +17,7 @@ from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Batch, Predictions
 from bakeoff.system import cpus
 from bakeoff.training.job import Job
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
 
@@ -32,16 +32,16 @@ class Context:
     start: Start
     run: Run
     reporter: Reporter
-    kept: Keeper | None = None
+    kept: Checkpointer | None = None
 
     @property
-    def keeper(self) -> Keeper:
+    def checkpointer(self) -> Checkpointer:
         """Who writes checkpoints; one that writes none where nothing was said."""
-        return self.kept or Keeper(self.run)
+        return self.kept or Checkpointer(self.run)
 
     @property
     def signature(self) -> Signature:
-        """How a picture becomes an input."""
+        """How an image becomes an input."""
         return self.start.signature
 
     @property
@@ -77,12 +77,12 @@ class Context:
 
     @property
     def input_bytes(self) -> int:
-        """Of one picture as the net takes it."""
+        """Of one image as the net takes it."""
         return 4 * self.signature.size[0] * self.signature.size[1] * self.signature.channels
 
     @property
     def augmentation(self) -> Augmentation:
-        """How training pictures are varied."""
+        """How training images are varied."""
         return augmentation(self.recipe.augment.preset, self.recipe.augment.operations)
 
     def images(self, batch: Batch) -> Array:
@@ -97,10 +97,10 @@ class PhaseResult:
 
     Attributes:
         graph: the net with its new weights.
-        num_images: pictures that went through it, all epochs.
+        num_images: images that went through it, all epochs.
         wall_s: seconds.
         logits: predictions by split where the phase has them at hand, so that nothing runs twice.
-        mirrored: the same of mirrored pictures, where the recipe asks for them.
+        mirrored: the same of mirrored images, where the recipe asks for them.
         notes: what the run should record, as the chosen regularisation.
     """
 
@@ -115,7 +115,7 @@ class PhaseResult:
 def predict_split(
     context: Context, split: Split, predict: Callable[[Array], Array], batch_size: int, phase: str = "evaluate"
 ) -> Predictions:
-    """Logits of a whole split; as many as it has pictures."""
+    """Logits of a whole split; as many as it has images."""
 
     def seen(done: int) -> None:
         context.reporter.progress(f"{phase} {split.name}", done, len(split))

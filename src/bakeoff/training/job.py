@@ -18,7 +18,7 @@ class Job:
     """One training.
 
     Attributes:
-        data: where the pictures are.
+        data: where the images are.
         recipe: resolved, as TOML.
         framework: torch, tensorflow, jax or onnxruntime.
         run: the run folder.
@@ -60,7 +60,7 @@ COMPILE = ("off", "on", "auto")
 
 
 def check(job: Job, recipe: Recipe) -> None:
-    """What can be refused before any picture is read.
+    """What can be refused before any image is read.
 
     Raises:
         UsageError: a precision, device, framework or augmentation that can't be used.

@@ -1,4 +1,4 @@
-"""What loggers are shown of a training beside its rows: net and pictures, arrays after each epoch, the end."""
+"""What loggers are shown of a training beside its rows: net and images, arrays after each epoch, the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bakeoff.training.loggers import logger
 if TYPE_CHECKING:
     from bakeoff.training.loop.epochs import Loop
 
-PICTURES = 25
+IMAGES = 25
 
 
 def begin(context: Context, graph: Graph) -> None:
@@ -21,10 +21,10 @@ def begin(context: Context, graph: Graph) -> None:
     asked = context.job.loggers
     if not asked:
         return
-    path, resumed = context.run.path, context.keeper.resumed_from
+    path, resumed = context.run.path, context.checkpointer.resumed_from
     found = [(name, logger(name).start(path, resumed)) for name in asked]
     context.run.loggers = Loggers(found, context.reporter.log)
-    first = next(iter(context.batches(context.data.train, PICTURES, shuffle=True, augment=True)))
+    first = next(iter(context.batches(context.data.train, IMAGES, shuffle=True, augment=True)))
     context.run.loggers.tell("begin", graph, first.images)
 
 

@@ -1,4 +1,4 @@
-"""From a recipe and pictures to what a training starts from: signature, graph."""
+"""From a recipe and images to what a training starts from: signature, graph."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Start:
     """What a training starts from.
 
     Attributes:
-        graph: pictures to logits, with start weights.
-        signature: how a picture becomes an input.
+        graph: images to logits, with start weights.
+        signature: how an image becomes an input.
         features: for a backbone: the last node before the head; its graph cut there is the probe's.
         licence: of the weights it starts from.
         loss: the page by which labels judge logits.
@@ -38,10 +38,10 @@ class Start:
 
 
 def start(recipe: Recipe, data: Data, seed: int) -> Start:
-    """Signature and graph for these pictures.
+    """Signature and graph for these images.
 
     Raises:
-        UsageError: the recipe doesn't fit the data, as pictures of many sizes for a net that wants one.
+        UsageError: the recipe doesn't fit the data, as images of many sizes for a net that wants one.
     """
     outputs, loss = outputs_of(recipe, data), loss_of(recipe, data)
     begun = _backbone(recipe, outputs, seed) if recipe.model.backbone else _native(recipe, data, outputs, seed)
@@ -58,7 +58,7 @@ def loss_of(recipe: Recipe, data: Data) -> str:
     if wanted is not None and of_loss(wanted).multilabel != data.multilabel:
         has = "have several labels" if data.multilabel else "have one label each"
         raise UsageError(
-            f"loss {wanted}: {data.path}: its pictures {has}.\nUse --set model.loss={suits} (or leave it out)."
+            f"loss {wanted}: {data.path}: its images {has}.\nUse --set model.loss={suits} (or leave it out)."
         )
     return wanted or suits
 
@@ -79,7 +79,7 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
     size = given.size or data.size
     if size is None:
         raise UsageError(
-            f"{data.path}: the pictures have different sizes; the recipe {recipe.title!r} doesn't say which to use.\n"
+            f"{data.path}: the images have different sizes; the recipe {recipe.title!r} doesn't say which to use.\n"
             "Set one: --set input.size=[32,32] (or use --recipe photos)."
         )
     signature = Signature(
@@ -120,7 +120,7 @@ def backbones() -> tuple[str, ...]:
 
 
 def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
-    """A backbone's features, how it wants its pictures, and the licence of its weights."""
+    """A backbone's features, how it wants its images, and the licence of its weights."""
     if zoo.is_name(name):
         from bakeoff.training.backbone import features as of_another_library
 

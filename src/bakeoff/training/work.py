@@ -14,10 +14,10 @@ from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data
+from bakeoff.data.assignment import FROZEN, write_assignment
 from bakeoff.data.labels import counts
 from bakeoff.data.reader import address
 from bakeoff.data.recipes import read_for
-from bakeoff.data.sides import FROZEN, write_sides
 from bakeoff.errors import DataError, NoSpaceError
 from bakeoff.evaluation.scores import score, threshold_of
 from bakeoff.evaluation.tta import compared
@@ -35,7 +35,7 @@ from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
 from bakeoff.training.job import Job, check
 from bakeoff.training.probe.features import cached
-from bakeoff.training.rescue.resume import header_of, keeper_of, same_pictures
+from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import start
 from bakeoff.workers.channel import Reporter
 
@@ -56,12 +56,12 @@ def work(
     check(asked, recipe)
     run = Run(asked.run)
     with RunLock(run.path):
-        keeper = keeper_of(asked, run, began, resume=resume)
+        checkpointer = checkpointer_of(asked, run, began, resume=resume)
         data = read(asked, recipe, reporter)
-        keeper.header = header_of(asked, data)
+        checkpointer.header = header_of(asked, data)
         if resume:
-            same_pictures(run, data)
-        context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter, keeper))
+            same_images(run, data)
+        context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter, checkpointer))
         try:
             return _train(context)
         finally:
@@ -69,10 +69,10 @@ def work(
 
 
 def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
-    """The pictures, split as the recipe says.
+    """The images, split as the recipe says.
 
     Raises:
-        DataError: of pictures with several labels: a class that no training picture has.
+        DataError: of images with several labels: a class that no training image has.
     """
     found = read_for(
         recipe,
@@ -84,12 +84,12 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
     shown = counts(found.train.labels, len(found.classes))
     if found.multilabel and not shown.all():
         name = found.classes[int(np.argmin(shown))]
-        raise DataError(f"{found.path}: no training picture is labelled {name!r}.\nAdd some, or remove the class.")
+        raise DataError(f"{found.path}: no training image is labelled {name!r}.\nAdd some, or remove the class.")
     return found
 
 
 def verified(context: Context) -> Context:
-    """With every picture decoded once, so that all bad ones are named before anything is trained.
+    """With every image decoded once, so that all bad ones are named before anything is trained.
 
     The pixels are kept for what follows, as far as memory allows. Features that lie in the cache were decoded before.
     """
@@ -107,32 +107,32 @@ def verified(context: Context) -> Context:
 
 
 def _train(context: Context) -> dict[str, Any]:
-    keeper = context.keeper
+    checkpointer = context.checkpointer
     context.run.json("manifest.json", _manifest(context.data))
     with space_for(context.run.path / FROZEN, 64 * len(context.data)):
-        write_sides(context.run.path / FROZEN, context.data.manifest, context.data.sides)
+        write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
     audit_before(context)
     graph = _start_graph(context)
     notify.begin(context, graph)
     found: PhaseResult | None = None
     for number, phase in enumerate(context.recipe.phases):
-        if number < keeper.phase:
+        if number < checkpointer.phase:
             continue
-        started, keeper.phase = time.perf_counter(), number
+        started, checkpointer.phase = time.perf_counter(), number
         strategy = registry.load(f"bakeoff.training.{phase.strategy}", "strategy")
         found = strategy.run(context, graph, phase)
-        graph, keeper.found = found.graph, None
-        keeper.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
+        graph, checkpointer.found = found.graph, None
+        checkpointer.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
         if number + 1 < len(context.recipe.phases):
-            keeper.phase = number + 1
-            keeper.between(graph.arrays())
+            checkpointer.phase = number + 1
+            checkpointer.between(graph.arrays())
     assert found is not None
     return _finish(context, graph, found.logits, found.mirrored)
 
 
 def _start_graph(context: Context) -> Graph:
     """The net before the phase that comes next: drawn, pretrained, from a bundle, or as the last phase left it."""
-    graph, found = context.start.graph, context.keeper.found
+    graph, found = context.start.graph, context.checkpointer.found
     if found is not None:
         arrays = found.group("net")
         return graph.with_arrays(
@@ -184,13 +184,13 @@ def _finish(
     except DataError as error:
         raise NoSpaceError(str(error)) from None
     notify.end(context, scores, logits)
-    plain = msgspec.structs.replace(result, wall_s=context.keeper.wall_s).to_json()
+    plain = msgspec.structs.replace(result, wall_s=context.checkpointer.wall_s).to_json()
     context.run.json(NAME, plain)
     return plain
 
 
 def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], threshold: float) -> Result:
-    data, model, keeper = context.data, context.recipe.model, context.keeper
+    data, model, checkpointer = context.data, context.recipe.model, context.checkpointer
     return Result(
         run=str(context.run.path),
         data=address(context.job.data),
@@ -204,9 +204,9 @@ def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], t
         excluded=[path for path, _ in data.excluded],
         **scored,
         wall_s=0.0,
-        phases=keeper.phases,
-        best_epoch=next((p["best_epoch"] for p in reversed(keeper.phases) if "best_epoch" in p), None),
-        resumed_from=keeper.resumed_from,
+        phases=checkpointer.phases,
+        best_epoch=next((p["best_epoch"] for p in reversed(checkpointer.phases) if "best_epoch" in p), None),
+        resumed_from=checkpointer.resumed_from,
         weights_sha256=weights_sha256(graph.arrays()),
         parameters=graph.count(),
         loss=context.start.loss,

@@ -64,7 +64,7 @@ def tune(
     study, until it has so many trials in all.
 
     Args:
-        data: pictures, as for `train`.
+        data: images, as for `train`.
         recipe: a name, a file or a Recipe; its `[tune]` table declares ranges.
         search: {key: range} besides; see `bakeoff.tuning.ranges`.
         trials: how many trainings in all, stopped ones included.
@@ -130,7 +130,7 @@ class _Search:
         before = study.user_attrs.get(ASKED)
         if before not in (None, asked):
             raise UsageError(
-                f"--run {self.path}: a search with another recipe, other ranges or other pictures.\n"
+                f"--run {self.path}: a search with another recipe, other ranges or other images.\n"
                 "Choose another folder, or remove it."
             )
         study.set_user_attr(ASKED, asked)

@@ -1,6 +1,6 @@
 """What a worker says to its parent: one JSON object a line, on the stdout that it started with.
 
-{"kind": "progress", "phase": "finetune", "done": 1200, "total": 8440, "unit": "pictures", "rate": 930.1, "note": ""}
+{"kind": "progress", "phase": "finetune", "done": 1200, "total": 8440, "unit": "images", "rate": 930.1, "note": ""}
 {"kind": "log", "text": ...}      {"kind": "result", "value": ...}      {"kind": "error", "type": ..., "message": ...}
 """
 
@@ -55,7 +55,7 @@ class Reporter:
         """A line for a person."""
         self.say({"kind": "log", "text": text})
 
-    def progress(self, phase: str, done: int, total: int, note: str = "", unit: str = "pictures") -> None:
+    def progress(self, phase: str, done: int, total: int, note: str = "", unit: str = "images") -> None:
         """How far a phase is; the rate is over the whole phase.
 
         Raises:

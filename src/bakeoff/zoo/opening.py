@@ -1,4 +1,4 @@
-"""A source in its own process: the live net, its graph, what it wants of a picture, the way back to its library."""
+"""A source in its own process: the live net, its graph, what it wants of an image, the way back to its library."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Opened:
     """A source that was opened.
 
     Attributes:
-        graph: pictures to logits, with the weights.
-        signature: how a picture becomes an input.
+        graph: images to logits, with the weights.
+        signature: how an image becomes an input.
         names: of the classes, where they are known.
         live: precision -> the reference as a `Net`.
         native: the module or model itself; None for a bundle.
@@ -156,7 +156,7 @@ def _described(
 
 
 def resized(signature: Signature, size: tuple[int, int]) -> Signature:
-    """The signature for pictures of another size; the share of the picture that is cut off stays."""
+    """The signature for images of another size; the share of the image that is cut off stays."""
     scale = max(size) / max(signature.size)
     resize_to = None if signature.resize_to is None else max(round(signature.resize_to * scale), *size)
     return replace(signature, size=size, resize_to=resize_to)
@@ -263,17 +263,17 @@ def _program(source: Source) -> Opened:
     module, text = torch_export.module(Path(source.text))
     for name in ("train", "eval"):  # an exported program refuses both; its mode is fixed in its operators anyway
         module.__dict__.pop(name, None)
-    said = decode(text, source.text) if text else None
-    size = said.signature.size if said else source.input_size or _traced_size(module)
-    found = from_torch(module, size, said.signature if said else None, said.classes if said else None)
+    metadata = decode(text, source.text) if text else None
+    size = metadata.signature.size if metadata else source.input_size or _traced_size(module)
+    found = from_torch(module, size, metadata.signature if metadata else None, metadata.classes if metadata else None)
     frozen = any(node.op == "batch_norm" for node in found.graph.nodes)
     note = f"{source.text}: a .pt2 file holds a net as it predicts: batch norm keeps its statistics in training"
     notes = (*found.notes, *((note,) if frozen else ()))
-    return replace(found, state_dict=None, notes=notes, loss=said.loss if said else found.loss)
+    return replace(found, state_dict=None, notes=notes, loss=metadata.loss if metadata else found.loss)
 
 
 def _traced_size(module: Any) -> tuple[int, int] | None:
-    """The size of picture that an exported program was traced with."""
+    """The size of image that an exported program was traced with."""
     for node in module.graph.nodes:
         shape: Any = getattr(node.meta.get("val"), "shape", ()) if node.op == "placeholder" else ()
         if len(shape) == 4 and all(isinstance(size, int) for size in shape[2:]):
@@ -294,7 +294,7 @@ def from_keras(
     captured = capture(native, source=model)
     shape = captured.graph.input_shape
     if len(shape) != 4:
-        raise UnsupportedError(f"{native.name}: its input is {shape}; a classifier of pictures takes (N, H, W, C).")
+        raise UnsupportedError(f"{native.name}: its input is {shape}; a classifier of images takes (N, H, W, C).")
     chosen = signature or captured.signature or Signature((224, 224), int(str(shape[3])))
     sizes = [size if isinstance(size, int) else side for size, side in zip(shape[1:3], chosen.size, strict=True)]
     size = sizes[0], sizes[1]
@@ -346,7 +346,7 @@ def fill_keras(native: Any, path: Path) -> None:
 
 
 def _keras_file(source: Source) -> Opened:
-    """A `.keras` file, after it was looked through; what Bakeoff wrote beside it says how pictures are prepared."""
+    """A `.keras` file, after it was looked through; what Bakeoff wrote beside it says how images are prepared."""
     from bakeoff.runtimes import keras_file
     from bakeoff.runtimes._metadata import decode
 
@@ -355,9 +355,9 @@ def _keras_file(source: Source) -> Opened:
     if source.weights:
         fill_keras(native, Path(source.weights))
     beside = keras_file.sidecar(path)
-    said = decode(beside.read_text(encoding="utf-8"), str(beside)) if beside.is_file() else None
-    found = from_keras(native, said.signature if said else None, said.classes if said else None)
-    return replace(found, loss=said.loss if said else found.loss)
+    metadata = decode(beside.read_text(encoding="utf-8"), str(beside)) if beside.is_file() else None
+    found = from_keras(native, metadata.signature if metadata else None, metadata.classes if metadata else None)
+    return replace(found, loss=metadata.loss if metadata else found.loss)
 
 
 # runs and bundles -----------------------------------------------------------------------------------------------------

@@ -169,10 +169,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows, and keeps what the hub says of the file before it sends us on: its commit and its SHA-256."""
 
     def __init__(self) -> None:
-        self.said: dict[str, str] = {}
+        self.sent: dict[str, str] = {}
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        self.said.update({key.lower(): value for key, value in headers.items()})
+        self.sent.update({key.lower(): value for key, value in headers.items()})
         if urlsplit(newurl).scheme not in ("http", "https"):
             raise urllib.error.HTTPError(newurl, code, "sent on to an address that is not http", headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -186,10 +186,10 @@ def _fetch(entry: Entry, weights: WeightsFile, progress: Progress | None) -> Pat
     request = urllib.request.Request(address(weights), headers={"User-Agent": "bakeoff"})
     try:
         with opener.open(request, timeout=TIMEOUT) as answer:
-            said = {key.lower(): value for key, value in answer.headers.items()} | redirects.said
-            target = _placed(target, weights, said)
+            sent = {key.lower(): value for key, value in answer.headers.items()} | redirects.sent
+            target = _placed(target, weights, sent)
             target.parent.mkdir(parents=True, exist_ok=True)
-            return _stored(answer, target, weights, said, progress)
+            return _stored(answer, target, weights, sent, progress)
     except urllib.error.HTTPError as error:
         raise DataError(_missing(entry, weights, f"the address answers {error.code} {error.reason}")) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
@@ -197,9 +197,9 @@ def _fetch(entry: Entry, weights: WeightsFile, progress: Progress | None) -> Pat
         raise DataError(_missing(entry, weights, f"the network doesn't reach it ({reason})")) from None
 
 
-def _placed(target: Path, weights: WeightsFile, said: dict[str, str]) -> Path:
+def _placed(target: Path, weights: WeightsFile, sent: dict[str, str]) -> Path:
     """In the hub's cache a file lies under its commit, which the hub names."""
-    commit = said.get("x-repo-commit", "")
+    commit = sent.get("x-repo-commit", "")
     if not weights.repo or not commit.isalnum():
         return target
     folder = target.parents[2]
@@ -209,7 +209,7 @@ def _placed(target: Path, weights: WeightsFile, said: dict[str, str]) -> Path:
     return folder / "snapshots" / commit / weights.file
 
 
-def _stored(answer: Any, target: Path, weights: WeightsFile, said: dict[str, str], progress: Progress | None) -> Path:
+def _stored(answer: Any, target: Path, weights: WeightsFile, sent: dict[str, str], progress: Progress | None) -> Path:
     expected = int(answer.headers.get("Content-Length") or 0)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
@@ -222,7 +222,7 @@ def _stored(answer: Any, target: Path, weights: WeightsFile, said: dict[str, str
                     progress(done, max(done, expected))
         if expected and done != expected:
             raise DataError(f"{target.name}: {done:,} of {expected:,} bytes came; the connection broke. Try again.")
-        etag = said.get("x-linked-etag", "").strip('"')
+        etag = sent.get("x-linked-etag", "").strip('"')
         if len(etag) == 64 and (found := _digest(Path(name), "sha256")) != etag:
             raise CorruptError(_changed(target, "SHA-256", found, etag))
         _checked(Path(name), weights)

@@ -1,4 +1,4 @@
-"""Files that can't be trained on: empty, no picture at all, too large, cut short, damaged."""
+"""Files that can't be trained on: empty, no image at all, too large, cut short, damaged."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.audits.wrong_suffix import format_of
 
-NOT_A_PICTURE = Kind(
-    "not_a_picture", 40, "Files that are no pictures, or show nothing.", "不是图片，或看不出内容的文件。", pictured=True
+NOT_A_IMAGE = Kind(
+    "not_a_picture", 40, "Files that are no images, or show nothing.", "不是图片，或看不出内容的文件。", imaged=True
 )
 KINDS = (
     Kind(
@@ -20,12 +20,12 @@ KINDS = (
     Kind(
         "truncated",
         20,
-        "Pictures that are cut off. They can't be trained on; get them anew.",
+        "Images that are cut off. They can't be trained on; get them anew.",
         "残缺不全的图片，不能用于训练，请重新获取。",
-        pictured=True,
+        imaged=True,
     ),
     Kind("empty", 30, "Files of 0 bytes. They can't be trained on.", "0 字节的文件，不能用于训练。"),
-    NOT_A_PICTURE,
+    NOT_A_IMAGE,
     Kind(
         "too_large",
         50,

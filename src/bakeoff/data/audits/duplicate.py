@@ -10,24 +10,24 @@ from bakeoff.data.labels import words
 DUPLICATE_LABEL = Kind(
     "duplicate_label",
     100,
-    "One picture under two labels: one of them is wrong.",
+    "One image under two labels: one of them is wrong.",
     "同一张图片有两个标签，其中一个是错的。",
-    pictured=True,
+    imaged=True,
 )
 LEAK = Kind(
     "leak",
     110,
-    "The same picture in two splits: the test asks what was learned by heart.",
+    "The same image in two splits: the test asks what was learned by heart.",
     "同一张图片出现在两个子集中：测试考的是背下来的内容。",
-    pictured=True,
+    imaged=True,
 )
 KINDS = (
     Kind(
         "duplicate",
         80,
-        "The same bytes again: such a picture counts twice.",
+        "The same bytes again: such an image counts twice.",
         "完全相同的字节：这样的图片被算了两次。",
-        pictured=True,
+        imaged=True,
     ),
     DUPLICATE_LABEL,
     LEAK,

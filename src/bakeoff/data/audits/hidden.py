@@ -1,4 +1,4 @@
-"""Hidden files and folders among the pictures: what systems and editors leave behind. They are never read."""
+"""Hidden files and folders among the images: what systems and editors leave behind. They are never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near copies: the same picture saved again, scaled, brightened. Found by their looks (`bakeoff.data.near`)."""
+"""Near copies: the same image saved again, scaled, brightened. Found by `bakeoff.data.near_copies`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ KINDS = (
     Kind(
         "near_duplicate",
         90,
-        "The same picture, saved again, scaled or brightened.",
+        "The same image, saved again, scaled or brightened.",
         "同一张图片，被重新保存、缩放或调亮过。",
-        pictured=True,
+        imaged=True,
     ),
     DUPLICATE_LABEL,
     LEAK,

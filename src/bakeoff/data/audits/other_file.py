@@ -1,4 +1,4 @@
-"""Files among the pictures that are none by their suffix. They are never read."""
+"""Files among the images that are none by their suffix. They are never read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Subject
-from bakeoff.data.audits.bad_file import NOT_A_PICTURE
+from bakeoff.data.audits.bad_file import NOT_A_IMAGE
 from bakeoff.data.audits.wrong_suffix import format_of
 
-KINDS = (NOT_A_PICTURE,)
+KINDS = (NOT_A_IMAGE,)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One finding a file; pictures by content are `wrong_suffix`'s."""
+    """One finding a file; images by content are `wrong_suffix`'s."""
     root = subject.table.root
     if root is None:
         return
@@ -23,6 +23,6 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield Finding("not_a_picture", path, "left out: a folder beside the split folders")
         elif not format_of(place):
             suffix = os.path.splitext(path)[1].lower()
-            yield Finding("not_a_picture", path, f"left out: {suffix or 'no suffix'} is no picture's suffix")
+            yield Finding("not_a_picture", path, f"left out: {suffix or 'no suffix'} is no image's suffix")
         elif "/" not in path:
             yield Finding("not_a_picture", path, "left out: outside the class folders")

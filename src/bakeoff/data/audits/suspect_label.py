@@ -1,12 +1,12 @@
-"""Labels that are likely wrong: pictures that everything else in the data says are of another class.
+"""Labels that are likely wrong: images that everything else in the data says are of another class.
 
 Confident learning (C. Northcutt, L. Jiang, I. Chuang, Confident Learning: Estimating Uncertainty in Dataset Labels,
 JAIR 70, 2021) calls a label wrong where the out-of-fold probability of another class reaches that class's own average,
-which names hard pictures, too. Here more is asked for: the given class is all but excluded, the other is likely, and
-the picture's nearest neighbours agree. Measured on 3,781 photos of clothes and samples of it, with 116 labels changed
+which names hard images, too. Here more is asked for: the given class is all but excluded, the other is likely, and
+the image's nearest neighbours agree. Measured on 3,781 photos of clothes and samples of it, with 116 labels changed
 at random: 55 are named, and none of the unchanged.
 
-Where pictures have several labels, each class is a question of its own: one that is there is named where it is all but
+Where images have several labels, each class is a question of its own: one that is there is named where it is all but
 excluded, one that is missing where it is all but certain (a forgotten label is a common thing, and no contradiction).
 """
 
@@ -23,9 +23,9 @@ KINDS = (
     Kind(
         "suspect_label",
         140,
-        "Labels that are likely wrong, by models and neighbours that did not know the picture.",
+        "Labels that are likely wrong, by models and neighbours that did not know the image.",
         "很可能标错的标签：没见过该图片的模型和它的近邻都这样认为。",
-        pictured=True,
+        imaged=True,
     ),
 )
 OWN = 0.02  # the most probability that the given class may have
@@ -36,7 +36,7 @@ MISSING = 0.98  # the least probability of a label that should have been there, 
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One finding a picture, the surest first."""
+    """One finding an image, the surest first."""
     if subject.judge is None:
         return
     judged = subject.judge(subject, subject.counter("features"))
@@ -50,7 +50,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     own, sure = judged.probabilities[every, labels], judged.probabilities[every, other]
     wrong = (other != labels) & (own <= OWN) & (sure >= OTHER)
     wrong &= (judged.votes[every, other] >= VOTES) & (judged.votes[every, labels] <= OWN_VOTES)
-    pairs = np.unique(np.stack([subject.together, labels]), axis=1)  # one picture under two labels is told already
+    pairs = np.unique(np.stack([subject.together, labels]), axis=1)  # one image under two labels is told already
     numbers, kinds = np.unique(pairs[0], return_counts=True)
     wrong &= np.isin(subject.together, numbers[kinds == 1])
     for place in sorted(np.flatnonzero(wrong).tolist(), key=lambda row: own[row]):
@@ -60,7 +60,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _each(subject: Subject, judged: Judged) -> Iterator[Finding]:
-    """One finding a picture and class that are at odds, the surest first."""
+    """One finding an image and class that are at odds, the surest first."""
     labels, table = subject.manifest.labels > 0, subject.table
     chances, votes = judged.probabilities, judged.votes
     wrong = labels & (chances <= OWN) & (votes <= OWN_VOTES)

@@ -1,4 +1,4 @@
-"""Pictures too small to show anything: trackers' pixels, spacers, icons among photos."""
+"""Images too small to show anything: trackers' pixels, spacers, icons among photos."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from bakeoff.data.audit import Finding, Subject
-from bakeoff.data.audits.bad_file import NOT_A_PICTURE
+from bakeoff.data.audits.bad_file import NOT_A_IMAGE
 
-KINDS = (NOT_A_PICTURE,)
+KINDS = (NOT_A_IMAGE,)
 LEAST = 8  # pixels of the shorter side
 ICON = 32  # an icon is shorter than this, and than an eighth of the median
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """A shorter side below 8 pixels, or below 32 where half of the pictures have eight times as many."""
+    """A shorter side below 8 pixels, or below 32 where half of the images have eight times as many."""
     sides = np.array([min(subject.facts[row].height, subject.facts[row].width) for row in subject.good])
     if not len(sides):
         return

@@ -16,7 +16,7 @@ KINDS = (
         60,
         "The suffix names another format than the content has.",
         "扩展名与内容的格式不符。",
-        pictured=True,
+        imaged=True,
     ),
 )
 
@@ -34,7 +34,7 @@ _SUFFIXES = {
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Pictures by another name (they can be trained on), and pictures that are left out for their suffix."""
+    """Images by another name (they can be trained on), and images that are left out for their suffix."""
     if subject.table.root is None:
         return
     for row in subject.good.tolist():

@@ -1,4 +1,4 @@
-"""Turning, moving and shearing of a picture; what comes in at the edges has the colour of the border."""
+"""Turning, moving and shearing of an image; what comes in at the edges has the colour of the border."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def moved(
     shift: tuple[float, float] = (0.0, 0.0),
     scale: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), about its middle; bilinear.
+    """The image, (H, W, C), about its middle; bilinear.
 
     Args:
         pixels: what is moved.

@@ -21,7 +21,7 @@ SIGNED = frozenset(
 
 
 def change(pixels: Pixels, name: str, strength: float) -> Pixels:
-    """A picture, (H, W, C), changed; `strength` in the unit of the change, negative for the other direction."""
+    """An image, (H, W, C), changed; `strength` in the unit of the change, negative for the other direction."""
     return _CHANGES[name](pixels, strength)
 
 

@@ -1,4 +1,4 @@
-"""Operations in order, keyed draws, and how they are applied to the pictures of a batch."""
+"""Operations in order, keyed draws, and how they are applied to the images of a batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bakeoff.errors import DataError, UsageError
 from bakeoff.preprocessing.pixels import draw, resample
 
 if TYPE_CHECKING:
-    from bakeoff.data.pictures import Bad, View
+    from bakeoff.data.images import Bad, View
 
 PACKAGE = "bakeoff.data.augment"
 Mix = Callable[[NDArray[np.uint8], NDArray[Any]], tuple[NDArray[np.uint8], NDArray[Any]]]
@@ -77,20 +77,20 @@ class Augmentation:
 
     @cached_property
     def views(self) -> int | None:
-        """How many pictures can be made of one, 1 without operations; None where they can't be counted."""
+        """How many images can be made of one, 1 without operations; None where they can't be counted."""
         if not self.operations:
             return 1
         return getattr(self.operations[0].module, "VIEWS", None) if len(self.operations) == 1 else None
 
     def view(self, pixels: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-        """One of the `views` of a picture, (H, W, C)."""
+        """One of the `views` of an image, (H, W, C)."""
         if not self.operations:
             return pixels
         found: NDArray[np.uint8] = self.operations[0].module.view(pixels, number)
         return found
 
     def choose(self, records: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-        """Which of its `views` each picture comes as in an epoch: those that `fill` gives."""
+        """Which of its `views` each image comes as in an epoch: those that `fill` gives."""
         if not self.operations:
             return np.zeros(len(records), np.int64)
         operation = self.operations[0]
@@ -109,7 +109,7 @@ class Augmentation:
         seed: int,
         epoch: int,
     ) -> list[Bad]:
-        """Augmented pictures of `records` to `target[places]`; the bad ones are returned, all of them."""
+        """Augmented images of `records` to `target[places]`; the bad ones are returned, all of them."""
         bad: list[Bad] = []
         if self.crop is None:
             bad += self._plain(view, target, places, records)
@@ -133,7 +133,7 @@ class Augmentation:
         return view.fill(target, places[~there].tolist(), records[~there].tolist())
 
     def _part(self, view: View, record: int, seed: int, epoch: int) -> NDArray[np.uint8]:
-        """A crop of the picture itself, at the size of the view."""
+        """A crop of the image itself, at the size of the view."""
         assert self.crop is not None
         operation, signature = self.crop, view.signature
         rng = seeds.rng(seed, f"augment.{operation.name}", epoch=epoch, record=record)
@@ -144,7 +144,7 @@ class Augmentation:
             height, width = boxes[0][2:]
             return math.ceil(signature.size[0] / height), math.ceil(signature.size[1] / width)
 
-        drawn = draw(view.pictures.source(record), signature, least)
+        drawn = draw(view.images.source(record), signature, least)
         top, left, height, width = boxes[0]
         x, y = drawn.box[:2]
         across, down = drawn.box[2] - x, drawn.box[3] - y
@@ -197,7 +197,7 @@ def augmentation(preset: str = "none", operations: Sequence[Mapping[str, Any]] =
         else:
             chosen.append(made)
     if sum(each.stage == "crop" for each in chosen) > 1:
-        raise UsageError("augment: two operations choose the part of the picture; expected one at most.")
+        raise UsageError("augment: two operations choose the part of the image; expected one at most.")
     return Augmentation(tuple(chosen))
 
 

@@ -31,7 +31,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), moved; what comes in takes the colour of the border."""
+    """The image, (H, W, C), moved; what comes in takes the colour of the border."""
     degrees, across, down, shear = rng.uniform(-1, 1, 4)
     return moved(
         pixels,

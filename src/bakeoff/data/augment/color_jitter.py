@@ -32,7 +32,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), in other light; of grey ones brightness and contrast alone."""
+    """The image, (H, W, C), in other light; of grey ones brightness and contrast alone."""
     order, (brightness, contrast, saturation, hue) = rng.permutation(4), rng.uniform(-1, 1, 4)
     some = pixels[::4, ::4].mean(axis=(0, 1))  # every pixel would take longer than all the rest
     grey = float(some @ LUMA if len(some) == 3 else some[0])
@@ -61,7 +61,7 @@ def _scaled(factor: float) -> NDArray[np.float64]:
 
 
 def _blended(factor: float, grey: float) -> NDArray[np.float64]:
-    """Towards or away from a grey: the mean of the picture as it came, of every fourth row and column."""
+    """Towards or away from a grey: the mean of the image as it came, of every fourth row and column."""
     matrix = _scaled(factor)
     matrix[:3, 3] = (1 - factor) * grey
     return matrix

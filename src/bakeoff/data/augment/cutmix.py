@@ -1,4 +1,4 @@
-"""CutMix: a rectangle of each picture comes from another one of the batch; labels by area (arXiv:1905.04899)."""
+"""CutMix: a rectangle of each image comes from another one of the batch; labels by area (arXiv:1905.04899)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Left and right exchanged, in a share of the pictures."""
+"""Left and right exchanged, in a share of the images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.data.augment._settings import number
 
 STAGE = "pixels"
-VIEWS = 2  # all that can come out: the picture, and its mirror image
+VIEWS = 2  # all that can come out: the image, and its mirror image
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), or its mirror image."""
+    """The image, (H, W, C), or its mirror image."""
     return view(pixels, choose(rng, settings))
 
 

@@ -1,4 +1,4 @@
-"""MixUp: each picture of a batch is mixed with another one of it, and so are their labels (arXiv:1710.09412)."""
+"""MixUp: each image of a batch is mixed with another one of it, and so are their labels (arXiv:1710.09412)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MOST = {  # at magnitude 30; translations as shares of the side
 
 @dataclass(frozen=True)
 class Settings:
-    """`changes` of each picture, and their `magnitude`, 0 to 30."""
+    """`changes` of each image, and their `magnitude`, 0 to 30."""
 
     changes: int = 2
     magnitude: float = 9.0
@@ -42,7 +42,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), changed."""
+    """The image, (H, W, C), changed."""
     for _ in range(int(settings.changes)):
         pixels = change(pixels, *draw(MOST, rng, settings.magnitude / 30))
     return pixels

@@ -1,4 +1,4 @@
-"""Moved by whole pixels: a window of the picture's own size, cut at random from the picture with a border around it."""
+"""Moved by whole pixels: a window of the image's own size, cut at random from the image with a border around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STAGE = "pixels"
 
 @dataclass(frozen=True)
 class Settings:
-    """`pad`: width of the border in pixels, the most that the picture is moved; the border mirrors the picture."""
+    """`pad`: width of the border in pixels, the most that the image is moved; the border mirrors the image."""
 
     pad: int = 4
 
@@ -26,7 +26,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), moved; nothing is resampled, so small pictures stay as sharp as they were."""
+    """The image, (H, W, C), moved; nothing is resampled, so small images stay as sharp as they were."""
     down, across = (int(step) for step in rng.integers(-settings.pad, settings.pad + 1, 2))
     rows, columns = (_mirrored(size, step) for size, step in zip(pixels.shape[:2], (down, across), strict=True))
     return pixels[rows[:, None], columns]

@@ -1,4 +1,4 @@
-"""A random rectangle of the picture gets its mean colour (Zhong et al., 2017, arXiv:1708.04896)."""
+"""A random rectangle of the image gets its mean colour (Zhong et al., 2017, arXiv:1708.04896)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), as it is, or a copy with a rectangle erased."""
+    """The image, (H, W, C), as it is, or a copy with a rectangle erased."""
     if rng.random() >= settings.probability:
         return pixels
     height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""A part of the picture, of random size, proportions and place, at the full size of the input."""
+"""A part of the image, of random size, proportions and place, at the full size of the input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Settings:
 
 
 def box(size: tuple[int, int], rng: np.random.Generator, settings: Settings) -> tuple[float, float, float, float]:
-    """(top, left, height, width), shares of the picture. Inception's rule, as in torchvision.
+    """(top, left, height, width), shares of the image. Inception's rule, as in torchvision.
 
     Not rounded to pixels. Where ten draws don't fit, the middle with the nearest ratio that does.
     """

@@ -24,5 +24,5 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), turned; corners take the colour of the border."""
+    """The image, (H, W, C), turned; corners take the colour of the border."""
     return moved(pixels, degrees=rng.uniform(-settings.degrees, settings.degrees))

@@ -35,6 +35,6 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), changed."""
+    """The image, (H, W, C), changed."""
     share = int(rng.integers(BINS)) / (BINS - 1)
     return change(pixels, *draw(MOST, rng, share))

@@ -4,7 +4,7 @@
     hf/NAME:train[:80%],train[80%:]       those named, in the order train, validation, test; one alone is parted by draw
     hf/NAME?data_dir=PLACE&label=fine     what else the library is told
 
-The library runs in a process of its own, as some can't share one with a framework, and writes the pictures to the cache
+The library runs in a process of its own, as some can't share one with a framework, and writes the images to the cache
 once: `python -m bakeoff.data.sources._hub SOURCE NAME TARGET`. What it would fetch from a network it fetches there.
 """
 
@@ -57,15 +57,15 @@ class Spec:
 
 
 class Item(NamedTuple):
-    """A picture: bytes of a file or uint8, and what it is."""
+    """An image: bytes of a file or uint8, and what it is."""
 
-    picture: bytes | NDArray[np.uint8]
+    image: bytes | NDArray[np.uint8]
     label: str
     split: str
 
 
 class Collected(NamedTuple):
-    """What a library gives: class names in their order, how many pictures (0: unknown), the pictures."""
+    """What a library gives: class names in their order, how many images (0: unknown), the images."""
 
     classes: tuple[str, ...]
     num: int
@@ -78,7 +78,7 @@ class Hub(Protocol):
     LIBRARY: str
 
     def collect(self, spec: Spec) -> Collected:
-        """The pictures, from the library; runs in a process of its own."""
+        """The images, from the library; runs in a process of its own."""
         ...
 
 
@@ -102,7 +102,7 @@ def parse(path: Path, prefix: str) -> Spec:
 
 
 def brought(source: str, path: Path, local: Path | None, progress: Progress | None) -> Path:
-    """The pictures of a data set in the cache.
+    """The images of a data set in the cache.
 
     Args:
         source: tfds, torchvision or hf.
@@ -155,10 +155,10 @@ def _run(source: str, path: Path, target: Path, progress: Progress | None) -> No
         try:
             for line in child.stdout:
                 if line.startswith("{"):
-                    said = json.loads(line)
-                    reason = said.get("error", reason)
-                    if progress and "done" in said:
-                        progress(said["done"], max(said["total"], said["done"]))
+                    message = json.loads(line)
+                    reason = message.get("error", reason)
+                    if progress and "done" in message:
+                        progress(message["done"], max(message["total"], message["done"]))
         except BaseException:
             child.kill()
             raise
@@ -178,7 +178,7 @@ def main(source: str, path: str, target: str) -> int:
         found: Collected = hub.collect(parse(Path(path), source))
         with Writer(Path(target), found.classes) as writer:
             for number, item in enumerate(found.items):
-                writer.add(item.picture, item.label, item.split)
+                writer.add(item.image, item.label, item.split)
                 if number % 500 == 0:
                     say(done=number, total=found.num)
     except Exception as error:  # of a library: any

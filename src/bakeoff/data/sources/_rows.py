@@ -1,6 +1,6 @@
 """From rows of path, label, split and group to a table: what the sources of lists share.
 
-A picture has one label, or several: a list in its cell (JSON Lines, Parquet), words with a stated separator between
+An image has one label, or several: a list in its cell (JSON Lines, Parquet), words with a stated separator between
 them, or a column a class of 0 and 1. Columns a class in which each row has exactly one 1 are one label each.
 """
 
@@ -39,7 +39,7 @@ NO_RULE = LabelRule()
 
 
 class Row(NamedTuple):
-    """A picture in a list; several labels, or none, are a tuple."""
+    """An image in a list; several labels, or none, are a tuple."""
 
     path: str
     label: str | tuple[str, ...]
@@ -135,17 +135,17 @@ def table_of(
 
     Args:
         columns: of a column a class; they are the classes, in this order.
-        certain: pictures have several labels even where each row has exactly one.
+        certain: images have several labels even where each row has exactly one.
 
     Raises:
         DataError: no rows, an empty path or label, an unknown split, fewer than two classes, names that clash.
     """
     listed = list(rows)
     if not listed:
-        raise DataError(f"{place}: no rows.\nExpected one a picture, with path and label.")
+        raise DataError(f"{place}: no rows.\nExpected one an image, with path and label.")
     for number, row in enumerate(listed, 1):
         if not row.path or row.label == "":
-            more = " Where pictures have several labels or none, say what separates them (--label-separator)."
+            more = " Where images have several labels or none, say what separates them (--label-separator)."
             missing, more = ("label", more) if row.path else ("path", "")
             raise DataError(f"{place}: row {number} has no {missing}.\nMend or remove it.{more}")
         if row.split.strip().casefold() not in CODES:
@@ -194,7 +194,7 @@ def _classes(place: Path, labels: set[str]) -> tuple[str, ...]:
 
 def _check(place: Path, classes: tuple[str, ...]) -> None:
     if not classes:
-        raise DataError(f"{place}: no picture has a label.\nName at least two classes.")
+        raise DataError(f"{place}: no image has a label.\nName at least two classes.")
     if len(classes) < 2:
         raise DataError(f"{place}: one class only, {classes[0]!r}; a classifier needs two or more.")
     for same, name in clashes(classes):

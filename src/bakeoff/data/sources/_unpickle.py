@@ -1,4 +1,4 @@
-"""What a pickled batch of pictures may say: arrays of bytes as NumPy writes them, and plain values."""
+"""What a pickled batch of images may say: arrays of bytes as NumPy writes them, and plain values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plain(file: Path) -> dict[str, Any]:
     """
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise CorruptError(f"{file}: a pickle of more than {MOST_BYTES:,} bytes; this is no batch of pictures.")
+            raise CorruptError(f"{file}: a pickle of more than {MOST_BYTES:,} bytes; this is no batch of images.")
         content = file.read_bytes()
     except OSError as error:
         raise CorruptError(f"{file}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None

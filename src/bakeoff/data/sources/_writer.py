@@ -1,4 +1,4 @@
-"""Pictures that came from elsewhere, written to a folder that the other sources read: files and a list, or one .npz.
+"""Images that came from elsewhere, written to a folder that the other sources read: files and a list, or one .npz.
 
 Small arrays of one shape become `arrays.npz`; everything else files as they came (arrays as PNG) with `index.jsonl` and
 `classes.txt`.
@@ -48,27 +48,27 @@ class Writer:
             self._finish()
 
     def add(
-        self, picture: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str = "", group: str = ""
+        self, image: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str = "", group: str = ""
     ) -> None:
-        """One picture: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3); several labels are a tuple."""
+        """One image: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3); several labels are a tuple."""
         self.count += 1
-        if isinstance(picture, np.ndarray) and isinstance(label, str) and not group and self._fits(picture):
-            self._arrays.append((picture, label, CODES[split]))
+        if isinstance(image, np.ndarray) and isinstance(label, str) and not group and self._fits(image):
+            self._arrays.append((image, label, CODES[split]))
             return
         self._spill()
-        self._file(picture, label, split, group)
+        self._file(image, label, split, group)
 
-    def _fits(self, picture: NDArray[np.uint8]) -> bool:
-        same = not self._arrays or self._arrays[0][0].shape == picture.shape
-        return self._index is None and max(picture.shape[:2]) <= SMALL and same
+    def _fits(self, image: NDArray[np.uint8]) -> bool:
+        same = not self._arrays or self._arrays[0][0].shape == image.shape
+        return self._index is None and max(image.shape[:2]) <= SMALL and same
 
     def _spill(self) -> None:
         """Arrays that were kept so far become files, too."""
         kept, self._arrays = self._arrays, []
-        for picture, label, code in kept:
-            self._file(picture, label, {-1: "", 0: "train", 1: "validation", 2: "test"}[code], "")
+        for image, label, code in kept:
+            self._file(image, label, {-1: "", 0: "train", 1: "validation", 2: "test"}[code], "")
 
-    def _file(self, picture: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str, group: str) -> None:
+    def _file(self, image: bytes | NDArray[np.uint8], label: str | tuple[str, ...], split: str, group: str) -> None:
         from PIL import Image
 
         if self._index is None:
@@ -76,20 +76,20 @@ class Writer:
             self._written = 0
         folder = self.target / (split or "pictures") / f"{self._written // 1000:04d}"
         folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(picture, np.ndarray):
+        if isinstance(image, np.ndarray):
             place = folder / f"{self._written:07d}.png"
-            Image.fromarray(picture.squeeze()).save(place)
+            Image.fromarray(image.squeeze()).save(place)
         else:
-            kind = sniff(picture[:16])
+            kind = sniff(image[:16])
             place = folder / f"{self._written:07d}.{_SUFFIX.get(kind, kind.lower() or 'jpg')}"
-            place.write_bytes(picture)
+            place.write_bytes(image)
         self._written += 1
         row = {"path": str(place.relative_to(self.target)), "label": label, "split": split, "group": group}
         self._index.write(json.dumps(row) + "\n")
 
     def _finish(self) -> None:
         if not self.count:
-            raise DataError("no pictures came.")
+            raise DataError("no images came.")
         if self._index is not None:
             if self.classes:
                 (self.target / CLASSES).write_text("\n".join(self.classes) + "\n", encoding="utf-8")
@@ -103,8 +103,8 @@ class Writer:
         number = {name: index for index, name in enumerate(names)}
         arrays: dict[str, Any] = {"classes": np.array(names)}
         for code in sorted(codes):
-            rows = [(picture, number[label]) for picture, label, own in self._arrays if own == code]
-            arrays[f"x_{_PARTS[code]}"] = np.stack([picture for picture, _ in rows])
+            rows = [(image, number[label]) for image, label, own in self._arrays if own == code]
+            arrays[f"x_{_PARTS[code]}"] = np.stack([image for image, _ in rows])
             arrays[f"y_{_PARTS[code]}"] = np.array([label for _, label in rows], np.int64)
         np.savez(self.target / ARRAYS, **arrays)
 

@@ -28,7 +28,7 @@ class _Layout(NamedTuple):
     test: str
     names: str
     pickled: bool
-    labels: int  # bytes of labels before a picture; the last is the one
+    labels: int  # bytes of labels before an image; the last is the one
 
 
 _TEN = tuple(f"data_batch_{number}" for number in range(1, 6))
@@ -89,10 +89,10 @@ def _part(file: Path, layout: _Layout) -> tuple[NDArray[np.uint8], NDArray[np.in
     if not len(content) or len(content) % width:
         raise DataError(f"{file}: {len(content):,} bytes, no multiple of {width:,}: cut short. Get it anew.")
     rows = content.reshape(-1, width)
-    return _pictures(rows[:, layout.labels :]), rows[:, layout.labels - 1].astype(np.int64)
+    return _images(rows[:, layout.labels :]), rows[:, layout.labels - 1].astype(np.int64)
 
 
-def _pictures(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _images(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
@@ -103,7 +103,7 @@ def _pickled(file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     whole = isinstance(labels, list) and all(type(label) is int and label >= 0 for label in labels)
     if data is None or labels is None or not good or not whole or len(labels) != len(data):
         raise DataError(f"{file}: no batch of CIFAR; expected `data`, uint8 (n, {PIXELS}), and n `labels`.")
-    return _pictures(data), np.array(labels, np.int64)
+    return _images(data), np.array(labels, np.int64)
 
 
 def _names(file: Path, layout: _Layout) -> tuple[str, ...]:

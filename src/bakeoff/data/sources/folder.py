@@ -8,9 +8,9 @@ Rules:
               only by case, blanks or Unicode form are refused.
     splits    where `train` lies beside another split folder, or alone and holds folders. Other folders beside them
               are left out and counted.
-    pictures  files with a picture's suffix in a class folder, at any depth; the rest is left out and counted by suffix
+    images  files with an image's suffix in a class folder, at any depth; the rest is left out and counted by suffix
     hidden    names with a leading dot, Thumbs.db, desktop.ini and __MACOSX are left out and counted
-    links     symbolic links are refused: a picture or folder that is one is a bad file, and never followed. Hard links
+    links     symbolic links are refused: an image or folder that is one is a bad file, and never followed. Hard links
               are files like others. DATA itself may be a link.
 
 `scan` finds the same without refusing anything: the audit names what `read` stops at.
@@ -45,7 +45,7 @@ def read(path: Path) -> Table:
     """The table of a folder.
 
     Raises:
-        DataError: no class folders, one only, one without pictures, names that clash.
+        DataError: no class folders, one only, one without images, names that clash.
     """
     return _read(path, strict=True)
 
@@ -73,10 +73,10 @@ def _read(path: Path, *, strict: bool) -> Table:
     for code, root in roots.items():
         for name, folder in _folders(root, seen).items():
             if name not in classes:
-                raise DataError(f"{folder}: no such class in {roots[0]}.\nEvery class needs pictures to train on.")
-            found = _pictures(folder, seen)
+                raise DataError(f"{folder}: no such class in {roots[0]}.\nEvery class needs images to train on.")
+            found = _images(folder, seen)
             if not found and strict:
-                raise DataError(f"{folder}: a class folder without pictures{_suffixes(seen)}.\nFill or remove it.")
+                raise DataError(f"{folder}: a class folder without images{_suffixes(seen)}.\nFill or remove it.")
             paths += [seen.relative(file) for file in found]
             labels += [classes.index(name)] * len(found)
             split += [code] * len(found)
@@ -94,7 +94,7 @@ def _read(path: Path, *, strict: bool) -> Table:
 
 
 class _Seen:
-    """What was met besides pictures."""
+    """What was met besides images."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -112,7 +112,7 @@ class _Seen:
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
     def left_out(self, path: str, kind: str) -> None:
-        """A file or folder that is no picture by rule."""
+        """A file or folder that is no image by rule."""
         self.ignored[kind] += 1
         (self.hidden if kind == "hidden" else self.others).append(self.relative(path))
 
@@ -168,7 +168,7 @@ def _split_folders(root: Path, folders: dict[str, Path], seen: _Seen) -> dict[in
             seen.left_out(str(folder), "folders beside the splits")
         elif folder.is_symlink():
             raise DataError(
-                f"{root}: {name} is a symbolic link, which isn't followed.\nGive a folder that holds the pictures."
+                f"{root}: {name} is a symbolic link, which isn't followed.\nGive a folder that holds the images."
             )
     return dict(sorted(found.items()))
 
@@ -203,11 +203,11 @@ def clashes(names: Iterable[str]) -> list[tuple[str, str]]:
 def _too_few(root: Path, names: tuple[str, ...]) -> str:
     if names:
         inner = len(_folders(root / names[0], _Seen(root)))
-        remedy = f"\nDid you mean {root / names[0]}?" if inner > 1 else "\nPut the pictures of each class in a folder."
+        remedy = f"\nDid you mean {root / names[0]}?" if inner > 1 else "\nPut the images of each class in a folder."
         return f"{root}: one class only, {names[0]!r}; a classifier needs two or more.{remedy}"
     loose = any(Path(entry.name).suffix.lower() in SUFFIXES for entry in _entries(root))
-    what = "pictures, but no class folders" if loose else "an empty folder; expected class folders with pictures"
-    return f"{root}: {what}.\nPut the pictures of each class in a folder of its own: {root.name}/CLASS/1.jpg"
+    what = "images, but no class folders" if loose else "an empty folder; expected class folders with images"
+    return f"{root}: {what}.\nPut the images of each class in a folder of its own: {root.name}/CLASS/1.jpg"
 
 
 def _suffixes(seen: _Seen) -> str:
@@ -215,8 +215,8 @@ def _suffixes(seen: _Seen) -> str:
     return f" (left out: {', '.join(found[:5])})" if found else ""
 
 
-def _pictures(folder: Path, seen: _Seen) -> list[str]:
-    """Paths of the picture files below a class folder, folder by folder, each sorted by code point; links, too."""
+def _images(folder: Path, seen: _Seen) -> list[str]:
+    """Paths of the image files below a class folder, folder by folder, each sorted by code point; links, too."""
     if folder.is_symlink():
         seen.link(str(folder))
         return [str(folder)]
@@ -234,5 +234,5 @@ def _pictures(folder: Path, seen: _Seen) -> list[str]:
         else:
             seen.left_out(entry.path, Path(entry.name).suffix.lower() or "no suffix")
     for inner in below:
-        found += _pictures(inner, seen)
+        found += _images(inner, seen)
     return found

@@ -27,7 +27,7 @@ def accepts(path: Path) -> bool:
 
 
 def fetch(path: Path, progress: Progress | None = None) -> Path:
-    """The pictures in the cache.
+    """The images in the cache.
 
     Raises:
         MissingDependencyError: datasets isn't installed.
@@ -42,7 +42,7 @@ def _local(spec: _hub.Spec) -> Path | None:
 
 
 def collect(spec: _hub.Spec) -> _hub.Collected:
-    """The pictures of all splits, or of those that are named."""
+    """The images of all splits, or of those that are named."""
     import datasets as library
 
     options = {key: value for key, value in spec.options.items() if key not in ("image", "label")}
@@ -81,6 +81,6 @@ def _items(parts: list[tuple[str, Any]], image: str, label: str, names: tuple[st
     for ours, part in parts:
         for row in part:
             value, cell = row[label], row[image]
-            picture = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+            content = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
             text = names[value] if names and isinstance(value, int | np.integer) else str(value)
-            yield _hub.Item(picture, text, ours)
+            yield _hub.Item(content, text, ours)

@@ -1,7 +1,7 @@
 """MNIST's IDX files, gzipped or not: `train-images-idx3-ubyte.gz` with its labels, and `t10k-...` where it is there.
 
-Given is the folder, or the file of training pictures. Fashion-MNIST, KMNIST and EMNIST have the same layout; EMNIST's
-pictures are turned, as its authors say they are.
+Given is the folder, or the file of training images. Fashion-MNIST, KMNIST and EMNIST have the same layout; EMNIST's
+images are turned, as its authors say they are.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MOST = 1 << 34  # bytes of an array
 
 
 def accepts(path: Path) -> bool:
-    """A file of training pictures, or a folder that holds one."""
+    """A file of training images, or a folder that holds one."""
     return _train_file(path) is not None
 
 
 def read(path: Path) -> Table:
-    """The table of the training pictures and those of the test split beside them.
+    """The table of the training images and those of the test split beside them.
 
     Raises:
         DataError: files are missing, cut short, or of another kind.
@@ -44,7 +44,7 @@ def read(path: Path) -> Table:
     for (_, file), x, y in zip(parts, pixels, numbers, strict=True):
         if len(x) != len(y) or x.shape[1:] != pixels[0].shape[1:] or not len(x):
             raise DataError(
-                f"{file}: {len(x)} pictures {x.shape[1:]}, but {len(y)} labels.\nThe files don't belong together."
+                f"{file}: {len(x)} images {x.shape[1:]}, but {len(y)} labels.\nThe files don't belong together."
             )
     values = np.unique(numbers[0])
     if len(values) < 2 or np.setdiff1d(np.concatenate(numbers), values).size:
@@ -86,7 +86,7 @@ def _labels_of(images: Path) -> Path:
     for candidate in (name, stem, f"{stem}.gz"):
         if (images.parent / candidate).is_file():
             return images.parent / candidate
-    raise DataError(f"{images.parent / name}: no such file.\nThe labels belong beside the pictures.")
+    raise DataError(f"{images.parent / name}: no such file.\nThe labels belong beside the images.")
 
 
 def _array(file: Path, rank: int) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """NumPy's `.npz` in the layout of Keras's data sets: x_train, y_train and, where there are, x_test, y_test.
 
-Pictures are uint8, (n, H, W) or (n, H, W, 1 or 3); labels whole numbers, (n,) or (n, 1). Classes are the labels of
+Images are uint8, (n, H, W) or (n, H, W, 1 or 3); labels whole numbers, (n,) or (n, 1). Classes are the labels of
 y_train as text, in the order of the numbers, or the array `classes` of names. x_val and y_val (or x_validation,
 y_validation) are taken for validation. Nothing is unpickled.
 """
@@ -41,14 +41,12 @@ def read(path: Path) -> Table:
     pixels = [_pixels(path, f"x_{name}", arrays) for name, _ in parts]
     shapes = sorted({part.shape[1:] for part in pixels})
     if len(shapes) > 1:
-        raise DataError(f"{path}: pictures of shapes {shapes}.\nAll splits need the same.")
+        raise DataError(f"{path}: images of shapes {shapes}.\nAll splits need the same.")
     numbers = [_labels(path, f"y_{name}", arrays, len(part)) for (name, _), part in zip(parts, pixels, strict=True)]
     values = np.unique(numbers[0])
     strange = np.setdiff1d(np.concatenate(numbers), values)
     if strange.size:
-        raise DataError(
-            f"{path}: label {strange[0]} has no picture in x_train.\nEvery class needs pictures to train on."
-        )
+        raise DataError(f"{path}: label {strange[0]} has no image in x_train.\nEvery class needs images to train on.")
     classes = _classes(path, arrays, values)
     return Table(
         classes,

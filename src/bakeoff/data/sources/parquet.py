@@ -1,6 +1,6 @@
-"""Parquet: a file, or a folder of them, with the columns of a list (`table`), or with the pictures themselves in one.
+"""Parquet: a file, or a folder of them, with the columns of a list (`table`), or with the images themselves in one.
 
-Pictures in a column are bytes, or structs of `bytes` and `path` as Hugging Face writes them; they are written to the
+Images in a column are bytes, or structs of `bytes` and `path` as Hugging Face writes them; they are written to the
 cache once. The split is a column, or the beginning of the file's name (`train-00000-of-00001.parquet`).
 """
 
@@ -117,7 +117,7 @@ def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) ->
 
 
 def _one_each(library: Any, files: list[Path], columns: Columns) -> bool:
-    """Whether each row of a column a class has exactly one 1: the pictures themselves are not read."""
+    """Whether each row of a column a class has exactly one 1: the images themselves are not read."""
     for file in files:
         number = 0
         for batch in library.ParquetFile(file).iter_batches(columns=list(columns.classes)):
@@ -138,6 +138,6 @@ def _write(
             for cell, row in _cells(library, file, columns, names):
                 content = cell.get("bytes") if isinstance(cell, dict) else cell
                 if content is None:
-                    raise DataError(f"{file}: a picture without its bytes.\nExpected bytes, or paths as text.")
+                    raise DataError(f"{file}: an image without its bytes.\nExpected bytes, or paths as text.")
                 label = row.label[0] if one_each else row.label
                 writer.add(bytes(content), label, row.split, row.group)

@@ -1,11 +1,11 @@
-"""A list of pictures: CSV (`.csv`), tab-separated (`.tsv`) or JSON Lines (`.jsonl`, `.ndjson`).
+"""A list of images: CSV (`.csv`), tab-separated (`.tsv`) or JSON Lines (`.jsonl`, `.ndjson`).
 
     path,label,split,group
     photos/1.jpg,cat,train,owner-1
 
-Columns `path` and `label`, and where there are, `split` (train, validation, test) and `group`: pictures of one group,
+Columns `path` and `label`, and where there are, `split` (train, validation, test) and `group`: images of one group,
 as those of one patient, stay on one side of a drawn split. Common other names are understood (`file`, `class`,
-`subset`, `patient`, ...). Several labels of a picture are a list in JSON Lines, words with a stated separator between
+`subset`, `patient`, ...). Several labels of an image are a list in JSON Lines, words with a stated separator between
 them (`data.label_separator`), or a column a class of 0 and 1 in the place of `label`. Paths are relative to the list,
 or absolute. A file `classes.txt` beside the list, a name a line, says in which order the classes come.
 """
@@ -69,7 +69,7 @@ def _csv(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]]
         return columns, [_row(path, number, columns, row) for number, row in enumerate(reader, 1)]
     except csv.Error as error:
         raise DataError(
-            f"{path}: no table ({error}).\nExpected a header with path and label, and a row a picture."
+            f"{path}: no table ({error}).\nExpected a header with path and label, and a row an image."
         ) from None
 
 

@@ -1,7 +1,7 @@
 """`tfds/NAME`: TensorFlow Datasets, as `tfds/cats_vs_dogs:train[:80%],train[80%:90%],train[90%:]`.
 
 What was prepared before is found in `?data_dir=PLACE`, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`; the rest the
-library fetches. The files of the pictures are taken as they were put in. See `_hub` for the grammar.
+library fetches. The files of the images are taken as they were put in. See `_hub` for the grammar.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def accepts(path: Path) -> bool:
 
 
 def fetch(path: Path, progress: Progress | None = None) -> Path:
-    """The pictures in the cache.
+    """The images in the cache.
 
     Raises:
         MissingDependencyError: tensorflow-datasets isn't installed.
@@ -41,7 +41,7 @@ def _data_dir(spec: _hub.Spec) -> str:
 
 
 def collect(spec: _hub.Spec) -> _hub.Collected:
-    """The pictures of a builder, prepared if it wasn't; in the order in which they were written."""
+    """The images of a builder, prepared if it wasn't; in the order in which they were written."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder(spec.name, data_dir=_data_dir(spec))

@@ -1,7 +1,7 @@
 """`torchvision/NAME`: a class of torchvision.datasets, as `torchvision/MNIST` or `torchvision/EMNIST?split=letters`.
 
 What was downloaded before is found in `?root=PLACE`, `$TORCHVISION_DATA` or the cache; the rest the library fetches
-there. Files are taken as they are where the data set names them, other pictures as pixels.
+there. Files are taken as they are where the data set names them, other images as pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def accepts(path: Path) -> bool:
 
 
 def fetch(path: Path, progress: Progress | None = None) -> Path:
-    """The pictures in the cache.
+    """The images in the cache.
 
     Raises:
         MissingDependencyError: torchvision isn't installed.
@@ -45,7 +45,7 @@ def _root(spec: _hub.Spec) -> str:
 
 
 def collect(spec: _hub.Spec) -> _hub.Collected:
-    """The pictures of all splits, or of those that are named."""
+    """The images of all splits, or of those that are named."""
     from torchvision import datasets  # type: ignore[attr-defined]
 
     maker = getattr(datasets, spec.name, None)
@@ -103,9 +103,9 @@ def _items(parts: list[tuple[str, Any]], names: tuple[str, ...]) -> Iterator[_hu
         files = getattr(made, "samples", None) or getattr(made, "_samples", None)
         for index in range(len(made)):
             if files and isinstance(files[index][0], str | Path):
-                picture: Any = Path(files[index][0]).read_bytes()
+                content: Any = Path(files[index][0]).read_bytes()
                 label = files[index][1]
             else:
                 image, label = made[index]
-                picture = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
-            yield _hub.Item(picture, names[int(label)] if names else str(int(label)), ours)
+                content = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+            yield _hub.Item(content, names[int(label)] if names else str(int(label)), ours)

@@ -5,7 +5,7 @@
     000017.jpg 000017.txt        the same as text
 
 Given is a shard, a pattern (`shards-{000..009}.tar`), or a folder of shards; a shard's name that begins with a split
-(`train-000.tar`, `val-000.tar`) says so. The pictures are written to the cache once, by the rules for all archives.
+(`train-000.tar`, `val-000.tar`) says so. The images are written to the cache once, by the rules for all archives.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _MOST_LABEL = 1 << 20  # bytes
 
 
 def accepts(path: Path) -> bool:
-    """A tar that begins with a picture and its label, a pattern of tars, or a folder of nothing else."""
+    """A tar that begins with an image and its label, a pattern of tars, or a folder of nothing else."""
     shards = shards_of(path)
     return bool(shards) and _is_shard(shards[0])
 
 
 def fetch(path: Path, progress: Progress | None = None) -> Path:
-    """The list of the pictures in the cache.
+    """The list of the images in the cache.
 
     Raises:
         DataError: shards are missing, a sample has no label.
@@ -54,8 +54,8 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
         with Writer(target) as writer:
             for number, shard in enumerate(shards):
                 split = _split_of(shard)
-                for picture, sample in _samples(shard):
-                    writer.add(picture, sample[0], sample[1] or split, sample[2])
+                for image, sample in _samples(shard):
+                    writer.add(image, sample[0], sample[1] or split, sample[2])
                 if progress:
                     progress(number + 1, len(shards))
 
@@ -86,15 +86,15 @@ def _split_of(shard: Path) -> str:
 
 
 def _is_shard(path: Path) -> bool:
-    """Whether one of the first files is a label that follows, or comes before, a picture of its key."""
+    """Whether one of the first files is a label that follows, or comes before, an image of its key."""
     found: dict[str, set[str]] = {}
     with suppress(tarfile.TarError, OSError, EOFError, ValueError), tarfile.open(path) as opened:
         for count, info in enumerate(opened):
             if info.isfile():
                 key, suffix = _key(info.name)
                 kinds = found.setdefault(key, set())
-                kinds.add("picture" if f".{suffix}" in SUFFIXES else suffix)
-                if "picture" in kinds and kinds & set(LABELS):
+                kinds.add("image" if f".{suffix}" in SUFFIXES else suffix)
+                if "image" in kinds and kinds & set(LABELS):
                     return True
             if count > 16:
                 break
@@ -109,25 +109,25 @@ def _key(name: str) -> tuple[str, str]:
 
 
 def _samples(shard: Path) -> Iterator[tuple[bytes, tuple[str, str, str]]]:
-    """Pictures with (label, split, group)."""
-    key, picture = "", None
-    said: dict[str, bytes] = {}
+    """Images with (label, split, group)."""
+    key, image = "", None
+    labels: dict[str, bytes] = {}
     for member, _ in members(shard):
         own, suffix = _key(member.name)
         if own != key:
-            if picture is not None:
-                yield picture, _label(shard, key, said)
-            key, picture, said = own, None, {}
+            if image is not None:
+                yield image, _label(shard, key, labels)
+            key, image, labels = own, None, {}
         if f".{suffix}" in SUFFIXES:
-            picture = member.file.read()
+            image = member.file.read()
         elif suffix in LABELS and member.size <= _MOST_LABEL:
-            said[suffix] = member.file.read()
-    if picture is not None:
-        yield picture, _label(shard, key, said)
+            labels[suffix] = member.file.read()
+    if image is not None:
+        yield image, _label(shard, key, labels)
 
 
-def _label(shard: Path, key: str, said: dict[str, bytes]) -> tuple[str, str, str]:
-    content = {name: value.decode("utf-8", "replace").strip() for name, value in said.items()}
+def _label(shard: Path, key: str, labels: dict[str, bytes]) -> tuple[str, str, str]:
+    content = {name: value.decode("utf-8", "replace").strip() for name, value in labels.items()}
     values: dict[str, object] = {}
     if "json" in content:
         with suppress(ValueError, RecursionError):

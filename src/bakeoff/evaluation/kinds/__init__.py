@@ -1,8 +1,8 @@
 """What a kind of classification means, one file each: probabilities, answers, what is right, what is scored.
 
-single       a softmax over the classes, one label a picture
+single       a softmax over the classes, one label an image
 binary       the same for two classes, with one sigmoid logit
-multilabel   a sigmoid a class; a picture may have several labels, or none
+multilabel   a sigmoid a class; an image may have several labels, or none
 
 A model knows its kind by its loss; predictions have it in the shape of their labels and logits.
 """
@@ -34,22 +34,22 @@ class Kind(Protocol):
         name: as measures name it.
         loss: the page by which labels judge logits.
         choice: the measure that trainings are chosen by.
-        multilabel: whether pictures may have several labels.
+        multilabel: whether images may have several labels.
         undefined: figures of other kinds that `evaluate --json` has as null.
 
     outputs        how many logits
     probabilities  of each class, (N, classes), in float64
     averaged       logits whose probabilities are the mean of those of the parts, in float64
-    answers        what is said of each picture
-    right          (N,): which pictures are answered rightly, in whole
-    losses         (N,): the cross-entropy of each picture in nats, in float64; no logit is too large for it
-    likelihood     (N,): the larger, the more likely the model finds a picture's labels
-    threshold      the probability from which a label is given, chosen on these pictures; 0.5 where none is needed
+    answers        what is said of each image
+    right          (N,): which images are answered rightly, in whole
+    losses         (N,): the cross-entropy of each image in nats, in float64; no logit is too large for it
+    likelihood     (N,): the larger, the more likely the model finds an image's labels
+    threshold      the probability from which a label is given, chosen on these images; 0.5 where none is needed
     stated         probabilities that were stated, and whether what they were stated of is so
     questions      (scores, positive) of each class against all others
-    counts         (classes,) each: pictures that show the class, pictures that were called so, pictures of both
+    counts         (classes,) each: images that show the class, images that were called so, images of both
     score          the value that holds the figures of this kind
-    row            what `predict` says of one picture; of equals the first class comes first
+    row            what `predict` says of one image; of equals the first class comes first
     """
 
     name: str
@@ -109,14 +109,14 @@ def choice_of(row: Mapping[str, Any], before: str = "") -> str:
 
 
 def losses(logits: Array, labels: Array) -> NDArray[np.float64]:
-    """The cross-entropy of each picture in nats, (N,), of whatever kind the shapes are.
+    """The cross-entropy of each image in nats, (N,), of whatever kind the shapes are.
 
     Args:
         logits: (N, classes), or (N, 1) for one binary logit (the logit of class 1).
-        labels: integers, (N,); where pictures may have several, (N, classes), of 0 and 1.
+        labels: integers, (N,); where images may have several, (N, classes), of 0 and 1.
 
     Raises:
-        ValueError: there is no picture, or the shapes don't fit.
+        ValueError: there is no image, or the shapes don't fit.
     """
     if logits.ndim != 2 or logits.shape[0] != labels.shape[0] or 0 in logits.shape:
         raise ValueError(f"got logits {logits.shape} for labels {labels.shape}, expected (N, classes) and (N,), N > 0")

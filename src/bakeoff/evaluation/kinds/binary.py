@@ -1,4 +1,4 @@
-"""binary: one label of two a picture; one logit z, that of the second class: the softmax of (0, z)."""
+"""binary: one label of two an image; one logit z, that of the second class: the softmax of (0, z)."""
 
 from __future__ import annotations
 

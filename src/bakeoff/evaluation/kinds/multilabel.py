@@ -1,4 +1,4 @@
-"""multilabel: a picture may have several labels, or none; a logit a class, each a question of its own."""
+"""multilabel: an image may have several labels, or none; a logit a class, each a question of its own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Multilabel:
         return [(probabilities[:, k], labels[:, k] > 0) for k in range(probabilities.shape[1])]
 
     def counts(self, answers: Array, labels: Array, classes: int) -> tuple[Array, Array, Array]:
-        """Sums over the pictures."""
+        """Sums over the images."""
         truth = labels > 0
         return truth.sum(0), answers.sum(0), (answers & truth).sum(0)
 
@@ -87,9 +87,9 @@ class Multilabel:
 
 
 def best_threshold(chances: Array, labels: Array) -> float:
-    """The probability from which to say yes, with the best micro F1 on these pictures; the middle between two answers.
+    """The probability from which to say yes, with the best micro F1 on these images; the middle between two answers.
 
-    Of equals, the nearest to one half. Choose it on pictures that it is not judged by.
+    Of equals, the nearest to one half. Choose it on images that it is not judged by.
 
     Args:
         chances: probabilities (N, classes).

@@ -1,4 +1,4 @@
-"""single: one label a picture; a logit a class, and a softmax over them."""
+"""single: one label an image; a logit a class, and a softmax over them."""
 
 from __future__ import annotations
 

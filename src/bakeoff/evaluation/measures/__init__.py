@@ -12,7 +12,7 @@ and, where they differ from what most have,
     PERCENT    False: a number, no share
     SHORT      what tables of the command line call it; the English text otherwise
     RECORDED   the kinds whose run.json, loggers and epochs have it; all of its own otherwise. `evaluate` has every one
-    DECIDED    True: of what is said at the threshold, where pictures may have several labels
+    DECIDED    True: of what is said at the threshold, where images may have several labels
 """
 
 from __future__ import annotations

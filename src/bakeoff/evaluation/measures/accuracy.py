@@ -1,4 +1,4 @@
-"""The share of pictures that are answered rightly; of several labels, of those with every label right."""
+"""The share of images that are answered rightly; of several labels, of those with every label right."""
 
 from __future__ import annotations
 

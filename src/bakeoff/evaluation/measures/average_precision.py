@@ -15,5 +15,5 @@ RECORDED: tuple[str, ...] = ()
 
 
 def value(judged: Judged) -> float | None:
-    """In 0..1; None where no class has pictures."""
+    """In 0..1; None where no class has images."""
     return mean(judged.average_precisions)

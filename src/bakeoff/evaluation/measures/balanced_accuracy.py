@@ -1,4 +1,4 @@
-"""The mean recall of the classes that have pictures: 1 / classes for guessing, however unequal the classes.
+"""The mean recall of the classes that have images: 1 / classes for guessing, however unequal the classes.
 
 K. H. Brodersen et al. 2010, The balanced accuracy and its posterior distribution, ICPR.
 """

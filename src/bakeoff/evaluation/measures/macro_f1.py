@@ -1,6 +1,6 @@
-"""The mean F1 of the classes that have pictures or are named: each class weighs the same.
+"""The mean F1 of the classes that have images or are named: each class weighs the same.
 
-F1 of a class is 2 correct / (pictures + called so), the harmonic mean of precision and recall.
+F1 of a class is 2 correct / (images + called so), the harmonic mean of precision and recall.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""mAP: the area under precision over recall, the mean over the labels that some picture has. Needs no threshold."""
+"""mAP: the area under precision over recall, the mean over the labels that some image has. Needs no threshold."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ SHORT = "mAP"
 
 
 def value(judged: Judged) -> float | None:
-    """In 0..1; None where no picture has a label."""
+    """In 0..1; None where no image has a label."""
     return mean(judged.average_precisions)

@@ -1,4 +1,4 @@
-"""How often a picture of a class is ranked above one of another: the mean over the classes, each against all others."""
+"""How often an image of a class is ranked above one of another: the mean over the classes, each against all others."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ RECORDED = ("multilabel",)
 
 
 def value(judged: Judged) -> float | None:
-    """In 0..1, 0.5 for guessing; None where no class has pictures and lacks some."""
+    """In 0..1, 0.5 for guessing; None where no class has images and lacks some."""
     return mean(judged.roc_aucs)

@@ -1,4 +1,4 @@
-"""The share of pictures whose class is among the five most probable."""
+"""The share of images whose class is among the five most probable."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def value(judged: Judged) -> float | None:
 
 
 def top_k(logits: Array, labels: Array, k: int) -> float:
-    """The share of pictures whose true class is among the k highest logits; of equals the first class goes first."""
+    """The share of images whose true class is among the k highest logits; of equals the first class goes first."""
     best = np.argsort(-logits, axis=1, kind="stable")[:, :k]
     return float((best == np.asarray(labels)[:, None]).any(1).mean())

@@ -14,7 +14,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Bin:
-    """Pictures whose highest probability lies in `low`..`high`: how sure the model was, and how often right."""
+    """Images whose highest probability lies in `low`..`high`: how sure the model was, and how often right."""
 
     low: float
     high: float
@@ -40,7 +40,7 @@ def reliability(confidence: Array, correct: Array, bins: int = BINS) -> tuple[Bi
 
 
 def calibration_error(confidence: Array, correct: Array, bins: int = BINS) -> float:
-    """The expected calibration error: the mean of |accuracy - confidence| over the bins, by their pictures.
+    """The expected calibration error: the mean of |accuracy - confidence| over the bins, by their images.
 
     M. P. Naeini, G. F. Cooper & M. Hauskrecht 2015, AAAI; 15 bins as C. Guo et al. 2017, ICML.
     """
@@ -55,8 +55,8 @@ def temperature(logits: Array, labels: Array) -> float:
     search over log T from 0.05 to 20 finds it to 1e-4.
 
     Args:
-        logits: (N, classes) or (N, 1), of pictures that no training has seen: the validation split.
-        labels: (N,); where pictures may have several, (N, classes).
+        logits: (N, classes) or (N, 1), of images that no training has seen: the validation split.
+        labels: (N,); where images may have several, (N, classes).
     """
     ratio = (np.sqrt(5) - 1) / 2
     low, high = np.log(0.05), np.log(20.0)

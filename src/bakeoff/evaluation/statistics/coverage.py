@@ -17,7 +17,7 @@ class Coverage:
     """At a threshold of the highest probability.
 
     Attributes:
-        coverage: the share of the pictures that are answered.
+        coverage: the share of the images that are answered.
         accuracy: of those; None where none is.
     """
 

@@ -1,6 +1,6 @@
-"""Whether one classifier is really better than another on the same pictures.
+"""Whether one classifier is really better than another on the same images.
 
-Two accuracies on the same pictures are not independent: only the pictures that one gets right and the other wrong say
+Two accuracies on the same images are not independent: only the images that one gets right and the other wrong say
 which is better. Comparing their separate intervals would miss differences that are real.
 """
 
@@ -17,12 +17,12 @@ from bakeoff.schemas import Array
 
 @dataclass(frozen=True)
 class Paired:
-    """Two classifiers, A and B, on the same pictures.
+    """Two classifiers, A and B, on the same images.
 
     Attributes:
-        num: pictures.
-        only_a: pictures that A alone gets right.
-        only_b: pictures that B alone gets right.
+        num: images.
+        only_a: images that A alone gets right.
+        only_b: images that B alone gets right.
         difference: accuracy of A minus accuracy of B.
         interval: the difference's confidence interval.
         p_value: how often a difference at least as large comes about by chance if the two are equally good.
@@ -43,15 +43,15 @@ class Paired:
 
 
 def paired(correct_a: Array, correct_b: Array, confidence: float = 0.95) -> Paired:
-    """Compare two classifiers by which of the same pictures each got right.
+    """Compare two classifiers by which of the same images each got right.
 
     Args:
-        correct_a: bool, (N,): whether A is right, picture by picture.
+        correct_a: bool, (N,): whether A is right, image by image.
         correct_b: the same for B, in the same order.
         confidence: of the interval.
 
     Raises:
-        ValueError: the shapes differ, or there is no picture.
+        ValueError: the shapes differ, or there is no image.
     """
     if correct_a.shape != correct_b.shape or correct_a.ndim != 1 or correct_a.size == 0:
         raise ValueError(f"got {correct_a.shape} and {correct_b.shape}, expected the same (N,), N > 0")
@@ -68,7 +68,7 @@ def paired(correct_a: Array, correct_b: Array, confidence: float = 0.95) -> Pair
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided exact p-value: each discordant picture is a fair coin if A and B are equally good.
+    """The two-sided exact p-value: each discordant image is a fair coin if A and B are equally good.
 
     min(1, 2 P(X <= min(only_a, only_b))), X binomial of n = only_a + only_b, 1/2. McNemar 1947, Psychometrika 12,
     153-157, in its exact form. Summed in whole numbers: no rounding before the last division.
@@ -78,7 +78,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     for k in range(min(only_a, only_b) + 1):
         tail += term
         term = term * (num - k) // (k + 1)
-    # Two whole numbers of any size divide exactly; floats of them would overflow beyond 1,023 pictures.
+    # Two whole numbers of any size divide exactly; floats of them would overflow beyond 1,023 images.
     return min(1.0, (2 * tail) / (1 << num))
 
 
@@ -86,7 +86,7 @@ def newcombe(both: int, only_a: int, only_b: int, neither: int, confidence: floa
     """The confidence interval of a paired difference of proportions, (low, high) in -1..1.
 
     Wilson's intervals of the two proportions, joined by their correlation: method 10 of R. G. Newcombe 1998, Statistics
-    in Medicine 17, 2635-2650. It doesn't collapse to a point when no picture is discordant.
+    in Medicine 17, 2635-2650. It doesn't collapse to a point when no image is discordant.
     """
     num = both + only_a + only_b + neither
     share_a, share_b = (both + only_a) / num, (both + only_b) / num

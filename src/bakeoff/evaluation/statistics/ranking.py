@@ -1,4 +1,4 @@
-"""How well a probability ranks pictures of a class before all others: no threshold is chosen."""
+"""How well a probability ranks images of a class before all others: no threshold is chosen."""
 
 from __future__ import annotations
 

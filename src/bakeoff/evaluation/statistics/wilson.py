@@ -1,4 +1,4 @@
-"""How sure an accuracy is, given how many pictures it was measured on."""
+"""How sure an accuracy is, given how many images it was measured on."""
 
 from __future__ import annotations
 

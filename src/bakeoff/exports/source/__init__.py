@@ -23,7 +23,7 @@ def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
     Raises:
         UnsupportedError: something in the graph has no line of plain code, by name.
     """
-    form = importlib.import_module(f"bakeoff.exports.source._{to}_page")
+    form = importlib.import_module(f"bakeoff.exports.source._{to}_file")
     folder.mkdir(parents=True, exist_ok=True)
     form.write(graph, folder, title)
     return folder / "model.py"

@@ -155,8 +155,8 @@ def _conditions(found: list[Parameter]) -> dict[str, Expression]:
 def _holds(test: str, row: dict[str, Any]) -> bool:
     """Whether one of the tests above holds for an instance."""
     parts = [part.split(" ") for part in test.replace(" and ", " or ").split(" or ")]
-    said = [(row[left] == row.get(right, 1)) == (sign == "==") for left, sign, right in parts]
-    return all(said) if " and " in test else any(said)
+    results = [(row[left] == row.get(right, 1)) == (sign == "==") for left, sign, right in parts]
+    return all(results) if " and " in test else any(results)
 
 
 def _settle(parameter: Parameter) -> None:

@@ -159,15 +159,15 @@ class KerasTape:
             return Expression("binary", INFIX[kind], tuple(given))
         name = _snake(kind)
         function = getattr(self.keras.ops, name, None)
-        said = {k: v for k, v in vars(operation).items() if not k.startswith("_") and k not in ("name", "built")}
+        keywords = {k: v for k, v in vars(operation).items() if not k.startswith("_") and k not in ("name", "built")}
         known = inspect.signature(function).parameters if function else {}
-        if function is None or any(key not in known for key in said):
+        if function is None or any(key not in known for key in keywords):
             raise UnsupportedError(f"--source: no plain name for the Keras operation {kind}. Convert without --source.")
         if any(one.kind is one.VAR_POSITIONAL for one in known.values()):  # einsum(subscripts, *operands)
-            given = [said.pop(key) for key in list(said)[:1]] + given
-        defaults = {key: known[key].default for key in said}
-        said = {k: self._argument(v) for k, v in said.items() if not _equal(v, defaults[k])} | settings
-        return Expression("call", f"ops.{name}", (*given, *said.values()), ("",) * len(given) + tuple(said))
+            given = [keywords.pop(key) for key in list(keywords)[:1]] + given
+        defaults = {key: known[key].default for key in keywords}
+        keywords = {k: self._argument(v) for k, v in keywords.items() if not _equal(v, defaults[k])} | settings
+        return Expression("call", f"ops.{name}", (*given, *keywords.values()), ("",) * len(given) + tuple(keywords))
 
     def _layer(self, layer: Any) -> Expression:
         kind = type(layer)

@@ -119,9 +119,9 @@ class TorchTape:
         return given
 
     def _called(self, node: Any) -> Expression:
-        said = {key: arg for key, arg in node.kwargs.items() if arg is not None and (key, arg) != ("mode", "constant")}
-        args = tuple(self._argument(arg) for arg in (*node.args, *said.values()))
-        names = ("",) * len(node.args) + tuple(said)
+        named = {key: arg for key, arg in node.kwargs.items() if arg is not None and (key, arg) != ("mode", "constant")}
+        args = tuple(self._argument(arg) for arg in (*node.args, *named.values()))
+        names = ("",) * len(node.args) + tuple(named)
         if node.op == "call_method":
             return Expression("method", node.target, args, names)
         function = node.target
@@ -174,7 +174,7 @@ class TorchTape:
         scope = {"torch": self.torch, "nn": self.torch.nn, **vars(self.layers)}
         again = eval(flat(made), scope)  # of our own making: class names and literals
         shapes = [{n: tuple(t.shape) for n, t in one.state_dict().items()} for one in (module, again)]
-        if _said(again) != _said(module) or shapes[0] != shapes[1]:
+        if _constructed(again) != _constructed(module) or shapes[0] != shapes[1]:
             raise UnsupportedError(f"--source: {path}: {module!r} can't be written as a line of code.")
 
     def _held(self, path: str) -> Expression:
@@ -205,9 +205,9 @@ def _same(found: Any, function: Any) -> bool:
     return found is function or (found is not None and not isinstance(found, ModuleType) and found == function)
 
 
-def _said(module: Any) -> str:
-    said = re.sub(r"\((\d+), \1\)", r"\1", repr(module))
-    return re.sub(r"\d+\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.10g}", said)
+def _constructed(module: Any) -> str:
+    text = re.sub(r"\((\d+), \1\)", r"\1", repr(module))
+    return re.sub(r"\d+\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.10g}", text)
 
 
 def _setting(module: Any, name: str, head: str) -> Any:

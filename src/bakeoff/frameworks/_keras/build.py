@@ -194,9 +194,9 @@ class KerasLowering(Lowering):
             raise UnsupportedError(
                 f"Keras: an axis repeated to {size}, which is no multiple of an input's size: not yet."
             )
-        picture, axis = found
-        cells = picture[tuple(slice(None) if at == axis else 0 for at in range(len(picture.shape)))]
-        ones = keras.ops.reshape(keras.ops.ones_like(cells), (*(1,) * place, -1, *(1,) * (rank - place - 1)))
+        image, axis = found
+        elements = image[tuple(slice(None) if at == axis else 0 for at in range(len(image.shape)))]
+        ones = keras.ops.reshape(keras.ops.ones_like(elements), (*(1,) * place, -1, *(1,) * (rank - place - 1)))
         if size.scale == 1:
             return ones
         return keras.ops.tile(ones, tuple(size.scale if at == place else 1 for at in range(rank)))
@@ -214,8 +214,8 @@ class KerasLowering(Lowering):
     def _keep_vectors(self, layer: Any) -> None:
         """Where 16 bits are mixed in on JAX, biases, scales and bare parameters join in float32.
 
-        Their gradients are sums over all cells of a batch. XLA takes such a sum on a CPU in bfloat16 itself, one after
-        the other, where it stands still after 256 alike; of a float32 value it takes it in float32.
+        Their gradients are sums over all elements of a batch. XLA takes such a sum on a CPU in bfloat16 itself, one
+        after the other, where it stands still after 256 alike; of a float32 value it takes it in float32.
         """
         if self.mixed and keras.backend.backend() == "jax":
             for variable in layer.weights:
@@ -254,9 +254,9 @@ class KerasLowering(Lowering):
         if not array.shape:
             binding = replace(binding, pattern=" -> 1")
         if self._below is None:
-            picture = self.inputs[0]
-            cell = picture[(slice(0, 1), *(0 for _ in picture.shape[1:]))]
-            self._below = keras.ops.negative(keras.ops.ones_like(cell))
+            image = self.inputs[0]
+            element = image[(slice(0, 1), *(0 for _ in image.shape[1:]))]
+            self._below = keras.ops.negative(keras.ops.ones_like(element))
         shape = array.shape or (1,)
         below = keras.ops.reshape(self._below, (1,) * (1 + len(shape)))
         layer = keras.layers.PReLU(name=binding.owner, trainable=trainable)

@@ -91,7 +91,7 @@ class GroupedConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="bakeoff")
 class KernelConv2D(keras.layers.Layer):
-    """The same for a kernel that is computed, or shared with another operator: called on [pictures, kernel]."""
+    """The same for a kernel that is computed, or shared with another operator: called on [images, kernel]."""
 
     def __init__(self, strides: Any, padding: str, dilation_rate: Any, **settings: Any) -> None:
         super().__init__(**settings)

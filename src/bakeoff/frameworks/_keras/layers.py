@@ -83,7 +83,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return y
 
     def _small(self, inputs: Any) -> Any:
-        """TensorFlow, float32, small pictures: as fast as its fused kernel, without that one's rounding."""
+        """TensorFlow, float32, small images: as fast as its fused kernel, without that one's rounding."""
         gamma, beta = self.gamma if self.scale else None, self.beta if self.center else None
         y, mean, variance = small_batch_norm.normalize(inputs, gamma, beta, self.epsilon)
         self._keep(inputs, mean, variance)
@@ -222,7 +222,7 @@ class AvgPool2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="bakeoff")
 class ConstantPad2D(keras.layers.Layer):
-    """Rows and columns (top, bottom, left, right) of a constant around the picture; ZeroPadding2D knows only 0."""
+    """Rows and columns (top, bottom, left, right) of a constant around the image; ZeroPadding2D knows only 0."""
 
     def __init__(self, pad: Any, value: float, **settings: Any) -> None:
         super().__init__(**settings)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import Captured, capture
-from bakeoff.frameworks._keras.capture.raisings import AUGMENTATION
+from bakeoff.frameworks._keras.capture.importers import AUGMENTATION
 from bakeoff.frameworks._keras.capture.trust import is_keras
 from bakeoff.schemas import Array, StepResult
 
@@ -223,7 +223,7 @@ def silence(model: Any) -> None:
 
 
 def without_augmentation(model: Any) -> None:
-    """Layers that change pictures in training alone change nothing, in place: capture leaves them out, with a note."""
+    """Layers that change images in training alone change nothing, in place: capture leaves them out, with a note."""
     for layer in model._flatten_layers():
         if is_keras(type(layer)) and f"layers.{type(layer).__name__}" in AUGMENTATION:
             layer.call = lambda inputs, *_, **__: inputs

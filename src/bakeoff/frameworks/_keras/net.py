@@ -92,7 +92,7 @@ class KerasNet(Slotted):
         }
 
     def sums_of(self, errors: Mapping[str, Array]) -> list[Array]:
-        """Canonical errors of gradients per picture as native ones of their sums, in the order of the parameters."""
+        """Canonical errors of gradients per image as native ones of their sums, in the order of the parameters."""
         factor = self.count * float(self.loss_scale().get("scale", 1.0))
         found = []
         for path, variable in self.trainable.items():

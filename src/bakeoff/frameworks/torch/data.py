@@ -32,7 +32,7 @@ class TorchBatches:
 
     @property
     def batch_size(self) -> int:
-        """Pictures in a batch; the last may have fewer."""
+        """Images in a batch; the last may have fewer."""
         return self.epochs.batch_size
 
     def __len__(self) -> int:

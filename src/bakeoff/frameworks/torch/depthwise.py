@@ -1,7 +1,7 @@
 """Depthwise convolutions with bfloat16 mixed in, on a CPU: backwards in float32 where that is faster.
 
 oneDNN has no fast kernel for the gradients of a depthwise bfloat16 convolution but of 3 x 3 at stride 1. Measured with
-16 pictures, one thread, milliseconds of float32 and bfloat16: 96 channels of 112 x 112, 3 x 3 at stride 2, 52 and 187;
+16 images, one thread, milliseconds of float32 and bfloat16: 96 channels of 112 x 112, 3 x 3 at stride 2, 52 and 187;
 480 of 14 x 14, 5 x 5, 20 and 100; 144 of 56 x 56, 3 x 3 at stride 1, 41 and 31. Dense convolutions gain twice or more.
 """
 

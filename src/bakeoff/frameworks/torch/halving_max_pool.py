@@ -1,8 +1,8 @@
-"""Max pooling of 2 x 2 cells, stride 2, channels first: as nn.MaxPool2d, and faster on a CPU.
+"""Max pooling of 2 x 2 elements, stride 2, channels first: as nn.MaxPool2d, and faster on a CPU.
 
 PyTorch's kernel for this memory format looks at one window after the other, and is a third of a small net's
 training step; whole passes over memory take half of its time. Neighbours in a row are read and written as the two
-parts of complex numbers: torch's kernels for every second number are slow. Ties go to a window's first cell, row by
+parts of complex numbers: torch's kernels for every second number are slow. Ties go to a window's first element, row by
 row, as there.
 """
 
@@ -15,7 +15,7 @@ from torch import nn
 
 
 class HalvingMaxPool2d(nn.MaxPool2d):
-    """nn.MaxPool2d(2), by other means where pictures are of even size and channels lie first in memory."""
+    """nn.MaxPool2d(2), by other means where images are of even size and channels lie first in memory."""
 
     def forward(self, x: torch.Tensor) -> Any:
         even = x.shape[-1] % 2 == 0 and x.shape[-2] % 2 == 0

@@ -74,7 +74,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class DropPath(nn.Module):
-    """Drops the whole value of a picture with a probability in training, and scales the others up by 1 / (1 - rate)."""
+    """Drops the whole value of an image with a probability in training, and scales the others up by 1 / (1 - rate)."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()

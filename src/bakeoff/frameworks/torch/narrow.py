@@ -1,7 +1,7 @@
 """Convolutions and batch norms of a few channels that lie first in memory: as torch's, and faster on a CPU.
 
-oneDNN's kernels are made for sixteen channels and more. Measured on one thread for 64 pictures, microseconds before and
-after: conv 1 -> 4 of 28 x 28, forwards 630 and 290, backwards 466 and 110 (the picture as columns, one small product
+oneDNN's kernels are made for sixteen channels and more. Measured on one thread for 64 images, microseconds before and
+after: conv 1 -> 4 of 28 x 28, forwards 630 and 290, backwards 466 and 110 (the image as columns, one small product
 each); conv 4 -> 4 of 14 x 14, backwards 777 and 530 (the input's gradient is the convolution of the mirrored kernel);
 batch norm of 4 x 28 x 28, forwards 379 and 303 (whole passes over memory instead of one channel after the other).
 """
@@ -57,7 +57,7 @@ class NarrowConv2d(nn.Conv2d):
 
 
 class _Columns(torch.autograd.Function):
-    """y = W c + b, with the places of a picture as the columns of c; for an input that needs no gradient."""
+    """y = W c + b, with the places of an image as the columns of c; for an input that needs no gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: Any, padding: Any, size: Any) -> torch.Tensor:

@@ -81,7 +81,7 @@ class TorchNet(Slotted):
         return self._compiled
 
     def _images(self, images: Array) -> torch.Tensor:
-        """(N, H, W, C) to (N, C, H, W): a view where memory stays channels last, else one copy of the pictures."""
+        """(N, H, W, C) to (N, C, H, W): a view where memory stays channels last, else one copy of the images."""
         given = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         if given.ndim != 4:  # features
             return given

@@ -18,7 +18,7 @@ BINS = 10
 TEXT = {
     "en": {
         "title": "Can the probabilities be trusted?",
-        "note": "Pictures grouped by how sure the model was. On the thin line it would be right just as often as it "
+        "note": "Images grouped by how sure the model was. On the thin line it would be right just as often as it "
         "says; below it, it is too sure of itself. Mean distance (expected calibration error): {error}.",
         "plot": "Accuracy by stated probability",
         "axis": "stated probability, %",
@@ -27,7 +27,7 @@ TEXT = {
         "threshold": "from a probability of",
         "answered": "{name}: answered",
         "right": "{name}: right",
-        "note_multilabel": "All answers (each class of each picture) grouped by their probability. On the thin line a "
+        "note_multilabel": "All answers (each class of each image) grouped by their probability. On the thin line a "
         "label is there just as often as the probability says. Mean distance (expected calibration error): {error}.",
         "plot_multilabel": "How often a label is there, by its probability",
         "honest_multilabel": "there as often as said",

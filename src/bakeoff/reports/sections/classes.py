@@ -17,9 +17,9 @@ SHOWN = 40
 TEXT = {
     "en": {
         "title": "Accuracy per class",
-        "note": "Of the pictures of a class, how many were recognised; the worst class first. Bars are 95 % intervals "
+        "note": "Of the images of a class, how many were recognised; the worst class first. Bars are 95 % intervals "
         "(Wilson): where they overlap, the difference may be chance. The scale runs from {low} to 100 %.",
-        "num": "pictures",
+        "num": "images",
         "recall": "recognised",
         "precision": "right when said",
         "range": "95 % interval",
@@ -74,7 +74,7 @@ Span = tuple[float, float, float]
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
-    """A row a class: number of pictures, interval plot, share recognised by each framework."""
+    """A row a class: number of images, interval plot, share recognised by each framework."""
     scored = report.scored
     if not scored or report.multilabel:  # `labels` says it of several labels
         return None
@@ -104,7 +104,7 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 
 def _recall(one: ClassScore) -> float:
-    return 2.0 if one.recall is None else one.recall  # a class without pictures goes last
+    return 2.0 if one.recall is None else one.recall  # a class without images goes last
 
 
 def _span(one: ClassScore) -> Span | None:

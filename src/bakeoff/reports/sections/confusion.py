@@ -17,10 +17,10 @@ PAIRS = 8
 TEXT = {
     "en": {
         "title": "Confusion matrix",
-        "note": "Rows: what the picture is. Columns: what it was taken for. Darker: a larger share of its row.",
+        "note": "Rows: what the image is. Columns: what it was taken for. Darker: a larger share of its row.",
         "pairs": "Most often confused",
-        "pair": "{truth} taken for {said}: {count} of {num}",
-        "none": "No picture was confused.",
+        "pair": "{truth} taken for {predicted}: {count} of {num}",
+        "none": "No image was confused.",
         "corner": "is \\ taken for",
         "map": "Confusion matrix of {name}",
     },
@@ -28,7 +28,7 @@ TEXT = {
         "title": "混淆矩阵",
         "note": "行：图片实际是什么；列：被认成什么。颜色越深，占该行的比例越大。",
         "pairs": "最常见的混淆",
-        "pair": "{truth} 被认成 {said}：{num} 张中有 {count} 张",
+        "pair": "{truth} 被认成 {predicted}：{num} 张中有 {count} 张",
         "none": "没有图片被认错。",
         "corner": "实际 \\ 认成",
         "map": "{name} 的混淆矩阵",
@@ -103,6 +103,6 @@ def _pairs(score: Score, classes: Sequence[str], say: Say) -> list[str]:
     ]
     found.sort(key=lambda one: (-one[0], -one[0] / one[1], one[2:]))
     return [
-        say("pair", truth=classes[row], said=classes[column], count=count, num=num)
+        say("pair", truth=classes[row], predicted=classes[column], count=count, num=num)
         for count, num, row, column in found[:PAIRS]
     ]

@@ -19,7 +19,7 @@ TEXT = {
         "loss_note": "Cross-entropy in nats, a running mean over about {window} steps.",
         "loss_raw": "Cross-entropy in nats.",
         "accuracy": "Validation accuracy per epoch",
-        "accuracy_note": "After each epoch, on {num} pictures that were not trained on.",
+        "accuracy_note": "After each epoch, on {num} images that were not trained on.",
         "precision": "Validation mean average precision per epoch",
         "step": "step",
         "epoch": "epoch",

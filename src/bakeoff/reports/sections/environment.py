@@ -19,7 +19,7 @@ TEXT = {
         "parameters": "parameters",
         "wall_s": "wall time",
         "weights_sha256": "weights, SHA-256",
-        "fingerprint": "pictures, SHA-256",
+        "fingerprint": "images, SHA-256",
         "network": "network",
     },
     "zh": {

@@ -1,4 +1,4 @@
-"""gate: whether fine-tuning was kept, and the validation pictures that decided it."""
+"""gate: whether fine-tuning was kept, and the validation images that decided it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ORDER = 25
 TEXT = {
     "en": {
         "title": "Was fine-tuning worth it?",
-        "kept": "Kept: it is better on the validation pictures than what was there before it.",
-        "rejected": "Rejected: the validation pictures don't show for certain that it is better; the net is as before.",
-        "unjudged": "Left out: there are no validation pictures that could say whether it makes the net better.",
+        "kept": "Kept: it is better on the validation images than what was there before it.",
+        "rejected": "Rejected: the validation images don't show for certain that it is better; the net is as before.",
+        "unjudged": "Left out: there are no validation images that could say whether it makes the net better.",
         "before": "before",
         "after": "after",
         "difference": "difference",
         "interval": "{confidence} % interval",
         "won": "won",
         "lost": "lost",
-        "note": "Validation accuracy on {num} pictures, compared picture by picture; won and lost are pictures that "
+        "note": "Validation accuracy on {num} images, compared image by image; won and lost are images that "
         "only the net after, or only the net before, gets right. Kept where the interval lies above 0.",
     },
     "zh": {

@@ -1,4 +1,4 @@
-"""labels: of pictures with several labels, which are found and which are not."""
+"""labels: of images with several labels, which are found and which are not."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TEXT = {
     "en": {
         "title": "The labels one by one",
         "note": "The worst label first, by average precision: the area under the curve of precision over recall, which "
-        "needs no threshold (guessing gets the label's own share). ROC AUC: how often a picture with the label is "
+        "needs no threshold (guessing gets the label's own share). ROC AUC: how often an image with the label is "
         "ranked above one without. Found, right and F1 hold at the threshold, {threshold}, which the validation "
-        "pictures chose.",
+        "images chose.",
         "overall": "All labels together",
-        "whole": "pictures with every label right",
+        "whole": "images with every label right",
         "plot": "Right when said, by the share that is found",
         "axis": "found, % of all labels",
         "label": "label",
-        "num": "pictures",
+        "num": "images",
         "precision": "average precision",
         "auc": "ROC AUC",
         "range": "found, 95 % interval",
@@ -99,7 +99,7 @@ TEMPLATE += (
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
-    """A row a figure of all labels together, then a row a label; None where pictures have one label each."""
+    """A row a figure of all labels together, then a row a label; None where images have one label each."""
     scored = [(run, found) for run, found in report.scored if isinstance(found, MultilabelScore)]
     if not scored:
         return None
@@ -147,6 +147,6 @@ def _row(row: list[Any], names: list[str]) -> dict[str, Any]:
 
 
 def _rank(one: Any) -> float:
-    """Labels without pictures go last."""
+    """Labels without images go last."""
     assert isinstance(one, LabelScore)
     return 2.0 if one.average_precision is None else one.average_precision

@@ -30,7 +30,7 @@ TEXT = {
         "evaluation": "answers of the net after those steps",
         "weights": "start weights, bit for bit",
         "parameters": "every parameter after those steps",
-        "batches": "pictures and labels of every batch, bit for bit",
+        "batches": "images and labels of every batch, bit for bit",
         "judge": "{meaning}; in float64, where rounding can't hide a difference",
     },
     "zh": {

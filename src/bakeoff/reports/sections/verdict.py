@@ -14,10 +14,10 @@ ORDER = 10
 TEXT = {
     "en": {
         "title": "Verdict",
-        "single": "{framework} gets {accuracy} of {num} {split} pictures right (95 % interval: {low} to {high}).",
-        "multilabel": "{framework}: mean average precision {map} on {num} {split} pictures; from a probability of "
+        "single": "{framework} gets {accuracy} of {num} {split} images right (95 % interval: {low} to {high}).",
+        "multilabel": "{framework}: mean average precision {map} on {num} {split} images; from a probability of "
         "{threshold} on, all labels of {accuracy} of them are right (95 % interval: {low} to {high}).",
-        "untested": "{framework} was trained on {num} pictures; there is no split to judge it on.",
+        "untested": "{framework} was trained on {num} images; there is no split to judge it on.",
         "same": "The same network: all {count} checks passed",
         "different": "Not the same: {count} of {total} checks failed",
         "accuracy": "accuracy",
@@ -25,13 +25,13 @@ TEXT = {
         "whole": "all labels right",
         "interval": "95 % interval",
         "step": "ms a step",
-        "speed": "pictures/s",
+        "speed": "images/s",
         "memory": "peak memory",
         "wall": "training time",
         "compile": "of it compiling",
-        "data": "{classes} classes; {train} pictures to train on, {validation} to choose by, {test} to judge by.",
-        "excluded": "{count} files were no readable pictures and are left out: {names}",
-        "judged": "Accuracy on the {split} split, {num} pictures.",
+        "data": "{classes} classes; {train} images to train on, {validation} to choose by, {test} to judge by.",
+        "excluded": "{count} files were no readable images and are left out: {names}",
+        "judged": "Accuracy on the {split} split, {num} images.",
         "tta": "Averaged with mirror images (test-time augmentation): {accuracy}, {change} points.",
         "more": "{names} and {count} more",
     },
@@ -86,7 +86,7 @@ TEMPLATE = """
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
-    """A sentence, a table of frameworks, and what the pictures were."""
+    """A sentence, a table of frameworks, and what the images were."""
     facts = report.first.facts
     counts = {"train": facts.num_train, "validation": facts.num_validation, "test": facts.num_test}
     columns, rows = _table(report)
@@ -137,14 +137,14 @@ def _chinese(report: Report, say: Say) -> str:
     assert report.comparison is not None
     found = report.comparison["frameworks"]
     parity = report.comparison.get("parity") or {}
-    said = [say("verdict_same" if parity.get("passed") else "verdict_different")] if parity else []
+    sentences = [say("verdict_same" if parity.get("passed") else "verdict_different")] if parity else []
     scores = [f"{framework(name)} {percent(row.get('accuracy'))}" for name, row in found.items()]
-    said.append(say("verdict_accuracy", list="，".join(scores)))
+    sentences.append(say("verdict_accuracy", list="，".join(scores)))
     speeds = {name: row["images_per_s"] for name, row in found.items() if row.get("images_per_s")}
     if speeds:
         best = max(speeds, key=lambda name: float(speeds[name]))
-        said.append(say("verdict_fast", framework=framework(best), speed=f"{speeds[best]:,.0f}"))
-    return "".join(said)
+        sentences.append(say("verdict_fast", framework=framework(best), speed=f"{speeds[best]:,.0f}"))
+    return "".join(sentences)
 
 
 def _parity(report: Report, say: Say) -> dict[str, Any] | None:

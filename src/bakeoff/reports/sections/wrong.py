@@ -1,4 +1,4 @@
-"""wrong: the pictures that were judged most wrongly: often a label is wrong, not the classifier."""
+"""wrong: the images that were judged most wrongly: often a label is wrong, not the classifier."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ SIDE = 160  # pixels of a thumbnail's longer side
 
 TEXT = {
     "en": {
-        "title": "The most wrong pictures",
+        "title": "The most wrong images",
         "note": "Those whose true class was given the smallest probability. Look at them first: a wrong label, a "
-        "picture cut off or two things in one picture are more often the reason than the classifier.",
-        "gone": "The pictures themselves are no longer where they were read from; these are their names.",
-        "none": "Every picture was judged rightly.",
+        "image cut off or two things in one image are more often the reason than the classifier.",
+        "gone": "The images themselves are no longer where they were read from; these are their names.",
+        "none": "Every image was judged rightly.",
         "is": "is {name}",
         "said": "{framework}: {name}, {share}",
         "said_multilabel": "{framework}: {name}",
         "note_multilabel": "Those whose labels the model finds least likely, all together. Look at them first: a label "
         "that was forgotten is more often the reason than the classifier.",
-        "count": "{framework} judged {wrong} of {num} pictures wrongly.",
-        "differ": "On {count} of {num} pictures the frameworks give different answers.",
-        "no_picture": "no picture",
+        "count": "{framework} judged {wrong} of {num} images wrongly.",
+        "differ": "On {count} of {num} images the frameworks give different answers.",
+        "no_picture": "no image",
     },
     "zh": {
         "title": "错得最离谱的图片",
@@ -60,7 +60,7 @@ TEMPLATE = """
 <ul class="wrong">
 {% for item in items %}
 <li>
-{% if item.picture %}<img src="{{ item.picture }}" alt="{{ item.path }}"{% if item.tiny %} class="tiny"{% endif %}>
+{% if item.image %}<img src="{{ item.image }}" alt="{{ item.path }}"{% if item.tiny %} class="tiny"{% endif %}>
 {% else %}<span class="missing">{{ t('no_picture') }}</span>{% endif %}
 <div class="truth">{{ t('is', name=item.truth) }}</div>
 {% for place, text in item.said %}<div class="said s{{ place }}">{{ text }}</div>{% endfor %}
@@ -80,8 +80,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     judged = _judged(runs)
     worst = np.flatnonzero(judged.wrong.any(axis=0))
     worst = worst[np.argsort(judged.true[worst], kind="stable")]
-    pictures = Thumbnails(runs[0])
-    items = [_item(int(row), runs, judged, pictures, say) for row in worst[:SHOWN]]
+    images = Thumbnails(runs[0])
+    items = [_item(int(row), runs, judged, images, say) for row in worst[:SHOWN]]
     num = judged.wrong.shape[1]
     counts = [
         say("count", framework=framework(run.name), wrong=int(wrong.sum()), num=num)
@@ -91,32 +91,32 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
         "items": items,
         "count": " ".join(counts) if len(worst) else say("none"),
         "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
-        "gone": bool(items) and not any(item["picture"] for item in items),
+        "gone": bool(items) and not any(item["image"] for item in items),
         "note": "note_multilabel" if report.multilabel else "note",
     }
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What the runs say of the same pictures.
+    """What the runs say of the same images.
 
     Attributes:
         wrong: bool, (runs, N).
         true: (N,), how likely the true labels are, the mean over the runs; of several labels, the log of that.
-        differing: how many pictures the runs answer differently.
-        truth: from a picture to its label, or labels.
-        said: from run and picture to the answer, and its probability; None of several labels.
+        differing: how many images the runs answer differently.
+        truth: from an image to its label, or labels.
+        said: from run and image to the answer, and its probability; None of several labels.
     """
 
     wrong: Any
     true: Any
     differing: int
     truth: Callable[[int], str]
-    said: Callable[[int, int], tuple[str, float | None]]
+    guesses: Callable[[int, int], tuple[str, float | None]]
 
 
 def _judged(runs: list[RunView]) -> Judged:
-    """The answers of the runs that judged the same pictures; the others are left out of `runs`."""
+    """The answers of the runs that judged the same images; the others are left out of `runs`."""
     first = runs[0].predictions
     assert first is not None
     runs[:] = [
@@ -125,35 +125,35 @@ def _judged(runs: list[RunView]) -> Judged:
     same = [run.predictions for run in runs if run.predictions is not None]
     classes, labels, kind = runs[0].classes, first.labels, of_predictions(first)
     limits = [getattr(run.score, "threshold", 0.5) for run in runs]
-    said = np.stack([kind.answers(found.logits, limit) for found, limit in zip(same, limits, strict=True)])
+    guesses = np.stack([kind.answers(found.logits, limit) for found, limit in zip(same, limits, strict=True)])
     shares = np.stack([kind.probabilities(found.logits) for found in same])
 
     def answer(place: int, row: int) -> tuple[str, float | None]:
-        own = said[place, row]
+        own = guesses[place, row]
         return words(own, classes), None if kind.multilabel else float(shares[place, row, own])
 
     return Judged(
-        np.stack([~kind.right(own, labels) for own in said]),
+        np.stack([~kind.right(own, labels) for own in guesses]),
         np.stack([kind.likelihood(found.logits, labels) for found in same]).mean(axis=0),
-        int((said != said[0]).reshape(len(said), len(labels), -1).any(axis=(0, 2)).sum()),
+        int((guesses != guesses[0]).reshape(len(guesses), len(labels), -1).any(axis=(0, 2)).sum()),
         lambda row: words(labels[row], classes),
         answer,
     )
 
 
-def _item(row: int, runs: list[RunView], judged: Judged, pictures: Thumbnails, say: Say) -> dict[str, Any]:
+def _item(row: int, runs: list[RunView], judged: Judged, images: Thumbnails, say: Say) -> dict[str, Any]:
     texts = []
     for place, run in enumerate(runs):
-        name, share = judged.said(place, row)
+        name, share = judged.guesses(place, row)
         key = "said_multilabel" if share is None else "said"
         texts.append((place, say(key, framework=framework(run.name), name=name, share=percent(share))))
     path = "" if runs[0].paths is None else str(runs[0].paths[row])
-    picture, tiny = pictures.of(path)
-    return {"path": path, "truth": judged.truth(row), "said": texts, "picture": picture, "tiny": tiny}
+    image, tiny = images.of(path)
+    return {"path": path, "truth": judged.truth(row), "said": texts, "image": image, "tiny": tiny}
 
 
 class Thumbnails:
-    """Small pictures of the data as data URIs, as long as the data is still there."""
+    """Small images of the data as data URIs, as long as the data is still there."""
 
     def __init__(self, run: RunView) -> None:
         self._table: Any = None
@@ -188,7 +188,7 @@ class Thumbnails:
 
 
 def _uri(image: Any) -> str:
-    """PNG for tiny pictures, JPEG for the rest; metadata is not carried over."""
+    """PNG for tiny images, JPEG for the rest; metadata is not carried over."""
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
     stream = io.BytesIO()

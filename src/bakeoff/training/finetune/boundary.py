@@ -52,7 +52,7 @@ def halves(graph: Graph) -> Halves | None:
 
 
 def _changing(graph: Graph) -> set[str]:
-    """Nodes whose values differ from step to step for the same picture."""
+    """Nodes whose values differ from step to step for the same image."""
     found: set[str] = set()
     for node in graph.nodes:
         paths = [source for source in node.parameters.values() if isinstance(source, str)]
@@ -103,32 +103,32 @@ def _cut(graph: Graph, node: Node, behind: list[Node]) -> Halves:
     return Halves(passes.prune(replace(graph, outputs={"features": Ref(node.id)})), trained)
 
 
-def worth_it(found: Halves, whole: Graph, pictures: int) -> bool:
-    """Whether the frozen half costs enough, and what it gives for so many pictures fits in memory."""
+def worth_it(found: Halves, whole: Graph, images: int) -> bool:
+    """Whether the frozen half costs enough, and what it gives for so many images fits in memory."""
     import psutil
 
     limit = min(MOST_BYTES, SHARE_OF_MEMORY * psutil.virtual_memory().available)
-    return multiply_adds(found.frozen) >= WORTH * multiply_adds(whole) and pictures * _bytes(found) <= limit
+    return multiply_adds(found.frozen) >= WORTH * multiply_adds(whole) and images * _bytes(found) <= limit
 
 
 def _bytes(found: Halves) -> int:
-    """Of one picture's values at the cut."""
+    """Of one image's values at the cut."""
     return 4 * int(np.prod([at(side, height=1, width=1) for side in found.trained.input_shape[1:]]))
 
 
 @dataclass(frozen=True)
 class Activated(Context):
-    """A context whose batches hold what the frozen half gives, instead of pictures.
+    """A context whose batches hold what the frozen half gives, instead of images.
 
     Attributes:
-        values: (n, views, ...), a row a picture of the manifest; the views are those of the augmentation, plain first.
+        values: (n, views, ...), a row an image of the manifest; the views are those of the augmentation, plain first.
     """
 
     values: Any = None
 
     @property
     def input_bytes(self) -> int:
-        """Of one picture as the net takes it."""
+        """Of one image as the net takes it."""
         return int(self.values[0, 0].nbytes)
 
     def batches(
@@ -143,7 +143,7 @@ class Activated(Context):
         augment: bool = False,
         order: Array | None = None,
     ) -> Iterator[Batch]:
-        """The same batches in the same order, without a look at the pictures."""
+        """The same batches in the same order, without a look at the images."""
         if order is None:
             order = seeds.permutation(self.job.seed, epoch, len(split)) if shuffle else np.arange(len(split))
         stop = len(order) - len(order) % batch_size if drop_last else len(order)
@@ -162,7 +162,7 @@ class Activated(Context):
 
 
 def activated(context: Context, net: Net, batch_size: int) -> Activated:
-    """The context with the frozen half's values of all pictures, of each of their views; `net` is that half."""
+    """The context with the frozen half's values of all images, of each of their views; `net` is that half."""
     augmentation, values = context.augmentation, None
     views = augmentation.views or 1
     done, total = 0, sum(len(split) for split in context.data.splits.values())

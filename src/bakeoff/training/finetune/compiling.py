@@ -36,12 +36,12 @@ def settled(loop: Loop) -> dict[str, Any]:
     context, net = loop.context, loop.net
     if context.job.compile == "off" or net.compiles == "always":
         return {"used": net.compiles == "always"}
-    found, decided = context.keeper.found, None
+    found, decided = context.checkpointer.found, None
     if found is not None and found.meta["framework"] == context.job.framework:
         decided = found.meta.get("compiled")
     batch = _first(loop)
     if len(batch.labels) < loop.phase.batch_size:
-        notes: dict[str, Any] = {"used": False, "why": "fewer pictures than a batch"}
+        notes: dict[str, Any] = {"used": False, "why": "fewer images than a batch"}
     elif decided is False:
         notes = {"used": False, "why": "as before the checkpoint"}
     else:
@@ -51,8 +51,8 @@ def settled(loop: Loop) -> dict[str, Any]:
         net.load_loss_scale(scale)
         net.load_slots(slots, 0)
         net.forget()
-    context.keeper.header["compiled"] = notes["used"]
-    context.reporter.log(_said(notes))
+    context.checkpointer.header["compiled"] = notes["used"]
+    context.reporter.log(_message(notes))
     return notes
 
 
@@ -110,10 +110,10 @@ def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0][:150]}" if lines else type(error).__name__
 
 
-def _said(notes: dict[str, Any]) -> str:
+def _message(notes: dict[str, Any]) -> str:
     times = notes.get("step_ms", {})
     measured = ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
-    told = f" ({measured} a step)" if measured else ""
+    timed = f" ({measured} a step)" if measured else ""
     if notes["used"]:
-        return f"compile: used; compiling took {notes['compile_s']:.0f} s{told}"
-    return f"compile: not used: {notes['why']}{told}"
+        return f"compile: used; compiling took {notes['compile_s']:.0f} s{timed}"
+    return f"compile: not used: {notes['why']}{timed}"

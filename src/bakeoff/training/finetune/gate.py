@@ -1,4 +1,4 @@
-"""Whether a phase was worth it: its weights against those before it, on the same validation pictures."""
+"""Whether a phase was worth it: its weights against those before it, on the same validation images."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Array
 from bakeoff.training.context import Context, predict_split
 
-UNJUDGED: Mapping[str, Any] = {"kept": False, "num": 0}  # without validation pictures the phase is left out
+UNJUDGED: Mapping[str, Any] = {"kept": False, "num": 0}  # without validation images the phase is left out
 
 
 def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array]) -> dict[str, Any]:
     """Leaves the net with the better weights; what was found, for run.json.
 
-    What was trained is kept only where the interval of the difference in accuracy, picture by picture, lies above 0: a
-    handful of pictures won by chance is no reason to move every weight.
+    What was trained is kept only where the interval of the difference in accuracy, image by image, lies above 0: a
+    handful of images won by chance is no reason to move every weight.
 
     Args:
         net: as the phase ended.
@@ -27,7 +27,7 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
     """
     validation = context.data.validation
     if validation is None:
-        context.reporter.log(said(UNJUDGED))
+        context.reporter.log(message(UNJUDGED))
         return dict(UNJUDGED)
     size, after = context.recipe.evaluation.batch_size, net.arrays()
     new = predict_split(context, validation, net.logits, size)
@@ -48,14 +48,14 @@ def gate(context: Context, net: Net, phase: Finetune, before: Mapping[str, Array
         "won": found.only_a,
         "lost": found.only_b,
     }
-    context.reporter.log(said(row))
+    context.reporter.log(message(row))
     return row
 
 
-def said(row: Mapping[str, Any]) -> str:
+def message(row: Mapping[str, Any]) -> str:
     """The decision in a line."""
     if not row["num"]:
-        return "fine-tuning left out: there are no validation pictures that could say whether it makes the net better"
+        return "fine-tuning left out: there are no validation images that could say whether it makes the net better"
     low, high = row["interval"]
     change = f"difference {100 * row['difference']:+.1f} points"
     return (

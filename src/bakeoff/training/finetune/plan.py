@@ -54,7 +54,7 @@ class Targets:
             shares = np.eye(self.classes)[batch.labels]
         else:
             shares = batch.labels.astype("float64")
-        if self.weights is not None:  # before smoothing: a weight belongs to the picture's own class
+        if self.weights is not None:  # before smoothing: a weight belongs to the image's own class
             own = (shares * self.weights).sum(1, keepdims=True)
             shares = shares * own
         if self.smoothing:
@@ -104,7 +104,7 @@ def plan(
     Args:
         graph: as it is trained, with what is frozen frozen.
         loss: the recipe's.
-        train: the pictures, whose classes are counted for balanced weights.
+        train: the images, whose classes are counted for balanced weights.
         mixed: whether augmentation makes shares of labels.
 
     Raises:
@@ -127,18 +127,18 @@ def plan(
 
 
 def _multilabel(phase: Finetune, graph: Graph, loss: str, train: Split) -> Plan:
-    """The plan for pictures with several labels: all that the loss needs to know is in its attributes.
+    """The plan for images with several labels: all that the loss needs to know is in its attributes.
 
     Raises:
         UsageError: the phase has settings that mean nothing there.
     """
     if phase.sampling != "uniform":
         raise UsageError(
-            'sampling = "balanced" draws each class as often, and a picture with several labels belongs to several.\n'
+            'sampling = "balanced" draws each class as often, and an image with several labels belongs to several.\n'
             'Use class_weights = "balanced".'
         )
     if phase.teacher:
-        raise UsageError("teacher: distillation is for pictures with one label each. Leave it out.")
+        raise UsageError("teacher: distillation is for images with one label each. Leave it out.")
     weights = class_weights(phase, train)
     attributes = {
         "smoothing": phase.label_smoothing,
@@ -150,7 +150,7 @@ def _multilabel(phase: Finetune, graph: Graph, loss: str, train: Split) -> Plan:
 
 
 def class_weights(phase: Finetune | Probe, train: Split) -> Array | None:
-    """(classes,), or None where all classes count alike; of pictures with several labels, weights of the positives.
+    """(classes,), or None where all classes count alike; of images with several labels, weights of the positives.
 
     Raises:
         UsageError: as many class weights as classes are needed.
@@ -207,7 +207,7 @@ def _decays(phase: Finetune, graph: Graph) -> dict[str, float]:
 
 
 def sampled(train: Split, phase: Finetune, seed: int, epoch: int) -> Array | None:
-    """Positions of an epoch that draws each class as often; None where each picture comes once."""
+    """Positions of an epoch that draws each class as often; None where each image comes once."""
     from bakeoff.seeds import rng
 
     if phase.sampling == "uniform":

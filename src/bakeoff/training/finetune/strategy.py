@@ -66,7 +66,7 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
     PyTorch stops at such a batch; Keras goes on, and its running variance is NaN from there.
 
     Args:
-        count: training pictures.
+        count: training images.
 
     Raises:
         UsageError: the phase has such a batch.
@@ -76,10 +76,10 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
         return
     for node in graph.nodes:
         if node.op == "batch_norm" and node.attributes.statistics == "batch":
-            cells = graph.shapes[node.inputs[0]][1:-1]
-            if all(size == 1 for size in cells):
+            elements = graph.shapes[node.inputs[0]][1:-1]
+            if all(size == 1 for size in elements):
                 raise UsageError(
-                    f"a batch of 1 picture ({count} in batches of {phase.batch_size}) leaves {node.name} "
+                    f"a batch of 1 image ({count} in batches of {phase.batch_size}) leaves {node.name} "
                     "one value per channel; a batch norm needs two.\n"
                     'Use another batch_size, or drop_last = true, or batch_norm = "frozen".'
                 )
@@ -106,8 +106,8 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
     notes: dict[str, Any] = {"compile": settled(loop)}
-    if context.keeper.found is not None:
-        loop.restore(context.keeper.found)
+    if context.checkpointer.found is not None:
+        loop.restore(context.checkpointer.found)
     notes |= loop.run() | {"cached_activations": trained is not whole}
     judged = net if context.job.precision == context.job.dtype else exact(context, trained, phase, net)
     size = context.recipe.evaluation.batch_size
@@ -118,14 +118,14 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     }
     if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
         whole = whole.with_arrays(net.arrays())
-        judged = native(seen, whole, phase, context.job.dtype)  # mirrored pictures have no activations at hand
+        judged = native(seen, whole, phase, context.job.dtype)  # mirrored images have no activations at hand
     views = mirrored_logits(seen, judged, phase)
     trained_s = sum(loop.state.epoch_seconds)
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
 
 
 def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Predictions]:
-    """Predictions of mirrored pictures after the last phase, where the recipe asks for them."""
+    """Predictions of mirrored images after the last phase, where the recipe asks for them."""
     if context.recipe.evaluation.tta != "flip" or phase is not context.recipe.phases[-1]:
         return {}
     size, splits = context.recipe.evaluation.batch_size, context.data.splits.values()
@@ -137,10 +137,10 @@ def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Pr
 
 
 def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, Graph]:
-    """Context and net for the phase's own size of pictures, where it has one.
+    """Context and net for the phase's own size of images, where it has one.
 
     Raises:
-        UsageError: the net's weights depend on the size of the picture.
+        UsageError: the net's weights depend on the size of the image.
     """
     if phase.size is None:
         return context, graph
@@ -152,7 +152,7 @@ def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, G
         resized = other.graph.with_arrays(graph.arrays())
     except BakeoffError as error:
         raise UsageError(
-            f"size {list(phase.size)}: {error}.\nOnly nets that average over the picture can be trained at other sizes."
+            f"size {list(phase.size)}: {error}.\nOnly nets that average over the image can be trained at other sizes."
         ) from None
     return replace(context, start=other), resized
 

@@ -1,4 +1,4 @@
-"""A teacher for distillation: what a trained net says of each picture, softened."""
+"""A teacher for distillation: what a trained net says of each image, softened."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ BATCH = 64
 def teacher(context: Context, phase: Finetune) -> Teacher | None:
     """The teacher that the phase names; None where it names none.
 
-    Where pictures aren't varied, each is asked about once, at the teacher's own size; else with every batch, and then
-    both nets must take pictures of one size.
+    Where images aren't varied, each is asked about once, at the teacher's own size; else with every batch, and then
+    both nets must take images of one size.
 
     Raises:
-        UsageError: it knows other classes, or takes pictures of another size than those that are varied.
+        UsageError: it knows other classes, or takes images of another size than those that are varied.
     """
     if phase.teacher is None:
         return None
     bundle = read(phase.teacher)
     if tuple(bundle.classes) != tuple(context.data.classes):
         raise UsageError(
-            f"teacher {phase.teacher}: it knows {', '.join(bundle.classes[:5])}...; the pictures are "
+            f"teacher {phase.teacher}: it knows {', '.join(bundle.classes[:5])}...; the images are "
             f"{', '.join(context.data.classes[:5])}....\nExpected the same classes."
         )
     runtime = onnxruntime.from_graph(bundle.graph, threads=context.workers)
@@ -43,7 +43,7 @@ def teacher(context: Context, phase: Finetune) -> Teacher | None:
         theirs, ours = bundle.signature, context.signature
         if (theirs.size, theirs.channels) != (ours.size, ours.channels):
             raise UsageError(
-                f"teacher {phase.teacher}: takes {theirs.size} pixels, and varied pictures have {ours.size}.\n"
+                f"teacher {phase.teacher}: takes {theirs.size} pixels, and varied images have {ours.size}.\n"
                 "Use one size, or --set augment.preset=none."
             )
         return lambda batch: answers(batch.images)

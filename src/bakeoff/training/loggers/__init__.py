@@ -2,7 +2,7 @@
 
 A file has `start(path of the run, step it was resumed from or None) -> Logger`. The run folder's `metrics.jsonl` and
 `epochs.jsonl` are always written; a logger gets the same rows, and what only the training knows: weights, gradients,
-pictures, predictions.
+images, predictions.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from bakeoff.schemas import Array, Predictions
 class Logger(Protocol):
     """One destination. A logger that fails must not end a training: `Loggers` names it and goes on."""
 
-    def begin(self, graph: Graph, pictures: Array) -> None:
-        """The net, and some training pictures as they go into it, uint8 (n, H, W, C)."""
+    def begin(self, graph: Graph, images: Array) -> None:
+        """The net, and some training images as they go into it, uint8 (n, H, W, C)."""
 
     def row(self, log: str, row: Mapping[str, Any]) -> None:
         """A row of `metrics.jsonl` or `epochs.jsonl`."""

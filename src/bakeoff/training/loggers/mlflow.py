@@ -46,7 +46,7 @@ class MLflow:
                 "Set MLFLOW_TRACKING_URI, as to sqlite:///mlflow.db or to a server."
             ) from error
 
-    def begin(self, graph: Graph, pictures: Array) -> None:
+    def begin(self, graph: Graph, images: Array) -> None:
         """The recipe and the number of parameters."""
         self._mlflow.log_param("parameters", graph.count())
         recipe = self._path / "recipe.toml"

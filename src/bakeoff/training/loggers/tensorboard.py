@@ -1,4 +1,4 @@
-"""TensorBoard: scalars, histograms of weights and gradients, the graph, pictures, and the confusion matrix.
+"""TensorBoard: scalars, histograms of weights and gradients, the graph, images, and the confusion matrix.
 
 Events go to `RUN/tensorboard`; `tensorboard --logdir RUN` shows them. TensorBoard's own writer is used, and none of the
 frameworks: the same file comes out of PyTorch, TensorFlow and JAX.
@@ -25,7 +25,7 @@ from bakeoff.graph import Graph, Ref
 from bakeoff.schemas import Array, Predictions
 
 FOLDER = "tensorboard"
-PICTURES, BUCKETS, CELL = 25, 30, 12
+IMAGES, BUCKETS, CELL = 25, 30, 12
 
 
 def start(path: Path, resumed_from: int | None) -> TensorBoard:
@@ -60,11 +60,11 @@ class TensorBoard:
             session = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
             self._writer.add_event(event_pb2.Event(step=resumed_from, wall_time=time.time(), session_log=session))
 
-    def begin(self, graph: Graph, pictures: Array) -> None:
-        """The graph, and a sheet of pictures."""
+    def begin(self, graph: Graph, images: Array) -> None:
+        """The graph, and a sheet of images."""
         graph_def = graph_of(graph)
         self._add(0, graph_def=graph_def.SerializeToString())
-        self._image("pictures/train", sheet(pictures[:PICTURES]), 0)
+        self._image("images/train", sheet(images[:IMAGES]), 0)
 
     def row(self, log: str, row: Mapping[str, Any]) -> None:
         """Each number of a row as a scalar: `loss`, `rate` by step; an epoch's figures at its last step."""
@@ -89,7 +89,7 @@ class TensorBoard:
                     self._add(step, summary=self._summary.Summary(value=[value]))
 
     def end(self, scores: Mapping[str, float], predictions: Predictions | None, classes: Sequence[str]) -> None:
-        """Final figures as text and scalars, the confusion matrix as a picture."""
+        """Final figures as text and scalars, the confusion matrix as an image."""
         values = [
             self._summary.Summary.Value(tag=f"final/{name}", simple_value=float(value))
             for name, value in scores.items()
@@ -121,12 +121,12 @@ class TensorBoard:
             bucket=counts.tolist(),
         )
 
-    def _image(self, tag: str, picture: Array, step: int) -> None:
+    def _image(self, tag: str, pixels: Array, step: int) -> None:
         from PIL import Image
 
         stream = io.BytesIO()
-        Image.fromarray(picture).save(stream, "PNG")
-        height, width = picture.shape[:2]
+        Image.fromarray(pixels).save(stream, "PNG")
+        height, width = pixels.shape[:2]
         image = self._summary.Summary.Image(
             height=height, width=width, colorspace=3, encoded_image_string=stream.getvalue()
         )
@@ -172,19 +172,19 @@ def graph_of(graph: Graph) -> Any:
     return graph_pb2.GraphDef(node=nodes, versions=versions_pb2.VersionDef(producer=22))
 
 
-def sheet(pictures: Array) -> Array:
-    """Pictures in rows of five, uint8 (height, width, 3), one pixel apart."""
-    count, height, width, _ = pictures.shape
+def sheet(images: Array) -> Array:
+    """Images in rows of five, uint8 (height, width, 3), one pixel apart."""
+    count, height, width, _ = images.shape
     rows, columns = -(-count // 5), min(count, 5)
     page = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
+    for index, pixels in enumerate(images):
         top, left = index // 5 * (height + 1), index % 5 * (width + 1)
-        page[top : top + height, left : left + width] = picture if picture.shape[2] == 3 else picture[:, :, :1]
+        page[top : top + height, left : left + width] = pixels if pixels.shape[2] == 3 else pixels[:, :, :1]
     return page
 
 
 def matrix(table: Array) -> Array:
-    """A confusion matrix as a picture, (classes x 12, classes x 12, 3): darker for a larger share of a row."""
+    """A confusion matrix as an image, (classes x 12, classes x 12, 3): darker for a larger share of a row."""
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     light = np.kron(1 - shares, np.ones((CELL, CELL)))
     colours = np.stack([55 + 200 * light, 90 + 165 * light, 160 + 95 * light], 2)

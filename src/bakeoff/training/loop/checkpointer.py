@@ -15,13 +15,13 @@ from bakeoff.training.loop.state import State
 
 
 @dataclass
-class Keeper:
+class Checkpointer:
     """Keeps a run going on after a kill.
 
     Attributes:
         run: the run folder.
         every: how often; None: never.
-        header: what must be the same, or known, when the run goes on: framework, device, threads, pictures.
+        header: what must be the same, or known, when the run goes on: framework, device, threads, images.
         phase: the position of the phase at work among the recipe's.
         phases: what the finished phases left for run.json.
         found: the checkpoint to go on from, for the phase at work.

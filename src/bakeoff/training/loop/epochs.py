@@ -48,7 +48,7 @@ class Loop:
         whole = count // phase.batch_size if phase.drop_last else math.ceil(count / phase.batch_size)
         if whole == 0:
             raise BakeoffError(
-                f"batch_size {phase.batch_size} is more than the {count} training pictures, and drop_last leaves none"
+                f"batch_size {phase.batch_size} is more than the {count} training images, and drop_last leaves none"
             )
         self.steps_per_epoch = math.ceil(whole / phase.accumulate)
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
@@ -92,10 +92,10 @@ class Loop:
         return arrays
 
     def _save(self) -> None:
-        if self.context.keeper.every is None:
+        if self.context.checkpointer.every is None:
             return
         try:
-            self.context.keeper.save(self.state, self.saved())
+            self.context.checkpointer.save(self.state, self.saved())
         except NotFinite:
             raise not_finite.weights(self) from None
 
@@ -107,7 +107,7 @@ class Loop:
         Raises:
             Cancelled: somebody asked to stop; a checkpoint of the last step was written.
         """
-        self.context.keeper.start(self.state.step)
+        self.context.checkpointer.start(self.state.step)
         self.net.seek(self.state.noise)
         try:
             while self.state.epoch < self.phase.epochs and not self._is_over():
@@ -178,19 +178,19 @@ class Loop:
             state.seconds, began = state.seconds + now - began, now
             if self.average:
                 self.average.see(state.step, self.net.arrays)
-            if self.context.keeper.due(state.step):
+            if self.context.checkpointer.due(state.step):
                 self._save()
             note = f"epoch {state.epoch + 1}/{self.phase.epochs}  loss {losses[-1]:.4f}"
             self.context.reporter.progress("finetune", state.seen, self.total, note)
 
     def _chunks(self, batches: Iterator[Batch]) -> Iterator[list[Batch]]:
-        """Batches that go to the framework together: many for small pictures, so that calls cost less than work."""
+        """Batches that go to the framework together: many for small images, so that calls cost less than work."""
         while True:
             size = self.phase.accumulate
             if size == 1:
                 bytes_each = self.context.input_bytes * self.phase.batch_size
                 size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
-                size = self.context.keeper.stretch(self.state.step, size)
+                size = self.context.checkpointer.stretch(self.state.step, size)
                 if self.average:
                     size = min(size, self.average.next(self.state.step))
             if not (chunk := list(islice(batches, size))):
@@ -198,7 +198,7 @@ class Loop:
             yield chunk
 
     def _train(self, chunk: list[Batch]) -> tuple[Array, list[int]]:
-        """Mean losses of the optimizer steps of a chunk, and their numbers of pictures.
+        """Mean losses of the optimizer steps of a chunk, and their numbers of images.
 
         Raises:
             BakeoffError: a loss or rate that is no number; nothing of it is saved.
@@ -256,7 +256,7 @@ class Loop:
         notify.epoch(self)
         state.next_epoch()
         self.context.run.flush()
-        accuracy = _told(row)
+        accuracy = _message(row)
         self.context.reporter.log(
             f"epoch {state.epoch}/{self.phase.epochs}  loss {loss:.4f}{accuracy}  {seconds:.1f} s"
         )
@@ -281,7 +281,7 @@ class Loop:
         return row | {f"validation_{found.choice}": figure(found)}
 
 
-def _told(row: dict[str, Any]) -> str:
+def _message(row: dict[str, Any]) -> str:
     """The figure by which epochs are compared, for the log."""
     name = choice_of(row, "validation_")
     value = row.get(f"validation_{name}")

@@ -15,11 +15,11 @@ class State:
         batch: batches of the epoch that are done.
         step: optimizer steps of the phase that are done (the schedule's position).
         noise: micro-batches of the phase that are done (the position of dropout's masks).
-        seen: pictures of the phase that went through.
+        seen: images of the phase that went through.
         loss_sum: of the epoch so far.
-        loss_count: pictures behind that sum.
+        loss_count: images behind that sum.
         best_epoch: the epoch with the best validation accuracy so far; the first of equals.
-        best_accuracy: that accuracy; of pictures with several labels, the mean average precision.
+        best_accuracy: that accuracy; of images with several labels, the mean average precision.
         epoch_seconds: of each epoch that is done, validation apart.
         seconds: of the epoch so far.
     """

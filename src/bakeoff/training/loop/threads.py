@@ -11,7 +11,7 @@ SMALL_TORCH = 5e6  # torch shares work among threads more cheaply
 
 
 def multiply_adds(graph: Graph) -> float:
-    """Multiply-adds of one picture through the convolutions and dense layers; symbols other than the batch count 32."""
+    """Multiply-adds of one image through the convolutions and dense layers; symbols other than the batch count 32."""
     total = 0.0
     for node in graph.nodes:
         slots = graph.slots(node)

@@ -27,13 +27,13 @@ from bakeoff.training.loop.threads import threads_for
 FILE = "engine.json"
 ONNX = "onnxruntime"
 MARGIN = 1.2  # how much faster another engine must be than ONNX Runtime: a close race would be decided by chance
-LOOKED_AT = 2  # pictures that are verified where a framework is at hand; NumPy takes half a second for one
+LOOKED_AT = 2  # images that are verified where a framework is at hand; NumPy takes half a second for one
 NUDGE = 1e-6  # of the inputs: what this does to the features is the noise that any engine may have
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Features of normalised pictures, (N, H, W, C) to (N, d)."""
+    """Features of normalised images, (N, H, W, C) to (N, d)."""
 
     name: str
     predict: Callable[[Array], Array]
@@ -44,7 +44,7 @@ def choose(context: Context, graph: Graph, images: Array) -> Engine:
 
     Args:
         graph: gives features.
-        images: some normalised pictures to measure with.
+        images: some normalised images to measure with.
 
     Raises:
         BakeoffError: ONNX Runtime computes something else than the graph says, and there is no other engine.
@@ -108,7 +108,7 @@ def _framework(context: Context, graph: Graph) -> list[Engine]:
 
 
 def _speed(engine: Engine, images: Array) -> float:
-    """Pictures a second, the better of two passes behind one that doesn't count."""
+    """Images a second, the better of two passes behind one that doesn't count."""
     engine.predict(images)
     times = []
     for _ in range(2):
@@ -121,7 +121,7 @@ def _speed(engine: Engine, images: Array) -> float:
 def _verdict(engines: list[Engine], graph: Graph, images: Array) -> dict[str, Any]:
     """The first engine against the framework, or against NumPy where there is none.
 
-    The tolerance is that of logits, or the noise floor: what a nudge of the pictures by 1e-6 does to the features.
+    The tolerance is that of logits, or the noise floor: what a nudge of the images by 1e-6 does to the features.
     """
     chosen = engines[0]
     if len(engines) > 1:

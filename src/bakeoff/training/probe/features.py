@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from bakeoff.data.cache import FEATURES_LIMIT, cache_root, make_space, touch
-from bakeoff.data.pictures import unique_rows
+from bakeoff.data.images import unique_rows
 from bakeoff.evaluation.tta import mirrored
 from bakeoff.files import atomic_write
 from bakeoff.graph import Graph
@@ -31,12 +31,12 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
 
     What computed them is noted in the run folder (`engines.FILE`), also where they were computed for another run.
 
-    The key: content of the pictures, preprocessing signature, view, graph and weights, and the libraries that compute;
+    The key: content of the images, preprocessing signature, view, graph and weights, and the libraries that compute;
     not names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all
     together take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
 
     Args:
-        view: `flip` mirrors the pictures, as the net would get them.
+        view: `flip` mirrors the images, as the net would get them.
     """
     hashes = context.data.manifest.sha256
     path = _path(context, graph, view)
@@ -60,7 +60,7 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
 
 
 def cached(context: Context, graph: Graph, view: View = "plain") -> bool:
-    """Whether the features of these pictures lie in the cache."""
+    """Whether the features of these images lie in the cache."""
     return _path(context, graph, view).is_file()
 
 

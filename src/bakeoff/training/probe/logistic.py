@@ -2,7 +2,7 @@
 
 The objective is scikit-learn's: C * (sum of weighted cross-entropies) + |W|^2 / 2, on features with mean 0 and variance
 1 (of the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw
-features. The views of a picture share its weight: C means the same whatever their number. Of one label a picture the
+features. The views of an image share its weight: C means the same whatever their number. Of one label an image the
 cross-entropy is the softmax's; of several, each class has its own, binary one (one against the rest), all under one C.
 """
 
@@ -49,11 +49,11 @@ class _Task:
     """What every fit is about.
 
     Attributes:
-        x: (n, d), standardised; the views of the pictures one after the other, all of them in the same order.
-        labels: (n,), or (n, classes) where pictures have several.
+        x: (n, d), standardised; the views of the images one after the other, all of them in the same order.
+        labels: (n,), or (n, classes) where images have several.
         weights: (n,), of the rows' cross-entropies.
-        views: how many a picture has.
-        positives: (classes,), weights of the answer yes, where pictures have several labels.
+        views: how many an image has.
+        positives: (classes,), weights of the answer yes, where images have several labels.
     """
 
     x: Array
@@ -66,11 +66,11 @@ class _Task:
 
     @property
     def multilabel(self) -> bool:
-        """Whether pictures may have several labels."""
+        """Whether images may have several labels."""
         return self.labels.ndim == 2
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many; the first rows are their first views."""
         return len(self.x) // self.views
 
@@ -91,14 +91,14 @@ def fit(
 ) -> Head:
     """A head on features for labels.
 
-    Cross-validation is left out where there is one penalty, or a class has fewer pictures than two folds need.
+    Cross-validation is left out where there is one penalty, or a class has fewer images than two folds need.
 
     Args:
-        rows: (views * n, d): the plain view of all pictures, then the next view of all, in the same order.
-        labels: (n,), of the pictures; (n, classes), of 0 and 1, where they have several.
-        class_weights: (classes,), on the cross-entropy of a class's pictures; None: 1 each. Of several labels, on that
+        rows: (views * n, d): the plain view of all images, then the next view of all, in the same order.
+        labels: (n,), of the images; (n, classes), of 0 and 1, where they have several.
+        class_weights: (classes,), on the cross-entropy of a class's images; None: 1 each. Of several labels, on that
             of the answer yes.
-        cooled: divide the logits by the temperature that suits those of the folds, each made without its pictures.
+        cooled: divide the logits by the temperature that suits those of the folds, each made without its images.
     """
     from threadpoolctl import threadpool_limits
 
@@ -122,9 +122,7 @@ def fit(
 
 def _fit(task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]) -> Head:
     """The head on standardised features."""
-    smallest = (
-        task.pictures if task.multilabel else np.bincount(task.labels[: task.pictures], minlength=task.classes).min()
-    )
+    smallest = task.images if task.multilabel else np.bincount(task.labels[: task.images], minlength=task.classes).min()
     folds = min(folds, int(smallest))
     scores: dict[float, float] = {}
     starts: dict[float, tuple[Array, Array]] = {}
@@ -142,12 +140,12 @@ def _cooled(task: _Task, head: Head, folds: int, seed: int) -> Head:
 
     Its order of classes, and so its accuracy, stays the same.
     """
-    labels = task.labels[: task.pictures]
-    smallest = task.pictures if task.multilabel else np.bincount(labels, minlength=task.classes).min()
+    labels = task.labels[: task.images]
+    smallest = task.images if task.multilabel else np.bincount(labels, minlength=task.classes).min()
     folds = min(folds, int(smallest))
     if folds < 2:
         return head
-    held, plain = _held(labels, folds, seed), task.x[: task.pictures]
+    held, plain = _held(labels, folds, seed), task.x[: task.images]
     start = head.kernel[:, None], head.bias[None]
     kernels, biases = _regress(task, head.penalty, np.tile(~held, (task.views, 1)), _repeated(start, folds))
     logits = (plain @ kernels.astype("float32").reshape(plain.shape[1], -1)).reshape(-1, *kernels.shape[1:]) + biases
@@ -165,11 +163,11 @@ def _cross_validate(
 ) -> tuple[dict[float, float], dict[float, tuple[Array, Array]]]:
     """Mean cross-entropy on the held folds, by C, and the mean head of the folds as a start.
 
-    All views of a picture are in one fold, and its plain view is judged: that is what the net will be asked. From
+    All views of an image are in one fold, and its plain view is judged: that is what the net will be asked. From
     strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley, and
     loose penalties are the slow ones. Each fit starts where the stricter one ended; all folds are fitted at once.
     """
-    plain, labels, weights = (part[: task.pictures] for part in (task.x, task.labels, task.weights))
+    plain, labels, weights = (part[: task.images] for part in (task.x, task.labels, task.weights))
     held = _held(labels, folds, seed)
     used = np.tile(~held, (task.views, 1))
     start: tuple[Array, Array] | None = None
@@ -179,7 +177,7 @@ def _cross_validate(
         start = _regress(task, penalty, used, start, tolerance=LOOSE)
         kernel, bias = start
         logits = (plain @ kernel.astype("float32").reshape(plain.shape[1], -1)).reshape(-1, *kernel.shape[1:]) + bias
-        judged = logits[held]  # every picture once, in the order of the pictures
+        judged = logits[held]  # every image once, in the order of the images
         if task.positives is None:
             scores[penalty] = float(np.average(losses_of(judged, labels), weights=weights))
         else:
@@ -192,7 +190,7 @@ def _cross_validate(
 
 
 def _held(labels: Array, folds: int, seed: int) -> Array:
-    """bool, (n, folds): which fold holds each picture back; by label, or by the rarest of several labels."""
+    """bool, (n, folds): which fold holds each image back; by label, or by the rarest of several labels."""
     held = np.zeros((len(labels), folds), bool)
     if labels.ndim == 1:
         from sklearn.model_selection import StratifiedKFold

@@ -1,7 +1,7 @@
-"""What models that have not seen a picture say of it: evidence for wrong labels, for `bakeoff data audit`.
+"""What models that have not seen an image say of it: evidence for wrong labels, for `bakeoff data audit`.
 
-The pictures are parted in folds, what belongs together in one. For each fold a logistic regression on features of the
-pretrained backbone is fitted to the others and asked about this one; and each picture's nearest neighbours among the
+The images are parted in folds, what belongs together in one. For each fold a logistic regression on features of the
+pretrained backbone is fitted to the others and asked about this one; and each image's nearest neighbours among the
 others vote. Features are kept in the cache as they come, so that an interrupted pass goes on where it was.
 """
 
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from bakeoff import registry, seeds
 from bakeoff.data.audit import Judged, Subject
 from bakeoff.data.cache import cache_root
+from bakeoff.data.images import Images
 from bakeoff.data.labels import counts, matrix, multilabel
-from bakeoff.data.pictures import Pictures
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.schemas import Array
@@ -32,15 +32,15 @@ BACKBONE = "efficientnet_lite0"
 WIDTH = 1280  # its features
 FOLDS = 5
 NEIGHBOURS = 10
-LEAST = 20  # pictures of a class, on average, below which there is too little to judge by
-MOST = 20_000  # pictures that a fold is fitted to
+LEAST = 20  # images of a class, on average, below which there is too little to judge by
+MOST = 20_000  # images that a fold is fitted to
 PENALTY = 0.003  # C of the regression, on features of mean 0 and variance 1
-RAW = 32  # pictures up to this side are compared by their pixels: the backbone was made for photos
+RAW = 32  # images up to this side are compared by their pixels: the backbone was made for photos
 _BLOCK = 16
 
 
 def judge(subject: Subject, progress: Progress) -> Judged | None:
-    """Probabilities and votes for the good pictures of a data set; None where there are too few to judge by."""
+    """Probabilities and votes for the good images of a data set; None where there are too few to judge by."""
     labels = subject.manifest.labels
     present = np.flatnonzero(counts(labels, len(subject.table.classes)))
     if len(present) < 2 or len(labels) < LEAST * len(present):
@@ -116,12 +116,12 @@ def _models(known: Array, labels: NDArray[Any], classes: int) -> Callable[[Array
 
 
 def _features(subject: Subject, progress: Progress) -> Array:
-    """(n, d) of the good pictures: of the backbone, or pixels where all pictures are small."""
-    pictures = subject.pictures
+    """(n, d) of the good images: of the backbone, or pixels where all images are small."""
+    images = subject.images
     largest = max(max(subject.facts[row].height, subject.facts[row].width) for row in subject.good.tolist())
     if largest <= RAW:
-        signature = Signature(pictures.size or (RAW, RAW), channels=1 if pictures.channels == 1 else 3)
-        blocks = _prepared(pictures, signature, np.arange(len(subject.good)), subject.workers)
+        signature = Signature(images.size or (RAW, RAW), channels=1 if images.channels == 1 else 3)
+        blocks = _prepared(images, signature, np.arange(len(subject.good)), subject.workers)
         return np.concatenate([block.reshape(len(block), -1) for block in blocks])
     return _embedded(subject, progress)
 
@@ -143,7 +143,7 @@ def _embedded(subject: Subject, progress: Progress) -> Array:
         runtime = onnxruntime.from_graph(graph, threads=subject.workers)
         names = iter(digests[row] for row in missing.tolist())
         with store.open():
-            for block in _prepared(subject.pictures, signature, missing, subject.workers):
+            for block in _prepared(subject.images, signature, missing, subject.workers):
                 found = runtime.predict(normalize(block, signature, "float32").astype(np.float32, copy=False))
                 store.add([next(names) for _ in block], found)
                 done += len(block)
@@ -152,14 +152,14 @@ def _embedded(subject: Subject, progress: Progress) -> Array:
 
 
 def _prepared(
-    pictures: Pictures, signature: Signature, rows: NDArray[np.int64], workers: int
+    images: Images, signature: Signature, rows: NDArray[np.int64], workers: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Blocks of pictures as bytes, the next block decoded meanwhile."""
+    """Blocks of images as bytes, the next block decoded meanwhile."""
     blocks = [rows[start : start + _BLOCK].tolist() for start in range(0, len(rows), _BLOCK)]
     pool = ThreadPoolExecutor(max(1, workers), "bakeoff-decode")
 
     def start(block: list[int]) -> list[object]:
-        return [pool.submit(prepare, pictures.source(row), signature) for row in block]
+        return [pool.submit(prepare, images.source(row), signature) for row in block]
 
     try:
         waiting = start(blocks[0]) if blocks else []

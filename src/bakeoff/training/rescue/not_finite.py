@@ -1,4 +1,4 @@
-"""What to say of numbers that are not finite: where they came up first, in which step, from which pictures.
+"""What to say of numbers that are not finite: where they came up first, in which step, from which images.
 
 The loop looks at losses alone, chunk by chunk: that costs nothing. When one is not finite, the steps since the last
 checkpoint are taken again, one by one and with open eyes, and stop before the update that would have spoiled the net.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bakeoff.training.loop.epochs import Loop
 
 MOST_STEPS = 5000  # taken again
-LOOKED_AT = 8  # pictures that go through NumPy
+LOOKED_AT = 8  # images that go through NumPy
 
 
 class NotFiniteError(BakeoffError):
@@ -62,7 +62,7 @@ def _advice(loop: Loop) -> str:
 
 
 def _kept(loop: Loop) -> str:
-    step = loop.context.keeper.last_step
+    step = loop.context.checkpointer.last_step
     return "" if step is None else f"The checkpoint of step {step} stands. "
 
 
@@ -74,7 +74,7 @@ def _again(loop: Loop, until: int) -> NotFiniteError | None:
         found = load(loop.context.run.path)
     except BakeoffError:
         found = None
-    here = found is not None and found.meta["phase"] == loop.context.keeper.phase
+    here = found is not None and found.meta["phase"] == loop.context.checkpointer.phase
     first = found.meta["state"]["step"] if found is not None and here else 0
     if until - first > MOST_STEPS:
         return None
@@ -125,7 +125,7 @@ def _step(loop: Loop, micro: list[Batch]) -> NotFiniteError | None:
 
 
 def _unfit(images: Array, labels: Array, batch: Batch) -> str | None:
-    for what, array in (("picture", images), ("label", labels)):
+    for what, array in (("image", images), ("label", labels)):
         if np.issubdtype(array.dtype, np.floating):
             rows = ~np.isfinite(array.reshape(len(array), -1)).all(1)
             if rows.any():

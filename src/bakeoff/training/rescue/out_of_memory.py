@@ -1,4 +1,4 @@
-"""Out of memory, in whatever framework: how many pictures do fit, and the settings that make the same steps of them."""
+"""Out of memory, in whatever framework: how many images do fit, and the settings that make the same steps of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def explain(loop: Loop, images: Array, labels: Array) -> OutOfMemory:
     """The error, with the largest batch that fits: found by halving."""
     size = len(images)
     fits = next((n for n in _halves(size) if _fits(loop, images[:n], labels[:n])), None)
-    start = f"out of memory at step {loop.state.step} with batches of {size} pictures"
+    start = f"out of memory at step {loop.state.step} with batches of {size} images"
     if fits is None:
         return OutOfMemory(f"{start}, and not even 1 fits.\nUse a smaller net or input: --set input.size=[H,W]")
     number = loop.context.recipe.phases.index(loop.phase)

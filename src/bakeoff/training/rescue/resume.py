@@ -1,4 +1,4 @@
-"""Going on with a run: what it was asked, whether its pictures are still the same, where it stood."""
+"""Going on with a run: what it was asked, whether its images are still the same, where it stood."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bakeoff.rundir.readers import read_json
 from bakeoff.training.job import Job
 from bakeoff.training.loop.cadence import parse
 from bakeoff.training.loop.checkpoint import load
-from bakeoff.training.loop.checkpointer import Keeper
+from bakeoff.training.loop.checkpointer import Checkpointer
 
 
 def job_of(run: str | Path) -> Job:
@@ -37,27 +37,27 @@ def job_of(run: str | Path) -> Job:
         raise CorruptError(f"{path / JOB}: {error}: edited? Train the run again.") from None
 
 
-def keeper_of(job: Job, run: Run, began: float, *, resume: bool) -> Keeper:
+def checkpointer_of(job: Job, run: Run, began: float, *, resume: bool) -> Checkpointer:
     """Who writes the checkpoints of a run, and what to go on from.
 
     Raises:
         CorruptError, VersionError: the last checkpoint can't be used.
     """
-    keeper = Keeper(run, parse(job.checkpoint_every) if job.checkpoint_every else None, began=began)
+    checkpointer = Checkpointer(run, parse(job.checkpoint_every) if job.checkpoint_every else None, began=began)
     if not resume:
-        return keeper
+        return checkpointer
     found = load(run.path)
     if found is None:
         run.rewind({})
-        keeper.resumed_from = 0
-        return keeper
+        checkpointer.resumed_from = 0
+        return checkpointer
     meta = found.meta
     if meta["recipe"] != _recipe_digest(job):
         raise CorruptError(f"{run.path}: its checkpoint belongs to another recipe than {JOB} has. Train the run again.")
     run.rewind(meta["logs"])
-    keeper.phase, keeper.phases = meta["phase"], list(meta["phases"])
-    keeper.found, keeper.resumed_from, keeper.earlier_s = found, meta["state"]["step"], meta["wall_s"]
-    return keeper
+    checkpointer.phase, checkpointer.phases = meta["phase"], list(meta["phases"])
+    checkpointer.found, checkpointer.resumed_from, checkpointer.earlier_s = found, meta["state"]["step"], meta["wall_s"]
+    return checkpointer
 
 
 def header_of(job: Job, data: Data) -> dict[str, Any]:
@@ -72,11 +72,11 @@ def header_of(job: Job, data: Data) -> dict[str, Any]:
     }
 
 
-def same_pictures(run: Run, data: Data) -> None:
-    """Refuse to go on with other pictures: the order of the batches would mean something else.
+def same_images(run: Run, data: Data) -> None:
+    """Refuse to go on with other images: the order of the batches would mean something else.
 
     Raises:
-        DataError: pictures were added, removed, changed or relabelled.
+        DataError: images were added, removed, changed or relabelled.
     """
     path = run.path / "manifest.json"
     if not path.is_file():
@@ -84,7 +84,7 @@ def same_pictures(run: Run, data: Data) -> None:
     expected = read_json(path)["fingerprint"]
     if expected != data.fingerprint:
         raise DataError(
-            f"{data.path}: the pictures are not those that {run.path} began with (fingerprint {data.fingerprint[:12]}, "
+            f"{data.path}: the images are not those that {run.path} began with (fingerprint {data.fingerprint[:12]}, "
             f"expected {expected[:12]}).\nBring them back, or train anew."
         )
 

@@ -55,7 +55,7 @@ def build(
 
 
 def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[str, ...] | None]:
-    """How the library prepares pictures; the part that lies in the net itself (Rescaling, Normalization) stays there.
+    """How the library prepares images; the part that lies in the net itself (Rescaling, Normalization) stays there.
 
     keras.applications.imagenet_utils.preprocess_input: "tf" is x / 127.5 - 1; "torch" scales by ImageNet's mean and
     deviation; "caffe" turns RGB to BGR and takes ImageNet's mean away. None: the numbers 0 to 255.

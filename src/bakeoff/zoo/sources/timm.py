@@ -43,7 +43,7 @@ def build(
 
 
 def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[str, ...] | None]:
-    """How timm prepares pictures for these weights in evaluation, and the class names where they are ImageNet's."""
+    """How timm prepares images for these weights in evaluation, and the class names where they are ImageNet's."""
     from timm.data import resolve_data_config
     from timm.models import get_pretrained_cfg
 

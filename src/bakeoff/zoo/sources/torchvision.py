@@ -47,7 +47,7 @@ def rename(name: str) -> str:
 
 
 def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[str, ...] | None]:
-    """How the library prepares pictures for these weights (the default ones without a name), and the class names."""
+    """How the library prepares images for these weights (the default ones without a name), and the class names."""
     from torchvision import models
 
     known = models.get_model_weights(model)

@@ -2,7 +2,7 @@
 
     captured = capture(keras.applications.MobileNetV2(weights=None))
     captured.graph        gives logits; a final softmax is left off, and `captured.head` says which
-    captured.signature    what the model wants of a picture, where that is known
+    captured.signature    what the model wants of an image, where that is known
     write_back(captured, arrays, model)
 
 What a layer means stands in the pages of operators (FROM_KERAS). A layer that none knows is refused by name.

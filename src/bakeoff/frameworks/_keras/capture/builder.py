@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
-from bakeoff.frameworks._keras.capture.raisings import AUGMENTATION, IDENTITY
+from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY
 from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.graph.graph import Graph, Node, Parameter, Ref
@@ -80,7 +80,7 @@ class Builder:
     # nodes
 
     def input(self, shape: Shape) -> Value:
-        """The picture."""
+        """The image."""
         self.inputs["input"] = shape
         self._names.add("input")
         return Value(Ref("input"), shape)

@@ -1,4 +1,4 @@
-"""One call of a layer, operation or activation, as raisings see it: `bakeoff.ops._page.LayerCall`."""
+"""One call of a layer, operation or activation, as importers see it: `bakeoff.ops._page.LayerCall`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.frameworks._keras.capture.raisings import table
+from bakeoff.frameworks._keras.capture.importers import table
 from bakeoff.frameworks._keras.capture.trust import check_operation, is_keras, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.schemas import Array
@@ -42,7 +42,7 @@ class LayerCall:
         self.args, self.kwargs, self.lib = args, kwargs or {}, keras
         self.kind = type(layer).__name__
         self.trains = True
-        self.read: set[int] = set()  # arguments that a raising has looked at, by identity
+        self.read: set[int] = set()  # arguments that an importer has looked at, by identity
 
     # what came in
 
@@ -97,7 +97,7 @@ class LayerCall:
         if isinstance(function, keras.Layer):
             check_operation(function, f"{self.path}.{function.name}")
             call = LayerCall(self.builder, function, self.builder.place(self.path, function.name), (value,))
-            found: Value = call.raised(f"layers.{type(function).__name__}")
+            found: Value = call.imported(f"layers.{type(function).__name__}")
             self.builder.check_taken(function, call.path)
             return found
         name = getattr(function, "__name__", type(function).__name__)
@@ -109,20 +109,20 @@ class LayerCall:
         path = self.path if alone else self.builder.sibling(self.path, name)
         call = LayerCall(self.builder, function, path, (value,))
         call.kind = f"{self.kind}'s activation"
-        raised: Value = call.raised(f"{prefix}.{name}")
-        return raised
+        imported: Value = call.imported(f"{prefix}.{name}")
+        return imported
 
-    def raised(self, key: str) -> Any:
+    def imported(self, key: str) -> Any:
         """What the page that knows `key` makes of this call."""
         if key == "layers.Activation":  # it is what its function is
             return self.activated(self.inputs[0])
         found = self.builder.without_trace(self, key)
         if found is not None:
             return found
-        raising = table().get(key)
-        if raising is None:
+        importer = table().get(key)
+        if importer is None:
             raise self.refuse(f"no operator knows {key}", "Use another layer of the same meaning.")
-        return raising(self)
+        return importer(self)
 
     def note(self, text: str) -> None:
         """A sentence for the reader of the capture."""

@@ -40,7 +40,7 @@ def capture(
     Args:
         model: functional, Sequential, or a class of the user's own that is built, see `tracing`.
         augmentation: layers that act in training alone are left out with a note, or refused.
-        source: the name in keras.applications, as "MobileNetV2": says what the model wants of a picture.
+        source: the name in keras.applications, as "MobileNetV2": says what the model wants of an image.
         input_shape: (height, width, channels), for a model of the user's own; default: what it was built with.
 
     Raises:
@@ -53,10 +53,10 @@ def capture(
         remedy = "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j])."
         raise refusal(model.name, type(model).__name__, f"it has {counts}", remedy)
     walk = Walk(builder)
-    picture = builder.input(_input_shape(function.inputs[0]))
+    image = builder.input(_input_shape(function.inputs[0]))
     if not is_model(model):
         builder.own(model, "")
-    output = walk.function(function, "", [picture], own=not is_model(model))[0]
+    output = walk.function(function, "", [image], own=not is_model(model))[0]
     if not is_model(model):
         forget(function)
         builder.check_taken(model, model.name)
@@ -131,7 +131,7 @@ class Walk:
         call = LayerCall(self.builder, operation, path, inputs, args, kwargs)
         call.trains = self._trains
         before = len(self.builder.nodes)
-        found = call.raised(f"{'layers' if layer else 'ops'}.{type(operation).__name__}")
+        found = call.imported(f"{'layers' if layer else 'ops'}.{type(operation).__name__}")
         if layer:
             self.builder.check_taken(operation, path)
         outputs = list(found) if isinstance(found, tuple) else [found]
@@ -188,22 +188,22 @@ class Walk:
         kind = type(node.operation).__name__
         integers = [t.dtype for t in node.input_tensors if not str(t.dtype).startswith("float")]
         if integers and kind not in READS_INTEGERS:
-            remedy = "Give the model a float input: the pictures' numbers are the same."
+            remedy = "Give the model a float input: the images' numbers are the same."
             raise refusal(path, kind, f"it reads {integers[0]} numbers", remedy)
 
     def _check_shapes(self, node: Any, call: LayerCall, outputs: list[Value]) -> None:
         """What the pages work out is what Keras says, where Keras says it."""
         for tensor, value in zip(node.outputs, outputs, strict=True):
-            said = tuple(tensor.shape)
-            same = len(said) == value.rank and all(
-                size is None or isinstance(own, Dim) or size == own for size, own in zip(said, value.shape, strict=True)
+            dims = tuple(tensor.shape)
+            same = len(dims) == value.rank and all(
+                size is None or isinstance(own, Dim) or size == own for size, own in zip(dims, value.shape, strict=True)
             )
             if not same:
-                raise call.refuse(f"its output is {said}, and the graph has {value.shape}")
+                raise call.refuse(f"its output is {dims}, and the graph has {value.shape}")
 
 
 def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> Any:
-    """The function of a model of the user's own, traced on the pictures that it was built with."""
+    """The function of a model of the user's own, traced on the images that it was built with."""
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if not isinstance(model, keras.Layer):
         raise refusal(kind, "an object", "it is no Keras model", "Give a keras.Model.")
@@ -211,7 +211,7 @@ def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> Any
     if given is None:
         shapes = list((model._build_shapes_dict or {}).values())
         if len(shapes) != 1 or not isinstance(shapes[0], tuple | list):
-            remedy = "Call it on a batch of pictures first, or give capture an input_shape."
+            remedy = "Call it on a batch of images first, or give capture an input_shape."
             raise refusal(model.name, kind, "a model of your own whose input size is not known", remedy)
         given = (None, *shapes[0][1:])
     check_settings(model, model.name, kind)
@@ -228,7 +228,7 @@ def _function(model: Any, path: str) -> Any:
     if not isinstance(model, Sequential):
         return model
     if model._functional is None:
-        remedy = "Put a keras.Input(shape) first, or call the model on a batch of pictures."
+        remedy = "Put a keras.Input(shape) first, or call the model on a batch of images."
         raise refusal(path, kind, "it is not built: its input size is not known", remedy)
     return model._functional
 

@@ -50,7 +50,7 @@ class Captured:
     Attributes:
         graph: its output is "logits" (batch, classes), or "features" for a model without a classifier.
         head: what stood between the logits and the model's output. It is not in the graph: see `with_head`.
-        signature: what the model wants of a picture; None where nothing says it.
+        signature: what the model wants of an image; None where nothing says it.
         origins: {path: where it comes from}, for every parameter but constants.
         notes: what a reader must know, a sentence each: layers that act in training alone, flags that Keras ignores.
         penalties: {path: {"l1": factor, "l2": factor}}, the regularisers that Keras adds to the loss.

@@ -1,4 +1,4 @@
-"""What a Keras model wants of a picture: from its own first operations, or from the constructor that made it.
+"""What a Keras model wants of an image: from its own first operations, or from the constructor that made it.
 
 Preprocessing inside the model stays there. Such a model takes bytes, 0 to 255, and its signature says so. A constructor
 of keras.applications stands beside a `preprocess_input`; what that does is measured on a black, a white and coloured
@@ -41,7 +41,7 @@ def signature(graph: Graph, source: str) -> tuple[Signature | None, str]:
         return Signature((height, width), channels, mean=(0.0,), std=(1 / WHITE,)), ""
     found = _measured(source) if source and channels == 3 else None
     if found is None:
-        return None, "nothing says on which scale the model takes a picture: give mean and std"
+        return None, "nothing says on which scale the model takes an image: give mean and std"
     mean, std, order = found
     return Signature((height, width), channels, mean=mean, std=std, channel_order=order), ""
 
@@ -56,7 +56,7 @@ def scales_bytes(graph: Graph) -> bool:
 
 
 def _entry(graph: Graph, value: float) -> list[Array]:
-    """What a picture of one value is where the affine operations end; empty if there are none."""
+    """What an image of one value is where the affine operations end; empty if there are none."""
     name = next(iter(graph.inputs))
     sizes = [size if isinstance(size, int) else FREE for size in graph.input_shape[1:]]
     values: dict[Ref, Array] = {Ref(name): np.full((1, *sizes), value)}

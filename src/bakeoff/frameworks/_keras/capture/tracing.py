@@ -1,4 +1,4 @@
-"""Layers and models of the user's own: their `call` is run on symbolic pictures, and what it calls is read.
+"""Layers and models of the user's own: their `call` is run on symbolic images, and what it calls is read.
 
 Code that only uses layers and keras.ops leaves its whole meaning in that trace. What does not is found by running it
 again, and refused: other weights that change a constant (a weight was read as a number), random numbers (constants
@@ -55,7 +55,7 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[list[Any], Function]:
     if type(layer).__call__ is not keras.Layer.__call__:
         raise refuse("it replaces __call__")
     if not layer.built:
-        raise refuse("it is not built: call the model on a batch of pictures first")
+        raise refuse("it is not built: call the model on a batch of images first")
     before = [array_of(variable) for variable in layer.variables]
     run = _runner(layer, arguments, refuse)
     made: list[Function] = []

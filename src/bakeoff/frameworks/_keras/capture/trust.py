@@ -1,4 +1,4 @@
-"""What is refused before any raising looks at it: foreign code, settings without a rule, weights that nothing reads.
+"""What is refused before any importer looks at it: foreign code, settings without a rule, weights that nothing reads.
 
 A class is Keras's own only if Keras's module holds that very class: a user's `Conv2D` that overrides `call` has another
 module, and one that borrows Keras's module name isn't found there.

@@ -1,4 +1,4 @@
-"""What capture hands to raisings: a value of the graph in the making."""
+"""What capture hands to importers: a value of the graph in the making."""
 
 from __future__ import annotations
 

@@ -23,14 +23,14 @@ __all__ = ["Captured", "capture"]
 def capture(
     model: nn.Module, *, input_size: tuple[int, int] | None = None, channels: int = 3, name: str = ""
 ) -> Captured:
-    """The graph of a classifier that takes pictures (N, C, H, W) and gives logits (N, classes).
+    """The graph of a classifier that takes images (N, C, H, W) and gives logits (N, classes).
 
     The model itself isn't changed. Its weights are copied.
 
     Args:
         model: any module that torch.export can trace; on CPU.
         input_size: (height, width) in pixels; None: what the model says of itself (timm's pretrained_cfg), else 224.
-        channels: of the picture.
+        channels: of the image.
         name: for messages; default: the class.
 
     Raises:

@@ -1,7 +1,7 @@
 """Whether two graphs compute the same: by structure, never by numbers.
 
 A training pass is captured, and so is the prediction; once noise is silenced and batch norm uses its running
-statistics, both have to be one and the same graph. The same holds for two sizes of pictures, if a net takes any.
+statistics, both have to be one and the same graph. The same holds for two sizes of images, if a net takes any.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
 
-PICTURE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
+IMAGE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
 
 
 class Builder:
@@ -47,17 +47,17 @@ class Builder:
         self.shapes: dict[Ref, Shape] = {}
         self.parameters: dict[str, Parameter] = {}
         self.layouts: dict[str, Layout] = {}
-        self.picture: Value | None = None
+        self.image: Value | None = None
         self.settled: set[Any] = set()  # calls that an earlier one has done already
         self.moving: list[str] = []  # buffers that the forward pass changes by itself, batch norm's apart
         self._counts: dict[str, int] = {}
         self._bare: dict[str, Value] = {}
 
     def input(self, sizes: tuple[int, ...], dtype: torch.dtype) -> Value:
-        """The picture."""
-        value = Value(Ref("input"), sizes, PICTURE, dtype)
+        """The image."""
+        value = Value(Ref("input"), sizes, IMAGE, dtype)
         self.inputs["input"] = self.shapes[value.ref] = self.batch.shape(value.canonical)
-        self.picture = value
+        self.image = value
         return value
 
     # nodes
@@ -163,10 +163,10 @@ class Builder:
         return Value(ref, sizes, plain(len(sizes)), torch.float32)
 
     def flattened(self, value: Value, path: str) -> Value:
-        """All axes but the first become one, counted as torch counts: no transpose for pictures."""
+        """All axes but the first become one, counted as torch counts: no transpose for images."""
         sizes = (value.sizes[0], int(np.prod(value.sizes[1:])))
         free = merged_order(value, blocks(value.sizes, sizes)) is None
-        if value.rank == 2 or not (free or value.order == PICTURE):
+        if value.rank == 2 or not (free or value.order == IMAGE):
             return self.reshaped(value, sizes, path)
         order = "HWC" if free else "CHW"
         found = self.single("flatten", {"order": order}, value, (0, 1), self.beside(path, "flatten"))
@@ -225,8 +225,8 @@ class Builder:
             return value
         shape = self.batch.shape(tuple(sizes[axis] for axis in inverse(value.order)))
         new = [n for n, o in zip(sizes, value.sizes, strict=True) if n != o and isinstance(self.batch.size(n), Dim)]
-        assert self.picture is not None
-        inputs = (value, self.picture) if new else (value,)
+        assert self.image is not None
+        inputs = (value, self.image) if new else (value,)
         found = self.emit("expand", {"shape": shape}, inputs, {}, value.order, value.dtype, self.beside(path, "expand"))
         assert isinstance(found, Value)
         return found

@@ -1,4 +1,4 @@
-"""One call of the exported program, as raisings see it: `bakeoff.ops._page.Call`."""
+"""One call of the exported program, as importers see it: `bakeoff.ops._page.Call`."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Call:
         return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
 
     def is_zero(self, value: Any) -> bool:
-        """Whether it is known to be 0 everywhere, however many pictures there are."""
+        """Whether it is known to be 0 everywhere, however many images there are."""
         return isinstance(value, Known) and not value.tensor.any()
 
     def filled(self, given: Any) -> Any:

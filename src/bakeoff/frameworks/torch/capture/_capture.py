@@ -1,4 +1,4 @@
-"""The steps of a capture: export, walk, check against the live module, passengers."""
+"""The steps of a capture: export, walk, check against the live module, unused parameters."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     signature = signature_of(model, None if input_size is None else _size(input_size), channels)
     size = signature.size if input_size is None and signature else _size(input_size)
     chosen, notes = _training(model, size, channels, name)
-    graph, layouts, passengers = with_passengers(_sized(chosen), chosen.builder, model)
+    graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
     notes += [f"{name}: {path} changes while the source trains; here it stays as it is." for path in _moving(chosen)]
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
-    return Captured(graph, layouts, size, fixed_size, passengers, tuple(notes), signature)
+    return Captured(graph, layouts, size, fixed_size, unused, tuple(notes), signature)
 
 
 class Pass:
@@ -45,7 +45,7 @@ class Pass:
     Args:
         model: the live module.
         size: (height, width).
-        channels: of the picture.
+        channels: of the image.
         mode: "train"; "leaves": all but batch norm and noise predicts; "eval".
 
     Raises:
@@ -107,7 +107,7 @@ def _note(name: str, reason: str) -> str:
 
 
 def _sized(chosen: Pass) -> Graph:
-    """The graph for pictures of any size, where nothing in it depends on the size; else as it is."""
+    """The graph for images of any size, where nothing in it depends on the size; else as it is."""
     try:
         other = chosen.again(size=_another(chosen.size))
         if not same_attributes(chosen.graph, other.graph):
@@ -124,19 +124,17 @@ def _moving(chosen: Pass) -> list[str]:
 
 
 def _another(size: tuple[int, int]) -> tuple[int, int]:
-    """More than twice as large, so that a loop that halves a picture until it is small runs once more; odd for even."""
+    """More than twice as large, so that a loop that halves an image until it is small runs once more; odd for even."""
     height, width = (2 * side + step + side % 2 for side, step in zip(size, STEPS, strict=True))
     return height, width
 
 
-def with_passengers(
-    graph: Graph, builder: Builder, model: nn.Module
-) -> tuple[Graph, dict[str, Layout], tuple[str, ...]]:
+def with_unused(graph: Graph, builder: Builder, model: nn.Module) -> tuple[Graph, dict[str, Layout], tuple[str, ...]]:
     """The graph with all other entries of the state dict along, and where each entry lies."""
     names: dict[int, str] = {}
     layouts: dict[str, Layout] = {}
     parameters = dict(graph.parameters)
-    passengers = []
+    unused = []
     for key, tensor in model.state_dict(keep_vars=True).items():
         if not isinstance(tensor, torch.Tensor):
             continue
@@ -145,10 +143,10 @@ def with_passengers(
         if first not in graph.parameters or layout is None:
             layout = Layout.as_is(first, tuple(tensor.shape))
             if first == key:
-                passengers.append(key)
+                unused.append(key)
                 parameters[key] = _passenger(key, tensor)
         layouts[key] = layout
-    return replace(graph, parameters=parameters), layouts, tuple(sorted(passengers))
+    return replace(graph, parameters=parameters), layouts, tuple(sorted(unused))
 
 
 def _passenger(path: str, tensor: torch.Tensor) -> Parameter:
@@ -169,7 +167,7 @@ def _check(model: Any, name: str) -> None:
         raise UsageError(f"{name} is a {type(model).__name__}; expected a torch.nn.Module.")
     lazy = [key for key, p in model.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
-        raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on a picture once before it is captured.")
+        raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on an image once before it is captured.")
     hooked = [key for key, p in model.named_parameters() if p._backward_hooks or p._post_accumulate_grad_hooks]
     if hooked:  # a copy of the module, which is what is asked, would have lost it
         raise UnsupportedError(

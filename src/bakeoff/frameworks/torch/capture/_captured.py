@@ -24,18 +24,18 @@ class Captured:
     Attributes:
         graph: the classifier; parameters that the forward pass never reads are in it as well, unused.
         layouts: every entry of the module's state dict -> where it lies in the graph.
-        size: (height, width) of the pictures that it was captured with.
-        fixed_size: whether it takes pictures of that size alone.
-        passengers: the entries that the forward pass never reads (auxiliary heads, counters), sorted.
+        size: (height, width) of the images that it was captured with.
+        fixed_size: whether it takes images of that size alone.
+        unused parameters: the entries that the forward pass never reads (auxiliary heads, counters), sorted.
         notes: what the reader should know.
-        signature: how the module wants its pictures, where it says so (timm's pretrained_cfg).
+        signature: how the module wants its images, where it says so (timm's pretrained_cfg).
     """
 
     graph: Graph
     layouts: Mapping[str, Layout]
     size: tuple[int, int]
     fixed_size: bool
-    passengers: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     signature: Signature | None = None
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bakeoff.frameworks.torch.capture._values import Condition, Known
-from bakeoff.ops._raise import reductions, torch_affine, torch_merged
+from bakeoff.ops._importers import reductions, torch_affine, torch_merged
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call

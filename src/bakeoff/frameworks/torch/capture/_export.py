@@ -21,7 +21,7 @@ PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
 
 
 def batch_for(model: nn.Module, size: tuple[int, int]) -> Batch:
-    """A prime that divides no size of the module's tensors or pictures: its multiples in the program are the batch."""
+    """A prime that divides no size of the module's tensors or images: its multiples in the program are the batch."""
     sizes = {number for tensor in tensors(model).values() for number in tensor.shape} | set(size)
     return Batch(next(prime for prime in PRIMES if all(number % prime or not number for number in sizes)))
 
@@ -73,7 +73,7 @@ def _trains(module: nn.Module) -> bool:
 def export(
     model: nn.Module, batch: Batch, size: tuple[int, int], channels: int, mode: Mode
 ) -> torch.export.ExportedProgram:
-    """The program of a pass on pictures of that size.
+    """The program of a pass on images of that size.
 
     Raises:
         UnsupportedError: torch.export can't trace the model; its own words follow.
@@ -138,5 +138,5 @@ def _untraced(error: Exception, model: nn.Module) -> str:
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return (
         f"{type(model).__name__}: torch.export can't trace its forward pass: {type(error).__name__}: {first[:300]}\n"
-        "A net can be captured whose forward pass takes one picture and doesn't branch on values."
+        "A net can be captured whose forward pass takes one image and doesn't branch on values."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.ops._raise import joined
+from bakeoff.ops._importers import joined
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call

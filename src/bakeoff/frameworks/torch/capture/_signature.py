@@ -1,4 +1,4 @@
-"""What a live module says of the pictures that it was trained on."""
+"""What a live module says of the images that it was trained on."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def signature_of(model: nn.Module, size: tuple[int, int] | None, channels: int) 
 
     Args:
         model: the live module.
-        size: (height, width) instead of the module's own; the share of the picture that is cut off stays.
-        channels: of the picture; another number than the module's own gives None.
+        size: (height, width) instead of the module's own; the share of the image that is cut off stays.
+        channels: of the image; another number than the module's own gives None.
     """
     config = _config(model)
     try:

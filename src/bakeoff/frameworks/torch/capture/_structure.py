@@ -83,7 +83,7 @@ def select(call: Call) -> Any:
     x = call.value(call["self"])
     axis = call["dim"] % x.rank
     if call.builder.batch.size(x.sizes[axis]) != x.sizes[axis]:
-        raise call.refuse("it takes one picture of a batch")
+        raise call.refuse("it takes one image of a batch")
     start, stop, _ = span(call, x.sizes[axis])
     part = x
     if x.sizes[axis] != 1:
@@ -102,7 +102,7 @@ def slice_(call: Call) -> Any:
     if stop <= start:
         return Known(torch.empty([0 if 0 in call.sizes else 1] * x.rank), call.sizes)
     if call.builder.batch.size(size) != size:
-        raise call.refuse("it takes some pictures of a batch")
+        raise call.refuse("it takes some images of a batch")
     return call.emit(
         "slice", {"axis": x.order[axis], "start": start, "stop": None if stop == size else stop, "step": step}, x
     )

@@ -72,7 +72,7 @@ def _patched(view: Call, base: Any, changed: Any) -> Any:
     axis = view["dim"] % len(base.sizes)
     size = base.sizes[axis]
     if view.builder.batch.size(size) != size:
-        raise view.refuse("some pictures of a batch are changed")
+        raise view.refuse("some images of a batch are changed")
     start, stop, step = span(view, size)
     places = np.arange(start, stop, step)
     if not places.size:

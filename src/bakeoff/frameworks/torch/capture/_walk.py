@@ -25,20 +25,20 @@ from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RAND
 from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
 from bakeoff.frameworks.torch.capture._views import write_back
 
-Raising = Callable[[Call], Any]
+Importer = Callable[[Call], Any]
 
 
 @cache
-def raisings() -> Mapping[str, Raising]:
+def importers() -> Mapping[str, Importer]:
     """Every operator of the pages, and those that are only axes and blocks."""
-    found: dict[str, Raising] = {}
+    found: dict[str, Importer] = {}
     for op in ops.names():
         found |= getattr(ops.page(op), "FROM_TORCH", {})
     return {**STRUCTURE, **ROWS, **COMPOSED, **RECURRENT, **found}
 
 
 @cache
-def spellings() -> tuple[Mapping[str, Raising], ...]:
+def spellings() -> tuple[Mapping[str, Importer], ...]:
     """The patterns, in order of their files."""
     return tuple(registry.load(patterns.__name__, name).CALLS for name in registry.names(patterns.__name__))
 
@@ -96,8 +96,8 @@ class Walk:
         if kind == "CONSTANT_TENSOR":
             tensor = self.program.constants[target]
             return Known(tensor, sizes_of(tensor))
-        if self.builder.picture is not None:
-            raise UnsupportedError("the model takes several inputs; a classifier takes one picture")
+        if self.builder.image is not None:
+            raise UnsupportedError("the model takes several inputs; a classifier takes one image")
         return self.builder.input(sizes_of(meta), meta.dtype)
 
     # one call
@@ -147,14 +147,14 @@ class Walk:
             return folded
         if call.name in NOTHING:
             return call[NOTHING[call.name]]
-        raising = raisings().get(call.name)
-        if raising is None:
+        importer = importers().get(call.name)
+        if importer is None:
             raise call.refuse("no operator page knows it")
-        result = raising(call)
+        result = importer(call)
         return self._fitted(call, result)
 
     def _fitted(self, call: Call, result: Any) -> Any:
-        """What a raising gave, with the sizes that the program has; a difference is an error of ours."""
+        """What an importer gave, with the sizes that the program has; a difference is an error of ours."""
         if isinstance(result, tuple):
             return tuple(self._sized(call, one, sizes) for one, sizes in zip(result, call.shapes, strict=False))
         return self._sized(call, result, call.sizes)
@@ -166,7 +166,7 @@ class Walk:
             n in (1, wanted) for n, wanted in zip(reversed(result.sizes), reversed(sizes), strict=False)
         ):
             return self.builder.expanded(result, sizes, call.path)
-        raise call.refuse(f"its raising gave {result.sizes}, the program says {sizes}")
+        raise call.refuse(f"its importer gave {result.sizes}, the program says {sizes}")
 
     # constants
 
@@ -182,7 +182,7 @@ class Walk:
         if not known:
             return NOT_MINE
         if call.name == "aten.arange" and any(_has_batch(self.builder.batch, one) for one in node.args):
-            raise call.refuse("it counts the pictures of a batch")
+            raise call.refuse("it counts the images of a batch")
         fine = self._finely(call, reads)
         found = self._run(node, self._private)
         if isinstance(found, list | tuple):

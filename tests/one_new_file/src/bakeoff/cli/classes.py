@@ -5,7 +5,7 @@ from __future__ import annotations
 from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Know", 9
-EXAMPLES = (("bakeoff classes photos", "what the pictures are called"),)
+EXAMPLES = (("bakeoff classes photos", "what the images are called"),)
 
 
 def command(data: options.DataPath, json: options.Json = False, debug: options.Debug = False) -> None:

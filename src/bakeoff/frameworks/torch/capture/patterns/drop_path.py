@@ -3,7 +3,7 @@
     x * x.new_empty(shape).bernoulli_(keep).div_(keep)                timm's DropPath, torchvision's StochasticDepth
     x.div(keep) * floor(rand(shape) + keep), x * (rand(shape) < keep) / keep, ...
 
-A mask with one number for each picture is drop_path, one of the value's own shape dropout. What the mask keeps is read
+A mask with one number for each image is drop_path, one of the value's own shape dropout. What the mask keeps is read
 from the program, so rate and scale are the module's own.
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.frameworks.torch.capture._values import NOT_MINE
-from bakeoff.ops._raise import torch_affine, torch_merged
+from bakeoff.ops._importers import torch_affine, torch_merged
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -21,7 +21,7 @@ def standardized(call: Call) -> Any:
         return NOT_MINE
     x = call.value(call["input"])
     if x.rank > 1 and call.builder.batch.size(x.sizes[0]) != x.sizes[0]:
-        raise call.refuse("batch statistics without running ones: its prediction depends on the other pictures")
+        raise call.refuse("batch statistics without running ones: its prediction depends on the other images")
     axes = tuple(sorted(place for axis, place in enumerate(x.order) if axis != 1))
     common = {"axes": axes, "keepdims": True}
     mean = call.emit("reduce_mean", common, x)

@@ -1,4 +1,4 @@
-"""Pictures of one grey or colour: nothing is on them."""
+"""Images of one grey or colour: nothing is on them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.preprocessing import decode
 
-KINDS = (Kind("one_colour", 45, "Pictures that are one even area.", "整张只有一种颜色的图片。", pictured=True),)
+KINDS = (Kind("one_colour", 45, "Images that are one even area.", "整张只有一种颜色的图片。", imaged=True),)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One finding a picture that is the same everywhere."""
+    """One finding an image that is the same everywhere."""
     if subject.table.root is None:
         return
     for row in subject.good.tolist():

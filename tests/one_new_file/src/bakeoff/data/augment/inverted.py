@@ -1,4 +1,4 @@
-"""Dark and light exchanged, in a share of the pictures."""
+"""Dark and light exchanged, in a share of the images."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Settings:
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
-    """The picture, (H, W, C), or its negative."""
+    """The image, (H, W, C), or its negative."""
     return 255 - pixels if rng.random() < settings.probability else pixels

@@ -11,7 +11,7 @@ PERCENT = False
 
 
 def value(judged: Judged) -> float | None:
-    """-1..1; None where all pictures are of one class and are called so."""
+    """-1..1; None where all images are of one class and are called so."""
     there, called, hits = judged.counts
     num = there.sum()
     chance = float((there * called).sum()) / num**2

@@ -21,9 +21,9 @@ class PlainText:
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8")
 
-    def begin(self, graph: Graph, pictures: Array) -> None:
-        """The size of the net and of the pictures."""
-        self._line("begin", graph.count(), pictures.shape)
+    def begin(self, graph: Graph, images: Array) -> None:
+        """The size of the net and of the images."""
+        self._line("begin", graph.count(), images.shape)
 
     def row(self, log: str, row: Mapping[str, Any]) -> None:
         """The names of its numbers."""

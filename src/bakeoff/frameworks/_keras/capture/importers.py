@@ -18,17 +18,17 @@ _AUGMENTATION = """
     MixUp GaussianNoise GaussianDropout AlphaDropout
 """
 AUGMENTATION = frozenset(f"layers.{name}" for name in _AUGMENTATION.split())
-"""They change pictures in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
+"""They change images in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
 
 
 @cache
 def table() -> dict[str, Callable[[Any], Any]]:
-    """{"layers.Conv2D": raising, "ops.Relu": ..., "activations.relu": ...}."""
+    """{"layers.Conv2D": importer, "ops.Relu": ..., "activations.relu": ...}."""
     found: dict[str, Callable[[Any], Any]] = {}
     owner: dict[str, str] = {}
     for name in ops.names():
-        for key, raising in getattr(ops.page(name), "FROM_KERAS", {}).items():
+        for key, importer in getattr(ops.page(name), "FROM_KERAS", {}).items():
             if key in found:
                 raise BakeoffError(f"{key} is claimed by the pages {owner[key]} and {name}")
-            found[key], owner[key] = raising, name
+            found[key], owner[key] = importer, name
     return found

@@ -1,4 +1,4 @@
-"""What the raisings of several pages share, from Keras; see `bakeoff.ops._page.LayerCall`."""
+"""What the importers of several pages share, from Keras; see `bakeoff.ops._page.LayerCall`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from bakeoff.ops._page import LayerCall
 
-Raising = Callable[[LayerCall], Any]
+Importer = Callable[[LayerCall], Any]
 
 
-def keras_unary(op: str, *keys: str, **attributes: str) -> dict[str, Raising]:
+def keras_unary(op: str, *keys: str, **attributes: str) -> dict[str, Importer]:
     """A page of one value under each of these names: {attribute: the layer's setting that gives it}."""
 
     def from_keras(call: LayerCall) -> Any:
@@ -21,7 +21,7 @@ def keras_unary(op: str, *keys: str, **attributes: str) -> dict[str, Raising]:
     return dict.fromkeys(keys, from_keras)
 
 
-def keras_fixed(op: str, *keys: str, **attributes: Any) -> dict[str, Raising]:
+def keras_fixed(op: str, *keys: str, **attributes: Any) -> dict[str, Importer]:
     """The same with attributes that are known: a function of keras.activations with its defaults."""
 
     def from_keras(call: LayerCall) -> Any:
@@ -37,7 +37,7 @@ def keras_affine(call: LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0
     return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
 
 
-def keras_merged(op: str) -> Raising:
+def keras_merged(op: str) -> Importer:
     """A merging layer: elementwise, over values of one rank."""
 
     def from_keras(call: LayerCall) -> Any:
@@ -47,7 +47,7 @@ def keras_merged(op: str) -> Raising:
     return from_keras
 
 
-def keras_folded(op: str) -> Raising:
+def keras_folded(op: str) -> Importer:
     """The same for an operator of two: the third with the result of the first two."""
 
     def from_keras(call: LayerCall) -> Any:
@@ -62,13 +62,13 @@ def _of_one_rank(call: LayerCall) -> None:
         raise call.refuse("it merges values of different ranks", "Reshape them to one rank first.")
 
 
-def keras_pairwise(op: str) -> Raising:
+def keras_pairwise(op: str) -> Importer:
     """An operation of keras.ops on two values, or on a value and an array."""
     return lambda call: call.emit(op, {}, *map(call.value, call.operands))
 
 
-def keras_pooling(op: str, **attributes: Any) -> Raising:
-    """A pooling layer over windows of pictures, or of sequences, which are pictures of one row."""
+def keras_pooling(op: str, **attributes: Any) -> Importer:
+    """A pooling layer over windows of images, or of sequences, which are images of one row."""
 
     def from_keras(call: LayerCall) -> Any:
         layer, x = call.layer, call.inputs[0]

@@ -26,26 +26,26 @@ from bakeoff.protocols import Progress, Table
 
 KEPT_BYTES = 768 << 20
 SAVE_BYTES = 1 << 30  # decoded to disk before it is said there that they are ready
-CHUNK = 8  # pictures that a thread takes at a time
+CHUNK = 8  # images that a thread takes at a time
 
 Keep = Literal["auto", "memory", "disk", "none"]
 
 Bad = tuple[int, str]
-"""The record of a picture that can't be decoded, and why."""
+"""The record of an image that can't be decoded, and why."""
 
 
 @dataclass(eq=False)
 class View:
-    """The pictures under one signature.
+    """The images under one signature.
 
     Attributes:
         array: uint8, (n, H, W, C), for those that fit in memory, else None.
         ready: bool, (n,), which rows of `array` are filled.
         disk: where those that don't fit are kept, or None.
-        rows: int64, (n,), the row of each picture in `disk`: copies share one.
+        rows: int64, (n,), the row of each image in `disk`: copies share one.
     """
 
-    pictures: Pictures
+    images: Images
     signature: Signature
     array: NDArray[np.uint8] | None
     ready: NDArray[np.bool_]
@@ -55,12 +55,12 @@ class View:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of a picture."""
+        """(H, W, C) of an image."""
         return (*self.signature.size, self.signature.channels)
 
     @property
     def keeps(self) -> bool:
-        """Whether a picture that was decoded needn't be again."""
+        """Whether an image that was decoded needn't be again."""
         return self.array is not None or self.disk is not None
 
     def missing(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -84,7 +84,7 @@ class View:
         bad: list[Bad] = []
         for place, record in zip(places, records, strict=True):
             try:
-                image = render(self.pictures.source(record), self.signature)
+                image = render(self.images.source(record), self.signature)
             except DataError as error:
                 bad.append((record, str(error)))
             else:
@@ -124,8 +124,8 @@ class View:
             self.ready[record] = True
 
 
-class Pictures:
-    """The pictures of a table, by row."""
+class Images:
+    """The images of a table, by row."""
 
     def __init__(
         self,
@@ -143,18 +143,18 @@ class Pictures:
         return len(self.table.labels)
 
     def source(self, record: int) -> str | NDArray[np.uint8]:
-        """What `prepare` takes: the path of a file, or the array of a picture."""
+        """What `prepare` takes: the path of a file, or the array of an image."""
         if self.table.pixels is not None:
-            picture: NDArray[np.uint8] = self.table.pixels[record]
-            return picture
+            image: NDArray[np.uint8] = self.table.pixels[record]
+            return image
         return os.path.join(str(self.table.root), str(self.table.paths[record]))
 
     def view(self, signature: Signature, keep: Keep = "auto") -> View:
         """The view of a signature; the same one each time while it is kept.
 
         Args:
-            signature: how pictures become bytes.
-            keep: where decoded pictures are kept: `auto` (memory, where they don't fit there the disk), `memory`,
+            signature: how images become bytes.
+            keep: where decoded images are kept: `auto` (memory, where they don't fit there the disk), `memory`,
                 `disk`, or `none`.
 
         Raises:
@@ -174,7 +174,7 @@ class Pictures:
             return self._kept[name]
 
     def _own(self, signature: Signature) -> View | None:
-        """The pictures as they are, where they are arrays of the signature's size."""
+        """The images as they are, where they are arrays of the signature's size."""
         own = self.table.pixels
         if own is None:
             return None
@@ -204,7 +204,7 @@ class Pictures:
         while held() > KEPT_BYTES and next(iter(self._kept)) != newest:
             self._kept.popitem(last=False)
 
-    def select(self, rows: NDArray[np.int64]) -> Pictures:
+    def select(self, rows: NDArray[np.int64]) -> Images:
         """These rows alone, with what is decoded already."""
         table = self.table
         pixels = None if table.pixels is None else table.pixels[rows]
@@ -212,14 +212,14 @@ class Pictures:
             table, paths=table.paths[rows], labels=table.labels[rows], split=table.split[rows], pixels=pixels
         )
         sha256 = None if self.sha256 is None else self.sha256[rows]
-        new = Pictures(table, channels=self.channels, size=self.size, sha256=sha256)
+        new = Images(table, channels=self.channels, size=self.size, sha256=sha256)
         for name, view in self._kept.items():
             if view.array is not None and pixels is None:
                 new._kept[name] = View(new, view.signature, view.array[rows], view.ready[rows])
         return new
 
     def all(self, signature: Signature, workers: int, progress: Progress | None) -> NDArray[np.uint8]:
-        """All pictures, (n, H, W, C); not to be written to.
+        """All images, (n, H, W, C); not to be written to.
 
         Raises:
             BadFilesError: names all that can't be decoded.
@@ -275,7 +275,7 @@ def in_threads(
 
 
 def _keeps_size(signature: Signature) -> bool:
-    """Whether a picture that has the signature's size already stays as it is."""
+    """Whether an image that has the signature's size already stays as it is."""
     return signature.fit == "stretch" or signature.resize_to in (None, min(signature.size))
 
 

@@ -1,11 +1,11 @@
-"""What a picture looks like, in 1.1 KB: enough to find its copies after they were saved again, scaled or brightened.
+"""What an image looks like, in 1.1 KB: enough to find its copies after they were saved again, scaled or brightened.
 
     hash    64 bits: signs of the 63 lowest coefficients of a DCT-II of 32 x 32 grey values, against their median
             (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010)
     grey    32 x 32 luma, uint8
     tint    8 x 8 red and blue less green, int8 (halved)
 
-Looks are kept in the cache by content, so that files may move, and an interrupted pass goes on where it was. Pictures
+Looks are kept in the cache by content, so that files may move, and an interrupted pass goes on where it was. Images
 below 32 pixels and flat ones look too much alike to be told apart by so little: they have no look.
 """
 
@@ -31,19 +31,19 @@ from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode
 from bakeoff.protocols import Progress
 
-SIDE = 32  # pixels of the grey picture; smaller pictures aren't judged
+SIDE = 32  # pixels of the grey image; smaller images aren't judged
 TINT = 8
-FLAT = 6.0  # standard deviation of the grey values below which a picture has no look
+FLAT = 6.0  # standard deviation of the grey values below which an image has no look
 CHUNK = 16
 SAVE_EVERY_S = 60.0
 _FORMAT = 1
 
 Opener = Callable[[int], str | NDArray[np.uint8]]
-"""From a row to the path of a file, or to the array of a picture."""
+"""From a row to the path of a file, or to the array of an image."""
 
 
 class Look(NamedTuple):
-    """One picture; `hash` is 0 for one without a look, `reason` says why it can't be decoded, else it is empty."""
+    """One image; `hash` is 0 for one without a look, `reason` says why it can't be decoded, else it is empty."""
 
     hash: int
     grey: NDArray[np.uint8]
@@ -52,11 +52,11 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
-    """Looks as columns, a row a picture.
+class PerceptualHashes:
+    """Looks as columns, a row an image.
 
     Attributes:
-        hash: uint64, (n,); 0 for a picture without a look.
+        hash: uint64, (n,); 0 for an image without a look.
         grey: uint8, (n, 32, 32).
         tint: int8, (n, 8, 8, 2).
         bad: why a row can't be decoded, for those that can't.
@@ -72,7 +72,7 @@ NOTHING = Look(0, np.zeros((SIDE, SIDE), np.uint8), np.zeros((TINT, TINT, 2), np
 
 
 def _cosines() -> NDArray[np.float64]:
-    """The first 8 rows of the DCT-II of 32 values, unscaled: the hash compares within one picture."""
+    """The first 8 rows of the DCT-II of 32 values, unscaled: the hash compares within one image."""
     order, place = np.arange(8)[:, None], np.arange(SIDE)[None]
     return np.cos(np.pi * (2 * place + 1) * order / (2 * SIDE))
 
@@ -82,7 +82,7 @@ _BITS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 
 
 def look_at(source: str | NDArray[np.uint8]) -> Look:
-    """The look of one picture, which is decoded whole; `NOTHING` where it is too small or too flat."""
+    """The look of one image, which is decoded whole; `NOTHING` where it is too small or too flat."""
     from PIL import Image
     from PIL.Image import Resampling
 
@@ -101,13 +101,13 @@ def look_at(source: str | NDArray[np.uint8]) -> Look:
 
 
 def hash_of(grey: NDArray[np.uint8]) -> int:
-    """The 63 bits of a grey picture of 32 x 32; the 64th is set, so that no hash is 0."""
+    """The 63 bits of a grey image of 32 x 32; the 64th is set, so that no hash is 0."""
     coefficients = (_DCT @ grey.astype(np.float64) @ _DCT.T).ravel()[1:]
     return int(_BITS[coefficients > np.median(coefficients)].sum()) | 1 << 63
 
 
-def looks_of_arrays(pixels: NDArray[np.uint8]) -> Looks:
-    """The looks of arrays of just 32 x 32 pixels, (n, 32, 32) or (n, 32, 32, 3), many at a time."""
+def perceptual_hashes_of_arrays(pixels: NDArray[np.uint8]) -> PerceptualHashes:
+    """The perceptual hashes of arrays of just 32 x 32 pixels, (n, 32, 32) or (n, 32, 32, 3), many at a time."""
     count = len(pixels)
     grey, tint = np.empty((count, SIDE, SIDE), np.uint8), np.zeros((count, TINT, TINT, 2), np.int8)
     hashes = np.zeros(count, np.uint64)
@@ -124,22 +124,22 @@ def looks_of_arrays(pixels: NDArray[np.uint8]) -> Looks:
         bits = coefficients > np.median(coefficients, axis=1, keepdims=True)
         own = (bits * _BITS).sum(1, dtype=np.uint64) | np.uint64(1 << 63)
         hashes[rows] = np.where(grey[rows].std((1, 2)) < FLAT, np.uint64(0), own)
-    return Looks(hashes, grey, tint, {})
+    return PerceptualHashes(hashes, grey, tint, {})
 
 
-def looks_of(
+def perceptual_hashes_of(
     digests: NDArray[np.uint8],
     opener: Opener,
     *,
     place: Path | None,
     workers: int = 2,
     progress: Progress | None = None,
-) -> Looks:
-    """The looks of pictures, each content looked at once.
+) -> PerceptualHashes:
+    """The perceptual hashes of images, each content looked at once.
 
     Args:
-        digests: uint8, (n, 32), SHA-256 of each picture.
-        opener: gives a row's picture.
+        digests: uint8, (n, 32), SHA-256 of each image.
+        opener: gives a row's image.
         place: the data, after which the cache is named; None keeps nothing.
         progress: called with (done, total) of the different contents.
 
@@ -210,9 +210,9 @@ class _Cache:
             )
             self.changed = False
 
-    def columns(self, names: Sequence[bytes]) -> Looks:
+    def columns(self, names: Sequence[bytes]) -> PerceptualHashes:
         found = [self.known[name] for name in names]
-        return Looks(
+        return PerceptualHashes(
             np.array([look.hash for look in found], np.uint64),
             _stack([look.grey for look in found], NOTHING.grey),
             _stack([look.tint for look in found], NOTHING.tint),

@@ -1,4 +1,4 @@
-"""From a run folder to one HTML file: sections in their order, styles and pictures inside, nothing loaded."""
+"""From a run folder to one HTML file: sections in their order, styles and images inside, nothing loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the raisings of several pages share; see `bakeoff.ops._page.Call`."""
+"""What the importers of several pages share; see `bakeoff.ops._page.Call`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from bakeoff.ops._page import Call
 
-PICTURE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
+IMAGE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
 
-Raising = Callable[[Call], Any]
+Importer = Callable[[Call], Any]
 
 
-def torch_unary(op: str, argument: str = "self", **attributes: str) -> Raising:
+def torch_unary(op: str, argument: str = "self", **attributes: str) -> Importer:
     """A page of one value: {attribute: the argument of torch that gives it}."""
 
     def from_torch(call: Call) -> Any:
@@ -22,7 +22,7 @@ def torch_unary(op: str, argument: str = "self", **attributes: str) -> Raising:
     return from_torch
 
 
-def torch_along(op: str) -> Raising:
+def torch_along(op: str) -> Importer:
     """A page of one value and an axis, which torch calls "dim"."""
 
     def from_torch(call: Call) -> Any:
@@ -46,7 +46,7 @@ def torch_merged(call: Call, op: str, x: Any, y: Any) -> Any:
     return call.emit(op, {}, first, second, order=order)
 
 
-def torch_pairwise(op: str) -> Raising:
+def torch_pairwise(op: str) -> Importer:
     """The same for a call of "self" and "other"."""
     return lambda call: torch_merged(call, op, call["self"], call["other"])
 
@@ -102,7 +102,7 @@ def reductions(x: Any, axes: Any, keepdims: bool) -> tuple[tuple[int, ...], tupl
 def reaching(
     before: Any, after: Any, window: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
 ) -> tuple[int, int, int, int]:
-    """Pads with as many cells more at the bottom and right as ceil_mode's last windows reach beyond."""
+    """Pads with as many elements more at the bottom and right as ceil_mode's last windows reach beyond."""
     ends = []
     for axis in (0, 1):
         start, end = pads[2 * axis], pads[2 * axis + 1]

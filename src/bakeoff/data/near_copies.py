@@ -1,10 +1,10 @@
-"""Near copies: pictures of other bytes that show the same, found by their looks.
+"""Near copies: images of other bytes that show the same, found by their perceptual hashes.
 
-Two pictures are near copies where their hashes differ in at most `BITS` bits and their grey values, each brought to
+Two images are near copies where their hashes differ in at most `BITS` bits and their grey values, each brought to
 mean 0 and deviation 1, differ by at most `DIFFERENCE` (root mean square), and their colours by at most `TINTS`, unless
-one of them has none. Measured on 3,781 photos of clothes: pictures saved again (quality 20 to 60), scaled, sharpened,
+one of them has none. Measured on 3,781 photos of clothes: images saved again (quality 20 to 60), scaled, sharpened,
 brightened or darkened by a fifth to a third lie below 0.13; of 7.1 million pairs of different photos none lies below
-0.21. Flips, and crops of more than about a hundredth, are other pictures to it.
+0.21. Flips, and crops of more than about a hundredth, are other images to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.looks import Looks
+from bakeoff.data.perceptual_hash import PerceptualHashes
 from bakeoff.protocols import Progress
 
 BITS = 10
@@ -20,20 +20,22 @@ DIFFERENCE = 0.16
 TINTS = 12.0  # half levels
 _BLOCK = 1024
 _TILE = 128, 4096  # rows and columns that are compared at a time: what fits the processor's cache
-_SOFT = 4.0  # added to the deviation, so that noise in faint pictures isn't blown up
+_SOFT = 4.0  # added to the deviation, so that noise in faint images isn't blown up
 
 
-def near_pairs(looks: Looks, digests: NDArray[np.uint8], progress: Progress | None = None) -> NDArray[np.int64]:
+def near_pairs(
+    perceptual: PerceptualHashes, digests: NDArray[np.uint8], progress: Progress | None = None
+) -> NDArray[np.int64]:
     """(m, 2): rows i < j that are near copies; of equal contents the first row stands for all.
 
     Args:
-        looks: of n pictures.
+        perceptual: of n images.
         digests: uint8, (n, 32), their SHA-256: equal contents are no near copies.
         progress: called with (done, total) rows.
     """
     _, first = np.unique(digests, axis=0, return_index=True)
-    rows = np.sort(first)[looks.hash[np.sort(first)] != 0]
-    hashes = looks.hash[rows]
+    rows = np.sort(first)[perceptual.hash[np.sort(first)] != 0]
+    hashes = perceptual.hash[rows]
     found = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(rows), _TILE[0]):
         block = hashes[start : start + _TILE[0], None]
@@ -43,18 +45,18 @@ def near_pairs(looks: Looks, digests: NDArray[np.uint8], progress: Progress | No
             left, right = start + left, across + right
             later = left < right
             pairs = np.stack([rows[left[later]], rows[right[later]]], axis=1)
-            found.append(pairs[_same(looks, pairs)])
+            found.append(pairs[_same(perceptual, pairs)])
         if progress:
             progress(min(start + _TILE[0], len(rows)), len(rows))
     return np.concatenate(found)
 
 
-def _same(looks: Looks, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _same(perceptual: PerceptualHashes, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
     good = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), _BLOCK):
         i, j = pairs[start : start + _BLOCK].T
-        difference = np.sqrt(np.square(_standard(looks.grey[i]) - _standard(looks.grey[j])).mean(axis=(1, 2)))
-        good[start : start + _BLOCK] = (difference <= DIFFERENCE) & _same_tint(looks.tint[i], looks.tint[j])
+        difference = np.sqrt(np.square(_standard(perceptual.grey[i]) - _standard(perceptual.grey[j])).mean(axis=(1, 2)))
+        good[start : start + _BLOCK] = (difference <= DIFFERENCE) & _same_tint(perceptual.tint[i], perceptual.tint[j])
     return good
 
 

@@ -1,6 +1,6 @@
-"""Which side each picture is on: as frozen before, as the data declares, and drawn where neither says.
+"""Which split each image is in: as frozen before, as the data declares, and drawn where neither says.
 
-frozen      a picture whose content was on a side of an earlier run stays there, and with it all that belongs to it
+frozen      an image whose content was in a split of an earlier run stays there, and with it all that belongs to it
 declared    split folders, split columns and named arrays
 drawn       by content: everything where nothing is declared; a validation share where there is none; folds
 """
@@ -34,7 +34,7 @@ class Rules:
         bad_files: `fail` or `exclude`.
         folds: of cross-validation; None: no folds.
         fold: which of them validates.
-        frozen: side by SHA-256, of an earlier run.
+        frozen: split by SHA-256, of an earlier run.
     """
 
     shares: tuple[float, float, float]
@@ -54,70 +54,70 @@ class Rules:
 
 
 def draws_anything(manifest: Manifest, rules: Rules) -> bool:
-    """Whether any picture's side is drawn, so that near copies have to be known."""
+    """Whether any image's split is drawn, so that near copies have to be known."""
     if (manifest.split < 0).any():
         return True
     return rules.folds is not None or (not (manifest.split == VALIDATION).any() and rules.shares[VALIDATION] > 0)
 
 
-def sides_of(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:
-    """(n,): the side of every row, positions in `SPLITS`.
+def assignment_of(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:
+    """(n,): the split of every row, positions in `SPLITS`.
 
     Args:
-        fixed: the pictures are arrays that don't change: a validation share is exact.
+        fixed: the images are arrays that don't change: a validation share is exact.
     """
-    sides = _drawn(manifest, rules, fixed)
-    return sides if not rules.frozen else _frozen(manifest, sides, rules.frozen)
+    assignment = _drawn(manifest, rules, fixed)
+    return assignment if not rules.frozen else _frozen(manifest, assignment, rules.frozen)
 
 
 def _drawn(manifest: Manifest, rules: Rules, fixed: bool) -> NDArray[np.int8]:
-    sides = manifest.split.copy()
+    assignment = manifest.split.copy()
     shares, seed = rules.shares, rules.seed
-    free = np.flatnonzero(sides < 0)
-    if len(free) == len(sides):
+    free = np.flatnonzero(assignment < 0)
+    if len(free) == len(assignment):
         if rules.folds is not None:
             return by_fold(manifest, free, shares[TEST], rules.folds, rules.fold, seed)
         return by_content(manifest, free, shares, seed)
-    sides[free] = TRAIN
+    assignment[free] = TRAIN
     if rules.folds is not None:
-        rows = np.flatnonzero(sides != TEST)
-        sides[rows] = by_fold(manifest, rows, 0.0, rules.folds, rules.fold, seed)
-        return sides
-    if (sides == VALIDATION).any() or shares[VALIDATION] == 0:
-        return sides
-    rows = np.flatnonzero(sides == TRAIN)
+        rows = np.flatnonzero(assignment != TEST)
+        assignment[rows] = by_fold(manifest, rows, 0.0, rules.folds, rules.fold, seed)
+        return assignment
+    if (assignment == VALIDATION).any() or shares[VALIDATION] == 0:
+        return assignment
+    rows = np.flatnonzero(assignment == TRAIN)
     if fixed:
-        sides[rows[exact_share(manifest, rows, shares[VALIDATION], seed)]] = VALIDATION
+        assignment[rows[exact_share(manifest, rows, shares[VALIDATION], seed)]] = VALIDATION
     else:
-        sides[rows] = by_content(manifest, rows, (1 - shares[VALIDATION], shares[VALIDATION], 0.0), seed)
-    return sides
+        assignment[rows] = by_content(manifest, rows, (1 - shares[VALIDATION], shares[VALIDATION], 0.0), seed)
+    return assignment
 
 
-def _frozen(manifest: Manifest, sides: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
-    """Known contents go where they were; what belongs to a test picture follows it; no other joins the test side.
+def _frozen(manifest: Manifest, assignment: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
+    """Known contents go where they were; what belongs to a test image follows it; no other joins the test split.
 
     What the data declares stays as declared; only a validation share that was drawn from its train split is kept.
     """
     known = np.array([frozen.get(row.tobytes(), -1) for row in manifest.sha256], np.int8)
     if (known < 0).all():
-        return sides  # other pictures
+        return assignment  # other images
     free = manifest.split < 0
-    sides = np.where((manifest.split == TRAIN) & np.isin(known, (TRAIN, VALIDATION)), known, sides)
+    assignment = np.where((manifest.split == TRAIN) & np.isin(known, (TRAIN, VALIDATION)), known, assignment)
     if TEST in frozen.values():
-        sides = np.where((sides == TEST) & (known < 0) & free, TRAIN, sides)
-    sides = np.where(free & (known >= 0), known, sides).astype(np.int8)
+        assignment = np.where((assignment == TEST) & (known < 0) & free, TRAIN, assignment)
+    assignment = np.where(free & (known >= 0), known, assignment).astype(np.int8)
     in_test = np.isin(manifest.groups, manifest.groups[known == TEST])
-    sides[in_test & (known < 0) & free] = TEST
-    return sides
+    assignment[in_test & (known < 0) & free] = TEST
+    return assignment
 
 
-def write_sides(path: Path, manifest: Manifest, sides: NDArray[np.int8]) -> None:
-    """Keep the side of every content in a file, for `read_sides`."""
+def write_assignment(path: Path, manifest: Manifest, assignment: NDArray[np.int8]) -> None:
+    """Keep the split of every content in a file, for `read_sides`."""
     with atomic_write(path) as file:
-        np.savez(file, sha256=manifest.sha256, side=sides)
+        np.savez(file, sha256=manifest.sha256, side=assignment)
 
 
-def read_sides(path: str | Path) -> dict[bytes, int]:
+def read_assignment(path: str | Path) -> dict[bytes, int]:
     """Side by SHA-256, from a file that `write_sides` made, or from the run folder that holds it.
 
     Raises:
@@ -128,11 +128,11 @@ def read_sides(path: str | Path) -> dict[bytes, int]:
     place = place / FROZEN if place.is_dir() else place
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            digests, sides = archive["sha256"], archive["side"]
-            good = digests.dtype == np.uint8 and digests.shape == (len(sides), 32) and sides.dtype == np.int8
-            if not good or not np.isin(sides, range(len(SPLITS))).all():
+            digests, assignment = archive["sha256"], archive["side"]
+            good = digests.dtype == np.uint8 and digests.shape == (len(assignment), 32) and assignment.dtype == np.int8
+            if not good or not np.isin(assignment, range(len(SPLITS))).all():
                 raise ValueError("columns")
-            return {row.tobytes(): int(side) for row, side in zip(digests, sides, strict=True)}
+            return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
     except FileNotFoundError:
         raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
     except (OSError, ValueError, KeyError, EOFError, ImportError) as error:

@@ -28,9 +28,9 @@ def write(graph: Graph, folder: Path, title: str) -> None:
     frozen = sorted((names[owner], attribute) for owner, attribute in tape.frozen)
     text = _written(templates, tape, graph, title, frozen)
     (folder / "model.py").write_text(text, encoding="utf-8")
-    page: dict[str, Any] = {"__name__": "model", "__file__": str(folder / "model.py")}
-    exec(compile(text, "model.py", "exec"), page)  # the text was just made here, of layers and numbers
-    net = page["build"]()
+    source: dict[str, Any] = {"__name__": "model", "__file__": str(folder / "model.py")}
+    exec(compile(text, "model.py", "exec"), source)  # the text was just made here, of layers and numbers
+    net = source["build"]()
     for layer in tape.model.layers:
         if layer.weights:
             net.get_layer(names[layer.name]).set_weights(layer.get_weights())
@@ -50,8 +50,8 @@ def _written(
     standard = [*(["import math"] if "math." in code else []), *standard]
     standard += ["from typing import Any"] if re.search(r"\bAny\b", code) else []
     title = re.sub(r"[^\w./@+-]", "_", title)
-    said = f'"""{title}: plain Keras, with its weights in {WEIGHTS}.\n\nInput (N, H, W, C); gives logits.\n"""'
-    head = "\n".join((said, "", "from __future__ import annotations", "", *standard, "", *libraries))
+    heading = f'"""{title}: plain Keras, with its weights in {WEIGHTS}.\n\nInput (N, H, W, C); gives logits.\n"""'
+    head = "\n".join((heading, "", "from __future__ import annotations", "", *standard, "", *libraries))
     return "\n\n\n".join((head, code, _load(frozen))) + "\n\n\n" + MAIN
 
 

@@ -19,7 +19,7 @@ WEIGHTS = "weights.pt"
 KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
 
 
-def page(graph: Graph, title: str) -> tuple[str, dict[str, Any]]:
+def source(graph: Graph, title: str) -> tuple[str, dict[str, Any]]:
     """The text of `model.py`, and the state dict that its net loads."""
     tape = TorchTape(graph)
     root = assemble(tape.ops, tape.leaves, tape.inputs, tape.outputs)
@@ -54,8 +54,8 @@ def _head(code: str, title: str) -> str:
     if re.search(r"\bF\.", code):
         libraries.append("from torch.nn import functional as F")
     title = re.sub(r"[^\w./@+-]", "_", title)
-    said = f'"""{title}: plain PyTorch, with its weights in {WEIGHTS}.\n\nInput (N, C, H, W); gives logits.\n"""'
-    return "\n".join((said, "", "from __future__ import annotations", "", *imports, "", *libraries))
+    heading = f'"""{title}: plain PyTorch, with its weights in {WEIGHTS}.\n\nInput (N, C, H, W); gives logits.\n"""'
+    return "\n".join((heading, "", "from __future__ import annotations", "", *imports, "", *libraries))
 
 
 def _class(template: Template) -> str:
@@ -117,6 +117,6 @@ MAIN = """if __name__ == "__main__":
 
 def write(graph: Graph, folder: Path, title: str) -> None:
     """`model.py` and `weights.pt`."""
-    text, state = page(graph, title)
+    text, state = source(graph, title)
     save(state, folder / WEIGHTS)
     (folder / "model.py").write_text(text, encoding="utf-8")

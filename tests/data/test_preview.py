@@ -15,11 +15,11 @@ from bakeoff.preprocessing import Signature
 def data(tmp_path: Path) -> Data:
     draw = np.random.default_rng(0)
     for name in ("a", "b", "汉字"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "images" / name).mkdir(parents=True)
         for index in range(12):
             pixels = draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{index}.png")
-    return read_data(tmp_path / "pictures")
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    return read_data(tmp_path / "images")
 
 
 def test_classes_take_turns_and_the_seed_chooses(data: Data) -> None:
@@ -31,7 +31,7 @@ def test_classes_take_turns_and_the_seed_chooses(data: Data) -> None:
 
 
 @pytest.mark.parametrize("preset", ["none", "standard", "strong"])
-def test_the_first_column_is_the_picture_and_none_changes_nothing(data: Data, tmp_path: Path, preset: str) -> None:
+def test_the_first_column_is_the_image_and_none_changes_nothing(data: Data, tmp_path: Path, preset: str) -> None:
     target = tmp_path / "sheet.png"
     signature = Signature((16, 16))
     names = contact_sheet(data.train, augmentation(preset), target, signature=signature, pictures=4, epochs=3, seed=2)

@@ -1,4 +1,4 @@
-"""Folders of small pictures for the tests of this room."""
+"""Folders of small images for the tests of this room."""
 
 from pathlib import Path
 
