@@ -183,11 +183,11 @@ def limits(record: Record) -> dict[str, float]:
         for name, limit in STEPS64.items():
             found |= {f"{head}{name}64": limit, f"{head}{name}64_jax": limit}
             floor = record.get(f"{head}{name}_floor", 0.0)
-            found[f"{head}{name}32"] = with_noise(STEPS32[name], floor) if revealing(floor) else math.inf
+            found[f"{head}{name}32"] = with_noise(STEPS32[name], floor) if shows(floor) else math.inf
     return found
 
 
-def revealing(floor: float) -> bool:
+def shows(floor: float) -> bool:
     """Whether a figure of float32 says anything: where the source parts from itself by as much, it doesn't."""
     return NOISE * floor <= MOST
 

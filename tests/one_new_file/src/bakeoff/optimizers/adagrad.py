@@ -16,13 +16,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.optimizers._keras import Now, optimizer
-from bakeoff.optimizers._page import Group, Library, Slots, torch_groups, zeros
-from bakeoff.optimizers._page import read_slots as _read
-from bakeoff.optimizers._page import write_slots as _write
-from bakeoff.optimizers.adam import TOLERANCE
+from bakeoff.optimizers._page import Group, Slots, kept, rounding, torch_groups
 from bakeoff.schemas import Array
-
-__all__ = ["CASES", "MUTATIONS", "SLOTS", "TOLERANCE", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +29,7 @@ class Settings:
 
 
 SLOTS = {"v": ("sum", "accumulators")}
-
-
-def start(w: Array) -> Slots:
-    return zeros(w, SLOTS)
+start, read_slots, write_slots = kept(SLOTS)
 
 
 def truth(w: Array, g: Array, slots: Slots, t: int, rate: float, s: Settings) -> tuple[Array, Slots]:
@@ -60,14 +52,7 @@ def to_keras(keras: Any, groups: tuple[Group, ...], s: Settings) -> Any:
     return optimizer(keras, "adagrad", groups, s.weight_decay, SLOTS, step)
 
 
-def read_slots(library: Library, optimizer: Any, parameter: Any) -> Slots:
-    return _read(SLOTS, library, optimizer, parameter)
-
-
-def write_slots(library: Library, optimizer: Any, parameter: Any, slots: Slots, step: int) -> None:
-    _write(SLOTS, library, optimizer, parameter, slots, step)
-
-
+TOLERANCE = {dtype: rounding(dtype) for dtype in ("float32", "float64")}  # the same gradients on both sides
 CASES = {"plain": Settings(), "decay": Settings(weight_decay=0.05), "large epsilon": Settings(epsilon=1e-3)}
 MUTATIONS: dict[str, Any] = {"epsilon": 1.1e-3, "weight_decay": 0.051}
 SHOWN = {"keras": ("large epsilon", "decay")}
