@@ -151,5 +151,5 @@ def test_without_validation_images_nothing_is_trained(data: Data, tmp_path: Path
 def test_it_needs_validation_images() -> None:
     split = "[data.split]\ntrain = 0.9\nvalidation = 0.0\ntest = 0.1"
     text = GATED.format(peak=1, epochs=1, more=split)
-    with pytest.raises(RecipeError, match=r'phases.0.keep: "if-better" needs a validation split'):
+    with pytest.raises(RecipeError, match=r'phases.0.keep: "if-better" needs a validation set'):
         recipe(text)

@@ -1,4 +1,4 @@
-"""A search finds settings by the validation split alone, and goes on where it was."""
+"""A search finds settings by the validation set alone, and goes on where it was."""
 
 from __future__ import annotations
 

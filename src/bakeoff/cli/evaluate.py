@@ -13,7 +13,7 @@ PANEL, PLACE = "Use", 1
 SAID_FIRST = ("accuracy", "loss")
 SHARES = ("recall", "precision", "f1")
 EXAMPLES = (
-    ("bakeoff evaluate runs/RUN photos", "accuracy on the test split, per class"),
+    ("bakeoff evaluate runs/RUN photos", "accuracy on the test set, per class"),
     ("bakeoff evaluate runs/RUN photos --split validation", "on another split"),
     ("bakeoff evaluate runs/RUN other-photos --split all", "on every image of a folder that was held out"),
     ("bakeoff evaluate runs/RUN photos --abstain 0.8", "and how it would fare if it kept quiet when unsure"),

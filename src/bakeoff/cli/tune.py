@@ -12,7 +12,7 @@ PANEL, PLACE = "Make", 4
 EXAMPLES = (
     (
         "bakeoff tune digits -r mnist-cnn --search 'phases.0.schedule.peak=0.0001..0.1 log'",
-        "which rate is best, judged on the validation split",
+        "which rate is best, judged on the validation set",
     ),
     ("bakeoff tune digits -r mine.toml --trials 50", "over the ranges that the recipe declares in its [tune] table"),
     ("bakeoff tune digits -r mine.toml --trials 80", "again: goes on with the 50"),

@@ -94,9 +94,9 @@ def _drawn(manifest: Manifest, rules: Rules, fixed: bool) -> NDArray[np.int8]:
 
 
 def _frozen(manifest: Manifest, assignment: NDArray[np.int8], frozen: Mapping[bytes, int]) -> NDArray[np.int8]:
-    """Known contents go where they were; what belongs to a test image follows it; no other joins the test split.
+    """Known contents go where they were; what belongs to a test image follows it; no other joins the test set.
 
-    What the data declares stays as declared; only a validation share that was drawn from its train split is kept.
+    What the data declares stays as declared; only a validation share that was drawn from its training set is kept.
     """
     known = np.array([frozen.get(row.tobytes(), -1) for row in manifest.sha256], np.int8)
     if (known < 0).all():

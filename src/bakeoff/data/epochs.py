@@ -38,7 +38,7 @@ class Epochs:
         workers: int = 2,
         cache: Keep = "auto",
     ) -> None:
-        """As `Split.batches`; `shuffle` None shuffles the training split alone."""
+        """As `Split.batches`; `shuffle` None shuffles the training set alone."""
         self.split, self.signature = split, split.signature_for(size, signature)
         self.batch_size, self.drop_last, self.seed, self.epoch = batch_size, drop_last, seed, epoch
         self.shuffle = split.name == "train" if shuffle is None else shuffle

@@ -169,7 +169,7 @@ def read_data(
     Args:
         path: the folder, file, URL or name, in any layout of `bakeoff.data.sources`.
         split: (train, validation, test), adding up to 1; 0.8, 0.1, 0.1 if left out. Of data that brings its own test
-            split only the validation share is used, and only if it brings no validation split.
+            split only the validation share is used, and only if it brings no validation set.
         seed: of the split.
         bad_files: `fail` raises with all that can't be read; `exclude` leaves them out and lists them in `excluded`.
         folds: k of cross-validation: what isn't test is parted in k, of which `fold` (from 0) validates.
@@ -353,7 +353,7 @@ def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
         made[name] = split if len(rows) else None
     train = made["train"]
     if train is None:
-        raise DataError(f"{data.path}: no readable image to train on.\nAdd some to the train split.")
+        raise DataError(f"{data.path}: no readable image to train on.\nAdd some to the training set.")
     return replace(
         data, manifest=manifest, images=images, train=train, validation=made["validation"], test=made["test"]
     )

@@ -92,10 +92,10 @@ def by_fold(
 ) -> NDArray[np.int8]:
     """Splits of `rows` for k-fold cross-validation: the test share first, the rest in k equal intervals of the draw.
 
-    Whatever `fold` is, the test split and the folds are the same, so that each other image is validated once.
+    Whatever `fold` is, the test set and the folds are the same, so that each other image is validated once.
 
     Raises:
-        DataError: a class has fewer different images than there are folds (and a test split).
+        DataError: a class has fewer different images than there are folds (and a test set).
     """
     u = draws(manifest, seed)[rows]
     width = (1 - test) / folds

@@ -99,7 +99,7 @@ def _check_finetune(phase: Finetune, recipe: Recipe, where: str) -> None:
         )
     _check_options(phase, recipe, where)
     if phase.keep != "last" and recipe.data.split.validation == 0:
-        raise RecipeError(f'{where}.keep: "{phase.keep}" needs a validation split, and data.split.validation is 0.')
+        raise RecipeError(f'{where}.keep: "{phase.keep}" needs a validation set, and data.split.validation is 0.')
     if "backbone" in phase.freeze and recipe.model.backbone is None:
         raise RecipeError(
             f'{where}.freeze: "backbone" needs model.backbone; name parameters by patterns, as "conv1.*".'
@@ -111,7 +111,7 @@ def _check_options(phase: Finetune, recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}.focal: got {phase.focal:g}, expected 0, or 1 and more.")
     wants = [key for key in ("patience", "keep_best") if getattr(phase, key)]
     if wants and recipe.data.split.validation == 0:
-        raise RecipeError(f"{where}.{wants[0]}: needs a validation split, and data.split.validation is 0.")
+        raise RecipeError(f"{where}.{wants[0]}: needs a validation set, and data.split.validation is 0.")
     if phase.size and phase is recipe.phases[-1]:
         raise RecipeError(
             f"{where}.size: the last phase trains at the recipe's own size: leave it out, or add a phase."

@@ -87,7 +87,7 @@ class InputSettings(_Table, frozen=True):
 
 
 class AugmentSettings(_Table, frozen=True):
-    """How `finetune` varies the images of the training split, each epoch anew; other splits stay as they are.
+    """How `finetune` varies the images of the training set, each epoch anew; other splits stay as they are.
 
     Attributes:
         preset: `none`, `light`, `standard`, `strong`, or `digits`, which never flips.
@@ -189,7 +189,7 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     Several phases of this kind, each with its own `freeze` and `size`, are gradual unfreezing and progressive resizing.
 
     Attributes:
-        epochs: passes over the training split.
+        epochs: passes over the training set.
         batch_size: images a step; with `accumulate`, images a micro-batch.
         optimizer: the page and its settings.
         schedule: the learning rate, step by step.

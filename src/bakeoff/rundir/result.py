@@ -57,7 +57,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def split(self) -> str:
-        """What it is judged by: test, or validation where there is no test split."""
+        """What it is judged by: test, or validation where there is no test set."""
         return "test" if self.test["accuracy"] is not None else "validation"
 
     @property

@@ -45,7 +45,7 @@ class Trained:
 
     @property
     def accuracy(self) -> float | None:
-        """On the test split, or the validation split where there is none."""
+        """On the test set, or the validation set where there is none."""
         found: float | None = self.facts.judged["accuracy"]
         return found
 

@@ -45,7 +45,7 @@ def epoch(loop: Loop) -> None:
 
 
 def end(context: Context, scores: dict[str, Score], logits: dict[str, Predictions]) -> None:
-    """Final figures; the predictions of the test split, or of the validation split where there is none."""
+    """Final figures; the predictions of the test set, or of the validation set where there is none."""
     loggers = context.run.loggers
     if not loggers:
         return

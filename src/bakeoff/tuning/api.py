@@ -57,7 +57,7 @@ def tune(
     listen: Listener | None = None,
 ) -> Tuned:
     """The settings with the best validation accuracy (of several labels, mean average precision) that a number of
-    trainings finds; the test split has no part.
+    trainings finds; the test set has no part.
 
     Optuna's sampler (tree-structured Parzen estimator, J. Bergstra et al. 2011) chooses the settings; a training that
     is below the median of the others at the same epoch is stopped. A search with the same folder goes on with its
@@ -167,7 +167,7 @@ class _Search:
         facts = trained.facts
         accuracy = facts.validation[choice_of(facts.validation)]
         if accuracy is None:
-            raise UsageError(f"{self.data}: no validation split to judge by. Use --set data.split.validation=0.1")
+            raise UsageError(f"{self.data}: no validation set to judge by. Use --set data.split.validation=0.1")
         trial.set_user_attr("test", facts.test["accuracy"])
         trial.set_user_attr("wall_s", facts.wall_s)
         self._keep_if_best(trial, folder, float(accuracy))

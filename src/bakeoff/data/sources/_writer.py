@@ -95,7 +95,7 @@ class Writer:
                 (self.target / CLASSES).write_text("\n".join(self.classes) + "\n", encoding="utf-8")
             return
         codes = {code for _, _, code in self._arrays}
-        if -1 in codes or 0 not in codes:  # an .npz has a train split, always
+        if -1 in codes or 0 not in codes:  # an .npz has a training set, always
             self._spill()
             self._finish()
             return

@@ -22,7 +22,7 @@ PIXELS = 3 * 32 * 32
 
 
 class _Layout(NamedTuple):
-    """One of the four: files of the training split, of the test split, of the names."""
+    """One of the four: files of the training set, of the test set, of the names."""
 
     train: tuple[str, ...]
     test: str

@@ -29,7 +29,7 @@ def accepts(path: Path) -> bool:
 
 
 def read(path: Path) -> Table:
-    """The table of the training images and those of the test split beside them.
+    """The table of the training images and those of the test set beside them.
 
     Raises:
         DataError: files are missing, cut short, or of another kind.

@@ -55,7 +55,7 @@ def temperature(logits: Array, labels: Array) -> float:
     search over log T from 0.05 to 20 finds it to 1e-4.
 
     Args:
-        logits: (N, classes) or (N, 1), of images that no training has seen: the validation split.
+        logits: (N, classes) or (N, 1), of images that no training has seen: the validation set.
         labels: (N,); where images may have several, (N, classes).
     """
     ratio = (np.sqrt(5) - 1) / 2

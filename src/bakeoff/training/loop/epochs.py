@@ -262,7 +262,7 @@ class Loop:
         )
 
     def _judge(self, validation: Split) -> dict[str, Any]:
-        """How the net, or its running mean, fares on the validation split; the best so far is kept."""
+        """How the net, or its running mean, fares on the validation set; the best so far is kept."""
         state, size, began = self.state, self.context.recipe.evaluation.batch_size, time.perf_counter()
         last = self.net.arrays() if self.average else None
         if self.average:

@@ -1,7 +1,7 @@
 """Logistic regression on features: L-BFGS, and the strength of its penalty by cross-validation.
 
 The objective is scikit-learn's: C * (sum of weighted cross-entropies) + |W|^2 / 2, on features with mean 0 and variance
-1 (of the training split); the bias is free. The scaling is folded into the head afterwards, so that it takes raw
+1 (of the training set); the bias is free. The scaling is folded into the head afterwards, so that it takes raw
 features. The views of an image share its weight: C means the same whatever their number. Of one label an image the
 cross-entropy is the softmax's; of several, each class has its own, binary one (one against the rest), all under one C.
 """

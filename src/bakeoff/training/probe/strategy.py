@@ -20,7 +20,7 @@ from bakeoff.training.setup import HEAD
 
 
 def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
-    """Features of every image, a head from those of the training split, logits of the others.
+    """Features of every image, a head from those of the training set, logits of the others.
 
     Raises:
         UsageError: the model has no backbone, or there are more or fewer class weights than classes.
