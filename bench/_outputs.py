@@ -1,8 +1,8 @@
 """Whether a change leaves every output as it was: the verbs on fixed seeds, and a digest of each file that they write.
 
-    python bench/outputs.py /path/to/python before.json     with the version before
-    python bench/outputs.py .venv/bin/python after.json     with this one, in the same place
-    python bench/outputs.py before.json after.json          what differs
+    python bench/_outputs.py /path/to/python before.json     with the version before
+    python bench/_outputs.py .venv/bin/python after.json     with this one, in the same place
+    python bench/_outputs.py before.json after.json          what differs
 
 Times, paths of the moment, process numbers and versions are left out of JSON; everything else counts, to the byte.
 Zips are read entry by entry, since they hold the time of day. HTML and the
