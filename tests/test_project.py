@@ -106,6 +106,7 @@ EXTRAS = {
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "tensorflow_datasets": "tensorflow-datasets"}
 UNDECLARED = {
     "google": "protobuf: the messages of onnx and of TensorFlow are its own, and so are their errors",
+    "packaging": "comes with onnxruntime; doctor, which alone asks for it, does without where that is missing",
     "mlflow": "a page says that it is the user's to install; it brings a server with it",
 }
 

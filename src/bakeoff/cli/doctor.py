@@ -114,12 +114,15 @@ def _least() -> dict[str, str]:
 
 
 def _older(version: str, least: str) -> bool:
-    """Whether the numbers at the start of a version are below those of another."""
-
-    def numbers(text: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[+a-z]", text)[0]))
-
-    return numbers(version) < numbers(least)
+    """Whether a version comes before another; False where nothing can compare them."""
+    try:
+        from packaging.version import InvalidVersion, Version  # comes with onnxruntime, which may be what is missing
+    except ImportError:
+        return False
+    try:
+        return Version(version) < Version(least)
+    except InvalidVersion:
+        return False
 
 
 def _gpu() -> list[str]:
