@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff import registry
+from bakeoff.ops._elementwise import Attributes
 
 SILENT = ("FROM_TORCH", "FROM_KERAS", "MUTATIONS", "GAPS")  # tables that a page leaves out where they would be empty
 
@@ -18,7 +19,7 @@ def names() -> tuple[str, ...]:
 
 
 def page(op: str) -> Any:
-    """The page of an operator; the tables that it leaves out are empty.
+    """The page of an operator; the tables that it leaves out are empty, and without `Attributes` it is told nothing.
 
     Raises:
         UsageError: there is no page of that name.
@@ -26,4 +27,5 @@ def page(op: str) -> Any:
     found = registry.load(__name__, op, what="operator")
     for table in SILENT:
         vars(found).setdefault(table, {})
+    vars(found).setdefault("Attributes", Attributes)
     return found

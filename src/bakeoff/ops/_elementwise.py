@@ -1,11 +1,14 @@
 """What many pages say in the same words: no attributes, the shape that comes out, a lowering that is one call.
 
     shape = same_shape              or shape = broadcasts("add"): as NumPy broadcasts
+    truth = computed(np.tanh)       one function of the inputs; chained(add): x1 + x2 + ..., in torch's words, too
     to_torch = module("Tanh")       torch.nn.Tanh() under the node's name; function("exp"): torch.exp(x)
     to_keras = activation("tanh")   the layer Activation("tanh"); operation("exp"): keras.ops.exp(x)
     to_onnx = emits("Tanh")         one node
+    CASES = usual()                 images and vectors; ends(4.0): many numbers; pairs(): two inputs that broadcast
 
-A page whose operator is told anything has `Attributes` of its own, and lowerings that read them.
+A page whose operator is told anything has `Attributes` of its own (an axis alone: `Along`), and lowerings that read
+them.
 """
 
 from __future__ import annotations
@@ -18,14 +21,23 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size
-from bakeoff.ops._page import Scope
+from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.schemas import Array
 
 Lowering = Callable[..., Any]  # (scope, attributes, *inputs) -> output
+Truth = Callable[..., Array]  # (mode, attributes, *inputs) -> output
 
 
 @dataclass(frozen=True)
 class Attributes:
     """Of an operator that is told nothing besides its inputs."""
+
+
+@dataclass(frozen=True)
+class Along:
+    """`axis` counts canonically: channels last."""
+
+    axis: int = -1
 
 
 def same_shape(a: Any, x: Shape, *_: Shape) -> Shape:
@@ -42,11 +54,30 @@ def broadcasts(what: str) -> Callable[..., Shape]:
     return shape
 
 
-def module(name: str) -> Lowering:
-    """torch's module of that name, without settings."""
+def computed(function: Callable[..., Array]) -> Truth:
+    """The truth that is one function of the inputs."""
+
+    def truth(_: Mode, a: Any, *inputs: Array) -> Array:
+        return function(*inputs)
+
+    return truth
+
+
+def chained(operator: Callable[[Any, Any], Any]) -> Lowering:
+    """x1 op x2 op ...: NumPy and torch say it alike."""
+
+    def lowered(_: Mode | Scope, a: Any, *inputs: Any) -> Any:
+        return reduce(operator, inputs)
+
+    return lowered
+
+
+def module(name: str, *told: str) -> Lowering:
+    """torch's module of that name; its settings are these attributes, in order."""
 
     def to_torch(scope: Scope, a: Any, *inputs: Any) -> Any:
-        return scope.helper(getattr(scope.lib.nn, name)(), *inputs, suffix="")
+        settings = (getattr(a, attribute) for attribute in told)
+        return scope.helper(getattr(scope.lib.nn, name)(*settings), *inputs, suffix="")
 
     return to_torch
 
@@ -78,6 +109,17 @@ def operation(name: str) -> Lowering:
     return to_keras
 
 
+def merging(layer: str, operator: Callable[[Any, Any], Any]) -> Lowering:
+    """Keras's merging layer of that name, or the operator where such layers refuse the inputs."""
+
+    def to_keras(scope: Scope, a: Any, *inputs: Any) -> Any:
+        if not mergeable(scope.shapes):
+            return reduce(operator, inputs)
+        return scope.helper(getattr(scope.lib.layers, layer)(name=scope.name), *inputs, suffix="")
+
+    return to_keras
+
+
 def emits(op: str) -> Lowering:
     """ONNX's operator of that name, without attributes."""
 
@@ -85,6 +127,38 @@ def emits(op: str) -> Lowering:
         return scope.emit(op, list(inputs))
 
     return to_onnx
+
+
+def emits_chained(op: str) -> Lowering:
+    """ONNX's operator of two values, again for each further one."""
+
+    def to_onnx(scope: Scope, a: Any, *inputs: Any) -> Any:
+        return reduce(lambda left, right: scope.emit(op, [left, right]), inputs)
+
+    return to_onnx
+
+
+def usual(positive: bool = False) -> dict[str, Case]:
+    """Cases of one value: images and vectors."""
+    shapes = {"images": (2, 3, 4, 5), "vectors": (3, 7)}
+    return {name: Case((shape,), Attributes(), positive=positive) for name, shape in shapes.items()}
+
+
+def ends(scale: float = 1.0) -> dict[str, Case]:
+    """A case of many numbers, for a function that is flat or straight far from 0."""
+    return {"many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=scale)}
+
+
+def pairs(positive: bool = False) -> dict[str, Case]:
+    """Cases of two values that broadcast."""
+    image, channel, vector = (2, 3, 4, 5), (2, 1, 1, 5), (3, 7)
+    shapes = {
+        "images": (image, image),
+        "a channel's number for each image": (image, channel),
+        "the smaller one first": (channel, image),
+        "vectors": (vector, vector),
+    }
+    return {name: Case(both, Attributes(), positive=positive) for name, both in shapes.items()}
 
 
 def broadcast(shapes: tuple[Shape, ...], what: str) -> Shape:

@@ -30,6 +30,17 @@ def keras_fixed(op: str, *keys: str, **attributes: Any) -> dict[str, Importer]:
     return dict.fromkeys(keys, from_keras)
 
 
+def keras_along(op: str, *keys: str) -> dict[str, Importer]:
+    """A page of one value and one axis under each of these names."""
+
+    def from_keras(call: LayerCall) -> Any:
+        if len(call.inputs) > 1 or not isinstance(call.layer.axis, int):
+            raise call.refuse(f"axis={call.layer.axis}, or a mask", "Only one axis is known, without a mask.")
+        return call.emit(op, {"axis": call.layer.axis % call.inputs[0].rank}, call.inputs[0])
+
+    return dict.fromkeys(keys, from_keras)
+
+
 def keras_affine(call: LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
     """x * scale + shift; nothing where that is x."""
     if (scale, shift) == (1, 0):

@@ -1,7 +1,7 @@
 """What a page of an operator holds, in this order; tests/ops and tests/frameworks run every page through it.
 
     heading       docstring: one line, Shape, Laws, Traps (library by library)
-    Attributes    a frozen dataclass; what the operator is told besides its inputs
+    Attributes    a frozen dataclass; what the operator is told besides its inputs; left out where that is nothing
     LAYOUT        what it needs of its inputs: "spatial" (ranks from 3 in the library's own image order, others
                   canonical), "channels_last" and "free" (canonical), "last" (the last axis last, the others as they
                   lie), "elementwise" (any order, the same for all), "any" (as they lie)
@@ -21,8 +21,8 @@
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
 What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one
-call), `_reduction.py`, `_raise.py` and `_raise_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS and GAPS may be left out
-where they would be empty.
+call), `_reduction.py`, `_importers.py` and `_importers_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS and GAPS may be
+left out where they would be empty.
 
 A page with `STOPS = True` lets nothing flow back, whatever its truth is.
 

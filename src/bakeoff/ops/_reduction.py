@@ -10,11 +10,12 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, product
-from bakeoff.ops._elementwise import Lowering
+from bakeoff.ops._elementwise import Lowering, Truth
 from bakeoff.ops._importers import Importer, reductions, torch_merged
 from bakeoff.ops._importers_keras import Importer as KerasRaising
 from bakeoff.ops._importers_keras import keras_axes
-from bakeoff.ops._page import Call, LayerCall, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.schemas import Array
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Attributes:
 
     axes: tuple[int, ...]
     keepdims: bool = False
+
+
+CASES = {
+    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
+    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
+    "rows alone": Case(((2, 3, 4, 5),), Attributes((1,))),
+    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
+    "tokens": Case(((2, 5, 3),), Attributes((1,))),
+}
+MUTATIONS = {"axes": (2,), "keepdims": True}
 
 
 def places(axes: tuple[int, ...], rank: int, what: str) -> tuple[int, ...]:
@@ -74,8 +85,12 @@ def elements(axes: tuple[int, ...], x: Shape, what: str) -> int:
     return product(tuple(x[axis % len(x)] for axis in axes), what)
 
 
-def lowered(torch: str, keras: str, onnx: str) -> tuple[Lowering, Lowering, Lowering]:
-    """to_torch, to_keras and to_onnx: what the reduction is called in torch, in keras.ops and in ONNX."""
+def said(numpy: str, torch: str, keras: str, onnx: str) -> tuple[Truth, Lowering, Lowering, Lowering]:
+    """truth, to_torch, to_keras and to_onnx: what the reduction is called in NumPy, torch, keras.ops and ONNX."""
+
+    def truth(_: Mode, a: Attributes, x: Array) -> Array:
+        y: Array = getattr(x, numpy)(axis=a.axes, keepdims=a.keepdims)
+        return y
 
     def to_torch(scope: Scope, a: Attributes, x: Any) -> Any:
         y = getattr(scope.lib, torch)(x, dim=physical(scope, a.axes), keepdim=a.keepdims)
@@ -89,7 +104,7 @@ def lowered(torch: str, keras: str, onnx: str) -> tuple[Lowering, Lowering, Lowe
         y = scope.emit(onnx, [x, onnx_axes(scope, a.axes)], keepdims=int(a.keepdims))
         return laid(scope, a.axes, a.keepdims, y)
 
-    return to_torch, to_keras, to_onnx
+    return truth, to_torch, to_keras, to_onnx
 
 
 def torch_reduced(op: str, of_two: str = "") -> Importer:

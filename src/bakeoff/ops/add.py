@@ -12,37 +12,19 @@ Traps    torch   `x + y`, no module; a captured graph may add in place, into an 
 
 from __future__ import annotations
 
-from functools import reduce
 from operator import add
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, mergeable
+from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
 from bakeoff.ops._importers import torch_affine, torch_merged
 from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.schemas import Array
+from bakeoff.ops._page import Call, Case, LayerCall
 
 LAYOUT = "elementwise"
 shape = broadcasts("add")
-
-
-def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
-    y: Array = reduce(add, inputs)
-    return y
-
-
-def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    return reduce(add, inputs)
-
-
-def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    if not mergeable(scope.shapes):
-        return reduce(add, inputs)
-    return scope.helper(scope.lib.layers.Add(name=scope.name), *inputs, suffix="")
-
-
-def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    return reduce(lambda left, right: scope.emit("Add", [left, right]), inputs)
+truth = to_torch = chained(add)
+to_keras = merging("Add", add)
+to_onnx = emits_chained("Add")
 
 
 def from_torch(call: Call) -> Any:

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._elementwise import Attributes, same_shape
-from bakeoff.ops._page import Case, Mode, Native, Scope, Slot, roundings
+from bakeoff.ops._elementwise import Attributes, same_shape, usual
+from bakeoff.ops._page import Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -56,6 +56,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Add", [scope.emit("Mul", [x, _laid(scope, "scale")]), _laid(scope, "offset")])
 
 
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = roundings(2)  # a product and a sum
 SHOWN = {"keras": ("images",), "torch": ("vectors",)}

@@ -11,25 +11,18 @@ Traps    axis    channels are the last axis here and in Keras, the second in tor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import Along as Attributes
 from bakeoff.ops._importers import joined
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axis` counts canonically: channels last."""
-
-    axis: int = -1
 
 
 def shape(a: Attributes, first: Shape, *others: Shape) -> Shape:

@@ -10,27 +10,17 @@ Traps    torch   with a rounding_mode it is floor_divide: that has no gradient, 
 
 from __future__ import annotations
 
+from operator import truediv
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
+from bakeoff.ops._elementwise import broadcasts, chained, emits, operation, pairs
 from bakeoff.ops._importers import torch_affine, torch_merged
 from bakeoff.ops._importers_keras import keras_affine, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
-from bakeoff.schemas import Array
+from bakeoff.ops._page import Call, LayerCall, roundings
 
 LAYOUT = "elementwise"
 shape = broadcasts("div")
-
-
-def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
-    y: Array = x / other
-    return y
-
-
-def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return x / other
-
-
+truth = to_torch = chained(truediv)
 to_keras = operation("divide")
 to_onnx = emits("Div")
 
@@ -63,11 +53,6 @@ def from_keras(call: LayerCall) -> Any:
 
 
 FROM_KERAS = {"ops.Divide": from_keras, "ops.TrueDivide": from_keras}
-CASES = {
-    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes(), positive=True),
-    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes(), positive=True),
-    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes(), positive=True),
-    "vectors": Case(((3, 7), (3, 7)), Attributes(), positive=True),
-}
+CASES = pairs(positive=True)
 TOLERANCE = roundings(1)  # one quotient
 SHOWN = {"torch": ("images",), "xla": ("vectors",)}

@@ -10,10 +10,10 @@ Traps    onnx     ONNX Runtime has it in float32 alone
 
 from __future__ import annotations
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
+from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -32,6 +32,6 @@ to_keras = operation("erf")
 to_onnx = emits("Erf")
 FROM_TORCH = {"aten.erf": torch_unary("erf")}
 FROM_KERAS = keras_unary("erf", "ops.Erf")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"onnx": ("images",), "float64": ("vectors",)}

@@ -11,25 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.schemas import Array
+from bakeoff.ops._page import roundings
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.exp(x)
-
-
+truth = computed(np.exp)
 to_torch = function("exp")
 to_keras = operation("exp")
 to_onnx = emits("Exp")
 FROM_TORCH = {"aten.exp": torch_unary("exp")}
 FROM_KERAS = keras_unary("exp", "activations.exponential", "ops.Exp")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("vectors",)}

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -42,10 +42,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.hardsigmoid": torch_unary("hard_sigmoid")}
 FROM_KERAS = keras_unary("hard_sigmoid", "activations.hard_sigmoid", "ops.HardSigmoid")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
-}
+CASES = usual() | ends(4.0)
 TOLERANCE = roundings(1)  # a sum and a quotient
 SHOWN = {"keras": ("many, so that both ends are reached",), "onnx": ("many, so that both ends are reached",)}

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
+from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -33,10 +33,6 @@ to_keras = activation("hard_silu")
 to_onnx = emits("HardSwish")
 FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
 FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
-}
+CASES = usual() | ends(4.0)
 TOLERANCE = roundings(1)  # hard_sigmoid's sum and quotient, and a product
 SHOWN = {"keras": ("images",), "onnx": ("images",), "slope": ("many, so that both ends are reached",)}

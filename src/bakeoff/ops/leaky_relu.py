@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._elementwise import module, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
@@ -34,8 +34,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.where(x > 0, x, a.slope * x)
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.LeakyReLU(a.slope), x, suffix="")
+to_torch = module("LeakyReLU", "slope")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -11,28 +11,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.schemas import Array
+from bakeoff.ops._page import roundings
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.log(x)
-
-
+truth = computed(np.log)
 to_torch = function("log")
 to_keras = operation("log")
 to_onnx = emits("Log")
 FROM_TORCH = {"aten.log": torch_unary("log")}
 FROM_KERAS = keras_unary("log", "ops.Log")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
-    "vectors": Case(((3, 7),), Attributes(), positive=True),
-}
+CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("images",)}

@@ -10,26 +10,19 @@ Traps    range   log of softmax is -inf where softmax underflows; this is not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bakeoff.ops._elementwise import Along as Attributes
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_along
-from bakeoff.ops._importers_keras import keras_fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._importers_keras import keras_along, keras_fixed
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axis` counts canonically: channels last."""
-
-    axis: int = -1
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -54,17 +47,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH = dict.fromkeys(("aten.log_softmax", "aten._log_softmax"), torch_along("log_softmax"))
-
-
-def from_keras(call: LayerCall) -> Any:
-    if len(call.inputs) > 1 or not isinstance(call.layer.axis, int):
-        raise call.refuse(f"axis={call.layer.axis}, or a mask", "Only one axis is known, without a mask.")
-    return call.emit("log_softmax", {"axis": call.layer.axis % call.inputs[0].rank}, call.inputs[0])
-
-
 FROM_KERAS = {
     **keras_fixed("log_softmax", "activations.log_softmax", axis=-1),
-    "ops.LogSoftmax": from_keras,
+    **keras_along("log_softmax", "ops.LogSoftmax"),
 }
 CASES = {
     "classes": Case(((3, 7),), Attributes()),

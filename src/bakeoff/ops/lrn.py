@@ -23,7 +23,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import fixed
-from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._elementwise import module, same_shape
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
@@ -48,8 +48,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
-def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.nn.LocalResponseNorm(a.size, a.alpha, a.beta, a.k), x, suffix="")
+to_torch = module("LocalResponseNorm", "size", "alpha", "beta", "k")
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -12,31 +12,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, emits, function, operation
+from bakeoff.ops._elementwise import broadcasts, computed, emits, function, operation, pairs
 from bakeoff.ops._importers import torch_pairwise
 from bakeoff.ops._importers_keras import keras_folded, keras_pairwise
-from bakeoff.ops._page import Case, Mode
-from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 shape = broadcasts("minimum")
-
-
-def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
-    y: Array = np.minimum(x, other)
-    return y
-
-
+truth = computed(np.minimum)
 to_torch = function("minimum")
 to_keras = operation("minimum")
 to_onnx = emits("Min")
 FROM_TORCH = dict.fromkeys(("aten.minimum", "aten.fmin"), torch_pairwise("minimum"))
 FROM_KERAS = {"layers.Minimum": keras_folded("minimum"), "ops.Minimum": keras_pairwise("minimum")}
-CASES = {
-    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
-    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
-    "vectors": Case(((3, 7), (3, 7)), Attributes()),
-}
+CASES = pairs()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
 SHOWN = {"ties": ("images",)}

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
@@ -39,9 +39,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.mish": torch_unary("mish")}
 FROM_KERAS = keras_unary("mish", "activations.mish", "ops.Mish")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=8.0),
-}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(8.0)
 TOLERANCE = roundings(3)  # a logarithm, a tanh and a product
 SHOWN = {"range": ("many, so that both ends are reached",), "onnx": ("images",)}

@@ -13,37 +13,19 @@ Traps    torch   `x * y`, no module; a captured graph may multiply in place, int
 
 from __future__ import annotations
 
-from functools import reduce
 from operator import mul
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, mergeable
+from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
 from bakeoff.ops._importers import torch_affine, torch_merged
 from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.schemas import Array
+from bakeoff.ops._page import Call, Case, LayerCall
 
 LAYOUT = "elementwise"
 shape = broadcasts("mul")
-
-
-def truth(_: Mode, a: Attributes, *inputs: Array) -> Array:
-    y: Array = reduce(mul, inputs)
-    return y
-
-
-def to_torch(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    return reduce(mul, inputs)
-
-
-def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    if not mergeable(scope.shapes):
-        return reduce(mul, inputs)
-    return scope.helper(scope.lib.layers.Multiply(name=scope.name), *inputs, suffix="")
-
-
-def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    return reduce(lambda left, right: scope.emit("Mul", [left, right]), inputs)
+truth = to_torch = chained(mul)
+to_keras = merging("Multiply", mul)
+to_onnx = emits_chained("Mul")
 
 
 def from_torch(call: Call) -> Any:

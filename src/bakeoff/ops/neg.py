@@ -9,26 +9,20 @@ Traps    rounding  none: one bit is turned
 
 from __future__ import annotations
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+import numpy as np
+
+from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode
-from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = -x
-    return y
-
-
+truth = computed(np.negative)
 to_torch = function("neg")
 to_keras = operation("negative")
 to_onnx = emits("Neg")
 FROM_TORCH = {"aten.neg": torch_unary("neg"), "aten.negative": torch_unary("neg")}
 FROM_KERAS = keras_unary("neg", "ops.Negative")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"rounding": ("images",)}

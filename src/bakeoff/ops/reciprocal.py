@@ -9,29 +9,21 @@ Traps    range   at 0 it is infinite, without a warning
 
 from __future__ import annotations
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+import numpy as np
+
+from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.schemas import Array
+from bakeoff.ops._page import roundings
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = 1 / x
-    return y
-
-
+truth = computed(np.reciprocal)
 to_torch = function("reciprocal")
 to_keras = operation("reciprocal")
 to_onnx = emits("Reciprocal")
 FROM_TORCH = {"aten.reciprocal": torch_unary("reciprocal")}
 FROM_KERAS = keras_unary("reciprocal", "ops.Reciprocal")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
-    "vectors": Case(((3, 7),), Attributes(), positive=True),
-}
+CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("images",)}

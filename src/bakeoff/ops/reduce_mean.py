@@ -11,33 +11,16 @@ Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what
 
 from __future__ import annotations
 
-from typing import Any
-
-from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.ops._reduction import Attributes, keras_pooled, keras_reduced, lowered, reduces
-from bakeoff.schemas import Array
+from bakeoff.ops import _reduction as reduction
+from bakeoff.ops._page import roundings
 
 LAYOUT = "any"
-shape = reduces("reduce_mean")
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = x.mean(axis=a.axes, keepdims=a.keepdims)
-    return y
-
-
-to_torch, to_keras, to_onnx = lowered(torch="mean", keras="mean", onnx="ReduceMean")
+Attributes, CASES, MUTATIONS = reduction.Attributes, reduction.CASES, reduction.MUTATIONS
+shape = reduction.reduces("reduce_mean")
+truth, to_torch, to_keras, to_onnx = reduction.said(numpy="mean", torch="mean", keras="mean", onnx="ReduceMean")
 FROM_KERAS = {
-    **keras_pooled("reduce_mean", "layers.GlobalAveragePooling1D"),
-    **keras_reduced("reduce_mean", "ops.Mean"),
-}
-CASES = {
-    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
-    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
-    "rows alone": Case(((2, 3, 4, 5),), Attributes((1,))),
-    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
-    "tokens": Case(((2, 5, 3),), Attributes((1,))),
+    **reduction.keras_pooled("reduce_mean", "layers.GlobalAveragePooling1D"),
+    **reduction.keras_reduced("reduce_mean", "ops.Mean"),
 }
 TOLERANCE = roundings(12)
-MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "keras": ("height and width",)}

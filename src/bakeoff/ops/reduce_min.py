@@ -12,31 +12,13 @@ Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what
 
 from __future__ import annotations
 
-from typing import Any
-
-from bakeoff.ops._page import Case, Mode
-from bakeoff.ops._reduction import Attributes, keras_reduced, lowered, reduces, torch_reduced
-from bakeoff.schemas import Array
+from bakeoff.ops import _reduction as reduction
 
 LAYOUT = "any"
-shape = reduces("reduce_min")
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = x.min(axis=a.axes, keepdims=a.keepdims)
-    return y
-
-
-to_torch, to_keras, to_onnx = lowered(torch="amin", keras="min", onnx="ReduceMin")
-FROM_TORCH = dict.fromkeys(("aten.min", "aten.amin"), torch_reduced("reduce_min", "minimum"))
-FROM_KERAS = keras_reduced("reduce_min", "ops.Min", "ops.Amin")
-CASES = {
-    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
-    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
-    "rows alone": Case(((2, 3, 4, 5),), Attributes((1,))),
-    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
-    "tokens": Case(((2, 5, 3),), Attributes((1,))),
-}
+Attributes, CASES, MUTATIONS = reduction.Attributes, reduction.CASES, reduction.MUTATIONS
+shape = reduction.reduces("reduce_min")
+truth, to_torch, to_keras, to_onnx = reduction.said(numpy="min", torch="amin", keras="min", onnx="ReduceMin")
+FROM_TORCH = dict.fromkeys(("aten.min", "aten.amin"), reduction.torch_reduced("reduce_min", "minimum"))
+FROM_KERAS = reduction.keras_reduced("reduce_min", "ops.Min", "ops.Amin")
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
-MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": True}
 SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "torch": ("height and width",)}

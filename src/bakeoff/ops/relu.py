@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, module, same_shape
+from bakeoff.ops._elementwise import Attributes, emits, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -58,6 +58,6 @@ FROM_KERAS = {
     "layers.ReLU": from_keras,
     "ops.ReLU": from_keras,  # keras.activations.relu with settings
 }
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
 SHOWN = {"": ("images",)}

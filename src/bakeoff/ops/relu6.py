@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, module, same_shape
+from bakeoff.ops._elementwise import Attributes, ends, module, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope
@@ -49,10 +49,7 @@ def from_hardtanh(call: Call) -> Any:
 
 FROM_TORCH = {"aten.relu6": torch_unary("relu6"), "aten.hardtanh": from_hardtanh}
 FROM_KERAS = keras_unary("relu6", "activations.relu6", "ops.Relu6")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=4.0),
-}
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(4.0)
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
 GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("many, so that both ends are reached",), "keras": ("many, so that both ends are reached",)}

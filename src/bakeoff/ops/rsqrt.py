@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, function, operation, same_shape
+from bakeoff.ops._elementwise import Attributes, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -39,9 +39,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.rsqrt": torch_unary("rsqrt")}
 FROM_KERAS = keras_unary("rsqrt", "ops.Rsqrt")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
-    "vectors": Case(((3, 7),), Attributes(), positive=True),
-}
+CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"keras": ("images",), "onnx": ("vectors",)}

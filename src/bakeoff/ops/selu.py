@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -47,6 +47,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.selu": torch_unary("selu")}
 FROM_KERAS = keras_unary("selu", "activations.selu", "ops.Selu")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"onnx": ("images",)}

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
+from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -32,9 +32,5 @@ to_keras = activation("sigmoid")
 to_onnx = emits("Sigmoid")
 FROM_TORCH = {"aten.sigmoid": torch_unary("sigmoid")}
 FROM_KERAS = keras_unary("sigmoid", "activations.sigmoid", "ops.Sigmoid")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes()),
-}
+CASES = usual() | ends()
 TOLERANCE = roundings(1)  # an exponential, a sum and a quotient: a few ulps

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -40,10 +40,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.silu": torch_unary("silu")}
 FROM_KERAS = keras_unary("silu", "activations.silu", "ops.Silu")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes()),
-    "vectors": Case(((3, 7),), Attributes()),
-    "many, so that both ends are reached": Case(((4, 400),), Attributes()),
-}
+CASES = usual() | ends()
 TOLERANCE = roundings(1)  # sigmoid's few ulps, and a product
 SHOWN = {"onnx": ("vectors",), "names": ("images",)}

@@ -12,26 +12,19 @@ Traps    loss    a net that ends in it should be trained from its logits: softma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bakeoff.ops._elementwise import Along as Attributes
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_along
-from bakeoff.ops._importers_keras import keras_fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._importers_keras import keras_along, keras_fixed
+from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axis` counts canonically: channels last."""
-
-    axis: int = -1
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -56,18 +49,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 FROM_TORCH = dict.fromkeys(("aten.softmax", "aten._softmax"), torch_along("softmax"))
-
-
-def from_keras(call: LayerCall) -> Any:
-    if len(call.inputs) > 1 or not isinstance(call.layer.axis, int):
-        raise call.refuse(f"axis={call.layer.axis}, or a mask", "Only one axis is known, without a mask.")
-    return call.emit("softmax", {"axis": call.layer.axis % call.inputs[0].rank}, call.inputs[0])
-
-
 FROM_KERAS = {
     **keras_fixed("softmax", "activations.softmax", axis=-1),
-    "layers.Softmax": from_keras,
-    "ops.Softmax": from_keras,
+    **keras_along("softmax", "layers.Softmax", "ops.Softmax"),
 }
 CASES = {
     "classes": Case(((3, 7),), Attributes()),

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape
+from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape, usual
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
+from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -29,6 +29,6 @@ to_torch = module("Softsign")
 to_keras = activation("softsign")
 to_onnx = emits("Softsign")
 FROM_KERAS = keras_unary("softsign", "activations.softsign", "ops.Softsign")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"torch": ("images",)}

@@ -12,28 +12,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape
+from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, roundings
-from bakeoff.schemas import Array
+from bakeoff.ops._page import roundings
 
 LAYOUT = "elementwise"
 shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.sqrt(x)
-
-
+truth = computed(np.sqrt)
 to_torch = function("sqrt")
 to_keras = operation("sqrt")
 to_onnx = emits("Sqrt")
 FROM_TORCH = {"aten.sqrt": torch_unary("sqrt")}
 FROM_KERAS = keras_unary("sqrt", "ops.Sqrt")
-CASES = {
-    "images": Case(((2, 3, 4, 5),), Attributes(), positive=True),
-    "vectors": Case(((3, 7),), Attributes(), positive=True),
-}
+CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"slope": ("images",)}

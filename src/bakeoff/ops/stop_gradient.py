@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, emits, operation, same_shape
+from bakeoff.ops._elementwise import Attributes, emits, operation, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope
+from bakeoff.ops._page import Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -35,6 +35,6 @@ to_keras = operation("stop_gradient")
 to_onnx = emits("Identity")
 FROM_TORCH = {"aten.detach": torch_unary("stop_gradient")}
 FROM_KERAS = keras_unary("stop_gradient", "ops.StopGradient")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors": Case(((3, 7),), Attributes())}
+CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # nothing is computed
 SHOWN = {"torch": ("images",), "onnx": ("vectors",)}

@@ -10,27 +10,17 @@ Traps    torch   `torch.sub(x, y, alpha=a)` takes a y: capture writes the produc
 
 from __future__ import annotations
 
+from operator import sub
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, emits, operation
+from bakeoff.ops._elementwise import broadcasts, chained, emits, operation, pairs
 from bakeoff.ops._importers import torch_affine, torch_merged
 from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
-from bakeoff.schemas import Array
+from bakeoff.ops._page import Call, LayerCall
 
 LAYOUT = "elementwise"
 shape = broadcasts("sub")
-
-
-def truth(_: Mode, a: Attributes, x: Array, other: Array) -> Array:
-    y: Array = x - other
-    return y
-
-
-def to_torch(scope: Scope, a: Attributes, x: Any, other: Any) -> Any:
-    return x - other
-
-
+truth = to_torch = chained(sub)
 to_keras = operation("subtract")
 to_onnx = emits("Sub")
 
@@ -65,11 +55,6 @@ def from_operation(call: LayerCall) -> Any:
 
 
 FROM_KERAS = {"layers.Subtract": keras_merged("sub"), "ops.Subtract": from_operation}
-CASES = {
-    "images": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "a channel's number for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
-    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
-    "vectors": Case(((3, 7), (3, 7)), Attributes()),
-}
+CASES = pairs()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
 SHOWN = {"torch": ("images",), "order": ("the smaller one first",)}
