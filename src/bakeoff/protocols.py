@@ -75,14 +75,12 @@ class Source(Protocol):
 
     def accepts(self, path: Path) -> bool:
         """Whether this path has the layout; looks at names and first bytes alone."""
-        ...
 
     def read(self, path: Path) -> Table:
         """The table; raises DataError with the remedy where the layout is broken.
 
         A source of lists takes `labels: LabelRule`, too.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -126,53 +124,41 @@ class Net(Protocol):
 
     def logits(self, images: NDArray[Any], *, train: bool = False) -> NDArray[Any]:
         """(N, classes). With `train`, batch statistics are used (and the running ones move)."""
-        ...
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
         """Choose an optimizer page, its settings, a loss page and what else makes a step; slots start anew."""
-        ...
 
     def gradients(self, images: NDArray[Any], labels: NDArray[np.int64]) -> StepResult:
         """Add up the gradients of a micro-batch (of the sum of its losses)."""
-        ...
 
     def gradient_arrays(self) -> dict[str, NDArray[Any]]:
         """The gradients so far, per image, by path of the trainable parameters."""
-        ...
 
     def disturb(self, errors: Mapping[str, NDArray[Any]]) -> None:
         """Add errors, per image and by path, to the gradients so far: to see what rounding of that size does."""
-        ...
 
     def apply(self, rate: float) -> None:
         """One optimizer step on the gradients so far, divided by the number of images; then forget them."""
-        ...
 
     def forget(self) -> None:
         """Drop the gradients so far."""
-        ...
 
     def steps(
         self, images: list[NDArray[Any]], labels: list[NDArray[np.int64]], rates: list[float]
     ) -> NDArray[np.float64]:
         """`gradients` and `apply` for each batch in turn, without coming back in between; the mean losses."""
-        ...
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All parameters, running statistics too."""
-        ...
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Copy parameters in."""
-        ...
 
     def slots(self) -> dict[str, dict[str, NDArray[Any]]]:
         """The optimizer's state, by path and slot, canonical."""
-        ...
 
     def load_slots(self, slots: Mapping[str, Mapping[str, NDArray[Any]]], step: int) -> None:
         """Set the optimizer's state and the number of steps that it has made."""
-        ...
 
     def loss_scale(self) -> dict[str, NDArray[Any]]:
         """The state of the loss's scale in float16; empty otherwise."""
@@ -180,11 +166,9 @@ class Net(Protocol):
 
     def load_loss_scale(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Set it, before `load_slots`."""
-        ...
 
     def seek(self, batch: int) -> None:
         """The masks of dropout and drop-path go on as if so many micro-batches had been trained on."""
-        ...
 
 
 class Framework(Protocol):
@@ -204,12 +188,9 @@ class Framework(Protocol):
 
         `seed` is for dropout alone.
         """
-        ...
 
     def found_device(self) -> str:
         """What the device `auto` comes to here: cuda or cpu."""
-        ...
 
     def environment(self) -> dict[str, str]:
         """Versions and settings that a reader of a run needs."""
-        ...

@@ -33,6 +33,10 @@ Precision = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
     typer.Option(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),
 ]
+Mirror = Annotated[
+    Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Separator = Annotated[
     str | None,

@@ -44,10 +44,8 @@ def command(
     input_size: Annotated[
         str | None, typer.Option("--input-size", metavar="H,W", help="In pixels; the source's own otherwise.")
     ] = None,
-    mirror: Annotated[
-        Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    mirror: options.Mirror = None,
+    offline: options.Offline = False,
     seed: Annotated[int, typer.Option("--seed", help="Of random weights and noise.")] = 0,
     as_source: Annotated[
         bool, typer.Option("--source", help="Plain code and weights in a folder: torch or keras.")

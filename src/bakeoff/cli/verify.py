@@ -18,10 +18,8 @@ EXAMPLES = (
 
 def command(
     certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="NAME.certificate.json, from convert.")],
-    mirror: Annotated[
-        Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
-    ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    mirror: options.Mirror = None,
+    offline: options.Offline = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:

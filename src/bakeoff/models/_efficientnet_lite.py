@@ -15,7 +15,7 @@ weights and the module paths are those of ml-illustrated's PyTorch ports.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,25 @@ def build(
         x = net.composer.add("dropout", "_dropout", x, rate=dropout)
     units = _start.logits(classes, size.name)
     return net.composer.finish(net.add("dense", "_fc", x, drawn=units != 1000, units=units))
+
+
+def builder(size: Size, dropout: float) -> Callable[..., Graph]:
+    """The `build` of one member, with its own defaults."""
+    own_size, own_dropout = size.signature.size, dropout
+
+    def build_member(
+        input_size: tuple[int, int] = own_size,
+        channels: int = 3,
+        classes: int | None = 1000,
+        seed: int = 0,
+        weights: str | None = "imagenet",
+        dropout: float = own_dropout,
+        drop_path: float = 0.2,
+    ) -> Graph:
+        """Logits, or with `classes=None` the 1,280 pooled features; arguments as the family's."""
+        return build(size, input_size, channels, classes, seed, weights, dropout, drop_path)
+
+    return build_member
 
 
 def _blocks(size: Size) -> Iterator[tuple[Stage, int]]:

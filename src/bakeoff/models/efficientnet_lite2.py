@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bakeoff.graph import Graph
 from bakeoff.models import _efficientnet_lite as family
 
 WEIGHTS = family.weights(
@@ -11,16 +10,4 @@ WEIGHTS = family.weights(
 SIZE = family.Size(2, 1.1, 1.2, 260, WEIGHTS)
 SUMMARY = "deeper and wider, 260 pixels, 1,280 features, 6.1 million weights; pretrained by the extra `weights`"
 SIGNATURE, STAGES = SIZE.signature, SIZE.stages
-
-
-def build(
-    input_size: tuple[int, int] = SIGNATURE.size,
-    channels: int = 3,
-    classes: int | None = 1000,
-    seed: int = 0,
-    weights: str | None = "imagenet",
-    dropout: float = 0.3,
-    drop_path: float = 0.2,
-) -> Graph:
-    """EfficientNet-lite2: logits, or with `classes=None` its 1,280 pooled features; arguments as the family's."""
-    return family.build(SIZE, input_size, channels, classes, seed, weights, dropout, drop_path)
+build = family.builder(SIZE, dropout=0.3)

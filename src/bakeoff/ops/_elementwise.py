@@ -100,11 +100,21 @@ def activation(name: str) -> Lowering:
     return to_keras
 
 
-def operation(name: str) -> Lowering:
-    """The operation of that name of keras.ops."""
+def layer(name: str, *told: str, **settings: Any) -> Lowering:
+    """Keras's layer of that name; it is told these attributes under their own names, and settings that never change."""
 
     def to_keras(scope: Scope, a: Any, *inputs: Any) -> Any:
-        return getattr(scope.lib.ops, name)(*inputs)
+        given = {attribute: getattr(a, attribute) for attribute in told} | settings
+        return scope.helper(getattr(scope.lib.layers, name)(name=scope.name, **given), *inputs, suffix="")
+
+    return to_keras
+
+
+def operation(name: str, *told: str) -> Lowering:
+    """The operation of that name of keras.ops; it is told these attributes under their own names."""
+
+    def to_keras(scope: Scope, a: Any, *inputs: Any) -> Any:
+        return getattr(scope.lib.ops, name)(*inputs, **{attribute: getattr(a, attribute) for attribute in told})
 
     return to_keras
 
@@ -125,6 +135,15 @@ def emits(op: str) -> Lowering:
 
     def to_onnx(scope: Scope, a: Any, *inputs: Any) -> Any:
         return scope.emit(op, list(inputs))
+
+    return to_onnx
+
+
+def emits_along(op: str) -> Lowering:
+    """ONNX's operator of that name, along the axis of an `Along`."""
+
+    def to_onnx(scope: Scope, a: Along, *inputs: Any) -> Any:
+        return scope.emit(op, list(inputs), axis=scope.axis(a.axis))
 
     return to_onnx
 

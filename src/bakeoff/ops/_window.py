@@ -23,6 +23,28 @@ def reach(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
 
 
+class Sliding:
+    """Attributes of a kernel that slides over an image."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @property
+    def spans(self) -> tuple[int, int]:
+        """Cells that the dilated kernel covers."""
+        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
+
+
+def slices(spans: tuple[int, int], dilation: tuple[int, int], stride: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """For each kernel row and column the elements under it, in a padded image."""
+    rows, columns = (
+        [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
+        for span, gap, step in zip(spans, dilation, stride, strict=True)
+    )
+    return [(row, column) for row in rows for column in columns]
+
+
 def length(size: Size, span: int, stride: int, pad: tuple[int, int] | None, what: str) -> Size:
     """The output's size along one axis; a pad of None means "same".
 

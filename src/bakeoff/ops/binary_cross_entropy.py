@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
 LAYOUT = "channels_last"
+shape = one_each
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,6 @@ class Attributes:
     """`smoothing` moves the labels 0 and 1 towards one half."""
 
     smoothing: float = 0.0
-
-
-def shape(a: Attributes, logits: Shape, labels: Shape) -> Shape:
-    return (logits[0],)
 
 
 def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:

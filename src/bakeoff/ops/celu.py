@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import module, same_shape
+from bakeoff.ops._elementwise import module, operation, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
@@ -39,8 +39,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("CELU", "alpha")
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.lib.ops.celu(x, alpha=a.alpha)
+to_keras = operation("celu", "alpha")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import Along as Attributes
+from bakeoff.ops._elementwise import emits_along
 from bakeoff.ops._importers import joined
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
@@ -49,8 +50,7 @@ def to_keras(scope: Scope, a: Attributes, *inputs: Any) -> Any:
     return scope.helper(scope.lib.layers.Concatenate(scope.axis(a.axis), name=scope.name), *inputs, suffix="")
 
 
-def to_onnx(scope: Scope, a: Attributes, *inputs: Any) -> Any:
-    return scope.emit("Concat", list(inputs), axis=scope.axis(a.axis))
+to_onnx = emits_along("Concat")
 
 
 def from_torch(call: Call) -> Any:

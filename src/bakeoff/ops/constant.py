@@ -10,39 +10,11 @@ Traps    keras   a layer that is called on plain numbers runs at once and leaves
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from bakeoff.ops._page import Slot
+from bakeoff.ops.parameter import CASES, LAYOUT, TOLERANCE, Attributes, shape, to_keras, to_onnx, to_torch, truth
 
-from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Case, Mode, Scope, Slot
-from bakeoff.schemas import Array
-
-LAYOUT = "free"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    shape: tuple[int, ...]
-
-
-def shape(a: Attributes) -> Shape:
-    return a.shape
+__all__ = ["CASES", "LAYOUT", "TOLERANCE", "Attributes", "shape", "to_keras", "to_onnx", "to_torch", "truth"]
 
 
 def parameters(a: Attributes) -> dict[str, Slot]:
     return {"value": Slot(a.shape, "constant")}
-
-
-def truth(_: Mode, a: Attributes, *, value: Array) -> Array:
-    return value
-
-
-def to_torch(scope: Scope, a: Attributes) -> Any:
-    return scope.parameter("value")
-
-
-to_keras = to_onnx = to_torch
-
-CASES: dict[str, Case] = {}  # it has no input: tests/frameworks runs it inside a net
-TOLERANCE = {"float32": 0.0, "float64": 0.0}
-MUTATIONS: dict[str, Any] = {}

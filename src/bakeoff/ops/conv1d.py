@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
+from bakeoff.ops._convolution import keras_convolution, keras_separable, kernel_and_bias, torch_slots
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._window import explicit, length, reach, torch_same, windows
@@ -76,10 +77,7 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
     keras = Native("kernel", "w i o -> w i o")
     if depthwise(a, x):
         keras = Native("kernel", "w 1 (g m) -> w g m", {"g": a.groups})
-    return {
-        "torch": {"kernel": Native("weight", "w i o -> o i w"), "bias": Native("bias", "o -> o")},
-        "keras": {"kernel": keras, "bias": Native("bias", "o -> o")},
-    }
+    return kernel_and_bias("w i o -> o i w", keras)
 
 
 def _ends(scope: Scope, a: Attributes) -> tuple[int, int] | None:
@@ -157,10 +155,7 @@ def from_torch(call: Call) -> Any:
     biased = call["bias"] is not None
     attributes = {"filters": filters, "kernel": kernel, "stride": _single(call["stride"]), "pad": pads}
     more = {"dilation": dilation, "groups": call["groups"], "bias": biased}
-    slots = {"kernel": call.parameter("weight", (2, 1, 0))}
-    if biased:
-        slots["bias"] = call.parameter("bias")
-    return call.emit("conv1d", attributes | more, x, parameters=slots)
+    return call.emit("conv1d", attributes | more, x, parameters=torch_slots(call, (2, 1, 0)))
 
 
 def _single(given: Any) -> int:
@@ -172,36 +167,22 @@ FROM_TORCH = {"aten.conv1d": from_torch}
 
 def from_keras(call: LayerCall) -> Any:
     """Conv1D; and DepthwiseConv1D, whose kernel (k, C, m) counts its filters channel by channel, as groups do."""
-    layer, x = call.layer, call.inputs[0]
-    channels = fixed(x.shape[2], "conv1d: the number of channels")
-    multiplier = getattr(layer, "depth_multiplier", 0)
-    filters, groups = (channels * multiplier, channels) if multiplier else (layer.filters, layer.groups)
-    slots = {"kernel": layer.kernel, "bias": layer.bias if layer.use_bias else None}
-    return call.activated(call.emit("conv1d", _keras_attributes(layer, filters, groups), x, parameters=slots))
+    return keras_convolution(call, "conv1d", _keras_attributes(call.layer))
 
 
 def from_separable(call: LayerCall) -> Any:
     """A depthwise convolution, and one of a single element that holds the bias."""
-    layer, x = call.layer, call.inputs[0]
-    channels = fixed(x.shape[2], "conv1d: the number of channels")
-    attributes = {**_keras_attributes(layer, channels * layer.depth_multiplier, channels), "bias": False}
-    x = call.emit("conv1d", attributes, x, parameters={"kernel": layer.depthwise_kernel}, suffix=".depthwise")
-    slots = {"kernel": layer.pointwise_kernel, "bias": layer.bias if layer.use_bias else None}
-    attributes = {"filters": layer.filters, "kernel": 1, "bias": layer.use_bias}
-    return call.activated(call.emit("conv1d", attributes, x, parameters=slots, suffix=".pointwise"))
+    return keras_separable(call, "conv1d", _keras_attributes(call.layer), 1)
 
 
-def _keras_attributes(layer: Any, filters: int, groups: int) -> dict[str, Any]:
+def _keras_attributes(layer: Any) -> dict[str, Any]:
     (kernel,), (stride,), (dilation,) = layer.kernel_size, layer.strides, layer.dilation_rate
     pads = {"same": "same", "valid": (0, 0), "causal": (dilation * (kernel - 1), 0)}
     return {
-        "filters": filters,
         "kernel": kernel,
         "stride": stride,
         "pad": pads[layer.padding],
         "dilation": dilation,
-        "groups": groups,
-        "bias": bool(layer.use_bias),
     }
 
 

@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
+from bakeoff.ops._convolution import keras_convolution, keras_separable, kernel_and_bias, torch_slots
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._importers import IMAGE, pair, symmetric
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._window import Pad, explicit, output, reach, torch_same, windows
+from bakeoff.ops._window import Pad, Sliding, explicit, output, torch_same, windows
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -38,7 +39,7 @@ LAYOUT = "spatial"
 
 
 @dataclass(frozen=True)
-class Attributes:
+class Attributes(Sliding):
     """`pad` is "same" or (top, bottom, left, right)."""
 
     filters: int
@@ -48,11 +49,6 @@ class Attributes:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     bias: bool = True
-
-    @property
-    def spans(self) -> tuple[int, int]:
-        """Cells that the dilated kernel covers."""
-        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
 
 
 # 2. shape -----------------------------------------------------------------------------------------------------------
@@ -100,10 +96,7 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
     keras = Native("kernel", "h w i o -> h w i o")
     if depthwise(a, x):
         keras = Native("kernel", "h w 1 (g m) -> h w g m", {"g": a.groups})
-    return {
-        "torch": {"kernel": Native("weight", "h w i o -> o i h w"), "bias": Native("bias", "o -> o")},
-        "keras": {"kernel": keras, "bias": Native("bias", "o -> o")},
-    }
+    return kernel_and_bias("h w i o -> o i h w", keras)
 
 
 # 5. lowerings -------------------------------------------------------------------------------------------------------
@@ -200,10 +193,7 @@ def from_torch(call: Call) -> Any:
         "groups": call["groups"],
         "bias": call["bias"] is not None,
     }
-    slots = {"kernel": call.parameter("weight", (3, 2, 0, 1))}
-    if call["bias"] is not None:
-        slots["bias"] = call.parameter("bias")
-    return call.emit("conv2d", attributes, x, parameters=slots)
+    return call.emit("conv2d", attributes, x, parameters=torch_slots(call, (3, 2, 0, 1)))
 
 
 FROM_TORCH = {"aten.conv2d": from_torch}
@@ -211,34 +201,20 @@ FROM_TORCH = {"aten.conv2d": from_torch}
 
 def from_keras(call: LayerCall) -> Any:
     """Conv2D; and DepthwiseConv2D, whose kernel (h, w, C, m) counts its filters channel by channel, as groups do."""
-    layer, x = call.layer, call.inputs[0]
-    channels = fixed(x.shape[3], "conv2d: the number of channels")
-    multiplier = getattr(layer, "depth_multiplier", 0)
-    filters, groups = (channels * multiplier, channels) if multiplier else (layer.filters, layer.groups)
-    slots = {"kernel": layer.kernel, "bias": layer.bias if layer.use_bias else None}
-    return call.activated(call.emit("conv2d", _keras_attributes(layer, filters, groups), x, parameters=slots))
+    return keras_convolution(call, "conv2d", _keras_attributes(call.layer))
 
 
 def from_separable(call: LayerCall) -> Any:
     """A depthwise convolution, and a 1 x 1 one that holds the bias."""
-    layer, x = call.layer, call.inputs[0]
-    channels = fixed(x.shape[3], "conv2d: the number of channels")
-    attributes = {**_keras_attributes(layer, channels * layer.depth_multiplier, channels), "bias": False}
-    x = call.emit("conv2d", attributes, x, parameters={"kernel": layer.depthwise_kernel}, suffix=".depthwise")
-    slots = {"kernel": layer.pointwise_kernel, "bias": layer.bias if layer.use_bias else None}
-    attributes = {"filters": layer.filters, "kernel": (1, 1), "bias": layer.use_bias}
-    return call.activated(call.emit("conv2d", attributes, x, parameters=slots, suffix=".pointwise"))
+    return keras_separable(call, "conv2d", _keras_attributes(call.layer), (1, 1))
 
 
-def _keras_attributes(layer: Any, filters: int, groups: int) -> dict[str, Any]:
+def _keras_attributes(layer: Any) -> dict[str, Any]:
     return {
-        "filters": filters,
         "kernel": tuple(layer.kernel_size),
         "stride": tuple(layer.strides),
         "pad": "same" if layer.padding == "same" else (0, 0, 0, 0),
         "dilation": tuple(layer.dilation_rate),
-        "groups": groups,
-        "bias": bool(layer.use_bias),
     }
 
 

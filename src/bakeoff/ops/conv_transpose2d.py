@@ -24,17 +24,18 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
+from bakeoff.ops._convolution import kernel_and_bias, torch_slots
 from bakeoff.ops._dimension import Shape, Size, fixed, too_small
 from bakeoff.ops._importers import IMAGE, pair, symmetric
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
-from bakeoff.ops._window import reach
+from bakeoff.ops._window import Sliding, reach
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
 
 
 @dataclass(frozen=True)
-class Attributes:
+class Attributes(Sliding):
     """`pad` is cut off: (top, bottom, left, right); `more` rows and columns are added at the end."""
 
     filters: int
@@ -45,11 +46,6 @@ class Attributes:
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
     bias: bool = True
-
-    @property
-    def spans(self) -> tuple[int, int]:
-        """Cells that the dilated kernel covers."""
-        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
 
 
 def _length(a: Attributes, size: Size, axis: int) -> Size:
@@ -92,10 +88,7 @@ def truth(_: Mode, a: Attributes, x: Array, *, kernel: Array, bias: Array | None
 
 
 def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
-    return {
-        "torch": {"kernel": Native("weight", "h w o i -> i o h w"), "bias": Native("bias", "o -> o")},
-        "keras": {"kernel": Native("kernel", "h w o i -> h w o i"), "bias": Native("bias", "o -> o")},
-    }
+    return kernel_and_bias("h w o i -> i o h w", Native("kernel", "h w o i -> h w o i"))
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -169,10 +162,7 @@ def from_torch(call: Call) -> Any:
         "groups": groups,
         "bias": biased,
     }
-    slots = {"kernel": call.parameter("weight", (3, 2, 0, 1))}
-    if biased:
-        slots["bias"] = call.parameter("bias")
-    return call.emit("conv_transpose2d", attributes, x, parameters=slots)
+    return call.emit("conv_transpose2d", attributes, x, parameters=torch_slots(call, (3, 2, 0, 1)))
 
 
 FROM_TORCH = {"aten.conv_transpose2d": from_torch}

@@ -22,12 +22,13 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops import soft_cross_entropy as soft
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.schemas import Array
 
 LOSS = True
 LAYOUT = "channels_last"
+shape = one_each
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,6 @@ class Attributes:
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 <= self.share <= 1:
             raise UnsupportedError(f"distillation: temperature {self.temperature}, share {self.share}")
-
-
-def shape(a: Attributes, logits: Shape, labels: Shape) -> Shape:
-    return (logits[0],)
 
 
 def truth(mode: Mode, a: Attributes, logits: Array, labels: Array) -> Array:

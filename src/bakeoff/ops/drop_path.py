@@ -20,9 +20,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
@@ -36,8 +36,7 @@ class Attributes:
     rate: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise UnsupportedError(f"drop_path: the rate {self.rate} is not at least 0 and below 1")
+        check_rate(self.rate, "drop_path")
 
 
 def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:
@@ -46,12 +45,7 @@ def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ..
 
 
 def truth(mode: Mode, a: Attributes, x: Array) -> Array:
-    if not mode.train or not a.rate:
-        return x
-    if mode.mask is None:
-        raise UnsupportedError("drop_path: the truth of a training pass needs Mode(mask=...)")
-    y: Array = x * mode.mask(mask_shape(x.shape), 1 - a.rate).astype(x.dtype) / (1 - a.rate)
-    return y
+    return masked(mode, a.rate, x, mask_shape(x.shape), "drop_path")
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -63,8 +57,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.helper(scope.lib.layers.Dropout(a.rate, noise_shape=each, name=scope.name), x, suffix="")
 
 
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return x
+to_onnx = unchanged
 
 
 FROM_TORCH: dict[str, Any] = {}  # a pattern of several nodes, found by capture

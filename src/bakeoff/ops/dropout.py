@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
@@ -37,8 +37,7 @@ class Attributes:
     shared: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise UnsupportedError(f"dropout: the rate {self.rate} is not at least 0 and below 1")
+        check_rate(self.rate, "dropout")
 
 
 def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ...]:
@@ -47,12 +46,7 @@ def mask_shape(x: tuple[int, ...], a: Attributes | None = None) -> tuple[int, ..
 
 
 def truth(mode: Mode, a: Attributes, x: Array) -> Array:
-    if not mode.train or not a.rate:
-        return x
-    if mode.mask is None:
-        raise UnsupportedError("dropout: the truth of a training pass needs Mode(mask=...)")
-    y: Array = x * mode.mask(mask_shape(x.shape, a), 1 - a.rate).astype(x.dtype) / (1 - a.rate)
-    return y
+    return masked(mode, a.rate, x, mask_shape(x.shape, a), "dropout")
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -70,8 +64,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.helper(scope.lib.layers.Dropout(a.rate, noise_shape=noise, name=scope.name), x, suffix="")
 
 
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return x
+to_onnx = unchanged
 
 
 def from_torch(call: Call) -> Any:

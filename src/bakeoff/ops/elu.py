@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import module, same_shape
+from bakeoff.ops._elementwise import layer, module, same_shape
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
@@ -37,8 +37,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("ELU", "alpha")
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.ELU(alpha=a.alpha, name=scope.name), x, suffix="")
+to_keras = layer("ELU", "alpha")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bakeoff.ops._dimension import Shape, product
-from bakeoff.ops._elementwise import module
+from bakeoff.ops._elementwise import layer, module
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
@@ -45,8 +45,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("Flatten")
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.Flatten(name=scope.name), x, suffix="")
+to_keras = layer("Flatten")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -23,14 +23,14 @@ from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._importers import pair, torch_window
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
-from bakeoff.ops._window import output, reach
+from bakeoff.ops._window import Sliding, output
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
 
 
 @dataclass(frozen=True)
-class Attributes:
+class Attributes(Sliding):
     """`size` is (height, width) of the image; `pad` (top, bottom, left, right) is what unfold had added."""
 
     size: tuple[int, int]
@@ -38,11 +38,6 @@ class Attributes:
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
-
-    @property
-    def spans(self) -> tuple[int, int]:
-        """Cells that the dilated kernel covers."""
-        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
 
     @property
     def places(self) -> tuple[int, int]:

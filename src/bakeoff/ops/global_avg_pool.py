@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._dimension import Shape
+from bakeoff.ops._elementwise import layer
 from bakeoff.ops._importers import IMAGE, reductions
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
@@ -42,8 +43,7 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H
     return y if a.keepdims else y.flatten(1)
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
-    return scope.helper(scope.lib.layers.GlobalAveragePooling2D(keepdims=a.keepdims, name=scope.name), x, suffix="")
+to_keras = layer("GlobalAveragePooling2D", "keepdims")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Along as Attributes
-from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._elementwise import emits_along, same_shape
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._importers_keras import keras_along, keras_fixed
 from bakeoff.ops._page import Case, Mode, Scope, roundings
@@ -42,8 +42,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.lib.ops.log_softmax(x, axis=scope.axis(a.axis))
 
 
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("LogSoftmax", [x], axis=scope.axis(a.axis))
+to_onnx = emits_along("LogSoftmax")
 
 
 FROM_TORCH = dict.fromkeys(("aten.log_softmax", "aten._log_softmax"), torch_along("log_softmax"))

@@ -26,7 +26,7 @@ from bakeoff.ops._dimension import Shape
 from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
 from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._window import Pad, explicit, output, reach, torch_pad, torch_same, windows
+from bakeoff.ops._window import Pad, explicit, output, reach, slices, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -78,18 +78,10 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
         top, bottom, left, right = pads
         x = scope.lib.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=LOWEST)
     if a.dilation != (1, 1):
-        return _shifted(scope, a, x)
+        elements = slices(a.spans, a.dilation, a.stride)  # of the window, each a strided slice of the padded image
+        return reduce(scope.lib.ops.maximum, [x[:, row, column] for row, column in elements])
     padding = "same" if own else "valid"
     return scope.helper(scope.lib.layers.MaxPooling2D(a.window, a.stride, padding, name=scope.name), x, suffix="")
-
-
-def _shifted(scope: Scope, a: Attributes, x: Any) -> Any:
-    """The largest of the window's elements, each a strided slice of the padded image."""
-    rows, columns = (
-        [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
-        for span, gap, step in zip(a.spans, a.dilation, a.stride, strict=True)
-    )
-    return reduce(scope.lib.ops.maximum, [x[:, row, column] for row in rows for column in columns])
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._losses import check_gamma, one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
 LAYOUT = "channels_last"
+shape = one_each
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,7 @@ class Attributes:
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (self.gamma == 0 or self.gamma >= 1):
-            raise UnsupportedError(f"focal loss: gamma {self.gamma}: expected 0, or 1 and more")
-
-
-def shape(a: Attributes, logits: Shape, labels: Shape) -> Shape:
-    return (logits[0],)
+        check_gamma(self.gamma)
 
 
 def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:

@@ -43,4 +43,3 @@ to_keras = to_onnx = to_torch
 
 CASES: dict[str, Case] = {}  # it has no input: tests/graph runs it inside a net
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
-MUTATIONS: dict[str, Any] = {}

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, module, same_shape, usual
+from bakeoff.ops._elementwise import Attributes, emits, layer, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import LayerCall, Mode, Scope
+from bakeoff.ops._page import LayerCall, Mode
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -30,8 +30,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("ReLU")
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.ReLU(name=scope.name), x, suffix="")
+to_keras = layer("ReLU")
 
 
 to_onnx = emits("Relu")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, ends, module, same_shape
+from bakeoff.ops._elementwise import Attributes, ends, layer, module, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope
@@ -31,8 +31,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("ReLU6")
 
 
-def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.helper(scope.lib.layers.ReLU(max_value=6.0, name=scope.name), x, suffix="")
+to_keras = layer("ReLU", max_value=6.0)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Along as Attributes
-from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._elementwise import emits_along, same_shape
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._importers_keras import keras_along, keras_fixed
 from bakeoff.ops._page import Case, Mode, Scope, roundings
@@ -44,8 +44,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.helper(scope.lib.layers.Softmax(scope.axis(a.axis), name=scope.name, **settings), x, suffix="")
 
 
-def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Softmax", [x], axis=scope.axis(a.axis))
+to_onnx = emits_along("Softmax")
 
 
 FROM_TORCH = dict.fromkeys(("aten.softmax", "aten._softmax"), torch_along("softmax"))

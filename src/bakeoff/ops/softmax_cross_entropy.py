@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._dimension import Shape
+from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
 LOSS = True
 LAYOUT = "channels_last"
+shape = one_each
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,6 @@ class Attributes:
     """`smoothing` is the share of the label's weight that is spread over all classes."""
 
     smoothing: float = 0.0
-
-
-def shape(a: Attributes, logits: Shape, labels: Shape) -> Shape:
-    return (logits[0],)
 
 
 def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:

@@ -22,25 +22,20 @@ from bakeoff.ops._dimension import Shape, fixed, product
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._importers import torch_window
 from bakeoff.ops._page import Call, Case, Mode, Scope
-from bakeoff.ops._window import output, reach, windows
+from bakeoff.ops._window import Sliding, output, slices, windows
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
 
 
 @dataclass(frozen=True)
-class Attributes:
+class Attributes(Sliding):
     """`pad` is (top, bottom, left, right), zeros."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
-
-    @property
-    def spans(self) -> tuple[int, int]:
-        """Cells that the dilated kernel covers."""
-        return reach(self.kernel[0], self.dilation[0]), reach(self.kernel[1], self.dilation[1])
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
@@ -61,20 +56,11 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H
     return scope.laid(scope.helper(nn.Unfold(a.kernel, a.dilation, pad, a.stride), x, suffix=""), (0, 2, 1))
 
 
-def _slices(a: Attributes) -> list[tuple[slice, slice]]:
-    """For each kernel row and column the elements under it, in a padded image."""
-    rows, columns = (
-        [slice(first, -(span - 1 - first) or None, step) for first in range(0, span, gap)]
-        for span, gap, step in zip(a.spans, a.dilation, a.stride, strict=True)
-    )
-    return [(row, column) for row in rows for column in columns]
-
-
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
     ops, (top, bottom, left, right) = scope.lib.ops, a.pad
     if any(a.pad):
         x = ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
-    elements = ops.stack([x[:, row, column] for row, column in _slices(a)], axis=-1)
+    elements = ops.stack([x[:, row, column] for row, column in slices(a.spans, a.dilation, a.stride)], axis=-1)
     return ops.reshape(elements, (-1, *shape(a, *scope.shapes)[1:]))
 
 
@@ -84,7 +70,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
         x = scope.emit("Pad", [x, scope.constant(np.array((0, 0, top, left, 0, 0, bottom, right), np.int64))])
     axes, steps, two = (scope.constant(np.array(numbers, np.int64)) for numbers in ((2, 3), a.stride, (2,)))
     parts = []
-    for both in _slices(a):
+    for both in slices(a.spans, a.dilation, a.stride):
         starts = scope.constant(np.array([part.start for part in both], np.int64))
         ends = scope.constant(np.array([part.stop or np.iinfo(np.int64).max for part in both], np.int64))
         parts.append(scope.emit("Unsqueeze", [scope.emit("Slice", [x, starts, ends, axes, steps]), two]))

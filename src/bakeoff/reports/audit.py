@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +13,15 @@ from bakeoff.data.audit import Audit, Counter, Finding, Kind, kinds
 from bakeoff.data.audit import audit as examine
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import words as label_words
-from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.files import write_text
+from bakeoff.errors import BakeoffError
 from bakeoff.protocols import LabelRule
-from bakeoff.reports.render import markup, templates
+from bakeoff.reports.render import page, section, written
+from bakeoff.reports.thumbnail import uri
 from bakeoff.texts import catalogue
 from bakeoff.training.probe.out_of_fold import judge
 
 SHOWN = 60  # images of a kind; further ones are named in the list
 LISTED = 2000  # lines of a kind
-SIDE = 160  # pixels of a thumbnail's longer side
 
 TEXT = {
     "en": {
@@ -168,40 +164,22 @@ def write(audit: Audit, target: str | os.PathLike[str], *, lang: str = "en") -> 
         UsageError: an unknown language, or a file that can't be written.
     """
     catalogue.check(lang)
-    place = Path(target)
-    html = render(audit, lang).encode("utf-8", "replace").decode("utf-8")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_text(place, html)
-    except OSError as error:
-        raise UsageError(f"{place}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None
-    return place
+    return written(render(audit, lang), Path(target))
 
 
 def render(audit: Audit, lang: str) -> str:
     """The page as HTML."""
     from bakeoff.version import __version__
 
-    say, environment = catalogue.Say(lang, TEXT), templates()
+    say = catalogue.Say(lang, TEXT)
     parts = [("overview", say("overview"), OVERVIEW, _overview(audit, say))]
     for kind in kinds():
         found = [finding for finding in audit.findings if finding.kind == kind.name]
         if found:
             parts.append((kind.name, f"{kind.name} ({len(found)})", TEMPLATE, _kind(audit, kind, found, say)))
     parts.append(("classes", say("classes"), CLASSES, _classes(audit, say)))
-    sections = [
-        {"id": name, "title": title, "body": markup(environment.from_string(text).render(t=say, **values))}
-        for name, title, text, values in parts
-    ]
-    files = resources.files("bakeoff.reports")
-    html: str = environment.from_string(files.joinpath("audit.html").read_text(encoding="utf-8")).render(
-        t=say,
-        version=__version__,
-        data=Path(audit.path).name or str(audit.path),
-        sections=sections,
-        style=markup(files.joinpath("style.css").read_text(encoding="utf-8")),
-    )
-    return html
+    sections = [section(name, title, text, say, **values) for name, title, text, values in parts]
+    return page(say, sections, data=Path(audit.path).name or str(audit.path), version=__version__)
 
 
 def _overview(audit: Audit, say: catalogue.Say) -> dict[str, Any]:
@@ -264,10 +242,4 @@ def thumbnail(audit: Audit, row: int) -> tuple[str | None, bool]:
             image = decode(Path(str(table.root)) / str(table.paths[row]))
     except (BakeoffError, OSError, ValueError, TypeError, MemoryError):
         return None, False
-    tiny, stream = max(image.size) <= 64, io.BytesIO()
-    small = image.copy()
-    small.info.clear()
-    small.thumbnail((SIDE, SIDE))
-    small.save(stream, "PNG" if tiny else "JPEG", **({} if tiny else {"quality": 82}))
-    kind = "png" if tiny else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}", tiny
+    return uri(image)

@@ -34,11 +34,18 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     source = Path(run)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder. Give a run folder: bakeoff report RUN")
-    html = render(read(source, lang)).encode("utf-8", "replace").decode("utf-8")  # names may hold lone surrogates
-    target = source / "report.html" if output is None else Path(output)
+    return written(render(read(source, lang)), source / "report.html" if output is None else Path(output))
+
+
+def written(html: str, target: Path) -> Path:
+    """Where a page was written; an older file is replaced.
+
+    Raises:
+        UsageError: it can't be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, html)
+        write_text(target, html.encode("utf-8", "replace").decode("utf-8"))  # names may hold lone surrogates
     except OSError as error:
         raise UsageError(f"{target}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None
     return target
@@ -46,27 +53,37 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
 
 def render(report: Report) -> str:
     """The report as HTML."""
-    environment = templates()
     sections = []
     for module in ordered():
         say = catalogue.Say(report.language, module.TEXT)
         found: Mapping[str, Any] | None = module.context(report, say)
         if found is not None:
-            body = environment.from_string(module.TEMPLATE).render(t=say, report=report, **found)
-            sections.append({"id": module.__name__.rsplit(".", 1)[-1], "title": say("title"), "body": markup(body)})
-    style = resources.files("bakeoff.reports").joinpath("style.css").read_text(encoding="utf-8")
-    page = resources.files("bakeoff.reports").joinpath("page.html").read_text(encoding="utf-8")
-    say = catalogue.Say(report.language, {})
+            name = module.__name__.rsplit(".", 1)[-1]
+            sections.append(section(name, say("title"), module.TEMPLATE, say, report=report, **found))
     recipe_title = next((line for line in report.first.recipe.splitlines() if line.startswith("title = ")), "")
-    html: str = environment.from_string(page).render(
-        t=say,
-        report=report,
-        sections=sections,
-        style=markup(style),
+    return page(
+        catalogue.Say(report.language, {}),
+        sections,
         data=report.first.manifest.get("data", ""),
         recipe=recipe_title.removeprefix("title = ").strip('"'),
+        version=report.first.environment.get("bakeoff", ""),
     )
+
+
+def section(name: str, title: str, template: str, say: catalogue.Say, **values: Any) -> dict[str, Any]:
+    """A part of a page: its anchor, its heading and its HTML."""
+    return {"id": name, "title": title, "body": markup(templates().from_string(template).render(t=say, **values))}
+
+
+def page(say: catalogue.Say, sections: list[dict[str, Any]], *, data: str, version: str, recipe: str = "") -> str:
+    """A whole page of these sections, with the style inside."""
+    shown = {"t": say, "sections": sections, "data": data, "recipe": recipe, "version": version}
+    html: str = templates().from_string(_text("page.html")).render(style=markup(_text("style.css")), **shown)
     return html
+
+
+def _text(name: str) -> str:
+    return resources.files("bakeoff.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 def ordered() -> list[ModuleType]:
@@ -82,6 +99,7 @@ def templates() -> Any:
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters.update(percent=catalogue.percent, short=catalogue.short, size=catalogue.size)
+    made.globals["legend"] = made.from_string(_text("macros.html")).module.legend
     return made
 
 

@@ -63,6 +63,24 @@ _CHANGES: Mapping[str, Callable[[Pixels, float], Pixels]] = {
 }
 
 
+def strengths(
+    *, shear: float, translate: float, rotate: float, enhance: float, posterize: float, solarize: float
+) -> dict[str, float]:
+    """The most of each change, in its own unit."""
+    enhanced = dict.fromkeys(("brightness", "color", "contrast", "sharpness"), enhance)
+    moved_by = {"shear_x": shear, "shear_y": shear, "translate_x": translate, "translate_y": translate}
+    whole = {"autocontrast": 0.0, "equalize": 0.0}
+    return {
+        "identity": 0.0,
+        **moved_by,
+        "rotate": rotate,
+        **enhanced,
+        "posterize": posterize,
+        "solarize": solarize,
+        **whole,
+    }
+
+
 def draw(ranges: Mapping[str, float], rng: np.random.Generator, share: float) -> tuple[str, Any]:
     """A change by name and its strength: `share` (0 to 1) of the most in `ranges`, in either direction."""
     names = tuple(ranges)

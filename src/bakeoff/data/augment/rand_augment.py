@@ -7,26 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.augment._named import change, draw
+from bakeoff.data.augment._named import change, draw, strengths
 from bakeoff.data.augment._settings import number
 
 STAGE = "pixels"
-MOST = {  # at magnitude 30; translations as shares of the side
-    "identity": 0.0,
-    "shear_x": 0.3,
-    "shear_y": 0.3,
-    "translate_x": 150 / 331,
-    "translate_y": 150 / 331,
-    "rotate": 30.0,
-    "brightness": 0.9,
-    "color": 0.9,
-    "contrast": 0.9,
-    "sharpness": 0.9,
-    "posterize": 4.0,
-    "solarize": 256.0,
-    "autocontrast": 0.0,
-    "equalize": 0.0,
-}
+# at magnitude 30; translations as shares of the side
+MOST = strengths(shear=0.3, translate=150 / 331, rotate=30.0, enhance=0.9, posterize=4.0, solarize=256.0)
 
 
 @dataclass(frozen=True)

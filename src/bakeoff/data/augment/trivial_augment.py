@@ -7,26 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.augment._named import change, draw
+from bakeoff.data.augment._named import change, draw, strengths
 
 STAGE = "pixels"
 BINS = 31
-MOST = {  # translations as shares of the side: 32 of 224 pixels
-    "identity": 0.0,
-    "shear_x": 0.99,
-    "shear_y": 0.99,
-    "translate_x": 32 / 224,
-    "translate_y": 32 / 224,
-    "rotate": 135.0,
-    "brightness": 0.99,
-    "color": 0.99,
-    "contrast": 0.99,
-    "sharpness": 0.99,
-    "posterize": 6.0,
-    "solarize": 256.0,
-    "autocontrast": 0.0,
-    "equalize": 0.0,
-}
+# translations as shares of the side: 32 of 224 pixels
+MOST = strengths(shear=0.99, translate=32 / 224, rotate=135.0, enhance=0.99, posterize=6.0, solarize=256.0)
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,7 @@ TEMPLATE = """
 <p class="note">{{ t(note, error=error) }}</p>
 <div class="columns">
 <figure class="card">
-<ul class="legend">
-{% for name in names %}
-<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
-</svg>{{ name }}</li>
-{% endfor %}
-</ul>
+{{ legend(names) -}}
 {{ plot }}
 </figure>
 {% if not rows %}<div></div>{% endif %}

@@ -46,12 +46,7 @@ TEXT = {
 
 TEMPLATE = """
 {% if names|length > 1 %}
-<ul class="legend">
-{% for name in names %}
-<li><svg viewBox="0 0 32 10" aria-hidden="true"><line class="line s{{ loop.index0 }}" x1="0" x2="32" y1="5" y2="5"/>
-</svg>{{ name }}</li>
-{% endfor %}
-</ul>
+{{ legend(names) -}}
 {% endif %}
 <div class="columns">
 {% for plot in plots %}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,11 @@ from bakeoff.data.labels import words
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.reports.source import Report, RunView
+from bakeoff.reports.thumbnail import uri
 from bakeoff.texts.catalogue import Say, framework, percent
 
 ORDER = 60
 SHOWN = 12
-SIDE = 160  # pixels of a thumbnail's longer side
 
 TEXT = {
     "en": {
@@ -184,15 +182,4 @@ class Thumbnails:
                 image = decode(Path(self._table.root) / str(self._table.paths[row]))
         except (BakeoffError, OSError, ValueError, TypeError):
             return None, False
-        return _uri(image), max(image.size) <= 64
-
-
-def _uri(image: Any) -> str:
-    """PNG for tiny images, JPEG for the rest; metadata is not carried over."""
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    kind = "PNG" if max(image.size) <= 64 else "JPEG"
-    small.info.clear()
-    small.save(stream, kind, **({} if kind == "PNG" else {"quality": 82}))
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
+        return uri(image)
