@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ def print_json(value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=True, allow_nan=False)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def give(value: dict[str, Any], json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    """A result, for programs or for a person."""
+    if json:
+        print_json(value)
+    else:
+        show(value)
 
 
 def never_fail() -> None:

@@ -32,7 +32,7 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Train the same net in several frameworks, prove that it is the same, and measure which is best."""
-    from bakeoff.cli._output import print_json
+    from bakeoff.cli._output import give
     from bakeoff.cli._progress import progress
     from bakeoff.comparison.api import compare
     from bakeoff.errors import ParityError
@@ -52,10 +52,7 @@ def command(
             listen=listen,
         )
     report(compared.path)
-    if json:
-        print_json(compared.result)
-    else:
-        _show(compared.result)
+    give(compared.result, json, _show)
     if not compared.result["parity"]["passed"]:
         failed = [check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]
         raise ParityError(f"the frameworks differ by more than the tolerances: {', '.join(failed)}.")

@@ -54,7 +54,7 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Turn any classifier into another framework's own, trainable, with a certificate that it is the same."""
-    from bakeoff.cli._output import print_json
+    from bakeoff.cli._output import give
     from bakeoff.cli._progress import progress
     from bakeoff.conversion.api import convert_source
     from bakeoff.conversion.sourcing import convert_to_source
@@ -76,10 +76,7 @@ def command(
             seed=seed,
             listen=listen,
         )
-    if json:
-        print_json(done.result)
-    else:
-        show(done.result)
+    give(done.result, json, show)
 
 
 def size_of(text: str | None) -> tuple[int, int] | None:

@@ -90,10 +90,7 @@ def audit(
             report=report,
             lang=lang,
         )
-    if json:
-        out.print_json(found.to_json())
-    else:
-        _table(found, report)
+    out.give(found.to_json(), json, lambda _: _table(found, report))
 
 
 def _table(found: Audit, report: Path | None) -> None:

@@ -27,13 +27,9 @@ EXTRAS = (
 
 def command(json: options.Json = False, debug: options.Debug = False) -> None:
     """Say what is installed, what is missing and how to get it."""
-    from bakeoff.cli import _output as out
+    from bakeoff.cli._output import give
 
-    found = examine()
-    if json:
-        out.print_json(found)
-    else:
-        _show(found)
+    give(examine(), json, _show)
 
 
 def examine() -> dict[str, Any]:

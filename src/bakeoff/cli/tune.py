@@ -37,7 +37,7 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Search the settings with the best validation accuracy; the same folder goes on with its search."""
-    from bakeoff.cli._output import print_json
+    from bakeoff.cli._output import give
     from bakeoff.cli._progress import progress
     from bakeoff.tuning.api import tune
 
@@ -55,10 +55,7 @@ def command(
             threads=threads,
             listen=listen,
         )
-    if json:
-        print_json(tuned.result)
-    else:
-        _show(tuned.result)
+    give(tuned.result, json, _show)
 
 
 def _ranges(texts: list[str]) -> dict[str, str]:

@@ -5,14 +5,20 @@ BAKEOFF_CACHE_LIMIT     what images may take on disk, as 20GB or 500MB; 0: no im
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
+import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from bakeoff.errors import UsageError
 
+K = TypeVar("K")
+V = TypeVar("V")
 LIMIT = 16 << 30
 FREE = 2 << 30  # always left on the disk
 FEATURES_LIMIT = 2 << 30
@@ -27,6 +33,16 @@ def cache_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("bakeoff", appauthor=False)
+
+
+def held(kind: str, place: Path, load: Callable[[Path], dict[K, V]]) -> tuple[Path, dict[K, V]]:
+    """The file of a cache about a place, and what it holds: nothing where there is none, or it can't be read."""
+    key = hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:32]
+    path = cache_root() / kind / f"{key}.npz"
+    try:
+        return path, load(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return path, {}
 
 
 def limit() -> int:

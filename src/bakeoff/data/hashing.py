@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bakeoff.data.cache import cache_root
+from bakeoff.data.cache import held
 from bakeoff.errors import DataError
 from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode, read_header
@@ -157,12 +156,7 @@ class HashCache:
     @classmethod
     def open(cls, root: Path) -> HashCache:
         """The cache of a folder; empty where there is none, or where it can't be read."""
-        key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
-        path = cache_root() / "hashes" / f"{key}.npz"
-        try:
-            return cls(path, _load(path))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return cls(path, {})
+        return cls(*held("hashes", root, _load))
 
     def add(self, name: str, stamp: Stamp, facts: FileFacts) -> None:
         """Remember a readable file that has settled."""

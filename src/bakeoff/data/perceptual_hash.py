@@ -11,10 +11,7 @@ below 32 pixels and flat ones look too much alike to be told apart by so little:
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.cache import cache_root
+from bakeoff.data.cache import held
 from bakeoff.errors import DataError
 from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode
@@ -180,14 +177,7 @@ class _Cache:
 
     @classmethod
     def open(cls, place: Path | None) -> _Cache:
-        if place is None:
-            return cls(None, {})
-        key = hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:32]
-        path = cache_root() / "looks" / f"{key}.npz"
-        try:
-            return cls(path, _load(path))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return cls(path, {})
+        return cls(None, {}) if place is None else cls(*held("looks", place, _load))
 
     def add(self, names: Sequence[bytes], found: Sequence[Look]) -> None:
         self.known.update(zip(names, found, strict=True))

@@ -25,6 +25,15 @@ class Slotted:
     compiles = "asked"
     compile_batch: int | None = None
 
+    def arrays(self) -> dict[str, Array]:
+        """See `bakeoff.protocols.Net`."""
+        found: dict[str, Array] = self.built.arrays()
+        return found
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """See `bakeoff.protocols.Net`."""
+        self.built.load(dict(arrays))
+
     def forget(self) -> None:
         """See `bakeoff.protocols.Net`."""
         self.count = 0  # the next micro-batch begins its sums anew

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bakeoff.ops._page import Call
+from bakeoff.ops._page import Call, LayerCall
 
 IMAGE = (0, 3, 1, 2)  # the canonical axes of torch's N, C, H, W
 
@@ -32,7 +32,7 @@ def torch_along(op: str) -> Importer:
     return from_torch
 
 
-def torch_affine(call: Call, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
+def affine(call: Call | LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
     """x * scale + shift; nothing where that is x."""
     if (scale, shift) == (1, 0):
         return x

@@ -41,13 +41,6 @@ def keras_along(op: str, *keys: str) -> dict[str, Importer]:
     return dict.fromkeys(keys, from_keras)
 
 
-def keras_affine(call: LayerCall, x: Any, scale: float = 1.0, shift: float = 0.0) -> Any:
-    """x * scale + shift; nothing where that is x."""
-    if (scale, shift) == (1, 0):
-        return x
-    return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
-
-
 def keras_merged(op: str) -> Importer:
     """A merging layer: elementwise, over values of one rank."""
 

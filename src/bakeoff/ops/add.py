@@ -16,8 +16,8 @@ from operator import add
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
-from bakeoff.ops._importers import torch_affine, torch_merged
-from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
+from bakeoff.ops._importers import affine, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall
 
 LAYOUT = "elementwise"
@@ -31,18 +31,18 @@ def from_torch(call: Call) -> Any:
     x, y, alpha = call["self"], call["other"], call.number(call.get("alpha", 1)) or 1
     c = call.number(y)
     if c is not None:
-        return torch_affine(call, x, shift=alpha * c)
+        return affine(call, x, shift=alpha * c)
     c = call.number(x)
     if c is not None:
-        return torch_affine(call, y, scale=alpha, shift=c)
-    return torch_merged(call, "add", x, torch_affine(call, y, scale=alpha))
+        return affine(call, y, scale=alpha, shift=c)
+    return torch_merged(call, "add", x, affine(call, y, scale=alpha))
 
 
 FROM_TORCH = {"aten.add": from_torch}
 
 
 def from_average(call: LayerCall) -> Any:
-    return keras_affine(call, keras_merged("add")(call), scale=1 / len(call.inputs))
+    return affine(call, keras_merged("add")(call), scale=1 / len(call.inputs))
 
 
 def from_operation(call: LayerCall) -> Any:
@@ -50,14 +50,14 @@ def from_operation(call: LayerCall) -> Any:
     left, right = call.operands
     for x, number in ((left, call.number(right)), (right, call.number(left))):
         if number is not None:
-            return keras_affine(call, call.value(x), shift=number)
+            return affine(call, call.value(x), shift=number)
     return keras_pairwise("add")(call)
 
 
 def from_scaled(call: LayerCall) -> Any:
     """InceptionResNetV2's own layer: x + scale * y."""
     x, y = call.inputs
-    return call.emit("add", {}, x, keras_affine(call, y, scale=call.layer.scale))
+    return call.emit("add", {}, x, affine(call, y, scale=call.layer.scale))
 
 
 FROM_KERAS = {

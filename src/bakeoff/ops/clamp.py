@@ -18,8 +18,8 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._importers_keras import keras_fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._importers_keras import keras_fixed, keras_unary
+from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -68,12 +68,8 @@ def from_torch(call: Call) -> Any:
 FROM_TORCH = {f"aten.{name}": from_torch for name in ("clamp", "clip", "clamp_min", "clamp_max")}
 
 
-def from_keras(call: LayerCall) -> Any:
-    return call.emit("clamp", {"low": float(call.layer.x_min), "high": float(call.layer.x_max)}, call.inputs[0])
-
-
 FROM_KERAS = {
-    "ops.Clip": from_keras,
+    **keras_unary("clamp", "ops.Clip", low="x_min", high="x_max"),
     **keras_fixed("clamp", "activations.hard_tanh", "ops.HardTanh", low=-1.0, high=1.0),
 }
 CASES = {

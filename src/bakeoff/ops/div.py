@@ -14,8 +14,8 @@ from operator import truediv
 from typing import Any
 
 from bakeoff.ops._elementwise import broadcasts, chained, emits, operation, pairs
-from bakeoff.ops._importers import torch_affine, torch_merged
-from bakeoff.ops._importers_keras import keras_affine, keras_pairwise
+from bakeoff.ops._importers import affine, torch_merged
+from bakeoff.ops._importers_keras import keras_pairwise
 from bakeoff.ops._page import Call, LayerCall, roundings
 
 LAYOUT = "elementwise"
@@ -31,10 +31,10 @@ def from_torch(call: Call) -> Any:
         raise call.refuse(f"rounding mode {call['rounding_mode']}")
     c = call.number(y)
     if c is not None:
-        return torch_affine(call, x, scale=1 / c)
+        return affine(call, x, scale=1 / c)
     c = call.number(x)
     if c is not None:
-        return torch_affine(call, call.emit("reciprocal", {}, y), scale=c)
+        return affine(call, call.emit("reciprocal", {}, y), scale=c)
     return torch_merged(call, "div", x, y)
 
 
@@ -46,9 +46,9 @@ def from_keras(call: LayerCall) -> Any:
     left, right = call.operands
     by, over = call.number(right), call.number(left)
     if by is not None:
-        return keras_affine(call, call.value(left), scale=1 / by)
+        return affine(call, call.value(left), scale=1 / by)
     if over is not None:
-        return keras_affine(call, call.emit("reciprocal", {}, call.value(right)), scale=over)
+        return affine(call, call.emit("reciprocal", {}, call.value(right)), scale=over)
     return keras_pairwise("div")(call)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import Attributes, broadcast
-from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_pairwise
 from bakeoff.ops._letters import LETTERS, lain
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
@@ -80,10 +80,8 @@ def from_sum(call: Call) -> Any:
     product = _product(call, call[names[0]], call[names[1]])
     alpha, beta = call.number(call["alpha"]) or 0, call.number(call["beta"]) or 0
     if not beta:
-        return torch_affine(call, product, scale=alpha)
-    return torch_merged(
-        call, "add", torch_affine(call, product, scale=alpha), torch_affine(call, call["self"], scale=beta)
-    )
+        return affine(call, product, scale=alpha)
+    return torch_merged(call, "add", affine(call, product, scale=alpha), affine(call, call["self"], scale=beta))
 
 
 FROM_TORCH = {

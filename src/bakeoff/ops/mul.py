@@ -17,8 +17,8 @@ from operator import mul
 from typing import Any
 
 from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
-from bakeoff.ops._importers import torch_affine, torch_merged
-from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
+from bakeoff.ops._importers import affine, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall
 
 LAYOUT = "elementwise"
@@ -33,7 +33,7 @@ def from_torch(call: Call) -> Any:
     for value, other in ((x, y), (y, x)):
         c = call.number(other)
         if c is not None:
-            return torch_affine(call, value, scale=c)
+            return affine(call, value, scale=c)
     return torch_merged(call, "mul", x, y)
 
 
@@ -45,7 +45,7 @@ def from_operation(call: LayerCall) -> Any:
     left, right = call.operands
     for x, number in ((left, call.number(right)), (right, call.number(left))):
         if number is not None:
-            return keras_affine(call, call.value(x), scale=number)
+            return affine(call, call.value(x), scale=number)
     return keras_pairwise("mul")(call)
 
 

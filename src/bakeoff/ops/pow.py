@@ -21,7 +21,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._elementwise import broadcast
-from bakeoff.ops._importers import torch_affine
+from bakeoff.ops._importers import affine
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
@@ -73,7 +73,7 @@ def from_torch(call: Call) -> Any:
     if base is not None and base <= 0:
         raise call.refuse(f"{base} to the power of a value")
     if base is not None:
-        return call.emit("exp", {}, torch_affine(call, call["exponent"], scale=log(base)))
+        return call.emit("exp", {}, affine(call, call["exponent"], scale=log(base)))
     if exponent is None:
         first, second = call.aligned(x, call["exponent"])
         return call.emit("pow", {"exponent": None}, first, second, order=max((first, second), key=_rank).order)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
-from bakeoff.ops._importers_keras import keras_affine
+from bakeoff.ops._importers import affine
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
@@ -58,11 +58,11 @@ def from_keras(call: LayerCall) -> Any:
     if scale is not None and shift is not None:
         return call.emit("scale_shift", {"scale": scale, "shift": shift}, x)
     if scale is not None:
-        y = keras_affine(call, x, scale=scale)
+        y = affine(call, x, scale=scale)
     else:
         y = call.emit("mul", {}, x, call.value(call.layer.scale))
     if shift is not None:
-        return keras_affine(call, y, shift=shift)
+        return affine(call, y, shift=shift)
     return call.emit("add", {}, y, call.value(call.layer.offset))
 
 

@@ -14,8 +14,8 @@ from operator import sub
 from typing import Any
 
 from bakeoff.ops._elementwise import broadcasts, chained, emits, operation, pairs
-from bakeoff.ops._importers import torch_affine, torch_merged
-from bakeoff.ops._importers_keras import keras_affine, keras_merged, keras_pairwise
+from bakeoff.ops._importers import affine, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, LayerCall
 
 LAYOUT = "elementwise"
@@ -33,11 +33,11 @@ def from_torch(call: Call) -> Any:
             raise call.refuse(f"alpha {alpha} (only 1)")
     c = call.number(y)
     if c is not None:
-        return torch_affine(call, x, shift=-alpha * c)
+        return affine(call, x, shift=-alpha * c)
     c = call.number(x)
     if c is not None:
-        return torch_affine(call, y, scale=-alpha, shift=c)
-    return torch_merged(call, "sub", x, torch_affine(call, y, scale=alpha))
+        return affine(call, y, scale=-alpha, shift=c)
+    return torch_merged(call, "sub", x, affine(call, y, scale=alpha))
 
 
 FROM_TORCH = {"aten.sub": from_torch, "aten.subtract": from_torch, "aten.rsub": from_torch}
@@ -48,9 +48,9 @@ def from_operation(call: LayerCall) -> Any:
     left, right = call.operands
     less, start = call.number(right), call.number(left)
     if less is not None:
-        return keras_affine(call, call.value(left), shift=-less)
+        return affine(call, call.value(left), shift=-less)
     if start is not None:
-        return keras_affine(call, call.value(right), scale=-1, shift=start)
+        return affine(call, call.value(right), scale=-1, shift=start)
     return keras_pairwise("sub")(call)
 
 

@@ -16,7 +16,7 @@ from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
-from bakeoff.training.finetune.plan import Plan, plan
+from bakeoff.training.finetune.plan import Plan, planned
 from bakeoff.training.finetune.strategy import native, prepared
 from bakeoff.training.job import Job
 from bakeoff.training.setup import start
@@ -67,14 +67,7 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
 def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rates:
     """Train a net for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and throw it away."""
     graph = prepared(context.start.graph.astype(context.job.dtype), phase)
-    chosen = plan(
-        phase,
-        graph,
-        context.start.loss,
-        context.data.train,
-        precision=context.job.dtype,
-        mixed=bool(context.augmentation.mixes),
-    )
+    chosen = planned(context, phase, graph)
     net = native(context, graph, phase)
     chosen.compile(net)
     net.seek(0)

@@ -15,10 +15,11 @@ NESTED = 64  # columns of calls within calls
 
 def arguments(scope: Scope) -> list[str]:
     """What the inputs are called."""
-    return [_letter(place) for place in range(len(scope.inputs))]
+    return [letter(place) for place in range(len(scope.inputs))]
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
+    """The name of a value: x, y, z, a, b, ..."""
     return LETTERS[place] if place < len(LETTERS) else f"x{place}"
 
 
@@ -53,7 +54,7 @@ def _fresh(names: Names, free: list[str], op: Op) -> str:
             return named
     if free:
         return free.pop(0)
-    return next(name for name in (_letter(place) for place in range(10**6)) if name not in taken)
+    return next(name for name in (letter(place) for place in range(10**6)) if name not in taken)
 
 
 def nested(scope: Scope) -> list[Op]:

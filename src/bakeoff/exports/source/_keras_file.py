@@ -10,7 +10,7 @@ from typing import Any
 
 from bakeoff.exports.source._copied import copied
 from bakeoff.exports.source._fold import Template, fold
-from bakeoff.exports.source._forward import LETTERS
+from bakeoff.exports.source._forward import letter
 from bakeoff.exports.source._keras_tape import UNNAMED, KerasTape
 from bakeoff.exports.source._text import Doc, Group, Names, doc, flat, line, lines
 from bakeoff.exports.source._tree import REQUIRED, Expression, Op, Value, assemble, places, values
@@ -81,7 +81,7 @@ class _Function:
     def __init__(self, template: Template, tape: KerasTape, whole: bool, graph: Graph) -> None:
         self.template, self.tape, self.whole, self.graph = template, tape, whole, graph
         self.scope = template.scope
-        self.names: Names = {value: _letter(place) for place, value in enumerate(self.scope.inputs)}
+        self.names: Names = {value: letter(place) for place, value in enumerate(self.scope.inputs)}
         self.found: list[str] = []
         self.returned = False
         self.shared = {
@@ -114,7 +114,7 @@ class _Function:
         return "\n".join(self.found)
 
     def _signature(self) -> list[str]:
-        given = [_letter(place) for place in range(len(self.scope.inputs))]
+        given = [letter(place) for place in range(len(self.scope.inputs))]
         required = [p.name for p in self.template.parameters if p.default is REQUIRED]
         others = [f"{p.name}={flat(p.default)}" for p in self.template.parameters if p.default is not REQUIRED]
         pieces: Doc = (
@@ -158,7 +158,7 @@ class _Function:
         if free:
             return free.pop(0)
         taken = set(self.names.values())
-        return next(name for name in (_letter(place) for place in range(10**6)) if name not in taken)
+        return next(name for name in (letter(place) for place in range(10**6)) if name not in taken)
 
     def _optional(self, op: Op, place: int, last: Mapping[Value, int]) -> None:
         flag, present, instead = op.expression.args
@@ -235,10 +235,6 @@ def _inner(expression: Expression) -> Expression:
     inside = expression.args[1] if expression.kind == "optional" else expression
     assert isinstance(inside, Expression)
     return inside
-
-
-def _letter(place: int) -> str:
-    return LETTERS[place] if place < len(LETTERS) else f"x{place}"
 
 
 def snake(name: str) -> str:

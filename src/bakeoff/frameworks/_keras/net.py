@@ -100,12 +100,6 @@ class KerasNet(Slotted):
             found.append((factor * native).astype(self.precision))
         return found
 
-    def arrays(self) -> dict[str, Array]:
-        return self.built.arrays()
-
-    def load(self, arrays: Mapping[str, Array]) -> None:
-        self.built.load(dict(arrays))
-
     def seek(self, batch: int) -> None:
         """Each layer's stream of masks is (seed of the layer's name, batches so far): the same after a resume."""
         for layer in self.native.layers:

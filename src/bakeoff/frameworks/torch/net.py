@@ -193,11 +193,5 @@ class TorchNet(Slotted):
         found: Array = torch.stack(losses).double().cpu().numpy()
         return found
 
-    def arrays(self) -> dict[str, Array]:
-        return self.built.arrays()
-
-    def load(self, arrays: Mapping[str, Array]) -> None:
-        self.built.load(dict(arrays))
-
     def seek(self, batch: int) -> None:
         self.batch = batch

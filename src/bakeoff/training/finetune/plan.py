@@ -17,6 +17,7 @@ from bakeoff.graph import Graph
 from bakeoff.protocols import Net, StepSettings
 from bakeoff.recipe.schema import Finetune, Probe
 from bakeoff.schemas import Array, Batch
+from bakeoff.training.context import Context
 
 Teacher = Callable[[Batch], Array]  # probabilities (N, classes)
 
@@ -87,6 +88,13 @@ class Plan:
     def compile(self, net: Net) -> None:
         """Tell a net; its optimizer starts anew."""
         net.compile(self.optimizer, self.settings, self.loss, self.step)
+
+
+def planned(context: Context, phase: Finetune, graph: Graph, teacher: Teacher | None = None) -> Plan:
+    """The plan of a phase of a training: see `plan`."""
+    mixed = bool(context.augmentation.mixes)
+    train, dtype = context.data.train, context.job.dtype
+    return plan(phase, graph, context.start.loss, train, precision=dtype, mixed=mixed, teacher=teacher)
 
 
 def plan(

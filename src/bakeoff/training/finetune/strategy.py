@@ -18,7 +18,7 @@ from bakeoff.seeds import key
 from bakeoff.training.context import Context, PhaseResult, predict_split
 from bakeoff.training.finetune.boundary import activated, halves, worth_it
 from bakeoff.training.finetune.compiling import settled
-from bakeoff.training.finetune.plan import plan
+from bakeoff.training.finetune.plan import planned
 from bakeoff.training.finetune.teacher import teacher
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.loop.threads import threads_for
@@ -90,15 +90,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     context, sized = at_size(context, graph, phase)
     whole = prepared(sized.astype(context.job.dtype), phase)
     check_batches(whole, phase, len(context.data.train))
-    chosen = plan(
-        phase,
-        whole,
-        context.start.loss,
-        context.data.train,
-        precision=context.job.dtype,
-        mixed=bool(context.augmentation.mixes),
-        teacher=teacher(context, phase),
-    )
+    chosen = planned(context, phase, whole, teacher(context, phase))
     seen = context
     trained, context = behind_frozen(context, whole, phase)
     net = native(context, trained, phase)
