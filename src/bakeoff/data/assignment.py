@@ -112,7 +112,7 @@ def _frozen(manifest: Manifest, assignment: NDArray[np.int8], frozen: Mapping[by
 
 
 def write_assignment(path: Path, manifest: Manifest, assignment: NDArray[np.int8]) -> None:
-    """Keep the split of every content in a file, for `read_sides`."""
+    """Keep the split of every content in a file, for `read_assignment`."""
     with atomic_write(path) as file:
         np.savez(file, sha256=manifest.sha256, side=assignment)
 

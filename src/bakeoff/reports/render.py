@@ -99,7 +99,8 @@ def templates() -> Any:
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters.update(percent=catalogue.percent, short=catalogue.short, size=catalogue.size)
-    made.globals["legend"] = made.from_string(_text("macros.html")).module.legend
+    macros: Any = made.from_string(_text("macros.html")).module
+    made.globals["legend"] = macros.legend
     return made
 
 

@@ -1,4 +1,4 @@
-"""Whether a probability of 0.8 is right four times in five, and the one number that mends it where it isn't."""
+"""Whether a probability of 0.8 is right four times in five, and temperature scaling, one number that mends it."""
 
 from __future__ import annotations
 

@@ -17,23 +17,23 @@ SHOWN = 40
 TEXT = {
     "en": {
         "title": "Accuracy per class",
-        "note": "Of the images of a class, how many were recognised; the worst class first. Bars are 95 % intervals "
-        "(Wilson): where they overlap, the difference may be chance. The scale runs from {low} to 100 %.",
+        "note": "Recall: of the images of a class, the share that was recognised; the worst class first. Bars are 95 % "
+        "intervals (Wilson): where they overlap, the difference may be chance. The scale runs from {low} to 100 %.",
         "num": "images",
-        "recall": "recognised",
-        "precision": "right when said",
+        "recall": "recall",
+        "precision": "precision",
         "range": "95 % interval",
         "overall": "All classes together",
         "more": "{count} more classes, all better than these, are not shown.",
     },
     "zh": {
         "title": "各类别的准确率",
-        "note": "每个类别的图片有多少被认出，最差的排在最前。横线是 95 % 置信区间（Wilson）："
+        "note": "召回率：每个类别的图片被认出的比例，最差的排在最前。横线是 95 % 置信区间（Wilson）："
         "区间重叠时，差别可能只是偶然。"
         "刻度从 {low} 到 100 %。",
         "num": "图片数",
-        "recall": "认出的比例",
-        "precision": "判断为此类时的正确率",
+        "recall": "召回率",
+        "precision": "精确率",
         "range": "95 % 置信区间",
         "overall": "全部类别",
         "more": "另有 {count} 个类别都比这些好，未列出。",

@@ -31,7 +31,7 @@ TEXT = {
         "compile": "of it compiling",
         "data": "{classes} classes; {train} images to train on, {validation} to choose by, {test} to judge by.",
         "excluded": "{count} files were no readable images and are left out: {names}",
-        "judged": "Accuracy on the {split} split, {num} images.",
+        "judged": "Accuracy on the {split} set, {num} images.",
         "tta": "Averaged with mirror images (test-time augmentation): {accuracy}, {change} points.",
         "more": "{names} and {count} more",
     },

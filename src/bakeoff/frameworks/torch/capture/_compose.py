@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bakeoff.frameworks.torch.capture._values import Condition, Known
-from bakeoff.ops._importers import reductions, torch_affine, torch_merged
+from bakeoff.ops._importers import affine, reductions, torch_merged
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -19,14 +19,14 @@ def addcmul(call: Call) -> Any:
     """x + value * y * z, or x + value * y / z."""
     op = "mul" if call.name == "aten.addcmul" else "div"
     term = torch_merged(call, op, call["tensor1"], call["tensor2"])
-    return torch_merged(call, "add", call["self"], torch_affine(call, term, scale=call.number(call["value"]) or 0))
+    return torch_merged(call, "add", call["self"], affine(call, term, scale=call.number(call["value"]) or 0))
 
 
 def lerp(call: Call) -> Any:
     """x + weight * (end - x)."""
     way = torch_merged(call, "sub", call["end"], call["self"])
     weight = call.number(call["weight"])
-    step = torch_merged(call, "mul", way, call["weight"]) if weight is None else torch_affine(call, way, scale=weight)
+    step = torch_merged(call, "mul", way, call["weight"]) if weight is None else affine(call, way, scale=weight)
     return torch_merged(call, "add", call["self"], step)
 
 
@@ -111,23 +111,23 @@ def rrelu(call: Call) -> Any:
 
 def expm1(call: Call) -> Any:
     """exp(x) - 1."""
-    return torch_affine(call, call.emit("exp", {}, call["self"]), shift=-1.0)
+    return affine(call, call.emit("exp", {}, call["self"]), shift=-1.0)
 
 
 def log1p(call: Call) -> Any:
     """log(1 + x)."""
-    return call.emit("log", {}, torch_affine(call, call["self"], shift=1.0))
+    return call.emit("log", {}, affine(call, call["self"], shift=1.0))
 
 
 def exp2(call: Call) -> Any:
     """2^x."""
-    return call.emit("exp", {}, torch_affine(call, call["self"], scale=math.log(2)))
+    return call.emit("exp", {}, affine(call, call["self"], scale=math.log(2)))
 
 
 def log_of_base(call: Call) -> Any:
     """Logarithms of base 2 and 10."""
     base = 2 if call.name.endswith("log2") else 10
-    return torch_affine(call, call.emit("log", {}, call["self"]), scale=1 / math.log(base))
+    return affine(call, call.emit("log", {}, call["self"]), scale=1 / math.log(base))
 
 
 def logsumexp(call: Call) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.frameworks.torch.capture._values import NOT_MINE
-from bakeoff.ops._importers import torch_affine, torch_merged
+from bakeoff.ops._importers import affine, torch_merged
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -26,7 +26,7 @@ def standardized(call: Call) -> Any:
     common = {"axes": axes, "keepdims": True}
     mean = call.emit("reduce_mean", common, x)
     variance = call.emit("reduce_var", {**common, "correction": 0}, x)
-    factor = call.emit("rsqrt", {}, torch_affine(call, variance, shift=call["eps"]))
+    factor = call.emit("rsqrt", {}, affine(call, variance, shift=call["eps"]))
     y = torch_merged(call, "mul", torch_merged(call, "sub", x, mean), factor)
     for name, op in (("weight", "mul"), ("bias", "add")):
         if call[name] is not None:
