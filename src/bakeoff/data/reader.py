@@ -222,19 +222,22 @@ def read_table(
         source = find_source(path)
         fetch = getattr(source, "fetch", None)
         if fetch is None:
-            read = cast(Any, getattr(source, "scan", source.read) if lenient else source.read)
-            return cast(Table, read(path, labels=labels) if labels and _knows_multilabel(source, path) else read(path))
+            takes = inspect.signature(source.read).parameters
+            given: dict[str, Any] = {"strict": False} if lenient and "strict" in takes else {}
+            if labels:
+                _check_multilabel(takes, path)
+                given["labels"] = labels
+            return cast(Any, source.read)(path, **given)
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
 
 
-def _knows_multilabel(source: Source, path: Path) -> bool:
-    if "labels" not in inspect.signature(source.read).parameters:
+def _check_multilabel(takes: Mapping[str, Any], path: Path) -> None:
+    if "labels" not in takes:
         raise UsageError(
             f"{path}: has one label an image; data.label_separator and data.label_columns are for lists with several "
             "(CSV, JSON Lines, Parquet).\nLeave them out."
         )
-    return True
 
 
 def find_source(path: Path) -> Source:

@@ -22,6 +22,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._importers import reductions
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._reduction import Attributes as Reduction
 from bakeoff.ops._reduction import laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
@@ -30,11 +31,9 @@ shape = reduces("reduce_norm")
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """`axes` count canonically: channels last."""
+class Attributes(Reduction):
+    """`p` may be infinite."""
 
-    axes: tuple[int, ...]
-    keepdims: bool = False
     p: float = 2.0
 
     def __post_init__(self) -> None:

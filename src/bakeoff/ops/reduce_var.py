@@ -18,6 +18,7 @@ import numpy as np
 
 from bakeoff.ops._importers import reductions
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._reduction import Attributes as Reduction
 from bakeoff.ops._reduction import elements, keras_reduced, laid, onnx_axes, physical, reduces
 from bakeoff.schemas import Array
 
@@ -26,11 +27,9 @@ shape = reduces("reduce_var")
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """`axes` count canonically: channels last."""
+class Attributes(Reduction):
+    """`correction` is taken off the number of elements."""
 
-    axes: tuple[int, ...]
-    keepdims: bool = False
     correction: int = 1
 
 

@@ -25,12 +25,9 @@ from bakeoff.schemas import Array
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(adam.Settings):
     """`weight_decay` shrinks the weight itself, by rate * weight_decay a step."""
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
     weight_decay: float = 0.01
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,11 @@ VIEWS = 2  # all that can come out: the image, and its mirror image
 class Settings:
     """`probability` of a flip."""
 
+    NAME: ClassVar[str] = "horizontal_flip"
     probability: float = 0.5
 
     def __post_init__(self) -> None:
-        number("horizontal_flip.probability", self.probability, 0, 1)
+        number(f"{self.NAME}.probability", self.probability, 0, 1)
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.augment._settings import number
+from bakeoff.data.augment import horizontal_flip
 
-STAGE = "pixels"
-VIEWS = 2  # all that can come out: the image, and its mirror image
+STAGE, VIEWS, choose = horizontal_flip.STAGE, horizontal_flip.VIEWS, horizontal_flip.choose
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(horizontal_flip.Settings):
     """`probability` of a flip."""
 
-    probability: float = 0.5
-
-    def __post_init__(self) -> None:
-        number("vertical_flip.probability", self.probability, 0, 1)
+    NAME: ClassVar[str] = "vertical_flip"
 
 
 def apply(pixels: NDArray[np.uint8], rng: np.random.Generator, settings: Settings) -> NDArray[np.uint8]:
     """The image, (H, W, C), or its mirror image."""
     return view(pixels, choose(rng, settings))
-
-
-def choose(rng: np.random.Generator, settings: Settings) -> int:
-    """1 for a flip."""
-    return int(rng.random() < settings.probability)
 
 
 def view(pixels: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ Rules:
     links     symbolic links are refused: an image or folder that is one is a bad file, and never followed. Hard links
               are files like others. DATA itself may be a link.
 
-`scan` finds the same without refusing anything: the audit names what `read` stops at.
+Not `strict`, it finds the same without refusing anything: the audit names what `read` stops at.
 """
 
 from __future__ import annotations
@@ -41,25 +41,12 @@ def accepts(path: Path) -> bool:
     return path.is_dir()
 
 
-def read(path: Path) -> Table:
-    """The table of a folder.
+def read(path: Path, *, strict: bool = True) -> Table:
+    """The table of a folder; if not `strict`, whatever is wrong with its classes: clashes, empty ones, one split only.
 
     Raises:
-        DataError: no class folders, one only, one without images, names that clash.
+        DataError: no class folders; if strict, one only, one without images, names that clash.
     """
-    return _read(path, strict=True)
-
-
-def scan(path: Path) -> Table:
-    """The table of a folder, whatever is wrong with its classes: names that clash, empty ones, those of one split only.
-
-    Raises:
-        DataError: no class folders at all.
-    """
-    return _read(path, strict=False)
-
-
-def _read(path: Path, *, strict: bool) -> Table:
     seen = _Seen(path)
     folders = _folders(path, seen)
     splits = _split_folders(path, folders, seen)

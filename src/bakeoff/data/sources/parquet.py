@@ -26,26 +26,17 @@ def accepts(path: Path) -> bool:
     return path.suffix.lower() == ".parquet" and path.is_file()
 
 
-def read(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
-    """The table.
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Table:
+    """The table; if not `strict`, whatever is wrong with the classes.
 
     Raises:
         MissingDependencyError: pyarrow isn't installed.
         DataError: no Parquet, columns missing, rows incomplete.
     """
-    return _read(path, labels, strict=True)
-
-
-def scan(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
-    """As `read`, whatever is wrong with the classes."""
-    return _read(path, labels, strict=False)
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-
-
-def _read(path: Path, rule: LabelRule, *, strict: bool) -> Table:
     files = _files(path)
     try:
         import pyarrow.parquet as library
@@ -53,19 +44,19 @@ def _read(path: Path, rule: LabelRule, *, strict: bool) -> Table:
         raise MissingDependencyError("pyarrow", "sources", "reading Parquet") from None
     try:
         schema = library.read_schema(files[0])
-        columns = columns_of(path, schema.names, rule)
+        columns = columns_of(path, schema.names, labels)
         kind = schema.field(columns.path).type
         inside = str(kind).startswith(("struct", "binary", "large_binary"))
         names = columns.classes or _class_names(schema, columns.label or "")
         if not inside:
             rows = [row for file in files for row in _rows(library, file, columns, names)]
-            return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=bool(rule))
-        key = "\n".join([*map(stamp, files), *([repr(rule)] if rule else [])])
-        one_each = bool(columns.classes) and not rule and _one_each(library, files, columns)
+            return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=bool(labels))
+        key = "\n".join([*map(stamp, files), *([repr(labels)] if labels else [])])
+        one_each = bool(columns.classes) and not labels and _one_each(library, files, columns)
         place = made_once("parquet", key, partial(_write, library, files, columns, names, one_each))
         from bakeoff.data.sources import table
 
-        return table.read(place / "index.jsonl") if strict else table.scan(place / "index.jsonl")
+        return table.read(place / "index.jsonl", strict=strict)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataError(f"{path}: no Parquet that can be read ({str(error).splitlines()[0][:80]}).") from None
 

@@ -31,28 +31,19 @@ def accepts(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def read(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
-    """The table of a list.
+def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Table:
+    """The table of a list; if not `strict`, whatever is wrong with the classes.
 
     Raises:
         DataError: columns are missing, a row is incomplete, classes are too few or clash.
     """
-    return _table(path, labels, strict=True)
-
-
-def scan(path: Path, *, labels: LabelRule = NO_RULE) -> Table:
-    """As `read`, whatever is wrong with the classes."""
-    return _table(path, labels, strict=False)
-
-
-def _table(path: Path, rule: LabelRule, *, strict: bool) -> Table:
     try:
         content = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None
     json_lines = path.suffix.lower() in (".jsonl", ".ndjson")
-    columns, rows = _json(path, content, rule) if json_lines else _csv(path, content, rule)
-    return table_of(path, rows, strict=strict, columns=columns.classes, certain=bool(rule))
+    columns, rows = _json(path, content, labels) if json_lines else _csv(path, content, labels)
+    return table_of(path, rows, strict=strict, columns=columns.classes, certain=bool(labels))
 
 
 def _row(path: Path, number: int, columns: Columns, row: dict[str, Any]) -> Row:
