@@ -227,7 +227,7 @@ def read_table(
             if labels:
                 _check_multilabel(takes, path)
                 given["labels"] = labels
-            return cast(Any, source.read)(path, **given)
+            return cast(Table, cast(Any, source.read)(path, **given))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
 
