@@ -176,7 +176,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 52_200, "tests": 30_000}
+LINES = {"src": 51_300, "tests": 30_000}
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

@@ -33,7 +33,7 @@ TORCH = {
     "one group": ("group_norm", "GroupNorm(a.groups", "GroupNorm(1"),
     "epsilon of rms_norm": ("rms_norm", "[-1], a.epsilon", "[-1], 1e-8"),
     "the other gelu": ("gelu", '"tanh" if', '"none" if'),
-    "the other slope": ("leaky_relu", "LeakyReLU(a.slope)", "LeakyReLU(0.2)"),
+    "the other slope": ("leaky_relu", '"LeakyReLU", "slope"', '"LeakyReLU"'),
     "padding counts": ("avg_pool2d", "pad, ceil, a.count_include_pad", "pad, ceil, True"),
     "another divisor": ("avg_pool2d", "a.count_include_pad, a.divisor)", "a.count_include_pad, None)"),
     "zeros win over negative inputs": ("max_pool2d", "value=LOWEST", "value=0.0"),
@@ -45,10 +45,10 @@ TORCH = {
     "the biased variance": ("reduce_var", "correction=a.correction", "correction=0"),
     "the sum of sizes": ("reduce_norm", "vector_norm(x, a.p", "vector_norm(x, 1"),
     "another rate": ("dropout", "nn.Dropout(a.rate)", "nn.Dropout(a.rate / 2)"),
-    "bins of rows and columns are swapped": ("adaptive_avg_pool2d", "AvgPool2d(a.size)", "AvgPool2d(a.size[::-1])"),
+    "the largest for the mean": ("adaptive_avg_pool2d", '"AdaptiveAvgPool2d", "size"', '"AdaptiveMaxPool2d", "size"'),
     "a row less": ("conv_transpose2d", "a.stride, pad, a.more, a.groups, a.bias", "a.stride, pad, 0, a.groups, a.bias"),
     "stride and dilation are swapped": ("unfold", "a.dilation, pad, a.stride", "a.stride, pad, a.dilation"),
-    "alpha of elu": ("elu", "ELU(a.alpha)", "ELU()"),
+    "alpha of elu": ("elu", '"ELU", "alpha"', '"ELU"'),
 }
 KERAS = {
     "padding is flipped": ("conv2d", "((top, bottom), (left, right))", "((bottom, top), (right, left))"),
@@ -81,7 +81,7 @@ KERAS = {
     "the biased variance": ("reduce_var", "return n / (n - a.correction)", "return 1.0"),
     "a root of zero": ("l2_normalize", "ops.maximum(keras_norm", "ops.minimum(keras_norm"),
     "another rate": ("dropout", "Dropout(a.rate", "Dropout(a.rate / 2"),
-    "rows and columns are swapped": ("adaptive_avg_pool2d", "AveragePooling2D(a.size", "AveragePooling2D(a.size[::-1]"),
+    "the largest for the mean": ("adaptive_avg_pool2d", '2d", "Average"', '2d", "Max"'),
     "cut at the wrong end": (
         "conv_transpose2d",
         "((top, ends[0]), (left, ends[1]))",
@@ -89,8 +89,8 @@ KERAS = {
     ),
     "elements are counted in another order": (
         "unfold",
-        "for row, column in _slices(a)]",
-        "for row, column in _slices(a)[::-1]]",
+        "in slices(a.spans, a.dilation, a.stride)]",
+        "in list(slices(a.spans, a.dilation, a.stride))[::-1]]",
     ),
     "alpha is not divided by size": ("lrn", "a.alpha / a.size", "a.alpha"),
     "no threshold": ("softplus", "y if a.threshold is None else", "y if True else"),
