@@ -151,6 +151,8 @@ def test_what_asserts_a_time_runs_alone() -> None:
     assert list(_timed("a.py", f"@pytest.mark.clock\n{timed}")) == []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         assert list(_timed(path.name, path.read_text(encoding="utf-8"))) == []
+    for path in (ROOT / "tests" / "frameworks").rglob("test_*.py"):  # the part that is alone doesn't reach these
+        assert "mark.clock" not in path.read_text(encoding="utf-8"), path
 
 
 def _timed(name: str, source: str) -> Iterator[str]:
@@ -207,6 +209,13 @@ def functions(text: str) -> list[tuple[str, int]]:
             first = node.body[1] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body[0]
             found.append((node.name, (node.end_lineno or 0) - first.lineno + 1))
     return found
+
+
+def test_licences_of_what_is_shipped_are_where_the_project_says() -> None:
+    """The builder skips a file that isn't there without a word, and the wheel is then without the font's licence."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]
+    assert {ROOT / name for name in named} == {ROOT / "LICENSE", *(ROOT / "src").rglob("OFL*")}
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_the_base_needs_no_more_than_it_did() -> None:
