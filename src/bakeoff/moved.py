@@ -13,7 +13,7 @@ from typing import Any
 HOMES = {
     ("bakeoff.data", "for_tensorflow"): "bakeoff.loaders:for_tensorflow",
     ("bakeoff.data", "for_torch"): "bakeoff.loaders:for_torch",
-    ("bakeoff.report", "build"): "bakeoff.reports:report",
+    ("bakeoff.report", "build"): "bakeoff:report",
 }
 
 
@@ -30,9 +30,8 @@ def getter(module: str) -> Callable[[str], Any]:
 
 
 def get(module: str, name: str, home: str) -> Any:
-    """The thing itself, from where it is now."""
+    """The thing itself, from where it is now; the warning names the user's line."""
     where, _, now = home.partition(":")
-    warnings.warn(
-        f"{module}.{name} is {where}.{now} now; the old name goes with 0.3.", DeprecationWarning, stacklevel=3
-    )
+    text = f"{module}.{name} is {where}.{now} now; the old name goes with 0.3."
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
     return getattr(importlib.import_module(where), now)

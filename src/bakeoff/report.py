@@ -8,6 +8,7 @@ from typing import Any
 from bakeoff import moved
 from bakeoff.reports import report
 
-setattr(report, "build", moved.getter(__name__)("build"))  # noqa: B010 - mypy knows no attributes of functions
+build = moved.get(__name__, "build", moved.HOMES[__name__, "build"])
+setattr(report, "build", build)  # noqa: B010 - mypy knows no attributes of functions
 module: Any = report
 sys.modules[__name__] = module
