@@ -5,8 +5,8 @@
     grey    32 x 32 luma, uint8
     tint    8 x 8 red and blue less green, int8 (halved)
 
-Looks are kept in the cache by content, so that files may move, and an interrupted pass goes on where it was. Images
-below 32 pixels and flat ones look too much alike to be told apart by so little: they have no look.
+They are kept in the cache by content, so that files may move, and an interrupted pass goes on where it was. Images
+below 32 pixels and flat ones look too much alike to be told apart by so little: they have none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bakeoff.protocols import Progress
 
 SIDE = 32  # pixels of the grey image; smaller images aren't judged
 TINT = 8
-FLAT = 6.0  # standard deviation of the grey values below which an image has no look
+FLAT = 6.0  # standard deviation of the grey values below which an image has no perceptual hash
 CHUNK = 16
 SAVE_EVERY_S = 60.0
 _FORMAT = 1
@@ -40,7 +40,7 @@ Opener = Callable[[int], str | NDArray[np.uint8]]
 
 
 class Look(NamedTuple):
-    """One image; `hash` is 0 for one without a look, `reason` says why it can't be decoded, else it is empty."""
+    """One image; `hash` is 0 where it has none, `reason` says why it can't be decoded, else it is empty."""
 
     hash: int
     grey: NDArray[np.uint8]
@@ -50,10 +50,10 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PerceptualHashes:
-    """Looks as columns, a row an image.
+    """Perceptual hashes as columns, a row an image.
 
     Attributes:
-        hash: uint64, (n,); 0 for an image without a look.
+        hash: uint64, (n,); 0 for an image without one.
         grey: uint8, (n, 32, 32).
         tint: int8, (n, 8, 8, 2).
         bad: why a row can't be decoded, for those that can't.
@@ -79,7 +79,7 @@ _BITS = np.uint64(1) << np.arange(63, dtype=np.uint64)
 
 
 def look_at(source: str | NDArray[np.uint8]) -> Look:
-    """The look of one image, which is decoded whole; `NOTHING` where it is too small or too flat."""
+    """The perceptual hash of one image, which is decoded whole; `NOTHING` where it is too small or too flat."""
     from PIL import Image
     from PIL.Image import Resampling
 
@@ -170,7 +170,7 @@ def perceptual_hashes_of(
 
 
 class _Cache:
-    """Looks by content, of one place."""
+    """Perceptual hashes by content, of one place."""
 
     def __init__(self, path: Path | None, known: dict[bytes, Look]) -> None:
         self.path, self.known, self.changed = path, known, False

@@ -70,7 +70,7 @@ def output(x: Shape, spans: tuple[int, int], stride: tuple[int, int], pad: Pad, 
 
 
 def same_pad(size: int, span: int, stride: int) -> tuple[int, int]:
-    """Cells before and after for "same": total = max((ceil(n / s) - 1) s + span - n, 0), the odd one after."""
+    """Positions before and after for "same": total = max((ceil(n / s) - 1) s + span - n, 0), the odd one after."""
     total = max((-(-size // stride) - 1) * stride + span - size, 0)
     return total // 2, total - total // 2
 

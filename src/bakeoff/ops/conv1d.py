@@ -42,7 +42,7 @@ class Attributes:
 
     @property
     def span(self) -> int:
-        """Cells that the dilated kernel covers."""
+        """Positions that the dilated kernel covers."""
         return reach(self.kernel, self.dilation)
 
 

@@ -44,7 +44,7 @@ class Attributes:
 
     @property
     def spans(self) -> tuple[int, int]:
-        """Cells that the dilated window covers."""
+        """Positions that the dilated window covers."""
         return reach(self.window[0], self.dilation[0]), reach(self.window[1], self.dilation[1])
 
 
