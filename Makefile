@@ -42,10 +42,11 @@ test-slow: $(VENV)/.installed-dev  ## the slow ones
 	$(BIN)/python tests/parts.py --slow
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, import contracts
-	$(BIN)/ruff check src tests bench docs/*.py
-	$(BIN)/ruff format --check src tests bench docs/*.py
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@failed=0; \
+	for tool in 'ruff check src tests bench docs/*.py' 'ruff format --check src tests bench docs/*.py' mypy lint-imports; do \
+	  echo "$$tool"; $(BIN)/$$tool || failed=1; \
+	done; \
+	exit $$failed
 
 format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix src tests bench docs/*.py

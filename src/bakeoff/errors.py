@@ -12,6 +12,9 @@
     ├── ParityError              two things that had to be the same are not                  exit code 7
     ├── CorruptError             a file that is truncated, edited or hostile                 exit code 8
     ├── WorkerError              a worker process died                                       exit code 9
+    ├── NotFiniteError           a loss, gradient, weight or rate that is no finite number    exit code 1
+    ├── NotWorthSavingError      arrays for a checkpoint that aren't finite                   exit code 1
+    ├── OutOfMemoryError         a step needs more memory than there is                       exit code 1
     └── Cancelled                somebody asked to stop                                      exit code 130 or 143
 
 A message says what came, what was expected and how to mend it, in at most three lines.
@@ -118,6 +121,18 @@ class WorkerError(BakeoffError):
     """A worker process died; the message holds the end of what it said."""
 
     exit_code = 9
+
+
+class NotFiniteError(BakeoffError):
+    """A loss, gradient, weight or rate that is no finite number; the last checkpoint stands."""
+
+
+class NotWorthSavingError(BakeoffError):
+    """Arrays that would not be worth going on from."""
+
+
+class OutOfMemoryError(BakeoffError):
+    """A step needs more memory than there is."""
 
 
 class Cancelled(BakeoffError):  # noqa: N818 - a request that was met, not an error

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.errors import CorruptError, NoSpaceError, VersionError
+from bakeoff.errors import CorruptError, NoSpaceError, NotWorthSavingError, VersionError
 from bakeoff.training.loop import checkpoint
-from bakeoff.training.loop.checkpoint import FOLDER, Checkpoint, NotFinite, grouped, load, save, slot_arrays
+from bakeoff.training.loop.checkpoint import FOLDER, Checkpoint, grouped, load, save, slot_arrays
 
 
 def made(number: int, size: int = 3000) -> Checkpoint:
@@ -45,7 +45,7 @@ def test_what_was_saved_comes_back_and_what_is_older_goes(tmp_path: Path) -> Non
 
 def test_nothing_that_is_not_finite_is_saved(tmp_path: Path) -> None:
     save(tmp_path, made(1))
-    with pytest.raises(NotFinite):
+    with pytest.raises(NotWorthSavingError):
         save(tmp_path, Checkpoint({}, {"net/w": np.array([1.0, np.nan])}))
     assert whole(load(tmp_path)) == 1
 

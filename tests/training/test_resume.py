@@ -19,7 +19,16 @@ from rooms import context, recipe, small
 from test_loop import Softmax
 
 from bakeoff.data import Data
-from bakeoff.errors import BakeoffError, Cancelled, CorruptError, DataError, NoSpaceError, UsageError
+from bakeoff.errors import (
+    BakeoffError,
+    Cancelled,
+    CorruptError,
+    DataError,
+    NoSpaceError,
+    NotFiniteError,
+    OutOfMemoryError,
+    UsageError,
+)
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.readers import read_lines
@@ -30,8 +39,6 @@ from bakeoff.training.loop import epochs as loop_module
 from bakeoff.training.loop.cadence import Cadence, Every, parse
 from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
-from bakeoff.training.rescue.not_finite import NotFiniteError
-from bakeoff.training.rescue.out_of_memory import OutOfMemory
 
 SETTINGS = 'strategy = "finetune"\nschedule.peak = 0.5\nepochs = 3\nbatch_size = 16\nkeep = "best"\n'
 
@@ -271,7 +278,7 @@ class Greedy(Momentum):
 
 
 def test_out_of_memory_names_the_batch_that_fits(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(OutOfMemory) as caught:
+    with pytest.raises(OutOfMemoryError) as caught:
         Session(data, tmp_path / "run", net=Greedy()).run()
     assert "batches of 16 images; 4 fit" in str(caught.value)
     assert "--set phases.0.batch_size=4 --set phases.0.accumulate=4" in str(caught.value)

@@ -70,6 +70,9 @@ def _check(predictions: Predictions, classes: Sequence[str]) -> None:
             f"got logits of shape {logits.shape} for {len(predictions.labels)} labels and {len(classes)} classes; were"
             " the model and the data made from the same class folders?"
         )
+    labels = predictions.labels
+    if labels.ndim == 1 and not 0 <= labels.min() <= labels.max() < len(classes):
+        raise ValueError(f"got labels from {labels.min()} to {labels.max()}, expected 0 to {len(classes) - 1}")
     rows = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(rows):
         record = int(predictions.records[rows[0]])

@@ -196,7 +196,7 @@ def from_keras(call: LayerCall) -> Any:
 
 
 def _keras_cut(span: int, stride: int, padding: str, wanted: int | None) -> int:
-    """Cells that are cut off an axis; below 0: that are added."""
+    """Elements that are cut off an axis; below 0: that are added."""
     if wanted is not None:
         return (2 * (span // 2) if padding == "same" else 0) - wanted
     return span - stride if padding == "same" else min(span - stride, 0)

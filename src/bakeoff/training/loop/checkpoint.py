@@ -20,16 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.errors import BakeoffError, CorruptError, VersionError
+from bakeoff.errors import CorruptError, NotWorthSavingError, VersionError
 from bakeoff.files import atomic_write, space_for
 from bakeoff.schemas import SCHEMA, Array
 
 FOLDER = "checkpoints"
 ARRAYS, JSON = ".safetensors", ".json"
-
-
-class NotFinite(BakeoffError):  # noqa: N818 - what the arrays are
-    """Arrays that would not be worth going on from."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +72,13 @@ def save(run: Path, found: Checkpoint) -> Path:
     """Write a checkpoint whole or not at all; the one before goes once this one stands.
 
     Raises:
-        NotFinite: an array that isn't finite: it would not be worth going on from.
+        NotWorthSavingError: an array that isn't finite: it would not be worth going on from.
         DataError: the disk is full; what was there before is whole.
     """
     from safetensors.numpy import save as to_bytes
 
     if not finite(found.arrays):
-        raise NotFinite("some arrays hold numbers that are not finite: no checkpoint is made of them.")
+        raise NotWorthSavingError("some arrays hold numbers that are not finite: no checkpoint is made of them.")
     folder = run / FOLDER
     name = f"{max(_numbers(folder), default=0) + 1:08d}"
     content = to_bytes({key: np.ascontiguousarray(array) for key, array in found.arrays.items()})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Split
-from bakeoff.errors import BakeoffError, Cancelled
+from bakeoff.errors import BakeoffError, Cancelled, NotWorthSavingError
 from bakeoff.evaluation import measures
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import figure, score, threshold_of
@@ -25,7 +25,7 @@ from bakeoff.training.finetune.gate import gate
 from bakeoff.training.finetune.plan import Plan, sampled
 from bakeoff.training.loop import best
 from bakeoff.training.loop.average import Average
-from bakeoff.training.loop.checkpoint import Checkpoint, NotFinite, finite, grouped, slot_arrays
+from bakeoff.training.loop.checkpoint import Checkpoint, finite, grouped, slot_arrays
 from bakeoff.training.loop.state import State
 from bakeoff.training.rescue import not_finite, out_of_memory
 from bakeoff.training.schedules import schedule
@@ -96,7 +96,7 @@ class Loop:
             return
         try:
             self.context.checkpointer.save(self.state, self.saved())
-        except NotFinite:
+        except NotWorthSavingError:
             raise not_finite.weights(self) from None
 
     # epochs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, NotFiniteError
 from bakeoff.graph import Graph, interpreter, passes
 from bakeoff.ops._page import Mode
 from bakeoff.schemas import Array, Batch
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 5000  # taken again
 LOOKED_AT = 8  # images that go through NumPy
-
-
-class NotFiniteError(BakeoffError):
-    """A loss, gradient, weight or rate that is no finite number; the last checkpoint stands."""
 
 
 def loss(loop: Loop, value: float, bad: int, chunk: list[Batch]) -> NotFiniteError:

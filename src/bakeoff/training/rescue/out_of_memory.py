@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import OutOfMemoryError
 from bakeoff.schemas import Array
 
 if TYPE_CHECKING:
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
 _KINDS = ("OutOfMemoryError", "ResourceExhaustedError")
 _WORDS = ("out of memory", "can't allocate memory", "resource_exhausted", "oom when allocating", "cannot allocate")
-
-
-class OutOfMemory(BakeoffError):  # noqa: N818 - MemoryError is Python's own
-    """A step needs more memory than there is."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,16 +25,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def explain(loop: Loop, images: Array, labels: Array) -> OutOfMemory:
+def explain(loop: Loop, images: Array, labels: Array) -> OutOfMemoryError:
     """The error, with the largest batch that fits: found by halving."""
     size = len(images)
     fits = next((n for n in _halves(size) if _fits(loop, images[:n], labels[:n])), None)
     start = f"out of memory at step {loop.state.step} with batches of {size} images"
     if fits is None:
-        return OutOfMemory(f"{start}, and not even 1 fits.\nUse a smaller net or input: --set input.size=[H,W]")
+        return OutOfMemoryError(f"{start}, and not even 1 fits.\nUse a smaller net or input: --set input.size=[H,W]")
     number = loop.context.recipe.phases.index(loop.phase)
     times = -(-size // fits) * loop.phase.accumulate
-    return OutOfMemory(
+    return OutOfMemoryError(
         f"{start}; {fits} fit.\nThe same steps in less memory (train anew): "
         f"--set phases.{number}.batch_size={fits} --set phases.{number}.accumulate={times}"
     )
