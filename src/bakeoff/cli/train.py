@@ -31,95 +31,91 @@ EXAMPLES = (
 )
 
 
+Data = Annotated[
+    Path | None,
+    typer.Argument(metavar="DATA", help="A folder of class folders, or an .npz of arrays.", show_default=False),
+]
+Framework = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."
+    ),
+]
+Backbone = Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")]
+RandomWeights = Annotated[
+    bool, typer.Option("--random-weights", help="Draw the weights of timm/..., torchvision/..., keras/....")
+]
+Until = Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")]
+Phases = Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Compile = Annotated[
+    Literal["off", "on", "auto"],
+    typer.Option(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
+]
+BadFiles = Annotated[
+    Literal["fail", "exclude"] | None,
+    typer.Option("--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."),
+]
+CheckpointEvery = Annotated[
+    str | None,
+    typer.Option("--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
+]
+Log = Annotated[
+    list[str] | None, typer.Option("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated.")
+]
+
+
 def command(
-    data: Annotated[
-        Path | None,
-        typer.Argument(metavar="DATA", help="A folder of class folders, or an .npz of arrays.", show_default=False),
-    ] = None,
+    data: Data = None,
     recipe: options.RecipeName = "photos",
     overrides: options.Overrides = None,
-    framework: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."
-        ),
-    ] = None,
-    backbone: Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")] = None,
-    random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="Draw the weights of timm/..., torchvision/..., keras/....")
-    ] = False,
-    until: Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")] = None,
-    phases: Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")] = None,
+    framework: Framework = None,
+    backbone: Backbone = None,
+    random_weights: RandomWeights = False,
+    until: Until = None,
+    phases: Phases = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    device: Device = "auto",
     precision: options.Precision = "float32",
-    compile: Annotated[
-        Literal["off", "on", "auto"],
-        typer.Option(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
-    ] = "off",
+    compile: Compile = "off",
     threads: options.Threads = None,
-    bad_files: Annotated[
-        Literal["fail", "exclude"] | None,
-        typer.Option(
-            "--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."
-        ),
-    ] = None,
+    bad_files: BadFiles = None,
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            "--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."
-        ),
-    ] = None,
-    checkpoint_every: Annotated[
-        str | None,
-        typer.Option(
-            "--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
-    ] = None,
-    log: Annotated[
-        list[str] | None,
-        typer.Option("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated."),
-    ] = None,
+    resume: Resume = None,
+    checkpoint_every: CheckpointEvery = None,
+    budget: Budget = None,
+    log: Log = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Train a classifier on the images of DATA, and leave a run folder behind."""
-    from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import progress
-    from bakeoff.reports import report
     from bakeoff.system import process_start
-    from bakeoff.training.api import resume as go_on
-    from bakeoff.training.api import train
+    from bakeoff.training import api
     from bakeoff.training.loop.cadence import DEFAULT
 
-    backbone = _drawn(backbone, random_weights)
-    changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else [])]
-    changes += options.label_changes(separator, columns)
+    backbone, labels = _drawn(backbone, random_weights), options.label_changes(separator, columns)
+    changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
     with progress() as listen:
+        both: dict[str, Any] = {"framework": framework, "threads": threads, "listen": listen, "began": process_start()}
         if resume is not None:
             _alone(recipe, changes, backbone, until, phases, seed, run, precision, compile)
-            trained = go_on(
-                resume,
-                data=data,
-                framework=framework,
-                device=None if device == "auto" else device,
-                threads=threads,
-                checkpoint_every=checkpoint_every,
-                listen=listen,
-                began=process_start(),
-            )
+            moved = None if device == "auto" else device
+            trained = api.resume(resume, data=data, device=moved, checkpoint_every=checkpoint_every, **both)
         else:
-            trained = train(
+            trained = api.train(
                 data,
                 recipe,
-                framework=framework,
                 run=run,
                 overrides=changes,
                 phases=options.listed(phases, "--phases"),
@@ -129,18 +125,12 @@ def command(
                 device=device,
                 precision=precision,
                 compile=compile,
-                threads=threads,
                 checkpoint_every=checkpoint_every or DEFAULT,
                 loggers=log or (),
                 budget=budget,
-                listen=listen,
-                began=process_start(),
+                **both,
             )
-    report(trained.path)
-    if json:
-        print_json(trained.result)
-    else:
-        _summary(trained, data, recipe, options.label_changes(separator, columns))
+    _show(trained, data, recipe, labels, json)
 
 
 def _drawn(backbone: str | None, random_weights: bool) -> str | None:
@@ -160,6 +150,18 @@ def _alone(recipe: str, changes: list[str], *others: object) -> None:
             "--resume goes on with the run's own recipe, seed and precision: leave the other options out.\n"
             "What may change: --framework, --device, --threads, --checkpoint-every; and DATA, where it was moved."
         )
+
+
+def _show(trained: Trained, data: Path | None, recipe: str, labels: list[str], json: bool) -> None:
+    """Write the report; say what came out, to a program or a person."""
+    from bakeoff.cli._output import print_json
+    from bakeoff.reports import report
+
+    report(trained.path)
+    if json:
+        print_json(trained.result)
+    else:
+        _summary(trained, data, recipe, labels)
 
 
 def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str]) -> None:

@@ -187,12 +187,16 @@ def trace(
     wrong = partial(errors, rng(context.job.seed, "error", record=draw), error) if error else None
     found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean, wrong)
     found |= {f"average/{path}": array for path, array in (mean.arrays if mean else {}).items()}
-    for path, array in net.arrays().items():
-        kind = "state" if graph.parameters[path].role == "state" else "weight"
-        found[f"{kind}/{path}"] = array
+    found |= _by_kind(graph, net.arrays())
     found["evaluation"] = net.logits(images[0])
     np.savez(output, **found)
     return {"weights": started}
+
+
+def _by_kind(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Running statistics under `state/PATH`, everything else under `weight/PATH`."""
+    kinds = {path: "state" if graph.parameters[path].role == "state" else "weight" for path in arrays}
+    return {f"{kinds[path]}/{path}": array for path, array in arrays.items()}
 
 
 def stepped(

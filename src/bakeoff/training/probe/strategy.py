@@ -26,14 +26,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         UsageError: the model has no backbone, or there are more or fewer class weights than classes.
     """
     began = time.perf_counter()
-    backbone = context.start.features
-    if backbone is None:
-        raise UsageError(
-            "the phase `probe` needs a pretrained backbone, and this recipe trains a net from scratch.\n"
-            "Use --recipe photos, or --phases finetune."
-        )
-    backbone = backbone.with_arrays({path: graph.parameters[path].array for path in backbone.parameters})
-    train = context.data.train
+    backbone, train = _backbone(context, graph), context.data.train
     weights = class_weights(phase, train)
     rows, cached = features(context, backbone)
     views, all_cached = [rows[train.indices]], cached
@@ -83,6 +76,17 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         "head_wall_s": time.perf_counter() - computed,
     }
     return PhaseResult(new, len(rows) * len(views), logits=logits, mirrored=mirrored, notes=notes)
+
+
+def _backbone(context: Context, graph: Graph) -> Graph:
+    """What gives the features, with the weights that the net has now."""
+    backbone = context.start.features
+    if backbone is None:
+        raise UsageError(
+            "the phase `probe` needs a pretrained backbone, and this recipe trains a net from scratch.\n"
+            "Use --recipe photos, or --phases finetune."
+        )
+    return backbone.with_arrays({path: graph.parameters[path].array for path in backbone.parameters})
 
 
 def with_head_weights(graph: Graph, head: logistic.Head) -> Graph:
