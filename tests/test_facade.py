@@ -8,11 +8,14 @@ import pydoc
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 import bakeoff
 from bakeoff import moved
+from bakeoff.data import write_digits
+from bakeoff.errors import MissingDependencyError
 
 VERBS = ("audit", "compare", "convert", "evaluate", "export", "load", "read_data", "report", "train", "tune")
 
@@ -63,6 +66,16 @@ def test_the_warning_stands_at_the_line_that_imports(line: str, now: str) -> Non
     done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
     assert done.returncode == 0
     assert f"<string>:1: DeprecationWarning: {line.split()[1]}.{line.split()[-1]} is {now} now" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "library"), [("for_torch", "torch"), ("for_tensorflow", "tensorflow")])
+def test_loaders_say_which_framework_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, library: str
+) -> None:
+    data = bakeoff.read_data(write_digits(tmp_path / "digits") and tmp_path / "digits")
+    monkeypatch.setattr("bakeoff.frameworks.version", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=library):
+        getattr(bakeoff.loaders, name)(data.train)
 
 
 def test_names_that_never_were_are_errors() -> None:

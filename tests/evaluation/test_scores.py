@@ -66,3 +66,10 @@ def test_score_refuses_what_would_lie() -> None:
         score(_predictions(np.zeros((1, 2)), [0]), ["a", "b", "c"])
     with pytest.raises(BakeoffError, match="first of record 101"):
         score(_predictions(np.array([[0.0, 1.0], [np.nan, 0.0]]), [0, 1]), ["a", "b"])
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_beyond_the_classes_is_refused_with_its_range(label: int) -> None:
+    found = Predictions(np.eye(3), np.array([0, 1, label]), np.arange(3))
+    with pytest.raises(ValueError, match="expected 0 to 2"):
+        score(found, ("a", "b", "c"))
