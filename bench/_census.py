@@ -16,16 +16,20 @@ from typing import Any
 import numpy as np
 from _child import Child
 
-from bakeoff.conversion import tracing
-from bakeoff.conversion.judging import GRADIENT64, LOGITS32, LOGITS64, LOSS64, STATE64, differences
-from bakeoff.parity import relative
-from bakeoff.parity.tolerance import GRADIENTS, LOSSES, MOST, NOISE, STATISTICS, with_noise
+from bakeoff.conversion.questions import loss_of, roles_of
+from bakeoff.parity import Trace, relative
+from bakeoff.parity import trial as trials
+from bakeoff.parity.noise import between_losses, without_gradient, worst
+from bakeoff.parity.tolerance import FLOAT64, GRADIENTS, LOSSES, MOST, NOISE, STATISTICS, with_noise
+from bakeoff.parity.trial import Trial, trained
 
 Record = dict[str, Any]
 IMAGES, TRAINING = 3, 4
 # Adam divides by the size of a gradient: this epsilon keeps one that is 0 but for rounding from becoming a full step.
 ADAMW = ("adamw", {"beta1": 0.875, "beta2": 1 - 2**-10, "epsilon": 2**-13, "weight_decay": 2**-6})
-OPTIMIZERS = {"sgd": tracing.SGD, "adamw": ADAMW}
+OPTIMIZERS = {"sgd": trials.SGD, "adamw": ADAMW}
+# The rows of 0.1 were judged by these; what is judged now goes by `bakeoff.parity`.
+LOGITS32, LOGITS64, LOSS64, GRADIENT64, STATE64 = 1e-4, FLOAT64, 1e-6, 1e-5, 1e-5
 STEPS64 = {"losses": LOSS64, "gradients": GRADIENT64, "statistics": STATE64, "weights": STATE64}
 STEPS32 = {"losses": LOSSES, "gradients": GRADIENTS, "statistics": STATISTICS, "weights": GRADIENTS}
 CENTRED64 = 1e-8  # the difference between images is smaller than the logits
@@ -47,17 +51,25 @@ def trainings(steps: str, work: float, nodes: int, adamw: bool = False) -> list[
 
 def questions(classes: int, draw: Callable[[int], Any]) -> Record:
     """Images and labels; `draw` gives as many images, channels last, as it is asked for."""
-    trace = {"x": draw(IMAGES)} | {f"train{k}": draw(TRAINING) for k in range(tracing.STEPS)}
-    return trace | {f"labels{k}": tracing.labels(TRAINING, classes, k) for k in range(tracing.STEPS)}
+    trace = {"x": draw(IMAGES)} | {f"train{k}": draw(TRAINING) for k in range(trials.STEPS)}
+    return trace | {f"labels{k}": trials.labels(TRAINING, classes, k) for k in range(trials.STEPS)}
 
 
 def traced(net: Any, trace: Record, precision: str, optimizer: str, loss: str) -> Record:
     """Four steps of a net on the batches of a trace; the keys have optimizer and precision in front."""
-    images = [trace[f"train{k}"].astype(precision) for k in range(tracing.STEPS)]
-    labels = [trace[f"labels{k}"] for k in range(tracing.STEPS)]
-    found = tracing.training(net, images, labels, loss, OPTIMIZERS[optimizer])
-    kept = {key: array for key, array in found.items() if not key.startswith("first/")}
+    steps = [(trace[f"train{k}"].astype(precision), trace[f"labels{k}"]) for k in range(trials.STEPS)]
+    found = trained(net, Trial({}, steps, None, loss, OPTIMIZERS[optimizer], Everything()))
+    kept = {"losses": found.losses["training"]}
+    kept |= {f"gradient/{path}": array for path, array in found.of("training").items()}
+    kept |= {f"after/{path}": array for path, array in found.weights.items()}
     return {f"{optimizer}.{precision}.{key}": array for key, array in kept.items()}
+
+
+class Everything(dict[str, str]):
+    """Roles of parameters before the graph is at hand: each is judged."""
+
+    def get(self, path: str, default: Any = None) -> str:
+        return "weight"
 
 
 def asked(
@@ -145,7 +157,7 @@ def passengers(graph: Any) -> int:
 
 def steps(side: str, net: Any, graph: Any, trace: Record, precision: str, optimizer: str) -> Record:
     """Four steps against the source's in float64; in float32 with how far from that the source's own are."""
-    loss = tracing.loss_of(graph)
+    loss = loss_of(graph)
     found = part(traced(net, trace, precision, optimizer, loss), f"{optimizer}.{precision}.")
     expected = {p: part(trace, f"{optimizer}.{p}.") for p in ("float32", "float64")}
     head = "" if optimizer == "sgd" else f"{optimizer}_"
@@ -156,6 +168,28 @@ def steps(side: str, net: Any, graph: Any, trace: Record, precision: str, optimi
         floors = [differences(draw, expected["float64"], graph) for draw in draws if draw]
         record |= {f"{head}{name}_floor": max(floor[name][0] for floor in floors) for name in STEPS32}
     return record
+
+
+def differences(found: Record, expected: Record, graph: Any) -> dict[str, tuple[float, str]]:
+    """How far two trainings are apart, and where, by kind."""
+    roles = roles_of(graph)
+
+    def group(record: Record, prefix: str, role: str) -> Record:
+        return {path: a for path, a in part(record, prefix).items() if roles.get(path) == role}
+
+    def as_trace(record: Record) -> Trace:
+        return Trace(
+            losses={"training": record["losses"]}, gradients={"training": group(record, "gradient/", "weight")}
+        )
+
+    one, other = as_trace(found), as_trace(expected)
+    nothing = without_gradient(other)
+    return {
+        "gradients": worst(one.of("training"), other.of("training"), nothing),
+        "losses": (float(between_losses(one, other).max(initial=0.0)), ""),
+        "statistics": worst(group(found, "after/", "state"), group(expected, "after/", "state")),
+        "weights": worst(group(found, "after/", "weight"), group(expected, "after/", "weight"), nothing),
+    }
 
 
 def part(trace: Record, prefix: str) -> Record:

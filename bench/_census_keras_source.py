@@ -13,7 +13,7 @@ from _census import BOTH, asked, noise, questions, trainings
 from _census_keras_nets import make
 from _child import serve
 
-from bakeoff.conversion import tracing
+from bakeoff.conversion.questions import loss_of, work_of
 from bakeoff.frameworks._keras.capture import Captured, capture, write_back
 from bakeoff.frameworks._keras.live import LiveKeras
 from bakeoff.graph.passes import without_noise
@@ -33,12 +33,12 @@ def source(name: str, folder: str, steps: str, single: bool) -> dict[str, Any]:
     found = capture(model)
     graph = without_noise(found.graph)
     (Path(folder) / "graph.pickle").write_bytes(pickle.dumps(graph))
-    work = tracing.work_of(graph, (shape[0], shape[1]) if len(shape) == 3 else (1, 1))
+    work = work_of(graph, (shape[0], shape[1]) if len(shape) == 3 else (1, 1))
     wanted = trainings(steps, work, len(graph.nodes)) if len(graph.output_shape) == 2 else []
     classes = graph.output_shape[-1]
     trace = questions(classes if isinstance(classes, int) else 1, lambda n: images(rng, n, shape, low, high))
     precisions = BOTH[1:] if single else BOTH
-    loss = tracing.loss_of(graph)
+    loss = loss_of(graph)
     trace |= asked(lambda precision: LiveKeras(model, found, precision), trace, wanted, loss, precisions)
     np.savez(Path(folder) / "source.npz", **trace)
     count = found.graph.count(trainable=True)

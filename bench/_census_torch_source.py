@@ -15,7 +15,7 @@ from _child import serve
 from torch import nn
 
 from bakeoff import frameworks
-from bakeoff.conversion import tracing
+from bakeoff.conversion.questions import loss_of, work_of
 from bakeoff.frameworks.torch.capture import Captured, capture
 from bakeoff.frameworks.torch.live import LiveTorch
 from bakeoff.graph.passes import without_noise
@@ -71,10 +71,10 @@ def source(name: str, size: int, folder: str, steps: str, adamw: bool) -> dict[s
     found = capture(model, input_size=(size, size))
     graph = without_noise(found.graph)
     (Path(folder) / "graph.pickle").write_bytes(pickle.dumps(graph))
-    wanted = trainings(steps, tracing.work_of(graph, found.size), len(graph.nodes), adamw)
+    wanted = trainings(steps, work_of(graph, found.size), len(graph.nodes), adamw)
     draw = np.random.default_rng(7)
     trace = questions(int(str(graph.output_shape[-1])), lambda n: draw.normal(size=(n, size, size, 3)))
-    trace |= asked(lambda precision: LiveTorch(model, found, precision), trace, wanted, tracing.loss_of(graph))
+    trace |= asked(lambda precision: LiveTorch(model, found, precision), trace, wanted, loss_of(graph))
     np.savez(Path(folder) / "source.npz", **trace)
     count = found.graph.count(trainable=True)
     return {

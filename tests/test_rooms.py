@@ -25,7 +25,7 @@ LISTED |= {("checkpoints.keras", "frameworks._keras.layers"), ("checkpoints.kera
 TRUSTED = {"runtimes.keras_file": "frameworks._keras.layers"}  # layers of ours in other people's files, by their name
 FACADE = ("", "moved")  # what loads anything by name: that is what it is for
 # Where a name is loaded that isn't written there: each checks or lists what it may be.
-OPEN = {"", "moved", "registry", "workers.worker", "conversion.live", "frameworks", "runtimes._missing"}
+OPEN = {"", "moved", "registry", "workers.worker", "conversion.session", "frameworks", "runtimes._missing"}
 OPEN |= {"runtimes.keras_file", "cli._app", "exports.source", "data.sources._hub"}
 
 

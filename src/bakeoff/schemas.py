@@ -145,6 +145,7 @@ class Check:
         tolerance: the largest difference that passes.
         passed: difference <= tolerance, and finite.
         detail: where it is largest, what the noise floor was, how the tolerance was derived.
+        decided: False where it did not pass, and rounding alone may be why: the net's own noise is as large.
     """
 
     name: str
@@ -152,6 +153,7 @@ class Check:
     tolerance: float
     passed: bool
     detail: str = ""
+    decided: bool = True
 
 
 @dataclass(frozen=True)

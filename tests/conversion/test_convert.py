@@ -66,7 +66,7 @@ def test_there_verified_and_back(tmp_path: Path) -> None:
     bakeoff(tmp_path, *convert, "--random-weights", "--seed", 3, "--to", "torch", "--output", "a.safetensors", "--json")
     found = bakeoff(tmp_path, *convert, "--weights", "a.safetensors", "--to", "keras", "--output", "a.keras", "--json")
     names = {check["name"] for check in found["checks"]}
-    assert {"gradients", "losses", "statistics", "statistics.stock", "output.logits"} <= names
+    assert {"gradients.training", "losses.training", "statistics.after", "statistics.stock", "output.logits"} <= names
     assert found["custom_objects"] == []
     assert bakeoff(tmp_path, "verify", "a.keras.certificate.json", "--json")["passed"]
     bakeoff(tmp_path, *convert, "--weights", "a.keras", "--to", "torch", "--output", "b.safetensors", "--json")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bakeoff.conversion.api import Work
-from bakeoff.conversion.live import Here
 from bakeoff.conversion.request import Request
-from bakeoff.conversion.work import described
+from bakeoff.conversion.session import Here, Session
 from bakeoff.errors import UnsupportedError
 from bakeoff.schemas import Certificate
 
@@ -37,27 +34,11 @@ def net() -> Any:
     return keras.Model(x, layers.Dense(5, activation="softmax")(y))
 
 
-class InProcess(Work):
-    """Source and target are here."""
-
-    def __init__(self, request: Request, model: Any) -> None:
-        super().__init__(request, None, None)
-        self.model = model
-
-    def _start(self, stack: ExitStack) -> None:
-        self.source = self.target = Here()  # type: ignore[assignment]
-
-    def _open(self) -> None:
-        from bakeoff.zoo.opening import from_keras
-
-        found = from_keras(self.model)
-        session = self.source.session  # type: ignore[attr-defined]
-        self.info = described(session, found, "tensorflow", str(self.folder))
-
-
 def checked(tmp_path: Path, model: Any) -> Certificate:
+    from bakeoff.zoo.opening import from_keras
+
     request = Request("net", "bundle", tmp_path / "net", kind="live", framework="tensorflow")
-    with InProcess(request, model) as work:
+    with Session(request, None, None, from_keras(model), Here()) as work:
         return work.check()
 
 
@@ -70,10 +51,9 @@ def test_the_rebuilt_net_is_the_live_one(tmp_path: Path) -> None:
     certificate = checked(tmp_path, model)
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
     names = {check.name: check for check in certificate.checks}
-    assert {"logits.float64", "telling.between_pictures", "gradients", "losses", "statistics", "trainable"} <= set(
-        names
-    )
-    assert names["logits.float64"].difference < 1e-12
+    assert {"logits.given", "between_images.telling", "gradients.training", "gradients.flat"} <= set(names)
+    assert {"losses.training", "statistics.after", "trainable"} <= set(names)
+    assert names["logits.given"].difference < 1e-12
     assert (tf.nn.gelu, tf.nn.leaky_relu) == before
     assert model.layers[-1].activation is keras.activations.softmax
     assert all((a == b.value.numpy()).all() for a, b in zip(kept, model.weights, strict=True))
@@ -96,8 +76,8 @@ def test_another_variance_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(work, "read_bundle", unbiased)
     failed = {check.name for check in checked(tmp_path, net()).checks if not check.passed}
-    assert "statistics" in failed
-    assert "logits.float64" not in failed
+    assert "statistics.after" in failed
+    assert "logits.given" not in failed
 
 
 def test_layers_that_act_in_training_alone_are_silenced_while_it_is_checked(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import numpy as np
 import pytest
 
 from bakeoff.bundle import read
-from bakeoff.conversion.api import Work, failed
-from bakeoff.conversion.live import Here
+from bakeoff.conversion.api import failed
+from bakeoff.conversion.delivery import Delivery
 from bakeoff.conversion.request import Request
-from bakeoff.conversion.work import described
+from bakeoff.conversion.session import Here, Session
 from bakeoff.errors import UnsupportedError
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Certificate
@@ -49,21 +48,13 @@ def net() -> Any:
     return Net()
 
 
-class InProcess(Work):
+class InProcess(Session):
     """Source and target are here."""
 
-    def __init__(self, request: Request, module: Any) -> None:
-        super().__init__(request, None, None)
-        self.module = module
-
-    def _start(self, stack: ExitStack) -> None:
-        self.source = self.target = Here()  # type: ignore[assignment]
-
-    def _open(self) -> None:
+    def __init__(self, request: Request, module: Any, size: tuple[int, int] = (24, 16)) -> None:
         from bakeoff.zoo.opening import from_torch
 
-        found = from_torch(self.module, (24, 16))
-        self.info = described(self.source.session, found, "torch", str(self.folder))  # type: ignore[attr-defined]
+        super().__init__(request, None, None, from_torch(module, size), Here())
 
 
 def request(output: Path, **more: Any) -> Request:
@@ -79,14 +70,21 @@ def test_the_rebuilt_net_is_the_live_one(tmp_path: Path) -> None:
     certificate = checked(tmp_path)
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
     names = {check.name for check in certificate.checks}
-    assert {"logits.float64", "telling.between_pictures", "second_batch.float64", "second_size.float64"} <= names
-    assert {"gradients", "losses", "statistics", "weights", "parameters", "trainable"} <= names
+    assert {"logits.given", "between_images.telling", "logits.batch_1", "logits.size_56x32"} <= names
+    assert {
+        "gradients.training",
+        "losses.training",
+        "statistics.after",
+        "weights.after",
+        "parameters",
+        "trainable",
+    } <= names
 
 
 def test_quick_leaves_training_out(tmp_path: Path) -> None:
     names = {check.name for check in checked(tmp_path, check="quick").checks}
-    assert "gradients" not in names
-    assert {"logits.float64", "parameters"} <= names
+    assert "gradients.training" not in names
+    assert {"logits.given", "parameters"} <= names
 
 
 def mutated(graph: Graph, op: str, **attributes: Any) -> Graph:
@@ -100,12 +98,12 @@ def mutated(graph: Graph, op: str, **attributes: Any) -> Graph:
 @pytest.mark.parametrize(
     ("op", "attributes", "noticed"),
     [
-        ("batch_norm", {"epsilon": 1e-3}, "telling.float64"),
-        ("batch_norm", {"momentum": 0.1}, "statistics"),
-        ("batch_norm", {"variance": "biased"}, "statistics"),
-        ("batch_norm", {"statistics": "frozen"}, "gradients"),
-        ("gelu", {"form": "tanh"}, "logits.float64"),
-        ("avg_pool2d", {"count_include_pad": False}, "logits.float64"),
+        ("batch_norm", {"epsilon": 1e-3}, "logits.telling"),
+        ("batch_norm", {"momentum": 0.1}, "statistics.after"),
+        ("batch_norm", {"variance": "biased"}, "statistics.after"),
+        ("batch_norm", {"statistics": "frozen"}, "gradients.training"),
+        ("gelu", {"form": "tanh"}, "logits.given"),
+        ("avg_pool2d", {"count_include_pad": False}, "logits.given"),
     ],
 )
 def test_a_wrong_rebuild_is_refused_and_its_first_layer_named(
@@ -129,7 +127,7 @@ def test_a_wrong_rebuild_is_refused_and_its_first_layer_named(
     said = json.loads((tmp_path / "out" / "net.report.json").read_text())
     first = said["first_layer_that_differs"]
     where = {"batch_norm": "norm", "gelu": "act", "avg_pool2d": "pool"}[op]
-    assert first is None if noticed in ("statistics", "gradients") else first["path"] == where
+    assert first is None if noticed in ("statistics.after", "gradients.training") else first["path"] == where
 
 
 def test_the_users_module_stays_as_it_is(tmp_path: Path) -> None:
@@ -151,8 +149,9 @@ def test_the_bundle_gives_a_trainable_module(tmp_path: Path) -> None:
     module = net().eval()
     with InProcess(request(tmp_path / "net", check="quick"), module) as work:
         certificate = work.check()
-        written = work.write()
-        done = work.finish(replace(certificate, checks=(*certificate.checks, *written)))
+        with Delivery(work) as delivery:
+            written = delivery.write()
+            done = delivery.finish(replace(certificate, checks=(*certificate.checks, *written)))
     assert done.passed
     native = bakeoff.load(done.output).to_torch()
     x = torch.randn(2, 3, 24, 16, generator=torch.Generator().manual_seed(0))
@@ -177,12 +176,7 @@ def test_a_program_is_a_source(tmp_path: Path) -> None:
     assert found.size == (24, 16)
     assert any("as it predicts" in note for note in found.notes)
 
-    class Program(InProcess):
-        def _open(self) -> None:
-            session = self.source.session  # type: ignore[attr-defined]
-            self.info = described(session, found, "torch", str(self.folder))
-
-    with Program(request(tmp_path / "out"), None) as work:
+    with Session(request(tmp_path / "out"), None, None, found, Here()) as work:
         certificate = work.check()
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
 
@@ -264,14 +258,7 @@ def test_what_is_counted_with_passengers_buffers_and_two_biases(tmp_path: Path, 
     torch.manual_seed(0)
     module = getattr(plain_nets, name)()
 
-    class Sized(InProcess):
-        def _open(self) -> None:
-            from bakeoff.zoo.opening import from_torch
-
-            found = from_torch(self.module, plain_nets.SIZE)
-            self.info = described(self.source.session, found, "torch", str(self.folder))  # type: ignore[attr-defined]
-
-    with Sized(request(tmp_path / "net"), module) as work:
+    with InProcess(request(tmp_path / "net"), module, plain_nets.SIZE) as work:
         certificate = work.check()
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
     detail = next(check.detail for check in certificate.checks if check.name == "trainable")
@@ -287,7 +274,7 @@ def test_casts_inside_the_source_are_left_out_where_float64_is_compared(tmp_path
 
     with InProcess(request(tmp_path / "net"), one(forward)) as work:
         assert work.check().passed
-        assert any("casts to fewer bits" in note for note in work.info["notes"])
+        assert any("casts to fewer bits" in note for note in work.described.notes)
 
 
 def test_a_rounding_to_16_bits_is_another_function(tmp_path: Path) -> None:
@@ -301,14 +288,13 @@ def test_a_rounding_to_16_bits_is_another_function(tmp_path: Path) -> None:
 def test_grey_images(tmp_path: Path) -> None:
     with InProcess(request(tmp_path / "net"), one(plain, channels=1)) as work:
         assert work.check().passed
-        assert work.info["channels"] == 1
+        assert work.described.channels == 1
 
 
 def test_a_single_logit_has_gradients(tmp_path: Path) -> None:
     with InProcess(request(tmp_path / "net"), one(plain, classes=1)) as work:
         assert work.check().passed
-        trace = np.load(work.folder / "source.npz")
-        assert all(np.any(trace[key]) for key in trace if key.startswith("gradient/"))
+        assert all(map(np.any, work.trace("source").of("training").values()))
 
 
 def test_logits_without_classes_cant_be_checked_in_training(tmp_path: Path) -> None:
@@ -321,20 +307,20 @@ def test_logits_without_classes_cant_be_checked_in_training(tmp_path: Path) -> N
 def test_a_net_that_its_target_builds_for_one_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bakeoff.conversion import work as works
 
-    trace_target = works.trace_target
+    ask_target = works.ask_target
 
     def fixed_alone(session: Any, reporter: Any, *, folder: str, **call: Any) -> Any:
         if not all(isinstance(side, int) for side in read(Path(folder) / "captured").graph.input_shape[1:3]):
             raise UnsupportedError("it needs a fixed size")
-        return trace_target(session, reporter, folder=folder, **call)
+        return ask_target(session, reporter, folder=folder, **call)
 
-    monkeypatch.setattr(works, "trace_target", fixed_alone)
+    monkeypatch.setattr(works, "ask_target", fixed_alone)
     with InProcess(request(tmp_path / "net"), one(plain)) as work:
         certificate = work.check()
         assert certificate.passed
-        assert work.info["fixed"]
-        assert any("24 x 16" in note for note in work.info["notes"])
-    assert "second_size.float64" not in {check.name for check in certificate.checks}
+        assert work.described.fixed
+        assert any("24 x 16" in note for note in work.described.notes)
+    assert not [check.name for check in certificate.checks if check.name.startswith("logits.size_")]
 
 
 def test_a_hook_on_a_gradient_is_refused(tmp_path: Path) -> None:
@@ -353,4 +339,4 @@ def test_what_cannot_be_asked_says_so(tmp_path: Path) -> None:
         checked(tmp_path, net().bfloat16())
     certificate = checked(tmp_path, net().requires_grad_(False))
     assert certificate.passed
-    assert "gradients" not in {one.name for one in certificate.checks}
+    assert "gradients.training" not in {one.name for one in certificate.checks}

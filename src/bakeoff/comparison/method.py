@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from bakeoff import frameworks
 from bakeoff import precision as precisions
 from bakeoff.comparison import random_masks
 from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
-from bakeoff.protocols import Net
+from bakeoff.parity import Trace
+from bakeoff.parity.noise import TINY
+from bakeoff.parity.trial import errors, nudged, stepped
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
 from bakeoff.rundir.folder import Run
@@ -154,7 +156,7 @@ def trace(
             of its result hangs on that order.
         error: in every step, gradients are off by up to this share of their parameter's largest, at random: what an
             error that gradients may have does to all that comes after.
-        draw: of those errors.
+        draw: of those errors, or of the changes to the start weights.
         held: paths of parameters that the steps leave alone: those whose gradient is nothing but rounding. Adam would
             move them by whole steps in directions that mean nothing, and running statistics would follow.
     """
@@ -163,20 +165,20 @@ def trace(
     dtype = precisions.of_weights(precision)
     noisy = prepared(context.start.graph, phase).astype(dtype)
     graph = passes.without_noise(noisy)
-    graph = nudged(graph, context.job.seed, nudge_of(precision)) if nudge else graph
+    graph = _nudged(graph, context.job.seed + draw, nudge_of(precision)) if nudge else graph
     images = _normalised(context, session["batches"], dtype)
     labels = loss_targets(planned(context, phase, graph, dtype), session["batches"])
-    found: dict[str, Any] = {}
-    if not (nudge or error) and precision == "float32" and (masks := random_masks.of(noisy)):
-        found |= random_masks.trace(context, noisy, masks, images[0])
+    masks = {}
+    if not (nudge or error) and precision == "float32" and (asked := random_masks.of(noisy)):
+        masks = random_masks.trace(context, noisy, asked, images[0])
     native, device = frameworks.load(context.job.framework).native, context.job.device
     built = partial(native, device=device, precision=precision, threads=threads)
     net = built(graph)
     started = weights_sha256(net.arrays())
     planned(context, phase, graph, dtype).compile(net)
-    found["logits"] = net.logits(images[0])
+    given = net.logits(images[0])
     net.gradients(images[0], labels[0])
-    found |= {f"gradient/{path}": array for path, array in net.gradient_arrays().items()}
+    gradients = net.gradient_arrays()
     if held:
         graph = trainable.freeze(graph, held)
         net = built(graph)
@@ -185,60 +187,17 @@ def trace(
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     mean = Average(phase.average, phase.average_every) if phase.average else None
     wrong = partial(errors, rng(context.job.seed, "error", record=draw), error) if error else None
-    found["losses"] = stepped(net, images, labels, rate, phase.accumulate, mean, wrong)
-    found |= {f"average/{path}": array for path, array in (mean.arrays if mean else {}).items()}
-    found |= _by_kind(graph, net.arrays())
-    found["evaluation"] = net.logits(images[0])
-    np.savez(output, **found)
+    losses = stepped(net, images, labels, rate, phase.accumulate, mean, wrong)
+    after, roles = net.arrays(), graph.parameters
+    Trace(
+        logits={"given": given, **masks, "after": net.logits(images[0])},
+        losses={"training": losses},
+        gradients={"training": gradients},
+        statistics={path: array for path, array in after.items() if roles[path].role == "state"},
+        weights={path: array for path, array in after.items() if roles[path].role != "state"},
+        averages=mean.arrays if mean else {},
+    ).save(Path(output))
     return {"weights": started}
-
-
-def _by_kind(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Running statistics under `state/PATH`, everything else under `weight/PATH`."""
-    kinds = {path: "state" if graph.parameters[path].role == "state" else "weight" for path in arrays}
-    return {f"{kinds[path]}/{path}": array for path, array in arrays.items()}
-
-
-def stepped(
-    net: Net,
-    images: list[Array],
-    labels: list[Array],
-    rate: Callable[[int], float],
-    accumulate: int,
-    mean: Average | None = None,
-    wrong: Callable[[Mapping[str, Array]], dict[str, Array]] | None = None,
-) -> Array:
-    """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training.
-
-    Args:
-        wrong: gives the errors that are added to gradients before each step.
-    """
-    if mean:
-        mean.start(net.arrays())
-    elif accumulate == 1 and wrong is None:
-        return net.steps(images, labels, [rate(step) for step in range(len(images))])
-    losses = []
-    for step, first in enumerate(range(0, len(images), accumulate)):
-        these = slice(first, first + accumulate)
-        if accumulate == 1 and wrong is None:
-            losses.append(float(net.steps(images[these], labels[these], [rate(step)])[0]))
-        else:
-            results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
-            if wrong is not None:
-                net.disturb(wrong(net.gradient_arrays()))
-            net.apply(rate(step))
-            losses.append(sum(result.loss for result in results) / sum(result.count for result in results))
-        if mean:
-            mean.see(step + 1, net.arrays)
-    return np.array(losses)
-
-
-def errors(draw: np.random.Generator, size: float, gradients: Mapping[str, Array]) -> dict[str, Array]:
-    """Random errors of up to `size` of each parameter's largest gradient; what is exactly 0 is no sum, and stays so."""
-    return {
-        path: draw.uniform(-size, size, array.shape) * np.abs(array).max(initial=0.0) * (array != 0)
-        for path, array in gradients.items()
-    }
 
 
 def planned(context: Context, phase: Finetune, graph: Graph, precision: str) -> Plan:
@@ -262,18 +221,18 @@ def _normalised(context: Context, batches: list[Batch], precision: str) -> list[
 
 
 def nudge_of(precision: str) -> float:
-    """The relative change of the start weights behind the spread: in 16 bits a rounding, which they meet anyway."""
+    """The relative change of the start weights behind the spread: in 16 bits a rounding, which they meet anyway; in
+    float64 some roundings.
+    """
+    if precision == "float64":
+        return TINY
     return precisions.ROUNDOFF[precision] / 2 if precision in precisions.MIXED else NUDGE
 
 
-def nudged(graph: Graph, seed: int, size: float) -> Graph:
+def _nudged(graph: Graph, seed: int, size: float) -> Graph:
     """The same net from start weights changed by that much, relative."""
-    changed = {}
-    for path, parameter in graph.parameters.items():
-        if parameter.role == "weight":
-            noise = rng(seed, "nudge", record=path).normal(size=parameter.array.shape)
-            changed[path] = (parameter.array * (1 + size * noise)).astype(parameter.array.dtype)
-    return graph.with_arrays(changed)
+    weights = {path: p.array for path, p in graph.parameters.items() if p.role == "weight"}
+    return graph.with_arrays(nudged(weights, seed, size))
 
 
 def truth(context: Context, batches: list[Batch]) -> Array:

@@ -6,6 +6,7 @@ large.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,11 +50,11 @@ def trace(context: Context, graph: Graph, masks: dict[str, Any], images: Array) 
         size, width = CELLS[op]
         node = Node("noise", op, attributes, (Ref("input"),), path="noise")
         alone = Graph({"input": (Dim("batch"), width)}, (node,), {"logits": Ref("noise")}, {})
-        found[f"mask/{name}"] = build(alone, **options).logits(np.ones((size, width), np.float32), train=True)
+        found[f"mask {name}"] = build(alone, **options).logits(np.ones((size, width), np.float32), train=True)
     return found
 
 
-def checks(framework: str, found: dict[str, Array], truth: Array) -> list[Check]:
+def checks(framework: str, found: Mapping[str, Array], truth: Array) -> list[Check]:
     """Prediction leaves everything; each mask drops its share, and scales the rest."""
     if "prediction" not in found:
         return []
@@ -62,16 +63,16 @@ def checks(framework: str, found: dict[str, Array], truth: Array) -> list[Check]
     rows = [check(f"prediction.{framework}", relative(logits, truth), LOGITS, detail)]
     worst, where = 0.0, "none"
     for name, array in found.items():
-        if name.startswith("mask/"):
+        if name.startswith("mask "):
             off = _off(name, array)
             if off >= worst:
-                worst, where = off, name.removeprefix("mask/")
+                worst, where = off, name.removeprefix("mask ")
     detail = f"share of elements dropped in training, from its rate, in standard errors ({where}); the rest are scaled"
     return [*rows, check(f"masks.{framework}", worst, SIGMAS, detail)]
 
 
 def _off(name: str, array: Array) -> float:
-    op, _, text = name.removeprefix("mask/").partition(" ")
+    op, _, text = name.removeprefix("mask ").partition(" ")
     rate = float(text)
     kept = array[array != 0]
     scaled = bool(np.allclose(kept, 1 / (1 - rate), rtol=1e-5, atol=0))

@@ -1,8 +1,12 @@
 """Any classifier in, native classifier out, with a certificate.
 
-api         what the command calls: workers, checks, output
-live        what the Python function calls: both nets in this process
-tracing     what a net is asked: logits, gradients, steps, statistics
-judging     from two traces to checks
+api         names and files: what the command calls
+live        a model in this process: what `bakeoff.convert` is
+session     both sides, what they are asked, what the judge says
+questions   the trial for a source
+work        what the two sides do
+delivery    the output, read back, and the certificate beside it
 output      the files that are written
+sourcing    a page of plain code
+verify      a certificate, run again
 """

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import Request
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.parity import from_json, to_json
@@ -88,7 +89,7 @@ def place_of(output: Path) -> Path:
 
 
 def written(
-    request: Request, info: dict[str, Any], certificate: Certificate, weights: Found | None, custom: Sequence[str]
+    request: Request, source: Described, certificate: Certificate, weights: Found | None, custom: Sequence[str]
 ) -> dict[str, Any]:
     """The JSON of a certificate."""
     folder = request.output.resolve().parent
@@ -99,7 +100,7 @@ def written(
         "schema": value["schema"],
         "kind": KIND,
         "passed": value["passed"],
-        "summary": summary(request, certificate, info, custom),
+        "summary": summary(request, certificate, source, custom),
         "source": request.source if request.kind == "zoo" else _relative(Path(request.source), folder),
         "source_kind": request.kind,
         "source_sha256": None if request.kind in ("zoo", "live") else digest(Path(request.source)),
@@ -116,12 +117,12 @@ def written(
         "classes": request.classes,
         "input_size": list(request.input_size) if request.input_size else None,
         "seed": request.seed,
-        "size": info["size"],
-        "fixed_size": info["fixed"],
-        "head": info["head"],
-        "signature": info["signature"],
+        "size": list(source.size),
+        "fixed_size": source.fixed,
+        "head": source.head,
+        "signature": source.signature,
         "custom_objects": list(custom),
-        "notes": info["notes"],
+        "notes": list(source.notes),
         "checks": value["checks"],
         "environment": value["environment"],
     }
@@ -181,15 +182,15 @@ def _contradiction(stored: Stored, certificate: Certificate, value: dict[str, An
         raise ValueError("passed is false")
 
 
-def summary(request: Request, certificate: Certificate, info: dict[str, Any], custom: Sequence[str]) -> str:
+def summary(request: Request, certificate: Certificate, source: Described, custom: Sequence[str]) -> str:
     """One line for a person."""
     passed = sum(one.passed for one in certificate.checks)
-    logits = next((one for one in certificate.checks if one.name == "logits.float64"), None)
+    logits = next((one for one in certificate.checks if one.name == "logits.given"), None)
     close = f", logits {logits.difference:.0e} apart in float64" if logits else ""
     needs = f"; needs Bakeoff's layers {', '.join(custom)} to load" if custom else ""
     return (
         f"{request.source} -> {request.to}: {passed} of {len(certificate.checks)} checks passed{close}, "
-        f"{info['parameters']:,} parameters{needs}"
+        f"{source.parameters:,} parameters{needs}"
     )
 
 

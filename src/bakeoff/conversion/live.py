@@ -6,23 +6,20 @@ rebuilt net's float64 and training checks run in a worker; the live model is ask
 
 from __future__ import annotations
 
-import importlib
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bakeoff import frameworks, registry
-from bakeoff.bundle import read as read_bundle
-from bakeoff.conversion.api import Work, message
+from bakeoff.conversion.api import message
 from bakeoff.conversion.request import CHECKS, Request, keras_backend
-from bakeoff.conversion.work import described
+from bakeoff.conversion.session import Session
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
-from bakeoff.parity import check as judged
+from bakeoff.parity import check as checked
 from bakeoff.parity import relative
-from bakeoff.parity.tolerance import with_noise
-from bakeoff.schemas import Array, Certificate
-from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.parity.tolerance import LOGITS, with_noise
+from bakeoff.schemas import Certificate, Check
+from bakeoff.workers.channel import Listener
 from bakeoff.zoo.opening import Opened, from_keras, from_torch
 
 TARGETS = ("keras", "torch")
@@ -47,6 +44,7 @@ def convert(
     input_size: tuple[int, int] | None = None,
     check: Literal["full", "quick"] = "full",
     pictures: str | Path | None = None,
+    batch_norm: Literal["stock", "exact"] = "stock",
     listen: Listener | None = None,
 ) -> Converted:
     """A live classifier in another framework, and the certificate that it is the same.
@@ -58,41 +56,66 @@ def convert(
         input_size: (height, width) for an nn.Module that doesn't say it of itself; else 224 x 224.
         check: full (training in float64, too) or quick (forward, counts).
         pictures: a folder of images to check on; noise otherwise.
+        batch_norm: to keras: "stock" gives Keras's own layers alone, which plain Keras saves and loads; its batch norm
+            keeps the biased running variance, and the certificate says by how much that is another. "exact" keeps the
+            source's, by a layer that a process needs Bakeoff to load.
 
     Returns:
-        (model, certificate). BatchNorm keeps the running variance that the source keeps, on both sides. It gives
-        logits: a last softmax of Keras is left off (`certificate.environment["head"]` says so). What else the model's
-        author should know stands in `certificate.environment["notes"]`: a training pass that computes something else
-        than the prediction, for one.
+        (model, certificate). It gives logits: a last softmax of Keras is left off (`certificate.environment["head"]`
+        says so). What else the model's author should know stands in `certificate.environment["notes"]`.
 
     Raises:
         UsageError: it is no model of either framework, or an argument can't be used.
         UnsupportedError: an operator or layer without an exact form, by name and path.
-        ParityError: a check failed.
+        ParityError: a check failed, or could not be decided.
         BakeoffError: the two frameworks came into this process in the order that crashes it.
     """
     if to not in TARGETS:
         raise UsageError(f"to is {to!r}; expected 'keras' or 'torch'{registry.nearest(str(to), TARGETS)}.")
     if check not in CHECKS:
         raise UsageError(f"check is {check!r}; expected 'full' or 'quick'.")
+    if batch_norm not in ("stock", "exact"):
+        raise UsageError(f"batch_norm is {batch_norm!r}; expected 'stock' or 'exact'.")
     framework = _framework(model)
     target = keras_backend() if to == "keras" else "torch"
     enter(target)
     request = Request(
         type(model).__name__, to, Path("model"), check=check, pictures=str(pictures) if pictures else None,
-        input_size=input_size, kind="live", framework=framework,
+        input_size=input_size, kind="live", framework=framework, batch_norm=batch_norm,
     )  # fmt: skip
-    with _LiveWork(request, model, listen) as work:
-        certificate = work.check()
-        native, last = work.native(target)
-        checks = (*certificate.checks, *last)
-        environment = {**certificate.environment, "head": work.info["head"] or "none"}
-        if work.info["notes"]:
-            environment["notes"] = "; ".join(work.info["notes"])
-        certificate = Certificate(checks, environment)
+    with Session(request, None, listen, live=_opened(model, request)) as session:
+        certificate = session.check()
+        native, last = _native(session, target)
+        described = session.described
+        environment = {**certificate.environment, "head": described.head or "none"}
+        if described.notes:
+            environment["notes"] = "; ".join(described.notes)
+        certificate = Certificate((*certificate.checks, last), environment)
         if not certificate.passed:
-            raise ParityError(f"{message(request, certificate)}\nThe first layer that differs: {work.first_layer()}")
+            found = session.first_apart()
+            where = f"{found['path']} ({found['operator']}): {found['difference']:.1e}" if found else "none was found"
+            raise ParityError(f"{message(request, certificate)}\nThe first layer that differs: {where}")
     return Converted(native, certificate)
+
+
+def _opened(model: Any, request: Request) -> Opened:
+    if request.framework == "torch":
+        return from_torch(model, request.input_size)
+    if request.framework == "jax":
+        raise UnsupportedError("a live Keras model on JAX: not yet. Save it (.keras), and use bakeoff convert.")
+    return from_keras(model)
+
+
+def _native(session: Session, target: str) -> tuple[Any, Check]:
+    """The model for the user, and a check of it in this process."""
+    graph, request = session.graph, session.request
+    net = frameworks.load(target).native(graph, precision=graph.dtype, batch_norm=request.batch_norm)
+    assert session.live is not None
+    images = session.given().astype(graph.dtype)
+    expected = session.live.live(graph.dtype).logits(images)
+    tolerance = with_noise(LOGITS, session.spread.of_logits("given"))
+    difference = relative(net.logits(images), expected)
+    return net.native, checked("native.logits", difference, tolerance, f"in this process, {graph.dtype}")
 
 
 def enter(target: str) -> None:
@@ -129,70 +152,3 @@ def _framework(model: Any) -> str:
 def _is_keras(model: Any) -> bool:
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(model, keras.Model)
-
-
-class Here:
-    """A worker's stand-in: its functions run in this process."""
-
-    def __init__(self) -> None:
-        self.session: dict[str, Any] = {}
-
-    def call(self, entry: str, listen: Listener | None = None, /, **arguments: Any) -> Any:
-        """Call `module:function`."""
-        module, _, name = entry.partition(":")
-        return getattr(importlib.import_module(module), name)(self.session, Reporter(), **arguments)
-
-
-class _LiveWork(Work):
-    """The source is here, the target in a worker and, in the end, here too."""
-
-    def __init__(self, request: Request, model: Any, listen: Listener | None) -> None:
-        super().__init__(request, None, listen)
-        self.model = model
-
-    def _start(self, stack: ExitStack) -> None:
-        from bakeoff.workers.launch import Worker
-
-        self.source = Here()  # type: ignore[assignment]
-        self.target = stack.enter_context(Worker(self.request.target, precision="float64"))
-
-    def _open(self) -> None:
-        found: Opened
-        if self.request.framework == "torch":
-            found = from_torch(self.model, self.request.input_size)
-        elif self.request.framework == "jax":
-            raise UnsupportedError("a live Keras model on JAX: not yet. Save it (.keras), and use bakeoff convert.")
-        else:
-            found = from_keras(self.model)
-        session = self.source.session  # type: ignore[attr-defined]
-        self.info = described(session, found, self.request.framework, str(self.folder))
-        self.found = found
-
-    @property
-    def stock(self) -> bool:
-        """The native model keeps the source's own variance."""
-        return False
-
-    def native(self, target: str) -> tuple[Any, list[Any]]:
-        """The model for the user, and a check of it in this process."""
-        graph = read_bundle(self.folder / "captured").graph
-        precision = graph.dtype
-        net = frameworks.load(target).native(graph.astype(precision), precision=precision)
-        images = _load(self.folder / "inputs.npz", "main").astype(precision)
-        expected = self.found.live(precision).logits(images)
-        tolerance = with_noise(1e-4, self.floors.get("float32.logits", 0.0))
-        difference = relative(net.logits(images), expected)
-        return net.native, [judged("native.logits", difference, tolerance, f"in this process, {precision}")]
-
-    def first_layer(self) -> str:
-        """Where the two part, in words."""
-        found = self._first()
-        return f"{found['path']} ({found['operator']}): {found['difference']:.1e}" if found else "none was found"
-
-
-def _load(path: Path, key: str) -> Array:
-    import numpy as np
-
-    with np.load(path) as file:
-        array: Array = file[key]
-    return array

@@ -10,7 +10,6 @@ import numpy as np
 
 from bakeoff import checkpoints, registry
 from bakeoff.bundle import Bundle
-from bakeoff.bundle import read as read_bundle
 from bakeoff.errors import DataError
 from bakeoff.exports._text import text
 from bakeoff.graph.graph import Graph
@@ -24,9 +23,8 @@ from bakeoff.zoo.opening import Opened
 STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
 
 
-def write(found: Opened | None, folder: Path, to: str, output: Path) -> None:
+def write(found: Opened | None, bundle: Bundle, to: str, output: Path) -> None:
     """Write the source in its own library's way (`found`), or the captured graph in another library's."""
-    bundle = read_bundle(folder / "captured")
     if found is not None and found.state_dict is not None:
         write_state(found.state_dict(None), output, found.native)
     elif found is not None:
@@ -40,8 +38,14 @@ def write(found: Opened | None, folder: Path, to: str, output: Path) -> None:
         registry.load("bakeoff.exports.formats", to, what="format").write(bundle, output)
 
 
-def read_back(found: Opened | None, folder: Path, to: str, output: Path) -> dict[str, Any]:
+def read_back(
+    found: Opened | None, bundle: Bundle, to: str, output: Path, images: Array, expected: Array
+) -> dict[str, Any]:
     """What the file that was written gives.
+
+    Args:
+        images, expected: float32, and what the source gives of them; where the output is the source's own library's,
+            it is asked anew.
 
     Returns:
         `difference`: arrays that differ (state dicts), or of the largest logit; `custom`: the layers in a `.keras` file
@@ -55,14 +59,11 @@ def read_back(found: Opened | None, folder: Path, to: str, output: Path) -> dict
             found.native.load_state_dict(tensors(checkpoints.read(output), found.native), strict=True)
         return {"difference": different, "custom": []}
     if to == "torch" and output.suffix in STATE_DICTS:
-        return {"difference": bits(output, _rebuilt_state(read_bundle(folder / "captured"))), "custom": []}
-    images = np.load(folder / "inputs.npz")["main"].astype("float32")
+        return {"difference": bits(output, _rebuilt_state(bundle)), "custom": []}
     if found is not None:
         from bakeoff.frameworks._keras.arrays import predict
 
         expected = predict(found.native, images)
-    else:
-        expected = np.load(folder / "source.npz")["float32.logits"]
     return {"difference": relative(_logits(output, images), expected), "custom": _custom(output)}
 
 

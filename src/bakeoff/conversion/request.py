@@ -37,6 +37,7 @@ class Request:
         input_size: (height, width); None: the source's own.
         kind: zoo, keras, pt2 or bundle.
         framework: in which the source lives.
+        batch_norm: "stock" (Keras's own layer, and stock layers throughout) or "exact" (the source's running variance).
     """
 
     source: str
@@ -53,6 +54,7 @@ class Request:
     seed: int = 0
     kind: str = ""
     framework: str = ""
+    batch_norm: str = "stock"
 
     @property
     def target(self) -> str:

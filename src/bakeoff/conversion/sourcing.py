@@ -13,36 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.bundle import read as read_bundle
-from bakeoff.conversion import judging
-from bakeoff.conversion.api import Converted, Work, _weights, failed
+from bakeoff.conversion.api import failed, weights_of
+from bakeoff.conversion.delivery import Converted
 from bakeoff.conversion.request import requested
+from bakeoff.conversion.session import Session
+from bakeoff.conversion.work import captured
 from bakeoff.errors import DataError, ParityError, UsageError
 from bakeoff.parity import check, relative, to_json
-from bakeoff.parity.tolerance import with_noise
+from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Array, Check
 from bakeoff.workers.channel import Listener, Reporter
 
 HERE = "bakeoff.conversion.sourcing:"
+ALONE = Path(__file__).with_name("page_alone.py")
 FILES = {"torch": (".pt2", "weights.pt"), "keras": (".keras", "model.weights.h5")}
-TRIAL = """
-import sys
-import numpy as np
-sys.modules["bakeoff"] = None
-sys.path.insert(0, sys.argv[1])
-import model
-images = np.load(sys.argv[2])["images"]
-net = model.load()
-if "torch" in sys.modules and hasattr(net, "state_dict"):
-    import torch
-    with torch.no_grad():
-        logits = net(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
-    trainable = sum(one.numel() for one in net.parameters() if one.requires_grad)
-else:
-    logits = np.asarray(net(images, training=False))
-    trainable = sum(int(np.prod(one.shape)) for one in net.trainable_variables)
-np.savez(sys.argv[3], logits=logits, trainable=trainable)
-"""
 
 
 def convert_to_source(
@@ -61,8 +45,7 @@ def convert_to_source(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: --source writes a folder, and this is a file. Choose another name.")
     request = requested(source, to, folder.parent / f"{folder.name}{FILES[to][0]}", **options)
-    weights = _weights(request, listen)
-    with Work(request, weights, listen) as work:
+    with Session(request, weights_of(request, listen), listen) as work:
         certificate = work.check()
         if not certificate.passed:
             raise failed(work, certificate)
@@ -80,7 +63,7 @@ def convert_to_source(
             "source": source,
             "to": to,
             "kind": "source",
-            "notes": list(work.info["notes"]),
+            "notes": list(work.described.notes),
         }
         (made / "certificate.json").write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         _place(made, folder)
@@ -94,17 +77,17 @@ def write(session: dict[str, Any], reporter: Reporter, *, folder: str, to: str, 
     """In the worker of the framework: the page and its weights."""
     from bakeoff.exports.source import write as write_page
 
-    write_page(read_bundle(Path(folder) / "captured").graph, to, Path(folder) / "page", title)
+    write_page(captured(session, folder).graph, to, Path(folder) / "page", title)
 
 
-def _tried(work: Work, made: Path) -> list[Check]:
+def _tried(work: Session, made: Path) -> list[Check]:
     """The page in a process of its own, where Bakeoff can't be imported."""
-    images: Array = np.load(work.folder / "inputs.npz")["main"].astype("float32")
-    expected: Array = np.load(work.folder / "source.npz")["float32.logits"]
+    images: Array = work.given()
+    expected: Array = work.expected()
     with tempfile.TemporaryDirectory() as place:
         given, answers = Path(place) / "given.npz", Path(place) / "said.npz"
         np.savez(given, images=images)
-        line = [sys.executable, "-c", TRIAL, str(made), str(given), str(answers)]
+        line = [sys.executable, str(ALONE), str(made), str(given), str(answers)]
         backend = work.request.target if work.request.target != "torch" else ""
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **({"KERAS_BACKEND": backend} if backend else {})}
         done = subprocess.run(line, capture_output=True, text=True, env=environment)
@@ -112,8 +95,8 @@ def _tried(work: Work, made: Path) -> list[Check]:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise ParityError(f"{work.request.source}: the page that was made doesn't run: {last[:300]}\nNot written.")
         found = dict(np.load(answers))
-    tolerance = with_noise(judging.LOGITS32, work.floors.get("float32.logits", 0.0))
-    learned = work.graph().count(trainable=True)
+    tolerance = with_noise(LOGITS, work.spread.of_logits("given"))
+    learned = work.graph.count(trainable=True)
     return [
         check("page.logits", relative(found["logits"], expected), tolerance, "model.py alone, against the source"),
         check("page.trainable", float(abs(int(found["trainable"]) - learned)), 0.0, f"{learned} expected"),

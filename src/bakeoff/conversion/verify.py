@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import zoo
-from bakeoff.conversion.api import Work
 from bakeoff.conversion.certificate import Stored, digest, read, written
+from bakeoff.conversion.delivery import Delivery
 from bakeoff.conversion.request import Request, requested
+from bakeoff.conversion.session import Session
 from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import NOISE
@@ -41,11 +42,11 @@ def verify(
         _same(sidecar(output), stored.sidecar_sha256, "what lies beside the output")
     request = _request(stored, path, offline, mirror)
     weights = _weights(stored, request)
-    with Work(request, weights, listen) as work:
-        again = work.check()
-        again = replace(again, checks=(*again.checks, *work.read_back(output)))
-        fresh = written(request, work.info, was, weights, work.custom)
-        checks = (*again.checks, *work.rewritten(output), *_kept(stored, was, again, fresh))
+    with Session(request, weights, listen) as session, Delivery(session) as delivery:
+        again = session.check()
+        again = replace(again, checks=(*again.checks, *delivery.read_back(output)))
+        fresh = written(request, session.described, was, weights, delivery.custom)
+        checks = (*again.checks, *delivery.rewritten(output), *_kept(stored, was, again, fresh))
         return replace(again, checks=checks)
 
 

@@ -3,9 +3,10 @@
 Arrays go through files in a folder of the conversion's own, everything else as JSON:
 
     captured/       the source's graph, with its signature and class names, as a bundle
-    inputs.npz      images, normalised, float64, and labels: written by the parent
+    trial.npz       the questions: written by the parent
     state.npz       weights under which a mistake shows, written by the source, read by the target
-    source.npz, target.npz      the traces
+    source.npz, source32.npz, target.npz, target32.npz      the traces, in float64 and float32
+    noise0.npz ...  the source's once more, its images and weights changed by a rounding
 """
 
 from __future__ import annotations
@@ -15,22 +16,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bakeoff import frameworks
+from bakeoff.bundle import Bundle
 from bakeoff.bundle import read as read_bundle
 from bakeoff.bundle import write as write_bundle
-from bakeoff.conversion import tracing
+from bakeoff.conversion.questions import Described, work_of
+from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import without_noise
-from bakeoff.parity import relative
+from bakeoff.graph.telling import calibrated, revealing
+from bakeoff.parity import Trace
+from bakeoff.parity.noise import rounded
+from bakeoff.parity.trial import Trial, ask
 from bakeoff.schemas import Array
-from bakeoff.seeds import rng
 from bakeoff.workers.channel import Reporter
 from bakeoff.zoo.opening import Opened, Source, bundled, fill_keras, fill_torch, opened
 
 Session = dict[str, Any]
-TINY = 1e-15  # a rounding
+SOURCE, TARGET = "source", "target"
 
 
 def warm(session: Session, reporter: Reporter, *, framework: str) -> None:
@@ -40,41 +46,42 @@ def warm(session: Session, reporter: Reporter, *, framework: str) -> None:
 
 def open_source(session: Session, reporter: Reporter, *, source: dict[str, Any], folder: str) -> dict[str, Any]:
     """Open it, keep it in the session, write its graph; what the parent needs to know."""
-    size, classes = source.pop("input_size"), source.pop("classes")
-    asked = Source(**source, input_size=tuple(size) if size else None, classes=classes)
+    asked = msgspec.convert(source, Source)
     return described(session, opened(asked), asked.framework, folder)
 
 
 def described(session: Session, found: Opened, framework: str, folder: str) -> dict[str, Any]:
-    """Keep what was opened in the session, write its graph; what the parent needs to know."""
+    """Keep what was opened in the session, write its graph; a `Described` as JSON."""
     session["opened"] = found
     write_bundle(Path(folder) / "captured", bundled(found, framework))
     graph = found.graph
     unused = [p for path, p in graph.parameters.items() if p.role == "weight" and not graph.users[path]]
     classes = graph.output_shape[-1]
-    return {
-        "size": list(found.size),
-        "fixed": found.fixed,
-        "head": found.head,
-        "notes": list(found.notes),
-        "channels": found.signature.channels,
-        "classes": classes if isinstance(classes, int) else 0,
-        "vector": len(graph.output_shape) == 2,
-        "signature": found.signature.to_json(),
-        "parameters": graph.count(),
-        "unused": sum(p.array.size for p in unused),
-        "unused_trainable": sum(p.array.size for p in unused if p.trainable),
-        "work": tracing.work_of(graph, found.size),
-        "batch_norm": any(node.op == "batch_norm" for node in graph.nodes),
-        "environment": frameworks.load(framework).environment(),
-    }
+    source = Described(
+        size=(found.size[0], found.size[1]),
+        fixed=found.fixed,
+        head=found.head,
+        notes=found.notes,
+        channels=found.signature.channels,
+        classes=classes if isinstance(classes, int) else 0,
+        vector=len(graph.output_shape) == 2,
+        signature=found.signature.to_json(),
+        parameters=graph.count(),
+        unused=sum(p.array.size for p in unused),
+        unused_trainable=sum(p.array.size for p in unused if p.trainable),
+        work=work_of(graph, found.size),
+        batch_norm=any(node.op == "batch_norm" for node in graph.nodes),
+        environment=frameworks.load(framework).environment(),
+    )
+    answer: dict[str, Any] = msgspec.to_builtins(source)
+    return answer
 
 
 def foreign_weights(
     session: Session, reporter: Reporter, *, folder: str, framework: str, file: str, output: str
 ) -> None:
     """Weights that were trained in this framework, in the net that a conversion made: as arrays by path."""
-    graph = read_bundle(Path(folder) / "captured").graph
+    graph = captured(session, folder).graph
     net = frameworks.load(framework).native(graph, batch_norm="stock")
     (fill_torch if framework == "torch" else fill_keras)(net.native, Path(file))
     np.savez(Path(folder) / output, **net.arrays())  # type: ignore[arg-type]
@@ -89,100 +96,103 @@ def adopt(session: Session, reporter: Reporter, *, folder: str, framework: str, 
     return described(session, replace(fresh, extra=found.extra), framework, folder)
 
 
-def trace_source(session: Session, reporter: Reporter, *, folder: str, full: bool) -> dict[str, Any]:
-    """Ask the live net; leaves `source.npz` and `state.npz`."""
+def captured(session: Session, folder: str) -> Bundle:
+    """The captured bundle, read from its folder once."""
+    if "captured" not in session:
+        session["captured"] = read_bundle(Path(folder) / "captured")
+    bundle: Bundle = session["captured"]
+    return bundle
+
+
+def forget(session: Session, reporter: Reporter) -> None:
+    """The captured bundle was written anew."""
+    session.pop("captured", None)
+
+
+# asking ---------------------------------------------------------------------------------------------------------------
+
+
+def ask_source(session: Session, reporter: Reporter, *, folder: str) -> dict[str, Any]:
+    """Ask the live net; leaves `source.npz`, `source32.npz` and `state.npz`.
+
+    Returns:
+        counts of parameters, notes, and `refused`: the questions about sizes that the source itself can't answer.
+    """
     found: Opened = session["opened"]
     place = Path(folder)
-    inputs = dict(np.load(place / "inputs.npz"))
+    trial = Trial.load(place / "trial.npz")
     graph = without_noise(found.graph)
-    loss = tracing.loss_of(graph)
     net = found.live("float64")
     counted = counts(net, graph)
-    trace, floors = _given(net, inputs, noise=True)
-    state = tracing.revealing(graph, net.arrays())
-    net.load(state)
-    tracing.calibrated(net, graph, inputs["main"])
-    kept = net.arrays()
-    np.savez(place / "state.npz", **kept)  # type: ignore[arg-type]
-    trace["float64.telling"] = net.logits(inputs["main"])
-    floors["float64.telling"] = relative(net.logits(_rounded(inputs["main"])), trace["float64.telling"])
-    if full:
-        trace |= _trained(net, inputs, loss)
+    refused = [name for name, images in trial.predictions.items() if name.startswith("size_") and _fails(net, images)]
+    if refused:
+        trial = trial.without(refused)
+        trial.save(place / "trial.npz")
+
+    def state(net: Any) -> dict[str, Array]:
+        net.load(revealing(graph, net.arrays()))
+        calibrated(net, graph, trial.predictions["given"])
+        kept: dict[str, Array] = net.arrays()
+        np.savez(place / "state.npz", **kept)  # type: ignore[arg-type]
+        return kept
+
+    ask(net, trial, state).save(place / "source.npz")
     notes = net.notes() if hasattr(net, "notes") else []
     del net
-    trace |= _single(found.live("float32"), inputs, kept)
-    for what in ("logits", "telling"):
-        floors[f"float32.{what}"] = relative(trace[f"float32.{what}"], trace[f"float64.{what}"])
-    np.savez(place / "source.npz", **trace)  # type: ignore[arg-type]
-    return {"counts": counted, "floors": floors, "notes": notes}
+    _in_float32(found.live("float32"), trial, place, SOURCE)
+    return {"counts": counted, "notes": notes, "refused": refused}
 
 
-def trace_noise(session: Session, reporter: Reporter, *, folder: str) -> None:
-    """Train the live net once more, its images changed by a rounding; leaves `noise.npz`."""
+def _fails(net: Any, images: Array) -> bool:
+    try:
+        net.logits(images)
+    except BakeoffError:
+        raise
+    except Exception:  # whatever the library says of an image that is too small for it
+        return True
+    return False
+
+
+def ask_noise(session: Session, reporter: Reporter, *, folder: str, draw: int) -> None:
+    """Ask the live net once more, images and weights changed by a rounding; leaves `noise0.npz` and so on."""
     place = Path(folder)
-    inputs = {key: _rounded(a) if key.startswith("train") else a for key, a in np.load(place / "inputs.npz").items()}
+    trial = Trial.load(place / "trial.npz").rounded(draw)
     net = session["opened"].live("float64")
-    net.load(dict(np.load(place / "state.npz")))
-    loss = tracing.loss_of(session["opened"].graph)
-    np.savez(place / "noise.npz", **_trained(net, inputs, loss))  # type: ignore[arg-type]
+    net.load(rounded(net.arrays(), draw))
+    ask(net, trial, lambda _: rounded(dict(np.load(place / "state.npz")), draw)).save(place / f"noise{draw}.npz")
 
 
-def trace_target(
-    session: Session, reporter: Reporter, *, folder: str, framework: str, full: bool, stock: bool
-) -> dict[str, Any]:
-    """Rebuild the graph in a framework and ask the same; leaves `target.npz`."""
+def ask_target(session: Session, reporter: Reporter, *, folder: str, framework: str, stock: bool) -> dict[str, Any]:
+    """Rebuild the graph in a framework and ask the same; leaves `target.npz` and `target32.npz`.
+
+    Args:
+        stock: also ask the net of stock layers for its running statistics after one pass: `stock.npz`.
+    """
     place = Path(folder)
-    inputs, state = dict(np.load(place / "inputs.npz")), dict(np.load(place / "state.npz"))
-    graph = without_noise(read_bundle(place / "captured").graph)
+    trial, state = Trial.load(place / "trial.npz"), dict(np.load(place / "state.npz"))
+    graph = without_noise(captured(session, folder).graph)
 
     def rebuilt(precision: str, **settings: Any) -> Any:
         return frameworks.load(framework).native(graph.astype(precision), precision=precision, **settings)
 
     net = rebuilt("float64")
     counted = counts(net, graph)
-    trace, _ = _given(net, inputs, noise=False)
-    net.load(state)
-    trace["float64.telling"] = net.logits(inputs["main"])
-    if full:
-        trace |= _trained(net, inputs, tracing.loss_of(graph))
+    ask(net, trial, lambda _: state).save(place / "target.npz")
     del net
-    if full and stock:
+    if stock and trial.steps:
         biased = rebuilt("float64", batch_norm="stock")
         biased.load(state)
-        biased.logits(inputs["train0"], train=True)
-        trace |= {f"stock/{path}": array for path, array in biased.arrays().items()}
+        biased.logits(trial.steps[0][0], train=True)
+        np.savez(place / "stock.npz", **biased.arrays())
         del biased
-    trace |= _single(rebuilt("float32"), inputs, state)
-    np.savez(place / "target.npz", **trace)  # type: ignore[arg-type]
+    _in_float32(rebuilt("float32"), trial, place, TARGET)
     return {"counts": counted, "environment": frameworks.load(framework).environment()}
 
 
-def _given(net: Any, inputs: dict[str, Array], *, noise: bool) -> tuple[dict[str, Array], dict[str, float]]:
-    names = {"main": "logits", "batch": "second_batch", "size": "second_size"}
-    found = {f"float64.{name}": net.logits(inputs[key]) for key, name in names.items() if key in inputs}
-    floors = {}
-    if noise:
-        floor = relative(net.logits(_rounded(inputs["main"])), found["float64.logits"])
-        floors = dict.fromkeys(found, floor)
-    return found, floors
-
-
-def _rounded(images: Array) -> Array:
-    changed: Array = images * (1 + TINY * rng(0, "rounded").normal(size=images.shape))
-    return changed
-
-
-def _trained(net: Any, inputs: dict[str, Array], loss: str) -> dict[str, Array]:
-    steps = [key for key in (f"train{step}" for step in range(tracing.STEPS)) if key in inputs]
-    return tracing.training(net, [inputs[key] for key in steps], [inputs[f"labels{key[5:]}"] for key in steps], loss)
-
-
-def _single(net: Any, inputs: dict[str, Array], state: dict[str, Array]) -> dict[str, Array]:
-    images = inputs["main"].astype("float32")
-    found = {"float32.logits": net.logits(images)}
-    floating = {path: array for path, array in state.items() if np.issubdtype(array.dtype, np.floating)}
-    net.load({path: array.astype("float32") for path, array in floating.items()})
-    return {**found, "float32.telling": net.logits(images)}
+def _in_float32(net: Any, trial: Trial, place: Path, side: str) -> None:
+    state = {path: a for path, a in np.load(place / "state.npz").items() if np.issubdtype(a.dtype, np.floating)}
+    single = {path: array.astype("float32") for path, array in state.items()}
+    ask(net, trial.briefly().astype("float32"), lambda _: single).save(place / f"{side}32.npz")
 
 
 def counts(net: Any, graph: Graph) -> dict[str, int]:
@@ -207,11 +217,11 @@ def counts(net: Any, graph: Graph) -> dict[str, int]:
 def activations(session: Session, reporter: Reporter, *, folder: str, framework: str | None, output: str) -> list[str]:
     """The outputs of layers by path, one image, float64: of the source (framework None), or of the rebuilt net."""
     place = Path(folder)
-    images = np.load(place / "inputs.npz")["main"][:1]
+    images = Trial.load(place / "trial.npz").predictions["given"][:1]
     if framework is None:
         net = session["opened"].live("float64")
     else:
-        graph = without_noise(read_bundle(place / "captured").graph)
+        graph = without_noise(captured(session, folder).graph)
         net = frameworks.load(framework).native(graph.astype("float64"), precision="float64")
     state = place / "state.npz"
     if state.is_file():
@@ -240,14 +250,17 @@ def write(session: Session, reporter: Reporter, *, folder: str, to: str, output:
     """Write the output: the source itself in its own library's way, or the captured graph in another's."""
     from bakeoff.conversion.output import write
 
-    write(session["opened"] if own else None, Path(folder), to, Path(output))
+    write(session["opened"] if own else None, captured(session, folder), to, Path(output))
 
 
 def read_back(session: Session, reporter: Reporter, *, folder: str, to: str, output: str, own: bool) -> dict[str, Any]:
     """Read the output, and say how far it is from the source."""
     from bakeoff.conversion.output import read_back
 
-    return read_back(session["opened"] if own else None, Path(folder), to, Path(output))
+    bundle, place = captured(session, folder), Path(folder)
+    images = Trial.load(place / "trial.npz").predictions["given"].astype("float32")
+    expected = Trace.load(place / "source32.npz").logits["given"]
+    return read_back(session["opened"] if own else None, bundle, to, Path(output), images, expected)
 
 
 def compare_contents(session: Session, reporter: Reporter, *, one: str, other: str) -> list[str]:

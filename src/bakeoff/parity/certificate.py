@@ -22,6 +22,7 @@ def to_json(certificate: Certificate) -> dict[str, Any]:
                 "tolerance": check.tolerance,
                 "passed": check.passed,
                 "detail": check.detail,
+                **({} if check.decided else {"decided": False}),
             }
             for check in certificate.checks
         ],
@@ -43,5 +44,6 @@ def from_json(value: Mapping[str, Any]) -> Certificate:
     for row in value["checks"]:
         difference = math.inf if row["difference"] is None else float(row["difference"])
         passed = math.isfinite(difference) and difference <= row["tolerance"]
-        checks.append(Check(row["name"], difference, row["tolerance"], passed, row.get("detail", "")))
+        decided = passed or bool(row.get("decided", True))
+        checks.append(Check(row["name"], difference, row["tolerance"], passed, row.get("detail", ""), decided))
     return Certificate(tuple(checks), dict(value.get("environment", {})))

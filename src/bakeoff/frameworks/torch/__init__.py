@@ -44,4 +44,4 @@ def environment() -> dict[str, str]:
     import torch
 
     cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
-    return {"torch": torch.__version__, "torch threads": str(torch.get_num_threads()), "torch gpu": cuda}
+    return {"torch": str(torch.__version__), "torch threads": str(torch.get_num_threads()), "torch gpu": cuda}

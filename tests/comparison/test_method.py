@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 
 from bakeoff.comparison import random_masks
-from bakeoff.comparison.judge import Spread, exploded, gradient_error, sensitivity, single
-from bakeoff.comparison.method import check_phase, context_of, errors, parity_batches, phase_of, stepped
+from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.statistics.paired import paired
+from bakeoff.parity import Trace
+from bakeoff.parity.judge import exploded, sensitivity, single
+from bakeoff.parity.noise import Spread, gradient_error
 from bakeoff.parity.tolerance import MOST, NOISE
+from bakeoff.parity.trial import errors, stepped
 from bakeoff.recipe import to_toml
 from bakeoff.schemas import StepResult
 from bakeoff.training.api import resolve
@@ -24,19 +28,19 @@ from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
 
 
-def trace(logits: float = 1.0, evaluation: float = 1.0) -> dict[str, Any]:
+def trace(logits: float = 1.0, evaluation: float = 1.0, gradient: float = 0.5, losses: Any = (0.7, 0.6)) -> Trace:
     """A trace in which one array is off by a factor."""
-    return {
-        "logits": logits * np.array([[1.0, -2.0]]),
-        "gradient/kernel": np.array([0.5]),
-        "losses": np.array([0.7, 0.6]),
-        "state/mean": np.array([0.1]),
-        "evaluation": evaluation * np.array([[2.0, -1.0]]),
-    }
+    return Trace(
+        logits={"given": logits * np.array([[1.0, -2.0]]), "after": evaluation * np.array([[2.0, -1.0]])},
+        losses={"training": np.array(losses)},
+        gradients={"training": {"kernel": np.array([gradient])}},
+        statistics={"mean": np.array([0.1])},
+    )
 
 
-def failed(found: dict[str, Any], spread: Spread) -> set[str]:
-    return {check.name for check in single("torch", found, spread.reference["logits"], spread) if not check.passed}
+def failed(found: Trace, spread: Spread) -> set[str]:
+    checks = single("torch", found, spread.reference.logits["given"], spread)
+    return {check.name for check in checks if not check.passed}
 
 
 def test_a_framework_does_not_set_its_own_tolerance() -> None:
@@ -55,7 +59,7 @@ def test_noise_widens_a_tolerance() -> None:
 def test_no_noise_lets_everything_pass() -> None:
     found = trace(evaluation=-1.0)
     spread = Spread([trace()], [(trace(evaluation=-3.0), trace())], trace())
-    assert all(check.tolerance <= MOST for check in single("torch", found, spread.reference["logits"], spread))
+    assert all(check.tolerance <= MOST for check in single("torch", found, spread.reference.logits["given"], spread))
     assert failed(found, spread) == {"evaluation.torch"}
 
 
@@ -85,8 +89,8 @@ def test_an_accumulated_trace_takes_the_calls_of_training() -> None:
     assert losses.tolist() == [2.0, 2.0]
 
 
-def with_losses(*losses: float) -> dict[str, Any]:
-    return {**trace(), "losses": np.array(losses)}
+def with_losses(*losses: float) -> Trace:
+    return trace(losses=losses)
 
 
 def test_noise_of_late_steps_is_no_excuse_for_the_first() -> None:
@@ -109,24 +113,27 @@ def test_losses_that_are_nothing_are_the_same() -> None:
 def test_a_loss_that_is_no_number_has_a_step() -> None:
     assert exploded(with_losses(1.0, np.nan, np.inf)) == 1
     assert exploded(with_losses(1.0, 2.0)) is None
-    assert exploded({**with_losses(1.0, 2.0), "evaluation": np.array([[np.nan, 0.0]])}) == 2
+    assert exploded(trace(evaluation=np.nan)) == 2
     nan = with_losses(1.0, np.nan)
     assert "losses.torch" in failed(nan, Spread([nan, nan], [(nan, nan)], trace()))
 
 
 def test_nets_that_do_nothing_prove_nothing() -> None:
-    images = {**trace(), "logits": np.array([[1.0, -2.0], [1.5, -2.0]])}
-    assert sensitivity(images).passed
-    dead = {**images, "gradient/kernel": np.zeros(1)}
+    def images(*logits: list[float]) -> Trace:
+        return replace(trace(), logits={"given": np.array(logits)})
+
+    live = images([1.0, -2.0], [1.5, -2.0])
+    assert sensitivity(live).passed
+    dead = replace(live, gradients={"training": {"kernel": np.zeros(1)}})
     assert sensitivity(dead).detail == "all gradients are zero"
-    same = {**images, "logits": np.array([[1.0, -2.0], [1.0, -2.0 - 1e-9]])}
+    same = images([1.0, -2.0], [1.0, -2.0 - 1e-9])
     assert sensitivity(same).detail == "all images give the same logits"
-    assert not sensitivity({**images, "logits": np.zeros((2, 3))}).passed
+    assert not sensitivity(images([0.0, 0.0], [0.0, 0.0])).passed
     assert "Nothing is proved" in verdict(False, 5, {}, {}, sensitivity(dead).detail)
 
 
 def masks(array: Any, name: str = "dropout 0.25") -> set[str]:
-    found = {"prediction": np.ones((2, 3)), f"mask/{name}": array}
+    found = {"prediction": np.ones((2, 3)), f"mask {name}": array}
     return {one.name for one in random_masks.checks("torch", found, np.ones((2, 3))) if not one.passed}
 
 
@@ -200,7 +207,7 @@ def test_errors_go_into_every_step() -> None:
 
 
 def test_the_gradients_own_noise_bounds_their_errors() -> None:
-    off = {**trace(), "gradient/kernel": np.array([0.5 + 1e-4])}
+    off = trace(gradient=0.5 + 1e-4)
     assert gradient_error(Spread([trace(), trace()], [(off, trace())], trace())) == pytest.approx(2e-4)
-    wild = {**trace(), "gradient/kernel": np.array([-0.5])}
+    wild = trace(gradient=-0.5)
     assert gradient_error(Spread([trace(), trace()], [(wild, trace())], trace())) == MOST / NOISE

@@ -1,0 +1,168 @@
+"""What a conversion leaves behind: the output, read back before it takes its place, and the certificate beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.bundle import read as read_bundle
+from bakeoff.bundle import write as write_bundle
+from bakeoff.conversion import contents
+from bakeoff.conversion.certificate import place_of, written
+from bakeoff.conversion.output import STATE_DICTS, rebundled
+from bakeoff.conversion.session import WORK, Caller, Session
+from bakeoff.errors import DataError, UnsupportedError
+from bakeoff.parity import check, relative, to_json
+from bakeoff.parity.tolerance import LOGITS, with_noise
+from bakeoff.schemas import Certificate, Check
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A finished conversion.
+
+    Attributes:
+        output: what was written.
+        certificate: what was checked.
+        path: of the certificate's JSON, beside the output.
+        result: what `bakeoff convert --json` prints.
+    """
+
+    output: Path
+    certificate: Certificate
+    path: Path
+    result: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return self.certificate.passed
+
+
+class Delivery:
+    """The output of a session. Use it as a context manager: what has not taken its place is removed.
+
+    Attributes:
+        custom: layers in the output that plain Keras doesn't have.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.request = session, session.request
+        self.temporary: Path | None = None
+        self.custom: list[str] = []
+
+    def __enter__(self) -> Delivery:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.temporary is not None:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary = None
+
+    @property
+    def _writer(self) -> Caller:
+        return self.session.source if self.request.own else self.session.target
+
+    def _call(self, function: str, path: Path) -> Any:
+        call = {"folder": str(self.session.folder), "to": self.request.to, "output": str(path)}
+        return self._writer.call(WORK + function, own=self.request.own, **call)
+
+    def write(self) -> list[Check]:
+        """Write beside the place of the output, and check what was written."""
+        self.session.say("write", 4)
+        output = self.request.output
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            self.temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        except OSError as error:
+            raise DataError(f"{output}: {error.strerror or error}. Choose another --output.") from None
+        path = self.temporary / output.name
+        try:
+            self._make(path)
+        except UnsupportedError as error:
+            self.session.fix(error)
+            self._make(path)
+        return self.read_back(path)
+
+    def _make(self, path: Path) -> None:
+        if self.request.to != "bundle":
+            self._call("write", path)
+            return
+        weights = self.session.weights
+        licence = weights.weights.licence if weights and weights.weights else None
+        write_bundle(path, rebundled(self.session.bundle, licence=licence))
+
+    def read_back(self, path: Path) -> list[Check]:
+        """What the output gives, against the source."""
+        request = self.request
+        if request.to == "bundle":
+            again, arrays = read_bundle(path).graph.arrays(), self.session.graph.arrays()
+            different = sum(relative(again[name], array) > 0 for name, array in arrays.items())
+            return [check("output.bits", float(different), 0.0, "arrays that differ")]
+        back = self._call("read_back", path)
+        self.custom = back["custom"]
+        if path.suffix in STATE_DICTS:
+            detail = "arrays that differ" + ("; load_state_dict(strict=True) took the file" if request.own else "")
+            return [check("output.bits", back["difference"], 0.0, detail)]
+        tolerance = with_noise(LOGITS, self.session.spread.of_logits("given"))
+        detail = f"what {request.output.name} gives, read back, against the source; float32"
+        return [check("output.logits", back["difference"], tolerance, detail)]
+
+    def rewritten(self, path: Path) -> list[Check]:
+        """The output against what this conversion writes here: layer by layer, weight by weight, word by word.
+
+        Logits don't show a momentum, a rate of dropout, a frozen layer or the names of the classes.
+        """
+        again = self.session.folder / "again" / path.name
+        again.parent.mkdir(exist_ok=True)
+        self._make(again)
+        if self.request.to == "bundle":
+            different = contents.different(contents.of_bundle(path), contents.of_bundle(again))
+        else:
+            different = self._writer.call(WORK + "compare_contents", one=str(path), other=str(again))
+        detail = (
+            f"layers, weights and texts that aren't what this conversion writes: {', '.join(different[:3]) or 'none'}"
+        )
+        return [check("output.contents", float(len(different)), 0.0, detail)]
+
+    def finish(self, certificate: Certificate) -> Converted:
+        """Put the files in their places, and the certificate beside them."""
+        request = self.request
+        assert self.temporary is not None
+        for made in sorted(self.temporary.iterdir(), key=lambda made: made.name == request.output.name):
+            _replace(made, request.output.with_name(made.name))
+        value = written(request, self.session.described, certificate, self.session.weights, self.custom)
+        path = place_of(request.output)
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        self.session.say("write", 5)
+        result = {**value, "output": str(request.output), "certificate": str(path)}
+        return Converted(request.output, certificate, path, result)
+
+
+def report(session: Session, certificate: Certificate) -> Path:
+    """The report of the first layer that differs, beside the place of the output."""
+    request = session.request
+    path = request.output.with_name(f"{request.output.name}.report.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    value = {**to_json(certificate), "source": request.source, "to": request.to}
+    try:
+        value["first_layer_that_differs"] = session.first_apart()
+    except Exception as error:
+        value["first_layer_that_differs"] = {"unknown": f"{type(error).__name__}: {error}"[:500]}
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _replace(made: Path, target: Path) -> None:
+    if made.is_dir() and target.exists():
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        os.replace(target, old)
+        os.replace(made, target)
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    os.replace(made, target)
