@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.schemas import StepResult
+from bakeoff.schemas import Drawn, StepResult
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
@@ -118,6 +118,13 @@ class Net(Protocol):
 
     compiles: str = "asked"
     """"always" where every step is compiled anyway, else "asked"."""
+
+    given: Mapping[str, NDArray[Any]] | None = None
+    """What `gradients` draws in place of random numbers, by node; of nodes that are missing, their own. None: all its
+    own, unwatched."""
+
+    drawn: Mapping[str, Drawn]
+    """What the last watched pass drew, by node."""
 
     compile_batch: int | None = None
     """Steps on batches of so many images are compiled, at the next one; None: no step."""

@@ -136,6 +136,21 @@ class MultilabelScore(Score):
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What a node of a graph drew in a training pass.
+
+    Attributes:
+        kind: "bernoulli", "uniform" or "normal", as its framework was asked for it; else the framework's own word.
+        values: of bernoulli 0 (dropped) and 1, of uniform from 0 to 1, of normal with deviation 1; canonical axes.
+        rate: of bernoulli: the probability of 0, as its framework was told.
+    """
+
+    kind: str
+    values: Array
+    rate: float = 0.0
+
+
+@dataclass(frozen=True)
 class Check:
     """One comparison of two things that should be the same.
 

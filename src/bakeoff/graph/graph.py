@@ -72,6 +72,11 @@ class Node:
         return self.path or self.id
 
     @property
+    def draws(self) -> bool:
+        """Whether it draws random numbers in training."""
+        return getattr(self.page, "RANDOM", False) and getattr(self.attributes, "rate", 1) > 0
+
+    @property
     def page(self) -> Any:
         """The page of its operator."""
         return page(self.op)

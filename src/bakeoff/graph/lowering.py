@@ -37,6 +37,7 @@ class Lowering(ABC):
     def __init__(self, graph: Graph, dtype: str, batch_norm: str = "exact", *, mixed: bool = False) -> None:
         self.graph, self.dtype, self.batch_norm, self.mixed = graph, dtype, batch_norm, mixed
         self.bindings: dict[str, Binding] = {}
+        self.draws: dict[str, tuple[str, Value]] = {}
         self.values: dict[Ref, Value] = {}
         self._moved: dict[Any, tuple[Any, Any]] = {}  # keeps what it was made of, so that no other value has its id
 
@@ -222,6 +223,12 @@ class Lowering(ABC):
                 str(path), Binding(str(path), owner, native.attribute, pattern, tuple(sizes.items()))
             )
 
+    def drawing(self, node: Node, owner: str, inputs: list[Value]) -> None:
+        """Note who draws for a node, and how its mask lies."""
+        if node.draws:
+            plain = Value(None, inputs[0].shape, tuple(range(len(inputs[0].axes))))
+            self.draws[node.id] = owner, inputs[0] if node.page.LAYOUT == "elementwise" else plain
+
     def with_features(
         self, node: Node, slot: str, pattern: str, sizes: dict[str, int], inputs: list[Value]
     ) -> tuple[str, dict[str, int]]:
@@ -262,8 +269,8 @@ class Lowering(ABC):
         """Register a module that holds the node's parameters, bind them, and apply it; a shared one is used again."""
 
     @abstractmethod
-    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
-        """Register a module without parameters, and apply it."""
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value], suffix: str) -> Any:
+        """Register a module without parameters, and apply it; say who draws, if it does."""
 
     @abstractmethod
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:

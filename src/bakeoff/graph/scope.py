@@ -37,7 +37,7 @@ class NodeScope:
         return self._lowering.module(self._node, make, inputs, self._inputs)
 
     def helper(self, make: Any, *inputs: Any, suffix: str) -> Any:
-        return self._lowering.helper(self._node, make, inputs, suffix)
+        return self._lowering.helper(self._node, make, inputs, self._inputs, suffix)
 
     def owned(self) -> bool:
         return self._lowering.owned(self._node)

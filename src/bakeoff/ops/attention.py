@@ -29,6 +29,7 @@ from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
+RANDOM = True  # in training, unless the rate is 0
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class _OnnxLowering(Lowering):
     def module(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value]) -> Any:
         raise BakeoffError("ONNX has no modules: a page emits nodes")
 
-    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value], suffix: str) -> Any:
         raise BakeoffError("ONNX has no modules: a page emits nodes")
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:

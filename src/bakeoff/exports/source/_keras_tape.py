@@ -66,7 +66,7 @@ class KerasTape:
             self.model = self.keras.Model(lowering.inputs[0], out)
         finally:
             self.keras.config.set_dtype_policy(before)
-        self.built = Built(self.model, lowering.bindings)
+        self.built = Built(self.model, lowering.bindings, {})
         self.built.load(graph.arrays())
         for binding, array in lowering.constants.values():
             self.built.put(binding, binding.to_native(array))

@@ -56,7 +56,7 @@ class TorchTape:
         lowering.tape.output(lowering.walk().native.node)
         self.torch, self.layers, self.root = lowering.lib, lowering.own, lowering.root
         self.root.to(getattr(self.torch, graph.dtype))
-        Built(self.root, lowering.bindings).load(graph.arrays())  # type: ignore[arg-type]
+        Built(self.root, lowering.bindings, {}).load(graph.arrays())  # type: ignore[arg-type]
         self.ops: list[Op] = []
         self.leaves: Leaves = {}
         self.own: dict[str, type] = {}

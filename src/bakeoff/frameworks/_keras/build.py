@@ -12,6 +12,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras import layers
 from bakeoff.graph.binding import Binding, load, permutation, read
+from bakeoff.graph.draws import Key, Place, placed
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.graph.layout import Value, show
 from bakeoff.graph.lowering import Lowering
@@ -28,6 +29,7 @@ class Built:
 
     model: Any
     bindings: dict[str, Binding]
+    draws: dict[Key, Place]
 
     def variable(self, binding: Binding) -> Any:
         """The keras.Variable behind a binding."""
@@ -73,6 +75,7 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, co
         built = Built(
             keras.Model(lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0], out, name="net"),
             lowering.bindings,
+            placed(lowering.draws),
         )
     finally:
         keras.config.set_dtype_policy(before)
@@ -222,7 +225,8 @@ class KerasLowering(Lowering):
                 if len(variable.shape) < 2 or isinstance(layer, layers.Parameter):
                     variable._autocast = False  # what add_weight(autocast=False) sets, and layers don't let through
 
-    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value], suffix: str) -> Any:
+        self.drawing(node, native.name, inputs)
         return native(*natives) if len(natives) == 1 else native(list(natives))
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:

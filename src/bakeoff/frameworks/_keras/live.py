@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
@@ -17,7 +18,8 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import Captured, capture
 from bakeoff.frameworks._keras.capture.importers import AUGMENTATION
 from bakeoff.frameworks._keras.capture.trust import is_keras
-from bakeoff.schemas import Array, StepResult
+from bakeoff.frameworks._keras.draws import drawing, watched
+from bakeoff.schemas import Array, Drawn, StepResult
 
 RATES = ("rate", "drop_path_rate")
 
@@ -29,14 +31,18 @@ class LiveKeras:
         model: stays as it is; a copy, in the precision asked for, computes.
         captured: of that model.
         precision: float32 or float64.
+        quiet: dropout and its kin at rate 0; else training passes draw, see `bakeoff.parity.draws`.
     """
 
-    def __init__(self, model: Any, captured: Captured, precision: str) -> None:
+    def __init__(self, model: Any, captured: Captured, precision: str, *, quiet: bool = True) -> None:
         import tensorflow as tf
 
         self.tf, self.captured, self.precision, self.count = tf, captured, precision, 0
         self.native = copied(model, precision)
-        silence(self.native)
+        self.given: Mapping[str, Array] | None = None
+        self.drawn: dict[str, Drawn] = {}
+        if quiet:
+            silence(self.native)
         self.own = capture(self.native)
         names = dict(zip(captured.origins, self.own.origins, strict=True))
         self.variables = {path: self.own.variables[mine] for path, mine in names.items()}
@@ -47,7 +53,11 @@ class LiveKeras:
         grouped = any(getattr(layer, "groups", 1) > 1 for layer in self.native._flatten_layers())
         self._predict = tf.function(lambda x: self.native(x, training=False), reduce_retracing=True)
         self._train = tf.function(lambda x: self.native(x, training=True), reduce_retracing=True)
-        self._step = tf.function(self._loss_and_gradients, jit_compile=grouped, reduce_retracing=True)
+        compiled = partial(tf.function, jit_compile=grouped)
+        self._step = compiled(self._loss_and_gradients, reduce_retracing=True)
+        if not quiet:
+            owners, places = drawing(captured, self.own)
+            self._watched = watched(self._loss_and_gradients, compiled, owners, places)
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         call = self._train if train else self._predict
@@ -78,7 +88,11 @@ class LiveKeras:
     def gradients(self, images: Array, labels: Array) -> StepResult:
         tf = self.tf
         with exact_activations(tf):
-            loss, found = self._step(tf.constant(images.astype(self.precision)), tf.constant(labels))
+            batch = tf.constant(images.astype(self.precision)), tf.constant(labels)
+            if self.given is None:
+                loss, found = self._step(*batch)
+            else:
+                (loss, found), self.drawn = self._watched(self.given, *batch)
         dense = [tf.convert_to_tensor(gradient).numpy() for gradient in found]
         self.found = dict(zip(self.trainable, dense, strict=True))
         return StepResult(float(loss) * len(labels), len(labels))

@@ -13,11 +13,12 @@ from bakeoff import ops, optimizers
 from bakeoff import precision as precisions
 from bakeoff.frameworks import _loss_scale
 from bakeoff.frameworks._keras.build import Built, build
+from bakeoff.frameworks._keras.draws import owners_of, watched
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.graph.graph import Graph
 from bakeoff.optimizers._page import Group
 from bakeoff.protocols import PLAIN, StepSettings
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Drawn
 from bakeoff.seeds import key
 
 
@@ -42,6 +43,9 @@ class KerasNet(Slotted):
         self.variables = list(self.trainable.values())
         self.optimizer: Any = None
         self.count = 0
+        self.given: Mapping[str, Array] | None = None
+        self.drawn: dict[str, Drawn] = {}
+        self._watched: Any = None
         self.seek(0)
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str, step: StepSettings = PLAIN) -> None:
@@ -52,7 +56,7 @@ class KerasNet(Slotted):
         self.optimizer = self.page.to_keras(keras, groups, self.page.Settings(**settings))
         if not self.optimizer.built:
             self.optimizer.build(self.variables)
-        self.clip, self.count = step.clip, 0
+        self.clip, self.count, self._watched = step.clip, 0, None
         self.compiled()
 
     def clipped(self, gradients: list[Any]) -> list[Any]:
@@ -99,6 +103,13 @@ class KerasNet(Slotted):
             native = self.built.bindings[path].to_native(errors[path]) if path in errors else np.zeros(variable.shape)
             found.append((factor * native).astype(self.precision))
         return found
+
+    def watched(self, function: Any, compiled: Any, *args: Any) -> Any:
+        """What a function gives, its draws `given` and told in `drawn`; traced once."""
+        if self._watched is None:
+            self._watched = watched(function, compiled, owners_of(self.native), self.built.draws)
+        out, self.drawn = self._watched(self.given, *args)
+        return out
 
     def seek(self, batch: int) -> None:
         """Each layer's stream of masks is (seed of the layer's name, batches so far): the same after a resume."""

@@ -67,7 +67,12 @@ class JaxNet(KerasNet):
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         batch = jnp.asarray(images), jnp.asarray(labels)
-        (_, (loss, others)), gradients = self._gradients(*self._state(), *batch, self.scaling)
+        given = *self._state(), *batch, self.scaling
+        if self.given is None:
+            found = self._gradients(*given)
+        else:
+            found = self.watched(jax.value_and_grad(self._loss, has_aux=True), jax.jit, *given)
+        (_, (loss, others)), gradients = found
         self._assign(self._others, others)
         fresh = self.count == 0 or self._sums is None
         self._sums = list(gradients) if fresh else [a + b for a, b in zip(self._sums or [], gradients, strict=True)]

@@ -79,7 +79,11 @@ class TensorFlowNet(KerasNet):
         if self.count == 0:
             for total in self._sums:
                 total.assign(tf.zeros_like(total))
-        loss = self._function(self._add_gradients, images, labels)(tf.constant(images), tf.constant(labels))
+        batch = tf.constant(images), tf.constant(labels)
+        if self.given is None:
+            loss = self._function(self._add_gradients, images, labels)(*batch)
+        else:
+            loss = self.watched(self._add_gradients, tf.function, *batch)
         self.count += len(labels)
         return StepResult(float(loss), len(labels))
 

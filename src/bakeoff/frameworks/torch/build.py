@@ -14,6 +14,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch import layers
 from bakeoff.frameworks.torch.in_place import save_memory
 from bakeoff.graph.binding import Binding, load, permutation, read
+from bakeoff.graph.draws import Key, Place, placed
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.graph.layout import Value
 from bakeoff.graph.lowering import CHANNELS_FIRST, Lowering
@@ -28,6 +29,7 @@ class Built:
 
     module: torch.fx.GraphModule
     bindings: dict[str, Binding]
+    draws: dict[Key, Place]
 
     def tensor(self, binding: Binding) -> torch.Tensor:
         """The parameter or buffer behind a binding."""
@@ -61,7 +63,7 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
     lowering.tape.output(lowering.walk().native.node)
     module = torch.fx.GraphModule(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
     save_memory(module)
-    built = Built(module, lowering.bindings)
+    built = Built(module, lowering.bindings, placed(lowering.draws))
     built.load(graph.arrays())
     for path, binding in built.bindings.items():
         tensor = built.tensor(binding)
@@ -136,8 +138,10 @@ class TorchLowering(Lowering):
             self.bind(node, self._shared[key], inputs)
         return self._call(self._shared[key], natives)
 
-    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], suffix: str) -> Any:
-        return self._call(self._register(node, suffix, native), natives)
+    def helper(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value], suffix: str) -> Any:
+        path = self._register(node, suffix, native)
+        self.drawing(node, path, inputs)
+        return self._call(path, natives)
 
     def _call(self, path: str, natives: tuple[Any, ...]) -> Any:
         return self._proxy(self.tape.call_module(path, tuple(x.node for x in natives)))

@@ -19,8 +19,9 @@ from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._export import modes
+from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.lifted import Lifted
-from bakeoff.schemas import Array, StepResult
+from bakeoff.schemas import Array, Drawn, StepResult
 
 PREDICTION = "The graph is that of its prediction"  # the capture's note on nets whose training pass is another
 DROPOUTS = frozenset(
@@ -43,12 +44,16 @@ class LiveTorch:
         module: stays as it is; a copy is asked.
         captured: of that module.
         precision: float32 or float64.
+        quiet: dropout and its kin at rate 0; else training passes draw, see `bakeoff.parity.draws`.
     """
 
-    def __init__(self, module: nn.Module, captured: Captured, precision: str) -> None:
+    def __init__(self, module: nn.Module, captured: Captured, precision: str, *, quiet: bool = True) -> None:
         self.native = _copied(module).to(getattr(torch, precision))
-        self.captured, self.count = captured, 0
-        silence(self.native)
+        self.captured, self.count, self.quiet = captured, 0, quiet
+        self.given: Mapping[str, Array] | None = None
+        self.drawn: dict[str, Drawn] = {}
+        if quiet:
+            silence(self.native)
         self.lifted = Lifted()
         self.around = self.lifted if precision == "float64" else nullcontext()
         self.leaves = any(PREDICTION in note for note in captured.notes)
@@ -70,7 +75,7 @@ class LiveTorch:
             if not train:
                 self.native.eval()
                 return _one(self.native(native))
-            with Silence():
+            with Silence() if self.quiet else nullcontext():
                 return self._training(native)
 
     def _training(self, native: torch.Tensor) -> torch.Tensor:
@@ -100,12 +105,17 @@ class LiveTorch:
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
+        with watched(self, self.native, self.captured.draws) as again:
+            return self._gradients(images, labels, again)
+
+    def _gradients(self, images: Array, labels: Array, again: Callable[[], None]) -> StepResult:
         logits = self._forward(images, True)
         target = torch.from_numpy(np.ascontiguousarray(labels))
         if self.binary:
             loss = F.binary_cross_entropy_with_logits(logits[:, 0], target.to(logits.dtype))
         else:
             loss = F.cross_entropy(logits, target)
+        again()
         loss.backward()
         self.count = len(labels)
         return StepResult(float(loss.detach()) * len(labels), len(labels))

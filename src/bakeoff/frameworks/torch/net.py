@@ -14,13 +14,14 @@ from bakeoff.frameworks import _loss_scale
 from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.frameworks.torch.depthwise import widen_slow
+from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.frameworks.torch.narrow import quicken
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
 from bakeoff.protocols import PLAIN, StepSettings
-from bakeoff.schemas import Array, StepResult
+from bakeoff.schemas import Array, Drawn, StepResult
 from bakeoff.seeds import key
 
 WIDE = 16  # filters from which torch's CPU kernels are faster channels last; below it they are almost twice as slow
@@ -60,6 +61,8 @@ class TorchNet(Slotted):
             for path, parameter in graph.parameters.items()
             if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
         }
+        self.given: Mapping[str, Array] | None = None
+        self.drawn: dict[str, Drawn] = {}
         self.optimizer: Any = None
         self.count = 0
         self._compiled: Any = None
@@ -131,7 +134,8 @@ class TorchNet(Slotted):
         self.native.train(True)
         if self.count == 0:
             self.optimizer.zero_grad(set_to_none=True)
-        loss = self._losses(images, labels).sum()
+        with watched(self, self.native, self.built.draws):
+            loss = self._losses(images, labels).sum()
         self._backward(loss)
         self.count += len(labels)
         return StepResult(float(loss.detach()), len(labels))

@@ -39,6 +39,7 @@ class Builder:
         self.variables: dict[str, Any] = {}
         self.penalties: dict[str, dict[str, float]] = {}
         self.notes: list[str] = []
+        self.draws: dict[str, Any] = {}
         self._paths: dict[int, str] = {}  # of variables, by identity
         self._places: dict[int, str] = {}  # of layers, by identity
         self._owners: dict[int, str] = {}  # of variables: the path of their layer
@@ -110,6 +111,8 @@ class Builder:
         held = {slot: self._held(call, f"{path}.{slot}", parameters[slot], spec) for slot, spec in slots.items()}
         id = self._free_id(path)
         self.nodes.append(Node(id, op, a, tuple(value.ref for value in inputs), held, path))
+        if self.nodes[-1].draws:
+            self.draws[id] = call.layer
         if shape and isinstance(shape[0], tuple):
             return tuple(Value(Ref(id, index), one) for index, one in enumerate(shape))
         return Value(Ref(id), shape)

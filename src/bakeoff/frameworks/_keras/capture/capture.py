@@ -66,7 +66,7 @@ def capture(
     if missing:
         builder.note(missing)
     notes = tuple(builder.notes)
-    return Captured(graph, head, wanted, builder.origins, notes, builder.penalties, builder.variables)
+    return Captured(graph, head, wanted, builder.origins, notes, builder.penalties, builder.variables, builder.draws)
 
 
 class Walk:

@@ -55,6 +55,7 @@ class Captured:
         notes: what a reader must know, a sentence each: layers that act in training alone, flags that Keras ignores.
         penalties: {path: {"l1": factor, "l2": factor}}, the regularisers that Keras adds to the loss.
         variables: {path: keras.Variable}, the live ones.
+        draws: {node: the live layer that draws for it}, in the order of their calls.
     """
 
     graph: Graph
@@ -64,6 +65,7 @@ class Captured:
     notes: tuple[str, ...] = ()
     penalties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    draws: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def with_head(self) -> Graph:
         """The graph with the model's own last step, so that it gives what the model gives: "probabilities"."""

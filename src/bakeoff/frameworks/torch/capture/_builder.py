@@ -12,7 +12,8 @@ from torch import nn
 from bakeoff.errors import BakeoffError
 from bakeoff.frameworks.torch.capture._blocks import blocks, merged_order
 from bakeoff.frameworks.torch.capture._layout import Layout
-from bakeoff.frameworks.torch.capture._values import Batch, Known, Value, Weight, inverse, plain
+from bakeoff.frameworks.torch.capture._values import Batch, Known, Noise, Value, Weight, inverse, plain
+from bakeoff.graph.draws import UNREAD, Key, Place
 from bakeoff.graph.graph import Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, Shape
@@ -38,7 +39,7 @@ class Builder:
         learned: frozenset[str],
         modules: Mapping[str, nn.Module],
     ) -> None:
-        self.batch, self.tensors, self.learned = batch, tensors, learned
+        self.batch, self.tensors, self.learned, self.modules = batch, tensors, learned, modules
         self.containers = frozenset(path for path, module in modules.items() if any(module.children()))
         own = {path for path, module in modules.items() if type(module).__module__.startswith("torch.nn.")}
         self.leaves = frozenset(path for path in own if path and path not in self.containers)
@@ -50,6 +51,8 @@ class Builder:
         self.image: Value | None = None
         self.settled: set[Any] = set()  # calls that an earlier one has done already
         self.moving: list[str] = []  # buffers that the forward pass changes by itself, batch norm's apart
+        self.draws: dict[Key, Place] = {}
+        self._drawn: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._bare: dict[str, Value] = {}
 
@@ -112,6 +115,22 @@ class Builder:
         found = self.emit(op, attributes, (value,), {}, order, value.dtype, path)
         assert isinstance(found, Value)
         return found
+
+    def draw(self, path: str) -> Key:
+        """The next draw of a module, by which its live pass knows it: the first of its names, and a count."""
+        module = self.modules.get(path) or self.modules[""].get_submodule(path)
+        home = next(name for name, one in self.modules.items() if one is module)
+        self._drawn[home] = self._drawn.get(home, -1) + 1
+        key = home, self._drawn[home]
+        self.draws[key] = UNREAD
+        return key
+
+    def placed(self, node: str, order: tuple[int, ...], noise: Noise | None, path: str) -> None:
+        """Note which draw of the live module a node is: `noise`, or the next one of the module that calls."""
+        if noise is None:
+            self.draws[self.draw(path)] = Place(node, order)
+        else:
+            self.draws[noise.key] = Place(node, order, above=noise.above, opposite=noise.opposite)
 
     # axes
 

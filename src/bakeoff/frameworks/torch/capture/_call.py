@@ -233,6 +233,7 @@ class Call:
         *inputs: Any,
         parameters: dict[str, Any] | None = None,
         order: tuple[int, ...] | None = None,
+        noise: Noise | None = None,
     ) -> Any:
         slots = {slot: source for slot, source in (parameters or {}).items() if source is not None}
         if op not in ops.names():
@@ -240,9 +241,13 @@ class Call:
         path = self._named(op, slots)
         values = tuple(self.value(value) for value in inputs)
         try:
-            return self.builder.emit(op, attributes, values, slots, order, self.dtype, path)
+            found = self.builder.emit(op, attributes, values, slots, order, self.dtype, path)
         except UnsupportedError as error:
             raise self.refuse(str(error)) from None
+        if isinstance(found, Value) and self.builder.nodes[found.ref.node].draws:
+            axes = plain(values[0].rank) if op == "attention" else values[0].order
+            self.builder.placed(found.ref.node, axes, noise, self.path)
+        return found
 
     def _named(self, op: str, slots: dict[str, Any]) -> str:
         """That of the module that holds the weights, or that does this one thing, or a new one."""

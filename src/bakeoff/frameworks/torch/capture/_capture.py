@@ -19,6 +19,7 @@ from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._signature import signature_of
 from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
+from bakeoff.graph.draws import UNREAD
 from bakeoff.graph.graph import Graph, Parameter
 from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim
@@ -36,7 +37,9 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
     notes += [f"{name}: {path} changes while the source trains; here it stays as it is." for path in _moving(chosen)]
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
-    return Captured(graph, layouts, size, fixed_size, unused, tuple(notes), signature)
+    kept = {node.id for node in graph.nodes}
+    draws = {k: p if p.node in kept else UNREAD for k, p in chosen.builder.draws.items()}
+    return Captured(graph, layouts, size, fixed_size, unused, tuple(notes), signature, draws)
 
 
 class Pass:

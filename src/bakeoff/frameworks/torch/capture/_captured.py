@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from bakeoff.schemas import Array
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._layout import Layout
+    from bakeoff.graph.draws import Key, Place
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Captured:
         unused parameters: the entries that the forward pass never reads (auxiliary heads, counters), sorted.
         notes: what the reader should know.
         signature: how the module wants its images, where it says so (timm's pretrained_cfg).
+        draws: which node each random draw of a training pass belongs to.
     """
 
     graph: Graph
@@ -38,6 +40,7 @@ class Captured:
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     signature: Signature | None = None
+    draws: Mapping[Key, Place] = field(default_factory=dict)
 
     def state_dict(self, arrays: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The module's state dict, bit for bit.

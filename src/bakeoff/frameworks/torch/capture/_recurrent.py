@@ -27,7 +27,8 @@ def lstm(call: Call) -> Any:
         last += [_last(call, y, reverse) for y, reverse in zip(done, ways, strict=True)]
         x = joined(call, done, 2)
         if call["dropout"] and call["train"] and layer < count - 1:
-            x = call.emit("dropout", {"rate": float(call["dropout"])}, x)
+            steps = (1, 0, 2) if call["batch_first"] else (0, 1, 2)  # masks are drawn step by step in either case
+            x = call.moved(call.emit("dropout", {"rate": float(call["dropout"])}, call.moved(x, steps)), steps)
     return x, joined(call, last, 0), None
 
 

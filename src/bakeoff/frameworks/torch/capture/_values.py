@@ -116,6 +116,8 @@ class Noise:
         keep: a mask that is 1 with this probability; None: still uniform numbers.
         shift: what was added to uniform numbers.
         scaled: whether a mask has been divided by `keep`.
+        key: which draw of the live module it is.
+        above: the bound that uniform numbers were held against; `opposite`: what is below it is kept.
     """
 
     sizes: tuple[int, ...]
@@ -123,6 +125,9 @@ class Noise:
     keep: float | None = None
     shift: float = 0.0
     scaled: bool = False
+    key: tuple[str, int] = ("", 0)
+    above: float | None = None
+    opposite: bool = False
 
 
 @dataclass(frozen=True)

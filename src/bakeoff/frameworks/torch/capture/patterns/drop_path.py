@@ -28,14 +28,14 @@ def bernoulli(call: Call) -> Any:
         keep = float(array.flat[0]) if array is not None and array.size and (array == array.flat[0]).all() else None
     if keep is None:
         raise call.refuse("random numbers with probabilities that are computed")
-    return Noise(call.sizes, call.dtype, float(keep))
+    return Noise(call.sizes, call.dtype, float(keep), key=call.builder.draw(call.path))
 
 
 def uniform(call: Call) -> Any:
     """Numbers from 0 to 1."""
     if (call.get("from", 0), call.get("to", 1)) != (0, 1):
         raise call.refuse("random numbers that no known pattern explains")
-    return Noise(call.sizes, call.dtype)
+    return Noise(call.sizes, call.dtype, key=call.builder.draw(call.path))
 
 
 def shifted(call: Call) -> Any:
@@ -51,7 +51,7 @@ def floored(call: Call) -> Any:
     noise = call["self"]
     if not isinstance(noise, Noise) or noise.keep is not None or not 0 <= noise.shift <= 1:
         return NOT_MINE
-    return replace(noise, keep=noise.shift)
+    return replace(noise, keep=noise.shift, above=1 - noise.shift)
 
 
 def compared(call: Call) -> Any:
@@ -60,7 +60,7 @@ def compared(call: Call) -> Any:
     if noise is None or noise.keep is not None or number is None or noise.shift:
         return NOT_MINE
     below = call.name in ("aten.lt", "aten.le", "aten.less")
-    return replace(noise, keep=number if below else 1 - number)
+    return replace(noise, keep=number if below else 1 - number, above=number, opposite=below)
 
 
 def passed_on(call: Call) -> Any:
@@ -111,7 +111,7 @@ def _dropped(call: Call, value: Any, noise: Noise) -> Any:
         return value
     if not noise.scaled:
         value = _unscaled(call, value, keep)
-    return _spread(call, value, noise.sizes, 1 - keep)
+    return _spread(call, value, noise, 1 - keep)
 
 
 def _unscaled(call: Call, value: Any, keep: float) -> Any:
@@ -135,14 +135,14 @@ def _divides(user: Any, node: Any, keep: float) -> bool:
     return isclose(factor * keep, 1, rel_tol=1e-6)
 
 
-def _spread(call: Call, value: Any, sizes: tuple[int, ...], rate: float) -> Any:
-    lead = (1,) * (value.rank - len(sizes)) + sizes
+def _spread(call: Call, value: Any, noise: Noise, rate: float) -> Any:
+    lead = (1,) * (value.rank - len(noise.sizes)) + noise.sizes
     if lead == value.sizes:
-        return call.emit("dropout", {"rate": rate}, value)
+        return call.emit("dropout", {"rate": rate}, value, noise=noise)
     if lead == (value.sizes[0], *(1 for _ in value.sizes[1:])):
         value = value if value.order[0] == 0 else call.arranged(value)
-        return call.emit("drop_path", {"rate": rate}, value)
-    raise call.refuse(f"a random mask of {sizes} over a value of {value.sizes}")
+        return call.emit("drop_path", {"rate": rate}, value, noise=noise)
+    raise call.refuse(f"a random mask of {noise.sizes} over a value of {value.sizes}")
 
 
 SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "to", "_to_copy", "type_as", "flatten",

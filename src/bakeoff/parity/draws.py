@@ -1,0 +1,83 @@
+"""Random draws as arrays: what a training pass drew, node by node, and what it is to draw instead.
+
+    source.given = {}                              from now on its training passes are watched
+    source.gradients(images, labels)
+    target.given = values(source.drawn)            the same draws, in another framework or process
+    target.gradients(images, labels)               loss and gradients agree as without noise
+    checks(target.drawn, source.drawn)             and each draw was the same draw
+
+A draw belongs to a node of the graph, in canonical axes, whatever the order in which libraries draw. What has no node
+goes by the module that drew it, and is there on one side alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.parity.difference import check
+from bakeoff.schemas import Array, Check, Drawn
+from bakeoff.seeds import rng
+
+RATES = 4 * float(np.finfo(np.float64).eps)  # 1 - p is taken on both sides, and on the way into the graph
+
+
+Ledger = Mapping[str, Drawn]
+
+
+def values(ledger: Ledger) -> dict[str, Array]:
+    """The arrays by node."""
+    return {node: drawn.values for node, drawn in ledger.items()}
+
+
+def prescribed(ledger: Ledger, seed: int) -> dict[str, Array]:
+    """Other values for the same draws; a mask drops half, so that each is seen: of rate .02 most drop nothing."""
+    return {node: _drawn(drawn, rng(seed, "draws", record=node)) for node, drawn in ledger.items()}
+
+
+def _drawn(drawn: Drawn, draw: np.random.Generator) -> Array:
+    shape, count = drawn.values.shape, drawn.values.size
+    if drawn.kind == "bernoulli":
+        return draw.permutation((np.arange(count) + draw.integers(2)) % 2).reshape(shape).astype("float64")
+    return draw.random(shape) if drawn.kind == "uniform" else draw.normal(size=shape)
+
+
+def checks(found: Ledger, expected: Ledger, name: str = "draws") -> list[Check]:
+    """Whether the same nodes drew the same kind of numbers, as many, with the same probability."""
+    lost, strange = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    says = f"{len(found)} of {len(expected)}"
+    says += f"; missing: {', '.join(lost[:3])}" if lost else ""
+    says += f"; not in the source: {', '.join(strange[:3])}" if strange else ""
+    both = [(node, found[node], expected[node]) for node in sorted(set(found) & set(expected))]
+    rates = {node: abs(mine.rate - theirs.rate) for node, mine, theirs in both}
+    worst = max(rates, key=rates.__getitem__, default="")
+    return [
+        check(name, float(len(lost) + len(strange)), 0.0, says),
+        _alike(f"{name}.kinds", [(node, mine.kind, theirs.kind) for node, mine, theirs in both]),
+        _alike(f"{name}.shapes", [(node, mine.values.shape, theirs.values.shape) for node, mine, theirs in both]),
+        check(f"{name}.rates", rates.get(worst, 0.0), RATES, f"largest at {worst or 'none'}"),
+    ]
+
+
+def _alike(name: str, rows: list[tuple[str, Any, Any]]) -> Check:
+    other = [f"{node}: {mine} for {theirs}" for node, mine, theirs in rows if mine != theirs]
+    return check(name, float(len(other)), 0.0, "; ".join(other[:3]) or f"all {len(rows)} alike")
+
+
+def save(path: Path, ledger: Ledger) -> None:
+    """An `.npz` of the values, each under NODE:KIND:RATE."""
+    arrays = {f"{node}:{drawn.kind}:{drawn.rate!r}": drawn.values for node, drawn in ledger.items()}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def load(path: Path) -> dict[str, Drawn]:
+    """The ledger that `save` wrote."""
+    found = {}
+    with np.load(path) as file:
+        for key in file:
+            node, kind, rate = key.rsplit(":", 2)
+            found[node] = Drawn(kind, file[key], float(rate))
+    return found

@@ -1,0 +1,94 @@
+"""Random draws of a rebuilt net: handed in by node, and told as they came; one graph in this process's framework."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff import frameworks
+from bakeoff.graph import Graph, run
+from bakeoff.graph.compose import Composer
+from bakeoff.graph.initialize import torch_uniform
+from bakeoff.ops._dimension import Dim
+from bakeoff.ops._page import Mode
+from bakeoff.parity.draws import checks, load, prescribed, save, values
+
+BATCH, LABELS = 6, np.arange(6) % 5
+SGD = ("sgd", {"momentum": 0.9}, "softmax_cross_entropy")
+
+
+def noisy() -> Graph:
+    """Each operator that draws, on images, tokens and flattened features."""
+    net = Composer((Dim("batch"), 6, 6, 3), 0, torch_uniform)
+    x = net.add("conv2d", "conv", net.input, filters=8, kernel=(3, 3), pad=(1, 1, 1, 1))
+    x = net.add("dropout", "channels", x, rate=0.3, shared=(1, 2))
+    x = net.add("add", "sum", x, net.add("drop_path", "path", x, rate=0.2))
+    tokens = net.add("reshape", "tokens", x, shape=(Dim("batch"), 36, 8))
+    tokens = net.add("attention", "attention", tokens, tokens, tokens, rate=0.2)
+    x = net.add("reshape", "image", tokens, shape=(Dim("batch"), 6, 6, 8))
+    x = net.add("dropout", "cells", net.add("flatten", "flat", x, order="HWC"), rate=0.31)
+    return net.finish(net.add("dense", "head", x, units=5)).astype("float64")
+
+
+def images() -> Any:
+    return np.random.default_rng(0).normal(size=(BATCH, 6, 6, 3))
+
+
+def asked(framework: str, graph: Graph, given: Any) -> tuple[float, Any, Any]:
+    net = frameworks.load(framework).native(graph, precision="float64")
+    net.compile(*SGD)
+    net.given = given
+    loss = net.gradients(images(), LABELS).loss
+    return loss, net.gradient_arrays(), net.drawn
+
+
+def true_loss(graph: Graph, masks: dict[str, Any]) -> float:
+    """By NumPy's truth, which asks for its masks in the order of the nodes."""
+    order = iter([node.id for node in graph.nodes if node.draws])
+    logits = run(graph, images(), Mode(train=True, mask=lambda shape, keep: masks[next(order)]))
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return float(-np.log(shifted / shifted.sum(-1, keepdims=True))[np.arange(BATCH), LABELS].sum())
+
+
+def failed(found: Any, expected: Any) -> list[str]:
+    return [check.name for check in checks(found, expected) if not check.passed]
+
+
+def test_what_is_drawn_is_told_and_can_be_handed_in(framework: str, tmp_path: Any) -> None:
+    graph = noisy()
+    loss, gradients, drawn = asked(framework, graph, {})
+    masks = values(drawn)
+    assert {node: mask.shape for node, mask in masks.items()} == {
+        "channels": (6, 1, 1, 8), "path": (6, 1, 1, 1), "attention": (6, 36, 36), "cells": (6, 288),
+    }  # fmt: skip
+    assert abs(loss / true_loss(graph, masks) - 1) < 1e-14
+    save(tmp_path / "draws.npz", drawn)
+    again, other, found = asked(framework, graph, values(load(tmp_path / "draws.npz")))
+    assert again == pytest.approx(loss, rel=1e-15)
+    assert failed(found, drawn) == []
+    assert all(np.abs(gradients[path] - other[path]).max() < 1e-14 for path in gradients)
+    new = prescribed(drawn, 1)
+    assert all(0.3 < mask.mean() < 0.7 for mask in new.values())
+    assert abs(asked(framework, graph, new)[0] / true_loss(graph, new) - 1) < 1e-14
+
+
+@pytest.mark.parametrize(
+    ("node", "change", "check"),
+    [
+        ("cells", {"rate": 0.3}, "draws.rates"),
+        ("channels", {"shared": ()}, "draws.shapes"),
+        ("channels", {"shared": (1,)}, "draws.shapes"),
+        ("attention", {"rate": 0.0}, "draws"),
+    ],
+)
+def test_another_draw_is_noticed(framework: str, node: str, change: dict[str, Any], check: str) -> None:
+    graph = noisy()
+    _, _, drawn = asked(framework, graph, {})
+    nodes = tuple(
+        replace(one, attributes=replace(one.attributes, **change)) if one.id == node else one for one in graph.nodes
+    )
+    _, _, found = asked(framework, replace(graph, nodes=nodes), values(drawn))
+    assert failed(found, drawn) == [check]
