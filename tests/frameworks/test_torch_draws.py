@@ -1,4 +1,4 @@
-"""The draws of a live module, recorded, and handed to the net that its graph is rebuilt as: loss and gradients agree."""
+"""The draws of a live module, recorded, and handed to the net that its graph is rebuilt as: both then agree."""
 
 from __future__ import annotations
 
