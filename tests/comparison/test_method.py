@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.comparison import random_masks
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.sample import write_digits
@@ -130,24 +129,6 @@ def test_nets_that_do_nothing_prove_nothing() -> None:
     assert sensitivity(same).detail == "all images give the same logits"
     assert not sensitivity(images([0.0, 0.0], [0.0, 0.0])).passed
     assert "Nothing is proved" in verdict(False, 5, {}, {}, sensitivity(dead).detail)
-
-
-def masks(array: Any, name: str = "dropout 0.25") -> set[str]:
-    found = {"prediction": np.ones((2, 3)), f"mask {name}": array}
-    return {one.name for one in random_masks.checks("torch", found, np.ones((2, 3))) if not one.passed}
-
-
-def test_masks() -> None:
-    draw = np.random.default_rng(0).random((64, 1024))
-    right = np.where(draw < 0.25, 0, np.float32(1 / 0.75))
-    assert masks(right) == set()
-    assert masks(np.where(draw < 0.27, 0, np.float32(1 / 0.75))) == {"masks.torch"}  # another rate
-    assert masks(np.where(draw < 0.25, 0, np.float32(1))) == {"masks.torch"}  # not scaled
-    assert masks(np.ones_like(draw)) == {"masks.torch"}  # off
-    assert masks(right, "drop_path 0.25") == {"masks.torch"}  # cell by cell instead of image by image
-    rows = np.where(np.random.default_rng(0).random((8192, 1)) < 0.25, 0, 1 / 0.75) * np.ones((1, 2))
-    assert masks(rows, "drop_path 0.25") == set()
-    assert random_masks.checks("torch", {}, np.ones((2, 3))) == []
 
 
 def context(folder: Path, *overrides: str) -> Any:

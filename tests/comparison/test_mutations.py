@@ -92,7 +92,7 @@ OUTSIDE = {
         "from bakeoff.frameworks.tensorflow.net import TensorFlowNet\n"
         "TensorFlowNet.logits = lambda self, images, train=False: self._batch_logits(images).numpy()",
         DROPOUT,
-        {"prediction.tensorflow"},
+        {"logits.tensorflow", "float64.logits.tensorflow"},
     ),
     "dropout at another rate": (
         "from bakeoff.ops import dropout\n"
@@ -100,7 +100,7 @@ OUTSIDE = {
         "true = dropout.to_keras\n"
         "dropout.to_keras = lambda scope, a, x, *rest: true(scope, replace(a, rate=0.9 * a.rate), x, *rest)",
         DROPOUT,
-        {"masks.tensorflow"},
+        {"float64.draws.rates.tensorflow", "float64.gradients.tensorflow", "gradients.tensorflow"},
     ),
     "augmentation in another order": (
         "import bakeoff.training.context as context\n"

@@ -18,12 +18,12 @@ import msgspec
 
 from bakeoff import frameworks
 from bakeoff import precision as precisions
-from bakeoff.comparison import random_masks
 from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.parity import Trace
+from bakeoff.parity.draws import Draws
 from bakeoff.parity.noise import TINY
-from bakeoff.parity.trial import errors, nudged, stepped
+from bakeoff.parity.trial import drawing_gradients, errors, nudged, stepped
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, OptimizerSettings, Recipe, ScheduleSettings
 from bakeoff.rundir.folder import Run
@@ -144,10 +144,9 @@ def trace(
     error: float = 0.0,
     draw: int = 0,
     held: Sequence[str] = (),
+    draws: str | None = None,
 ) -> dict[str, Any]:
     """Logits, gradients, N steps, weights, statistics and logits afterwards, written to an `.npz`.
-
-    Dropout and drop-path are off: their noise is each framework's own.
 
     Args:
         nudge: change the start weights by a few roundings (`nudge_of`): how far rounding alone carries.
@@ -159,25 +158,25 @@ def trace(
         draw: of those errors, or of the changes to the start weights.
         held: paths of parameters that the steps leave alone: those whose gradient is nothing but rounding. Adam would
             move them by whole steps in directions that mean nothing, and running statistics would follow.
+        draws: an `.npz` with what another net drew for dropout and drop-path, which this one is to draw; None: its own.
     """
     context: Context = session["context"]
     phase = phase_of(context.recipe)
     dtype = precisions.of_weights(precision)
-    noisy = prepared(context.start.graph, phase).astype(dtype)
-    graph = passes.without_noise(noisy)
+    graph = prepared(context.start.graph, phase).astype(dtype)
     graph = _nudged(graph, context.job.seed + draw, nudge_of(precision)) if nudge else graph
     images = _normalised(context, session["batches"], dtype)
     labels = loss_targets(planned(context, phase, graph, dtype), session["batches"])
-    masks = {}
-    if not (nudge or error) and precision == "float32" and (asked := random_masks.of(noisy)):
-        masks = random_masks.trace(context, noisy, asked, images[0])
+    drawing = None
+    if any(node.draws for node in graph.nodes):
+        drawing = Draws(Trace.load(Path(draws), "draws").draws if draws else None)
     native, device = frameworks.load(context.job.framework).native, context.job.device
     built = partial(native, device=device, precision=precision, threads=threads)
     net = built(graph)
     started = weights_sha256(net.arrays())
     planned(context, phase, graph, dtype).compile(net)
     given = net.logits(images[0])
-    net.gradients(images[0], labels[0])
+    drawing_gradients(net, drawing, "first pass", images[0], labels[0])
     gradients = net.gradient_arrays()
     if held:
         graph = trainable.freeze(graph, held)
@@ -187,15 +186,16 @@ def trace(
     rate = schedule(phase.schedule, max(1, len(context.data.train) // phase.batch_size), phase.epochs)
     mean = Average(phase.average, phase.average_every) if phase.average else None
     wrong = partial(errors, rng(context.job.seed, "error", record=draw), error) if error else None
-    losses = stepped(net, images, labels, rate, phase.accumulate, mean, wrong)
+    losses = stepped(net, images, labels, rate, phase.accumulate, mean, wrong, drawing)
     after, roles = net.arrays(), graph.parameters
     Trace(
-        logits={"given": given, **masks, "after": net.logits(images[0])},
+        logits={"given": given, "after": net.logits(images[0])},
         losses={"training": losses},
         gradients={"training": gradients},
         statistics={path: array for path, array in after.items() if roles[path].role == "state"},
         weights={path: array for path, array in after.items() if roles[path].role != "state"},
         averages=mean.arrays if mean else {},
+        draws=drawing.found if drawing else {},
     ).save(Path(output))
     return {"weights": started}
 

@@ -26,9 +26,9 @@ from bakeoff.bundle import write as write_bundle
 from bakeoff.conversion.questions import Described, work_of
 from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph
-from bakeoff.graph.passes import without_noise
 from bakeoff.graph.telling import calibrated, revealing
 from bakeoff.parity import Trace
+from bakeoff.parity.draws import Draws
 from bakeoff.parity.noise import rounded
 from bakeoff.parity.trial import Trial, ask
 from bakeoff.schemas import Array
@@ -121,7 +121,7 @@ def ask_source(session: Session, reporter: Reporter, *, folder: str) -> dict[str
     found: Opened = session["opened"]
     place = Path(folder)
     trial = Trial.load(place / "trial.npz")
-    graph = without_noise(found.graph)
+    graph = found.graph
     net = found.live("float64")
     counted = counts(net, graph)
     refused = [name for name, images in trial.predictions.items() if name.startswith("size_") and _fails(net, images)]
@@ -159,7 +159,13 @@ def ask_noise(session: Session, reporter: Reporter, *, folder: str, draw: int) -
     trial = Trial.load(place / "trial.npz").rounded(draw)
     net = session["opened"].live("float64")
     net.load(rounded(net.arrays(), draw))
-    ask(net, trial, lambda _: rounded(dict(np.load(place / "state.npz")), draw)).save(place / f"noise{draw}.npz")
+    state = rounded(dict(np.load(place / "state.npz")), draw)
+    ask(net, trial, lambda _: state, _draws(place)).save(place / f"noise{draw}.npz")
+
+
+def _draws(place: Path) -> Draws:
+    """What the source drew."""
+    return Draws(Trace.load(place / f"{SOURCE}.npz", "draws").draws)
 
 
 def ask_target(session: Session, reporter: Reporter, *, folder: str, framework: str, stock: bool) -> dict[str, Any]:
@@ -170,19 +176,22 @@ def ask_target(session: Session, reporter: Reporter, *, folder: str, framework: 
     """
     place = Path(folder)
     trial, state = Trial.load(place / "trial.npz"), dict(np.load(place / "state.npz"))
-    graph = without_noise(captured(session, folder).graph)
+    graph = captured(session, folder).graph
 
     def rebuilt(precision: str, **settings: Any) -> Any:
         return frameworks.load(framework).native(graph.astype(precision), precision=precision, **settings)
 
     net = rebuilt("float64")
     counted = counts(net, graph)
-    ask(net, trial, lambda _: state).save(place / "target.npz")
+    draws = _draws(place)
+    ask(net, trial, lambda _: state, draws).save(place / "target.npz")
     del net
     if stock and trial.steps:
         biased = rebuilt("float64", batch_norm="stock")
         biased.load(state)
-        biased.logits(trial.steps[0][0], train=True)
+        biased.compile(*trial.optimizer, trial.loss)
+        draws.before(biased, "step 0")
+        biased.gradients(*trial.steps[0])
         np.savez(place / "stock.npz", **biased.arrays())
         del biased
     _in_float32(rebuilt("float32"), trial, place, TARGET)
@@ -221,7 +230,7 @@ def activations(session: Session, reporter: Reporter, *, folder: str, framework:
     if framework is None:
         net = session["opened"].live("float64")
     else:
-        graph = without_noise(captured(session, folder).graph)
+        graph = captured(session, folder).graph
         net = frameworks.load(framework).native(graph.astype("float64"), precision="float64")
     state = place / "state.npz"
     if state.is_file():

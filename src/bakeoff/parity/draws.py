@@ -13,7 +13,6 @@ goes by the module that drew it, and is there on one side alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,17 +66,30 @@ def _alike(name: str, rows: list[tuple[str, Any, Any]]) -> Check:
     return check(name, float(len(other)), 0.0, "; ".join(other[:3]) or f"all {len(rows)} alike")
 
 
-def save(path: Path, ledger: Ledger) -> None:
-    """An `.npz` of the values, each under NODE:KIND:RATE."""
-    arrays = {f"{node}:{drawn.kind}:{drawn.rate!r}": drawn.values for node, drawn in ledger.items()}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+class Draws:
+    """What a net draws in its passes, one by one: its own, natural and prescribed in turn, or what another net drew.
 
+    Args:
+        given: ledgers by question; None: the net's own.
 
-def load(path: Path) -> dict[str, Drawn]:
-    """The ledger that `save` wrote."""
-    found = {}
-    with np.load(path) as file:
-        for key in file:
-            node, kind, rate = key.rsplit(":", 2)
-            found[node] = Drawn(kind, file[key], float(rate))
-    return found
+    Attributes:
+        found: what was drawn, by question.
+    """
+
+    def __init__(self, given: Mapping[str, Ledger] | None = None) -> None:
+        self.given = given
+        self.found: dict[str, Ledger] = {}
+        self._last: Ledger = {}
+
+    def before(self, net: Any, question: str) -> None:
+        """Tell a net what to draw in its next pass."""
+        if self.given is not None:
+            net.given = values(self.given.get(question, {}))
+        else:  # natural masks, then such as drop half: of rate .02 most natural ones drop nothing
+            number = len(self.found)
+            net.given = prescribed(self._last, number) if number % 2 else {}
+
+    def after(self, net: Any, question: str) -> None:
+        """See what it drew."""
+        self.found[question] = self._last = net.drawn
+        net.given = None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.parity import draws
 from bakeoff.parity.difference import check, relative
 from bakeoff.parity.noise import (
     Spread,
@@ -27,7 +28,7 @@ from bakeoff.parity.noise import (
 from bakeoff.parity.tolerance import BLIND, GRADIENTS, LOGITS, LOSSES, STATISTICS, in_float64, with_noise
 from bakeoff.parity.trace import Arrays, Trace
 from bakeoff.precision import ROUNDOFF
-from bakeoff.schemas import Array, Check
+from bakeoff.schemas import Array, Check, Drawn
 
 LABELLED = ("given", "telling")  # questions whose images are told apart
 
@@ -61,7 +62,12 @@ def double(found: Trace, reference: Trace, noise: Sequence[Trace] = ()) -> list[
         if expected_group or getattr(found, kind):
             others = [getattr(one, kind) for one in noise]
             checks.append(_group64(f"{kind}.after", getattr(found, kind), expected_group, others))
-    return checks
+    drawn, asked = (_all_draws(one) for one in (found, reference))
+    return checks + (draws.checks(drawn, asked) if drawn or asked else [])
+
+
+def _all_draws(trace: Trace) -> dict[str, Drawn]:
+    return {f"{node} ({question})": one for question, ledger in trace.draws.items() for node, one in ledger.items()}
 
 
 def _decided(name: str, difference: float, floor: float, what: str, noise: Sequence[Trace | Arrays]) -> Check:

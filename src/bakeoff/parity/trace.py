@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Drawn
 
 Arrays = Mapping[str, Array]
 NONE: Arrays = {}
@@ -28,6 +28,7 @@ class Trace:
         statistics: running statistics after the steps, by path.
         weights: weights after the steps, by path.
         averages: their running means, where such are kept, by path.
+        draws: what was drawn in a training pass, by question and node.
     """
 
     logits: Arrays = field(default_factory=dict)
@@ -37,6 +38,7 @@ class Trace:
     statistics: Arrays = field(default_factory=dict)
     weights: Arrays = field(default_factory=dict)
     averages: Arrays = field(default_factory=dict)
+    draws: Mapping[str, Mapping[str, Drawn]] = field(default_factory=dict)
 
     def of(self, question: str) -> Arrays:
         """The gradients of a question by path; none where it wasn't asked."""
@@ -54,20 +56,34 @@ class Trace:
             for key, value in getattr(self, each.name).items():
                 if each.name == "gradients":
                     flat |= {f"gradients/{key}/{name}": array for name, array in value.items()}
+                elif each.name == "draws":
+                    rows = value.items()
+                    flat |= {f"draws/{key}/{one.kind}/{one.rate!r}/{name}": one.values for name, one in rows}
                 else:
                     flat[f"{each.name}/{key}"] = value
         np.savez(path, **flat)
 
     @classmethod
-    def load(cls, path: Path) -> Trace:
-        """Read what `save` wrote."""
+    def load(cls, path: Path, *only: str) -> Trace:
+        """Read what `save` wrote.
+
+        Args:
+            only: names of attributes; none: all of them.
+        """
         parts: dict[str, Any] = {each.name: {} for each in fields(cls)}
         with np.load(path) as file:
             for key in file.files:
                 name, _, rest = key.partition("/")
-                if name == "gradients":
+                if only and name not in only:
+                    continue
+                if name in ("gradients", "draws"):
                     question, _, rest = rest.partition("/")
-                    parts[name].setdefault(question, {})[rest] = file[key]
+                    held = parts[name].setdefault(question, {})
+                    if name == "gradients":
+                        held[rest] = file[key]
+                    else:
+                        kind, rate, node = rest.split("/", 2)
+                        held[node] = Drawn(kind, file[key], float(rate))
                 else:
                     parts[name][rest] = file[key]
         return cls(**parts)

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bakeoff.parity.draws import Draws
 from bakeoff.parity.noise import rounded
 from bakeoff.parity.trace import Arrays, Trace
 from bakeoff.protocols import Net
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, StepResult
 from bakeoff.seeds import rng
 
 STEPS = 4
@@ -115,39 +116,45 @@ class Trial:
         return cls(predictions, steps, flat, str(found["loss"]), roles=roles)
 
 
-def ask(net: Any, trial: Trial, state: State) -> Trace:
+def ask(net: Any, trial: Trial, state: State, draws: Draws | None = None) -> Trace:
     """All questions to one net, which is changed by them.
 
     Args:
         net: see `protocols.Net`, as far as the questions need it.
         state: gives the weights under which a mistake shows; the net holds them afterwards.
+        draws: what it draws in training; None: its own.
     """
+    draws = draws or Draws()
     trace = Trace(logits={question: net.logits(images) for question, images in trial.predictions.items()})
     if trial.flat is not None:
-        trace = trace.joined(_one_pass(net, trial, "flat", *trial.flat))
+        trace = trace.joined(_one_pass(net, trial, draws, *trial.flat))
     net.load(state(net))
     trace = trace.joined(Trace(logits={"telling": net.logits(trial.predictions["given"])}))
-    return trace.joined(trained(net, trial)) if trial.steps else trace
+    return trace.joined(trained(net, trial, draws)) if trial.steps else trace
 
 
-def _one_pass(net: Any, trial: Trial, question: str, images: Array, labels: Array) -> Trace:
+def _one_pass(net: Any, trial: Trial, draws: Draws, images: Array, labels: Array) -> Trace:
     """Loss and gradients of one pass, after which the net is as before."""
-    before = net.arrays()
+    question, before = "flat", net.arrays()
     net.compile(*trial.optimizer, trial.loss)
-    result = net.gradients(images, labels)
+    result = drawing_gradients(net, draws, question, images, labels)
     gradients = trial.judged(net.gradient_arrays())
     net.load(before)
-    return Trace(losses={question: np.array([result.loss / result.count])}, gradients={question: gradients})
+    losses = {question: np.array([result.loss / result.count])}
+    return Trace(losses=losses, gradients={question: gradients}, draws={question: draws.found[question]})
 
 
-def trained(net: Any, trial: Trial) -> Trace:
+def trained(net: Any, trial: Trial, draws: Draws) -> Trace:
     """Gradients of the first batch, losses of the steps, what the first pass left, everything after the last."""
     net.compile(*trial.optimizer, trial.loss)
     losses: list[float] = []
     gradients: Arrays = {}
     first: Arrays = {}
+    drawn = {}
     for step, (images, labels) in enumerate(trial.steps):
-        result = net.gradients(images, labels)
+        question = f"step {step}"
+        result = drawing_gradients(net, draws, question, images, labels)
+        drawn[question] = draws.found[question]
         if step == 0:
             gradients, first = trial.judged(net.gradient_arrays()), trial.judged(net.arrays())
         net.apply(RATE)
@@ -158,6 +165,7 @@ def trained(net: Any, trial: Trial) -> Trace:
         first=first,
         statistics=trial.judged(net.arrays(), "state"),
         weights=trial.judged(net.arrays(), "weight"),
+        draws=drawn,
     )
 
 
@@ -172,23 +180,27 @@ def stepped(
     accumulate: int,
     mean: Mean | None = None,
     wrong: Callable[[Arrays], Mapping[str, Array]] | None = None,
+    draws: Draws | None = None,
 ) -> Array:
     """Mean losses of the optimizer steps, each over so many micro-batches: by the same calls as in training.
 
     Args:
         wrong: gives the errors that are added to gradients before each step.
+        draws: of a net that draws in training: what it draws; such steps are made one by one.
     """
+    alone = accumulate == 1 and wrong is None and draws is None
     if mean:
         mean.start(net.arrays())
-    elif accumulate == 1 and wrong is None:
+    elif alone:
         return net.steps(images, labels, [rate(step) for step in range(len(images))])
     losses = []
     for step, first in enumerate(range(0, len(images), accumulate)):
         these = slice(first, first + accumulate)
-        if accumulate == 1 and wrong is None:
+        if alone:
             losses.append(float(net.steps(images[these], labels[these], [rate(step)])[0]))
         else:
-            results = [net.gradients(x, y) for x, y in zip(images[these], labels[these], strict=True)]
+            pairs = zip(images[these], labels[these], strict=True)
+            results = [drawing_gradients(net, draws, f"step {first + i}", *pair) for i, pair in enumerate(pairs)]
             if wrong is not None:
                 net.disturb(wrong(net.gradient_arrays()))
             net.apply(rate(step))
@@ -196,6 +208,16 @@ def stepped(
         if mean:
             mean.see(step + 1, net.arrays)
     return np.array(losses)
+
+
+def drawing_gradients(net: Net, draws: Draws | None, question: str, images: Array, labels: Array) -> StepResult:
+    """Gradients of a batch; what is drawn meanwhile is told or seen."""
+    if draws is None:
+        return net.gradients(images, labels)
+    draws.before(net, question)
+    result = net.gradients(images, labels)
+    draws.after(net, question)
+    return result
 
 
 def errors(draw: np.random.Generator, size: float, gradients: Arrays) -> dict[str, Array]:

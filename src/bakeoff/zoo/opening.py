@@ -11,7 +11,6 @@ from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
 from bakeoff.errors import DataError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
-from bakeoff.graph.passes import without_noise
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
 from bakeoff.zoo import listing
@@ -202,7 +201,7 @@ def from_torch(
         captured.graph,
         signature or own or Signature(captured.size, int(str(captured.graph.input_shape[3]))),
         names or getattr(captured, "classes", None) or None,
-        lambda precision: LiveTorch(native, captured, precision),
+        lambda precision: LiveTorch(native, captured, precision, quiet=False),
         native,
         captured.state_dict,
         adopt,
@@ -307,7 +306,7 @@ def from_keras(
         captured.graph,
         resized(chosen, size) if chosen.size != size else chosen,
         names,
-        lambda precision: LiveKeras(native, captured, precision),
+        lambda precision: LiveKeras(native, captured, precision, quiet=False),
         native,
         None,
         adopt,
@@ -370,9 +369,7 @@ def _bundle(source: Source) -> Opened:
     graph = held.graph
 
     def live(precision: str) -> Any:
-        return frameworks.load(source.framework).native(
-            without_noise(graph).astype(precision), precision=precision, device="cpu"
-        )
+        return frameworks.load(source.framework).native(graph.astype(precision), precision=precision, device="cpu")
 
     shape = graph.input_shape
     sizes = [
