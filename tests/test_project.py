@@ -178,7 +178,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 51_300, "tests": 30_000}
+LINES = {"src": 53_000, "tests": 30_000}
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
