@@ -12,6 +12,7 @@ BATCHES = (1, 2, 3, 5, 8)
 KINDS = ("noise", "black", "constant", "saturated")
 STEPS, BATCH = 5, 4
 EXACT, NOISE, UNDECIDED, NOTHING = 1e-9, 4.0, 1e-6, 1e-8
+ROUNDINGS = 3
 
 
 def pictures(kind: str, count: int, size: tuple[int, int], scale: float, seed: int) -> Any:
@@ -96,7 +97,8 @@ class Judge:
             return True
         limit = EXACT
         if difference > EXACT and np.isfinite(difference):
-            limit = max(EXACT, NOISE * float(np.abs(ours - np.asarray(noise())).max(initial=0.0)) / top)
+            floor = max(float(np.abs(ours - np.asarray(other)).max(initial=0.0)) for other in noise())
+            limit = max(EXACT, NOISE * floor / top)
         self.rows.append((name, difference, limit, where))
         return difference <= limit
 
@@ -125,7 +127,7 @@ class Judge:
             name,
             ours,
             theirs,
-            lambda: self.noisy(lambda: self.shifted(self.source.logits(self.rounded(images), self.again(draws), []))),
+            lambda: self.noisy(lambda change: self.shifted(self.source.logits(change(images), self.again(draws), []))),
         )
 
     def fails(self, name: str, error: Exception) -> None:
@@ -136,26 +138,28 @@ class Judge:
             return
         self.rows.append((name, float("inf"), 0.0, f"the target fails: {said}"))
 
-    def noisy(self, run: Any) -> Any:
-        """What the source gives with its weights changed by a rounding; those that are all alike stay so: ties do."""
+    def noisy(self, run: Any) -> list[Any]:
+        """What the source gives with its weights changed by roundings, a few times.
+
+        Weights that are all alike stay so, flat pictures flat, and black and white ones what they are: ties stay ties.
+        """
         arrays = self.source.arrays()
         vector = self.source.flat(arrays)
         alike = np.repeat([np.ptp(array) == 0 for array in arrays.values()], self.source.sizes())
-        signs = np.random.default_rng(5).choice([-1.0, 1.0], len(vector)) * ~alike
-        kept = self.source.kept()
-        self.source.put(vector * (1 + signs * 2.0**-52))
-        try:
-            return run()
-        finally:
-            self.source.restore(kept)
+        kept, found = self.source.kept(), []
+        for seed in range(ROUNDINGS):
+            draw = np.random.default_rng(seed)
+            self.source.put(vector * (1 + draw.choice([-1.0, 1.0], len(vector)) * ~alike * 2.0**-52))
 
-    @staticmethod
-    def rounded(images: Any) -> Any:
-        """A factor a picture: flat pictures stay flat, black and white ones what they are."""
-        if np.ptp(images) == 0:
-            return images
-        signs = np.random.default_rng(6).choice([-1.0, 1.0], (len(images), 1, 1, 1))
-        return images * (1 + signs * 2.0**-52)
+            def rounded(images: Any, draw: Any = draw) -> Any:
+                factors = 1 + draw.choice([-1.0, 1.0], (len(images), 1, 1, 1)) * 2.0**-52
+                return images * factors if np.ptp(images) else images
+
+            try:
+                found.append(run(rounded))
+            finally:
+                self.source.restore(kept)
+        return found
 
     # draws
 
@@ -252,23 +256,23 @@ class Judge:
             self.said.append(f"{name}: the source itself fails ({type(error).__name__})")
             self.source.restore(kept[0])
             return
-        after = self.source.kept()
         self.source.restore(kept[0])
         noise: list[Any] = []
 
-        def noisy() -> Any:
-            """The source after a rounding; itself, where it doesn't even repeat itself: that excuses nothing."""
+        def noisy() -> list[Any]:
+            """The source after roundings; itself, where it doesn't even repeat itself: that excuses nothing."""
             if not noise:
                 again = source_steps(lambda images: images)
                 self.source.restore(kept[0])
                 if all(abs(old[0] - new[0]) <= EXACT * abs(old[0]) for old, new in zip(ours, again, strict=True)):
-                    again = self.noisy(lambda: source_steps(self.rounded))
-                    self.source.restore(kept[0])
+                    noise.extend(self.noisy(source_steps))
                 else:
                     self.said.append(f"{name}: the source gives something else a second time")
-                    again = ours
-                noise.extend(again)
+                    noise.append(ours)
             return noise
+
+        def others(step: int, what: int) -> list[Any]:
+            return [steps[step][what] for steps in noisy()]
 
         try:
             self.target.begin()
@@ -279,15 +283,14 @@ class Judge:
                 if len(draws) != len(kept_draws[step]):
                     where = f"{len(kept_draws[step])} draws, the target makes {len(draws)}"
                     self.rows.append((f"{name}: draws", float("inf"), 0.0, where))
-                self.compare(f"{name}: loss", ours[step][0], loss, lambda step=step: noisy()[step][0])
+                self.compare(f"{name}: loss", ours[step][0], loss, lambda step=step: others(step, 0))
                 theirs = self.target.flat(grads), self.target.flat(self.target.arrays())
-                self.vectors(f"{name}: gradient", ours[step][1], theirs[0], lambda step=step: noisy()[step][1])
+                self.vectors(f"{name}: gradient", ours[step][1], theirs[0], lambda step=step: others(step, 1))
                 last = step == steps - 1
                 if last:
-                    self.vectors(f"{name}: after", ours[step][2], theirs[1], lambda step=step: noisy()[step][2])
+                    self.vectors(f"{name}: after", ours[step][2], theirs[1], lambda step=step: others(step, 2))
         except Exception as error:
             self.fails(name, error)
-        del after
         self.target.restore(kept[1])
 
     def vectors(self, name: str, ours: Any, theirs: Any, noise: Any) -> None:
@@ -298,7 +301,9 @@ class Judge:
             start += size
             if len(chosen):
                 there = theirs[self.index[chosen]]
-                self.compare(name, ours[chosen], there, lambda chosen=chosen: noise()[chosen], worst, array)
+                self.compare(
+                    name, ours[chosen], there, lambda chosen=chosen: [other[chosen] for other in noise()], worst, array
+                )
 
     def run(self, fresh: Any) -> None:
         """Everything that is asked."""
