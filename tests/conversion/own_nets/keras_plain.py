@@ -234,7 +234,9 @@ def max_min_clip():
     a, b = layers.Conv2D(8, 3)(x), layers.Conv2D(8, 3)(x)
     x = layers.Maximum()([a, b]) + layers.Minimum()([ops.relu(a), ops.relu(b)])
     x = ops.abs(x) + layers.ReLU(max_value=1.0)(b)
-    x = ops.concatenate([ops.max(x, axis=(1, 2)), ops.min(x, axis=(1, 2)), ops.mean(ops.maximum(a, 0.0), axis=(1, 2))])
+    x = ops.concatenate(
+        [ops.max(x, axis=(1, 2)), ops.min(x, axis=(1, 2)), ops.mean(ops.maximum(a, 0.0), axis=(1, 2))], -1
+    )
     return keras.Model(inputs, layers.Dense(4)(x))
 
 

@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 SRC = HERE.parents[2] / "src"
 MODULES = {"torch_noise": "keras", "torch_shapes": "keras", "keras_plain": "torch", "keras_own": "torch"}
 DEADLINE_S = 420
+OF_LAYERS = ("mean", "variance", "count", "vector_u", "steps")  # what layers of Keras or of users keep, not weights
 
 
 def registered() -> dict[str, tuple[str, Any, dict[str, Any]]]:
@@ -210,12 +211,9 @@ def from_keras(name: str, module: str, quick: bool, answer: dict[str, Any]) -> N
     net = make()
     fresh = [v.numpy() for v in net.variables]
     arrays = {str(i): np.asarray(v, "float32") for i, v in enumerate(fresh) if str(v.dtype).startswith("float")}
-    paths = {str(i): v.path for i, v in enumerate(net.variables)}
-    moving = {key for key in arrays if "moving_" in paths[key]}
-    learned = {id(v) for v in net.trainable_variables}
-    weights = {key for key in arrays if id(net.variables[int(key)]) in learned or net.variables[int(key)].trainable}
-    inside = {key for key in weights if any(part in paths[key] for part in ("normalization_layer", "sn_u"))}
-    changed = jitter(arrays, (weights | moving) - inside, {key for key in moving if "variance" in paths[key]})
+    names = {str(i): v.path.rsplit("/", 1)[-1] for i, v in enumerate(net.variables)}
+    chosen = {key for key in arrays if names[key] not in OF_LAYERS}
+    changed = jitter(arrays, chosen, {key for key in chosen if names[key] == "moving_variance"})
     for key, array in changed.items():
         net.variables[int(key)].assign(array)
     before = _around(net)
