@@ -244,7 +244,12 @@ def _said(case: Case) -> str:
     """A case in words: its inputs, and the attributes that aren't defaults."""
     inputs = " and ".join(" × ".join(str(size) for size in shape) for shape in case.inputs)
     attributes = _attributes(case.attributes)
-    return f"input {inputs}" + (f", {attributes}" if attributes else "") + (", in training" if case.train else "")
+    return (
+        f"input {inputs}"
+        + (f", {attributes}" if attributes else "")
+        + (", in training" if case.train else "")
+        + (", few whole numbers" if case.ties else "")
+    )
 
 
 def _attributes(value: Any) -> str:
@@ -298,7 +303,7 @@ def _operator_costs(page: Any, attribute: str) -> tuple[str, str] | None:
 
 
 def _answers(page: Any, case: Case, attributes: Any) -> list[np.ndarray]:
-    """The output of the NumPy reference, and the new state where there is one."""
+    """The output of the NumPy reference, the gradients where values tie, and the new state where there is one."""
     inputs = inputs_of(case, "float64")
     if hasattr(page, "LOSS"):
         return [page.truth(Mode(), attributes, *inputs, page.labels_of(case))]
@@ -308,6 +313,9 @@ def _answers(page: Any, case: Case, attributes: Any) -> list[np.ndarray]:
     mode = Mode(case.train, lambda shape, keep: (np.random.default_rng(3).random(shape) < keep).astype("float64"))
     with np.errstate(invalid="ignore"):  # a root of a negative number is left out by the caller
         found = [as_one(attributes, page.truth(mode, attributes, *inputs, **arrays))]
+    if case.ties:
+        dy = np.random.default_rng(3).normal(size=found[0].shape)
+        found += page.gradient(attributes, dy, *inputs, **arrays)
     if case.train and hasattr(page, "update"):
         found += [array for _, array in sorted(page.update(mode, attributes, *inputs, **arrays).items())]
     return found

@@ -193,6 +193,8 @@ def relative(found: Array, expected: Array) -> float:
         return float("inf")
     if not expected.size:
         return 0.0
+    if np.isnan(found).any() and not np.isnan(expected).any():
+        return float("inf")
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), np.finfo(expected.dtype).tiny))
 
 

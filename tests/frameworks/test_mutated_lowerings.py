@@ -10,6 +10,7 @@ import inspect
 import types
 from typing import Any
 
+import numpy as np
 import pytest
 from harness import case_inputs, mask_of, native, one_node, relative, slots_of, truth_of
 
@@ -33,7 +34,7 @@ TORCH = {
     "one group": ("group_norm", "GroupNorm(a.groups", "GroupNorm(1"),
     "epsilon of rms_norm": ("rms_norm", "[-1], a.epsilon", "[-1], 1e-8"),
     "the other gelu": ("gelu", '"tanh" if', '"none" if'),
-    "the other slope": ("leaky_relu", '"LeakyReLU", "slope"', '"LeakyReLU"'),
+    "the other slope": ("leaky_relu", "LeakyReLU(a.slope)", "LeakyReLU()"),
     "padding counts": ("avg_pool2d", "pad, ceil, a.count_include_pad", "pad, ceil, True"),
     "another divisor": ("avg_pool2d", "a.count_include_pad, a.divisor)", "a.count_include_pad, None)"),
     "zeros win over negative inputs": ("max_pool2d", "value=LOWEST", "value=0.0"),
@@ -41,7 +42,8 @@ TORCH = {
     "axes are not translated": ("reduce_var", "axes = physical(scope, a.axes)", "axes = a.axes"),
     "the other reduction": ("reduce_mean", 'torch="mean"', 'torch="amax"'),
     "another module": ("tanh", 'module("Tanh")', 'module("Softsign")'),
-    "another function": ("maximum", 'function("maximum")', 'function("minimum")'),
+    "another function": ("exp", 'function("exp")', 'function("sqrt")'),
+    "the tie goes to the other": ("leaky_relu", "where(x >= 0, x", "where(x > 0, x"),
     "the biased variance": ("reduce_var", "correction=a.correction", "correction=0"),
     "the sum of sizes": ("reduce_norm", "vector_norm(x, a.p", "vector_norm(x, 1"),
     "another rate": ("dropout", "nn.Dropout(a.rate)", "nn.Dropout(a.rate / 2)"),
@@ -77,9 +79,15 @@ KERAS = {
     "softmax over another axis": ("softmax", "Softmax(scope.axis(a.axis)", "Softmax(-1"),
     "the other reduction": ("reduce_mean", 'keras="mean"', 'keras="sum"'),
     "another activation": ("tanh", 'activation("tanh")', 'activation("softsign")'),
-    "another operation": ("maximum", 'operation("maximum")', 'operation("minimum")'),
+    "another operation": ("sqrt", 'operation("sqrt")', 'operation("square")'),
+    "the tie goes to the other": ("leaky_relu", "x > 0 if a.ties", "x >= 0 if a.ties"),
+    "a bend in the middle": ("selu", "* SCALE\n    return y if", "* SCALE\n    return y if True or"),
     "the biased variance": ("reduce_var", "return n / (n - a.correction)", "return 1.0"),
-    "a root of zero": ("l2_normalize", "ops.maximum(keras_norm", "ops.minimum(keras_norm"),
+    "a root of zero": (
+        "l2_normalize",
+        "chosen(ops.where, keras_norm",
+        "chosen(lambda c, x, y: ops.where(c, y, x), keras_norm",
+    ),
     "another rate": ("dropout", "Dropout(a.rate", "Dropout(a.rate / 2"),
     "the largest for the mean": ("adaptive_avg_pool2d", '2d", "Average"', '2d", "Max"'),
     "cut at the wrong end": (
@@ -107,15 +115,19 @@ def mutant(op: str, right: str, wrong: str) -> types.ModuleType:
 
 
 def noticed(framework: str, op: str) -> bool:
-    """Whether a case's forward pass or new state parts from the truth: by a value, not by an exception."""
+    """Whether a case's output, new state or gradient at ties parts from the truth: by a value, not by an exception."""
     for name, case in page(op).CASES.items():
         for dtype in ("float32", "float64"):
             case, inputs = case_inputs(op, name, dtype)
             graph = one_node(op, case, dtype)
-            done = native(framework, graph, dtype).run(inputs, case.train)
+            tied = np.ones(truth_of(op, case, inputs, slots_of(graph)).shape, dtype) if case.ties else None
+            done = native(framework, graph, dtype).run(inputs, case.train, tied)
             random = case.train and getattr(page(op), "RANDOM", False)
             mask = mask_of(op, case.attributes, done.output) if random else None
             if relative(done.output, truth_of(op, case, inputs, slots_of(graph), mask)) > page(op).TOLERANCE[dtype]:
+                return True
+            rule = page(op).gradient(case.attributes, tied, *inputs, **slots_of(graph)) if case.ties else ()
+            if any(relative(g, right) > 1e-4 for g, right in zip(done.inputs, rule, strict=True)):
                 return True
             if not hasattr(page(op), "update"):
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import Lowering
-from bakeoff.ops._page import Case, LayerCall, Scope
+from bakeoff.ops._page import Case, Scope
 from bakeoff.schemas import Array
 
 
@@ -64,24 +63,40 @@ def even(scope: Scope, size: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def keras_pool(op: str, kind: str) -> Lowering:
-    """Keras's global pooling for one bin, plain pooling where bins divide the image, else its adaptive layer."""
+    """Plain pooling where bins divide the image, else Keras's adaptive layer."""
 
     def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W, C)
-        layers, window = scope.lib.layers, even(scope, a.size)
-        if a.size == (1, 1):
-            pool = getattr(layers, f"Global{kind}Pooling2D")(keepdims=True, name=scope.name)
-        elif window is not None:
-            pool = getattr(layers, f"{kind}Pooling2D")(window, window, name=scope.name)
-        else:
-            for size in scope.shapes[0][1:3]:
-                fixed(size, f"{op} in Keras")
-            adaptive = getattr(layers, f"Adaptive{kind}Pooling2D")
-            pool = adaptive(a.size, data_format="channels_last", name=scope.name)
-        return scope.helper(pool, x, suffix="")
+        window = even(scope, a.size)
+        if window is not None:
+            pool = getattr(scope.lib.layers, f"{kind}Pooling2D")(window, window, name=scope.name)
+            return scope.helper(pool, x, suffix="")
+        sizes = [fixed(size, f"{op} in Keras") for size in scope.shapes[0][1:3]]
+        if kind == "Average" and 1 not in (*sizes, *a.size):
+            pool = scope.lib.layers.AdaptiveAveragePooling2D(a.size, data_format="channels_last", name=scope.name)
+            return scope.helper(pool, x, suffix="")
+        for axis in (1, 0):  # so that ties are those of the first row
+            x = _along(scope, kind, x, sizes, axis, a.size[axis])
+            sizes[axis] = a.size[axis]
+        return x
 
     return to_keras
 
 
-def keras_adaptive(op: str) -> Callable[[LayerCall], Any]:
-    """The importer of Keras's adaptive layer."""
-    return lambda call: call.emit(op, {"size": tuple(call.layer.output_size)}, call.inputs[0])
+def _along(scope: Scope, kind: str, x: Any, sizes: list[int], axis: int, count: int) -> Any:
+    """Pooling into bins along the height (0) or the width (1) alone.
+
+    Where an axis is 1 or becomes it, TensorFlow's form of the adaptive layer divides by zero, and the process ends.
+    """
+    name, other = f"{scope.name}_{('rows', 'columns')[axis]}", sizes[1 - axis]
+    if sizes[axis] == count:
+        return x
+    if sizes[axis] == 1:
+        return scope.lib.ops.concatenate([x] * count, axis + 1)
+    if sizes[axis] % count == 0:
+        window = (1, sizes[1] // count) if axis else (sizes[0] // count, 1)
+        return scope.helper(getattr(scope.lib.layers, f"{kind}Pooling2D")(window, window, name=name), x, suffix="")
+    x = scope.lib.ops.concatenate([x, x], 2 - axis) if other == 1 else x
+    size = (max(other, 2), count) if axis else (count, max(other, 2))
+    adaptive = getattr(scope.lib.layers, f"Adaptive{kind}Pooling2D")
+    y = scope.helper(adaptive(size, data_format="channels_last", name=name), x, suffix="")
+    return y if other > 1 else y[:, :1] if axis else y[:, :, :1]

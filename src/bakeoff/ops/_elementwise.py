@@ -33,6 +33,9 @@ class Attributes:
     """Of an operator that is told nothing besides its inputs."""
 
 
+NOTHING = Attributes()
+
+
 @dataclass(frozen=True)
 class Along:
     """`axis` counts canonically: channels last."""
@@ -157,18 +160,18 @@ def emits_chained(op: str) -> Lowering:
     return to_onnx
 
 
-def usual(positive: bool = False) -> dict[str, Case]:
+def usual(positive: bool = False, told: Any = NOTHING) -> dict[str, Case]:
     """Cases of one value: images and vectors."""
     shapes = {"images": (2, 3, 4, 5), "vectors": (3, 7)}
-    return {name: Case((shape,), Attributes(), positive=positive) for name, shape in shapes.items()}
+    return {name: Case((shape,), told, positive=positive) for name, shape in shapes.items()}
 
 
 def ends(scale: float = 1.0) -> dict[str, Case]:
     """A case of many numbers, for a function that is flat or straight far from 0."""
-    return {"many, so that both ends are reached": Case(((4, 400),), Attributes(), scale=scale)}
+    return {"many, so that both ends are reached": Case(((4, 400),), NOTHING, scale=scale)}
 
 
-def pairs(positive: bool = False) -> dict[str, Case]:
+def pairs(positive: bool = False, told: Any = NOTHING) -> dict[str, Case]:
     """Cases of two values that broadcast."""
     image, channel, vector = (2, 3, 4, 5), (2, 1, 1, 5), (3, 7)
     shapes = {
@@ -177,7 +180,7 @@ def pairs(positive: bool = False) -> dict[str, Case]:
         "the smaller one first": (channel, image),
         "vectors": (vector, vector),
     }
-    return {name: Case(both, Attributes(), positive=positive) for name, both in shapes.items()}
+    return {name: Case(both, told, positive=positive) for name, both in shapes.items()}
 
 
 def broadcast(shapes: tuple[Shape, ...], what: str) -> Shape:

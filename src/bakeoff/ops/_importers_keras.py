@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
 from bakeoff.ops._page import LayerCall
 
 Importer = Callable[[LayerCall], Any]
+Rules = Mapping[str, str]  # {backend: what it does with ties}, see `_ties.py`
+NONE: Rules = {}
 
 
-def keras_unary(op: str, *keys: str, **attributes: str) -> dict[str, Importer]:
+def rule(call: LayerCall, ties: Rules) -> dict[str, str]:
+    """The attribute that says what the source's backend does with ties; nothing for a page without it."""
+    return {"ties": ties[call.lib.config.backend()]} if ties else {}
+
+
+def keras_unary(op: str, *keys: str, ties: Rules = NONE, **attributes: str) -> dict[str, Importer]:
     """A page of one value under each of these names: {attribute: the layer's setting that gives it}."""
 
     def from_keras(call: LayerCall) -> Any:
         given = {key: float(getattr(call.layer, name)) for key, name in attributes.items()}
-        return call.emit(op, given, call.inputs[0])
+        return call.emit(op, given | rule(call, ties), call.inputs[0])
 
     return dict.fromkeys(keys, from_keras)
 
 
-def keras_fixed(op: str, *keys: str, **attributes: Any) -> dict[str, Importer]:
+def keras_fixed(op: str, *keys: str, ties: Rules = NONE, **attributes: Any) -> dict[str, Importer]:
     """The same with attributes that are known: a function of keras.activations with its defaults."""
 
     def from_keras(call: LayerCall) -> Any:
-        return call.emit(op, attributes, call.inputs[0])
+        return call.emit(op, attributes | rule(call, ties), call.inputs[0])
 
     return dict.fromkeys(keys, from_keras)
 
@@ -51,12 +58,12 @@ def keras_merged(op: str) -> Importer:
     return from_keras
 
 
-def keras_folded(op: str) -> Importer:
+def keras_folded(op: str, ties: Rules = NONE) -> Importer:
     """The same for an operator of two: the third with the result of the first two."""
 
     def from_keras(call: LayerCall) -> Any:
         _of_one_rank(call)
-        return reduce(lambda x, y: call.emit(op, {}, x, y), call.inputs)
+        return reduce(lambda x, y: call.emit(op, rule(call, ties), x, y), call.inputs)
 
     return from_keras
 
@@ -66,9 +73,9 @@ def _of_one_rank(call: LayerCall) -> None:
         raise call.refuse("it merges values of different ranks", "Reshape them to one rank first.")
 
 
-def keras_pairwise(op: str) -> Importer:
+def keras_pairwise(op: str, ties: Rules = NONE) -> Importer:
     """An operation of keras.ops on two values, or on a value and an array."""
-    return lambda call: call.emit(op, {}, *map(call.value, call.operands))
+    return lambda call: call.emit(op, rule(call, ties), *map(call.value, call.operands))
 
 
 def keras_pooling(op: str, **attributes: Any) -> Importer:

@@ -9,6 +9,8 @@
     parameters    (a, *input shapes) -> {slot: Slot}; absent when there are none
     truth         (mode, a, *inputs, **parameters) -> output: NumPy, in the dtype of its inputs, channels last
     update        (mode, a, *inputs, **parameters) -> {slot: new state}; absent when there is no state
+    gradient      (a, gradient of the output, *inputs, **parameters) -> gradients of the inputs, where values tie or the
+                  function bends: see `_ties.py`; absent where nothing does
     native        (a, *input shapes) -> {library: {slot: Native}}: how each library lays a slot out
     FEATURES      {slot: letter}: which letter of a slot's pattern runs over the input's features, for a page that can
                   take a flattened input in any order (dense); absent otherwise
@@ -100,7 +102,8 @@ class Native:
 class Case:
     """One example that any library can run: normal inputs of these shapes, times a scale, drawn with a fixed seed.
 
-    With `positive` the inputs are their sizes and 0.1 more: for roots, logarithms and what is divided by.
+    With `positive` the inputs are their sizes and 0.1 more: for roots, logarithms and what is divided by. With `ties`
+    they are whole numbers, few of them: values tie, and functions are met where they bend.
     """
 
     inputs: tuple[tuple[int, ...], ...]
@@ -108,6 +111,7 @@ class Case:
     train: bool = False
     scale: float = 1.0
     positive: bool = False
+    ties: bool = False
 
 
 class Scope(Protocol):
@@ -173,6 +177,7 @@ class Scope(Protocol):
 class Call(Protocol):
     """One call of a captured graph, as an importer sees it. Values are opaque but for shape, sizes, order and rank."""
 
+    lib: Any  # torch
     name: str  # "aten.conv2d"
     overload: str  # "default", "Tensor", ...
     path: str  # of the module that made the call
@@ -333,9 +338,14 @@ def roundings(products: int) -> dict[str, float]:
     return {dtype: rounding(products, dtype) for dtype in ("float32", "float64")}
 
 
+TIED = (-6, -3, -1, 0, 0, 1, 3, 6)  # where activations bend, and the bounds of the cases
+
+
 def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:
     """The inputs of a case."""
     rng = np.random.default_rng(seed)
+    if case.ties:
+        return [(case.scale * rng.choice(TIED, shape)).astype(dtype) for shape in case.inputs]
     drawn = [case.scale * rng.normal(size=shape) for shape in case.inputs]
     return [(np.abs(values) + 0.1 if case.positive else values).astype(dtype) for values in drawn]
 

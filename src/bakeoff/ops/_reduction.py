@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, product
 from bakeoff.ops._elementwise import Lowering, Truth
-from bakeoff.ops._importers import Importer, reductions, torch_merged
+from bakeoff.ops._importers import reductions
 from bakeoff.ops._importers_keras import Importer as KerasRaising
 from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
@@ -26,13 +26,18 @@ class Attributes:
     keepdims: bool = False
 
 
-CASES = {
-    "height and width": Case(((2, 3, 4, 5),), Attributes((1, 2))),
-    "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
-    "rows alone": Case(((2, 3, 4, 5),), Attributes((1,))),
-    "channels": Case(((2, 3, 4, 5),), Attributes((-1,), True)),
-    "tokens": Case(((2, 5, 3),), Attributes((1,))),
-}
+def cases(told: Callable[..., Any]) -> dict[str, Case]:
+    """Cases for a page with attributes that begin with these."""
+    return {
+        "height and width": Case(((2, 3, 4, 5),), told((1, 2))),
+        "height and width, which stay as 1": Case(((2, 3, 4, 5),), told((1, 2), True)),
+        "rows alone": Case(((2, 3, 4, 5),), told((1,))),
+        "channels": Case(((2, 3, 4, 5),), told((-1,), True)),
+        "tokens": Case(((2, 5, 3),), told((1,))),
+    }
+
+
+CASES = cases(Attributes)
 MUTATIONS = {"axes": (2,), "keepdims": True}
 
 
@@ -107,16 +112,14 @@ def said(numpy: str, torch: str, keras: str, onnx: str) -> tuple[Truth, Lowering
     return truth, to_torch, to_keras, to_onnx
 
 
-def torch_reduced(op: str, of_two: str = "") -> Importer:
-    """A reduction of torch; `of_two` is the page of the overload that compares two values (max, min)."""
+def torch_reduced(op: str) -> Callable[..., Any]:
+    """A reduction of torch, with further attributes."""
 
-    def from_torch(call: Call) -> Any:
-        if "other" in call.overload:
-            return torch_merged(call, of_two, call["self"], call["other"])
+    def from_torch(call: Call, **attributes: Any) -> Any:
         x = call.value(call["self"])
         keepdims, dim = bool(call.get("keepdim")), call.get("dim")
         axes, order = reductions(x, [dim] if isinstance(dim, int) else dim, keepdims)
-        y = call.emit(op, {"axes": axes, "keepdims": keepdims}, x, order=order)
+        y = call.emit(op, {"axes": axes, "keepdims": keepdims, **attributes}, x, order=order)
         return (y, None) if len(call.shapes) == 2 else y  # max and min have indices, too
 
     return from_torch

@@ -23,27 +23,31 @@ from bakeoff.ops._bins import (
     SHOWN,
     Attributes,
     even,
-    keras_adaptive,
     keras_pool,
     mean_matrix,
     shape,
 )
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import module
-from bakeoff.ops._page import Mode, Scope, roundings
+from bakeoff.ops._page import LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 __all__ = ["CASES", "GAPS", "MUTATIONS", "SHOWN", "Attributes", "shape"]
 
 LAYOUT = "spatial"
 to_torch = module("AdaptiveAvgPool2d", "size")
-to_keras = keras_pool("adaptive_avg_pool2d", "Average")
+BINS = keras_pool("adaptive_avg_pool2d", "Average")
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     rows, columns = (mean_matrix(x.shape[axis + 1], a.size[axis]).astype(x.dtype) for axis in (0, 1))
     y: Array = np.einsum("ih,nhwc,jw->nijc", rows, x, columns, optimize=True)
     return y
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    whole = scope.lib.layers.GlobalAveragePooling2D(keepdims=True, name=scope.name)
+    return scope.helper(whole, x, suffix="") if a.size == (1, 1) else BINS(scope, a, x)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -58,5 +62,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("MatMul", [y, scope.constant(columns.T.astype(scope.dtype))])
 
 
-FROM_KERAS = {"layers.AdaptiveAveragePooling2D": keras_adaptive("adaptive_avg_pool2d")}
+def from_keras(call: LayerCall) -> Any:
+    return call.emit("adaptive_avg_pool2d", {"size": tuple(call.layer.output_size)}, call.inputs[0])
+
+
+FROM_KERAS = {"layers.AdaptiveAveragePooling2D": from_keras}
 TOLERANCE = roundings(12)

@@ -7,6 +7,8 @@ Laws     where h divides H it is max_pool2d with window and stride H / h; h = H 
 
 Traps    torch   bins overlap and differ in size where h doesn't divide H; h may be larger than H (VGG at 32 px)
          keras   needs a size that is known when the net is built
+         ties    the gradient goes to a bin's first element, in torch row by row, in Keras's layer column by column; its
+                 global pooling shares it out. Asked for one bin, its layer ends the process on TensorFlow
          onnx    has no node for it: the largest of each slice, joined
 """
 
@@ -16,24 +18,41 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._bins import CASES, GAPS, MUTATIONS, SHOWN, Attributes, bins, even, keras_adaptive, keras_pool, shape
+from bakeoff.ops import _bins, _extreme
+from bakeoff.ops._bins import GAPS, MUTATIONS, Attributes, bins, even, keras_pool, shape
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import module
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
-from bakeoff.ops._page import Call, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
-__all__ = ["CASES", "GAPS", "MUTATIONS", "SHOWN", "Attributes", "shape"]
+__all__ = ["GAPS", "MUTATIONS", "Attributes", "shape"]
 
 LAYOUT = "spatial"
+FIRST = _extreme.Attributes((1, 2), keepdims=True, ties="first")  # of a bin
+
+
 to_torch = module("AdaptiveMaxPool2d", "size")
-to_keras = keras_pool("adaptive_max_pool2d", "Max")
+BINS, WHOLE = keras_pool("adaptive_max_pool2d", "Max"), _extreme.said("max")[2]
+
+
+def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
+    return WHOLE(scope, FIRST, x) if a.size == (1, 1) else BINS(scope, a, x)
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     rows = np.stack([x[:, i:j].max(1) for i, j in bins(x.shape[1], a.size[0])], 1)
     y: Array = np.stack([rows[:, :, i:j].max(2) for i, j in bins(x.shape[2], a.size[1])], 2)
     return y
+
+
+def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:
+    dx, one_bin = np.zeros_like(x), _extreme.gradient("max")
+    for row, (top, bottom) in enumerate(bins(x.shape[1], a.size[0])):
+        for column, (left, right) in enumerate(bins(x.shape[2], a.size[1])):
+            one = dy[:, row : row + 1, column : column + 1]
+            dx[:, top:bottom, left:right] += one_bin(FIRST, one, x[:, top:bottom, left:right])[0]
+    return (dx,)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
@@ -57,12 +76,25 @@ def from_torch(call: Call) -> Any:
     x = call.arranged(call["self"], TORCH_IMAGE)
     wanted = tuple(size or old for size, old in zip(call["output_size"], x.sizes[2:], strict=True))
     if wanted == (1, 1):
-        return call.emit("reduce_max", {"axes": (1, 2), "keepdims": True}, x), None
+        return call.emit("reduce_max", {"axes": (1, 2), "keepdims": True, "ties": "first"}, x), None
     return (x if wanted == x.sizes[2:] else call.emit("adaptive_max_pool2d", {"size": wanted}, x)), None
 
 
 FROM_TORCH = {"aten.adaptive_max_pool2d": from_torch}
 
 
-FROM_KERAS = {"layers.AdaptiveMaxPooling2D": keras_adaptive("adaptive_max_pool2d")}
+def from_keras(call: LayerCall) -> Any:
+    """Its ties go to the first element column by column: that is pooling the rows, and then the columns."""
+    (x,), (rows, columns) = call.inputs, call.layer.output_size
+    y = call.emit("adaptive_max_pool2d", {"size": (rows, x.shape[2])}, x, suffix=".rows")
+    return call.emit("adaptive_max_pool2d", {"size": (rows, columns)}, y)
+
+
+FROM_KERAS = {"layers.AdaptiveMaxPooling2D": from_keras}
+CASES = _bins.CASES | {
+    "ties": Case(((2, 7, 5, 3),), Attributes((4, 3)), ties=True),
+    "ties, one bin": Case(((2, 7, 5, 3),), Attributes((1, 1)), ties=True),
+    "ties in a row": Case(((2, 1, 5, 3),), Attributes((1, 3)), ties=True),
+}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
+SHOWN = _bins.SHOWN | {"ties": ("ties", "ties, one bin")}

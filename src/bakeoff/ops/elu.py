@@ -5,7 +5,7 @@ Shape    x  ->  y of the same shape, y = x for x > 0, else alpha (e^x - 1) (Clev
 Laws     y > -alpha; celu differs below 0 wherever alpha is not 1
 
 Traps    float64  ONNX holds alpha as float32: the pieces are written out
-         slope    at 0 it jumps from alpha to 1
+         ties     at 0 the slope jumps from alpha to 1: libraries take alpha
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from bakeoff.ops._elementwise import layer, module, same_shape
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._ties import bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -34,6 +35,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+gradient = bend(lambda a, x: np.where(x > 0, 1.0, a.alpha * np.exp(np.minimum(x, 0))))
 to_torch = module("ELU", "alpha")
 
 
@@ -60,6 +62,7 @@ FROM_KERAS = {
     **keras_fixed("elu", "activations.elu", alpha=1.0),
 }
 CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
+CASES["where it bends"] = Case(((3, 40),), Attributes(0.7), ties=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 MUTATIONS: dict[str, Any] = {"alpha": 0.5}
-SHOWN = {"float64": ("vectors, alpha 0.7",), "slope": ("vectors, alpha 0.7",)}
+SHOWN = {"float64": ("vectors, alpha 0.7",), "ties": ("where it bends",)}

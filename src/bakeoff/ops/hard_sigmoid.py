@@ -18,6 +18,7 @@ from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Mode, Scope, roundings
+from bakeoff.ops._ties import BENDS, bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -29,6 +30,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+gradient = bend(lambda _, x: (np.abs(x) < 3) / 6)
 to_torch = module("Hardsigmoid")
 to_keras = activation("hard_sigmoid")
 
@@ -42,6 +44,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 FROM_TORCH = {"aten.hardsigmoid": torch_unary("hard_sigmoid")}
 FROM_KERAS = keras_unary("hard_sigmoid", "activations.hard_sigmoid", "ops.HardSigmoid")
-CASES = usual() | ends(4.0)
+CASES = usual() | ends(4.0) | BENDS
 TOLERANCE = roundings(1)  # a sum and a quotient
 SHOWN = {"keras": ("many, so that both ends are reached",), "onnx": ("many, so that both ends are reached",)}

@@ -6,7 +6,7 @@ Laws     y = 0 below -3 and x above 3; hardswish(x) - hardswish(-x) = x
 
 Traps    keras   called hard_silu, with hard_swish as a second name
          onnx    HardSwish came with opset 14
-         slope   at -3 and 3 it jumps, and libraries may take either side there
+         ties    at -3 and 3 the slope jumps: libraries take 0 and 1, the sides away from 0
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Mode, roundings
+from bakeoff.ops._ties import BENDS, bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -28,11 +29,12 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+gradient = bend(lambda _, x: np.where(x < 3, np.where(x > -3, (2 * x + 3) / 6, 0), 1))
 to_torch = module("Hardswish")
 to_keras = activation("hard_silu")
 to_onnx = emits("HardSwish")
 FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
 FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
-CASES = usual() | ends(4.0)
+CASES = usual() | ends(4.0) | BENDS
 TOLERANCE = roundings(1)  # hard_sigmoid's sum and quotient, and a product
-SHOWN = {"keras": ("images",), "onnx": ("images",), "slope": ("many, so that both ends are reached",)}
+SHOWN = {"keras": ("images",), "onnx": ("images",), "ties": ("where it bends",)}

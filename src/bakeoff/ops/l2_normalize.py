@@ -6,6 +6,7 @@ Laws     l2_normalize(a x) = l2_normalize(x) for a > 0; lengths are 1, or less w
 
 Traps    slope   of zeros Keras's ops.normalize (UnitNormalization) gives NaN on JAX, 1 / epsilon on TensorFlow; torch
                  gives 1 / epsilon, and so does this
+         ties    where |x| is epsilon, x is divided by a number: torch's rule; TensorFlow has the slope of a larger |x|
          epsilon 1e-12 in torch and in UnitNormalization; ops.normalize has 1e-7
          axis    the last of (N, H, W, C) is the second of torch's (N, C, H, W)
          onnx    LpNormalization has no epsilon: the pieces are written out
@@ -22,6 +23,7 @@ from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._ties import chosen
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -42,13 +44,20 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:
+    length = np.sqrt((x * x).sum(a.axis, keepdims=True))
+    inside = (dy * x).sum(a.axis, keepdims=True) * x / np.where(length > 0, length**3, 1)
+    found = np.where(length > a.epsilon, dy / np.where(length > 0, length, 1) - inside, dy / a.epsilon)
+    return (found.astype(x.dtype),)
+
+
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.lib.nn.functional.normalize(x, p=2.0, dim=scope.axis(a.axis), eps=a.epsilon)
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     ops = scope.lib.ops
-    return x / ops.maximum(keras_norm(ops, x, 2.0, (scope.axis(a.axis),), True), a.epsilon)
+    return x / chosen(ops.where, keras_norm(ops, x, 2.0, (scope.axis(a.axis),), True), a.epsilon, "last")
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -73,12 +82,14 @@ CASES = {
     "channels of an image": Case(((2, 3, 4, 5),), Attributes()),
     "rows of an image": Case(((2, 3, 4, 5),), Attributes(1)),
     "shorter than epsilon": Case(((3, 7),), Attributes(epsilon=9.0)),
+    "a length of epsilon": Case(((30, 2),), Attributes(epsilon=1.0), ties=True),
     "zeros": Case(((3, 7),), Attributes(epsilon=0.1), scale=0.0),
 }
 TOLERANCE = roundings(9)  # a sum of 7 squares, a root, a quotient
 MUTATIONS: dict[str, Any] = {"axis": 2, "epsilon": 5.0}
 SHOWN = {
     "slope": ("zeros",),
+    "ties": ("a length of epsilon",),
     "epsilon": ("shorter than epsilon",),
     "axis": ("channels of an image", "rows of an image"),
     "onnx": ("vectors",),

@@ -12,20 +12,24 @@ Traps    torch   a pad must be the same on both sides and at most half the windo
          keras   knows only "valid" and "same": pad first, with the lowest value: zeros would win over negative inputs
                  no dilation: the elements of the window are shifted copies, and the largest is kept
          onnx    a missing `strides` means 1, where torch's missing stride means the window
-         ties    where two elements share the maximum, the gradient may go to either: cases have none
+         ties    the gradient goes to the window's first element, row by row: so do the kernels of torch, TensorFlow and
+                 XLA on a CPU, in each precision
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
+
+import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
 from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._ties import chosen
 from bakeoff.ops._window import Pad, explicit, output, reach, slices, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -58,6 +62,15 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:
+    slide = partial(windows, spans=a.spans, stride=a.stride, pad=a.pad, dilation=a.dilation)
+    seen, places = slide(x, value=LOWEST), slide(np.arange(x.size).reshape(x.shape), value=0)
+    first = seen.reshape(*dy.shape, -1).argmax(-1)[..., None]
+    dx = np.zeros(x.size, x.dtype)
+    np.add.at(dx, np.take_along_axis(places.reshape(*dy.shape, -1), first, -1).ravel(), dy.ravel())
+    return (dx.reshape(x.shape),)
+
+
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)
     nn = scope.lib.nn
     padding = torch_pad(scope.shapes[0], a.spans, a.stride, a.pad) if a.dilation == (1, 1) else None
@@ -78,8 +91,9 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, H, W
         top, bottom, left, right = pads
         x = scope.lib.ops.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=LOWEST)
     if a.dilation != (1, 1):
+        larger = partial(chosen, scope.lib.ops.where, ties="first")
         elements = slices(a.spans, a.dilation, a.stride)  # of the window, each a strided slice of the padded image
-        return reduce(scope.lib.ops.maximum, [x[:, row, column] for row, column in elements])
+        return reduce(larger, [x[:, row, column] for row, column in elements])
     padding = "same" if own else "valid"
     return scope.helper(scope.lib.layers.MaxPooling2D(a.window, a.stride, padding, name=scope.name), x, suffix="")
 
@@ -114,6 +128,8 @@ CASES = {
     "ceil_mode on an even size": Case(((1, 6, 8, 2),), Attributes((3, 3), (2, 2), (0, 1, 0, 1))),
     "dilated": Case(((1, 9, 8, 2),), Attributes((2, 3), (2, 1), (0, 1, 1, 1), (3, 2))),
     "the identity": Case(((1, 4, 4, 1),), Attributes((1, 1), (1, 1))),
+    "ties": Case(((2, 7, 6, 3),), Attributes((3, 3), (2, 2), (1, 1, 1, 1)), ties=True),
+    "ties, dilated": Case(((1, 9, 8, 2),), Attributes((2, 3), (2, 1), (0, 1, 1, 1), (3, 2)), ties=True),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed: bit for bit
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3), "dilation": (1, 2)}
@@ -122,5 +138,5 @@ SHOWN = {
     "torch": ("uneven pad", "ceil_mode on an even size"),
     "keras": ("the ResNet stem, on an odd size", "dilated"),
     "onnx": ("the usual halving",),
-    "ties": ("the usual halving",),
+    "ties": ("ties", "ties, dilated"),
 }

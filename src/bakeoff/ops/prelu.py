@@ -7,19 +7,21 @@ Laws     alpha 0 is relu, alpha 1 changes nothing, one alpha is leaky_relu
 
 Traps    torch   one alpha, or one for each channel, on the second axis: another shape has no module, and is written out
          keras   one alpha for each element, unless axes are shared: shared_axes=[1, 2] is torch's, with alpha (1, 1, C)
+         ties    at 0 torch's slope is alpha, Keras's 0: it adds the positive part and alpha times the negative one
          start   0.25 in torch, 0 in Keras
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
+from bakeoff.ops._ties import tied
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -30,6 +32,7 @@ class Attributes:
     """`alpha` is the shape of the slot alpha: it broadcasts with the last axes of x."""
 
     alpha: tuple[int, ...]
+    ties: Literal["last", "none"] = "last"
 
 
 def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
@@ -47,6 +50,11 @@ def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
 
 def truth(_: Mode, a: Attributes, x: Array, *, alpha: Array) -> Array:
     return np.where(x > 0, x, alpha * x)
+
+
+def gradient(a: Attributes, dy: Array, x: Array, *, alpha: Array) -> tuple[Array, ...]:
+    below = alpha * (x < 0) if a.ties == "none" else alpha * (x <= 0)
+    return (dy * ((x > 0) + below).astype(x.dtype),)
 
 
 def _letters(a: Attributes) -> list[str]:
@@ -73,18 +81,26 @@ def _in_front(a: Attributes, x: Shape) -> str:
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     if len(a.alpha) == 1 and scope.owned():
-        return scope.module(scope.lib.nn.PReLU(a.alpha[0]), x)
+        y = scope.module(scope.lib.nn.PReLU(a.alpha[0]), x)
+        return y if a.ties == "last" else y.masked_fill(x == 0, 0)
     own, sizes = _letters(a), (a.alpha[-1], *a.alpha[:-1])
     alpha = scope.parameter("alpha", " ".join(own) + " -> " + " ".join([own[-1], *own[:-1]]))
     alpha = scope.reshape(alpha, sizes, (sizes[0], *[1] * (len(scope.shapes[0]) - 1 - len(own)), *sizes[1:]))
-    return scope.lib.where(x > 0, x, alpha * x)
+    y = scope.lib.where(x > 0, x, alpha * x)
+    return y if a.ties == "last" else y.masked_fill(x == 0, 0)
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     rank = len(scope.shapes[0])
     sizes = (*[1] * (rank - 1 - len(a.alpha)), *a.alpha)
     shared = [axis + 1 for axis, size in enumerate(sizes) if size == 1 and scope.shapes[0][axis + 1] != 1]
-    return scope.module(scope.lib.layers.PReLU(shared_axes=shared or None, name=scope.name), x)
+    layer = scope.lib.layers.PReLU(shared_axes=shared or None, name=scope.name)
+    if a.ties == "none":
+        return scope.module(layer, x)
+    ops = scope.lib.ops
+    zero = ops.equal(x, 0)  # there the layer is asked a hair below, and its answer put to 0
+    y = scope.module(layer, ops.where(zero, x - float(np.finfo(scope.dtype).tiny), x))
+    return y - ops.stop_gradient(ops.where(zero, y, ops.zeros_like(y)))
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -106,7 +122,7 @@ def from_keras(call: LayerCall) -> Any:
     alpha = tuple(call.layer.alpha.shape)
     while len(alpha) > 1 and alpha[0] == 1:
         alpha = alpha[1:]
-    return call.emit("prelu", {"alpha": alpha}, call.inputs[0], parameters={"alpha": call.layer.alpha})
+    return call.emit("prelu", {"alpha": alpha, "ties": "none"}, call.inputs[0], parameters={"alpha": call.layer.alpha})
 
 
 FROM_KERAS = {"layers.PReLU": from_keras}
@@ -115,11 +131,12 @@ CASES = {
     "one for all": Case(((2, 3, 4, 5),), Attributes((1,))),
     "one for each element": Case(((2, 3, 4, 5),), Attributes((3, 4, 5))),
     "vectors": Case(((3, 7),), Attributes((7,))),
-}
+} | tied(Attributes((40,)), Attributes((1,), "none"))
 TOLERANCE = roundings(1)  # one product
-MUTATIONS: dict[str, Any] = {}
+MUTATIONS: dict[str, Any] = {"ties": "none"}
 SHOWN = {
     "torch": ("one for each element",),
     "keras": ("one for each channel", "one for each element"),
+    "ties": ("ties, last", "ties, none"),
     "start": ("vectors",),
 }

@@ -6,19 +6,23 @@ Laws     y occurs in x; reduce_min(x) = -reduce_max(-x)
 
 Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what is left keeps its order there
          onnx    axes are an input since opset 18, an attribute before
-         torch   `min(dim)` has indices, too, and sends a tie's gradient to one element; `amin` shares it out as Keras
-                 does
+         ties    torch's `min(dim)`, which has indices, too, and its adaptive pooling send the gradient to the first,
+                 row by row; its `amin` and Keras share it out
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from bakeoff.ops import _extreme
 from bakeoff.ops import _reduction as reduction
 
 LAYOUT = "any"
-Attributes, CASES, MUTATIONS = reduction.Attributes, reduction.CASES, reduction.MUTATIONS
+Attributes, CASES = _extreme.Attributes, _extreme.CASES
 shape = reduction.reduces("reduce_min")
-truth, to_torch, to_keras, to_onnx = reduction.said(numpy="min", torch="amin", keras="min", onnx="ReduceMin")
-FROM_TORCH = dict.fromkeys(("aten.min", "aten.amin"), reduction.torch_reduced("reduce_min", "minimum"))
+gradient, (truth, to_torch, to_keras, to_onnx) = _extreme.gradient("min"), _extreme.said("min")
+FROM_TORCH = dict.fromkeys(("aten.min", "aten.amin"), _extreme.from_torch("reduce_min", "minimum"))
 FROM_KERAS = reduction.keras_reduced("reduce_min", "ops.Min", "ops.Amin")
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
-SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "torch": ("height and width",)}
+MUTATIONS: dict[str, Any] = {**reduction.MUTATIONS, "ties": "first"}
+SHOWN = {"axes": ("rows alone",), "onnx": ("channels",), "ties": ("ties, share", "ties, first")}

@@ -7,13 +7,14 @@ Laws     reduce_norm(a x) = |a| reduce_norm(x); >= 0
 
 Traps    slope   a root's slope at 0 is infinite, so a channel of zeros (dead after relu) gives NaN in a root of a sum,
                  and in keras.ops.norm; torch says 0. In Keras the root is taken of 1 there, and the answer put to 0
+         ties    the largest |x| shares the gradient out, as the libraries do; at 0 each element's slope is 0, torch's
          torch   `norm` of a whole array and `vector_norm` over axes are the same; `nuc` and "fro" are of matrices
          onnx    ReduceL1 and ReduceL2; other p are written out
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,16 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
         return y
     y = (size ** np.asarray(a.p, x.dtype)).sum(axis=a.axes, keepdims=a.keepdims) ** np.asarray(1 / a.p, x.dtype)
     return y
+
+
+def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:
+    y = truth(Mode(), replace(a, keepdims=True), x)
+    dy = dy if a.keepdims else np.expand_dims(dy, a.axes)
+    if a.p == np.inf:
+        wins = np.abs(x) == y
+        return ((dy * np.sign(x) * wins / wins.sum(a.axes, keepdims=True)).astype(x.dtype),)
+    slope = np.power(np.where(x == 0, 1, np.abs(x)) / np.where(y == 0, 1, y), a.p - 1)
+    return ((dy * np.sign(x) * slope).astype(x.dtype),)
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
@@ -87,8 +98,16 @@ CASES = {
     "sizes": Case(((2, 5, 3),), Attributes((1,), p=1.0)),
     "the largest": Case(((2, 5, 3),), Attributes((1,), p=float("inf"))),
     "p 3": Case(((2, 5, 3),), Attributes((1,), p=3.0)),
+    "ties": Case(((2, 2, 3, 5),), Attributes((1, 2), p=float("inf")), ties=True),
+    "zeros in a row": Case(((5, 4),), Attributes((-1,), p=0.5), ties=True),
+    "zeros in a row of sizes": Case(((5, 4),), Attributes((-1,), p=1.0), ties=True),
     "an image of zeros": Case(((2, 3, 4, 5),), Attributes((1, 2), True), scale=0.0),
 }
 TOLERANCE = roundings(36)  # a sum of 12 powers and a root
 MUTATIONS: dict[str, Any] = {"axes": (2,), "keepdims": False, "p": 1.0}
-SHOWN = {"slope": ("an image of zeros",), "torch": ("height and width, which stay as 1",), "onnx": ("p 3",)}
+SHOWN = {
+    "slope": ("an image of zeros",),
+    "ties": ("ties", "zeros in a row"),
+    "torch": ("height and width, which stay as 1",),
+    "onnx": ("p 3",),
+}

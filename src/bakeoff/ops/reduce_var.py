@@ -74,10 +74,20 @@ def from_torch(call: Call) -> Any:
     given = call.get("correction", 1) if "correction" in call.overload else int(bool(call.get("unbiased", True)))
     correction = 1 if given is None else int(call.number(given) or 0)
     y = call.emit("reduce_var", {"axes": axes, "keepdims": keepdims, "correction": correction}, x, order=order)
-    y = call.emit("sqrt", {}, y) if "std" in call.name else y
+    y = _root(call, y) if "std" in call.name else y
     if not call.name.endswith("_mean"):
         return y
     return y, call.emit("reduce_mean", {"axes": axes, "keepdims": keepdims}, x, order=order)
+
+
+def _root(call: Call, variance: Any) -> Any:
+    """Of equal numbers the slope is 0 in torch; a root's is infinite there."""
+
+    def positive(value: Any, other: float) -> Any:
+        given = call.aligned(variance, value, call.filled(other))
+        return call.emit("where", {"above": 0.0}, *given, order=variance.order)
+
+    return positive(call.emit("sqrt", {}, positive(variance, 1.0)), 0.0)
 
 
 FROM_TORCH = {f"aten.{name}": from_torch for name in ("var", "std", "var_mean", "std_mean")}

@@ -4,7 +4,8 @@ Shape    x  ->  y of the same shape, y = max(x, 0)
 
 Laws     relu(a x) = a relu(x) for a > 0; relu(relu(x)) = relu(x)
 
-Traps    the slope at 0 is taken as 0 by torch, TensorFlow and JAX
+Traps    ties    the slope at 0 is taken as 0 by torch, TensorFlow and JAX
+         keras   with a largest value it is relu6 at 6, and else clip: on its bound another slope than relu6's
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 
 from bakeoff.ops._elementwise import Attributes, emits, layer, module, same_shape, usual
 from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._importers_keras import keras_unary, rule
 from bakeoff.ops._page import LayerCall, Mode
+from bakeoff.ops._ties import BENDS, LEAKY, OF_KERAS, bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -27,12 +29,9 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.maximum(x, np.zeros((), x.dtype))
 
 
+gradient = bend(lambda _, x: x > 0)
 to_torch = module("ReLU")
-
-
 to_keras = layer("ReLU")
-
-
 to_onnx = emits("Relu")
 FROM_TORCH = {"aten.relu": torch_unary("relu")}
 
@@ -46,10 +45,11 @@ def from_keras(call: LayerCall) -> Any:
             f"max_value={high}, negative_slope={slope}, threshold={threshold}", "Only one of the first two is known."
         )
     if slope:
-        return call.emit("leaky_relu", {"slope": slope}, x)
-    if high is None:
-        return call.emit("relu", {}, x)
-    return call.emit("relu6", {}, x) if high == 6 else call.emit("clamp", {"low": 0.0, "high": float(high)}, x)
+        return call.emit("leaky_relu", {"slope": slope} | rule(call, LEAKY), x)
+    if high == 6:
+        return call.emit("relu6", {}, x)
+    y = call.emit("relu", {}, x)
+    return y if high is None else call.emit("clamp", {"high": float(high)} | rule(call, OF_KERAS), y)
 
 
 FROM_KERAS = {
@@ -57,6 +57,6 @@ FROM_KERAS = {
     "layers.ReLU": from_keras,
     "ops.ReLU": from_keras,  # keras.activations.relu with settings
 }
-CASES = usual()
+CASES = usual() | BENDS
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed
-SHOWN = {"": ("images",)}
+SHOWN = {"ties": ("where it bends",)}

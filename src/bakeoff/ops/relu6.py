@@ -4,7 +4,8 @@ Shape    x  ->  y of the same shape, y = min(max(x, 0), 6)
 
 Laws     0 <= y <= 6; relu6(relu6(x)) = relu6(x)
 
-Traps    torch   captured, it may be called hardtanh with bounds 0 and 6
+Traps    ties    at 0 and at 6 the slope is 0, in all libraries
+         torch   captured, it may be called hardtanh with bounds 0 and 6
          keras   a ReLU layer with max_value=6; the functions of keras.activations have no layer of their own
 """
 
@@ -18,6 +19,7 @@ from bakeoff.ops._elementwise import Attributes, ends, layer, module, same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._ties import BENDS, bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -28,6 +30,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return np.clip(x, np.zeros((), x.dtype), np.asarray(6, x.dtype))
 
 
+gradient = bend(lambda _, x: (x > 0) & (x < 6))
 to_torch = module("ReLU6")
 
 
@@ -42,13 +45,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def from_hardtanh(call: Call) -> Any:
     low, high = call["min_val"], call["max_val"]
     if (low, high) != (0, 6):
-        return call.emit("clamp", {"low": float(low), "high": float(high)}, call["self"])
+        return call.emit("clamp", {"low": float(low), "high": float(high), "ties": "last"}, call["self"])
     return call.emit("relu6", {}, call["self"])
 
 
 FROM_TORCH = {"aten.relu6": torch_unary("relu6"), "aten.hardtanh": from_hardtanh}
 FROM_KERAS = keras_unary("relu6", "activations.relu6", "ops.Relu6")
-CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(4.0)
+CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(4.0) | BENDS
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
 GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}
-SHOWN = {"torch": ("many, so that both ends are reached",), "keras": ("many, so that both ends are reached",)}
+SHOWN = {
+    "ties": ("where it bends",),
+    "torch": ("many, so that both ends are reached",),
+    "keras": ("many, so that both ends are reached",),
+}

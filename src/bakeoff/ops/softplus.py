@@ -48,7 +48,7 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     y = scope.lib.ops.softplus(x * a.beta if a.beta != 1 else x)
     y = y if a.beta == 1 else y / a.beta
-    return y if a.threshold is None else scope.lib.ops.where(x * a.beta > a.threshold, x, y)
+    return y if a.threshold is None else scope.lib.ops.where(x * a.beta - a.threshold > 0, x, y)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape, usual
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Mode, roundings
+from bakeoff.ops._ties import BENDS, bend
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -25,10 +26,11 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     return y
 
 
+gradient = bend(lambda _, x: (1 + np.abs(x)) ** -2)
 to_torch = module("Softsign")
 to_keras = activation("softsign")
 to_onnx = emits("Softsign")
 FROM_KERAS = keras_unary("softsign", "activations.softsign", "ops.Softsign")
-CASES = usual()
+CASES = usual() | BENDS
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"torch": ("images",)}

@@ -4,8 +4,10 @@ Shape    condition, x, y (as NumPy broadcasts)  ->  z = x where the condition ho
 
 Laws     the gradient flows to x where it holds, to y elsewhere, and never to the condition
 
-Traps    kind    a condition is a truth value; with `above`, it is a number, and holds where that is larger
-         nan     0 * inf is no number: where doesn't multiply, and hides an infinity in the value that isn't taken
+Traps    ties     a number that is the bound is not above it
+         kind     a condition is a truth value; with `above`, it is a number, and holds where that is larger
+         float64  a number that Keras compares with passes through float32: the difference is compared with 0
+         nan      0 * inf is no number: where doesn't multiply, and hides an infinity in the value that isn't taken
 """
 
 from __future__ import annotations
@@ -34,13 +36,18 @@ def truth(_: Mode, a: Attributes, condition: Array, x: Array, y: Array) -> Array
     return np.where(condition if a.above is None else condition > a.above, x, y)
 
 
+def gradient(a: Attributes, dy: Array, condition: Array, x: Array, y: Array) -> tuple[Array, ...]:
+    holds = condition > (a.above or 0.0)
+    return np.zeros_like(condition), dy * holds, dy * ~holds
+
+
 def to_torch(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
     return scope.lib.where(condition if a.above is None else condition > a.above, x, y)
 
 
 def to_keras(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
     ops = scope.lib.ops
-    return ops.where(condition if a.above is None else ops.greater(condition, a.above), x, y)
+    return ops.where(condition if a.above is None else condition - a.above > 0, x, y)
 
 
 def to_onnx(scope: Scope, a: Attributes, condition: Any, x: Any, y: Any) -> Any:
@@ -60,8 +67,14 @@ def from_fill(call: Call) -> Any:
 FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}
 CASES = {
     "places of an image": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
+    "numbers at the bound": Case(((3, 40),) * 3, Attributes(1.0), ties=True),
     "a row of conditions": Case(((2, 1, 4), (2, 3, 4), (2, 3, 1)), Attributes(0.3)),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"above": 0.5}
-SHOWN = {"kind": ("places of an image",), "nan": ("a row of conditions",)}
+SHOWN = {
+    "ties": ("numbers at the bound",),
+    "kind": ("places of an image",),
+    "float64": ("a row of conditions",),
+    "nan": ("a row of conditions",),
+}

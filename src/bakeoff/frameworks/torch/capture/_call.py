@@ -30,7 +30,7 @@ class Call:
 
     def __init__(self, node: torch.fx.Node, known: Mapping[Any, Any], builder: Builder, path: str) -> None:
         schema = node.target._schema  # type: ignore[union-attr]
-        self.node, self.builder, self.path = node, builder, path
+        self.node, self.builder, self.path, self.lib = node, builder, path, torch
         raw = schema.name.split("::")[1]
         self.in_place = raw.endswith("_") and not raw.endswith("__")
         self.name = "aten." + (raw[:-1] if self.in_place else raw)

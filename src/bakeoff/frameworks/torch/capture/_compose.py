@@ -95,7 +95,7 @@ def hardshrink(call: Call) -> Any:
 def softshrink(call: Call) -> Any:
     """x less what of it lies within lambda."""
     x, bound = call.value(call["self"]), float(call.number(call["lambd"]) or 0)
-    return call.emit("sub", {}, x, call.emit("clamp", {"low": -bound, "high": bound}, x))
+    return call.emit("sub", {}, x, call.emit("clamp", {"low": -bound, "high": bound, "ties": "first"}, x))
 
 
 def rrelu(call: Call) -> Any:
