@@ -241,7 +241,7 @@ def test_a_hidden_sigmoid_stays() -> None:
 
 
 def test_penalties_are_noted(made: Any) -> None:
-    assert list(made["zoo"][1].penalties.values()) == [{"l2": pytest.approx(0.01)}]
+    assert [(p.l1, p.l2) for p in made["zoo"][1].graph.penalties] == [(0.0, 0.01)]
 
 
 def test_augmentation_is_left_out_with_a_note_or_refused() -> None:
@@ -544,6 +544,15 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
         inputs = keras.Input(shape)
         return keras.Model(inputs, L.Flatten()(layer(inputs)))
 
+    class Loses(L.Layer):
+        def __init__(self, *, weight: bool = False, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.scale = self.add_weight(shape=(), initializer="ones") if weight else None
+
+        def call(self, x: Any) -> Any:
+            self.add_loss(keras.ops.square(self.scale if self.scale is not None else keras.ops.mean(x)))
+            return x if self.scale is None else x * self.scale
+
     class Conv2D(L.Conv2D):
         def call(self, inputs: Any) -> Any:
             return super().call(inputs) * 2
@@ -588,7 +597,20 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
             lambda: around(L.Dense(2, kernel_constraint="non_neg", name="d")),
             "Dense 'd': kernel has the constraint NonNeg",
         ),
-        "an activity regulariser": (lambda: around(L.Dense(2, activity_regularizer="l2", name="d")), "Dense 'd'"),
+        "a regularizer of one's own": (
+            lambda: around(L.Dense(2, kernel_regularizer=lambda w: keras.ops.sum(w), name="d")),
+            "Dense 'd': it has the regularizer <lambda>",
+        ),
+        "a term on a part": (
+            lambda: around(lambda x: L.MultiHeadAttention(1, 2, activity_regularizer="l2", name="m")(x, x), (4, 3)),
+            "MultiHeadAttention 'm': its part query has an activity regularizer",
+        ),
+        "a term on the probabilities": (
+            lambda: keras.Model(x := keras.Input((3,)), L.Dense(2, "softmax", activity_regularizer="l2")(x)),
+            "its loss has a term on what the last softmax gives",
+        ),
+        "add_loss": (lambda: around(Loses(name="l")), "Loses 'l': a layer of your own; it calls add_loss"),
+        "add_loss of a weight": (lambda: around(Loses(weight=True, name="l")), "it calls add_loss"),
         "a layer without a page": (lambda: around(L.GRU(3, name="g"), (8, 4)), "GRU 'g'"),
         "an operation without a page": (
             lambda: around(lambda x: keras.ops.arctan2(x, x + 1)),
@@ -616,7 +638,11 @@ REFUSED = (
     "another axis",
     "bicubic",
     "a constraint",
-    "an activity regulariser",
+    "a regularizer of one's own",
+    "a term on a part",
+    "a term on the probabilities",
+    "add_loss",
+    "add_loss of a weight",
     "a layer without a page",
     "an operation without a page",
     "the batch reshaped",

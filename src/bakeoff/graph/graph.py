@@ -5,6 +5,7 @@ A Graph has:
     nodes        in the order of computation
     outputs      {"logits": Ref}
     parameters   {path: Parameter}, canonical layout, NumPy
+    penalties    terms of the loss that live in the model
 """
 
 from __future__ import annotations
@@ -50,6 +51,25 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Penalty:
+    """A term of the loss that lives in the model, as Keras's regularizers: l1 sum |x| + l2 sum x^2.
+
+    Attributes:
+        on: a parameter's path: it counts while that is trained, once, however many nodes read it. Or a value: it counts
+            in every training pass, divided by the size of the value's first axis where it has one.
+    """
+
+    on: str | Ref
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def factors(self, dtype: str) -> tuple[float, float]:
+        """(l1, l2); in float64 as Keras on TensorFlow takes them even there, through float32."""
+        single = float(np.float32(self.l1)), float(np.float32(self.l2))
+        return (self.l1, self.l2) if dtype == "float32" else single
+
+
+@dataclass(frozen=True)
 class Node:
     """One operator at work.
 
@@ -90,6 +110,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Ref]
     parameters: Mapping[str, Parameter]
+    penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
         known = set(self.inputs)
@@ -102,6 +123,9 @@ class Graph:
             if lost:
                 raise BakeoffError(f"graph: node {node.id!r} asks for parameters that are not there: {lost}")
             known.add(node.id)
+        for penalty in self.penalties:
+            if penalty.on not in self.parameters and not (isinstance(penalty.on, Ref) and penalty.on.node in known):
+                raise BakeoffError(f"graph: a term of the loss is on {penalty.on}, which is not there")
 
     @cached_property
     def shapes(self) -> Mapping[Ref, Shape]:

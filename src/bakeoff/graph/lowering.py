@@ -10,11 +10,13 @@ functional form.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.graph.binding import Binding, load, permutation, read
-from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.graph.graph import Graph, Node, Penalty, Ref
 from bakeoff.graph.layout import Features, Laid, Value, real, reshape_orders
 from bakeoff.graph.scope import NodeScope
 from bakeoff.ops._dimension import Dim, Shape, fixed
@@ -39,13 +41,15 @@ class Lowering(ABC):
         self.bindings: dict[str, Binding] = {}
         self.draws: dict[str, tuple[str, Value]] = {}
         self.values: dict[Ref, Value] = {}
+        self._terms: Counter[str] = Counter()
         self._moved: dict[Any, tuple[Any, Any]] = {}  # keeps what it was made of, so that no other value has its id
 
     def walk(self) -> Value:
         """Lower every node; the output in canonical layout."""
         for name, shape in self.graph.inputs.items():
             axes = self.image_axes if len(shape) == 4 else tuple(range(len(shape)))
-            self.values[Ref(name)] = Value(self.placeholder(name, tuple(shape[axis] for axis in axes)), shape, axes)
+            given = Value(self.placeholder(name, tuple(shape[axis] for axis in axes)), shape, axes)
+            self.values[Ref(name)] = self._penalized(Ref(name), name, given)
         for node in self.graph.nodes:
             self._lower(node)
         return self.canonical(self.values[self.graph.output])
@@ -57,7 +61,18 @@ class Lowering(ABC):
         out = getattr(page, f"to_{self.library}")(scope, node.attributes, *(value.native for value in inputs))
         for index, native in enumerate(out if isinstance(out, tuple) else (out,)):
             ref = Ref(node.id, index)
-            self.values[ref] = self._valued(node, native, self.graph.shapes[ref], inputs)
+            value = self._valued(node, native, self.graph.shapes[ref], inputs)
+            self.values[ref] = self._penalized(ref, node.name, value)
+
+    def _penalized(self, ref: Ref, name: str, value: Value) -> Value:
+        """The value, passed through what adds the terms of the loss that are on it."""
+        for penalty in (one for one in self.graph.penalties if one.on == ref):
+            if value.axes and value.axes[0] != 0:  # the term is divided by the size of the first axis
+                value = self.canonical(value)
+            self._terms[name] += 1
+            count = f"_{self._terms[name]}" if self._terms[name] > 1 else ""
+            value = replace(value, native=self.penalized(value.native, penalty, f"{name}_activity{count}"))
+        return value
 
     def _valued(self, node: Node, native: Any, shape: Shape, inputs: list[Value]) -> Value:
         if isinstance(native, Laid):
@@ -279,6 +294,10 @@ class Lowering(ABC):
     @abstractmethod
     def constant(self, array: Array) -> Any:
         """A constant as a value."""
+
+    def penalized(self, native: Any, penalty: Penalty, name: str) -> Any:
+        """The value, with a term of the loss on it; where a library only predicts, the value."""
+        return native
 
     def emit(self, node: Node, op: str, inputs: list[Any], attributes: dict[str, Any]) -> Any:
         """ONNX only: append an operator, give its output."""

@@ -23,7 +23,7 @@ def _taken() -> frozenset[str]:
         "T_destination add_module apply bfloat16 bind buffers call_super_init children code compile cpu cuda "
         "double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter "
         "get_submodule graph half ipu load_state_dict meta modules mtia named_buffers named_children "
-        "named_modules named_parameters parameters print_readable recompile register_buffer register_module "
+        "named_modules named_parameters parameters penalty print_readable recompile register_buffer register_module "
         "register_parameter requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty "
         "train training type xpu zero_grad"
     )

@@ -15,6 +15,7 @@ import numpy as np
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph, Node, Parameter, Ref
 from bakeoff.graph.initialize import Initializer, torch_uniform
+from bakeoff.graph.penalties import on_these
 from bakeoff.ops import page
 from bakeoff.ops._dimension import fixed
 from bakeoff.registry import nearest
@@ -27,19 +28,23 @@ NOISE = ("attention", "dropout", "drop_path")  # their `rate` draws masks in tra
 
 
 def prune(graph: Graph, *, keep_passengers: bool = False) -> Graph:
-    """Only what the outputs need; the other nodes' parameters go too, or travel along unused."""
+    """Only what the outputs need; the other nodes' parameters go too, or travel along unused.
+
+    Terms of the loss stay with what they are on.
+    """
     needed = {ref.node for ref in graph.outputs.values()}
     for node in reversed(graph.nodes):
         if node.id in needed:
             sources = (*node.inputs, *(source for source in node.parameters.values() if isinstance(source, Ref)))
             needed |= {ref.node for ref in sources}
     nodes = tuple(node for node in graph.nodes if node.id in needed)
+    penalties = on_these(graph.penalties, graph.inputs, nodes)
     if keep_passengers:
-        return replace(graph, nodes=nodes)
+        return replace(graph, nodes=nodes, penalties=penalties)
     used = {source for node in nodes for source in node.parameters.values() if isinstance(source, str)}
     lost = {path for path, users in graph.users.items() if users and path not in used}
     kept = {path: parameter for path, parameter in graph.parameters.items() if path not in lost}
-    return replace(graph, nodes=nodes, parameters=kept)
+    return replace(graph, nodes=nodes, parameters=kept, penalties=penalties)
 
 
 def of_size(graph: Graph, height: int, width: int) -> Graph:

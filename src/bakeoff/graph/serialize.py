@@ -5,7 +5,10 @@
                 "parameters": {"kernel": "conv1.kernel"}}],
      "parameters": {"conv1.kernel": {"shape", "dtype", "role", "trainable"}}}
 
-A slot holds a parameter's path, or [node, output] where another node computes it.
+A slot holds a parameter's path, or [node, output] where another node computes it. Where terms of the loss live in the
+model, the schema is 2, so that an older version doesn't drop them, and there is
+
+     "penalties": [{"on": "conv1.kernel", "l1": 0.0, "l2": 0.01}]
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.errors import BakeoffError, CorruptError, UnsupportedError, UsageError, VersionError
+from bakeoff.graph import penalties
 from bakeoff.graph.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Size
@@ -24,17 +28,19 @@ from bakeoff.ops._dimension import from_json as dimension_from_json
 from bakeoff.ops._dimension import to_json as dimension_to_json
 from bakeoff.schemas import Array
 
-SCHEMA = 1
+SCHEMA, WITH_PENALTIES = 1, 2
 
 
 def to_json(graph: Graph) -> dict[str, Any]:
     """Lists, dicts, strings and numbers that say the graph, apart from its arrays."""
+    more = {"penalties": penalties.to_json(graph.penalties)} if graph.penalties else {}
     return {
-        "schema": SCHEMA,
+        "schema": WITH_PENALTIES if more else SCHEMA,
         "inputs": {name: [dimension_to_json(size) for size in shape] for name, shape in graph.inputs.items()},
         "outputs": {name: _ref(ref) for name, ref in graph.outputs.items()},
         "nodes": [_node(node) for node in graph.nodes],
         "parameters": {path: _metadata(parameter) for path, parameter in graph.parameters.items()},
+        **more,
     }
 
 
@@ -74,9 +80,9 @@ def from_json(value: Any, arrays: Mapping[str, Array]) -> Graph:
     """
     if not isinstance(value, Mapping) or "schema" not in value:
         raise CorruptError("graph: not the JSON of a graph (no 'schema').")
-    if value["schema"] != SCHEMA:
+    if value["schema"] not in (SCHEMA, WITH_PENALTIES):
         raise VersionError(
-            f"graph: schema {value['schema']!r}; this version of Bakeoff reads {SCHEMA}.\n"
+            f"graph: schema {value['schema']!r}; this version of Bakeoff reads up to {WITH_PENALTIES}.\n"
             "Install the version that wrote it, or newer."
         )
     try:
@@ -85,6 +91,7 @@ def from_json(value: Any, arrays: Mapping[str, Array]) -> Graph:
             tuple(map(_read_node, value["nodes"])),
             {name: Ref(node, index) for name, (node, index) in value["outputs"].items()},
             _read_parameters(value["parameters"], arrays),
+            penalties.from_json(value["penalties"]) if value["schema"] == WITH_PENALTIES else (),
         )
         _check(graph)
     except (UnsupportedError, CorruptError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from bakeoff.errors import UsageError
-from bakeoff.graph.graph import Graph, Node, Parameter, Ref
+from bakeoff.graph.graph import Graph, Node, Parameter, Penalty, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, fixed
 from bakeoff.preprocessing.signature import Signature
@@ -46,25 +47,33 @@ def together(members: list[Member]) -> tuple[Graph, Signature]:
         raise UsageError(f"the backbones {', '.join(names)} differ in their channels: they can't share one input.")
     nodes: list[Node] = []
     parameters: dict[str, Parameter] = {}
+    penalties: list[Penalty] = []
     for member in members:
         before, known = _adapter(member, common)
-        own, theirs = _prefixed(member, Ref(before[-1].id) if before else Ref("input"))
+        start = Ref(before[-1].id) if before else Ref("input")
+        own, theirs = _prefixed(member, start)
         nodes += [*before, *own]
         parameters |= known | theirs
+        for penalty in member.graph.penalties:
+            on = penalty.on
+            moved = member.prefix + "." + on if isinstance(on, str) else _moved(member, start, on)
+            penalties.append(replace(penalty, on=moved))
     outputs = tuple(Ref(f"{member.prefix}.{member.graph.output.node}", member.graph.output.index) for member in members)
     joined = Node("joined", "concat", page("concat").Attributes(axis=-1), outputs, path="joined")
     shape = (Dim("batch"), *common.size, common.channels)
-    return Graph({"input": shape}, (*nodes, joined), {"features": Ref("joined")}, parameters), common
+    graph = Graph({"input": shape}, (*nodes, joined), {"features": Ref("joined")}, parameters, tuple(penalties))
+    return graph, common
+
+
+def _moved(member: Member, start: Ref, old: Ref) -> Ref:
+    """A value of the member in the joined graph, where `start` is its input."""
+    return start if old.node in member.graph.inputs else Ref(f"{member.prefix}.{old.node}", old.index)
 
 
 def _prefixed(member: Member, start: Ref) -> tuple[list[Node], dict[str, Parameter]]:
     """The member's nodes and parameters under its own name, reading `start` for its input."""
     graph, before = member.graph, f"{member.prefix}."
-    (entry,) = graph.inputs
-
-    def ref(old: Ref) -> Ref:
-        return start if old.node == entry else Ref(before + old.node, old.index)
-
+    ref = partial(_moved, member, start)
     nodes = [
         replace(
             node,

@@ -11,6 +11,7 @@ from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
 from bakeoff.errors import DataError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.penalties import said
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
 from bakeoff.zoo import listing
@@ -207,7 +208,7 @@ def from_torch(
         adopt,
         captured.size,
         captured.fixed_size,
-        notes=captured.notes,
+        notes=captured.notes + said(captured.graph),
         loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
     )
 
@@ -313,7 +314,8 @@ def from_keras(
         size,
         all(isinstance(side, int) for side in shape[1:3]),
         captured.head,
-        tuple(note for note in captured.notes if signature is None or "on which scale" not in note),
+        tuple(note for note in captured.notes if signature is None or "on which scale" not in note)
+        + said(captured.graph),
         "binary_cross_entropy" if captured.head == "sigmoid" else "softmax_cross_entropy",
     )
 
@@ -385,6 +387,7 @@ def _bundle(source: Source) -> Opened:
         None,
         (sizes[0], sizes[1]),
         all(isinstance(side, int) for side in shape[1:3]),
+        notes=said(graph),
         loss=held.loss,
         extra=held.extra,
     )

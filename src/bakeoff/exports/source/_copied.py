@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def copied(kinds: Iterable[type], package: str = "") -> list[str]:
-    """Their source and that of every function and class of ours that it needs, in an order that runs."""
+def copied(kinds: Iterable[Any], package: str = "") -> list[str]:
+    """Their source and that of every function and class of ours that they need, in an order that runs."""
     found: dict[str, str] = {}
     for kind in kinds:
         _copy(kind, found)

@@ -12,6 +12,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.exports.source._literals import plain
 from bakeoff.exports.source._tree import REQUIRED, Expression, Leaves, Op, Value, compressed
 from bakeoff.frameworks._keras.build import Built, KerasLowering
+from bakeoff.frameworks._keras.penalties import regularize
 from bakeoff.graph.binding import Binding
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.schemas import Array
@@ -70,6 +71,7 @@ class KerasTape:
         self.built.load(graph.arrays())
         for binding, array in lowering.constants.values():
             self.built.put(binding, binding.to_native(array))
+        regularize(graph, self.built, graph.dtype)
         self.separator = "." if lowering.dotted else "_"
         self.ops: list[Op] = []
         self.leaves: Leaves = {}
@@ -169,6 +171,14 @@ class KerasTape:
         keywords = {k: self._argument(v) for k, v in keywords.items() if not _equal(v, defaults[k])} | settings
         return Expression("call", f"ops.{name}", (*given, *keywords.values()), ("",) * len(given) + tuple(keywords))
 
+    def _regularizer(self, layer: Any, name: str) -> Expression | None:
+        """The term of the loss that a layer's setting of that name is."""
+        term = getattr(layer, name, None) if name.endswith("_regularizer") and name not in UNSAID else None
+        if term is None:
+            return None
+        factors = {key: factor for key, factor in term.get_config().items() if factor}
+        return Expression("call", f"keras.regularizers.{type(term).__name__}", tuple(factors.values()), tuple(factors))
+
     def _layer(self, layer: Any) -> Expression:
         kind = type(layer)
         head = kind.__name__
@@ -181,9 +191,10 @@ class KerasTape:
         for name, parameter in inspect.signature(kind).parameters.items():
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 continue
-            if name in UNSAID or name.endswith(UNSAID_ENDS):
+            term = self._regularizer(layer, name)
+            if term is None and (name in UNSAID or name.endswith(UNSAID_ENDS)):
                 continue
-            value = config.get(name, getattr(layer, name, parameter.default))
+            value = term or config.get(name, getattr(layer, name, parameter.default))
             value = None if value == "linear" and name == "activation" else value
             if isinstance(value, dict):
                 raise UnsupportedError(f"--source: {layer.name}: {name} of {head} has no plain form yet.")

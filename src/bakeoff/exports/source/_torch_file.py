@@ -13,6 +13,7 @@ from bakeoff.exports.source._text import doc, flat, lines
 from bakeoff.exports.source._torch_tape import TorchTape
 from bakeoff.exports.source._tree import REQUIRED, Expression, assemble, places
 from bakeoff.frameworks.torch.arrays import save
+from bakeoff.frameworks.torch.penalties import penalty
 from bakeoff.graph.graph import Graph
 
 WEIGHTS = "weights.pt"
@@ -27,7 +28,8 @@ def source(graph: Graph, title: str) -> tuple[str, dict[str, Any]]:
     moved = places(root)
     state = {_moved(path, moved): tensor.detach().clone() for path, tensor in tape.state().items()}
     frozen = sorted(_moved(path, moved) for path in tape.frozen())
-    return _written(templates, tape, graph, title, frozen), state
+    terms = [(_moved(path, moved), l1, l2) for path, l1, l2 in tape.penalties] if graph.penalties else None
+    return _written(templates, tape, graph, title, frozen, terms), state
 
 
 def _moved(path: str, moved: Any) -> str:
@@ -40,8 +42,19 @@ def _moved(path: str, moved: Any) -> str:
     return path
 
 
-def _written(templates: list[Template], tape: TorchTape, graph: Graph, title: str, frozen: list[str]) -> str:
-    classes = copied(tape.own.values()) + [_class(template) for template in templates]
+def _written(
+    templates: list[Template],
+    tape: TorchTape,
+    graph: Graph,
+    title: str,
+    frozen: list[str],
+    terms: list[tuple[str, float, float]] | None,
+) -> str:
+    classes = copied([*tape.own.values(), *([] if terms is None else [penalty])])
+    classes += [_class(template) for template in templates]
+    if terms is not None:
+        rows = "".join(f'                ("{name}", {l1}, {l2}),\n' for name, l1, l2 in terms)
+        classes[-1] += PENALTY.format(terms=rows)
     code = "\n\n\n".join(classes)
     size = ", ".join(str(s) if isinstance(s, int) else "224" for s in (graph.input_shape[3], *graph.input_shape[1:3]))
     tail = _load(frozen) + "\n\n\n" + MAIN.format(size=size)
@@ -51,6 +64,7 @@ def _written(templates: list[Template], tape: TorchTape, graph: Graph, title: st
 def _head(code: str, title: str) -> str:
     imports = ["from pathlib import Path", *(["from typing import Literal"] if "Literal[" in code else [])]
     libraries = ["import torch", "from torch import nn"]
+    imports += ["from collections.abc import Iterable"] if "Iterable[" in code else []
     if re.search(r"\bF\.", code):
         libraries.append("from torch.nn import functional as F")
     title = re.sub(r"[^\w./@+-]", "_", title)
@@ -105,6 +119,15 @@ def _load(frozen: list[str]) -> str:
     return listed + LOAD.format(weights=WEIGHTS, freeze=freeze)
 
 
+PENALTY = '''
+
+    def penalty(self) -> torch.Tensor:
+        """What its own loss adds: criterion(net(x), y) + net.penalty()."""
+        return penalty(
+            self,
+            (
+{terms}            ),
+        )'''
 LOAD = '''def load(weights: str | Path = Path(__file__).with_name("{weights}")) -> Net:
     """The net with its weights, ready to predict; `.train()` to go on training."""
     net = Net()

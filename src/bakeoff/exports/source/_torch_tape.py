@@ -13,6 +13,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.exports.source._literals import exact, plain
 from bakeoff.exports.source._tree import REQUIRED, Expression, Leaves, Op, Value, compressed, values
 from bakeoff.frameworks.torch.build import Built, TorchLowering
+from bakeoff.frameworks.torch.penalties import on_weights
 from bakeoff.graph.graph import Graph, Node
 from bakeoff.graph.names import torch_path
 
@@ -78,6 +79,7 @@ class TorchTape:
             for path, binding in lowering.bindings.items()
             if graph.parameters[path].role == "weight" and not graph.parameters[path].trainable
         ]
+        self.penalties = on_weights(graph, lowering.bindings, graph.dtype)
         self.ops = _unpacked(self.ops, self.outputs)
         if not self._dotted:
             self.ops = compressed(self.ops, self.leaves)

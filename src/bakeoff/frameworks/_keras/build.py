@@ -11,9 +11,10 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras import layers
+from bakeoff.frameworks._keras.penalties import acting, regularize
 from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.draws import Key, Place, placed
-from bakeoff.graph.graph import Graph, Node
+from bakeoff.graph.graph import Graph, Node, Penalty
 from bakeoff.graph.layout import Value, show
 from bakeoff.graph.lowering import Lowering
 from bakeoff.graph.names import keras_name
@@ -83,6 +84,7 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, co
     for binding, array in lowering.constants.values():
         built.put(binding, binding.to_native(array))
     _freeze(graph, built)
+    regularize(graph, built, dtype)
     return built
 
 
@@ -228,6 +230,11 @@ class KerasLowering(Lowering):
     def helper(self, node: Node, native: Any, natives: tuple[Any, ...], inputs: list[Value], suffix: str) -> Any:
         self.drawing(node, native.name, inputs)
         return native(*natives) if len(natives) == 1 else native(list(natives))
+
+    def penalized(self, native: Any, penalty: Penalty, name: str) -> Any:
+        layer = keras.layers.ActivityRegularization(*penalty.factors(self.dtype), name=keras_name(name))
+        layer.activity_regularizer = acting(layer.l1, layer.l2, mixed=self.mixed)
+        return layer(native)
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:
         if path not in self._held:

@@ -128,13 +128,23 @@ class Parameter(keras.layers.Layer):
         kind: the dtype of a constant that is not a number of the net's precision: "int32", "bool".
     """
 
-    def __init__(self, shape: tuple[int, ...], *, trainable: bool = True, kind: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        trainable: bool = True,
+        kind: str = "",
+        value_regularizer: Any = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(trainable=trainable, **settings)
         self.size, self.kind = tuple(shape), kind
+        self.value_regularizer = keras.regularizers.get(value_regularizer)
 
     def build(self, input_shape: Any) -> None:
         dtype = self.kind or self.variable_dtype
-        self.value = self.add_weight(shape=self.size, name="value", initializer="zeros", dtype=dtype)
+        term = self.value_regularizer
+        self.value = self.add_weight(shape=self.size, name="value", initializer="zeros", dtype=dtype, regularizer=term)
 
     def call(self, inputs: Any) -> Any:
         return ops.convert_to_tensor(self.value)
@@ -146,7 +156,9 @@ class Parameter(keras.layers.Layer):
         return keras.KerasTensor(self.size, dtype=self.kind or self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "shape": self.size, "kind": self.kind}
+        term = keras.regularizers.serialize(self.value_regularizer) if self.value_regularizer else None
+        own = {"shape": self.size, "kind": self.kind}
+        return {**super().get_config(), **own, **({"value_regularizer": term} if term else {})}
 
 
 @keras.saving.register_keras_serializable(package="bakeoff")

@@ -82,6 +82,7 @@ class LiveKeras:
             else:
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_mean(losses)
+            loss = tf.add_n([loss, *self.native.losses])  # with the terms that live in the model
         zero = tf.UnconnectedGradients.ZERO
         return loss, tape.gradient(loss, values, unconnected_gradients=zero)
 
@@ -181,6 +182,8 @@ def copied(model: Any, precision: str) -> Any:
     """
     kind = type(model)
     own = {type(one).__name__: type(one) for one in model._flatten_layers() if not is_keras(type(one))}
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)  # of the layers that the user's own make for themselves
     try:
         with keras.saving.custom_object_scope(own):
             clone = kind.from_config(_with_dtype(model.get_config(), precision))
@@ -189,8 +192,11 @@ def copied(model: Any, precision: str) -> Any:
             f"{model.name}: it can't be copied for the checks ({str(error).splitlines()[0][:200]}).\n"
             f"Give get_config() to its own classes: {', '.join(sorted(own)) or kind.__name__}."
         ) from None
+    finally:
+        keras.config.set_dtype_policy(before)
     _same_weights(model, clone)
     for old, new in zip(_weights(model), _weights(clone), strict=True):
+        new.regularizer = old.regularizer  # what acts there; the configuration says what was set, perhaps too late
         new.assign(array_of(old).astype(precision) if _floating(old) else array_of(old))
     learned = [(old, new) for old, new in zip(_leaves(model), _leaves(clone), strict=True)]
     for old, new in learned:

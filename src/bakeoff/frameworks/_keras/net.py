@@ -77,6 +77,16 @@ class KerasNet(Slotted):
         logits = keras.ops.cast(logits, self.precision)
         return self.loss_page.to_keras(keras, self.loss_attributes, logits, labels)
 
+    def own_loss(self) -> Any:
+        """The terms of the loss that live in the model, of the call before; None where there are none."""
+        found = [keras.ops.cast(loss, self.precision) for loss in self.native.losses]
+        return sum(found[1:], found[0]) if found else None
+
+    def whole(self, losses: Any, own: Any) -> Any:
+        """The sum of the losses of a batch, of which each image's has the model's own terms."""
+        loss = keras.ops.sum(losses)
+        return loss if own is None else loss + own * keras.ops.cast(keras.ops.shape(losses)[0], self.precision)
+
     def settled(self, gradients: list[Any], scaling: dict[str, Any]) -> tuple[list[Any], Any, dict[str, Any]]:
         """float16: gradients without the scale of the loss, whether all are finite, and the state of the scale next."""
         found = [gradient / scaling["scale"] for gradient in gradients]

@@ -25,20 +25,21 @@ class JaxNet(KerasNet):
         self._others = [variable for variable in self.native.variables if id(variable) not in chosen]
         self._forward = jax.jit(self._logits, static_argnums=3)
 
-    def _call(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any]:
-        """Logits, and the variables that aren't trained as they are afterwards."""
+    def _call(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any, Any]:
+        """Logits, the model's own terms of the loss, and the variables that aren't trained as they are afterwards."""
         from keras import StatelessScope
 
         mapping = [*zip(self.variables, weights, strict=True), *zip(self._others, others, strict=True)]
-        with StatelessScope(state_mapping=mapping) as scope:
-            logits = self.native(images, training=train)
-        return logits.astype(self.precision), [scope.get_current_value(variable) for variable in self._others]
+        with StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            logits, own = self.native(images, training=train), self.own_loss()
+        return logits.astype(self.precision), own, [scope.get_current_value(variable) for variable in self._others]
 
     def scale_value(self, value: float) -> Any:
         return jnp.float32(value)
 
     def _logits(self, weights: Any, others: Any, images: Any, train: bool) -> tuple[Any, Any]:
-        return self._call(weights, others, images, train)
+        logits, _, new = self._call(weights, others, images, train)
+        return logits, new
 
     def _state(self) -> tuple[list[Any], list[Any]]:
         return [v.value for v in self.variables], [v.value for v in self._others]
@@ -61,8 +62,8 @@ class JaxNet(KerasNet):
 
     def _loss(self, weights: Any, others: Any, images: Any, labels: Any, scaling: Any) -> tuple[Any, Any]:
         """What the gradient is taken of; the loss itself, and the variables that aren't trained."""
-        logits, new = self._call(weights, others, images, True)
-        loss = self.losses(logits, labels).sum()
+        logits, own, new = self._call(weights, others, images, True)
+        loss = self.whole(self.losses(logits, labels), own)
         return (loss * scaling["scale"] if scaling else loss), (loss, new)
 
     def gradients(self, images: Array, labels: Array) -> StepResult:

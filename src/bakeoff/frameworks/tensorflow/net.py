@@ -64,7 +64,7 @@ class TensorFlowNet(KerasNet):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             losses = self.losses(self.native(images, training=True), labels)
-            loss = tf.reduce_sum(losses)
+            loss = self.whole(losses, self.own_loss())
             scaled = self.scaled(loss)
         zero = tf.UnconnectedGradients.ZERO
         return loss, tape.gradient(scaled, values, unconnected_gradients=zero)

@@ -13,9 +13,10 @@ from torch import nn
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch import layers
 from bakeoff.frameworks.torch.in_place import save_memory
+from bakeoff.frameworks.torch.penalties import on_weights, penalty
 from bakeoff.graph.binding import Binding, load, permutation, read
 from bakeoff.graph.draws import Key, Place, placed
-from bakeoff.graph.graph import Graph, Node
+from bakeoff.graph.graph import Graph, Node, Penalty
 from bakeoff.graph.layout import Value
 from bakeoff.graph.lowering import CHANNELS_FIRST, Lowering
 from bakeoff.graph.names import torch_path
@@ -61,7 +62,7 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
     """
     lowering = TorchLowering(graph, dtype, mixed=mixed)
     lowering.tape.output(lowering.walk().native.node)
-    module = torch.fx.GraphModule(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
+    module = Net(lowering.root, lowering.tape, "Net").to(getattr(torch, dtype))
     save_memory(module)
     built = Built(module, lowering.bindings, placed(lowering.draws))
     built.load(graph.arrays())
@@ -73,8 +74,17 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
                 tensor.requires_grad_(parameter.trainable)
             else:
                 _buffered(module.get_submodule(binding.owner), binding.attribute)
+    module.meta["penalties"] = on_weights(graph, built.bindings, dtype)
     module.eval()
     return built
+
+
+class Net(torch.fx.GraphModule):  # type: ignore[misc]  # torch.fx has no types
+    """A net that says what its own terms of the loss are."""
+
+    def penalty(self) -> torch.Tensor:
+        """To be added to the loss, after the training pass: criterion(net(x), y) + net.penalty()."""
+        return penalty(self, self.meta["penalties"])
 
 
 def _buffered(layer: nn.Module, name: str) -> None:
@@ -166,6 +176,11 @@ class TorchLowering(Lowering):
                 place.add_module(parent, nn.Module())
             place = getattr(place, parent)
         return place
+
+    def penalized(self, native: Any, penalty: Penalty, name: str) -> Any:
+        *parents, last = torch_path(name).split(".")
+        self._container(parents).add_module(last, layers.ActivityPenalty(*penalty.factors(self.dtype)))
+        return self._call(".".join([*parents, last]), (native,))
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:
         if path not in self._held:

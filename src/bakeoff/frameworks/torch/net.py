@@ -61,6 +61,7 @@ class TorchNet(Slotted):
             for path, parameter in graph.parameters.items()
             if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
         }
+        self.penalized = bool(graph.penalties)
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
         self.optimizer: Any = None
@@ -130,12 +131,16 @@ class TorchNet(Slotted):
         losses: torch.Tensor = self.loss_page.to_torch(torch, self.loss_attributes, self._forward(images), target)
         return losses
 
+    def _with_own(self, loss: torch.Tensor, count: int) -> torch.Tensor:
+        """The loss of so many images, each of which has the model's own terms."""
+        return loss + count * self.native.penalty() if self.penalized else loss
+
     def gradients(self, images: Array, labels: Array) -> StepResult:
         self.native.train(True)
         if self.count == 0:
             self.optimizer.zero_grad(set_to_none=True)
         with watched(self, self.native, self.built.draws):
-            loss = self._losses(images, labels).sum()
+            loss = self._with_own(self._losses(images, labels).sum(), len(labels))
         self._backward(loss)
         self.count += len(labels)
         return StepResult(float(loss.detach()), len(labels))
@@ -190,7 +195,7 @@ class TorchNet(Slotted):
         losses = []
         for x, y, rate in zip(images, labels, rates, strict=True):
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self._losses(x, y).mean()
+            loss = self._with_own(self._losses(x, y).mean(), 1)
             self._backward(loss)
             self._step(rate)
             losses.append(loss.detach())

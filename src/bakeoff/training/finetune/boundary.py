@@ -12,6 +12,7 @@ from bakeoff import seeds
 from bakeoff.data import Split
 from bakeoff.graph import Graph, Node, Ref, passes
 from bakeoff.graph.passes import NOISE
+from bakeoff.graph.penalties import on_these
 from bakeoff.ops._dimension import at
 from bakeoff.protocols import Net
 from bakeoff.schemas import Array, Batch
@@ -53,7 +54,7 @@ def halves(graph: Graph) -> Halves | None:
 
 def _changing(graph: Graph) -> set[str]:
     """Nodes whose values differ from step to step for the same image."""
-    found: set[str] = set()
+    found = {penalty.on.node for penalty in graph.penalties if isinstance(penalty.on, Ref)}  # their loss counts
     for node in graph.nodes:
         paths = [source for source in node.parameters.values() if isinstance(source, str)]
         trained = any(graph.parameters[path].trainable and graph.parameters[path].role == "weight" for path in paths)
@@ -99,6 +100,7 @@ def _cut(graph: Graph, node: Node, behind: list[Node]) -> Halves:
         nodes,
         graph.outputs,
         {path: parameter for path, parameter in graph.parameters.items() if path in used},
+        on_these(graph.penalties, (), nodes),
     )
     return Halves(passes.prune(replace(graph, outputs={"features": Ref(node.id)})), trained)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,9 +12,9 @@ import numpy as np
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
 from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY
-from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, refusal
+from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, factors, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
-from bakeoff.graph.graph import Graph, Node, Parameter, Ref
+from bakeoff.graph.graph import Graph, Node, Parameter, Penalty, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Shape
 from bakeoff.schemas import Array
@@ -37,7 +37,7 @@ class Builder:
         self.parameters: dict[str, Parameter] = {}
         self.origins: dict[str, Origin] = {}
         self.variables: dict[str, Any] = {}
-        self.penalties: dict[str, dict[str, float]] = {}
+        self.penalties: list[Penalty] = []
         self.notes: list[str] = []
         self.draws: dict[str, Any] = {}
         self._paths: dict[int, str] = {}  # of variables, by identity
@@ -151,15 +151,25 @@ class Builder:
                 why = f"its weight {variable.path} is read in another layout elsewhere"
                 raise refusal(owner, kind, why, "Give each of the layers a weight of its own.")
             return known
-        penalty = check_variable(variable, owner, kind)
+        check_variable(variable, owner, kind)
         array = origin.to_canonical(array_of(variable), tuple(shape))
         learned = role == "weight"
         self.parameters[path] = Parameter(path, array, role, learned and bool(variable.trainable))
         self.origins[path], self.variables[path] = origin, variable
         self._paths[id(variable)] = path
-        if penalty:
-            self.penalties[path] = penalty
+        self.penalize(path, variable.regularizer, owner, kind)
         return path
+
+    def penalize(self, on: str | Ref, regularizer: Any, owner: str, kind: str) -> None:
+        """Note the term that a regularizer adds to the loss; refuse one that has no form here."""
+        l1, l2 = factors(regularizer, owner, kind)
+        if l1 or l2:
+            self.penalties.append(Penalty(on, l1, l2))
+
+    def activity(self, layer: Any, path: str, outputs: Iterable[Value]) -> None:
+        """Note what a layer's regularizer of what it gives adds to the loss, at each call."""
+        for value in outputs if layer.activity_regularizer is not None else ():
+            self.penalize(value.ref, layer.activity_regularizer, path, type(layer).__name__)
 
     def bare(self, variable: Any, owner: str, kind: str) -> Value:
         """A variable that is used bare: a scale, a token, a position."""
@@ -214,4 +224,4 @@ class Builder:
 
     def finish(self, output: Value, name: str) -> Graph:
         """The graph so far."""
-        return Graph(self.inputs, tuple(self.nodes), {name: output.ref}, self.parameters)
+        return Graph(self.inputs, tuple(self.nodes), {name: output.ref}, self.parameters, tuple(self.penalties))

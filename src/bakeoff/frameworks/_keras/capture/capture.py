@@ -57,16 +57,24 @@ def capture(
     if not is_model(model):
         builder.own(model, "")
     output = walk.function(function, "", [image], own=not is_model(model))[0]
+    builder.activity(model, model.name, [output])
     if not is_model(model):
         forget(function)
         builder.check_taken(model, model.name)
     graph, head = _split_head(builder.finish(output, "logits"))
     graph = merge_padding(prune(graph))
+    lost = set(builder.penalties) - set(graph.penalties)
+    if lost:
+        why = f"its loss has a term on what the last {head or 'layer'} gives, which is no part of the logits"
+        raise refusal(model.name, type(model).__name__, why, "Give the layer before it the activity regularizer.")
+    for method in ("compute_loss", "train_step"):
+        if getattr(type(model), method, None) is not getattr(keras.Model, method):
+            builder.note(f"{model.name}: its own {method} is not carried; its loss is that of Keras's fit()")
     wanted, missing = signature(graph, source)
     if missing:
         builder.note(missing)
     notes = tuple(builder.notes)
-    return Captured(graph, head, wanted, builder.origins, notes, builder.penalties, builder.variables, builder.draws)
+    return Captured(graph, head, wanted, builder.origins, notes, builder.variables, builder.draws)
 
 
 class Walk:
@@ -122,7 +130,9 @@ class Walk:
         if isinstance(operation, Embedded):
             return [self._rows(operation, path, inputs)]
         if is_model(operation):
-            return self.function(_function(operation, path), path, list(inputs))
+            outputs = self.function(_function(operation, path), path, list(inputs))
+            self.builder.activity(operation, path, outputs)
+            return outputs
         if layer and not is_keras(type(operation)):
             return self._own(node, path, list(inputs))
         check_operation(operation, path)
@@ -132,9 +142,10 @@ class Walk:
         call.trains = self._trains
         before = len(self.builder.nodes)
         found = call.imported(f"{'layers' if layer else 'ops'}.{type(operation).__name__}")
+        outputs = list(found) if isinstance(found, tuple) else [found]
         if layer:
             self.builder.check_taken(operation, path)
-        outputs = list(found) if isinstance(found, tuple) else [found]
+            self.builder.activity(operation, path, outputs)
         self._check_read(call, outputs, before)
         self._check_shapes(node, call, outputs)
         return outputs
@@ -147,6 +158,7 @@ class Walk:
         attributes = {"axis": 0, "size": operation.indices.shape}
         table = {"indices": operation.indices.astype("int64")}
         found: Value = call.emit("take", attributes, call.value(operation.layer.embeddings), parameters=table)
+        self.builder.activity(operation.layer, place, [found])
         return found
 
     def _own(self, node: Any, path: str, inputs: list[Value]) -> list[Value]:
@@ -158,6 +170,7 @@ class Walk:
         found = self.function(function, path, list(order.values()), own=True)
         forget(function)
         self.builder.check_taken(node.operation, path)
+        self.builder.activity(node.operation, path, found)
         return found
 
     def _check_read(self, call: LayerCall, outputs: list[Value], before: int) -> None:

@@ -53,7 +53,6 @@ class Captured:
         signature: what the model wants of an image; None where nothing says it.
         origins: {path: where it comes from}, for every parameter but constants.
         notes: what a reader must know, a sentence each: layers that act in training alone, flags that Keras ignores.
-        penalties: {path: {"l1": factor, "l2": factor}}, the regularisers that Keras adds to the loss.
         variables: {path: keras.Variable}, the live ones.
         draws: {node: the live layer that draws for it}, in the order of their calls.
     """
@@ -63,7 +62,6 @@ class Captured:
     signature: Signature | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    penalties: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     draws: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

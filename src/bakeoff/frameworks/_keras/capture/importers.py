@@ -9,7 +9,8 @@ from typing import Any
 from bakeoff import ops
 from bakeoff.errors import BakeoffError
 
-IDENTITY = frozenset(("layers.Identity", "layers.InputLayer", "activations.linear", "ops.Copy", "ops.Identity"))
+_LAYERS = ("layers.Identity", "layers.InputLayer", "layers.ActivityRegularization")  # its term is the builder's matter
+IDENTITY = frozenset((*_LAYERS, "activations.linear", "ops.Copy", "ops.Identity"))
 
 _AUGMENTATION = """
     RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomShear RandomSaturation

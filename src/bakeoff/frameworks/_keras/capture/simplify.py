@@ -18,6 +18,7 @@ def merge_padding(graph: Graph) -> Graph:
     """
     readers = Counter(ref for node in graph.nodes for ref in node.inputs)
     readers.update(graph.outputs.values())
+    readers.update(penalty.on for penalty in graph.penalties if isinstance(penalty.on, Ref))
     modules = Counter(tuple(sorted(map(str, node.parameters.values()))) for node in graph.nodes if node.parameters)
     nodes = {node.id: node for node in graph.nodes}
     merged: dict[str, Node] = {}

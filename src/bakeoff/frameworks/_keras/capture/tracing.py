@@ -49,8 +49,8 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[list[Any], Function]:
     """
     kind = f"{type(layer).__module__}.{type(layer).__name__}"
 
-    def refuse(why: str) -> UnsupportedError:
-        return refusal(path, kind, f"a layer of your own; {why}", "Use layers and operations of Keras in it alone.")
+    def refuse(why: str, remedy: str = "Use layers and operations of Keras in it alone.") -> UnsupportedError:
+        return refusal(path, kind, f"a layer of your own; {why}", remedy)
 
     if type(layer).__call__ is not keras.Layer.__call__:
         raise refuse("it replaces __call__")
@@ -131,12 +131,16 @@ def _called(layer: Any, training: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _no_losses(layer: Any, refuse: Callable[[str], UnsupportedError]) -> Iterator[None]:
-    before = len(layer._losses)
-    yield
-    if len(layer._losses) != before:
-        del layer._losses[before:]
-        raise refuse("it adds a loss")
+def _no_losses(layer: Any, refuse: Callable[..., UnsupportedError]) -> Iterator[None]:
+    def add_loss(_: Any) -> None:
+        remedy = "Say it as a regularizer of a layer in it, or by keras.layers.ActivityRegularization on a value."
+        raise refuse("it calls add_loss, and no other framework has such a term of the loss", remedy)
+
+    vars(layer)["add_loss"] = add_loss
+    try:
+        yield
+    finally:
+        del vars(layer)["add_loss"]
 
 
 def _shift(layer: Any, arrays: list[Array]) -> None:

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import keras
+import numpy as np
 
 from bakeoff.errors import UnsupportedError
 
@@ -46,6 +47,11 @@ def check_operation(operation: Any, path: str) -> None:
         raise refusal(path, kind, "its `call` was replaced", "Use the layer as Keras has it.")
     if isinstance(operation, keras.Layer):
         check_settings(operation, path, kind)
+        parts = operation._flatten_layers(include_self=False)
+        inner = next((one for one in parts if one.activity_regularizer is not None), None)
+        if inner is not None:
+            why = f"its part {inner.name} has an activity regularizer"
+            raise refusal(path, kind, why, "Use keras.layers.ActivityRegularization on what the layer gives.")
 
 
 def check_settings(layer: Any, path: str, kind: str) -> None:
@@ -65,12 +71,10 @@ def check_settings(layer: Any, path: str, kind: str) -> None:
         raise refusal(path, kind, f"quantised to {layer.quantization_mode}", "Use the model before it was quantised.")
     if getattr(layer, "lora_enabled", False):
         raise refusal(path, kind, "LoRA is on", "Save and load the model: saving merges LoRA into the kernel.")
-    if getattr(layer, "activity_regularizer", None) is not None:
-        raise refusal(path, kind, "an activity regulariser", "Build the layer without it: it acts in training alone.")
 
 
-def check_variable(variable: Any, path: str, kind: str) -> dict[str, float]:
-    """The regulariser's factors; refuses constraints and other regularisers.
+def check_variable(variable: Any, path: str, kind: str) -> None:
+    """Refuse constraints.
 
     Raises:
         UnsupportedError: training would not be the same.
@@ -78,15 +82,22 @@ def check_variable(variable: Any, path: str, kind: str) -> dict[str, float]:
     if getattr(variable, "constraint", None) is not None:
         name = type(variable.constraint).__name__
         raise refusal(path, kind, f"{variable.name} has the constraint {name}", "Build the layer without it.")
-    regularizer = getattr(variable, "regularizer", None)
+
+
+def factors(regularizer: Any, path: str, kind: str) -> tuple[float, float]:
+    """(l1, l2) of a regularizer, as they were written.
+
+    Raises:
+        UnsupportedError: it is none of Keras's own of these.
+    """
     if regularizer is None:
-        return {}
-    name = type(regularizer).__name__
+        return 0.0, 0.0
+    name = getattr(regularizer, "__name__", type(regularizer).__name__)
     if name not in PENALTIES or not is_keras(type(regularizer)):
-        remedy = f"Use one of {', '.join(PENALTIES)}, or none."
-        raise refusal(path, kind, f"{variable.name} has the regulariser {name}", remedy)
-    factors = {key: float(getattr(regularizer, key, 0) or 0) for key in ("l1", "l2")}
-    return {key: factor for key, factor in factors.items() if factor}
+        remedy = f"Use one of {', '.join(PENALTIES)} of keras.regularizers, or none."
+        raise refusal(path, kind, f"it has the regularizer {name}", remedy)
+    l1, l2 = (getattr(regularizer, key, 0.0) for key in ("l1", "l2"))
+    return l1 if isinstance(l1, float) else float(str(np.float32(float(l1)))), float(l2)  # L1 keeps a tensor of float32
 
 
 def check_taken(layer: Any, path: str, taken: set[int]) -> None:

@@ -16,6 +16,7 @@ from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
 from bakeoff.frameworks.torch.capture._export import Mode, batch_for, export, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
+from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
 from bakeoff.frameworks.torch.capture._signature import signature_of
 from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
@@ -33,8 +34,10 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     _check(model, name)
     signature = signature_of(model, None if input_size is None else _size(input_size), channels)
     size = signature.size if input_size is None and signature else _size(input_size)
+    refuse_kept_losses(model, size, channels, name)
     chosen, notes = _training(model, size, channels, name)
     graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
+    graph = with_penalties(graph, model, layouts)
     notes += [f"{name}: {path} changes while the source trains; here it stays as it is." for path in _moving(chosen)]
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
     kept = {node.id for node in graph.nodes}
