@@ -112,8 +112,9 @@ def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     from bakeoff.frameworks._keras.build import _operations, _rename
 
     owners = {layer.name for layer in model.layers if layer.weights}
-    _rename(probed, owners)
-    names = [operation.name for operation in _operations(probed)]
+    probes = [("relu", probed)]
+    _rename(probes, owners)
+    names = [operation.name for operation, _ in _operations(probes)]
     assert len(names) == len(set(names))
     assert owners <= set(names)
     assert keras.Model(model.input, probed)(images).shape == (2, 3)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
-from bakeoff.checkpoints.keras import check
+from bakeoff.checkpoints.keras import CONFIG, METADATA, check
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import keras as the_keras
@@ -15,6 +19,7 @@ from bakeoff.schemas import Array
 
 READS = "a .keras file"
 SUFFIX = ".keras"
+DATE = "1980-01-01@00:00:00"
 TRUSTED = ("keras", "bakeoff.frameworks._keras.layers")  # where a layer's class may come from
 
 
@@ -29,8 +34,39 @@ def sidecar(path: Path) -> Path:
 
 
 def save(model: Any, path: Path) -> None:
-    """Write a Keras model."""
-    model.save(str(path))
+    """Write a Keras model: the same one to the same bytes, whenever and wherever it is written.
+
+    Keras puts the time into the file twice, and the addresses of objects that layers share.
+    """
+    whole = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+    try:
+        model.save(str(whole))
+        with zipfile.ZipFile(whole) as made, zipfile.ZipFile(path, "w") as written:
+            for name in made.namelist():
+                member = zipfile.ZipInfo(name)  # of 1980
+                member.external_attr = 0o644 << 16
+                if name in (CONFIG, METADATA):
+                    written.writestr(member, _timeless(json.loads(made.read(name))))
+                    continue
+                with made.open(name) as source, written.open(member, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _timeless(value: dict[str, Any]) -> str:
+    """A config or metadata as JSON, shared objects numbered as they come, without a date."""
+    numbers: dict[int, int] = {}
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if "shared_object_id" in item:
+                item["shared_object_id"] = numbers.setdefault(item["shared_object_id"], len(numbers) + 1)
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return json.dumps({key: DATE if key == "date_saved" else item for key, item in value.items()})
 
 
 def model(path: Path) -> Any:

@@ -54,7 +54,10 @@ def save(module: Any, path: Path, shape: tuple[int, int, int], text: str) -> Non
     example = torch.zeros(2, channels, height, width, dtype=torch.float32)
     batch = torch.export.Dim("batch")
     program = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
-    torch.export.save(program, str(path), extra_files={FILE: text})
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # where torch is installed
+    with path.open("wb") as file:  # by its name, torch would write that into the file
+        torch.export.save(program, file, extra_files={FILE: text})
 
 
 def load(path: Path, threads: int | None = None) -> FunctionRuntime:

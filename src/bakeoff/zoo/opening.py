@@ -267,7 +267,9 @@ def _program(source: Source) -> Opened:
     size = metadata.signature.size if metadata else source.input_size or _traced_size(module)
     found = from_torch(module, size, metadata.signature if metadata else None, metadata.classes if metadata else None)
     frozen = any(node.op == "batch_norm" for node in found.graph.nodes)
-    note = f"{source.text}: a .pt2 file holds a net as it predicts: batch norm keeps its statistics in training"
+    note = (
+        f"{Path(source.text).name}: a .pt2 file holds a net as it predicts: batch norm keeps its statistics in training"
+    )
     notes = (*found.notes, *((note,) if frozen else ()))
     return replace(found, state_dict=None, notes=notes, loss=metadata.loss if metadata else found.loss)
 

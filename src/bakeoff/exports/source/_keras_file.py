@@ -34,6 +34,8 @@ def write(graph: Graph, folder: Path, title: str) -> None:
     for layer in tape.model.layers:
         if layer.weights:
             net.get_layer(names[layer.name]).set_weights(layer.get_weights())
+    for place, layer in enumerate((net, *net.layers)):  # Keras numbers what has no name by all that was made before
+        layer.name = layer.name if layer.name in names.values() else f"unnamed_{place}"
     net.save_weights(str(folder / WEIGHTS))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +24,7 @@ from bakeoff.graph.names import keras_name
 from bakeoff.ops._dimension import Dim, Shape
 from bakeoff.schemas import Array
 
+MOVES = (keras.layers.Permute, keras.layers.Reshape)  # layers that the lowering makes without a name
 INLINE = 32  # numbers of a constant that a file may list as text; larger ones are weights that are not trained
 
 
@@ -72,7 +76,7 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, co
         lowering = KerasLowering(graph, dtype, batch_norm, mixed=bool(compute))
         out = lowering.walk().native
         held = [*lowering.bindings.values(), *(binding for binding, _ in lowering.constants.values())]
-        _rename(out, {binding.owner for binding in held})
+        _rename(lowering.named(out), {binding.owner for binding in held})
         built = Built(
             keras.Model(lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0], out, name="net"),
             lowering.bindings,
@@ -88,36 +92,41 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, co
     return built
 
 
-def _rename(out: Any, owners: set[str]) -> None:
-    """New names for operations that Keras named itself as another is named: a model has each name once.
+def _rename(values: Iterable[tuple[str, Any]], owners: set[str]) -> None:
+    """Names that depend on the graph alone, each once in a model.
+
+    Keras numbers what it names itself by all that was made before in the process. Such an operation takes the name of
+    the graph's node that it stands for, the others of that node one with their kind behind it.
 
     Args:
-        out: the model's output.
+        values: nodes by name, and what they gave.
         owners: names of layers that hold weights; they stay.
     """
-    operations = _operations(out)
-    taken = {operation.name for operation in operations}
+    operations = _operations(values)
+    numbered = {id(one) for one, _ in operations if not isinstance(one, keras.Layer) or isinstance(one, MOVES)}
+    taken = {one.name for one, _ in operations if id(one) not in numbered}
     held: set[str] = set()
-    for operation in sorted(operations, key=lambda one: (one.name not in owners, not isinstance(one, keras.Layer))):
-        name, count = operation.name, 0
-        while name in held or (count and name in taken):
-            count += 1
-            name = f"{operation.name}_op{count}"
-        if count:
-            operation.name = name
-        held.add(name)
+    for one, node in sorted(operations, key=lambda pair: (pair[0].name not in owners, id(pair[0]) in numbered)):
+        given = node if id(one) in numbered else one.name
+        kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(one).__name__).lower()
+        others = (f"{given}_{kind}{f'_{number}' if number else ''}" for number in count())
+        free = (name for name in others if name not in held | taken)
+        one.name = next(free) if given in (held | taken if id(one) in numbered else held) else given
+        held.add(one.name)
 
 
-def _operations(out: Any) -> list[Any]:
-    """What the output comes from: layers and operations, each once."""
-    found: dict[int, Any] = {}
-    seen, left = set(), [out]
-    while left:
-        operation, index, _ = left.pop()._keras_history
-        if (id(operation), index) not in seen:
-            seen.add((id(operation), index))
-            found.setdefault(id(operation), operation)
-            left += operation._inbound_nodes[index].input_tensors
+def _operations(values: Iterable[tuple[str, Any]]) -> list[tuple[Any, str]]:
+    """Layers and operations, each once, and the first node that needs them."""
+    found: dict[int, tuple[Any, str]] = {}
+    seen: set[tuple[int, int]] = set()
+    for node, value in values:
+        left = [value]
+        while left:
+            operation, index, _ = getattr(left.pop(), "_keras_history", (None, 0, 0))  # none: a constant
+            if operation is not None and (id(operation), index) not in seen:
+                seen.add((id(operation), index))
+                found.setdefault(id(operation), (operation, node))
+                left += operation._inbound_nodes[index].input_tensors
     return list(found.values())
 
 
@@ -155,6 +164,11 @@ class KerasLowering(Lowering):
         self.constants: dict[str, tuple[Binding, Array]] = {}
         self._below: Any = None
         self._names: dict[str, str] = {}
+
+    def named(self, out: Any) -> list[tuple[str, Any]]:
+        """What each node gave, by its name in the model; and the model's own output."""
+        given = [(self._names.get(ref.node, ref.node), value.native) for ref, value in self.values.items()]
+        return [*given, ("logits", out)]
 
     def placeholder(self, name: str, shape: Shape) -> Any:
         sizes = tuple(None if isinstance(size, Dim) else size for size in shape[1:])

@@ -28,7 +28,8 @@ def tensors(arrays: Mapping[str, Array], module: Any = None) -> dict[str, Any]:
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a state dict as torch does: `.pth`, `.pt`."""
-    torch.save(state, str(path))
+    with path.open("wb") as file:  # by its name, torch would write that into the file
+        torch.save(state, file)
 
 
 def copy_in(module: Any, arrays: Mapping[str, Array]) -> None:
