@@ -17,6 +17,16 @@ from bakeoff.errors import BakeoffError, CorruptError, DataError, VersionError
 NONE = "0" * 64
 
 
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs is looked for by converting again: see test_tampered.py, and test_contents.py in frameworks."""
+
+    def work(*_: Any) -> None:
+        raise BakeoffError("the conversion was run again")
+
+    monkeypatch.setattr("bakeoff.conversion.verify.Session", work)
+
+
 @pytest.fixture
 def value(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "out.keras").write_bytes(b"model")

@@ -26,7 +26,7 @@ def command(
     """Run the checks of a certificate again: same source, same questions, the file beside it."""
     from bakeoff.cli import _output as out
     from bakeoff.cli._progress import progress
-    from bakeoff.conversion.verify import verify
+    from bakeoff.conversion.verify import NAMING, verify
     from bakeoff.errors import ParityError
     from bakeoff.parity import to_json
 
@@ -41,5 +41,7 @@ def command(
         passed = sum(one.passed for one in found.checks)
         console.print(f"\n{certificate}: {passed} of {len(found.checks)} checks passed", markup=False)
     if not found.passed:
-        failed = [one.name for one in found.checks if not one.passed]
-        raise ParityError(f"{certificate}: it doesn't hold here: {', '.join(failed)}.")
+        failed = [one for one in found.checks if not one.passed]
+        named = next((one.detail for one in failed if one.name in NAMING), failed[0].detail)
+        names = ", ".join(one.name for one in failed)
+        raise ParityError(f"{certificate}: it doesn't hold here: {names}.\n{named}")

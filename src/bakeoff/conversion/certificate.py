@@ -135,13 +135,13 @@ def seal(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read(path: Path) -> tuple[Stored, Certificate]:
-    """A certificate that was written here, whole and in agreement with itself.
+def read(path: Path) -> tuple[Stored, Certificate, bool]:
+    """A certificate that was written here, whole and in agreement with itself; and whether its seal is.
 
     Raises:
         DataError: there is none, or it is something else.
         VersionError: of another schema.
-        CorruptError: truncated, edited, or it contradicts itself.
+        CorruptError: truncated, or it contradicts itself.
     """
     try:
         value = msgspec.json.decode(path.read_bytes())
@@ -154,20 +154,18 @@ def read(path: Path) -> tuple[Stored, Certificate]:
     try:
         certificate = from_json(value)
         stored = msgspec.convert(value, Stored)
-        _contradiction(stored, certificate, value, path)
+        _contradiction(stored, certificate, path)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CorruptError(f"{path}: damaged or edited ({error}). Copy the certificate anew.") from None
-    return stored, certificate
+    return stored, certificate, value.get("seal") == seal(value)
 
 
-def _contradiction(stored: Stored, certificate: Certificate, value: dict[str, Any], path: Path) -> None:
+def _contradiction(stored: Stored, certificate: Certificate, path: Path) -> None:
     """What can be seen without running anything.
 
     Raises:
         ValueError: it contradicts itself; says where.
     """
-    if value.get("seal") != seal(value):
-        raise ValueError("its text is not the one that was sealed")
     if stored.output != Path(stored.output).name or path.name != stored.output + SUFFIX:
         raise ValueError(f"it certifies {stored.output!r}, and should be called {Path(stored.output).name}{SUFFIX}")
     if (stored.source_sha256 is None) != (stored.source_kind == "zoo"):

@@ -1,59 +1,135 @@
 """What an output file holds, taken apart: so that two of them are compared piece by piece, and a difference has a name.
 
+    {"layer bn1": {"momentum": 0.9, "gamma": array, ...}, "classes": [...], "signature": {...}, ...}
+
 The version and the place that wrote them are left out.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff.bundle import read as read_bundle
-from bakeoff.bundle.layout import JSON_NAME
+from bakeoff import checkpoints
+from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME
+from bakeoff.errors import CorruptError
+from bakeoff.runtimes._metadata import KEY
 
 Contents = dict[str, Any]
+PAGE = "model.py"
+MOST = 3  # differences in a line
+SHOWN = 60  # characters of a value
+UNNAMED = ("config", "attributes", "numbers")  # what they hold is named as if it lay one level higher
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Missing()
 
 
 def of(path: Path) -> Contents:
-    """Arrays, texts and settings by name.
+    """Layers with their settings and weights, texts, whatever else there is, by name.
 
     Raises:
         CorruptError: the file is damaged or hostile.
     """
     readers = {".keras": _keras, ".onnx": _onnx, ".pt2": _exported}
-    return readers[path.suffix](path) if path.suffix in readers else _arrays(path)
+    reader = (_page if (path / PAGE).is_file() else _bundle) if path.is_dir() else readers.get(path.suffix, _state)
+    try:
+        return reader(path)
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
+        raise CorruptError(f"{path}: damaged or edited ({error}). Convert it anew.") from None
 
 
-def different(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The names under which two outputs hold something else, or that one of them lacks."""
-    return sorted(name for name in set(one) | set(other) if not _equal(one.get(name), other.get(name)))
+def different(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """Where two outputs differ, in words: `layer bn1, field momentum: 0.8, expected 0.9`."""
+    names = [*expected, *(name for name in found if name not in expected)]
+    return [
+        f"{name}{', field ' if field[:1] not in ('', '[') else ''}{field}: {what}"
+        for name in names
+        for field, what in _differences(found.get(name, NOTHING), expected.get(name, NOTHING), "")
+    ]
 
 
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-    return type(a) is type(b) and bool(a == b)
+def listed(differences: list[str]) -> str:
+    """The first of them, in a line."""
+    more = f"; and {len(differences) - MOST} more" if len(differences) > MOST else ""
+    return "; ".join(differences[:MOST]) + more or "nothing differs"
 
 
-def of_bundle(path: Path) -> Contents:
-    """Of a bundle: weights, and its JSON key by key; where it was made is no part of what it is."""
-    found: Contents = {f"weight {name}": array for name, array in read_bundle(path).graph.arrays().items()}
+def _differences(found: Any, expected: Any, field: str) -> Iterator[tuple[str, str]]:
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in [*expected, *(key for key in found if key not in expected)]:
+            inner = field if key in UNNAMED else f"{field}.{key}".lstrip(".")
+            yield from _differences(found.get(key, NOTHING), expected.get(key, NOTHING), inner)
+    elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        for index, pair in enumerate(zip(found, expected, strict=True)):
+            yield from _differences(*pair, f"{field}[{index}]")
+    elif isinstance(found, np.ndarray) and isinstance(expected, np.ndarray):
+        if (found.dtype, found.shape) != (expected.dtype, expected.shape):
+            yield field, f"{found.dtype} {found.shape}, expected {expected.dtype} {expected.shape}"
+        elif found.tobytes() != expected.tobytes():
+            places = np.flatnonzero(found != expected)  # none: -0 beside 0, or another NaN
+            one, other = (side.flat[places[0] if places.size else 0] for side in (found, expected))
+            yield field, f"{places.size:,} of {found.size:,}, as {one!s}, expected {other!s}"
+    elif type(found) is not type(expected) or repr(found) != repr(expected):
+        yield field, f"{_shown(found)}, expected {_shown(expected)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and "class_name" in value:
+        value = {value["class_name"]: value.get("config")}
+    text = f"an array {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _weights(values: Mapping[str, Any], separator: str = ".") -> Contents:
+    """Arrays, with what else there is of each, by the layer that has them."""
+    found: Contents = {}
+    for name, value in values.items():
+        layer, _, field = name.rpartition(separator)
+        found.setdefault(f"layer {layer}" if layer else "weights", {})[field] = value
+    return found
+
+
+def _joined(*parts: Contents) -> Contents:
+    """All of them, the fields of a layer together."""
+    found: Contents = {}
+    for part in parts:
+        for name, value in part.items():
+            found[name] = {**found[name], **value} if isinstance(found.get(name), dict) else value
+    return found
+
+
+def _state(path: Path) -> Contents:
+    return _weights(checkpoints.read(path))
+
+
+def _bundle(path: Path) -> Contents:
+    """Where it was made is no part of what it is."""
     value = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
-    value["extra"] = {key: one for key, one in value["extra"].items() if key != "environment"}
+    value |= {key: one for key, one in value.pop("extra").items() if key != "environment"}
     graph = value.pop("graph")
-    found |= {f"{JSON_NAME} {key}": one for key, one in value.items()}
-    found |= {f"node {node.get('path') or node.get('id')}": node for node in graph.get("nodes", [])}
-    return {**found, "graph": {key: one for key, one in graph.items() if key != "nodes"}}
+    nodes = {f"layer {node.get('path') or node.get('id')}": node for node in graph.pop("nodes")}
+    others = {file.name for file in path.rglob("*")} - {JSON_NAME, WEIGHTS_NAME}
+    held: Contents = {name: {"numbers": array} for name, array in checkpoints.read(path / WEIGHTS_NAME).items()}
+    for name, row in graph.pop("parameters").items():
+        held[name] = {**row, **held.get(name, {})}
+    return _joined(nodes, value, graph, _weights(held), dict.fromkeys(others, ""))
 
 
-def _arrays(path: Path) -> Contents:
-    from bakeoff import checkpoints
-
-    return {f"weight {name}": array for name, array in checkpoints.read(path).items()}
+def _page(path: Path) -> Contents:
+    """A page line by line, with the weights beside it."""
+    texts = {f"{PAGE} line {i}": line for i, line in enumerate((path / PAGE).read_text("utf-8").splitlines(), 1)}
+    files = [file for file in sorted(path.iterdir()) if file.suffix in (".pt", ".h5", ".safetensors")]
+    return _joined(texts, *(_weights(checkpoints.read(file), "/" if file.suffix == ".h5" else ".") for file in files))
 
 
 def _keras(path: Path) -> Contents:
@@ -63,35 +139,41 @@ def _keras(path: Path) -> Contents:
     model = keras_file.model(path)
     from bakeoff.frameworks._keras.arrays import config, weights
 
-    has = weights(model)
-    found: Contents = {f"weight {name}": array for name, (array, _) in has.items()}
-    found |= {f"trainable {name}": trained for name, (_, trained) in has.items()}
-    found |= _layers(config(model)["config"], type(model).__name__)
+    held = {name: {"numbers": array, "trainable": learned} for name, (array, learned) in weights(model).items()}
     beside = keras_file.sidecar(path)
-    text = beside.read_text(encoding="utf-8") if beside.is_file() else "{}"
-    return found | {f"text {key}": value for key, value in json.loads(text).items()}
+    said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return _joined(_layers(config(model), ""), said, _weights(held, "/"))
 
 
-def _layers(config: dict[str, Any], kind: str) -> Contents:
-    """The layers of a model by place and name, with all that they are connected to."""
-    found: Contents = {"model": kind}
-    for i, layer in enumerate(config.get("layers", [])):
-        found[f"layer {i} ({layer['config'].get('name')})"] = layer
-    return found | {f"model {key}": value for key, value in config.items() if key != "layers"}
+def _layers(model: dict[str, Any], within: str) -> Contents:
+    """The layers of a model by name, those of models in it too, with all that they are connected to."""
+    settings = dict(model["config"])
+    found: Contents = {}
+    for layer in settings.pop("layers", []):
+        name = f"{within}{layer['config'].get('name') or layer.get('name')}"
+        found |= _layers(layer, f"{name}/") if "layers" in layer["config"] else {f"layer {name}": layer}
+    return found | {f"model {within}".rstrip(" /"): {**model, "config": settings}}
 
 
 def _onnx(path: Path) -> Contents:
     import onnx
 
     model = onnx.load(str(path), load_external_data=False)
-    found: Contents = {f"weight {t.name}": t.SerializeToString(deterministic=True) for t in model.graph.initializer}
-    for i, node in enumerate(model.graph.node):
-        found[f"node {i} ({node.op_type})"] = node.SerializeToString(deterministic=True)
-    for value in (*model.graph.input, *model.graph.output):
-        found[f"value {value.name}"] = value.SerializeToString(deterministic=True)
-    found |= {f"opset {one.domain}": one.version for one in model.opset_import}
+    nodes: Contents = {}
+    for node in model.graph.node:
+        settings = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        said = {"domain": node.domain, "inputs": list(node.input), "outputs": list(node.output), **settings}
+        nodes.setdefault(f"layer {node.name.rpartition(':')[0]}", {})[node.op_type] = said
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     texts = {one.key: one.value for one in model.metadata_props}
-    return found | {f"text {key}": value for key, value in texts.items()}
+    rest = {
+        field.name: str(value)
+        for part, known in ((model, ("graph", "metadata_props")), (model.graph, ("node", "initializer")))
+        for field, value in part.ListFields()
+        if field.name not in known
+    }
+    said = json.loads(texts.pop(KEY, "{}"))
+    return _joined(nodes, said, {"model": {**rest, **texts}}, _weights(arrays))
 
 
 def _exported(path: Path) -> Contents:
@@ -99,6 +181,18 @@ def _exported(path: Path) -> Contents:
 
     module, text = torch_export.module(path)
     held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    found: Contents = {f"weight {name}": tensor.detach().cpu().numpy() for name, tensor in held.items()}
-    found |= {f"text {key}": value for key, value in json.loads(text or "{}").items()}
-    return {**found, "program": module.code}
+    values = {name: {"numbers": t.detach().cpu().numpy(), "trainable": t.requires_grad} for name, t in held.items()}
+    calls: Contents = {}
+    for node in module.graph.nodes:
+        within = [name for name, _ in (node.meta.get("nn_module_stack") or {}).values()]
+        layer = f"layer {within[-1]}" if within and within[-1] else "program"
+        named = [argument.name for argument in getattr(getattr(node.target, "_schema", None), "arguments", ())]
+        given = {**dict(zip(named, node.args, strict=False)), **node.kwargs} if named else {"arguments": node.args}
+        said = {key: _said(value) for key, value in given.items()}
+        calls.setdefault(layer, {})[node.name] = {"operator": str(node.target), **said}
+    return _joined(calls, json.loads(text or "{}"), _weights(values))
+
+
+def _said(value: Any) -> Any:
+    """An argument of a call in plain values; that of another call by its name."""
+    return [_said(one) for one in value] if isinstance(value, list | tuple) else getattr(value, "name", repr(value))
