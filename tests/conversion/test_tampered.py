@@ -108,7 +108,7 @@ def test_named(kind: str, name: str, edit: Edit, said: str, sealed: bool, made: 
         ({"caution": "none"}, "caution: 'none', expected None"),
         ({"notes": ["all is well"]}, "notes: ['all is well'], expected []"),
         ({"size": [32, 32]}, "size[0]: 32, expected 16"),
-        ({"fixed_size": True}, "fixed_size: True, expected False"),
+        ({"fixed_size": False}, "fixed_size: False, expected True"),
         ({"custom_objects": ["Own"]}, "custom_objects: ['Own'], expected []"),
         ({"signature": {}}, "signature, field "),
         ({"seed": 5}, "seed"),
