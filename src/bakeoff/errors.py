@@ -10,6 +10,7 @@
     ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
     ├── VersionError             a file of another schema                                    exit code 6
     ├── ParityError              two things that had to be the same are not                  exit code 7
+    │   └── DeclaredError        what isn't kept is known, and nobody has accepted it
     ├── CorruptError             a file that is truncated, edited or hostile                 exit code 8
     ├── WorkerError              a worker process died                                       exit code 9
     ├── NotFiniteError           a loss, gradient, weight or rate that is no finite number    exit code 1
@@ -109,6 +110,10 @@ class ParityError(BakeoffError):
     """Two things that had to be the same are not."""
 
     exit_code = 7
+
+
+class DeclaredError(ParityError):
+    """A conversion doesn't keep all, says what, and nobody has accepted that."""
 
 
 class CorruptError(BakeoffError):

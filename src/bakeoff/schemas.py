@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 SCHEMA = 1  # of every JSON that Bakeoff writes; a reader refuses what it doesn't know
 
+FEW = 3  # names in a line; the rest is counted
+
 Array = NDArray[Any]
 SplitName = Literal["train", "validation", "test"]
 
@@ -172,12 +174,46 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """Something of a source's training that a conversion doesn't keep. It has to be accepted, by its name.
+
+    Attributes:
+        name: the kind of loss: outputs, noise, state, training or augmentation; once a source.
+        where: module paths.
+        what: what the source does there in training.
+        effect: how far that moves the logits of one training pass, relative to the largest; None: not measurable.
+    """
+
+    name: str
+    where: tuple[str, ...]
+    what: str
+    effect: float | None = None
+
+    @property
+    def text(self) -> str:
+        """What, and where; without the figure, which machines round each in their way."""
+        more = f" and {len(self.where) - FEW} more" if len(self.where) > FEW else ""
+        return f"{self.name} ({', '.join(self.where[:FEW])}{more}): {self.what}"
+
+    def __str__(self) -> str:
+        moved = f"; without it the logits in training differ by {self.effect:.1e}" if self.effect else ""
+        moved = "; the logits in training stay the same without it" if self.effect == 0 else moved
+        return f"{self.text}{moved}"
+
+
+@dataclass(frozen=True)
 class Certificate:
-    """Checks that were run together, and what they were run on."""
+    """Checks that were run together, what they were run on, and what was known not to be the same."""
 
     checks: tuple[Check, ...]
     environment: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
+    declared: tuple[Declared, ...] = ()
+
+    @property
+    def verdict(self) -> Literal["passed", "declared", "failed"]:
+        """In a word; "declared": what the checks look at is the same, and what isn't kept is named and accepted."""
+        return "failed" if not self.passed else "declared" if self.declared else "passed"
 
     @property
     def passed(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff.checkpoints import read
+from bakeoff.conversion.certificate import seal
 
 needs = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("torch", "timm", "tensorflow")), reason="needs torch, timm and TensorFlow"
@@ -108,16 +109,17 @@ def test_live_models_share_a_process(first: str, second: str, tmp_path: Path) ->
         "torch": "import torch; from torch import nn; m = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4),"
         " nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))",
         "keras": "import keras; L = keras.layers; m = keras.Sequential([keras.Input((16, 24, 3)), L.Conv2D(4, 3),"
-        " L.BatchNormalization(), L.ReLU(), L.GaussianNoise(0.1), L.GlobalAveragePooling2D(),"
+        " L.BatchNormalization(), L.ReLU(), L.RandomFlip(name='flip'), L.GlobalAveragePooling2D(),"
         " L.Dense(3, activation='softmax')])",
     }
-    size = ", input_size=(16, 24)" if first == "torch" else ""
+    more = ", input_size=(16, 24)" if first == "torch" else ", accept='augmentation'"
     code = (
-        f"{make[first]}\nimport bakeoff\nnative, certificate = bakeoff.convert(m, to='{second}'{size})\n"
+        f"{make[first]}\nimport bakeoff\nnative, certificate = bakeoff.convert(m, to='{second}'{more})\n"
         "assert certificate.passed and len(certificate.checks) > 10\n"
         "import torch\n"
         "if isinstance(native, torch.nn.Module):\n"
-        "    assert 'GaussianNoise is left out' in certificate.environment['notes']\n"
+        "    (lost,) = certificate.declared\n"
+        "    assert (lost.name, lost.where, certificate.verdict) == ('augmentation', ('flip',), 'declared')\n"
         "    optimizer = torch.optim.SGD(native.parameters(), 0.1)\n"
         "    native.train()(torch.randn(2, 3, 16, 24)).sum().backward()\n"
         "    optimizer.step()\n"
@@ -129,3 +131,30 @@ def test_live_models_share_a_process(first: str, second: str, tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip().endswith("trained"), done.stderr[-1500:]
+
+
+@needs
+@pytest.mark.slow
+def test_what_isnt_kept_has_to_be_accepted_and_stands_in_the_certificate(tmp_path: Path) -> None:
+    code = (
+        "import keras; L = keras.layers; keras.Sequential([keras.Input((16, 24, 3)), L.RandomFlip(name='flip'),"
+        " L.Conv2D(4, 3), L.GlobalAveragePooling2D(), L.Dense(3)]).save('flipped.keras')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True)
+    words = ("convert", "flipped.keras", "--to", "bundle", "--check", "quick", "--json")
+    refused = bakeoff(tmp_path, *words, code=7)["err"]
+    assert "augmentation (flip): in training it changes images (RandomFlip)" in refused
+    assert "--accept augmentation" in refused
+    assert [path.name for path in tmp_path.iterdir()] == ["flipped.keras"]
+    line = [sys.executable, "-m", "bakeoff", *words[:-1], "--accept", "augmentation"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "augmentation (flip)" in " ".join(done.stdout.strip().rpartition("declared  ")[1:])
+    path = tmp_path / "flipped.bundle.certificate.json"
+    value = json.loads(path.read_text())
+    assert value["verdict"] == "declared"
+    assert bakeoff(tmp_path, "verify", path.name, "--json")["passed"]
+    text = {**{key: one for key, one in value.items() if key != "seal"}, "declared": [], "verdict": "passed"}
+    path.write_text(json.dumps({**text, "seal": seal(text)}))
+    done = subprocess.run([*line[:3], "verify", path.name], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 7
+    assert "certificate.declared" in done.stderr

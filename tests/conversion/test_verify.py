@@ -64,6 +64,7 @@ def value(tmp_path: Path) -> dict[str, Any]:
     }
 
 
+DECLARED = {"name": "noise", "where": ["a"], "what": "it draws", "effect": 0.5}
 CHECK = {"name": "logits", "difference": 0.0, "tolerance": 1.0, "passed": True, "detail": ""}
 
 
@@ -91,6 +92,9 @@ def certificate(folder: Path, value: dict[str, Any], name: str = "out.keras.cert
         ({"checks": [{**CHECK, "difference": None}]}, CorruptError, "damaged"),
         ({"checks": [{**CHECK, "passed": False}]}, CorruptError, "logits did not pass"),
         ({"passed": False}, CorruptError, "passed is false"),
+        ({"declared": [], "verdict": "declared"}, CorruptError, "its verdict is 'declared'"),
+        ({"declared": [DECLARED], "verdict": "passed"}, CorruptError, "its verdict is 'passed'"),
+        ({"declared": [{**DECLARED, "where": 3}], "verdict": "declared"}, CorruptError, "damaged"),
         ({"output": "../out.keras"}, CorruptError, "should be called"),
         ({"output": "/etc/hostname"}, CorruptError, "should be called"),
         ({"output": ""}, CorruptError, "output"),

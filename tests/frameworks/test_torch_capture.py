@@ -126,7 +126,7 @@ def test_names_are_those_of_the_modules() -> None:
 def test_auxiliary_heads_are_passengers() -> None:
     captured = capture(made(NETS[6]), input_size=SIZE)
     assert captured.unused == ("aux.bias", "aux.weight", "idle", "norm.num_batches_tracked")
-    assert "2 outputs in training" in captured.notes[0]
+    assert "gives 2 outputs" in captured.declared[0].what
     assert [node.attributes.rate for node in captured.graph.nodes if node.op == "dropout"] == [0.25]
 
 
@@ -167,17 +167,17 @@ def test_random_masks_by_hand(noise: Any) -> None:
     captured = capture(Noisy(noise), input_size=SIZE)
     found = [(node.op, round(node.attributes.rate, 6)) for node in captured.graph.nodes if "drop" in node.op]
     assert found == [("dropout" if noise is cell_by_cell else "drop_path", 0.2)]
-    assert captured.notes == ()
+    assert captured.declared == captured.notes == ()
 
 
 def unscaled(x: torch.Tensor, training: bool) -> torch.Tensor:
     return x * torch.empty_like(x).bernoulli_(0.8) if training else x
 
 
-def test_noise_that_nothing_explains_is_left_out_and_said() -> None:
+def test_noise_that_nothing_explains_is_left_out_and_declared() -> None:
     captured = capture(Noisy(unscaled), input_size=SIZE)
     assert not [node for node in captured.graph.nodes if "drop" in node.op]
-    assert "not scaled by what it keeps" in captured.notes[0]
+    assert (captured.declared[0].name, captured.declared[0].where) == ("noise", ("Noisy",))
 
 
 # sizes ----------------------------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def test_what_is_no_classifier_is_refused(kind: Any, why: str) -> None:
 def test_a_branch_of_training_gives_way_to_the_prediction() -> None:
     captured = capture(Different(), input_size=SIZE)
     assert [node.op for node in captured.graph.nodes] == ["global_avg_pool"]
-    assert "something else than its prediction" in captured.notes[0]
+    assert "something else than in prediction" in captured.declared[0].what
 
 
 class Counting(nn.Module):
@@ -302,9 +302,8 @@ def test_a_count_that_is_read_is_refused_and_what_moves_is_said() -> None:
     with pytest.raises(UnsupportedError, match="passes counts, and what follows depends on the count"):
         capture(Counting(True), input_size=SIZE)
     model = Counting(False)
-    notes = capture(model, input_size=SIZE).notes
-    assert [name for name in ("passes", "seen") if any(f"{name} changes while" in note for note in notes)]
-    assert len(notes) == 2
+    (declared,) = capture(model, input_size=SIZE).declared
+    assert (declared.name, declared.where) == ("state", ("passes", "seen"))
     assert (int(model.passes), model.seen.abs().sum()) == (1, 0)
 
 

@@ -36,7 +36,7 @@ def test_it_is_captured_once(found: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         raise AssertionError("captured again")
 
     monkeypatch.setattr(backbone, "_capture", never)
-    again, _, _ = backbone.features("timm/test_resnet@random", 3, input_size=(32, 32), until="layer2")
+    again, *_ = backbone.features("timm/test_resnet@random", 3, input_size=(32, 32), until="layer2")
     assert again.output_shape[-1] < found[0].output_shape[-1]
     assert all((array == found[0].arrays()[path]).all() for path, array in again.arrays().items())
     with pytest.raises(AssertionError, match="captured again"):

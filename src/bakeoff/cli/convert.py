@@ -13,7 +13,7 @@ PANEL, PLACE = "Make", 4
 EXAMPLES = (
     ("bakeoff convert timm/resnet50 --to keras --output resnet50.keras", "a trainable keras.Model"),
     ("bakeoff convert keras/Xception --to torch --output xception.pt2", "a torch module"),
-    ("bakeoff convert torchvision/googlenet --to keras --weights mine.pth", "your own weights"),
+    ("bakeoff convert torchvision/googlenet --to keras --weights mine.pth --accept outputs", "your own weights"),
     ("bakeoff convert timm/resnet18 --random-weights --to onnx --check quick", "to try a net"),
     ("bakeoff convert runs/RUN --to keras --pictures photos/", "a run, checked on your images"),
 )
@@ -47,6 +47,10 @@ def command(
     mirror: options.Mirror = None,
     offline: options.Offline = False,
     seed: Annotated[int, typer.Option("--seed", help="Of random weights and noise.")] = 0,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", metavar="NAME", help="What of training may be lost; repeatable."),
+    ] = None,
     as_source: Annotated[
         bool, typer.Option("--source", help="Plain code and weights in a folder: torch or keras.")
     ] = False,
@@ -74,6 +78,7 @@ def command(
             mirror=None if mirror is None else str(mirror),
             offline=offline,
             seed=seed,
+            accept=accept or (),
             listen=listen,
         )
     give(done.result, json, show)
@@ -99,6 +104,7 @@ def size_of(text: str | None) -> tuple[int, int] | None:
 def show(result: dict[str, Any]) -> None:
     """For a person."""
     from bakeoff.cli import _output as out
+    from bakeoff.schemas import Declared
 
     console = out.console()
     console.print(out.checks("same?", result["checks"]))
@@ -111,3 +117,6 @@ def show(result: dict[str, Any]) -> None:
     following = "python" if result.get("kind") == "source" else "bakeoff verify"
     named = result["output"] if result.get("kind") == "source" else result["certificate"]
     console.print(f"\n[dim]Next[/dim]\n  {following} {out.shell(named)}")
+    if result["declared"]:
+        lost = "; ".join(str(Declared(**row)) for row in result["declared"])
+        console.print(f"\n[yellow]declared[/yellow]  not kept of its training, as accepted: {out.escaped(lost)}")

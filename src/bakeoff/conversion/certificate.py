@@ -21,7 +21,7 @@ from bakeoff.conversion.request import Request
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.parity import from_json, to_json
 from bakeoff.runtimes.keras_file import sidecar
-from bakeoff.schemas import Certificate
+from bakeoff.schemas import Certificate, Declared
 from bakeoff.zoo.resolve import Found
 
 KIND = "conversion"
@@ -81,6 +81,8 @@ class Stored(msgspec.Struct, frozen=True):
     notes: list[str]
     checks: Annotated[list[Row], msgspec.Meta(min_length=1)]
     environment: dict[str, str]
+    declared: tuple[Declared, ...] = ()
+    verdict: Literal["passed", "declared"] = "passed"
 
 
 def place_of(output: Path) -> Path:
@@ -100,6 +102,8 @@ def written(
         "schema": value["schema"],
         "kind": KIND,
         "passed": value["passed"],
+        "verdict": value["verdict"],
+        "declared": value["declared"],
         "summary": summary(request, certificate, source, custom),
         "source": request.source if request.kind == "zoo" else _relative(Path(request.source), folder),
         "source_kind": request.kind,
@@ -176,6 +180,8 @@ def _contradiction(stored: Stored, certificate: Certificate, path: Path) -> None
     for row, again in zip(stored.checks, certificate.checks, strict=True):
         if not (row.passed and again.passed):
             raise ValueError(f"{row.name} did not pass: {row.difference:.1e}, tolerance {row.tolerance:.1e}")
+    if stored.verdict and stored.verdict != certificate.verdict:
+        raise ValueError(f"its verdict is {stored.verdict!r}, and it declares {len(stored.declared)} losses")
     if not stored.passed:
         raise ValueError("passed is false")
 
@@ -185,10 +191,11 @@ def summary(request: Request, certificate: Certificate, source: Described, custo
     passed = sum(one.passed for one in certificate.checks)
     logits = next((one for one in certificate.checks if one.name == "logits.given"), None)
     close = f", logits {logits.difference:.0e} apart in float64" if logits else ""
+    lost = f"; declared: {', '.join(one.name for one in certificate.declared)}" if certificate.declared else ""
     needs = f"; needs Bakeoff's layers {', '.join(custom)} to load" if custom else ""
     return (
         f"{request.source} -> {request.to}: {passed} of {len(certificate.checks)} checks passed{close}, "
-        f"{source.parameters:,} parameters{needs}"
+        f"{source.parameters:,} parameters{needs}{lost}"
     )
 
 

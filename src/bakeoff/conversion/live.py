@@ -7,12 +7,14 @@ rebuilt net's float64 and training checks run in a worker; the live model is ask
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bakeoff import frameworks, registry
 from bakeoff.conversion.api import message
-from bakeoff.conversion.request import CHECKS, Request, keras_backend
+from bakeoff.conversion.request import CHECKS, Request, keras_backend, names_in
 from bakeoff.conversion.session import Session
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
 from bakeoff.parity import check as checked
@@ -30,7 +32,7 @@ class Converted(NamedTuple):
 
     Attributes:
         model: a keras.Model or an nn.Module of the framework's own layers; trainable, in prediction mode.
-        certificate: `.passed`, `.checks`.
+        certificate: `.passed`, `.checks`, `.declared`.
     """
 
     model: Any
@@ -45,6 +47,7 @@ def convert(
     check: Literal["full", "quick"] = "full",
     pictures: str | Path | None = None,
     batch_norm: Literal["stock", "exact"] = "stock",
+    accept: str | Iterable[str] = (),
     listen: Listener | None = None,
 ) -> Converted:
     """A live classifier in another framework, and the certificate that it is the same.
@@ -59,6 +62,7 @@ def convert(
         batch_norm: to keras: "stock" gives Keras's own layers alone, which plain Keras saves and loads; its batch norm
             keeps the biased running variance, and the certificate says by how much that is another. "exact" keeps the
             source's, by a layer that a process needs Bakeoff to load.
+        accept: names of what of its training may be lost, as ("augmentation",); the error that asks for it says which.
 
     Returns:
         (model, certificate). It gives logits: a last softmax of Keras is left off (`certificate.environment["head"]`
@@ -67,6 +71,8 @@ def convert(
     Raises:
         UsageError: it is no model of either framework, or an argument can't be used.
         UnsupportedError: an operator or layer without an exact form, by name and path.
+        DeclaredError: something of its training has no place in the other framework, and isn't accepted: named with
+            its module and its effect.
         ParityError: a check failed, or could not be decided.
         BakeoffError: the two frameworks came into this process in the order that crashes it.
     """
@@ -82,6 +88,7 @@ def convert(
     request = Request(
         type(model).__name__, to, Path("model"), check=check, pictures=str(pictures) if pictures else None,
         input_size=input_size, kind="live", framework=framework, batch_norm=batch_norm,
+        accept=names_in(accept),
     )  # fmt: skip
     with Session(request, None, listen, live=_opened(model, request)) as session:
         certificate = session.check()
@@ -90,7 +97,7 @@ def convert(
         environment = {**certificate.environment, "head": described.head or "none"}
         if described.notes:
             environment["notes"] = "; ".join(described.notes)
-        certificate = Certificate((*certificate.checks, last), environment)
+        certificate = replace(certificate, checks=(*certificate.checks, last), environment=environment)
         if not certificate.passed:
             found = session.first_apart()
             where = f"{found['path']} ({found['operator']}): {found['difference']:.1e}" if found else "none was found"

@@ -15,7 +15,7 @@ from bakeoff.ops._dimension import at
 from bakeoff.parity import trial as trials
 from bakeoff.parity.trial import Trial
 from bakeoff.preprocessing import Signature, normalize, prepare
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Declared
 
 FEW, MANY = 2, 4  # images a batch, of heavy nets and of others
 HEAVY = 1e9  # multiplications an image
@@ -31,6 +31,7 @@ class Described(msgspec.Struct, frozen=True):
         fixed: whether it takes that size alone.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
         notes: what the reader should know.
+        declared: what of its training the graph doesn't hold.
         channels, classes: of an image; of the logits, 0 where it is none or unknown.
         vector: whether it gives (N, classes).
         signature: how an image becomes an input, as JSON.
@@ -45,6 +46,7 @@ class Described(msgspec.Struct, frozen=True):
     fixed: bool
     head: str
     notes: tuple[str, ...]
+    declared: tuple[Declared, ...]
     channels: int
     classes: int
     vector: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ class Request:
         kind: zoo, keras, pt2 or bundle.
         framework: in which the source lives.
         batch_norm: "stock" (Keras's own layer, and stock layers throughout) or "exact" (the source's running variance).
+        accept: names of what may be lost, see `Declared`; None: whatever it is.
+        page: whether source code is written, and no model.
     """
 
     source: str
@@ -55,6 +58,8 @@ class Request:
     kind: str = ""
     framework: str = ""
     batch_norm: str = "stock"
+    accept: tuple[str, ...] | None = ()
+    page: bool = False
 
     @property
     def target(self) -> str:
@@ -68,6 +73,8 @@ class Request:
     @property
     def own(self) -> bool:
         """Whether the output is the source's own: a state dict for its library, or a model of Keras."""
+        if self.page:
+            return False
         if self.to == "torch":
             return self.kind == "zoo" and self.framework == "torch" and self.output.suffix in STATE_DICTS
         return self.to == "keras" and self.kind in ("zoo", "keras") and self.framework == "tensorflow"
@@ -94,6 +101,7 @@ def requested(
     pictures: str | Path | None = None,
     classes: int | None = None,
     input_size: tuple[int, int] | None = None,
+    accept: str | Iterable[str] | None = (),
     **others: Any,
 ) -> Request:
     """The request, whole and possible.
@@ -127,6 +135,7 @@ def requested(
         pictures=None if pictures is None else str(pictures),
         classes=classes,
         input_size=input_size,
+        accept=names_in(accept),
         kind=kind,
         framework=framework,
         **others,
@@ -134,6 +143,14 @@ def requested(
     for name in {request.framework, request.target}:
         frameworks.require(name, f"converting {source} to {to}")
     return request
+
+
+def names_in(accept: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Names, one each or with commas between them."""
+    if accept is None:
+        return None
+    given = [accept] if isinstance(accept, str) else accept
+    return tuple(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
 
 
 def _output(source: str, to: str, given: str | Path | None, kind: str, framework: str) -> Path:

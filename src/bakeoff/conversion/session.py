@@ -19,6 +19,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle import read as read_bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.conversion import stock
+from bakeoff.conversion.accepting import check_accepted, not_kept
 from bakeoff.conversion.questions import Described, trial_of
 from bakeoff.conversion.request import Request, keras_backend
 from bakeoff.errors import UnsupportedError
@@ -28,7 +29,7 @@ from bakeoff.graph.passes import of_size
 from bakeoff.parity import Trace, judge
 from bakeoff.parity.noise import Spread
 from bakeoff.parity.trial import Trial
-from bakeoff.schemas import Array, Certificate, Check
+from bakeoff.schemas import Array, Certificate, Check, Declared
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.zoo.opening import Opened, Source
@@ -70,12 +71,14 @@ class Session:
     Attributes:
         source, target: the two sides; one worker where both are of one framework.
         described: what the source is, once it is open.
+        declared: what of its training the output doesn't keep.
         spread: the source's own error in float32.
     """
 
     source: Caller
     target: Caller
     described: Described
+    declared: tuple[Declared, ...]
 
     def __init__(
         self,
@@ -147,6 +150,8 @@ class Session:
         else:
             answer = self._opened()
         self.described = msgspec.convert(answer, Described)
+        self.declared = not_kept(request, self.described.declared)
+        check_accepted(request, self.declared)
 
     def _opened(self) -> Any:
         request, folder = self.request, str(self.folder)
@@ -211,7 +216,8 @@ class Session:
         carried = {"parameters": self.described.unused, "trainable": self.described.unused_trainable}
         counted = {name: number + carried[name] for name, number in answer["counts"].items()}
         checks += judge.counts(asked["counts"], counted, self.described.unused)
-        return Certificate(tuple(checks), {**self.described.environment, **answer["environment"]})
+        environment = {**self.described.environment, **answer["environment"]}
+        return Certificate(tuple(checks), environment, declared=self.declared)
 
     def _full(self) -> bool:
         """Whether training is checked.

@@ -44,7 +44,7 @@ def convert_to_source(
     folder = Path(output) if output is not None else Path(f"{Path(source).name}-{to}")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--output {folder}: --source writes a folder, and this is a file. Choose another name.")
-    request = requested(source, to, folder.parent / f"{folder.name}{FILES[to][0]}", **options)
+    request = requested(source, to, folder.parent / f"{folder.name}{FILES[to][0]}", page=True, **options)
     with Session(request, weights_of(request, listen), listen) as work:
         certificate = work.check()
         if not certificate.passed:
@@ -68,7 +68,9 @@ def convert_to_source(
         (made / "certificate.json").write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         _place(made, folder)
     path = folder / "certificate.json"
-    summary = f"{source} as plain {to}: {len(certificate.checks)} checks passed."
+    names = ", ".join(one.name for one in certificate.declared)
+    lost = f"; declared: {names}" if names else ""
+    summary = f"{source} as plain {to}: {len(certificate.checks)} checks passed{lost}."
     result = {**value, "summary": summary, "output": str(folder / "model.py"), "certificate": str(path)}
     return Converted(folder, certificate, path, result)
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bakeoff import zoo
+from bakeoff.conversion.accepting import same
 from bakeoff.conversion.certificate import Stored, digest, read, written
 from bakeoff.conversion.contents import different, listed
 from bakeoff.conversion.delivery import Delivery
@@ -91,6 +92,12 @@ def _kept(stored: Stored, was: Certificate, again: Certificate, fresh: dict[str,
             NOISE,
             f"its widest against the one that holds here ({most}); noise floors differ from machine to machine",
         ),
+        check(
+            "certificate.declared",
+            float(not same(was.declared, again.declared)),
+            0.0,
+            f"what isn't kept, here: {'; '.join(map(str, again.declared)) or 'nothing'}",
+        ),
         check("certificate.says", float(len(other)), 0.0, listed(other)),
     ]
 
@@ -116,6 +123,7 @@ def _request(stored: Stored, path: Path, offline: bool, mirror: str | None, chan
         classes=stored.classes,
         input_size=stored.input_size,
         seed=stored.seed,
+        accept=None,
         offline=offline,
         mirror=mirror,
     )

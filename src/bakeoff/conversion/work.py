@@ -62,6 +62,7 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
         fixed=found.fixed,
         head=found.head,
         notes=found.notes,
+        declared=found.declared,
         channels=found.signature.channels,
         classes=classes if isinstance(classes, int) else 0,
         vector=len(graph.output_shape) == 2,

@@ -44,7 +44,8 @@ def chosen(where: Any, x: Any, y: Any, ties: Ties, larger: bool = True) -> Any:
 
 def weight(ahead: Array, ties: Ties) -> Array:
     """The share of the gradient that goes to what is ahead by that much."""
-    return (ahead > 0) + SHARES[ties] * (ahead == 0)
+    found: Array = (ahead > 0) + SHARES[ties] * (ahead == 0)
+    return found
 
 
 def bend(slope: Callable[[Any, Array], Array]) -> Gradient:

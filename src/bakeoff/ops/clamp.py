@@ -47,7 +47,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 
 def slope(a: Attributes, x: Array) -> Array:
-    low = 1.0 if a.low is None else weight(x - a.low, a.ties)
+    low = np.ones_like(x) if a.low is None else weight(x - a.low, a.ties)
     return low if a.high is None else low * weight(a.high - np.maximum(x, -np.inf if a.low is None else a.low), a.ties)
 
 
@@ -60,7 +60,8 @@ def torch_ties(torch: Any, tensor: bool = False) -> Ties:
     with torch.enable_grad():
         x = torch.zeros(1, requires_grad=True)
         (found,) = torch.autograd.grad(torch.clamp(x, torch.zeros(1) if tensor else 0.0), x)
-    return {1.0: "first", 0.0: "last"}.get(found.item(), "share")
+    rules: dict[float, Ties] = {1.0: "first", 0.0: "last"}
+    return rules.get(found.item(), "share")
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

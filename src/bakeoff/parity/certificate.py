@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bakeoff.errors import VersionError
-from bakeoff.schemas import SCHEMA, Certificate, Check
+from bakeoff.schemas import SCHEMA, Certificate, Check, Declared
 
 
 def to_json(certificate: Certificate) -> dict[str, Any]:
@@ -15,6 +16,8 @@ def to_json(certificate: Certificate) -> dict[str, Any]:
     return {
         "schema": certificate.schema,
         "passed": certificate.passed,
+        "verdict": certificate.verdict,
+        "declared": [asdict(one) for one in certificate.declared],
         "checks": [
             {
                 "name": check.name,
@@ -46,4 +49,5 @@ def from_json(value: Mapping[str, Any]) -> Certificate:
         passed = math.isfinite(difference) and difference <= row["tolerance"]
         decided = passed or bool(row.get("decided", True))
         checks.append(Check(row["name"], difference, row["tolerance"], passed, row.get("detail", ""), decided))
-    return Certificate(tuple(checks), dict(value.get("environment", {})))
+    declared = tuple(Declared(**{**row, "where": tuple(row["where"])}) for row in value.get("declared", ()))
+    return Certificate(tuple(checks), dict(value.get("environment", {})), declared=declared)

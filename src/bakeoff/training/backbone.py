@@ -33,8 +33,8 @@ RANDOM = "random"
 
 def features(
     name: str, seed: int, *, input_size: tuple[int, int] | None = None, until: str | None = None
-) -> tuple[Graph, Signature, str | None]:
-    """What is left of a model without its head: its features (batch, n), how it wants images, the weights' licence.
+) -> tuple[Graph, Signature, str | None, tuple[str, ...]]:
+    """A model without its head: its features (batch, n), how it wants images, the weights' licence, what isn't kept.
 
     Args:
         name: as `timm/resnet50`; see above.
@@ -49,7 +49,7 @@ def features(
     bundle, licence = captured(name, seed, input_size)
     graph = bundle.graph
     node = place(graph, until) if until else features_node(graph).node
-    return passes.cut(graph, node), bundle.signature, licence
+    return passes.cut(graph, node), bundle.signature, licence, tuple(bundle.extra.get("declared", ()))
 
 
 def captured(name: str, seed: int, input_size: tuple[int, int] | None = None) -> tuple[Bundle, str | None]:

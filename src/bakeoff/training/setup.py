@@ -28,6 +28,7 @@ class Start:
         features: for a backbone: the last node before the head; its graph cut there is the probe's.
         licence: of the weights it starts from.
         loss: the page by which labels judge logits.
+        declared: what of the backbone's own training isn't kept.
     """
 
     graph: Graph
@@ -35,6 +36,7 @@ class Start:
     features: Graph | None = None
     licence: str | None = None
     loss: str = "softmax_cross_entropy"
+    declared: tuple[str, ...] = ()
 
 
 def start(recipe: Recipe, data: Data, seed: int) -> Start:
@@ -100,17 +102,19 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
 
 def _backbone(recipe: Recipe, outputs: int, seed: int) -> Start:
     names = (recipe.model.backbone or "").split("+")
-    members, licences = [], []
+    members, licences, declared = [], [], []
     for name in names:
-        member, licence = _member(name, recipe, seed)
+        member, licence, lost = _member(name, recipe, seed)
         members.append(member)
         licences += [licence] if licence else []
+        declared += [f"{name}: {one}" for one in lost]
     features, signature = (members[0].graph, members[0].signature) if len(members) == 1 else together(members)
     graph = features
     for number, width in enumerate(recipe.model.hidden, 1):
         graph = passes.with_hidden(graph, width, seed=seed, name=f"{HEAD}_{number}")
     graph = passes.with_head(graph, outputs, seed=seed, dropout=recipe.model.dropout, name=HEAD)
-    return Start(graph, signature, features, "; ".join(dict.fromkeys(licences)) or None)
+    licence = "; ".join(dict.fromkeys(licences)) or None
+    return Start(graph, signature, features, licence, declared=tuple(declared))
 
 
 def backbones() -> tuple[str, ...]:
@@ -119,14 +123,14 @@ def backbones() -> tuple[str, ...]:
     return tuple(name for name in names if hasattr(registry.load("bakeoff.models", name), "SIGNATURE"))
 
 
-def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
-    """A backbone's features, how it wants its images, and the licence of its weights."""
+def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None, tuple[str, ...]]:
+    """A backbone's features, how it wants its images, the licence of its weights, and what isn't kept."""
     if zoo.is_name(name):
         from bakeoff.training.backbone import features as of_another_library
 
         size = recipe.input.size
-        graph, wanted, licence = of_another_library(name, seed, input_size=size, until=recipe.model.until)
-        return Member(name, graph, _overridden(wanted, recipe)), licence
+        graph, wanted, licence, lost = of_another_library(name, seed, input_size=size, until=recipe.model.until)
+        return Member(name, graph, _overridden(wanted, recipe)), licence, lost
     pretrained = backbones()
     if name not in registry.names("bakeoff.models"):
         raise UsageError(
@@ -146,7 +150,7 @@ def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None]:
             known = ", ".join(stages)
             raise UsageError(f"--until {recipe.model.until}: {name} has no such stage. Stages: {known}")
         features = passes.cut(features, stages[recipe.model.until])
-    return Member(name, features, signature), getattr(getattr(model, "WEIGHTS", None), "licence", None)
+    return Member(name, features, signature), getattr(getattr(model, "WEIGHTS", None), "licence", None), ()
 
 
 def _overridden(signature: Signature, recipe: Recipe) -> Signature:

@@ -61,7 +61,10 @@ def work(
         checkpointer.header = header_of(asked, data)
         if resume:
             same_images(run, data)
-        context = verified(Context(asked, recipe, data, start(recipe, data, asked.seed), run, reporter, checkpointer))
+        begun = start(recipe, data, asked.seed)
+        if begun.declared:
+            reporter.log(f"not kept of its own training: {'; '.join(begun.declared)}")
+        context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
         try:
             return _train(context)
         finally:

@@ -13,7 +13,7 @@ from bakeoff.errors import DataError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import said
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Declared
 from bakeoff.zoo import listing
 from bakeoff.zoo.matching import matched
 
@@ -58,6 +58,7 @@ class Opened:
         fixed: whether it takes that size alone.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
         notes: what the reader should know.
+        declared: what of its training the graph doesn't hold.
     """
 
     graph: Graph
@@ -73,6 +74,7 @@ class Opened:
     notes: tuple[str, ...] = ()
     loss: str = "softmax_cross_entropy"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    declared: tuple[Declared, ...] = ()
 
 
 def recognise(text: str) -> tuple[str, str]:
@@ -210,6 +212,7 @@ def from_torch(
         captured.fixed_size,
         notes=captured.notes + said(captured.graph),
         loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
+        declared=captured.declared,
     )
 
 
@@ -319,6 +322,7 @@ def from_keras(
         tuple(note for note in captured.notes if signature is None or "on which scale" not in note)
         + said(captured.graph),
         "binary_cross_entropy" if captured.head == "sigmoid" else "softmax_cross_entropy",
+        declared=captured.declared,
     )
 
 
@@ -401,7 +405,12 @@ def bundled(found: Opened, framework: str) -> bundles.Bundle:
     names = found.names or tuple(str(index) for index in range(int(count) if isinstance(count, int) else 0))
     if found.loss == "binary_cross_entropy" and len(names) == 1:
         names = ("0", "1")
-    extra = {**found.extra, "head": found.head, "notes": list(found.notes)}
+    extra = {
+        **found.extra,
+        "head": found.head,
+        "notes": list(found.notes),
+        "declared": [one.text for one in found.declared],
+    }
     return bundles.Bundle(found.graph, found.signature, names, framework=framework, loss=found.loss, extra=extra)
 
 

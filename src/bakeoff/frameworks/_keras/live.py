@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import Captured, capture
-from bakeoff.frameworks._keras.capture.importers import AUGMENTATION
+from bakeoff.frameworks._keras.capture.lost import predict
 from bakeoff.frameworks._keras.capture.trust import is_keras
 from bakeoff.frameworks._keras.draws import drawing, watched
 from bakeoff.schemas import Array, Drawn, StepResult
@@ -43,10 +43,11 @@ class LiveKeras:
         self.drawn: dict[str, Drawn] = {}
         if quiet:
             silence(self.native)
-        self.own = capture(self.native)
+        self.own = capture(self.native, measured=False)
         names = dict(zip(captured.origins, self.own.origins, strict=True))
         self.variables = {path: self.own.variables[mine] for path, mine in names.items()}
-        without_augmentation(self.native)
+        for layer in self.own.predicting:
+            predict(layer)
         without_head(self.native)
         chosen = {id(variable) for variable in self.native.trainable_variables}
         self.trainable = {path: v for path, v in self.variables.items() if id(v) in chosen}
@@ -138,7 +139,9 @@ class LiveKeras:
 
 
 def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
-    """The outputs of the outer model's layers that are called once, by their names."""
+    """The outputs of the outer model's layers that are called once, by their names; none of a class of one's own."""
+    if not hasattr(model, "inputs"):
+        return {}
     layers = [layer for layer in model.layers if len(layer._inbound_nodes) == 1 and not isinstance(layer.output, list)]
     probe = keras.Model(model.inputs, [layer.output for layer in layers])
     values = probe(images, training=False)
@@ -187,6 +190,9 @@ def copied(model: Any, precision: str) -> Any:
     try:
         with keras.saving.custom_object_scope(own):
             clone = kind.from_config(_with_dtype(model.get_config(), precision))
+            shape = (model.get_build_config() or {}).get("input_shape")
+            if not clone.built and shape:  # a class of the user's own makes its weights when it sees an image
+                clone(np.zeros((1, *shape[1:]), precision))
     except (TypeError, ValueError, NotImplementedError) as error:  # Keras's words for a missing get_config
         raise UnsupportedError(
             f"{model.name}: it can't be copied for the checks ({str(error).splitlines()[0][:200]}).\n"
@@ -240,13 +246,6 @@ def silence(model: Any) -> None:
         for name in RATES:
             if isinstance(getattr(layer, name, None), float):
                 setattr(layer, name, 0.0)
-
-
-def without_augmentation(model: Any) -> None:
-    """Layers that change images in training alone change nothing, in place: capture leaves them out, with a note."""
-    for layer in model._flatten_layers():
-        if is_keras(type(layer)) and f"layers.{type(layer).__name__}" in AUGMENTATION:
-            layer.call = lambda inputs, *_, **__: inputs
 
 
 def without_head(model: Any) -> None:

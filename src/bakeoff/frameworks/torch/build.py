@@ -157,7 +157,7 @@ class TorchLowering(Lowering):
         return self._proxy(self.tape.call_module(path, tuple(x.node for x in natives)))
 
     def _register(self, node: Node, suffix: str, native: nn.Module) -> str:
-        for name in (node.name, node.id):
+        for name in (node.name, node.id, f"{node.id}_{node.op}"):  # the last where parameters alone have the others
             path = torch_path(name + suffix)
             *parents, last = path.split(".")
             place = self._container(parents)

@@ -6,7 +6,6 @@ only says under which path and in which order of axes an array goes by in the gr
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -18,12 +17,12 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
-from bakeoff.frameworks.torch.capture._export import modes
+from bakeoff.frameworks.torch.capture._copy import copied
+from bakeoff.frameworks.torch.capture._export import moded
 from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.schemas import Array, Drawn, StepResult
 
-PREDICTION = "The graph is that of its prediction"  # the capture's note on nets whose training pass is another
 DROPOUTS = frozenset(
     getattr(place, name)
     for place in (F, torch)
@@ -48,7 +47,7 @@ class LiveTorch:
     """
 
     def __init__(self, module: nn.Module, captured: Captured, precision: str, *, quiet: bool = True) -> None:
-        self.native = _copied(module).to(getattr(torch, precision))
+        self.native = copied(module).to(getattr(torch, precision))
         self.captured, self.count, self.quiet = captured, 0, quiet
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
@@ -56,7 +55,6 @@ class LiveTorch:
             silence(self.native)
         self.lifted = Lifted()
         self.around = self.lifted if precision == "float64" else nullcontext()
-        self.leaves = any(PREDICTION in note for note in captured.notes)
         self.tensors = dict(self.native.state_dict(keep_vars=True))
         self.trainable = {
             captured.layouts[name].path: (name, tensor)
@@ -75,21 +73,8 @@ class LiveTorch:
             if not train:
                 self.native.eval()
                 return _one(self.native(native))
-            with Silence() if self.quiet else nullcontext():
-                return self._training(native)
-
-    def _training(self, native: torch.Tensor) -> torch.Tensor:
-        if not self.leaves:
-            before = [buffer.clone() for buffer in self.native.buffers()]
-            with modes(self.native, leaves=False):
-                out = self.native(native)
-            if isinstance(out, torch.Tensor):
-                return out
-            self.leaves = True  # auxiliary heads: what trains is the prediction, as in the capture
-            for buffer, old in zip(self.native.buffers(), before, strict=True):
-                buffer.copy_(old)
-        with modes(self.native, leaves=True):
-            return _one(self.native(native))
+            with Silence() if self.quiet else nullcontext(), moded(self.native, self.captured.predicting):
+                return _one(self.native(native))
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
         """SGD with momentum or AdamW, torch's own; `optimizer` and `loss` are what they are called in `Net`."""
@@ -208,13 +193,6 @@ def silence(module: nn.Module) -> None:
         for name in RATES if noisy else ("drop_rate", "drop_path_rate", "drop_path_prob"):
             if isinstance(getattr(part, name, None), float):
                 setattr(part, name, 0.0)
-
-
-def _copied(module: nn.Module) -> nn.Module:
-    """A deep copy; what a module has worked out and kept (the old weight_norm) is copied without its past."""
-    kept = [value for part in module.modules() for value in vars(part).values() if isinstance(value, torch.Tensor)]
-    memo = {id(tensor): tensor.detach().clone() for tensor in kept if not tensor.is_leaf}
-    return copy.deepcopy(module, memo)
 
 
 def _one(out: Any) -> torch.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
-from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY
+from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY, NOISE
 from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, factors, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.graph.graph import Graph, Node, Parameter, Penalty, Ref
@@ -24,14 +24,9 @@ if TYPE_CHECKING:
 
 
 class Builder:
-    """One graph in the making.
+    """One graph in the making."""
 
-    Args:
-        augmentation: "drop" leaves layers out that act in training alone; "refuse" refuses them by name.
-    """
-
-    def __init__(self, augmentation: str = "drop") -> None:
-        self.augmentation = augmentation
+    def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.inputs: dict[str, Shape] = {}
         self.parameters: dict[str, Parameter] = {}
@@ -40,6 +35,7 @@ class Builder:
         self.penalties: list[Penalty] = []
         self.notes: list[str] = []
         self.draws: dict[str, Any] = {}
+        self.predicting: dict[str, Any] = {}  # layers that predict in training, too, by path
         self._paths: dict[int, str] = {}  # of variables, by identity
         self._places: dict[int, str] = {}  # of layers, by identity
         self._owners: dict[int, str] = {}  # of variables: the path of their layer
@@ -206,11 +202,9 @@ class Builder:
         """The input again, for layers that are the identity, or are it in prediction."""
         if key in IDENTITY:
             return call.inputs[0]
-        if key not in AUGMENTATION:
+        if key not in AUGMENTATION | NOISE:
             return None
-        if self.augmentation == "refuse":
-            raise refusal(call.path, call.kind, "it acts in training alone", "Leave it out of the model.")
-        self.note(f"{call.path}: {call.kind} is left out; it acts in training alone, and does nothing in prediction")
+        self.predicting[call.path] = call.layer
         return call.inputs[0]
 
     def note(self, text: str) -> None:
@@ -221,6 +215,14 @@ class Builder:
     def check_taken(self, layer: Any, path: str) -> None:
         """Refuse a layer some of whose weights nothing reads."""
         check_taken(layer, path, set(self._paths))
+
+    def carry(self, layer: Any, path: str) -> None:
+        """What a layer reads in training alone travels along, unused."""
+        for variable in layer.variables:
+            if id(variable) not in self._paths and "seed_generator" not in variable.path:
+                role = "weight" if variable.trainable else "state"
+                place = self._free(f"{path}.{variable.path.rpartition('/')[2]}".lstrip("."))
+                self.parameter(place, variable, (), tuple(variable.shape), role, path, type(layer).__name__)
 
     def finish(self, output: Value, name: str) -> Graph:
         """The graph so far."""

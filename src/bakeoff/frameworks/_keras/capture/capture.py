@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras.src.models.sequential import Sequential
@@ -15,6 +15,8 @@ from bakeoff.frameworks._keras.capture.builder import Builder
 from bakeoff.frameworks._keras.capture.call import LayerCall
 from bakeoff.frameworks._keras.capture.captured import Captured, Head
 from bakeoff.frameworks._keras.capture.embedded import Embedded
+from bakeoff.frameworks._keras.capture.importers import table
+from bakeoff.frameworks._keras.capture.lost import lost
 from bakeoff.frameworks._keras.capture.preprocessing import signature
 from bakeoff.frameworks._keras.capture.simplify import merge_padding
 from bakeoff.frameworks._keras.capture.tracing import forget, is_model, traced
@@ -31,23 +33,23 @@ READS_INTEGERS = ("Rescaling", "Normalization", "Cast", "Resizing")
 def capture(
     model: Any,
     *,
-    augmentation: Literal["drop", "refuse"] = "drop",
     source: str = "",
     input_shape: tuple[int | None, ...] | None = None,
+    measured: bool = True,
 ) -> Captured:
     """A Keras model as a graph.
 
     Args:
         model: functional, Sequential, or a class of the user's own that is built, see `tracing`.
-        augmentation: layers that act in training alone are left out with a note, or refused.
         source: the name in keras.applications, as "MobileNetV2": says what the model wants of an image.
         input_shape: (height, width, channels), for a model of the user's own; default: what it was built with.
+        measured: whether what the graph doesn't hold is looked at in passes of the model; else nothing is declared.
 
     Raises:
         UnsupportedError: something has no exact rule; names the layer's class, its path, and what to do.
     """
-    builder = Builder(augmentation)
-    function = _function(model, model.name) if is_model(model) else _own_function(model, input_shape)
+    builder = Builder()
+    function, trains = (_function(model, model.name), True) if is_model(model) else _own_function(model, input_shape)
     if len(function.inputs) != 1 or len(function.outputs) != 1:
         counts = f"{len(function.inputs)} inputs and {len(function.outputs)} outputs"
         remedy = "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j])."
@@ -56,15 +58,14 @@ def capture(
     image = builder.input(_input_shape(function.inputs[0]))
     if not is_model(model):
         builder.own(model, "")
-    output = walk.function(function, "", [image], own=not is_model(model))[0]
+    output = walk.function(function, "", [image], own=not is_model(model), trains=trains)[0]
     builder.activity(model, model.name, [output])
     if not is_model(model):
         forget(function)
-        builder.check_taken(model, model.name)
+        walk.settle(model, model.name, trains)
     graph, head = _split_head(builder.finish(output, "logits"))
     graph = merge_padding(prune(graph))
-    lost = set(builder.penalties) - set(graph.penalties)
-    if lost:
+    if set(builder.penalties) - set(graph.penalties):
         why = f"its loss has a term on what the last {head or 'layer'} gives, which is no part of the logits"
         raise refusal(model.name, type(model).__name__, why, "Give the layer before it the activity regularizer.")
     for method in ("compute_loss", "train_step"):
@@ -73,8 +74,11 @@ def capture(
     wanted, missing = signature(graph, source)
     if missing:
         builder.note(missing)
-    notes = tuple(builder.notes)
-    return Captured(graph, head, wanted, builder.origins, notes, builder.variables, builder.draws)
+    declared = lost(model, builder.predicting, graph, wanted) if measured and builder.predicting else ()
+    return Captured(
+        graph, head, wanted, builder.origins, tuple(builder.notes), declared, tuple(builder.predicting.values()),
+        builder.variables, builder.draws,
+    )  # fmt: skip
 
 
 class Walk:
@@ -88,8 +92,18 @@ class Walk:
         self.builder = builder
         self._trains = True  # False inside of what the user's own code calls with training=False
 
-    def function(self, function: Any, path: str, inputs: list[Value], *, own: bool = False) -> list[Value]:
-        """The outputs of a Keras function for these inputs; `own`: it was traced, see `tracing`."""
+    def function(
+        self, function: Any, path: str, inputs: list[Value], *, own: bool = False, trains: bool = True
+    ) -> list[Value]:
+        """The outputs of a Keras function for these inputs.
+
+        Args:
+            function: of layers and operations.
+            path: what the names of its layers follow.
+            inputs: one for each of its own.
+            own: it was traced, see `tracing`.
+            trains: whether it was traced in training; else only what it calls trains, see `lost`.
+        """
         values: dict[int, Value] = {}
         for tensor, value in zip(function.inputs, inputs, strict=True):
             if len(tensor.shape) != value.rank:
@@ -103,15 +117,15 @@ class Walk:
             for node in function._nodes_by_depth[depth]:
                 if node.is_input or any(id(tensor) not in values for tensor in node.input_tensors):
                     continue
-                found = self._switched(node, path, values) if own else self.call(node, path, values)
+                found = self._switched(node, path, values, trains) if own else self.call(node, path, values)
                 for tensor, value in zip(node.outputs, found, strict=True):
                     values[id(tensor)] = value
         return [values[id(tensor)] for tensor in function.outputs]
 
-    def _switched(self, node: Any, prefix: str, values: dict[int, Value]) -> list[Value]:
+    def _switched(self, node: Any, prefix: str, values: dict[int, Value], trains: bool) -> list[Value]:
         """A call in the user's own code, whose training=False Keras honours; True is what was handed on."""
         before = self._trains
-        self._trains = before and node.arguments.kwargs.get("training") is not False
+        self._trains = before and (not trains or node.arguments.kwargs.get("training") is not False)
         if not isinstance(node.operation, keras.Layer):  # named by a count of all operations of the process
             self.builder.reserve(node.operation, prefix, re.sub(r"_\d+$", "", node.operation.name))
         node.arguments.kwargs.pop("training", None)
@@ -133,9 +147,11 @@ class Walk:
             outputs = self.function(_function(operation, path), path, list(inputs))
             self.builder.activity(operation, path, outputs)
             return outputs
-        if layer and not is_keras(type(operation)):
+        if layer and (not is_keras(type(operation)) or _wraps(operation)):
             return self._own(node, path, list(inputs))
         check_operation(operation, path)
+        if type(operation).__name__ == "Cast" and operation.dtype == node.input_tensors[0].dtype:
+            return list(inputs)
         self._check_dtypes(node, path)
         args, kwargs = node.arguments.convert(lambda x: values[id(x)] if isinstance(x, keras.KerasTensor) else x)
         call = LayerCall(self.builder, operation, path, inputs, args, kwargs)
@@ -166,12 +182,19 @@ class Walk:
         check_settings(node.operation, path, type(node.operation).__name__)
         order = {id(tensor): value for tensor, value in zip(node.input_tensors, inputs, strict=True)}
         self.builder.own(node.operation, path)
-        _, function = traced(node.operation, path, node.arguments)
-        found = self.function(function, path, list(order.values()), own=True)
+        function, trains = traced(node.operation, path, node.arguments)
+        found = self.function(function, path, list(order.values()), own=True, trains=trains)
         forget(function)
-        self.builder.check_taken(node.operation, path)
+        self.settle(node.operation, path, trains)
         self.builder.activity(node.operation, path, found)
         return found
+
+    def settle(self, layer: Any, path: str, trains: bool) -> None:
+        """Every weight of a layer of the user's own is read, or needed by what it does in training alone."""
+        if not trains:
+            self.builder.predicting[path] = layer
+            self.builder.carry(layer, path)
+        self.builder.check_taken(layer, path)
 
     def _check_read(self, call: LayerCall, outputs: list[Value], before: int) -> None:
         """Every value and array that came in has a reader: a mask, say, is never dropped silently."""
@@ -215,7 +238,7 @@ class Walk:
                 raise call.refuse(f"its output is {dims}, and the graph has {value.shape}")
 
 
-def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> Any:
+def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> tuple[Any, bool]:
     """The function of a model of the user's own, traced on the images that it was built with."""
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if not isinstance(model, keras.Layer):
@@ -228,7 +251,12 @@ def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> Any
             raise refusal(model.name, kind, "a model of your own whose input size is not known", remedy)
         given = (None, *shapes[0][1:])
     check_settings(model, model.name, kind)
-    return traced(model, model.name, SymbolicArguments(keras.Input(batch_shape=given)))[1]
+    return traced(model, model.name, SymbolicArguments(keras.Input(batch_shape=given)))
+
+
+def _wraps(operation: Any) -> bool:
+    """A wrapper of Keras's that no page knows is read as a layer of the user's own: its code calls another layer."""
+    return isinstance(operation, keras.layers.Wrapper) and f"layers.{type(operation).__name__}" not in table()
 
 
 def _layers(operation: Any) -> list[Any]:

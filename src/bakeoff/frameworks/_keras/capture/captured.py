@@ -9,7 +9,7 @@ from typing import Any, Literal
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.ops import page
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Declared
 
 Head = Literal["", "softmax", "sigmoid"]
 
@@ -52,7 +52,9 @@ class Captured:
         head: what stood between the logits and the model's output. It is not in the graph: see `with_head`.
         signature: what the model wants of an image; None where nothing says it.
         origins: {path: where it comes from}, for every parameter but constants.
-        notes: what a reader must know, a sentence each: layers that act in training alone, flags that Keras ignores.
+        notes: what a reader may want to know, a sentence each: flags that Keras ignores.
+        declared: what of its training the graph doesn't hold.
+        predicting: the layers that predict in the graph's training pass, too, whatever the source does there.
         variables: {path: keras.Variable}, the live ones.
         draws: {node: the live layer that draws for it}, in the order of their calls.
     """
@@ -62,6 +64,8 @@ class Captured:
     signature: Signature | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    declared: tuple[Declared, ...] = ()
+    predicting: tuple[Any, ...] = field(default=(), repr=False, compare=False)
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     draws: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

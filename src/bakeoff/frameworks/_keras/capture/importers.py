@@ -16,10 +16,11 @@ _AUGMENTATION = """
     RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomShear RandomSaturation
     RandomHue RandomSharpness RandomColorJitter RandomColorDegeneration RandomGrayscale RandomPosterization RandomInvert
     RandomErasing RandomGaussianBlur RandomPerspective RandomElasticTransform RandomApply RandAugment AugMix CutMix
-    MixUp GaussianNoise GaussianDropout AlphaDropout
+    MixUp
 """
 AUGMENTATION = frozenset(f"layers.{name}" for name in _AUGMENTATION.split())
-"""They change images in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
+NOISE = frozenset(("layers.GaussianNoise", "layers.GaussianDropout", "layers.AlphaDropout"))
+"""Both act in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
 
 
 @cache

@@ -2,7 +2,7 @@
 
 Code that only uses layers and keras.ops leaves its whole meaning in that trace. What does not is found by running it
 again, and refused: other weights that change a constant (a weight was read as a number), random numbers (constants
-that differ), `if training:` (other calls), assignments to variables.
+that differ), assignments to variables. What it does in training alone is left to `lost`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def is_model(operation: Any) -> bool:
     return type(operation).call in (Functional.call, Sequential.call)
 
 
-def traced(layer: Any, path: str, arguments: Any) -> tuple[list[Any], Function]:
-    """The symbolic inputs, and the function of a layer's own code, as it runs in training.
+def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
+    """The function of a layer's own code, as it runs in training, and True; as in prediction, where that differs.
 
     There a call that has training=False was given it by that code, and Keras honours it (and hands it on to the layers
     that are called after it: Keras 3.15, Layer._resolve_and_populate_arg).
@@ -63,24 +63,44 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[list[Any], Function]:
         _, plain = run(False)
         made.append(plain)
         for variable, array in zip(layer.variables, before, strict=True):
-            if not np.array_equal(array_of(variable), array):
+            if not _unchanged(variable, array):
                 raise refuse(f"it assigns its variable {variable.name}")
         _shift(layer, before)
         _, other = run(False)
         made.append(other)
-        if _structure(plain) != _structure(other) or not _same(_constants(plain), _constants(other)):
+        if not _alike(plain, other):
             raise refuse("it computes with numbers that are random, or taken from its weights outside of keras.ops")
         if any(node.arguments.kwargs.get("training") is True for node in _nodes(plain)):
             raise refuse("it calls a layer with training=True")
-        inputs, training = run(True)
-        if _structure(plain) != _structure(training):
-            raise refuse("in training it does something else than in prediction")
+        shifted = [array_of(variable) for variable in layer.variables]
+        training = _in_training(run)
+        if training is not None:
+            made.append(training)
+        still = all(map(_unchanged, layer.variables, shifted))
+        kept = training if training is not None and still and _alike(plain, training) else plain
+        made.remove(kept)
+        return kept, kept is training
     finally:
         for variable, array in zip(layer.variables, before, strict=True):
             variable.assign(array)
         for function in made:
             forget(function)
-    return inputs, training
+
+
+def _in_training(run: Callable[[bool], Any]) -> Function | None:
+    """None where the code doesn't run symbolically in training: it assigns variables, draws, adds a loss."""
+    try:
+        return run(True)[1]
+    except UnsupportedError:
+        return None
+
+
+def _alike(one: Function, other: Function) -> bool:
+    return _structure(one) == _structure(other) and _same(_constants(one), _constants(other))
+
+
+def _unchanged(variable: Any, array: Array) -> bool:
+    return np.array_equal(array_of(variable), array)
 
 
 def forget(function: Function) -> None:
@@ -168,8 +188,11 @@ def _who(operation: Any) -> Any:
 
 
 def _constants(function: Function) -> list[Any]:
-    leaves = [x for node in _nodes(function) for x in keras.tree.flatten((node.arguments.args, node.arguments.kwargs))]
-    return [x for x in leaves if not isinstance(x, keras.KerasTensor | keras.Variable)]
+    """What calls are told besides their inputs, but for whether they train."""
+    told = [
+        (n.arguments.args, {k: v for k, v in n.arguments.kwargs.items() if k != "training"}) for n in _nodes(function)
+    ]
+    return [x for x in keras.tree.flatten(told) if not isinstance(x, keras.KerasTensor | keras.Variable)]
 
 
 def _same(left: list[Any], right: list[Any]) -> bool:

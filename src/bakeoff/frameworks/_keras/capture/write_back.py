@@ -26,7 +26,7 @@ def write_back(captured: Captured, arrays: Mapping[str, Array], model: Any) -> N
         UsageError: a path that the graph doesn't have, or a shape that differs.
         ParityError: the model is of another architecture.
     """
-    other = capture(model)
+    other = capture(model, measured=False)
     names = _matched(captured, other)
     for path, array in arrays.items():
         if path not in captured.graph.parameters:

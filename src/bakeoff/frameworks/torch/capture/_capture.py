@@ -14,9 +14,10 @@ from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
 from bakeoff.frameworks.torch.capture._agree import NOTHING_LEFT, same_attributes, same_prediction
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
-from bakeoff.frameworks.torch.capture._export import Mode, batch_for, export, tensors
+from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, export, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
+from bakeoff.frameworks.torch.capture._lost import lost, moved, predicting, reading
 from bakeoff.frameworks.torch.capture._signature import signature_of
 from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
@@ -24,6 +25,8 @@ from bakeoff.graph.draws import UNREAD
 from bakeoff.graph.graph import Graph, Parameter
 from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim
+from bakeoff.parity.lost import merged
+from bakeoff.schemas import Declared
 
 DEFAULT_SIZE = (224, 224)
 STEPS = (37, 59)  # by which the second size differs from twice the first: pads that depend on halvings show
@@ -35,14 +38,15 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     signature = signature_of(model, None if input_size is None else _size(input_size), channels)
     size = signature.size if input_size is None and signature else _size(input_size)
     refuse_kept_losses(model, size, channels, name)
-    chosen, notes = _training(model, size, channels, name)
+    chosen, declared = _training(_prediction(model, size, channels, name), name)
     graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
     graph = with_penalties(graph, model, layouts)
-    notes += [f"{name}: {path} changes while the source trains; here it stays as it is." for path in _moving(chosen)]
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
     kept = {node.id for node in graph.nodes}
     draws = {k: p if p.node in kept else UNREAD for k, p in chosen.builder.draws.items()}
-    return Captured(graph, layouts, size, fixed_size, unused, tuple(notes), signature, draws)
+    assert chosen.mode != "eval"
+    declared = merged((*declared, *map(moved, sorted(set(chosen.builder.moving)))))
+    return Captured(graph, layouts, size, fixed_size, unused, (), signature, draws, declared, chosen.mode)
 
 
 class Pass:
@@ -52,13 +56,13 @@ class Pass:
         model: the live module.
         size: (height, width).
         channels: of the image.
-        mode: "train"; "leaves": all but batch norm and noise predicts; "eval".
+        mode: "eval"; or the paths of the modules that predict while all others train.
 
     Raises:
         UnsupportedError: the model can't be traced, or an operator is unknown.
     """
 
-    def __init__(self, model: nn.Module, size: tuple[int, int], channels: int, mode: Mode = "train") -> None:
+    def __init__(self, model: nn.Module, size: tuple[int, int], channels: int, mode: Mode = WHOLE) -> None:
         self.model, self.size, self.channels, self.mode = model, size, channels, mode
         batch = batch_for(model, size)
         program = export(model, batch, size, channels, mode)
@@ -77,11 +81,11 @@ class Pass:
 
     def again(self, *, size: tuple[int, int] | None = None, mode: Mode | None = None) -> Pass:
         """The same with another size or mode."""
-        return Pass(self.model, size or self.size, self.channels, mode or self.mode)
+        return Pass(self.model, size or self.size, self.channels, self.mode if mode is None else mode)
 
 
-def _training(model: nn.Module, size: tuple[int, int], channels: int, name: str) -> tuple[Pass, list[str]]:
-    """The pass whose prediction is the model's own: that of the whole model in training, or of its leaves alone."""
+def _prediction(model: nn.Module, size: tuple[int, int], channels: int, name: str) -> Pass:
+    """The pass that predicts, and draws nothing."""
     own = Pass(model, size, channels, "eval")
     if len(own.outputs) != 1:
         raise UnsupportedError(f"{name} has {len(own.outputs)} outputs; a classifier has one: logits (N, classes).")
@@ -91,25 +95,38 @@ def _training(model: nn.Module, size: tuple[int, int], channels: int, name: str)
             f"{name}: {noisy.path or noisy.op} draws noise in prediction, too.\n"
             "Say when it trains: F.dropout(x, p, self.training), or nn.Dropout(p)."
         )
-    reasons = []
-    for mode in ("train", "leaves"):
+    return own
+
+
+def _training(own: Pass, name: str) -> tuple[Pass, tuple[Declared, ...]]:
+    """The pass in which all trains that the graph can hold, and what is lost by the rest."""
+
+    def tried(mode: Mode) -> tuple[Pass | None, str]:
         try:
             found = own.again(mode=mode)
         except UnsupportedError as error:
-            reasons.append(str(error))
-            continue
+            return None, str(error)
         if len(found.outputs) != 1:
-            reasons.append(f"{len(found.outputs)} outputs in training")
-        elif not same_prediction(found.graph, own.graph):
-            reasons.append("its training pass computes something else than its prediction")
-        else:
-            return found, [_note(name, reasons[0])] if reasons else []
-    raise UnsupportedError(f"{name}: {reasons[-1]}")
+            return None, f"{len(found.outputs)} outputs in training"
+        if not same_prediction(found.graph, own.graph):
+            return None, "its training pass computes something else than its prediction"
+        return found, ""
 
-
-def _note(name: str, reason: str) -> str:
-    first = reason.splitlines()[0]
-    return f"{name}: {first}. The graph is that of its prediction, with batch norm and dropout layers in training."
+    chosen, reason = tried(WHOLE)
+    if chosen is not None:
+        return chosen, ()
+    readers = reading(own.model, own.size, own.channels)
+    for groups in ([group for group in readers if not group.stock], readers):
+        chosen, reason = tried(predicting(groups))
+        if chosen is None:
+            continue
+        for group in groups:  # as few as can be predict
+            rest = [one for one in groups if one is not group]
+            fewer, _ = tried(predicting(rest))
+            if fewer is not None:
+                chosen, groups = fewer, rest
+        return chosen, lost(own.model, own.size, own.channels, groups)
+    raise UnsupportedError(f"{name}: {reason}")
 
 
 def _sized(chosen: Pass) -> Graph:
@@ -123,10 +140,6 @@ def _sized(chosen: Pass) -> Graph:
         return free if free.output_shape == chosen.graph.output_shape else chosen.graph
     except BakeoffError:
         return chosen.graph
-
-
-def _moving(chosen: Pass) -> list[str]:
-    return sorted(set(chosen.builder.moving))
 
 
 def _another(size: tuple[int, int]) -> tuple[int, int]:

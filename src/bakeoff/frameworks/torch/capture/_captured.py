@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Declared
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._layout import Layout
@@ -31,6 +31,8 @@ class Captured:
         notes: what the reader should know.
         signature: how the module wants its images, where it says so (timm's pretrained_cfg).
         draws: which node each random draw of a training pass belongs to.
+        declared: what of its training the graph doesn't hold.
+        predicting: paths of modules that predict in the graph's training pass, too, whatever the source does there.
     """
 
     graph: Graph
@@ -41,6 +43,8 @@ class Captured:
     notes: tuple[str, ...] = ()
     signature: Signature | None = None
     draws: Mapping[Key, Place] = field(default_factory=dict)
+    declared: tuple[Declared, ...] = ()
+    predicting: frozenset[str] = frozenset()
 
     def state_dict(self, arrays: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The module's state dict, bit for bit.

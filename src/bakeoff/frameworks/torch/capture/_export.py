@@ -16,7 +16,8 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._values import Batch
 from bakeoff.system import promised_memory
 
-Mode = Literal["train", "leaves", "eval"]
+Mode = Literal["eval"] | frozenset[str]
+WHOLE: Mode = frozenset()  # all of it trains
 PRIMES = (10007, 10009, 10037, 10039, 10061, 10067, 10069, 10079)
 
 
@@ -42,32 +43,18 @@ def moded(model: nn.Module, mode: Mode) -> Iterator[None]:
 
     Args:
         model: the live module.
-        mode: "train"; "eval"; "leaves": only what keeps statistics or draws noise trains, all else predicts.
+        mode: "eval"; or the paths of the modules that predict while all others train.
     """
     before = {module: module.training for module in model.modules()}
-    model.train(mode == "train")
-    if mode == "leaves":
-        for module in model.modules():
-            if _trains(module):
-                module.training = True
+    model.train(mode != "eval")
+    if mode != "eval":
+        for path in mode:
+            model.get_submodule(path).training = False
     try:
         yield
     finally:
         for module, training in before.items():
             module.training = training
-
-
-@contextmanager
-def modes(model: nn.Module, *, leaves: bool) -> Iterator[None]:
-    """The module in training, all of it or its leaves alone, and afterwards as it was."""
-    with moded(model, "leaves" if leaves else "train"):
-        yield
-
-
-def _trains(module: nn.Module) -> bool:
-    kind = type(module).__name__
-    noisy = isinstance(module, nn.modules.dropout._DropoutNd) or "Drop" in kind or "Stochastic" in kind
-    return isinstance(module, nn.modules.batchnorm._NormBase) or (noisy and not list(module.children()))
 
 
 def export(
