@@ -47,7 +47,7 @@ def source(name: str, folder: str, steps: str, single: bool) -> dict[str, Any]:
         "parameters": model.count_params(),
         "bits": written_back(model, found),
         "nodes": len(graph.nodes),
-        "notes": len(found.notes),
+        "notes": len(found.notes) + len(found.declared),
         "head": found.head,
         "count": count,
         "same_count": count == sum(int(np.prod(v.shape)) for v in model.trainable_variables),

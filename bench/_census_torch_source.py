@@ -81,7 +81,7 @@ def source(name: str, size: int, folder: str, steps: str, adamw: bool) -> dict[s
         "bits": written_back(model, found),
         "nodes": len(graph.nodes),
         "fixed_size": found.fixed_size,
-        "notes": list(found.notes),
+        "notes": [*found.notes, *map(str, found.declared)],
         "transposes": sum(node.op == "transpose" for node in graph.nodes),
         "count": count,
         "same_count": count == sum(p.numel() for p in model.parameters() if p.requires_grad),
