@@ -25,7 +25,7 @@ from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
 
 DOCS = Path(__file__).parent
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
-FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "onnx": "ONNX"}
+FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 
 INTRO = """\
 <!-- Made from src/bakeoff/ops and src/bakeoff/optimizers by docs/generate.py (`make docs`). Edit the pages there. -->
@@ -50,6 +50,8 @@ that can't fail proves nothing.
   answer is given, as a share of the largest right value. Below 1e-5 nobody would notice; 0.1 ruins a network.
 * **Tolerance** is how far two right implementations may part in float32, relative to the largest value: 0 means bit for
   bit; the rest follows from rounding (a sum of *n* products: about 8 ulps times the root of *n*).
+* **Less than float64 in float64** is where a library rounds to float32 within, and by how much of the largest value at
+  most. Where `convert` and `compare` judge in float64, this is done exactly, and the certificate says so.
 * **Gaps** are what Bakeoff does not translate: *not yet* (work to do), *not upstream* (a library lacks it), *never*
   (there is nothing to translate to).
 * Shapes are channels last, (N, H, W, C): N images, height, width, channels. PyTorch stores (N, C, H, W).
@@ -126,6 +128,11 @@ def _operator(name: str) -> str:
     tolerance = page.TOLERANCE["float32"]
     parts.append(f"\n**Tolerance** in float32: {'0, bit for bit' if tolerance == 0 else f'{tolerance:.1e}'}.")
     parts.append(f" {len(page.CASES)} cases.\n" if page.CASES else "\n")
+    if page.FAULTS:
+        rows = (
+            f"* {FRAMEWORKS.get(name, name)}: {fault.what} ({fault.size:.0e})\n" for name, fault in page.FAULTS.items()
+        )
+        parts.append("\n**Less than float64 in float64**\n\n" + "".join(rows))
     if page.GAPS:
         parts.append("\n**Gaps**\n\n" + "".join(f"* {what}: *{why}*\n" for what, why in page.GAPS.items()))
     return "".join(parts)

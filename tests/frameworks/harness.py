@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,26 +67,33 @@ def mask_of(op: str, attributes: Any, output: Array) -> Callable[[tuple[int, ...
 def native(framework: str, graph: Graph, dtype: str, **settings: Any) -> Any:
     """A net with `run(inputs, train, cotangent)`, `arrays()` and `built`."""
     if framework == "torch":
-        return TorchNative(graph, dtype)
+        return TorchNative(graph, dtype, **settings)
     return KerasNative(framework, graph, dtype, **settings)
 
 
 class TorchNative:
-    """Images come and go as (N, H, W, C)."""
+    """Images come and go as (N, H, W, C).
 
-    def __init__(self, graph: Graph, dtype: str) -> None:
+    Args:
+        lifted: float64 is exact where torch's own isn't, as in the trial.
+    """
+
+    def __init__(self, graph: Graph, dtype: str, *, lifted: bool = True) -> None:
         import torch
 
         from bakeoff.frameworks.torch.build import build
+        from bakeoff.frameworks.torch.lifted import Lifted
 
         self.torch, self.built = torch, build(graph, dtype)
         self.arrays = self.built.arrays
+        self.around = Lifted() if dtype == "float64" and lifted else nullcontext()
 
     def run(self, inputs: list[Array], train: bool = False, cotangent: Array | None = None) -> Pass:
         torch = self.torch
         self.built.module.train(train)
         given = [torch.tensor(x, requires_grad=True) for x in inputs]
-        out = self.built.module(*(x.permute(0, 3, 1, 2) if x.dim() == 4 else x for x in given))
+        with self.around:
+            out = self.built.module(*(x.permute(0, 3, 1, 2) if x.dim() == 4 else x for x in given))
         y = out.detach().numpy().copy()
         if cotangent is None:
             return Pass(y, [], {}, self.arrays())

@@ -19,12 +19,13 @@
     CASES         {what it shows: Case}
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.roundings`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
+    FAULTS        {library: Fault}: where it computes less than float64 in float64; the trial does it exactly there
     GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
 What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one
-call), `_reduction.py`, `_importers.py` and `_importers_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS and GAPS may be
-left out where they would be empty.
+call), `_reduction.py`, `_importers.py` and `_importers_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS, FAULTS and
+GAPS may be left out where they would be empty.
 
 A page with `STOPS = True` lets nothing flow back, whatever its truth is.
 
@@ -112,6 +113,14 @@ class Case:
     scale: float = 1.0
     positive: bool = False
     ties: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a library does in less than float64 though all is float64, and at most how far off it is, relative."""
+
+    what: str
+    size: float
 
 
 class Scope(Protocol):

@@ -19,7 +19,7 @@ import numpy as np
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Case, Fault, Mode, Scope, roundings
 from bakeoff.ops._ties import bend, tied
 from bakeoff.schemas import Array
 
@@ -70,5 +70,6 @@ FROM_KERAS = {
 CASES = {"images": Case(((2, 3, 4, 5),), Attributes()), "vectors, alpha 0.7": Case(((3, 7),), Attributes(0.7))}
 CASES |= tied(Attributes(), Attributes(0.7, "both"))
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
+FAULTS = {"torch": Fault("its backward pass takes 1 / alpha in float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"alpha": 0.5, "ties": "both"}
 SHOWN = {"ties": ("ties, share", "ties, both"), "keras": ("vectors, alpha 0.7",), "onnx": ("images",)}

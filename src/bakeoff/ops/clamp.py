@@ -21,7 +21,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Fault, Mode, Scope
 from bakeoff.ops._ties import OF_KERAS, SHARES, Ties, bend, chosen, tied, weight
 from bakeoff.schemas import Array
 
@@ -105,5 +105,6 @@ CASES = {
     "from above": Case(((3, 7),), Attributes(high=0.1)),
 } | tied(*(Attributes(-1.0, 3.0, ties) for ties in SHARES))
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
+FAULTS = {"tensorflow": Fault("ReLU takes its largest value through float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"low": -0.5, "high": 0.5, "ties": "share"}
 SHOWN = {"torch": ("images",), "ties": ("ties, first", "ties, last", "ties, share"), "onnx": ("from above",)}

@@ -19,7 +19,7 @@ import numpy as np
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Case, Fault, Mode, Scope, roundings
 from bakeoff.ops._ties import LEAKY, bend, tied
 from bakeoff.schemas import Array
 
@@ -69,6 +69,7 @@ CASES = {
     "vectors, torch's slope": Case(((3, 7),), Attributes()),
 } | tied(Attributes(), Attributes(0.3, "first"))
 TOLERANCE = roundings(1)  # one product
+FAULTS = {"tensorflow": Fault("tf.nn.leaky_relu takes the slope in float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"slope": 0.2, "ties": "first"}
 SHOWN = {
     "ties": ("ties, last", "ties, first"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import affine
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._page import Case, Fault, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "elementwise"
@@ -74,5 +74,6 @@ CASES = {
     "a term alone": Case(((3, 7),), Attributes(shift=0.1)),
 }
 TOLERANCE = roundings(2)  # a product and a sum
+FAULTS = {"tensorflow": Fault("Rescaling takes its numbers through float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "shift": 0.5}
 SHOWN = {"rounding": ("images, from -1 to 1",), "float64": ("a factor alone",)}

@@ -6,8 +6,7 @@ capture only says under which path and in which order of axes an array goes by i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,8 @@ from bakeoff.frameworks._keras.capture import Captured, capture
 from bakeoff.frameworks._keras.capture.lost import predict
 from bakeoff.frameworks._keras.capture.trust import is_keras
 from bakeoff.frameworks._keras.draws import drawing, watched
+from bakeoff.frameworks._keras.exact import exact
+from bakeoff.graph.faults import faults
 from bakeoff.schemas import Array, Drawn, StepResult
 
 RATES = ("rate", "drop_path_rate")
@@ -62,7 +63,7 @@ class LiveKeras:
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         call = self._train if train else self._predict
-        with exact_activations(self.tf):
+        with exact(self.tf):
             found: Array = call(self.tf.constant(images.astype(self.precision))).numpy()
         return found
 
@@ -89,7 +90,7 @@ class LiveKeras:
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         tf = self.tf
-        with exact_activations(tf):
+        with exact(tf):
             batch = tf.constant(images.astype(self.precision)), tf.constant(labels)
             if self.given is None:
                 loss, found = self._step(*batch)
@@ -128,6 +129,10 @@ class LiveKeras:
         """The outputs of the outer model's layers by their names, in prediction."""
         return layer_outputs(self.native, images.astype(self.precision))
 
+    def notes(self) -> list[str]:
+        """What the reader of a comparison should know."""
+        return faults(self.captured.graph, "tensorflow")
+
     def trainable_count(self) -> int:
         """How many numbers training changes."""
         return sum(int(np.prod(v.shape)) for v in self.native.trainable_variables)
@@ -147,34 +152,6 @@ def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
     values = probe(images, training=False)
     pairs = zip(layers, values, strict=True)
     return {layer.name: _numpy(value) for layer, value in pairs}
-
-
-@contextmanager
-def exact_activations(tf: Any) -> Iterator[None]:
-    """GELU and leaky ReLU whose constants are those of float64 there.
-
-    tf.nn takes them through float32 even in float64 (gelu is off by 5e-9, leaky_relu by 1e-8): rounding of TensorFlow's
-    own, which would hide what float64 is asked for.
-    """
-    before = tf.nn.gelu, tf.nn.leaky_relu
-
-    def gelu(features: Any, approximate: bool = False, name: str | None = None) -> Any:
-        def number(value: float) -> Any:
-            return tf.constant(value, features.dtype)
-
-        if approximate:
-            inner = number(0.7978845608028654) * (features + number(0.044715) * features * features * features)
-            return number(0.5) * features * (number(1.0) + tf.math.tanh(inner))
-        return number(0.5) * features * (number(1.0) + tf.math.erf(features * number(0.7071067811865476)))
-
-    def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
-        return tf.where(features > 0, features, tf.constant(alpha, features.dtype) * features)
-
-    tf.nn.gelu, tf.nn.leaky_relu = gelu, leaky_relu
-    try:
-        yield
-    finally:
-        tf.nn.gelu, tf.nn.leaky_relu = before
 
 
 def copied(model: Any, precision: str) -> Any:
@@ -210,7 +187,9 @@ def copied(model: Any, precision: str) -> Any:
         for mine, theirs in zip(old.variables, new.variables, strict=True):
             if mine.trainable != theirs.trainable:
                 theirs.trainable = mine.trainable
-    exact_numbers(clone)
+    for layer in clone._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
     return clone
 
 
@@ -227,17 +206,6 @@ def _same_weights(model: Any, clone: Any) -> None:
             f"makes {len(found)}, as a saved file would.\n"
             "The usual reason is a layer that two models within it share: call one model twice, or use layers alone."
         )
-
-
-def exact_numbers(model: Any) -> None:
-    """Python floats of some layers pass through float32 even in float64 (tf.cast); arrays are taken as they are."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Rescaling):
-            layer.scale, layer.offset = (np.asarray(number, "float64") for number in (layer.scale, layer.offset))
-        if isinstance(layer, keras.layers.MultiHeadAttention):
-            layer._inverse_sqrt_key_dim = np.asarray(layer._inverse_sqrt_key_dim, "float64")
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()
 
 
 def silence(model: Any) -> None:

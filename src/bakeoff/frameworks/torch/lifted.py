@@ -1,8 +1,9 @@
-"""Casts to less than the net's precision, left out where mathematics is compared.
+"""Less than the net's precision, left out where mathematics is compared: casts, and numbers within torch's kernels.
 
 Some nets say `q.float()` in their midst, so that a run in 16 bits works out attention in 32. In a run in float64 the
 same words throw half of the digits away, and two frameworks that agree to 1e-15 would seem 1e-7 apart. In float32,
-where the function itself is compared, the words stand as they are.
+where the function itself is compared, the words stand as they are. Kernels that take a number in float32 though all is
+float64 are written out here: their pages say which (`FAULTS`), and how far off they are.
 """
 
 from __future__ import annotations
@@ -10,10 +11,25 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 CASTS = frozenset((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.to, torch.Tensor.type,
                    torch.Tensor.type_as))  # fmt: skip
+
+
+def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> torch.Tensor:
+    y = F.relu6(input + 3) / 6
+    return input.copy_(y) if inplace else y
+
+
+def _celu(input: torch.Tensor, alpha: float = 1.0, inplace: bool = False) -> torch.Tensor:
+    below = alpha * torch.expm1(input.masked_fill(input > 0, 0) / alpha)
+    y = torch.where(input > 0, input, below)
+    return input.copy_(y) if inplace else y
+
+
+EXACT: dict[Any, Any] = {F.hardsigmoid: _hardsigmoid, F.celu: _celu, torch.celu: _celu}
 
 
 class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no types
@@ -29,6 +45,8 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if func in EXACT and _double(args[0]):
+            return EXACT[func](*args, **kwargs)
         if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
             out = func(*args, **kwargs)
             return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out

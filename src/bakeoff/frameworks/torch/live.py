@@ -21,6 +21,7 @@ from bakeoff.frameworks.torch.capture._copy import copied
 from bakeoff.frameworks.torch.capture._export import moded
 from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.lifted import Lifted
+from bakeoff.graph.faults import faults
 from bakeoff.schemas import Array, Drawn, StepResult
 
 DROPOUTS = frozenset(
@@ -135,9 +136,8 @@ class LiveTorch:
 
     def notes(self) -> list[str]:
         """What the reader of a comparison should know of the runs so far."""
-        if not self.lifted.casts:
-            return []
-        return ["the source casts to fewer bits in its midst; that was left out where float64 is compared"]
+        casts = "the source casts to fewer bits in its midst; that was left out where float64 is compared"
+        return [*([casts] if self.lifted.casts else []), *faults(self.captured.graph, "torch")]
 
     def trainable_count(self) -> int:
         """How many numbers training changes."""

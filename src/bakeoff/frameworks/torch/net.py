@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.frameworks.torch.depthwise import widen_slow
 from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
+from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.frameworks.torch.narrow import quicken
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import NOISE
@@ -43,6 +45,7 @@ class TorchNet(Slotted):
         self.noisy = any(node.op in NOISE and node.attributes.rate for node in graph.nodes)
         mixed = precision in precisions.MIXED
         self.half = getattr(torch, precision) if mixed else None
+        self.around = Lifted() if precision == "float64" else nullcontext()
         self.scaling = dict(_loss_scale.FIRST) if precision == "float16" else {}
         self.built: Built = build(graph, precisions.of_weights(precision), mixed=mixed)
         self.device = torch.device(device)
@@ -73,7 +76,8 @@ class TorchNet(Slotted):
         net = self._compiled_net() if len(images) == self.compile_batch and self.native.training else self.native
         x = self._images(images)
         if self.half is None:
-            found: torch.Tensor = net(x)
+            with self.around:
+                found: torch.Tensor = net(x)
             return found
         with torch.autocast(self.device.type, dtype=self.half):
             found = net(x)

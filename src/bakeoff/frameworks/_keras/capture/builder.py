@@ -187,7 +187,7 @@ class Builder:
 
     def _constant(self, path: str, array: Array) -> str:
         floating = np.issubdtype(array.dtype, np.floating)
-        stored = np.array(array, self.dtype if floating else array.dtype)
+        stored = np.array(array, np.promote_types(array.dtype, self.dtype) if floating else array.dtype)
         self.parameters[path] = Parameter(path, stored, "constant", trainable=False)
         return path
 
