@@ -45,10 +45,10 @@ LOWERINGS: dict[str, tuple[str, str]] = {
     "a rate of .31 for .3": (CNN, "also('dropout', rate=lambda r: r + 0.01)"),
     "a frozen draw": (
         CNN,
-        "import keras\n"
         "def wrong(true, scope, a, x, *rest):\n"
         "    layer = scope.lib.layers.Dropout(a.rate, name=scope.name)\n"
-        "    layer.seed_generator = 7  # an int: every pass draws the same\n"
+        "    seed = scope.lib.ops.convert_to_tensor([7, 7], 'uint32')\n"
+        "    layer.seed_generator.next = lambda ordered=True: seed  # every pass draws the same\n"
         "    return scope.helper(layer, x, suffix='')\n"
         "change('dropout', wrong)",
     ),
@@ -110,13 +110,9 @@ LOWERINGS: dict[str, tuple[str, str]] = {
         "also('attention', scale=lambda s: (8 ** -0.5 if s is None else s) * 1.0001)",
     ),
     "softmax along another axis": (TOKENS, "also('softmax', axis=lambda axis: -1 if axis == 1 else 1)"),
-    "the first of equal maxima": (
+    "the first of equal ones": (
         TOKENS,
-        "def wrong(true, scope, a, x, *rest):\n"
-        "    ops = scope.lib.ops\n"
-        "    where = ops.argmax(x, axis=1, keepdims=True)\n"
-        "    return ops.squeeze(ops.take_along_axis(x, where, axis=1), 1)\n"
-        "change('reduce_max', wrong)",
+        "change('maximum', lambda true, scope, a, x, y: scope.lib.ops.where(x >= y, x, y))",
     ),
     "labels in another order": (
         TOKENS,

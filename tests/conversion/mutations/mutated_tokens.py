@@ -22,5 +22,6 @@ def build(input_size: tuple[int, int] = (16, 16), channels: int = 1, classes: in
     x = net.add("add", "sum", x, net.add("dense", "out", y, units=8))
     gate = net.add("softmax", "gate", x, axis=1)
     x = net.add("mul", "gated", x, gate)
-    x = net.add("reduce_max", "peak", net.add("relu", "relu", x), axes=(1,))
+    x = net.add("maximum", "maxout", net.add("dense", "left", x, units=8), net.add("dense", "right", x, units=8))
+    x = net.add("reduce_max", "peak", x, axes=(1,))
     return net.finish(net.add("dense", "logits", x, units=_start.logits(classes, "mutated_tokens")))
