@@ -251,19 +251,23 @@ def test_every_net_is_tried() -> None:
 
 @pytest.mark.tensorflow
 def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path: Path) -> None:
-    from bakeoff.conversion import contents, judging, tracing
+    from bakeoff.conversion import contents
     from bakeoff.frameworks._keras.capture import capture
     from bakeoff.frameworks._keras.live import LiveKeras
+    from bakeoff.parity import judge
+    from bakeoff.parity.trial import Trial, trained
 
     model, (x, y) = keras_nets()["norms"](), batch()
     captured = capture(model)
     dropped = replace(captured.graph, penalties=captured.graph.penalties[:-1])
-    sides = [tracing.training(native("tensorflow", net), [x], [y]) for net in (captured.graph, dropped)]
-    source = tracing.training(LiveKeras(model, captured, "float64"), [x], [y])
-    passed = [{one.name: one.passed for one in judging.training(source, side, captured.graph)} for side in sides]
+    roles = {path: parameter.role for path, parameter in captured.graph.parameters.items()}
+    trial = Trial({}, [(x, y), (x, y)], roles=roles)
+    source = trained(LiveKeras(model, captured, "float64"), trial)
+    sides = [trained(native("tensorflow", net), trial) for net in (captured.graph, dropped)]
+    passed = [{one.name: one.passed for one in judge.double(side, source)} for side in sides]
     assert all(passed[0].values())
-    assert not passed[1]["gradients"]
-    assert not passed[1]["losses"]
+    assert not passed[1]["gradients.training"]
+    assert not passed[1]["losses.training"]
     for name, net in (("a", captured.graph), ("b", dropped)):
         frameworks.load("tensorflow").native(net, batch_norm="stock").native.save(tmp_path / f"{name}.keras")
     one, other = (contents.of(tmp_path / f"{name}.keras") for name in "ab")
