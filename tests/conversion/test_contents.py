@@ -12,6 +12,8 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 from bakeoff.conversion import contents
 from bakeoff.errors import CorruptError
+from bakeoff.graph import Ref
+from bakeoff.graph.graph import Penalty
 from bakeoff.models import build
 from bakeoff.preprocessing import Signature
 
@@ -39,6 +41,15 @@ def test_a_bundle_of_something_else(text: str, bundle: Bundle, tmp_path: Path) -
     (write_bundle(tmp_path / "net", bundle) / "bundle.json").write_text(text)
     with pytest.raises(CorruptError, match="damaged or edited"):
         contents.of(tmp_path / "net")
+
+
+def test_a_term_of_the_loss_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    terms = Penalty("conv1.kernel", l2=0.1), Penalty(Ref("relu1"), l1=0.2)
+    kept = [terms, terms[1:], (terms[0], replace(terms[1], l1=0.3))]
+    made = [replace(bundle, graph=replace(bundle.graph, penalties=penalties)) for penalties in kept]
+    whole, dropped, changed = (contents.of(write_bundle(tmp_path / str(i), one)) for i, one in enumerate(made))
+    assert any("penalty on conv1.kernel" in line for line in contents.different(dropped, whole))
+    assert contents.different(changed, whole) == ["penalty on relu1[0].l1: 0.3, expected 0.2"]
 
 
 def test_pages_line_by_line(tmp_path: Path) -> None:

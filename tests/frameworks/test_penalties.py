@@ -255,6 +255,7 @@ def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path
     from bakeoff.frameworks._keras.capture import capture
     from bakeoff.frameworks._keras.live import LiveKeras
     from bakeoff.parity import judge
+    from bakeoff.parity.draws import Draws
     from bakeoff.parity.trial import Trial, trained
 
     model, (x, y) = keras_nets()["norms"](), batch()
@@ -262,8 +263,8 @@ def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path
     dropped = replace(captured.graph, penalties=captured.graph.penalties[:-1])
     roles = {path: parameter.role for path, parameter in captured.graph.parameters.items()}
     trial = Trial({}, [(x, y), (x, y)], roles=roles)
-    source = trained(LiveKeras(model, captured, "float64"), trial)
-    sides = [trained(native("tensorflow", net), trial) for net in (captured.graph, dropped)]
+    source = trained(LiveKeras(model, captured, "float64"), trial, Draws())
+    sides = [trained(native("tensorflow", net), trial, Draws()) for net in (captured.graph, dropped)]
     passed = [{one.name: one.passed for one in judge.double(side, source)} for side in sides]
     assert all(passed[0].values())
     assert not passed[1]["gradients.training"]

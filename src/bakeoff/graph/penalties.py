@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from bakeoff.graph.graph import Graph, Node, Penalty, Ref
 
@@ -42,6 +44,12 @@ def from_json(rows: Sequence[dict[str, Any]]) -> tuple[Penalty, ...]:
             raise ValueError(f"a term of the loss with the factors {factors}")
         found.append(Penalty(on, *factors))
     return tuple(found)
+
+
+def shortened(graph: Graph) -> Graph:
+    """The graph with factors of the fewest digits that are the same numbers in float32: what a page shows."""
+    short = [(one.on, *(float(str(np.float32(factor))) for factor in (one.l1, one.l2))) for one in graph.penalties]
+    return replace(graph, penalties=tuple(Penalty(*row) for row in short))
 
 
 def said(graph: Graph) -> tuple[str, ...]:

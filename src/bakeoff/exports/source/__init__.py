@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.penalties import shortened
 
 
 def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
@@ -25,5 +26,5 @@ def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
     """
     form = importlib.import_module(f"bakeoff.exports.source._{to}_file")
     folder.mkdir(parents=True, exist_ok=True)
-    form.write(graph, folder, title)
+    form.write(shortened(graph), folder, title)
     return folder / "model.py"

@@ -35,7 +35,7 @@ def acting(l1: float, l2: float, *, mixed: bool) -> Any:
 
 def regularizer(l1: float, l2: float) -> Any:
     """Keras's form of a term."""
-    return keras.regularizers.L1L2(l1, l2) if l1 else keras.regularizers.L2(l2)  # L1 forgets the digits beyond float32
+    return keras.regularizers.L1L2(l1, l2) if l1 else keras.regularizers.L2(l2)
 
 
 def regularize(graph: Graph, built: Built, dtype: str) -> None:

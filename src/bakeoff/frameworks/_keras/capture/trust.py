@@ -10,7 +10,6 @@ import sys
 from typing import Any
 
 import keras
-import numpy as np
 
 from bakeoff.errors import UnsupportedError
 
@@ -85,7 +84,7 @@ def check_variable(variable: Any, path: str, kind: str) -> None:
 
 
 def factors(regularizer: Any, path: str, kind: str) -> tuple[float, float]:
-    """(l1, l2) of a regularizer, as they were written.
+    """(l1, l2) of a regularizer, as it holds them: L1 a number of float32, the others what was written.
 
     Raises:
         UnsupportedError: it is none of Keras's own of these.
@@ -96,8 +95,7 @@ def factors(regularizer: Any, path: str, kind: str) -> tuple[float, float]:
     if name not in PENALTIES or not is_keras(type(regularizer)):
         remedy = f"Use one of {', '.join(PENALTIES)} of keras.regularizers, or none."
         raise refusal(path, kind, f"it has the regularizer {name}", remedy)
-    l1, l2 = (getattr(regularizer, key, 0.0) for key in ("l1", "l2"))
-    return l1 if isinstance(l1, float) else float(str(np.float32(float(l1)))), float(l2)  # L1 keeps a tensor of float32
+    return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))
 
 
 def check_taken(layer: Any, path: str, taken: set[int]) -> None:
