@@ -37,6 +37,21 @@ def read(path: Path) -> dict[str, Array]:
         raise _unreadable(error, path) from None
 
 
+def config(path: Path) -> tuple[str | None, str]:
+    """What Keras wrote of the net, as JSON (None beside weights alone), and Keras's version; the file is looked through."""
+    read(path)
+    with _library().File(path, "r") as file:
+        texts = (file.attrs.get(name) for name in ("model_config", "keras_version"))
+        net, version = (text.decode("utf-8") if isinstance(text, bytes) else text for text in texts)
+    return net, str(version)
+
+
+def set_config(path: Path, text: str) -> None:
+    """Put another one in its place."""
+    with _library().File(path, "r+") as file:
+        file.attrs["model_config"] = text
+
+
 def read_bytes(data: bytes, what: str) -> dict[str, Array]:
     """The same from bytes."""
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.checkpoints import hdf5
+from bakeoff.checkpoints._keras2 import today
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.schemas import Array
 
@@ -33,6 +34,8 @@ NEVER = tuple(
     """Lambda __lambda__ TorchModuleWrapper TFSMLayer JaxLayer FlaxLayer __typespec__ load_model save_model clone_model
     enable_unsafe_deserialization get_file load_img save_img""".split()  # noqa: SIM905
 )
+APPLICATIONS = ("LayerScale", "CustomScaleLayer", "StochasticDepth")  # the layers there; its functions fetch weights
+OF_KERAS_2 = ("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty")
 LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup")  # read a vocabulary from a path
 
 
@@ -48,12 +51,16 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def check(path: Path) -> dict[str, Any]:
-    """The config of a file that is safe to load with Keras: what it names, and what its weights point at, is known.
+    """The config of a `.keras` or whole `.h5` file that is safe to load with Keras: all that it names is known.
+
+    That of an `.h5` file is in the words of Keras 3, whichever Keras wrote it.
 
     Raises:
-        DataError: the file can't be opened.
+        DataError: the file can't be opened, or holds weights alone.
         CorruptError: it is damaged, or names what could run code or read another file.
     """
+    if path.suffix.lower() in hdf5.SUFFIXES:
+        return _check_hdf5(path)
     with opened(path) as archive:
         try:
             config = json.loads(archive.read(CONFIG))
@@ -67,6 +74,19 @@ def check(path: Path) -> dict[str, Any]:
             hdf5_bytes = archive.read(WEIGHTS)
             hdf5.read_bytes(hdf5_bytes, f"{path}: {WEIGHTS}")
     return config
+
+
+def _check_hdf5(path: Path) -> dict[str, Any]:
+    text, version = hdf5.config(path)
+    if text is None:
+        raise DataError(f"{path}: weights without their net.\nGive the name of the net, and --weights {path}.")
+    try:
+        config = json.loads(text)
+        config = today(config) if version.startswith(("1", "2")) else config
+    except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise CorruptError(f"{path}: its model_config is damaged ({error}). Export it anew.") from None
+    check_config(config, str(path))
+    return dict(config)
 
 
 def check_config(config: Any, what: str) -> None:
@@ -97,6 +117,12 @@ def _own(item: dict[str, Any]) -> bool:
 def _check_object(name: str, module: Any, item: dict[str, Any], what: str) -> None:
     shown = f"{module}.{name}" if module else name
     registered = item.get("registered_name")
+    if name in OF_KERAS_2:
+        raise DataError(
+            f"{what}: it holds {(item.get('config') or {}).get('name', name)!r} of Keras 2, an operation between layers "
+            "that Keras 3 has no form for.\nBuild the net with a layer in its place (Rescaling, Concatenate), "
+            "set_weights(old.get_weights()), and save that."
+        )
     if name in NEVER or str(item.get("config")) in NEVER:
         raise CorruptError(f"{what}: it holds {shown}, which would run code or read files. It was not loaded.")
     if name in LOOKUPS and isinstance((item.get("config") or {}).get("vocabulary"), str):
@@ -128,7 +154,7 @@ def _trusted(name: str, module: Any, item: dict[str, Any]) -> bool:
     if not parts:
         return name in (*MODELS, "DTypePolicy", "FloatDTypePolicy", "Variable", "Layer")
     if parts[0] == "applications":
-        return name == "LayerScale"  # the one layer that lives there
+        return name in APPLICATIONS
     inside = parts[0] in ROOMS and "utils" not in parts and "saving" not in parts
     if name == "function":
         return inside and parts[0] in FUNCTIONS

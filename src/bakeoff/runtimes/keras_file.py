@@ -6,10 +6,12 @@ import importlib
 import json
 import os
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from bakeoff.checkpoints import hdf5
 from bakeoff.checkpoints.keras import CONFIG, METADATA, check
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._metadata import FILE, KEY
@@ -70,17 +72,23 @@ def _timeless(value: dict[str, Any]) -> str:
 
 
 def model(path: Path) -> Any:
-    """The keras.Model in a file, after the file was looked through.
+    """The keras.Model in a `.keras` or whole `.h5` file, after the file was looked through.
 
     Raises:
         MissingDependencyError: Keras is not installed.
+        DataError: the file holds no net, or one that this Keras has no form for.
         CorruptError: the file is damaged, or holds code or classes that are not Keras's own.
     """
-    _refuse_foreign(path)
+    config = check(path)
     keras = the_keras("a .keras file")
     importlib.import_module(TRUSTED[1])  # Keras finds by name only what was registered
     try:
-        return keras.saving.load_model(str(path), compile=False, safe_mode=True)
+        if path.suffix == SUFFIX:
+            return keras.saving.load_model(str(path), compile=False, safe_mode=True)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copyfile(path, Path(folder) / "net.h5"))
+            hdf5.set_config(copy, json.dumps(config))
+            return keras.saving.load_model(str(copy), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its parsers raise
         raise CorruptError(
             f"{path}: Keras can't load it ({str(error).splitlines()[0][:200]}). Export it anew."
@@ -106,6 +114,3 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     return FunctionRuntime(f"keras-{keras.backend.backend()}", logits, {KEY: text})
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Before Keras sees the file: no code, no class from elsewhere, no other file."""
-    check(path)
