@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Array]:
 
 
 def config(path: Path) -> tuple[str | None, str]:
-    """What Keras wrote of the net, as JSON (None beside weights alone), and Keras's version; the file is looked through."""
+    """What Keras wrote of the net, as JSON (None beside weights alone), and its version; the file is looked through."""
     read(path)
     with _library().File(path, "r") as file:
         texts = (file.attrs.get(name) for name in ("model_config", "keras_version"))

@@ -69,6 +69,12 @@ def check(path: Path) -> dict[str, Any]:
             raise CorruptError(f"{path}: its config is no JSON ({error}). Export it anew.") from None
         if not isinstance(config, dict) or not isinstance(metadata, dict):
             raise CorruptError(f"{path}: its config is no object. Export it anew.")
+        version = str(metadata.get("keras_version"))
+        if version.startswith("2"):
+            raise DataError(
+                f"{path}: a .keras file of Keras {version}, whose weights lie where Keras 3 doesn't look.\n"
+                "In that Keras (or tf_keras): load_model it, model.save('NAME.h5'), and give that file."
+            )
         check_config(config, str(path))
         if WEIGHTS in archive.namelist():
             hdf5_bytes = archive.read(WEIGHTS)
@@ -81,12 +87,12 @@ def _check_hdf5(path: Path) -> dict[str, Any]:
     if text is None:
         raise DataError(f"{path}: weights without their net.\nGive the name of the net, and --weights {path}.")
     try:
-        config = json.loads(text)
+        config = dict(json.loads(text))
         config = today(config) if version.startswith(("1", "2")) else config
-    except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise CorruptError(f"{path}: its model_config is damaged ({error}). Export it anew.") from None
     check_config(config, str(path))
-    return dict(config)
+    return config
 
 
 def check_config(config: Any, what: str) -> None:
@@ -118,10 +124,10 @@ def _check_object(name: str, module: Any, item: dict[str, Any], what: str) -> No
     shown = f"{module}.{name}" if module else name
     registered = item.get("registered_name")
     if name in OF_KERAS_2:
+        called = (item.get("config") or {}).get("name", name)
         raise DataError(
-            f"{what}: it holds {(item.get('config') or {}).get('name', name)!r} of Keras 2, an operation between layers "
-            "that Keras 3 has no form for.\nBuild the net with a layer in its place (Rescaling, Concatenate), "
-            "set_weights(old.get_weights()), and save that."
+            f"{what}: it holds {called!r}, an operation of Keras 2 between layers that Keras 3 has no form for.\n"
+            "Build the net with a layer in its place, set_weights(old.get_weights()), and save that."
         )
     if name in NEVER or str(item.get("config")) in NEVER:
         raise CorruptError(f"{what}: it holds {shown}, which would run code or read files. It was not loaded.")

@@ -23,7 +23,7 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="timm/..., torchvision/..., keras/..., a .keras or .pt2 file, a run or bundle."
+            metavar="SOURCE", help="timm/..., torchvision/..., keras/..., a .keras, .h5 or .pt2 file, a run or bundle."
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="torch, keras, onnx or bundle.")],

@@ -22,6 +22,7 @@ from bakeoff.parity import relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Certificate, Check
 from bakeoff.workers.channel import Listener
+from bakeoff.zoo import foreign
 from bakeoff.zoo.opening import Opened, from_keras, from_torch
 
 TARGETS = ("keras", "torch")
@@ -150,10 +151,7 @@ def _framework(model: Any) -> str:
         if backend not in ("tensorflow", "jax"):
             raise UsageError(f"the model runs Keras on {backend}; expected TensorFlow or JAX.")
         return backend
-    raise UsageError(
-        f"a {type(model).__module__}.{type(model).__name__} came; expected an nn.Module or a keras.Model.\n"
-        "Names and files go through the command line: bakeoff convert SOURCE --to keras"
-    )
+    raise UsageError(foreign.thing(model))
 
 
 def _is_keras(model: Any) -> bool:

@@ -24,7 +24,7 @@ from bakeoff.conversion.questions import Described, trial_of
 from bakeoff.conversion.request import Request, keras_backend
 from bakeoff.errors import UnsupportedError
 from bakeoff.graph.graph import Graph
-from bakeoff.graph.layout import show
+from bakeoff.graph.layout import said
 from bakeoff.graph.passes import of_size
 from bakeoff.parity import Trace, judge
 from bakeoff.parity.noise import Spread
@@ -226,11 +226,13 @@ class Session:
             UnsupportedError: it was asked for, and there are no logits to train with.
         """
         if self.request.check != "full":
+            if not self.described.vector:
+                self.note(f"it gives {said(self.graph.output_shape)}: no logits (N, classes)")
             return False
         if not self.described.vector:
             raise UnsupportedError(
-                f"{self.request.source}: it gives {show(self.graph.output_shape)}; training is checked with logits "
-                "(N, classes).\nMake it give those, or check its predictions alone: --check quick, check='quick'."
+                f"{self.request.source}: it gives {said(self.graph.output_shape)}; training is checked with logits "
+                "(N, classes).\nGive the net with its head, or check predictions alone: --check quick, check='quick'."
             )
         if not self.graph.count(trainable=True):
             self.note("no parameter of the source is trainable, so that its training was not checked")

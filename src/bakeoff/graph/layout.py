@@ -117,6 +117,21 @@ def blocks(source: Shape, target: Shape) -> list[tuple[list[int], list[int]]]:
     return found
 
 
+OUTPUTS = (
+    "a number for the whole batch",
+    "a number an image",
+    "{} numbers an image",
+    "a sequence, {} tokens of {}",
+    "maps, {} x {} with {} channels",
+)
+
+
+def said(shape: Shape) -> str:
+    """What an output is, in words: maps, 7 x 7 with 512 channels, (batch, 7, 7, 512)."""
+    words = OUTPUTS[len(shape)].format(*shape[1:]) if len(shape) < len(OUTPUTS) else f"an array of rank {len(shape)}"
+    return f"{words}, {show(shape)}"
+
+
 def show(shape: Iterable[Size]) -> str:
     """A shape as people write it: (batch, 49, 96)."""
     return "(" + ", ".join(map(str, shape)) + ")"

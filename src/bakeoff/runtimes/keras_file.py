@@ -112,5 +112,3 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     beside = sidecar(path)
     text = beside.read_text(encoding="utf-8") if beside.is_file() else ""
     return FunctionRuntime(f"keras-{keras.backend.backend()}", logits, {KEY: text})
-
-

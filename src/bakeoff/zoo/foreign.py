@@ -12,36 +12,57 @@ from typing import Any
 from bakeoff import checkpoints
 from bakeoff.errors import BakeoffError
 
-WEIGHTS = "weights without their net.\nGive the net's name with them: bakeoff convert timm/NAME --weights {path}"
 LIVE = "bakeoff.convert(net, to='keras' or 'torch')"
+WEIGHTS = "weights without their net.\nGive the net's name with them: bakeoff convert timm/NAME --weights {path}"
+RENAMED = "weights without their net.\nGive the net's name, and them as .safetensors under the names that it has."
 PREDICTS = (
     "for prediction alone: what training needs is gone.\n"
     f"Give what it was exported from: a .keras, .h5 or .pt2 file, or the net itself in Python, {LIVE}."
 )
+CHECKPOINT = (
+    "a checkpoint of TensorFlow, weights without their net.\n"
+    "In Python, load_weights() it into the Keras model that it is of, and save that: model.save('NAME.keras')."
+)
+MODULE = f"a pickled torch module, whose code would run.\nWhere that code is yours: torch.load it, and {LIVE}."
+SCRIPT = f"a TorchScript program, whose layers are gone.\nGive the module that it was made from: {LIVE}."
+SAVED = "a SavedModel of TensorFlow, whose layers are gone.\n"
 SUFFIXES = {
     ".tflite": f"a LiteRT (TensorFlow Lite) net, {PREDICTS}",
     ".onnx": f"an ONNX net, {PREDICTS}",
     ".pb": f"a frozen graph of TensorFlow, {PREDICTS}",
-    **dict.fromkeys((".mlmodel", ".mlpackage"), f"a Core ML net, {PREDICTS}"),
-    **dict.fromkeys((".engine", ".plan"), f"a TensorRT engine, {PREDICTS}"),
-    ".msgpack": f"Flax's {WEIGHTS}, once they are in a .safetensors file by the names of that net.",
-    **dict.fromkeys((".npz", ".npy"), f"arrays, {WEIGHTS}, once they are in a .safetensors file by the names of that net."),
-    **dict.fromkeys((".index", ".data-00000-of-00001"), "a checkpoint of TensorFlow, weights without their net.\n"
-    "In Python, model.load_weights() it into the Keras model that it is of, and save that: model.save('NAME.keras')."),
+    ".mlmodel": f"a Core ML net, {PREDICTS}",
+    ".mlpackage": f"a Core ML net, {PREDICTS}",
+    ".engine": f"a TensorRT engine, {PREDICTS}",
+    ".msgpack": f"Flax's {RENAMED}",
+    ".npz": RENAMED,
+    ".npy": RENAMED,
+    ".index": CHECKPOINT,
+    ".data-00000-of-00001": CHECKPOINT,
     ".py": f"source code, which isn't run.\nIn Python, import it, and give the net: {LIVE}.",
     ".json": "a net's settings without its weights.\nGive the file with both: .keras, .h5 or .pt2.",
-}  # fmt: skip
-MODULE = f"a pickled torch module, whose code would run.\nWhere that code is yours: torch.load it, and {LIVE}."
-SCRIPT = f"a TorchScript program, whose layers are gone.\nGive the module that it was made from: {LIVE}."
-SAVED = "a SavedModel of TensorFlow, whose layers are gone.\n"
+}
+FOLDERS = {
+    "keras_metadata.pb": SAVED + "In Keras 2 (tf_keras): load_model('{path}').save('NAME.h5'), and give that file.",
+    "saved_model.pb": f"{SAVED}Give the Keras model that it was exported from: model.save('NAME.keras').",
+    "model.weights.h5": "an unpacked .keras file.\nZip its files as NAME.keras, and give that.",
+    "checkpoint": CHECKPOINT,
+    "_METADATA": f"a checkpoint of Orbax, {RENAMED}",
+    "Manifest.json": f"a Core ML net, {PREDICTS}",
+}
+STATE = "weights without their net.\nload_state_dict() them into their module, and give that."
+PATH = "a name.\nNames and files go through the command line: bakeoff convert SOURCE --to keras"
 OBJECTS = {
-    **dict.fromkeys(("dict", "OrderedDict"), "weights without their net: load_state_dict() them into their module, and give that."),
-    **dict.fromkeys(("str", "PosixPath", "WindowsPath"), "names and files go through the command line: bakeoff convert SOURCE --to keras"),
-    "ExportedProgram": "give its module: program.module().",
+    "dict": STATE,
+    "OrderedDict": STATE,
+    "str": PATH,
+    "PosixPath": PATH,
+    "WindowsPath": PATH,
+    "ExportedProgram": "an exported program.\nGive its module: program.module().",
+    "RecursiveScriptModule": SCRIPT,
     "ModelProto": f"an ONNX net, {PREDICTS}",
-    "_UserObject": f"{SAVED}Give the Keras model that it was exported from.",
-    "type": "a class; make a net of it.",
-}  # fmt: skip
+    "_UserObject": FOLDERS["saved_model.pb"],
+    "type": "a class.\nGive a net that was made of it.",
+}
 
 
 def file(path: Path) -> str | None:
@@ -62,15 +83,7 @@ def file(path: Path) -> str | None:
 
 def _folder(path: Path) -> str | None:
     names = {one.name for one in path.iterdir()}
-    if "saved_model.pb" in names:
-        if "keras_metadata.pb" in names:
-            return f"{SAVED}In Keras 2 (tf_keras): load_model('{path}').save('NAME.h5'), and give that file."
-        return f"{SAVED}Give the Keras model that it was exported from: model.save('NAME.keras')."
-    if {"config.json", "model.weights.h5"} <= names:
-        return "an unpacked .keras file.\nZip its files as NAME.keras, and give that."
-    if names & {"checkpoint", "_METADATA", "_CHECKPOINT_METADATA"}:
-        return SUFFIXES[".index"] if "checkpoint" in names else SUFFIXES[".msgpack"].format(path=path)
-    return None
+    return next((said.format(path=path) for name, said in FOLDERS.items() if name in names), None)
 
 
 def _zip(path: Path) -> str | None:

@@ -14,11 +14,11 @@ from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import said
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array, Declared
-from bakeoff.zoo import listing
+from bakeoff.zoo import foreign, listing
 from bakeoff.zoo.matching import matched
 
 RGB, GREY = 3, 1
-SUFFIXES = {".keras": "tensorflow", ".pt2": "torch"}
+SUFFIXES = {".keras": ("keras", "tensorflow"), ".h5": ("keras", "tensorflow"), ".pt2": ("pt2", "torch")}
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,19 @@ def recognise(text: str) -> tuple[str, str]:
         return "zoo", "torch" if listing.source(head).FRAMEWORK == "torch" else "tensorflow"
     path = Path(text)
     if path.suffix.lower() in SUFFIXES and path.is_file():
-        return path.suffix[1:].lower(), SUFFIXES[path.suffix.lower()]
+        return SUFFIXES[path.suffix.lower()]
     if bundles.folder_of(path) is not None:
         return "bundle", _trainer(path)
     if not path.exists():
         head = text.partition("/")[0]
         hint = f" Sources by name: {', '.join(f'{name}/...' for name in listing.libraries())} (bakeoff models)."
         raise DataError(f"{text}: there is no such file or folder, and no source {head!r}.\n{hint.strip()}")
+    known = foreign.file(path)
+    if known:
+        raise DataError(f"{text}: {known}")
     raise DataError(
-        f"{text}: nothing that can be converted.\nExpected timm/NAME, torchvision/NAME, keras/NAME, a .keras or .pt2 "
-        "file, a run folder or a bundle. Weights alone go with a name: --weights FILE."
+        f"{text}: nothing that can be converted.\nExpected timm/NAME, torchvision/NAME, keras/NAME, a .keras, .h5 or "
+        ".pt2 file, a run folder or a bundle. Weights alone go with a name: --weights FILE."
     )
 
 

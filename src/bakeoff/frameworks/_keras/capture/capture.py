@@ -23,6 +23,7 @@ from bakeoff.frameworks._keras.capture.tracing import forget, is_model, traced
 from bakeoff.frameworks._keras.capture.trust import check_operation, check_settings, is_keras, refusal
 from bakeoff.frameworks._keras.capture.values import Value
 from bakeoff.graph.graph import Graph, Ref
+from bakeoff.graph.layout import said
 from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim, Shape
 
@@ -51,8 +52,11 @@ def capture(
     builder = Builder()
     function, trains = (_function(model, model.name), True) if is_model(model) else _own_function(model, input_shape)
     if len(function.inputs) != 1 or len(function.outputs) != 1:
-        counts = f"{len(function.inputs)} inputs and {len(function.outputs)} outputs"
-        remedy = "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j])."
+        outputs = (f"[{i}] {said(('batch', *one.shape[1:]))}" for i, one in enumerate(function.outputs))
+        counts = f"{len(function.inputs)} inputs and {len(function.outputs)} outputs: {'; '.join(outputs)}"
+        remedy = (
+            "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j]), and save it."
+        )
         raise refusal(model.name, type(model).__name__, f"it has {counts}", remedy)
     walk = Walk(builder)
     image = builder.input(_input_shape(function.inputs[0]))

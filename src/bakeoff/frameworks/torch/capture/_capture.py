@@ -14,7 +14,7 @@ from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
 from bakeoff.frameworks.torch.capture._agree import NOTHING_LEFT, same_attributes, same_prediction
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
-from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, export, tensors
+from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, export, outputs_of, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
 from bakeoff.frameworks.torch.capture._lost import lost, moved, predicting, reading
@@ -23,6 +23,7 @@ from bakeoff.frameworks.torch.capture._values import plain
 from bakeoff.frameworks.torch.capture._walk import Walk
 from bakeoff.graph.draws import UNREAD
 from bakeoff.graph.graph import Graph, Parameter
+from bakeoff.graph.layout import said
 from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim
 from bakeoff.parity.lost import merged
@@ -69,6 +70,7 @@ class Pass:
         learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
         self.builder = Builder(batch, tensors(model), learned, dict(model.named_modules()))
         self.outputs = Walk(program, model, self.builder).run()
+        self.places = outputs_of(program)
 
     @cached_property
     def graph(self) -> Graph:
@@ -87,8 +89,8 @@ class Pass:
 def _prediction(model: nn.Module, size: tuple[int, int], channels: int, name: str) -> Pass:
     """The pass that predicts, and draws nothing."""
     own = Pass(model, size, channels, "eval")
-    if len(own.outputs) != 1:
-        raise UnsupportedError(f"{name} has {len(own.outputs)} outputs; a classifier has one: logits (N, classes).")
+    if len(own.outputs) != 1 or not own.outputs[0].rank:
+        raise UnsupportedError(_unclear(own, name))
     noisy = next((node for node in own.graph.nodes if node.op in NOTHING_LEFT), None)
     if noisy is not None:
         raise UnsupportedError(
@@ -127,6 +129,18 @@ def _training(own: Pass, name: str) -> tuple[Pass, tuple[Declared, ...]]:
                 chosen, groups = fewer, rest
         return chosen, lost(own.model, own.size, own.channels, groups)
     raise UnsupportedError(f"{name}: {reason}")
+
+
+def _unclear(found: Pass, name: str) -> str:
+    """Outputs that are no logits: what there are, and how to take one of them."""
+    shapes = [("batch", *value.canonical[1:]) if value.rank else () for value in found.outputs]
+    listed = [f"{place} {said(shape)}".strip() for place, shape in zip(found.places, shapes, strict=False)]
+    logits = next((place for place, shape in zip(found.places, shapes, strict=False) if len(shape) == 2), None)
+    remedy = f"net.forward = lambda x, give=net.forward: give(x){logits}" if logits else "Give the net with its head."
+    return (
+        f"{name} gives {'; '.join(listed)[:400] or 'nothing'}.\n"
+        f"A classifier gives one output, logits (N, classes). {'Take them first: ' * bool(logits)}{remedy}"
+    )
 
 
 def _sized(chosen: Pass) -> Graph:
@@ -184,6 +198,10 @@ def _size(given: Any) -> tuple[int, int]:
 def _check(model: Any, name: str) -> None:
     if not isinstance(model, nn.Module):
         raise UsageError(f"{name} is a {type(model).__name__}; expected a torch.nn.Module.")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedError(
+            f"{name}: a TorchScript program, whose layers are gone. Give the module it was made from."
+        )
     lazy = [key for key, p in model.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on an image once before it is captured.")

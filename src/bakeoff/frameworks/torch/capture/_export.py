@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._values import Batch
@@ -74,6 +76,14 @@ def export(
             raise UnsupportedError(_untraced(error, model)) from error
 
 
+def outputs_of(program: torch.export.ExportedProgram) -> list[str]:
+    """How each output is reached in what the net gives, as Python says it: ['logits'], [0], .logits; one alone: ''."""
+    spec = program.call_spec.out_spec
+    assert spec is not None
+    places, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(list(range(spec.num_leaves)), spec))
+    return [pytree.keystr(path) for path, _ in places]
+
+
 def virtual(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     """A tensor that nothing reads or writes; on Linux it may be larger than the memory of the machine."""
     memory = promised_memory(math.prod(shape) * dtype.itemsize)
@@ -122,6 +132,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _untraced(error: Exception, model: nn.Module) -> str:
+    batch = re.search(r"size\(\)\[0\] == (\d+)", str(error))
+    if batch and "Guard failed" in str(error):
+        return (
+            f"{type(model).__name__}: it was exported for batches of {batch[1]} alone.\n"
+            "Export it anew with dynamic_shapes=({0: torch.export.Dim('batch')},)."
+        )
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return (
         f"{type(model).__name__}: torch.export can't trace its forward pass: {type(error).__name__}: {first[:300]}\n"
