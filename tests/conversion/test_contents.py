@@ -56,7 +56,7 @@ def test_pages_line_by_line(tmp_path: Path) -> None:
     for name, rate in (("one", 0.1), ("two", 0.2)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.py").write_text(f"import torch\ndrop = torch.nn.Dropout({rate})\n")
-    found = contents.different(contents.of(tmp_path / "two"), contents.of(tmp_path / "one"))
+    found = contents.different(contents.of(tmp_path / "two" / "model.py"), contents.of(tmp_path / "one" / "model.py"))
     assert found == ["model.py line 2: 'drop = torch.nn.Dropout(0.2)', expected 'drop = torch.nn.Dropout(0.1)'"]
 
 

@@ -61,11 +61,9 @@ def command(
     from bakeoff.cli._output import give
     from bakeoff.cli._progress import progress
     from bakeoff.conversion.api import convert_source
-    from bakeoff.conversion.sourcing import convert_to_source
 
-    make = convert_to_source if as_source else convert_source
     with progress() as listen:
-        done = make(
+        done = convert_source(
             source,
             to,
             output,
@@ -79,6 +77,7 @@ def command(
             offline=offline,
             seed=seed,
             accept=accept or (),
+            page=as_source,
             listen=listen,
         )
     give(done.result, json, show)
@@ -114,9 +113,7 @@ def show(result: dict[str, Any]) -> None:
         console.print(f"[yellow]licence[/yellow]  {out.escaped(result['caution'])}")
     console.print(f"\n{result['summary']}", markup=False)
     console.print(f"\n{result['output']}\n{result['certificate']}", markup=False)
-    following = "python" if result.get("kind") == "source" else "bakeoff verify"
-    named = result["output"] if result.get("kind") == "source" else result["certificate"]
-    console.print(f"\n[dim]Next[/dim]\n  {following} {out.shell(named)}")
+    console.print(f"\n[dim]Next[/dim]\n  bakeoff verify {out.shell(result['certificate'])}")
     if result["declared"]:
         lost = "; ".join(str(Declared(**row)) for row in result["declared"])
         console.print(f"\n[yellow]declared[/yellow]  not kept of its training, as accepted: {out.escaped(lost)}")

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bakeoff.conversion.questions import Described
-from bakeoff.conversion.request import Request
+from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.parity import from_json, to_json
 from bakeoff.runtimes.keras_file import sidecar
@@ -90,6 +90,11 @@ def place_of(output: Path) -> Path:
     return output.with_name(output.name + SUFFIX)
 
 
+def beside_of(output: Path, to: str) -> Path:
+    """What belongs to an output and lies beside it: a page's weights, or what a `.keras` file can't hold."""
+    return output.with_name(PAGES[to]) if output.name == PAGE and to in PAGES else sidecar(output)
+
+
 def written(
     request: Request, source: Described, certificate: Certificate, weights: Found | None, custom: Sequence[str]
 ) -> dict[str, Any]:
@@ -97,7 +102,7 @@ def written(
     folder = request.output.resolve().parent
     value = to_json(certificate)
     named = weights.weights if weights else None
-    beside = sidecar(request.output)
+    beside = beside_of(request.output, request.to)
     text = {
         "schema": value["schema"],
         "kind": KIND,

@@ -16,11 +16,11 @@ import numpy as np
 
 from bakeoff import checkpoints
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME
+from bakeoff.conversion.request import PAGES
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._metadata import KEY
 
 Contents = dict[str, Any]
-PAGE = "model.py"
 MOST = 3  # differences in a line
 SHOWN = 60  # characters of a value
 UNNAMED = ("config", "attributes", "numbers")  # what they hold is named as if it lay one level higher
@@ -40,8 +40,8 @@ def of(path: Path) -> Contents:
     Raises:
         CorruptError: the file is damaged or hostile.
     """
-    readers = {".keras": _keras, ".onnx": _onnx, ".pt2": _exported}
-    reader = (_page if (path / PAGE).is_file() else _bundle) if path.is_dir() else readers.get(path.suffix, _state)
+    readers = {".keras": _keras, ".onnx": _onnx, ".pt2": _exported, ".py": _page}
+    reader = _bundle if path.is_dir() else readers.get(path.suffix, _state)
     try:
         return reader(path)
     except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
@@ -127,9 +127,10 @@ def _bundle(path: Path) -> Contents:
 
 def _page(path: Path) -> Contents:
     """A page line by line, with the weights beside it."""
-    texts = {f"{PAGE} line {i}": line for i, line in enumerate((path / PAGE).read_text("utf-8").splitlines(), 1)}
-    files = [file for file in sorted(path.iterdir()) if file.suffix in (".pt", ".h5", ".safetensors")]
-    return _joined(texts, *(_weights(checkpoints.read(file), "/" if file.suffix == ".h5" else ".") for file in files))
+    text = path.read_text(encoding="utf-8")
+    lines = {f"{path.name} line {number}": line for number, line in enumerate(text.splitlines(), 1)}
+    files = [path.with_name(name) for name in PAGES.values() if name in text]
+    return _joined(lines, *(_weights(checkpoints.read(file), "/" if file.suffix == ".h5" else ".") for file in files))
 
 
 def _keras(path: Path) -> Contents:

@@ -16,6 +16,7 @@ from bakeoff.conversion import contents
 from bakeoff.conversion.certificate import place_of, written
 from bakeoff.conversion.output import STATE_DICTS, rebundled
 from bakeoff.conversion.session import WORK, Caller, Session
+from bakeoff.conversion.sourcing import tried
 from bakeoff.errors import DataError, UnsupportedError
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import LOGITS, with_noise
@@ -68,9 +69,9 @@ class Delivery:
     def _writer(self) -> Caller:
         return self.session.source if self.request.own else self.session.target
 
-    def _call(self, function: str, path: Path) -> Any:
+    def _call(self, function: str, path: Path, **more: Any) -> Any:
         call = {"folder": str(self.session.folder), "to": self.request.to, "output": str(path)}
-        return self._writer.call(WORK + function, own=self.request.own, **call)
+        return self._writer.call(WORK + function, **call, **(more or {"own": self.request.own}))
 
     def write(self) -> list[Check]:
         """Write beside the place of the output, and check what was written."""
@@ -90,6 +91,9 @@ class Delivery:
         return self.read_back(path)
 
     def _make(self, path: Path) -> None:
+        if self.request.page:
+            self._call("write_page", path, title=Path(self.request.source).name)
+            return
         if self.request.to != "bundle":
             self._call("write", path)
             return
@@ -100,6 +104,8 @@ class Delivery:
     def read_back(self, path: Path) -> list[Check]:
         """What the output gives, against the source."""
         request = self.request
+        if request.page:
+            return tried(self.session, path.parent)
         if request.to == "bundle":
             again, arrays = read_bundle(path).graph.arrays(), self.session.graph.arrays()
             different = sum(relative(again[name], array) > 0 for name, array in arrays.items())

@@ -14,6 +14,8 @@ from bakeoff.errors import UsageError
 from bakeoff.zoo import listing
 from bakeoff.zoo.opening import recognise
 
+PAGE = "model.py"
+PAGES = {"torch": "weights.pt", "keras": "model.weights.h5"}  # what lies beside a page
 TARGETS = ("torch", "keras", "onnx", "bundle")
 CHECKS = ("full", "quick")
 EXTENSIONS = {"keras": (".keras",), "onnx": (".onnx",), "bundle": ("",)}
@@ -40,7 +42,7 @@ class Request:
         framework: in which the source lives.
         batch_norm: "stock" (Keras's own layer, and stock layers throughout) or "exact" (the source's running variance).
         accept: names of what may be lost, see `Declared`; None: whatever it is.
-        page: whether source code is written, and no model.
+        page: whether plain code is written, with its weights beside it.
     """
 
     source: str
@@ -102,6 +104,7 @@ def requested(
     classes: int | None = None,
     input_size: tuple[int, int] | None = None,
     accept: str | Iterable[str] | None = (),
+    page: bool = False,
     **others: Any,
 ) -> Request:
     """The request, whole and possible.
@@ -128,7 +131,7 @@ def requested(
     request = Request(
         source=source,
         to=to,
-        output=_output(source, to, output, kind, framework),
+        output=_page(source, to, output) if page else _output(source, to, output, kind, framework),
         weights=None if weights is None else str(weights),
         random_weights=random_weights,
         check=check,
@@ -138,6 +141,7 @@ def requested(
         accept=names_in(accept),
         kind=kind,
         framework=framework,
+        page=page,
         **others,
     )
     for name in {request.framework, request.target}:
@@ -151,6 +155,15 @@ def names_in(accept: str | Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     given = [accept] if isinstance(accept, str) else accept
     return tuple(dict.fromkeys(name.strip() for one in given for name in one.split(",") if name.strip()))
+
+
+def _page(source: str, to: str, given: str | Path | None) -> Path:
+    if to not in PAGES:
+        raise UsageError(f"--source --to {to}: source code is written for torch and keras. Give one of them.")
+    folder = Path(given) if given is not None else Path(f"{Path(source).name}-{to}")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {folder}: --source writes a folder, and this is a file. Choose another name.")
+    return folder / PAGE
 
 
 def _output(source: str, to: str, given: str | Path | None, kind: str, framework: str) -> Path:

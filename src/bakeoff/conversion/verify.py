@@ -11,15 +11,14 @@ import msgspec
 
 from bakeoff import zoo
 from bakeoff.conversion.accepting import same
-from bakeoff.conversion.certificate import Stored, digest, read, written
+from bakeoff.conversion.certificate import Stored, beside_of, digest, read, written
 from bakeoff.conversion.contents import different, listed
 from bakeoff.conversion.delivery import Delivery
-from bakeoff.conversion.request import Request, requested
+from bakeoff.conversion.request import PAGE, Request, requested
 from bakeoff.conversion.session import Session
 from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import NOISE
-from bakeoff.runtimes.keras_file import sidecar
 from bakeoff.schemas import Certificate, Check
 from bakeoff.workers.channel import Listener
 from bakeoff.zoo.resolve import Found, resolve
@@ -45,7 +44,7 @@ def verify(
     changed = [] if sealed else [f"{path}: its text is not the one that was sealed."]
     changed += _changed(output, stored.output_sha256, "the output")
     if stored.sidecar_sha256 is not None:
-        changed += _changed(sidecar(output), stored.sidecar_sha256, "what lies beside the output")
+        changed += _changed(beside_of(output, stored.to), stored.sidecar_sha256, "what lies beside the output")
     try:
         request = _request(stored, path, offline, mirror, changed)
         weights = _weights(stored, request, changed)
@@ -115,7 +114,8 @@ def _request(stored: Stored, path: Path, offline: bool, mirror: str | None, chan
     request = requested(
         source,
         stored.to,
-        folder / stored.output,
+        folder if stored.output == PAGE else folder / stored.output,
+        page=stored.output == PAGE,
         weights=folder / weights.file if weights and weights.address is None else None,
         random_weights=stored.random_weights,
         check=stored.check,

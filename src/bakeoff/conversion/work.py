@@ -263,6 +263,13 @@ def write(session: Session, reporter: Reporter, *, folder: str, to: str, output:
     write(session["opened"] if own else None, captured(session, folder), to, Path(output))
 
 
+def write_page(session: Session, reporter: Reporter, *, folder: str, to: str, output: str, title: str) -> None:
+    """Write a page of plain code and its weights."""
+    from bakeoff.exports.source import write
+
+    write(captured(session, folder).graph, to, Path(output).parent, title)
+
+
 def read_back(session: Session, reporter: Reporter, *, folder: str, to: str, output: str, own: bool) -> dict[str, Any]:
     """Read the output, and say how far it is from the source."""
     from bakeoff.conversion.output import read_back
