@@ -174,10 +174,11 @@ def unscaled(x: torch.Tensor, training: bool) -> torch.Tensor:
     return x * torch.empty_like(x).bernoulli_(0.8) if training else x
 
 
-def test_noise_that_nothing_explains_is_left_out_and_declared() -> None:
+def test_noise_that_is_no_dropout_is_a_value_of_its_own() -> None:
     captured = capture(Noisy(unscaled), input_size=SIZE)
-    assert not [node for node in captured.graph.nodes if "drop" in node.op]
-    assert (captured.declared[0].name, captured.declared[0].where) == ("noise", ("Noisy",))
+    noisy = [node.op for node in captured.graph.nodes if node.op in ("dropout", "draw", "in_training")]
+    assert noisy == ["draw", "in_training"]
+    assert captured.notes == ()
 
 
 # sizes ----------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from bakeoff.schemas import Array, Drawn
 
 BESIDE = 1e-6  # of a bound: on which side of it a uniform number is handed in, so that another bound shows
 Key = tuple[str, int]  # who draws, by its path, and the count of its draws
-Draws = Mapping[str, tuple[str, Value]]  # by node: who draws for it, and the value that its mask lies like
+Draws = Mapping[str, tuple[str, Value | None, bool]]  # by node: who draws for it; what its mask lies like; see Place
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Place:
         features: how the last axis is counted, where it was flattened.
         above: of a mask that is made of uniform numbers: the bound above which it keeps.
         opposite: it keeps what is below.
+        shape: as the node has it, axes as the net counts them, and -1 for the batch; (): as the net draws it.
+        gaussian: uniform numbers are the normal distribution's own function at the normal ones that the net draws.
     """
 
     node: str
@@ -32,12 +35,17 @@ class Place:
     features: Features | None = None
     above: float | None = None
     opposite: bool = False
+    shape: tuple[int, ...] = ()
+    gaussian: bool = False
 
     def read(self, kind: str, rate: float, array: Array) -> Drawn:
         """What was drawn, as the graph has it."""
         if self.above is not None and kind == "uniform":
             kind, rate = "bernoulli", 1 - self.above if self.opposite else self.above
             array = np.where((array > self.above) != self.opposite, 1.0, 0.0)
+        if self.gaussian and kind == "normal":
+            kind, array = "uniform", np.vectorize(NormalDist().cdf, otypes="d")(array)
+        array = array.reshape(self.shape) if self.shape else array
         while array.ndim > len(self.axes) and array.shape[0] == 1:  # torch's attention without heads draws for one
             array = array[0]
         if array.ndim == len(self.axes):
@@ -51,6 +59,8 @@ class Place:
             array = array.transpose(self.axes)
         if self.above is not None:
             array = self.above + BESIDE * np.where((array > 0) != self.opposite, 1.0, -1.0)
+        if self.gaussian:
+            array = np.vectorize(NormalDist().inv_cdf, otypes="d")(np.clip(array, 2.0**-60, 1 - 2.0**-53))
         return np.array(array, order="C")
 
     def _counted(self, array: Array, *, physical: bool) -> Array:
@@ -75,7 +85,8 @@ def placed(draws: Draws) -> dict[Key, Place]:
     """Where the draws of a rebuilt net go by: who draws for several nodes draws in the graph's order."""
     found: dict[Key, Place] = {}
     count: dict[str, int] = {}
-    for node, (owner, value) in draws.items():
+    for node, (owner, value, gaussian) in draws.items():
         count[owner] = count.get(owner, -1) + 1
-        found[owner, count[owner]] = Place(node, value.axes, value.features)
+        place = UNREAD if value is None else Place(node, value.axes, value.features, gaussian=gaussian)
+        found[owner, count[owner]] = place
     return found

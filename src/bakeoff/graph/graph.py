@@ -94,7 +94,10 @@ class Node:
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers in training."""
-        return getattr(self.page, "RANDOM", False) and getattr(self.attributes, "rate", 1) > 0
+        certain = getattr(self.attributes, "kind", "bernoulli") == "bernoulli" and not getattr(
+            self.attributes, "rate", 1
+        )
+        return getattr(self.page, "RANDOM", False) and not certain
 
     @property
     def page(self) -> Any:

@@ -48,8 +48,12 @@ def from_json(rows: Sequence[dict[str, Any]]) -> tuple[Penalty, ...]:
 
 def shortened(graph: Graph) -> Graph:
     """The graph with factors of the fewest digits that are the same numbers in float32: what a page shows."""
-    short = [(one.on, *(float(str(np.float32(factor))) for factor in (one.l1, one.l2))) for one in graph.penalties]
-    return replace(graph, penalties=tuple(Penalty(*row) for row in short))
+
+    def short(factor: float) -> float:
+        return float(str(np.float32(factor)))
+
+    terms = tuple(Penalty(one.on, short(one.l1), short(one.l2)) for one in graph.penalties)
+    return replace(graph, penalties=terms)
 
 
 def said(graph: Graph) -> tuple[str, ...]:

@@ -226,6 +226,12 @@ class Call(Protocol):
     def array(self, value: Any) -> Any:
         """The NumPy array that a constant argument is; None for anything else."""
 
+    def alike(self, value: Any) -> float | None:
+        """The number that all elements of a constant are; else None."""
+
+    def drawn(self, kind: str, rate: float = 0.0, like: Any = None, shared: tuple[int, ...] = ()) -> Any:
+        """The page `draw`, of the result's shape, or of this value's but for shared canonical axes."""
+
     def known(self, array: Array) -> Any:
         """A constant, to be given on."""
 

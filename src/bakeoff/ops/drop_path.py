@@ -11,7 +11,7 @@ Laws     the expected y is x; rate 0 changes nothing; one image's values are all
 Traps    torch   no module of torch itself: timm has DropPath, torchvision StochasticDepth("row"); a small one is used
          keras   no layer either: Dropout with noise_shape (None, 1, 1, 1) is the same, and a `.keras` file with it
                  loads without Bakeoff
-         masks   random streams can't be made to agree between libraries (see dropout)
+         masks   those that one library has drawn are handed to the other (see dropout)
          onnx    predicts alone: nothing is left of it
 """
 
@@ -69,5 +69,4 @@ CASES = {
 }
 TOLERANCE = roundings(1)
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
-GAPS = {"the same mask in both libraries": "never: their random streams differ"}
 SHOWN = {"torch": ("train",), "keras": ("train",), "masks": ("train, rate 0",), "onnx": ("predict",)}

@@ -8,8 +8,8 @@ Shape    x  ->  y of the same shape
 
 Laws     the expected y is x; rate 0 changes nothing
 
-Traps    masks   random streams can't be made to agree between libraries: parity is checked at rate 0, or with the
-                 mask read off the output; the scale 1 / (1 - rate) is the same in both
+Traps    masks   random streams can't be made to agree between libraries: the masks that one has drawn are handed to the
+                 other; the scale 1 / (1 - rate) is the same in both
          keras   the mask comes from a seed of the layer: keras.utils.set_random_seed before the net is built
          onnx    predicts alone: nothing is left of it
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.ops._elementwise import same_shape
+from bakeoff.ops._importers import affine
 from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
@@ -70,7 +71,10 @@ to_onnx = unchanged
 def from_torch(call: Call) -> Any:
     if not call["train"] or not call["p"]:
         return call["input"]
-    return call.emit("dropout", {"rate": float(call["p"])}, call["input"])
+    rate = float(call["p"])
+    if call.alike(call["input"]) == 1:  # a mask, for whatever it is multiplied by
+        return affine(call, call.drawn("bernoulli", rate), 1 / (1 - rate))
+    return call.emit("dropout", {"rate": rate}, call["input"])
 
 
 FROM_TORCH = {"aten.dropout": from_torch}
@@ -83,8 +87,8 @@ def from_keras(call: LayerCall) -> Any:
     rate, shape = float(call.layer.rate), call.inputs[0].shape
     rank, noise = len(shape), getattr(call.layer, "noise_shape", None) or (None,) * len(shape)
     shared = tuple(axis for axis, size in enumerate(noise) if size == 1 and shape[axis] != 1)
-    if 0 in shared or any(size not in (None, 1, own) for size, own in zip(noise, shape, strict=True)):
-        raise call.refuse(f"noise_shape={noise}", "Only None and 1 are known, and None for the batch.")
+    if any(size not in (None, 1, own) for size, own in zip(noise, shape, strict=True)):
+        raise call.refuse(f"noise_shape={noise}", "Only None and 1 are known.")
     if rank > 1 and shared == tuple(range(1, rank)):
         return call.emit("drop_path", {"rate": rate}, call.inputs[0])
     return call.emit("dropout", {"rate": rate, "shared": shared}, call.inputs[0])
@@ -112,5 +116,4 @@ CASES = {
 }
 TOLERANCE = roundings(1)
 MUTATIONS: dict[str, Any] = {"rate": 0.3}
-GAPS = {"the same mask in both libraries": "never: their random streams differ"}
 SHOWN = {"masks": ("train, rate 0",), "keras": ("train",), "onnx": ("predict",)}

@@ -71,7 +71,8 @@ class Draws(TorchDispatchMode):  # type: ignore[misc]  # torch has no types for 
         generator = kwargs.get("generator") or torch.default_generator
         before = generator.get_state()
         out = func(*args, **kwargs)
-        if not torch.equal(before, generator.get_state()):
+        slopes = "rrelu" in func._schema.name  # drawn where a value is negative, if any is
+        if slopes or not torch.equal(before, generator.get_state()):
             self._see(func, _bound(func, args, kwargs), out)
         return out
 
@@ -82,16 +83,29 @@ class Draws(TorchDispatchMode):  # type: ignore[misc]  # torch has no types for 
         if place is UNREAD:
             return
         kind, rate, low, scale = asked(func, arguments)
+        if kind == "rrelu_with_noise":
+            self._slopes(place, arguments, out)
+            return
         if not isinstance(out, torch.Tensor):
             self.drawn[place.node] = Drawn(f"{kind}, within a kernel", np.zeros(()))
             return
         if place.node in self.given:
             new = torch.from_numpy(place.native(self.given[place.node]))
-            lead = (1,) * (out.dim() - new.dim())
-            if (*lead, *new.shape) == tuple(out.shape):
-                out.copy_(new * scale + low)
+            if _real(new.shape) == _real(out.shape):
+                out.copy_(new.reshape(out.shape) * scale + low)
         array = (out.detach().double().cpu().numpy() - low) / scale
         self.drawn[place.node] = place.read(kind, rate, array)
+
+    def _slopes(self, place: Place, arguments: Mapping[str, Any], out: torch.Tensor) -> None:
+        """Of a kernel that draws slopes for what is negative: what it drew elsewhere nobody sees."""
+        x, noise = arguments["self"], arguments["noise"]
+        low, scale = float(arguments["lower"]), float(arguments["upper"]) - float(arguments["lower"])
+        if place.node in self.given and self.given[place.node].shape:
+            new = torch.from_numpy(place.native(self.given[place.node]))
+            noise.copy_(torch.where(x > 0, 1.0, new * scale + low))
+            out.copy_(x * noise)
+        middle = torch.where(x > 0, 0.5, (noise - low) / scale)
+        self.drawn[place.node] = place.read("uniform", 0.0, middle.detach().double().cpu().numpy())
 
 
 def asked(func: Any, arguments: Mapping[str, Any]) -> tuple[str, float, float, float]:
@@ -111,6 +125,10 @@ def asked(func: Any, arguments: Mapping[str, Any]) -> tuple[str, float, float, f
     if name in ("normal", "normal_functional") and {"mean", "std"} <= numbers.keys():
         return "normal", 0.0, float(numbers["mean"]), float(numbers["std"])
     return name, 0.0, 0.0, 1.0
+
+
+def _real(shape: Any) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
 def _bound(func: Any, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,6 +108,32 @@ class SharedDropout(nn.Module):
         return f"rate={self.rate}, shared={self.shared}"
 
 
+class Draw(nn.Module):
+    """Random numbers of a value's shape, with size 1 along shared axes; in prediction their middle, or 1 of a mask."""
+
+    def __init__(self, kind: str, rate: float, shared: tuple[int, ...]) -> None:
+        super().__init__()
+        self.kind, self.rate, self.shared = kind, rate, shared
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        new = x.new_empty([1 if axis in self.shared else size for axis, size in enumerate(x.shape)])
+        if not self.training:
+            return new.fill_({"bernoulli": 1.0, "uniform": 0.5}.get(self.kind, 0.0))
+        if self.kind == "bernoulli":
+            return new.bernoulli_(1 - self.rate)
+        return new.uniform_() if self.kind == "uniform" else new.normal_()
+
+    def extra_repr(self) -> str:
+        return f"{self.kind}, rate={self.rate}, shared={self.shared}"
+
+
+class InTraining(nn.Module):
+    """The first value in training, the second in prediction."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x if self.training else y
+
+
 class Normalization(nn.Module):
     """Each channel less a known mean, over a known deviation of at least epsilon; nothing is learned."""
 

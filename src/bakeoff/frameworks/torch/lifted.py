@@ -17,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 CASTS = frozenset((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.to, torch.Tensor.type,
                    torch.Tensor.type_as))  # fmt: skip
 
+FILLED = frozenset((torch.rand, torch.randn, torch.empty, torch.ones, torch.zeros))  # exactly, or by what comes next
+
 
 def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> torch.Tensor:
     y = F.relu6(input + 3) / 6
@@ -47,6 +49,8 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
         kwargs = dict(kwargs or {})
         if func in EXACT and _double(args[0]):
             return EXACT[func](*args, **kwargs)
+        if func in FILLED and (kwargs.get("dtype") is None or _narrow(kwargs["dtype"])):  # a mask, to be scaled
+            kwargs["dtype"] = torch.float64
         if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
             out = func(*args, **kwargs)
             return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out

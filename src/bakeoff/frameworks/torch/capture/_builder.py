@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Builder:
         tensors: parameters and buffers of the module, by their names.
         learned: the names of those that training may change.
         modules: the module and those that it holds, by path.
+        values: draws that are values of their own, whatever is made of them.
+        hints: how bare weights lie, where that is open: as in the prediction.
     """
 
     def __init__(
@@ -38,7 +40,10 @@ class Builder:
         tensors: Mapping[str, torch.Tensor],
         learned: frozenset[str],
         modules: Mapping[str, nn.Module],
+        values: Set[Key] = frozenset(),
+        hints: Mapping[str, Layout] | None = None,
     ) -> None:
+        self.drawn_values, self.hints = values, hints or {}
         self.batch, self.tensors, self.learned, self.modules = batch, tensors, learned, modules
         self.containers = frozenset(path for path, module in modules.items() if any(module.children()))
         own = {path for path, module in modules.items() if type(module).__module__.startswith("torch.nn.")}
@@ -46,12 +51,14 @@ class Builder:
         self.nodes: dict[str, Node] = {}
         self.inputs: dict[str, Shape] = {}
         self.shapes: dict[Ref, Shape] = {}
+        self.values: dict[Ref, Value] = {}
         self.parameters: dict[str, Parameter] = {}
         self.layouts: dict[str, Layout] = {}
         self.image: Value | None = None
         self.settled: set[Any] = set()  # calls that an earlier one has done already
         self.moving: list[str] = []  # buffers that the forward pass changes by itself, batch norm's apart
         self.draws: dict[Key, Place] = {}
+        self.keys: dict[Any, Key] = {}  # of calls that draw by hand
         self._drawn: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._bare: dict[str, Value] = {}
@@ -94,7 +101,9 @@ class Builder:
             order = inputs[0].order if inputs and inputs[0].rank == len(shape) else plain(len(shape))
         if len(order) != len(shape):
             raise BakeoffError(f"capture: {ref.node}: an order of {len(order)} axes for a value of {len(shape)}")
-        return Value(ref, tuple(self.batch.number(shape[axis]) for axis in order), order, dtype)
+        found = Value(ref, tuple(self.batch.number(shape[axis]) for axis in order), order, dtype)
+        self.values[ref] = found
+        return found
 
     def _unique(self, name: str) -> str:
         count = self._counts.get(name, 0)
@@ -130,7 +139,17 @@ class Builder:
         if noise is None:
             self.draws[self.draw(path)] = Place(node, order)
         else:
-            self.draws[noise.key] = Place(node, order, above=noise.above, opposite=noise.opposite)
+            sizes = (1,) * (len(order) - len(noise.sizes)) + noise.sizes
+            shape = tuple(size if self.batch.size(size) == size else -1 for size in sizes)
+            self.draws[noise.key] = Place(node, order, above=noise.above, opposite=noise.opposite, shape=shape)
+
+    def like(self, sizes: tuple[int, ...], dtype: torch.dtype, path: str) -> Value:
+        """A value of these sizes, or of more where they are 1: the image, the latest that is so, or zeros."""
+        for one in (self.image, *reversed(self.values.values())):
+            if one is not None and len(sizes) == one.rank:
+                if all(size in (1, own) for size, own in zip(sizes, one.sizes, strict=True)):
+                    return one
+        return self.value(Known(torch.zeros((1,) * len(sizes), dtype=dtype), sizes), path)
 
     # axes
 
@@ -212,6 +231,9 @@ class Builder:
         if path in self._bare:
             return self._bare[path]
         if path not in self.layouts:
+            hint = self.hints.get(path)
+            if order is None and hint is not None and hint.shape is None:
+                order = hint.order
             self.weight(path, order or plain(len(weight.sizes)), shape)
         layout = self.layouts[path]
         array = self.parameters[path].array

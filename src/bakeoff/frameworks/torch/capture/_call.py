@@ -9,7 +9,18 @@ import torch
 from bakeoff import ops
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._builder import Builder
-from bakeoff.frameworks.torch.capture._values import Condition, Known, Noise, Value, Weight, inverse, plain, sizes_of
+from bakeoff.frameworks.torch.capture._values import (
+    Condition,
+    Known,
+    Noise,
+    Unexplained,
+    Value,
+    Weight,
+    inverse,
+    plain,
+    sizes_of,
+)
+from bakeoff.graph.draws import Key
 from bakeoff.graph.graph import Ref
 
 if TYPE_CHECKING:
@@ -95,9 +106,39 @@ class Call:
         tensor = value.tensor.detach().cpu()
         return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
 
-    def is_zero(self, value: Any) -> bool:
-        """Whether it is known to be 0 everywhere, however many images there are."""
-        return isinstance(value, Known) and not value.tensor.any()
+    def alike(self, value: Any) -> float | None:
+        if isinstance(value, int | float):
+            return float(value)
+        if not isinstance(value, Known) or not value.tensor.numel():
+            return None
+        first = value.best.flatten()[0]
+        return float(first) if bool((value.best == first).all()) else None
+
+    # draws
+
+    @property
+    def random(self) -> bool:
+        """Whether torch may draw for it."""
+        return torch.Tag.nondeterministic_seeded in self.node.target.tags  # type: ignore[union-attr]
+
+    @property
+    def key(self) -> Key:
+        """Which draw of the live module it is."""
+        keys = self.builder.keys
+        return keys[self.node] if self.node in keys else keys.setdefault(self.node, self.builder.draw(self.path))
+
+    def drawn(self, kind: str, rate: float = 0.0, like: Any = None, shared: tuple[int, ...] = ()) -> Value:
+        own = self.get("self")
+        if like is None and isinstance(own, Value) and own.sizes == self.sizes:
+            like = own
+        if like is None:
+            like = self.builder.like(self.sizes, self.dtype, self.path)
+            pairs = zip(self.sizes, like.sizes, like.order, strict=True)
+            shared = tuple(sorted(axis for size, of, axis in pairs if size == 1 != of))
+        sizes = tuple(1 if axis in shared else size for size, axis in zip(like.sizes, like.order, strict=True))
+        attributes = {"kind": kind, "rate": rate, "shared": shared}
+        found: Value = self.emit("draw", attributes, like, noise=Noise(sizes, self.dtype, key=self.key))
+        return found
 
     def filled(self, given: Any) -> Any:
         number = self.number(given)
@@ -122,7 +163,7 @@ class Call:
 
     def value(self, value: Any) -> Value:
         if isinstance(value, Noise):
-            raise self.refuse("random numbers that no known pattern explains")
+            raise Unexplained(value.key)
         if isinstance(value, Condition):
             value = self.chosen(value, self.filled(1.0), self.filled(0.0))
         if not isinstance(value, Tensorial):
@@ -155,8 +196,9 @@ class Call:
         return self.builder.expanded(self.value(value), tuple(sizes), self.path)
 
     def aligned(self, *values: Any) -> list[Value]:
-        if any(isinstance(value, Noise) for value in values):
-            raise self.refuse("random numbers that no known pattern explains")
+        for value in values:
+            if isinstance(value, Noise):
+                raise Unexplained(value.key)
         bare = [v for v in values if isinstance(v, Value)] or [self.value(max(values, key=lambda v: len(v.sizes)))]
         leader = max(bare, key=lambda v: (v.rank, sum(size != 1 for size in v.sizes)))
         rank = max(len(value.sizes) for value in values)
@@ -183,10 +225,10 @@ class Call:
             ranks = sorted(leader.order[lead:])
             order = tuple(ranks.index(place) for place in leader.order[lead:])
             native = tuple(value.sizes[axis] for axis in inverse(order))
-            if canonical == native:
-                return self.builder.bare(value, order)
-            found = self.builder.bare(value, order, canonical)
-            return found
+            shape = None if canonical == native else canonical
+            hint = self.builder.hints.get(value.path)
+            if hint is None or (hint.order, hint.shape) == (order, shape):
+                return self.builder.bare(value, order, shape)
         found = self.value(value)
         if lead and fits:
             return self.builder.arranged(found, tail, self.path)
@@ -209,7 +251,9 @@ class Call:
 
     def slot(self, given: Any, name: str, order: tuple[int, ...] | None = None) -> str | Ref:
         """A tensor for a slot, as `parameter` has it."""
-        if isinstance(given, Noise) or given is None:
+        if isinstance(given, Noise):
+            raise Unexplained(given.key)
+        if given is None:
             raise self.refuse(f"no usable {name}")
         order = order or plain(len(given.sizes))
         if isinstance(given, Known) and not given.path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,6 @@ import torch
 from torch import nn
 
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
-from bakeoff.frameworks.torch.capture._agree import NOTHING_LEFT, same_attributes, same_prediction
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
 from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, export, outputs_of, tensors
@@ -19,9 +19,10 @@ from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
 from bakeoff.frameworks.torch.capture._lost import lost, moved, predicting, reading
 from bakeoff.frameworks.torch.capture._signature import signature_of
-from bakeoff.frameworks.torch.capture._values import plain
+from bakeoff.frameworks.torch.capture._values import Unexplained, plain
 from bakeoff.frameworks.torch.capture._walk import Walk
-from bakeoff.graph.draws import UNREAD
+from bakeoff.graph.agree import same_attributes, same_prediction, together
+from bakeoff.graph.draws import UNREAD, Key
 from bakeoff.graph.graph import Graph, Parameter
 from bakeoff.graph.layout import said
 from bakeoff.graph.passes import prune
@@ -58,22 +59,39 @@ class Pass:
         size: (height, width).
         channels: of the image.
         mode: "eval"; or the paths of the modules that predict while all others train.
+        prediction: its graph is joined with that of a training pass that draws by hand.
+        hints: how weights lie in the prediction.
 
     Raises:
         UnsupportedError: the model can't be traced, or an operator is unknown.
     """
 
-    def __init__(self, model: nn.Module, size: tuple[int, int], channels: int, mode: Mode = WHOLE) -> None:
-        self.model, self.size, self.channels, self.mode = model, size, channels, mode
+    def __init__(
+        self,
+        model: nn.Module,
+        size: tuple[int, int],
+        channels: int,
+        mode: Mode = WHOLE,
+        prediction: Pass | None = None,
+        hints: Mapping[str, Layout] | None = None,
+    ) -> None:
+        self.model, self.size, self.channels, self.mode, self.prediction = model, size, channels, mode, prediction
         batch = batch_for(model, size)
         program = export(model, batch, size, channels, mode)
         learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
-        self.builder = Builder(batch, tensors(model), learned, dict(model.named_modules()))
-        self.outputs = Walk(program, model, self.builder).run()
+        modules, values = dict(model.named_modules()), set[Key]()
         self.places = outputs_of(program)
+        self.hints = prediction.builder.layouts if hints is None and prediction else hints
+        while True:
+            self.builder = Builder(batch, tensors(model), learned, modules, values, self.hints)
+            try:
+                self.outputs = Walk(program, model, self.builder).run()
+                break
+            except Unexplained as draw:
+                values.add(draw.key)
 
     @cached_property
-    def graph(self) -> Graph:
+    def alone(self) -> Graph:
         """The graph of what the first output needs."""
         builder = self.builder
         logits = builder.arranged(self.outputs[0], plain(self.outputs[0].rank), "")
@@ -81,9 +99,17 @@ class Pass:
         used = {path for node in graph.nodes for path in node.parameters.values() if isinstance(path, str)}
         return replace(graph, parameters={path: p for path, p in graph.parameters.items() if path in used})
 
-    def again(self, *, size: tuple[int, int] | None = None, mode: Mode | None = None) -> Pass:
-        """The same with another size or mode."""
-        return Pass(self.model, size or self.size, self.channels, self.mode if mode is None else mode)
+    @cached_property
+    def graph(self) -> Graph:
+        """The same; it predicts as the prediction does, where it can."""
+        if self.prediction is None or self.builder.moving or same_prediction(self.alone, self.prediction.graph):
+            return self.alone  # what moves by itself is no noise
+        return together(self.alone, self.prediction.graph) or self.alone
+
+    def again(self, size: tuple[int, int]) -> Pass:
+        """The same with another size."""
+        joined = self.prediction if self.graph is not self.alone else None
+        return Pass(self.model, size, self.channels, self.mode, joined and joined.again(size), self.hints)
 
 
 def _prediction(model: nn.Module, size: tuple[int, int], channels: int, name: str) -> Pass:
@@ -91,7 +117,7 @@ def _prediction(model: nn.Module, size: tuple[int, int], channels: int, name: st
     own = Pass(model, size, channels, "eval")
     if len(own.outputs) != 1 or not own.outputs[0].rank:
         raise UnsupportedError(_unclear(own, name))
-    noisy = next((node for node in own.graph.nodes if node.op in NOTHING_LEFT), None)
+    noisy = next((node for node in own.graph.nodes if node.draws), None)
     if noisy is not None:
         raise UnsupportedError(
             f"{name}: {noisy.path or noisy.op} draws noise in prediction, too.\n"
@@ -105,7 +131,7 @@ def _training(own: Pass, name: str) -> tuple[Pass, tuple[Declared, ...]]:
 
     def tried(mode: Mode) -> tuple[Pass | None, str]:
         try:
-            found = own.again(mode=mode)
+            found = Pass(own.model, own.size, own.channels, mode, own)
         except UnsupportedError as error:
             return None, str(error)
         if len(found.outputs) != 1:
@@ -146,7 +172,7 @@ def _unclear(found: Pass, name: str) -> str:
 def _sized(chosen: Pass) -> Graph:
     """The graph for images of any size, where nothing in it depends on the size; else as it is."""
     try:
-        other = chosen.again(size=_another(chosen.size))
+        other = chosen.again(_another(chosen.size))
         if not same_attributes(chosen.graph, other.graph):
             return chosen.graph
         batch, _, _, channels = chosen.graph.input_shape

@@ -98,14 +98,6 @@ def softshrink(call: Call) -> Any:
     return call.emit("sub", {}, x, call.emit("clamp", {"low": -bound, "high": bound, "ties": "first"}, x))
 
 
-def rrelu(call: Call) -> Any:
-    """In prediction a leaky ReLU of the middle slope."""
-    if call["training"]:
-        raise call.refuse("slopes that are drawn")
-    slope = ((call.number(call["lower"]) or 0) + (call.number(call["upper"]) or 0)) / 2
-    return call.emit("leaky_relu", {"slope": slope}, call["self"])
-
-
 # exponentials and logarithms -----------------------------------------------------------------------------------------
 
 
@@ -253,7 +245,6 @@ COMPOSED = {
     "aten.threshold": threshold,
     "aten.hardshrink": hardshrink,
     "aten.softshrink": softshrink,
-    "aten.rrelu": rrelu,
     "aten.expm1": expm1,
     "aten.log1p": log1p,
     "aten.exp2": exp2,

@@ -16,7 +16,7 @@ def lstm(call: Call) -> Any:
         raise call.refuse("packed sequences")
     if len(call["input"].sizes) != 3:
         raise call.refuse("a sequence without a batch")
-    if not all(call.is_zero(state) for state in call["hx"]):
+    if not all(call.alike(state) == 0 for state in call["hx"]):
         raise call.refuse("a first state that isn't zero")
     x = call.arranged(call["input"], (0, 1, 2) if call["batch_first"] else (1, 0, 2))
     weights, count = list(call["params"]), call["num_layers"]

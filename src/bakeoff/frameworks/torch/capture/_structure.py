@@ -18,10 +18,6 @@ NOTHING = {
     f"aten.{name}": "self"
     for name in ("contiguous", "clone", "alias", "lift_fresh", "lift_fresh_copy", "resolve_conj", "positive")
 }
-RANDOM = frozenset(
-    f"aten.{name}"
-    for name in ("bernoulli", "rand", "rand_like", "uniform", "randn", "randn_like", "normal", "randperm")
-)
 # calls that make a constant of a size: {name: its value; None: `fill_value`}
 FACTORIES: dict[str, float | None] = {
     "aten.new_empty": 0, "aten.empty_like": 0, "aten.empty": 0, "aten.new_zeros": 0, "aten.zeros_like": 0,

@@ -108,6 +108,14 @@ class Known:
         return fine if close and not torch.equal(fine, tensor.double()) else tensor
 
 
+class Unexplained(Exception):
+    """Random numbers that are no dropout: `key` says whose. They are drawn as a value of their own then."""
+
+    def __init__(self, key: tuple[str, int]) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 @dataclass(frozen=True)
 class Noise:
     """Random numbers, or what the program has made of them so far.

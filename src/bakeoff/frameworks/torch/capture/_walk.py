@@ -21,8 +21,17 @@ from bakeoff.frameworks.torch.capture._compose import COMPOSED
 from bakeoff.frameworks.torch.capture._inline import inline
 from bakeoff.frameworks.torch.capture._recurrent import RECURRENT
 from bakeoff.frameworks.torch.capture._rows import ROWS
-from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, RANDOM, STRUCTURE
-from bakeoff.frameworks.torch.capture._values import NOT_MINE, Batch, Known, Noise, Value, Weight, sizes_of
+from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, STRUCTURE
+from bakeoff.frameworks.torch.capture._values import (
+    NOT_MINE,
+    Batch,
+    Known,
+    Noise,
+    Unexplained,
+    Value,
+    Weight,
+    sizes_of,
+)
 from bakeoff.frameworks.torch.capture._views import write_back
 
 Importer = Callable[[Call], Any]
@@ -83,7 +92,7 @@ class Walk:
     def _value(self, node: torch.fx.Node) -> Value:
         given = self.known[node]
         if isinstance(given, Noise):
-            raise UnsupportedError("the model gives random numbers")
+            raise Unexplained(given.key)
         return self.builder.value(given, "")
 
     def _placeholder(self, node: torch.fx.Node, signature: Mapping[str, tuple[str, Any]]) -> Any:
@@ -137,6 +146,7 @@ class Walk:
         return True
 
     def _raised(self, call: Call) -> Any:
+        self._forked(call)
         for handlers in spellings():
             if call.name in handlers:
                 result = handlers[call.name](call)
@@ -149,9 +159,18 @@ class Walk:
             return call[NOTHING[call.name]]
         importer = importers().get(call.name)
         if importer is None:
-            raise call.refuse("no operator page knows it")
+            kinds = "; of random numbers bernoulli, uniform and normal have one" if call.random else ""
+            raise call.refuse(f"no operator page knows it{kinds}")
         result = importer(call)
         return self._fitted(call, result)
+
+    def _forked(self, call: Call) -> None:
+        """A mask that more than one call reads is a value: dropout would draw one for each."""
+        for one in call.node.all_input_nodes:
+            given = self.known.get(one)
+            overwritten = call.in_place and one is call.node.args[0]
+            if isinstance(given, Noise) and not overwritten and self._aliases.read_after(one, call.node):
+                raise Unexplained(given.key)
 
     def _fitted(self, call: Call, result: Any) -> Any:
         """What an importer gave, with the sizes that the program has; a difference is an error of ours."""
@@ -174,7 +193,7 @@ class Walk:
         """The call's result where all that it reads is known."""
         node = call.node
         reads = [self.known[one] for one in node.all_input_nodes]
-        if call.name in RANDOM or call.name == "aten.batch_norm":
+        if call.random or call.name == "aten.batch_norm":
             return NOT_MINE
         known = all(isinstance(one, Known) for one in reads)
         if call.name in FACTORIES and not (call.in_place and known):
@@ -231,7 +250,8 @@ class Walk:
             fill = call.number(call.get("fill_value", call.get("value")))
         if fill is None:
             raise call.refuse("a fill that is computed")
-        return Known(torch.full(rows, fill, dtype=call.dtype), call.sizes)
+        fine = torch.full(rows, fill, dtype=torch.float64) if call.dtype == torch.float32 else None
+        return Known(torch.full(rows, fill, dtype=call.dtype), call.sizes, fine=fine)
 
     # in place
 

@@ -3,8 +3,9 @@
     x * x.new_empty(shape).bernoulli_(keep).div_(keep)                timm's DropPath, torchvision's StochasticDepth
     x.div(keep) * floor(rand(shape) + keep), x * (rand(shape) < keep) / keep, ...
 
-A mask with one number for each image is drop_path, one of the value's own shape dropout. What the mask keeps is read
-from the program, so rate and scale are the module's own.
+A mask with one number for each image is drop_path, another one that broadcasts over the value is dropout. What the mask
+keeps is read from the program, so rate and scale are the module's own. Whatever is none of it is Unexplained, and drawn
+as a value of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 from math import isclose
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.frameworks.torch.capture._values import NOT_MINE, Noise
+from bakeoff.frameworks.torch.capture._values import NOT_MINE, Noise, Unexplained
 
 if TYPE_CHECKING:
     from bakeoff.frameworks.torch.capture._call import Call
@@ -22,20 +23,17 @@ if TYPE_CHECKING:
 
 def bernoulli(call: Call) -> Any:
     """0 and 1; the probability of 1 is an argument, or all elements of a constant tensor."""
-    keep = call.get("p")
-    if keep is None:
-        array = call.array(call["self"])
-        keep = float(array.flat[0]) if array is not None and array.size and (array == array.flat[0]).all() else None
-    if keep is None:
-        raise call.refuse("random numbers with probabilities that are computed")
-    return Noise(call.sizes, call.dtype, float(keep), key=call.builder.draw(call.path))
+    keep = call.alike(call["self"] if call.get("p") is None else call["p"])
+    if keep is None or call.key in call.builder.drawn_values:
+        return NOT_MINE
+    return Noise(call.sizes, call.dtype, keep, key=call.key)
 
 
 def uniform(call: Call) -> Any:
     """Numbers from 0 to 1."""
-    if (call.get("from", 0), call.get("to", 1)) != (0, 1):
-        raise call.refuse("random numbers that no known pattern explains")
-    return Noise(call.sizes, call.dtype, key=call.builder.draw(call.path))
+    if (call.get("from", 0), call.get("to", 1)) != (0, 1) or call.key in call.builder.drawn_values:
+        return NOT_MINE
+    return Noise(call.sizes, call.dtype, key=call.key)
 
 
 def shifted(call: Call) -> Any:
@@ -101,7 +99,7 @@ def _parted(call: Call, *names: str) -> tuple[Noise | None, float | None]:
 
 def _scaled(call: Call, noise: Noise, factor: float) -> Any:
     if noise.scaled or noise.keep is None or not isclose(factor * noise.keep, 1, rel_tol=1e-6):
-        raise call.refuse("a random mask scaled by something else than what it keeps")
+        raise Unexplained(noise.key)
     return replace(noise, scaled=True)
 
 
@@ -110,11 +108,11 @@ def _dropped(call: Call, value: Any, noise: Noise) -> Any:
     if keep == 1:
         return value
     if not noise.scaled:
-        value = _unscaled(call, value, keep)
+        value = _unscaled(call, value, keep, noise)
     return _spread(call, value, noise, 1 - keep)
 
 
-def _unscaled(call: Call, value: Any, keep: float) -> Any:
+def _unscaled(call: Call, value: Any, keep: float, noise: Noise) -> Any:
     """The value before its own division by `keep`, which came first or comes next."""
     node = call.builder.nodes.get(value.ref.node)
     if node is not None and node.op == "scale_shift" and isclose(node.attributes.scale * keep, 1, rel_tol=1e-6):
@@ -123,7 +121,7 @@ def _unscaled(call: Call, value: Any, keep: float) -> Any:
     if len(users) == 1 and _divides(users[0], call.node, keep):
         call.builder.settled.add(users[0])
         return value
-    raise call.refuse("a random mask that is not scaled by what it keeps")
+    raise Unexplained(noise.key)
 
 
 def _divides(user: Any, node: Any, keep: float) -> bool:
@@ -137,12 +135,14 @@ def _divides(user: Any, node: Any, keep: float) -> bool:
 
 def _spread(call: Call, value: Any, noise: Noise, rate: float) -> Any:
     lead = (1,) * (value.rank - len(noise.sizes)) + noise.sizes
-    if lead == value.sizes:
-        return call.emit("dropout", {"rate": rate}, value, noise=noise)
+    axes = [axis for axis, (size, own) in enumerate(zip(lead, value.sizes, strict=False)) if size == 1 != own]
+    if len(lead) > value.rank or any(size not in (1, own) for size, own in zip(lead, value.sizes, strict=True)):
+        raise Unexplained(noise.key)
     if lead == (value.sizes[0], *(1 for _ in value.sizes[1:])):
         value = value if value.order[0] == 0 else call.arranged(value)
         return call.emit("drop_path", {"rate": rate}, value, noise=noise)
-    raise call.refuse(f"a random mask of {noise.sizes} over a value of {value.sizes}")
+    shared = tuple(sorted(value.order[axis] for axis in axes))
+    return call.emit("dropout", {"rate": rate, "shared": shared}, value, noise=noise)
 
 
 SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "to", "_to_copy", "type_as", "flatten",
