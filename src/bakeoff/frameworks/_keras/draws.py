@@ -160,5 +160,6 @@ def drawing(captured: Any, live: Any) -> tuple[dict[int, str], dict[Key, Place]]
         owners |= dict.fromkeys(map(id, own), owner)
         count[owner] = count.get(owner, -1) + 1
         axes = tuple(range(len(captured.graph.input_shapes(kept[node])[0]))) if node in kept else ()
-        places[owner, count[owner]] = Place(node, axes) if node in kept else UNREAD
+        above = layer.rate if isinstance(layer, keras.layers.AlphaDropout) else None  # its mask is of uniform numbers
+        places[owner, count[owner]] = Place(node, axes, above=above) if node in kept else UNREAD
     return owners, places
