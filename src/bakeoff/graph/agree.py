@@ -150,9 +150,7 @@ class _Join:
     def _stands_for(self, a: Ref, b: Ref, read: dict[Ref, Ref]) -> bool:
         if self.twins.get(b) == self._through(a):
             return True
-        if a.node not in self.noisy or read.setdefault(a, b) != b:
-            return False
-        return True
+        return a.node in self.noisy and read.setdefault(a, b) == b
 
     def _same_slot(self, a: str | Ref, b: str | Ref, read: dict[Ref, Ref]) -> bool:
         if isinstance(a, str):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Dim, Shape, Size, at
+from bakeoff.ops._dimension import Dim, Shape, at
 
 PRIMES = (10007, 10009, 10037, 10039)  # stand for symbols where sizes are multiplied; no real axis has these factors
 
@@ -126,12 +126,12 @@ OUTPUTS = (
 )
 
 
-def said(shape: Shape) -> str:
+def said(shape: Sequence[object]) -> str:
     """What an output is, in words: maps, 7 x 7 with 512 channels, (batch, 7, 7, 512)."""
     words = OUTPUTS[len(shape)].format(*shape[1:]) if len(shape) < len(OUTPUTS) else f"an array of rank {len(shape)}"
     return f"{words}, {show(shape)}"
 
 
-def show(shape: Iterable[Size]) -> str:
+def show(shape: Iterable[object]) -> str:
     """A shape as people write it: (batch, 49, 96)."""
     return "(" + ", ".join(map(str, shape)) + ")"

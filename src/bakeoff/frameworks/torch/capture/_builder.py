@@ -146,9 +146,10 @@ class Builder:
     def like(self, sizes: tuple[int, ...], dtype: torch.dtype, path: str) -> Value:
         """A value of these sizes, or of more where they are 1: the image, the latest that is so, or zeros."""
         for one in (self.image, *reversed(self.values.values())):
-            if one is not None and len(sizes) == one.rank:
-                if all(size in (1, own) for size, own in zip(sizes, one.sizes, strict=True)):
-                    return one
+            if one is None or len(sizes) != one.rank:
+                continue
+            if all(size in (1, own) for size, own in zip(sizes, one.sizes, strict=True)):
+                return one
         return self.value(Known(torch.zeros((1,) * len(sizes), dtype=dtype), sizes), path)
 
     # axes

@@ -82,6 +82,7 @@ class Pass:
         modules, values = dict(model.named_modules()), set[Key]()
         self.places = outputs_of(program)
         self.hints = prediction.builder.layouts if hints is None and prediction else hints
+        self.builder: Builder
         while True:
             self.builder = Builder(batch, tensors(model), learned, modules, values, self.hints)
             try:

@@ -108,7 +108,7 @@ class Known:
         return fine if close and not torch.equal(fine, tensor.double()) else tensor
 
 
-class Unexplained(Exception):
+class Unexplained(Exception):  # noqa: N818  # no error: what it says is acted on
     """Random numbers that are no dropout: `key` says whose. They are drawn as a value of their own then."""
 
     def __init__(self, key: tuple[str, int]) -> None:
