@@ -224,7 +224,10 @@ class Call(Protocol):
         """Whether it is neither a parameter nor a constant."""
 
     def array(self, value: Any) -> Any:
-        """The NumPy array that a constant argument is; None for anything else."""
+        """The NumPy array that a constant argument is, one row for the whole batch; None for anything else."""
+
+    def is_each_image(self, value: Any) -> bool:
+        """Whether it counts the images of a batch: 0, 1, 2, ... of the first axis."""
 
     def alike(self, value: Any) -> float | None:
         """The number that all elements of a constant are; else None."""

@@ -145,10 +145,11 @@ def from_torch(call: Call) -> Any:
     scale = call["scale"] if call["scale"] is not None else 1 / math.sqrt(values[0].sizes[-1])
     attributes = {"scale": float(scale), "rate": float(call["dropout_p"]), "causal": bool(call["is_causal"])}
     mask = call["attn_mask"]
-    if mask is not None:
-        table = call.array(mask)
-        if table is not None and table.dtype == bool:
-            mask = call.known(np.where(table, 0.0, -np.inf).astype(np.float32))
+    table = call.array(mask)
+    if table is not None and table.dtype == bool:
+        table = np.where(table, 0.0, -np.inf).astype(np.float32)
+        mask = call.known(table)
+    if mask is not None and (table is None or table.any()):  # zeros hide nothing
         values.append(call.arranged(mask))
     return call.emit("attention", attributes, *values)
 

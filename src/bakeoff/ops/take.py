@@ -70,8 +70,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def from_index(call: Call) -> Any:
-    """x[tables]: constant tables next to each other, which broadcast; several become one over a merged axis."""
+    """x[tables]: constant tables next to each other, which broadcast; several become one over a merged axis.
+
+    x[arange(batch), table] takes of each image what the table says.
+    """
     x, given = call.value(call["self"]), call["indices"]
+    if call.is_each_image(given[0]) and all(getattr(call.array(table), "size", 0) == 1 for table in given[1:]):
+        return call.reshaped(_taken(call, x, [None, *given[1:]]), call.sizes) if len(given) > 1 else x
+    return _taken(call, x, given)
+
+
+def _taken(call: Call, x: Any, given: Any) -> Any:
     used = [axis for axis, table in enumerate(given) if table is not None]
     tables = [call.array(given[axis]) for axis in used]
     if any(table is None for table in tables):

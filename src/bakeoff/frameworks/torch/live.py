@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._copy import copied
-from bakeoff.frameworks.torch.capture._export import moded
+from bakeoff.frameworks.torch.capture._export import logits_of, moded
 from bakeoff.frameworks.torch.draws import watched
 from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.graph.faults import faults
@@ -49,6 +49,7 @@ class LiveTorch:
 
     def __init__(self, module: nn.Module, captured: Captured, precision: str, *, quiet: bool = True) -> None:
         self.native = copied(module).to(getattr(torch, precision))
+        self.native.register_forward_hook(lambda _, __, out: logits_of(out))
         self.captured, self.count, self.quiet = captured, 0, quiet
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
@@ -72,6 +73,7 @@ class LiveTorch:
         native = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         with self.around:
             if not train:
+                self.native.train()  # empties what it has worked out from earlier weights and keeps
                 self.native.eval()
                 return _one(self.native(native))
             with Silence() if self.quiet else nullcontext(), moded(self.native, self.captured.predicting):

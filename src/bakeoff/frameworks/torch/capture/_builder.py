@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -280,7 +281,17 @@ class Builder:
         if isinstance(given, Weight):
             return self._plain_bare(given, path)
         value = self.constant(given.best.numpy(), self.beside(path, "constant", leaf=False))
-        return self.expanded(value, given.sizes, path) if full else value
+        return self._of_batch(value, given.sizes, path) if full else value
+
+    def _of_batch(self, value: Value, sizes: tuple[int, ...], path: str) -> Value:
+        """A constant's rows again for every image, where an axis counts images and rows together."""
+        pairs = list(zip(value.sizes, sizes, strict=True))
+        if all(old in (1, new) for old, new in pairs):
+            return self.expanded(value, sizes, path)
+        apart = [(1, old) if old not in (1, new) else (old,) for old, new in pairs]
+        wide = [(new // old, old) if old not in (1, new) else (new,) for old, new in pairs]
+        value = self.reshaped(value, tuple(chain(*apart)), path)
+        return self.reshaped(self.expanded(value, tuple(chain(*wide)), path), sizes, path)
 
     def _plain_bare(self, weight: Weight, path: str) -> Value:
         value = self.bare(weight)

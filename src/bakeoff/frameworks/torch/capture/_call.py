@@ -11,6 +11,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._values import (
     Condition,
+    Counted,
     Known,
     Noise,
     Unexplained,
@@ -101,10 +102,12 @@ class Call:
         return isinstance(value, Value | Noise)
 
     def array(self, value: Any) -> Any:
-        if not isinstance(value, Known):
+        if not isinstance(value, Known) or isinstance(value, Counted) or not value.of_one:
             return None
-        tensor = value.tensor.detach().cpu()
-        return (tensor if tuple(tensor.shape) == value.sizes else tensor.expand(value.sizes)).numpy()
+        return value.tensor.detach().cpu().numpy()
+
+    def is_each_image(self, value: Any) -> bool:
+        return isinstance(value, Counted) and value.each
 
     def alike(self, value: Any) -> float | None:
         if isinstance(value, int | float):
@@ -213,7 +216,7 @@ class Call:
         fits = sorted(tail) == list(plain(len(tail)))
         lifted = (1,) * lead + tuple(value.sizes)
         canonical = tuple(lifted[axis] for axis in inverse(leader.order))
-        if isinstance(value, Known):
+        if isinstance(value, Known) and value.of_one:
             rows = (1,) * lead + tuple(value.tensor.shape)
             array = value.best.reshape(rows).permute(inverse(leader.order)).numpy()
             while array.ndim > 1 and array.shape[0] == 1:

@@ -72,7 +72,7 @@ def combined(call: Call) -> Any:
 def _number(call: Call, given: Any) -> Any:
     """Truth values as 0 and 1 of the default precision; a condition becomes them by itself."""
     if isinstance(given, Known):
-        return Known(given.tensor.to(torch.get_default_dtype()), given.sizes)
+        return given.to(torch.get_default_dtype())
     if not isinstance(given, Condition):
         raise call.refuse("truth values that are computed")
     return given

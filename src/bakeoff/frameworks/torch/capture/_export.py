@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -48,6 +48,7 @@ def moded(model: nn.Module, mode: Mode) -> Iterator[None]:
         mode: "eval"; or the paths of the modules that predict while all others train.
     """
     before = {module: module.training for module in model.modules()}
+    model.train()  # empties what some keep from one prediction to the next (LeViT's biases)
     model.train(mode != "eval")
     if mode != "eval":
         for path in mode:
@@ -59,6 +60,21 @@ def moded(model: nn.Module, mode: Mode) -> Iterator[None]:
             module.training = training
 
 
+def logits_of(out: Any) -> Any:
+    """The logits of one of transformers' outputs (a dict with `to_tuple`); anything else as it is."""
+    return out.get("logits", out) if isinstance(out, dict) and hasattr(out, "to_tuple") else out
+
+
+@contextmanager
+def answering(model: nn.Module) -> Iterator[None]:
+    """The module gives its logits alone."""
+    hook = model.register_forward_hook(lambda _, __, out: logits_of(out))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 def export(
     model: nn.Module, batch: Batch, size: tuple[int, int], channels: int, mode: Mode
 ) -> torch.export.ExportedProgram:
@@ -68,7 +84,7 @@ def export(
         UnsupportedError: torch.export can't trace the model; its own words follow.
     """
     dtype = dtype_of(model)
-    with moded(model, mode), untouched(model), _quiet():
+    with moded(model, mode), untouched(model), answering(model), _quiet():
         images = virtual((batch.prime, channels, *size), dtype)
         try:
             return torch.export.export(model, (images,), strict=False)

@@ -153,7 +153,7 @@ def copy(call: Call) -> Any:
     if source.dtype != call.dtype:
         if not isinstance(source, Known):
             raise call.refuse(f"computed numbers of {source.dtype} are written over those of {call.dtype}")
-        source = Known(source.tensor.to(call.dtype), source.sizes)
+        source = source.to(call.dtype)
     return source if source.sizes == call.sizes else call.builder.expanded(call.value(source), call.sizes, call.path)
 
 

@@ -32,9 +32,9 @@ class Batch:
         """The inverse of `size`."""
         return at(size, **{BATCH: self.prime})
 
-    def one(self, number: int) -> int:
-        """A size as it is where constants keep one row for the batch."""
-        return number // self.prime if number and number % self.prime == 0 else number
+    def one(self, number: int, images: int = 1) -> int:
+        """A size as it is where constants keep one row for the batch, or one for each of two images."""
+        return number // self.prime * images if number and number % self.prime == 0 else number
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,14 @@ class Known:
     Attributes:
         path: of the buffer that it is.
         fine: the same worked out in float64, so that a net in float64 isn't bound to roundings of float32.
+        two: the same worked out for a batch of two images; None where the batch has no part in it.
     """
 
     tensor: torch.Tensor
     sizes: tuple[int, ...]
     path: str = ""
     fine: torch.Tensor | None = None
+    two: torch.Tensor | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -103,9 +105,26 @@ class Known:
         tensor, fine = self.tensor.detach().cpu(), self.fine
         if fine is None or fine.shape != tensor.shape:
             return tensor
-        largest = float(tensor.abs().max()) if tensor.numel() else 0.0
-        close = torch.allclose(fine, tensor.double(), rtol=1e-5, atol=1e-6 * largest, equal_nan=True)
-        return fine if close and not torch.equal(fine, tensor.double()) else tensor
+        return fine if close(fine, tensor) and not torch.equal(fine, tensor.double()) else tensor
+
+    @property
+    def of_one(self) -> bool:
+        """Whether it broadcasts: it has 1 wherever the program has the batch."""
+        return all(row in (1, size) for row, size in zip(self.tensor.shape, self.sizes, strict=True))
+
+    def to(self, dtype: torch.dtype) -> Known:
+        """The same numbers in another precision."""
+        return Known(self.tensor.to(dtype), self.sizes, two=None if self.two is None else self.two.to(dtype))
+
+
+@dataclass(frozen=True)
+class Counted(Known):
+    """A constant that isn't the same for every image (torch.arange(batch)): of use only to what makes it so again."""
+
+    @property
+    def each(self) -> bool:
+        """Whether it is the place of every image in its batch: 0, 1, 2, ..."""
+        return self.two is not None and self.two.tolist() == [0, 1]
 
 
 class Unexplained(Exception):  # noqa: N818  # no error: what it says is acted on
@@ -147,6 +166,15 @@ class Condition:
     opposite: bool
     sizes: tuple[int, ...]
     dtype: torch.dtype = torch.bool
+
+
+def close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    one, other = one.detach().double(), other.detach().double()
+    largest = float(other.abs().max()) if other.numel() else 0.0
+    return torch.allclose(one, other, rtol=1e-5, atol=1e-6 * largest, equal_nan=True)
 
 
 def plain(rank: int) -> tuple[int, ...]:

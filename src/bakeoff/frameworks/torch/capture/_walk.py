@@ -24,12 +24,13 @@ from bakeoff.frameworks.torch.capture._rows import ROWS
 from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, STRUCTURE
 from bakeoff.frameworks.torch.capture._values import (
     NOT_MINE,
-    Batch,
+    Counted,
     Known,
     Noise,
     Unexplained,
     Value,
     Weight,
+    close,
     sizes_of,
 )
 from bakeoff.frameworks.torch.capture._views import write_back
@@ -69,6 +70,7 @@ class Walk:
         self.known: dict[torch.fx.Node, Any] = {}
         self.canonical_name = _first_names(builder.tensors)
         inline(program.graph_module)
+        program.graph_module.graph.eliminate_dead_code()
         self._aliases = Aliases(program.graph)
         self._copies: dict[str, torch.Tensor] = {}
 
@@ -93,6 +95,8 @@ class Walk:
         given = self.known[node]
         if isinstance(given, Noise):
             raise Unexplained(given.key)
+        if isinstance(given, Counted):
+            raise UnsupportedError("the model gives numbers that count the images of a batch")
         return self.builder.value(given, "")
 
     def _placeholder(self, node: torch.fx.Node, signature: Mapping[str, tuple[str, Any]]) -> Any:
@@ -147,6 +151,11 @@ class Walk:
 
     def _raised(self, call: Call) -> Any:
         self._forked(call)
+        reads = [self.known[one] for one in call.node.all_input_nodes]
+        counted = [one for one in reads if isinstance(one, Counted)]
+        picks = call.name == "aten.index" and all(one.each for one in counted)  # x[arange(batch), 0]
+        if counted and not picks and not all(isinstance(one, Known) for one in reads):
+            raise call.refuse("it counts the images of a batch")
         for handlers in spellings():
             if call.name in handlers:
                 result = handlers[call.name](call)
@@ -200,15 +209,35 @@ class Walk:
             return self._made(call)
         if not known:
             return NOT_MINE
-        if call.name == "aten.arange" and any(_has_batch(self.builder.batch, one) for one in node.args):
-            raise call.refuse("it counts the images of a batch")
         fine = self._finely(call, reads)
+        of_two = any(one.two is not None for one in reads) or self._counts(node)
+        two = self._run(node, lambda known: self._of_two(known, call), images=2) if of_two else None
         found = self._run(node, self._private)
         if isinstance(found, list | tuple):
-            finer = fine if isinstance(fine, list | tuple) else [None] * len(found)
-            parts = zip(found, call.shapes, finer, strict=True)
-            return tuple(Known(one, sizes, fine=_doubled(part)) for one, sizes, part in parts)
-        return Known(found, call.sizes, fine=_doubled(fine))
+            rest = [each if isinstance(each, list | tuple) else [None] * len(found) for each in (fine, two)]
+            parts = zip(found, call.shapes, *rest, strict=True)
+            return tuple(self._constant(one, sizes, part, of_two) for one, sizes, part, of_two in parts)
+        return self._constant(found, call.sizes, fine, two)
+
+    def _counts(self, node: torch.fx.Node) -> bool:
+        """Whether a call is told how many images there are."""
+        given = [*node.args, *node.kwargs.values()]
+        numbers = [one for each in given for one in (each if isinstance(each, list | tuple) else [each])]
+        return any(isinstance(one, int) and self.builder.batch.one(one) != one for one in numbers)
+
+    def _of_two(self, known: Known, call: Call) -> torch.Tensor:
+        if known.two is not None:
+            return known.two
+        return self._private(known).clone() if call.in_place else self._private(known)
+
+    def _tiled(self, tensor: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
+        """The rows of one image for two of them, a copy."""
+        return tensor.detach().repeat([1 + (self.builder.batch.one(size) != size) for size in sizes])
+
+    def _constant(self, found: torch.Tensor, sizes: tuple[int, ...], fine: Any, two: Any) -> Known:
+        """A constant of which every image has the same; else one that counts them."""
+        alike = two is None or close(two, self._tiled(found, sizes))
+        return (Known if alike else Counted)(found, sizes, fine=_doubled(fine), two=two)
 
     def _finely(self, call: Call, reads: list[Any]) -> Any:
         """The same in float64; None where that is no use, or doesn't work."""
@@ -222,16 +251,16 @@ class Walk:
         except RuntimeError:  # an argument that says float32, beside those that are float64 here
             return None
 
-    def _run(self, node: torch.fx.Node, tensor_of: Callable[[Known], torch.Tensor]) -> Any:
+    def _run(self, node: torch.fx.Node, tensor_of: Callable[[Known], torch.Tensor], images: int = 1) -> Any:
         """The call on constants, which keep one row for the batch."""
-        one = self.builder.batch.one
 
         def given(value: Any) -> Any:
             if isinstance(value, torch.fx.Node):
                 return tensor_of(self.known[value])
             if isinstance(value, list | tuple):
                 return [given(item) for item in value]
-            return one(value) if isinstance(value, int) and not isinstance(value, bool) else value
+            plain = not isinstance(value, int) or isinstance(value, bool)
+            return value if plain else self.builder.batch.one(value, images)
 
         with torch.no_grad():
             return node.target(*map(given, node.args), **{key: given(v) for key, v in node.kwargs.items()})  # type: ignore[operator]
@@ -244,14 +273,15 @@ class Walk:
 
     def _made(self, call: Call) -> Known:
         """new_zeros, ones_like and so on: only their sizes matter."""
-        rows = tuple(map(self.builder.batch.one, call.sizes))
         fill = FACTORIES[call.name]
         if fill is None:
             fill = call.number(call.get("fill_value", call.get("value")))
         if fill is None:
             raise call.refuse("a fill that is computed")
+        rows, two = ([self.builder.batch.one(size, images) for size in call.sizes] for images in (1, 2))
+        of_two = torch.full(two, fill, dtype=call.dtype) if two != rows else None
         fine = torch.full(rows, fill, dtype=torch.float64) if call.dtype == torch.float32 else None
-        return Known(torch.full(rows, fill, dtype=call.dtype), call.sizes, fine=fine)
+        return Known(torch.full(rows, fill, dtype=call.dtype), call.sizes, fine=fine, two=of_two)
 
     # in place
 
@@ -308,10 +338,6 @@ class Walk:
 
 def _doubled(found: Any) -> torch.Tensor | None:
     return found if isinstance(found, torch.Tensor) and found.dtype == torch.float64 else None
-
-
-def _has_batch(batch: Batch, value: Any) -> bool:
-    return isinstance(value, int) and value > 1 and value % batch.prime == 0
 
 
 def _in_place(node: torch.fx.Node) -> bool:
