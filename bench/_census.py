@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import math
 import subprocess
@@ -243,8 +244,9 @@ def made_by() -> Record:
     """The commit and the versions of a record."""
     git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    names = ("torch", "torchvision", "timm", "tensorflow", "keras", "jax")
-    return {"commit": commit, "versions": {name: importlib.metadata.version(name) for name in names}}
+    names = ("torch", "torchvision", "timm", "transformers", "tensorflow", "keras", "jax")
+    installed = [name for name in names if importlib.util.find_spec(name)]
+    return {"commit": commit, "versions": {name: importlib.metadata.version(name) for name in installed}}
 
 
 def measured(record: Record, first: Child, question: Record, others: dict[str, Child], limit: float) -> Record:

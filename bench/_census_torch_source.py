@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -20,10 +21,16 @@ from bakeoff.frameworks.torch.capture import Captured, capture
 from bakeoff.frameworks.torch.live import LiveTorch
 from bakeoff.graph.passes import without_noise
 
+TABLE = json.loads((Path(__file__).parent / "transformers.json").read_text(encoding="utf-8"))
+
 
 def made(name: str) -> Any:
     """The live module with random weights."""
     library, model = name.split("/")
+    if library == "transformers":
+        from bakeoff.zoo.sources import transformers
+
+        return transformers.made(TABLE[model]["config"], 5)
     if library == "timm":
         import timm
 

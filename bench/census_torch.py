@@ -1,4 +1,5 @@
-"""Census: one small model of each timm module and torchvision family, captured, rebuilt, trained; a JSON line each.
+"""Census: one small model of each timm module, torchvision family and classifier of transformers, captured, rebuilt,
+trained; a JSON line each.
 
     python bench/census_torch.py OUT.jsonl                        all that OUT.jsonl hasn't passed yet
     python bench/census_torch.py OUT.jsonl timm/resnet18:96       one or more, at that size
@@ -11,6 +12,9 @@ float64 at 1e-9. Four steps of SGD with momentum (and AdamW for some), dropout a
 """
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 from _census import Record, loop, measured, options, remaining
 from _child import Child
@@ -45,6 +49,8 @@ skresnet18"""
 def listed() -> list[str]:
     """The models of the census."""
     named = [f"timm/{name}" for name in TIMM.split()] + [f"torchvision/{name}" for name in TORCHVISION.split()]
+    table = json.loads((Path(__file__).parent / "transformers.json").read_text(encoding="utf-8"))
+    named += [f"transformers/{name}:{row['size']}" for name, row in table.items()]
     return [name if ":" in name else f"{name}:224" if "224" in name else f"{name}:{SIZE}" for name in named]
 
 

@@ -196,6 +196,7 @@ def groups(records: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {
         "From timm": [record for record in records if record["model"].startswith("timm/")],
         "From torchvision": [record for record in records if record["model"].startswith("torchvision/")],
+        "From transformers": [record for record in records if record["model"].startswith("transformers/")],
         "From keras.applications": [record for record in keras if record["model"][0].isupper()],
         "Nets as users write them in Keras": [record for record in keras if not record["model"][0].isupper()],
     }

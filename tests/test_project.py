@@ -21,7 +21,17 @@ from bakeoff import registry
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "bakeoff").rglob("*.py"))
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax"}
-HEAVY = FRAMEWORKS | {"sklearn", "scipy", "onnx", "onnxruntime", "timm", "torchvision", "matplotlib"}
+HEAVY = FRAMEWORKS | {
+    "sklearn",
+    "scipy",
+    "onnx",
+    "onnxruntime",
+    "timm",
+    "torchvision",
+    "transformers",
+    "huggingface_hub",
+    "matplotlib",
+}
 REGISTRIES = ("ops", "optimizers", "models", "evaluation.measures", "data.sources", "training.schedules")
 NEEDS_FRAMEWORK = (
     "bakeoff.frameworks.torch.",

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "bakeoff"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 NAMED = re.compile(r"bakeoff((?:\.\w+)+)\.?(?::\w*)?")  # of an f-string, its beginning
 LOADERS = {"import_module", "__import__"}
-HEAVY = {"torch", "torchvision", "timm", "tensorflow", "keras", "jax"}
+HEAVY = {"torch", "torchvision", "timm", "transformers", "huggingface_hub", "tensorflow", "keras", "jax"}
 # Names that are listed or compared, and never loaded from there.
 LISTED = {("recipe._checks", "training.schedules"), ("recipe._checks", "optimizers")}
 LISTED |= {("checkpoints.keras", "frameworks._keras.layers"), ("checkpoints.keras", "frameworks._keras.grouped")}

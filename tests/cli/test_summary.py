@@ -75,9 +75,9 @@ def test_what_can_not_be_shown(words: list[str], said: str) -> None:
         (["train", "{data}", "--framework", "foo"], "jax, tensorflow, torch, onnxruntime"),
         (
             ["train", "{data}", "--backbone", "foo"],
-            "efficientnet_lite0, efficientnet_lite1, efficientnet_lite2; and timm/",
+            "efficientnet_lite0, efficientnet_lite1, efficientnet_lite2; and keras/NAME, timm/",
         ),
-        (["models", "--source", "foo"], "bakeoff, keras, timm, torchvision"),
+        (["models", "--source", "foo"], "bakeoff, keras, timm, torchvision, transformers"),
     ],
 )
 def test_errors_list_all_that_is_known(words: list[str], known: str, tmp_path: Path) -> None:

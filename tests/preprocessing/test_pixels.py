@@ -95,3 +95,10 @@ def test_without_mean_and_std_it_is_a_255th() -> None:
     assert scale.tolist() == [np.float32(1 / 255)] * 3
     assert offset.tolist() == [0, 0, 0]
     assert not np.signbit(offset).any()
+
+
+@pytest.mark.parametrize(("half", "box"), [("even", (4, 2, 7, 4)), ("down", (3, 1, 6, 3))])
+def test_halves_of_what_is_cut_off(half: str, box: tuple[int, ...]) -> None:
+    assert middle((5, 10), (2, 3), half) == box
+    assert middle((6, 9), (2, 3), half) == (3, 2, 6, 4)
+    assert ("half" in Signature((2, 2), fit="crop", half=half).to_json()) == (half == "down")  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ EXAMPLES = (
     ("bakeoff convert timm/resnet50 --to keras --output resnet50.keras", "a trainable keras.Model"),
     ("bakeoff convert keras/Xception --to torch --output xception.pt2", "a torch module"),
     ("bakeoff convert torchvision/googlenet --to keras --weights mine.pth --accept outputs", "your own weights"),
+    ("bakeoff convert my-vit/ --to keras", "a folder that transformers' save_pretrained wrote"),
     ("bakeoff convert timm/resnet18 --random-weights --to onnx --check quick", "to try a net"),
     ("bakeoff convert runs/RUN --to keras --pictures photos/", "a run, checked on your images"),
 )
@@ -23,7 +24,8 @@ def command(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="timm/..., torchvision/..., keras/..., a .keras, .h5 or .pt2 file, a run or bundle."
+            metavar="SOURCE",
+            help="LIBRARY/NAME, a .keras, .h5 or .pt2 file, a folder of transformers, a run or bundle.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="TARGET", help="torch, keras, onnx or bundle.")],

@@ -14,7 +14,7 @@ NEEDS = False
 EXAMPLES = (
     ("bakeoff models", "architectures and pretrained backbones"),
     ("bakeoff models resnet 50", "every model of every library whose name has both words"),
-    ("bakeoff models --source keras", "all of one library: timm, torchvision or keras"),
+    ("bakeoff models --source keras", "all of one library: timm, torchvision, keras or transformers"),
     ("bakeoff models mnist_cnn --summary", "its layers, outputs and parameters; also of a run or a bundle"),
     ("bakeoff models runs/RUN --summary --framework torch", "the same in PyTorch's own modules"),
     ("bakeoff models timm/resnet50", "one model: its weights, licences and where they come from"),
@@ -28,9 +28,7 @@ def command(
     words: Annotated[
         list[str] | None, typer.Argument(metavar="[WORDS]", help="Search: every word must be in the name.")
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="bakeoff (its own), timm, torchvision or keras.")
-    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="bakeoff (its own), or a library.")] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Of one net, a run or a bundle: its layers, outputs and parameters.")
     ] = False,

@@ -43,7 +43,7 @@ Framework = Annotated[
 ]
 Backbone = Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")]
 RandomWeights = Annotated[
-    bool, typer.Option("--random-weights", help="Draw the weights of timm/..., torchvision/..., keras/....")
+    bool, typer.Option("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME.")
 ]
 Until = Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")]
 Phases = Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")]

@@ -22,6 +22,7 @@ from bakeoff.errors import CorruptError, DataError
 from bakeoff.parity import from_json, to_json
 from bakeoff.runtimes.keras_file import sidecar
 from bakeoff.schemas import Certificate, Declared
+from bakeoff.zoo.listing import source, writer_of
 from bakeoff.zoo.resolve import Found
 
 KIND = "conversion"
@@ -58,7 +59,7 @@ class Stored(msgspec.Struct, frozen=True):
     passed: bool
     summary: str
     source: Text
-    source_kind: Literal["zoo", "keras", "pt2", "bundle"]
+    source_kind: Literal["zoo", "folder", "keras", "pt2", "bundle"]
     source_sha256: Digest | None
     to: Text
     output: Text
@@ -228,7 +229,9 @@ def digest(path: Path) -> str:
         DataError: neither a file nor a folder of files.
     """
     whole = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if not p.is_dir())
+    library = writer_of(path)
+    files = source(library).parts(source(library).weights_of(path)) if library else []
+    files = files or ([path] if path.is_file() else sorted(p for p in path.rglob("*") if not p.is_dir()))
     odd = [file for file in files if not file.is_file()] or ([] if files else [path])
     if odd:
         raise DataError(f"{odd[0]}: no file that can be read. Keep the files as convert wrote them.")

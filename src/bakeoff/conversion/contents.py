@@ -19,6 +19,7 @@ from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME
 from bakeoff.conversion.request import PAGES
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._metadata import KEY
+from bakeoff.zoo.listing import source, writer_of
 
 Contents = dict[str, Any]
 MOST = 3  # differences in a line
@@ -41,7 +42,8 @@ def of(path: Path) -> Contents:
         CorruptError: the file is damaged or hostile.
     """
     readers = {".keras": _keras, ".onnx": _onnx, ".pt2": _exported, ".py": _page}
-    reader = _bundle if path.is_dir() else readers.get(path.suffix, _state)
+    folder = _folder if writer_of(path) else _bundle
+    reader = folder if path.is_dir() else readers.get(path.suffix, _state)
     try:
         return reader(path)
     except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
@@ -131,6 +133,14 @@ def _page(path: Path) -> Contents:
     lines = {f"{path.name} line {number}": line for number, line in enumerate(text.splitlines(), 1)}
     files = [path.with_name(name) for name in PAGES.values() if name in text]
     return _joined(lines, *(_weights(checkpoints.read(file), "/" if file.suffix == ".h5" else ".") for file in files))
+
+
+def _folder(path: Path) -> Contents:
+    """A folder that a library wrote: its weights, and its other files."""
+    library = source(str(writer_of(path)))
+    files = [file for file in library.parts(library.weights_of(path)) if file.suffix == ".json"]
+    texts = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return _joined(_weights(library.state_of(path)), texts)
 
 
 def _keras(path: Path) -> Contents:

@@ -21,11 +21,18 @@ from bakeoff.zoo import listing
 from bakeoff.zoo.opening import Opened
 
 STATE_DICTS = (".pth", ".pt", ".bin", ".safetensors")
+TORCH = (*STATE_DICTS, ".pt2")  # anything else is a folder, as transformers has it
 
 
 def write(found: Opened | None, bundle: Bundle, to: str, output: Path) -> None:
     """Write the source in its own library's way (`found`), or the captured graph in another library's."""
-    if found is not None and found.state_dict is not None:
+    if to == "torch" and output.suffix not in TORCH:
+        if found is not None and found.save is not None:
+            found.save(output)
+        else:
+            library, native, _, origin = library_net(bundle) or _no_folder(output)
+            library.save(native, output, bundle.signature, origin)
+    elif found is not None and found.state_dict is not None:
         write_state(found.state_dict(None), output, found.native)
     elif found is not None:
         from bakeoff.runtimes import keras_file
@@ -51,6 +58,10 @@ def read_back(
         `difference`: arrays that differ (state dicts), or of the largest logit; `custom`: the layers in a `.keras` file
         that plain Keras doesn't have.
     """
+    if to == "torch" and output.suffix not in TORCH:
+        expected_state = found.state_dict(None) if found and found.state_dict else (library_net(bundle) or ({},) * 3)[2]
+        library = listing.source(str(listing.writer_of(output)))
+        return {"difference": differing(library.state_of(output), expected_state), "custom": []}
     if found is not None and found.state_dict is not None:
         different = bits(output, found.state_dict(None))
         if not different:
@@ -88,32 +99,51 @@ def _rebuilt_state(bundle: Bundle) -> dict[str, Array]:
     """What the library of the backbone loads; else that of the rebuilt module, for `bakeoff.load(run).to_torch()`."""
     from bakeoff import frameworks
 
-    found = _library_state(bundle)
+    found = library_net(bundle)
     if found is not None:
-        return found
+        return found[2]
     native = frameworks.load("torch").native(bundle.graph).native
     return {name: tensor.detach().numpy() for name, tensor in native.state_dict().items()}
 
 
-def _library_state(bundle: Bundle) -> dict[str, Array] | None:
-    """For a run on a whole backbone of timm or torchvision: the state dict of that model with so many classes.
+def origin_of(bundle: Bundle) -> str | None:
+    """The library's model that a bundle is, whole: the backbone of its run, or what it was converted from."""
+    if bundle.recipe_toml:
+        chosen = loads(bundle.recipe_toml).model
+        name = chosen.backbone or ""
+        return name if not chosen.until and "+" not in name and listing.is_name(name) else None
+    found = dict(bundle.extra.get("origin") or {})
+    return "transformers/." if "config" in found else None
+
+
+def library_net(bundle: Bundle) -> tuple[Any, Any, dict[str, Array], Path | None] | None:
+    """For what is a whole model of a library: the library, that model with so many classes, its state dict, its folder.
 
     The new head's numbers go where the library has its own head's.
     """
-    if not bundle.recipe_toml:
+    name = origin_of(bundle)
+    if name is None:
         return None
-    chosen = loads(bundle.recipe_toml).model
-    name = chosen.backbone or ""
-    if not listing.is_name(name) or chosen.until or "+" in name:
-        return None
-    head, model, _ = listing.split(name)
-    library = listing.source(head)
+    head, model, tag = listing.split(name)
+    library, folder = listing.source(head), None
     if library.FRAMEWORK != "torch":
         return None
     from bakeoff.frameworks.torch.arrays import tensors
     from bakeoff.frameworks.torch.capture import capture
 
-    native = library.build(model, classes=int(str(bundle.graph.output_shape[-1])), input_size=chosen_size(bundle))
+    classes = int(str(bundle.graph.output_shape[-1]))
+    if not bundle.recipe_toml:
+        native = library.made(bundle.extra["origin"]["config"], classes)
+    else:
+        folder = library.place(model, tag) if hasattr(library, "place") else None
+        if folder and len(bundle.classes) != classes:
+            raise DataError(
+                f"one logit for {' or '.join(bundle.classes)}: {head} has a logit for every class.\nWrite a .pt2 file "
+                "(--output NAME.pt2), or train with --set model.loss=softmax_cross_entropy."
+            )
+        native = library.build(str(folder or model), classes=classes, input_size=chosen_size(bundle))
+        if folder:
+            library.renamed(native, bundle.classes, bundle.multilabel)
     captured = capture(native, input_size=bundle.signature.size, channels=bundle.signature.channels)
     heads = dict(zip(_head(captured.graph), _head(bundle.graph), strict=True))
     held = bundle.graph.parameters
@@ -125,7 +155,13 @@ def _library_state(bundle: Bundle) -> dict[str, Array] | None:
         raise DataError(f"{name}: the run has no weights for {left[0]!r}. Write a .pt2 file: --output NAME.pt2")
     state = captured.state_dict(arrays)
     native.load_state_dict(tensors(state, native), strict=True)
-    return state
+    return library, native, state, folder
+
+
+def _no_folder(output: Path) -> Any:
+    raise DataError(
+        f"--output {output}: a folder is written for models of transformers. Give a file: --output NAME.pt2"
+    )
 
 
 def chosen_size(bundle: Bundle) -> tuple[int, int] | None:
@@ -165,7 +201,11 @@ def write_state(state: dict[str, Array], output: Path, module: Any = None) -> No
 
 def bits(output: Path, state: dict[str, Array]) -> float:
     """How many of the arrays that were written don't come back bit for bit."""
-    back = checkpoints.read(output)
+    return differing(checkpoints.read(output), state)
+
+
+def differing(back: dict[str, Array], state: dict[str, Array]) -> float:
+    """How many arrays differ; infinity where one has others than the other."""
     if set(back) != set(state):
         return float("inf")
     return float(sum(not np.array_equal(back[name], state[name], equal_nan=True) for name in state))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import frameworks, registry
-from bakeoff.conversion.output import STATE_DICTS
+from bakeoff.bundle import read as read_bundle
+from bakeoff.conversion.output import STATE_DICTS, TORCH, origin_of
 from bakeoff.errors import UsageError
 from bakeoff.zoo import listing
 from bakeoff.zoo.opening import recognise
@@ -38,7 +39,7 @@ class Request:
         mirror: a folder of weights.
         classes: of the head, where the library builds it; None: as it was trained.
         input_size: (height, width); None: the source's own.
-        kind: zoo, keras, pt2 or bundle.
+        kind: zoo, folder, keras, pt2 or bundle.
         framework: in which the source lives.
         batch_norm: "stock" (Keras's own layer, and stock layers throughout) or "exact" (the source's running variance).
         accept: names of what may be lost, see `Declared`; None: whatever it is.
@@ -78,7 +79,8 @@ class Request:
         if self.page:
             return False
         if self.to == "torch":
-            return self.kind == "zoo" and self.framework == "torch" and self.output.suffix in STATE_DICTS
+            mine = self.kind in ("zoo", "folder") and self.framework == "torch"
+            return mine and self.output.suffix != ".pt2"
         return self.to == "keras" and self.kind in ("zoo", "keras") and self.framework == "tensorflow"
 
     def to_json(self) -> dict[str, Any]:
@@ -167,14 +169,21 @@ def _page(source: str, to: str, given: str | Path | None) -> Path:
 
 
 def _output(source: str, to: str, given: str | Path | None, kind: str, framework: str) -> Path:
-    own = kind == "zoo" and framework == "torch"
-    allowed = EXTENSIONS.get(to) or ((*STATE_DICTS, ".pt2") if own else (".pt2", *STATE_DICTS))
+    own = kind in ("zoo", "folder") and framework == "torch"
+    allowed = EXTENSIONS.get(to) or (TORCH if own else (".pt2", *STATE_DICTS))
+    folders = to == "torch" and _has_folders(source, kind)
     stem = re.sub(r"[^\w.\-]", "_", listing.split(source)[1] if kind == "zoo" else Path(source).stem) or "model"
-    default = f"{stem}{allowed[0]}" if to != "bundle" else f"{stem}.bundle"
+    default = f"{stem}-torch" if own and folders else f"{stem}{allowed[0]}" if to != "bundle" else f"{stem}.bundle"
     if given is None:
         return Path(default)
     path = Path(given)
     if to == "bundle":
+        return path
+    if (
+        folders
+        and path.suffix not in KNOWN
+        and (listing.writer_of(path) or not path.is_dir() or not any(path.iterdir()))
+    ):
         return path
     if path.is_dir():
         return path / default
@@ -183,3 +192,9 @@ def _output(source: str, to: str, given: str | Path | None, kind: str, framework
     if path.suffix in KNOWN:
         raise UsageError(f"--output {path}: --to {to} writes {' or '.join(allowed)} here, not {path.suffix}.")
     return path.with_name(path.name + allowed[0])
+
+
+def _has_folders(source: str, kind: str) -> bool:
+    """Whether the library that a source is from writes folders."""
+    name = origin_of(read_bundle(source)) if kind == "bundle" else source
+    return name is not None and kind not in ("keras", "pt2") and hasattr(listing.source(listing.split(name)[0]), "save")

@@ -156,7 +156,7 @@ class Session:
     def _opened(self) -> Any:
         request, folder = self.request, str(self.folder)
         file = str(self.weights.path) if self.weights else None
-        other = self._weights_of_another() if file and request.kind == "zoo" else None
+        other = self._weights_of_another() if file and request.kind in ("zoo", "folder") else None
         source = Source(
             request.source,
             request.kind,
@@ -165,6 +165,8 @@ class Session:
             request.seed,
             request.classes,
             request.input_size,
+            mirror=request.mirror,
+            offline=request.offline,
         )
         answer = self.source.call(WORK + "open_source", source=asdict(source), folder=folder)
         if not other:

@@ -94,7 +94,7 @@ def adopt(session: Session, reporter: Reporter, *, folder: str, framework: str, 
     assert found.adopt is not None
     with np.load(Path(folder) / arrays) as file:
         fresh = found.adopt(dict(file))
-    return described(session, replace(fresh, extra=found.extra), framework, folder)
+    return described(session, replace(fresh, extra=found.extra, save=found.save, notes=found.notes), framework, folder)
 
 
 def captured(session: Session, folder: str) -> Bundle:

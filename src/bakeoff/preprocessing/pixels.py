@@ -81,7 +81,7 @@ def with_channels(image: Image.Image, channels: int) -> Image.Image:
 def resize(drawn: Scaled, signature: Signature) -> Image.Image:
     """The image at the signature's size."""
     between = _before_cut(drawn.size, signature)
-    box = middle(between, signature.size)
+    box = middle(between, signature.size, signature.half)
     if between[0] * between[1] > LARGEST_PIXELS:  # 1 x 10,000 at a short side of 256 is 655 megapixels: only the cut
         left, top, right, bottom = drawn.box
         x, y = (right - left) / between[1], (bottom - top) / between[0]
@@ -122,7 +122,8 @@ def size_before_cut(size: tuple[int, int], signature: Signature) -> tuple[int, i
     return max(want_height, want_width * height // width), want_width
 
 
-def middle(size: tuple[int, int], cut: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The box (left, top, right, bottom) of the middle; halves are rounded to even, as torchvision does."""
-    top, left = round((size[0] - cut[0]) / 2), round((size[1] - cut[1]) / 2)
+def middle(size: tuple[int, int], cut: tuple[int, int], half: str = "even") -> tuple[int, int, int, int]:
+    """The box (left, top, right, bottom) of the middle; see `Signature.half`."""
+    over = size[0] - cut[0], size[1] - cut[1]
+    top, left = (n // 2 if half == "down" else round(n / 2) for n in over)
     return left, top, left + cut[1], top + cut[0]

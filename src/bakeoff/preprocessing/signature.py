@@ -18,6 +18,7 @@ from bakeoff.schemas import SCHEMA
 
 Fit = Literal["stretch", "crop"]
 ChannelOrder = Literal["RGB", "BGR"]
+Half = Literal["even", "down"]
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 LARGEST_SIDE = 8192
@@ -40,6 +41,8 @@ class Signature:
         channel_order: BGR turns an image's channels round before mean and std, which count in that order.
         scaled_decode: let libjpeg decode large JPEGs at 1/2, 1/4 or 1/8, at least four times the size that the
             resize asks for; other bytes, several times as fast for photos of many megapixels.
+        half: with `crop`, where an odd number of pixels is left over: the half of it is rounded to an even number, as
+            torchvision does, or down, as transformers does.
         schema: of the JSON.
 
     Raises:
@@ -55,6 +58,7 @@ class Signature:
     std: tuple[float, ...] = (1.0,)
     scaled_decode: bool = False
     channel_order: ChannelOrder = "RGB"
+    half: Half = "even"
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -64,6 +68,7 @@ class Signature:
         _one_of("fit", self.fit, get_args(Fit))
         _one_of("resize", self.resize, get_args(Filter))
         _one_of("channel_order", self.channel_order, get_args(ChannelOrder))
+        _one_of("half", self.half, get_args(Half))
         _check_resize_to(self.fit, self.resize_to, self.size)
         object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
         object.__setattr__(self, "std", _per_channel("std", self.std, self.channels))
@@ -73,12 +78,14 @@ class Signature:
             raise UsageError(f"scaled_decode is {self.scaled_decode!r}; expected true or false.")
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict; `scaled_decode` and `channel_order` are there only where they aren't what they usually are."""
+        """A plain dict; the four last fields but `schema` are there only where they aren't what they usually are."""
         value = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
         if not self.scaled_decode:  # signatures from before it have the same digests
             del value["scaled_decode"]
         if self.channel_order == "RGB":
             del value["channel_order"]
+        if self.half == "even":
+            del value["half"]
         return value
 
     @classmethod

@@ -4,6 +4,7 @@ timm/resnet50                 its default pretrained weights
 timm/resnet50.a1_in1k         others, by their name; torchvision/resnet50@IMAGENET1K_V1
 timm/resnet50@random          drawn from the seed
 timm/resnet50@mine.pth        from a file
+transformers/NAME@REVISION    of the Hugging Face hub; or the folder that transformers wrote
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def captured(name: str, seed: int, input_size: tuple[int, int] | None = None) ->
     plain = f"{head}/{model}"
     _, framework = recognise(plain)
     file, licence, digest = _weights(plain, tag)
-    named = tag is not None and tag in {weights.name for weights in zoo.entry(plain).weights}
+    named = tag not in (None, RANDOM) and not Path(str(tag)).is_file()
     source = {
         "text": name if named else plain,  # other weights may have other classes, or another size
         "kind": "zoo",
@@ -67,6 +68,7 @@ def captured(name: str, seed: int, input_size: tuple[int, int] | None = None) ->
         "seed": seed if digest is None else 0,
         "classes": None,
         "input_size": list(input_size) if input_size else None,
+        "head": False,
     }
     folder = cache_root() / "graphs" / _key(source, digest, head)
     try:

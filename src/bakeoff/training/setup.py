@@ -135,7 +135,7 @@ def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None, t
     if name not in registry.names("bakeoff.models"):
         raise UsageError(
             f"unknown backbone {name!r}{registry.nearest(name, pretrained)}\nKnown: {', '.join(pretrained)}; "
-            "and timm/NAME, torchvision/NAME, keras/NAME (bakeoff models WORDS searches them)"
+            f"and {', '.join(f'{one}/NAME' for one in zoo.libraries())} (bakeoff models WORDS searches them)"
         )
     model = registry.load("bakeoff.models", name, what="backbone")
     if not hasattr(model, "SIGNATURE"):

@@ -116,14 +116,24 @@ def source(name: str) -> ModuleType:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text names a library's model, as `timm/resnet50`, and not a path."""
+    """Whether a text names a library's model, as `timm/resnet50`, or the folder of one; no other path does."""
     head, slash, rest = text.partition("/")
-    return bool(slash and rest) and head in libraries()
+    return (bool(slash and rest) and head in libraries()) or writer_of(Path(text)) is not None
+
+
+def writer_of(path: Path) -> str | None:
+    """The library that wrote a folder."""
+    if not path.is_dir():
+        return None
+    accepting = ((name, getattr(source(name), "accepts", None)) for name in libraries())
+    return next((name for name, accepts in accepting if accepts and accepts(path)), None)
 
 
 def split(name: str) -> tuple[str, str, str | None]:
     """`timm/resnet50.a1_in1k` or `torchvision/resnet50@IMAGENET1K_V1` as (source, model, weights or None)."""
     head, _, rest = name.partition("/")
+    if head not in libraries() and (writer := writer_of(Path(name))):
+        return writer, name, None
     if head not in libraries():
         raise UsageError(
             f"unknown source {head!r}{registry.nearest(head, libraries())}\nKnown: {', '.join(libraries())}"
@@ -171,7 +181,7 @@ def entry(name: str) -> Entry:
     module = source(head)
     if importlib.util.find_spec(module.LIBRARY) is None:
         require(head)
-    if importlib.metadata.version(module.LIBRARY) == version(head):
+    if not getattr(module, "OPEN", False) and importlib.metadata.version(module.LIBRARY) == version(head):
         raise unknown(name)
     return Entry(head, model, None, None, None)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
+from bakeoff.bundle.layout import MULTI_LABEL
 from bakeoff.errors import DataError, UnsupportedError, UsageError
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import said
@@ -27,10 +28,12 @@ class Source:
 
     Attributes:
         text: as the user typed it.
-        kind: zoo, keras, pt2 or bundle.
+        kind: zoo, folder (one that a library wrote), keras, pt2 or bundle.
         framework: of the process in which it lives: torch or tensorflow (or jax, for a run of JAX).
         weights: a file, looked up already; None: drawn ones (zoo), or its own.
-        arguments: classes, input_size, and what else the library's builder takes.
+        classes, input_size: of the net, where the library builds it.
+        head: whether the weights have to hold the classifier's head.
+        mirror, offline: where files are looked for; see `resolve`.
     """
 
     text: str
@@ -40,6 +43,9 @@ class Source:
     seed: int = 0
     classes: int | None = None
     input_size: tuple[int, int] | None = None
+    head: bool = True
+    mirror: str | None = None
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Opened:
         live: precision -> the reference as a `Net`.
         native: the module or model itself; None for a bundle.
         state_dict: arrays by path -> what the library of origin loads; None where there is none.
+        save: writes the library's own folder; None where it has none.
         adopt: puts arrays by path into the live net and captures it anew; None where there is no live net.
         size: (height, width) that the graph was made for.
         fixed: whether it takes that size alone.
@@ -75,6 +82,8 @@ class Opened:
     loss: str = "softmax_cross_entropy"
     extra: Mapping[str, Any] = field(default_factory=dict)
     declared: tuple[Declared, ...] = ()
+    save: Callable[[Path], None] | None = None
+    recipe: str = ""
 
 
 def recognise(text: str) -> tuple[str, str]:
@@ -83,6 +92,10 @@ def recognise(text: str) -> tuple[str, str]:
     Raises:
         UsageError, DataError: it is nothing that can be converted.
     """
+    writer = listing.writer_of(Path(text))
+    if writer is not None:
+        listing.require(writer)
+        return "folder", "torch"
     if listing.is_name(text):
         listing.entry(text)
         head, _, _ = listing.split(text)
@@ -100,9 +113,10 @@ def recognise(text: str) -> tuple[str, str]:
     known = foreign.file(path)
     if known:
         raise DataError(f"{text}: {known}")
+    names = ", ".join(f"{name}/NAME" for name in listing.libraries())
     raise DataError(
-        f"{text}: nothing that can be converted.\nExpected timm/NAME, torchvision/NAME, keras/NAME, a .keras, .h5 or "
-        ".pt2 file, a run folder or a bundle. Weights alone go with a name: --weights FILE."
+        f"{text}: nothing that can be converted.\nExpected {names}, a .keras, .h5 or .pt2 file, a run folder, a bundle "
+        "or a folder of transformers. Weights alone go with a name: --weights FILE."
     )
 
 
@@ -123,7 +137,7 @@ def opened(source: Source) -> Opened:
         DataError, CorruptError: its file or its weights can't be used.
     """
     frameworks.enter(source.framework)
-    openers = {"zoo": _zoo, "keras": _keras_file, "pt2": _program, "bundle": _bundle}
+    openers = {"zoo": _zoo, "folder": _zoo, "keras": _keras_file, "pt2": _program, "bundle": _bundle}
     return openers[source.kind](source)
 
 
@@ -133,6 +147,8 @@ def opened(source: Source) -> Opened:
 def _zoo(source: Source) -> Opened:
     head, model, tag = listing.split(source.text)
     library = listing.source(head)
+    if hasattr(library, "place"):
+        return _of_folder(source, library, library.place(model, tag, mirror=source.mirror, offline=source.offline))
     seeded(source.framework, source.seed)
     try:
         native = library.build(model, tag=tag, classes=source.classes, input_size=source.input_size)
@@ -151,6 +167,27 @@ def _zoo(source: Source) -> Opened:
             fill_keras(native, Path(source.weights))
         found = from_keras(native, signature, names, model)
     return replace(found, extra={"origin": {"source": source.text, "classes": source.classes}})
+
+
+def _of_folder(source: Source, library: Any, folder: Path) -> Opened:
+    """Of a library whose models are folders."""
+    seeded(source.framework, source.seed)
+    native = library.build(str(folder), classes=source.classes)
+    file = library.weights_of(folder) if source.kind == "folder" and not source.weights else source.weights
+    if file:
+        native = library.fill(native, Path(file), head=source.head)
+    signature, notes = library.processed(folder)
+    signature = resized(signature, source.input_size) if source.input_size and signature else signature
+    found = from_torch(native, signature.size if signature else source.input_size, signature)
+    name = folder.resolve().name if source.kind == "folder" else source.text
+    origin = {"source": name, "classes": source.classes, "config": library.config_of(folder)}
+
+    def save(path: Path) -> None:
+        library.save(native, path, found.signature, folder)
+
+    several = native.config.problem_type == "multi_label_classification"
+    loss = MULTI_LABEL if several else found.loss
+    return replace(found, extra={"origin": origin}, save=save, notes=(*found.notes, *notes), loss=loss)
 
 
 def _described(
@@ -195,7 +232,6 @@ def from_torch(
             captured = capture(native, input_size=size, channels=GREY)
         except UnsupportedError:
             raise error from None
-    own = getattr(captured, "signature", None)
 
     def adopt(arrays: Mapping[str, Array]) -> Opened:
         from bakeoff.frameworks.torch.arrays import copy_in
@@ -205,8 +241,8 @@ def from_torch(
 
     return Opened(
         captured.graph,
-        signature or own or Signature(captured.size, int(str(captured.graph.input_shape[3]))),
-        names or getattr(captured, "classes", None) or None,
+        signature or captured.signature or Signature(captured.size, int(str(captured.graph.input_shape[3]))),
+        names or captured.classes,
         lambda precision: LiveTorch(native, captured, precision, quiet=False),
         native,
         captured.state_dict,
@@ -399,6 +435,7 @@ def _bundle(source: Source) -> Opened:
         notes=said(graph),
         loss=held.loss,
         extra=held.extra,
+        recipe=held.recipe_toml,
     )
 
 
@@ -414,7 +451,9 @@ def bundled(found: Opened, framework: str) -> bundles.Bundle:
         "notes": list(found.notes),
         "declared": [one.text for one in found.declared],
     }
-    return bundles.Bundle(found.graph, found.signature, names, framework=framework, loss=found.loss, extra=extra)
+    return bundles.Bundle(
+        found.graph, found.signature, names, found.recipe, framework=framework, loss=found.loss, extra=extra
+    )
 
 
 def capture(session: dict[str, Any], reporter: Any, *, source: dict[str, Any], folder: str) -> None:

@@ -77,14 +77,36 @@ def resolve(
     """
     if file is not None:
         return _given(Path(file))
+    library = source(entry.source)
+    if hasattr(library, "place"):
+        return _in_folder(entry, library, weights, mirror, offline)
     chosen = entry.weights_named(weights)
     for origin, path in (("mirror", _mirrored(entry, chosen, mirror)), ("cache", _cached(entry, chosen))):
         if path is not None:
             return Found(path, origin, _checked(path, chosen), chosen)  # type: ignore[arg-type]
-    if offline or any(os.environ.get(name, "") not in ("", "0") for name in (OFFLINE, "HF_HUB_OFFLINE")):
+    if forbidden(offline):
         raise DataError(_missing(entry, chosen, "the network is forbidden (--offline)"))
     path = _fetch(entry, chosen, progress)
     return Found(path, "network", _checked(path, chosen), chosen)
+
+
+def forbidden(offline: bool = False) -> bool:
+    """Whether the network is, by the call or by the environment."""
+    return offline or any(os.environ.get(name, "") not in ("", "0") for name in (OFFLINE, "HF_HUB_OFFLINE"))
+
+
+def _in_folder(
+    entry: Entry, library: Any, revision: str | None, mirror: str | os.PathLike[str] | None, offline: bool
+) -> Found:
+    """Of a library whose models are folders of several files."""
+    folder = library.place(entry.model, revision, mirror=mirror, offline=offline)
+    weights = library.weights(entry.model, revision, folder)
+    whole = hashlib.sha256()
+    for path in library.parts(folder / weights.file):
+        whole.update(f"{path.name} {_digest(path, 'sha256')} ".encode())
+    known = mirror or os.environ.get(MIRROR)
+    origin: Origin = "mirror" if known and Path(known) in folder.parents else "cache"
+    return Found(folder / weights.file, origin, whole.hexdigest(), weights)
 
 
 def address(weights: WeightsFile) -> str:

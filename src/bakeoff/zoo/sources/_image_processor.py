@@ -14,11 +14,12 @@ import numpy as np
 
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import normalize, prepare
-from bakeoff.preprocessing.signature import Filter, Signature
+from bakeoff.preprocessing.signature import Filter, Half, Signature
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 
-SIZES = ((375, 501), (642, 427), (96, 96))  # of the test images: wide, tall, square
+# Of the test images: wide, tall, square, and a row of them, so that halves of pixels are cut off in every way.
+SIZES = ((375, 501), (642, 427), (96, 96), *((97, width) for width in range(120, 128)))
 LEVEL = 1 / 255
 ROUNDED = 3 * LEVEL  # torchvision's resize and Pillow's: each rounds to whole levels twice
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Pillow's numbers
@@ -29,7 +30,7 @@ def signature_of(processor: Any) -> tuple[Signature, tuple[str, ...]]:
     images = [_image(size) for size in SIZES]
     wanted = [_prepared(processor, image) for image in images]
     sizes = {one.shape[:2] for one in wanted}
-    first = _numbers(processor, wanted[-1].shape[:2])
+    first = _numbers(processor, wanted[2].shape[:2])
     resize = FILTERS[int(getattr(processor, "resample", None) or 0)]
     notes = [] if resize in get_args(Filter) else [f"its filter is {resize}, which Pillow alone has; here bilinear"]
     notes += [f"images keep their proportions ({_sizes(sizes)}); here {_sizes({first.size})}"] if len(sizes) > 1 else []
@@ -54,11 +55,11 @@ def _candidates(processor: Any, first: Signature) -> Iterator[Signature]:
     for number in {int(one) for one in given if one}:
         for side in {number, int(number / (crop or 1)), int(256 / 224 * number)}:  # the last: LeViT's
             if side >= max(first.size):
-                yield replace(first, fit="crop", resize_to=side)
+                yield from (replace(first, fit="crop", resize_to=side, half=half) for half in get_args(Half))
 
 
 def _numbers(processor: Any, size: tuple[int, int]) -> Signature:
-    """Mean, deviation and order of channels, as black, white and red images show them; its own decimals where they fit."""
+    """Mean, deviation and order of channels, as black, white and red images show them."""
     black, white, red = (
         _prepared(processor, np.full((64, 64, 3), color, np.uint8))[size[0] // 2, size[1] // 2].astype(float)
         for color in (0, 255, (255, 0, 0))
@@ -112,15 +113,15 @@ def config_of(signature: Signature) -> dict[str, Any]:
     Raises:
         UsageError: what no image processor does; says which.
     """
-    covers = signature.fit == "crop" and signature.resize_to is None
+    cut = signature.fit == "crop"
+    covers = cut and (signature.resize_to is None or signature.half == "even")
     if covers or signature.channel_order == "BGR" or signature.channels != 3:
-        what = "fit = 'crop' without resize_to" if covers else "BGR or grey images"
+        what = "fit = 'crop' without resize_to, or with halves rounded to even" if covers else "BGR or grey images"
         raise UsageError(
             f"{what}: no image processor of transformers does that. Write a state dict: --output NAME.safetensors"
         )
     height, width = signature.size
     whole = {"height": height, "width": width}
-    cut = signature.fit == "crop"
     return {
         "image_processor_type": "CLIPImageProcessor" if cut else "ViTImageProcessor",
         "do_resize": True,

@@ -18,7 +18,7 @@ from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, exp
 from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
 from bakeoff.frameworks.torch.capture._lost import lost, moved, predicting, reading
-from bakeoff.frameworks.torch.capture._signature import signature_of
+from bakeoff.frameworks.torch.capture._signature import said_by_config, signature_of
 from bakeoff.frameworks.torch.capture._values import Unexplained, plain
 from bakeoff.frameworks.torch.capture._walk import Walk
 from bakeoff.graph.agree import same_attributes, same_prediction, together
@@ -38,7 +38,8 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     """See `bakeoff.frameworks.torch.capture.capture`."""
     _check(model, name)
     signature = signature_of(model, None if input_size is None else _size(input_size), channels)
-    size = signature.size if input_size is None and signature else _size(input_size)
+    own, classes = said_by_config(model)
+    size = signature.size if input_size is None and signature else _size(input_size or own)
     refuse_kept_losses(model, size, channels, name)
     chosen, declared = _training(_prediction(model, size, channels, name), name)
     graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
@@ -48,7 +49,7 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     draws = {k: p if p.node in kept else UNREAD for k, p in chosen.builder.draws.items()}
     assert chosen.mode != "eval"
     declared = merged((*declared, *map(moved, sorted(set(chosen.builder.moving)))))
-    return Captured(graph, layouts, size, fixed_size, unused, (), signature, draws, declared, chosen.mode)
+    return Captured(graph, layouts, size, fixed_size, unused, (), signature, draws, declared, chosen.mode, classes)
 
 
 class Pass:

@@ -33,6 +33,7 @@ class Captured:
         draws: which node each random draw of a training pass belongs to.
         declared: what of its training the graph doesn't hold.
         predicting: paths of modules that predict in the graph's training pass, too, whatever the source does there.
+        classes: their names, where the module says them (transformers' config).
     """
 
     graph: Graph
@@ -45,6 +46,7 @@ class Captured:
     draws: Mapping[Key, Place] = field(default_factory=dict)
     declared: tuple[Declared, ...] = ()
     predicting: frozenset[str] = frozenset()
+    classes: tuple[str, ...] | None = None
 
     def state_dict(self, arrays: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The module's state dict, bit for bit.

@@ -39,6 +39,17 @@ def signature_of(model: nn.Module, size: tuple[int, int] | None, channels: int) 
         return None
 
 
+def said_by_config(model: nn.Module) -> tuple[tuple[int, int] | None, tuple[str, ...] | None]:
+    """The size of images and the class names in a module's `config` (transformers' convention, no import of it)."""
+    config = getattr(model, "config", None)
+    given = getattr(config, "image_size", None) or getattr(getattr(config, "vision_config", None), "image_size", None)
+    size = (given, given) if isinstance(given, int) else given if isinstance(given, list | tuple) else None
+    names = getattr(config, "id2label", None)
+    listed = tuple(str(names.get(index)) for index in range(len(names))) if isinstance(names, dict) else ()
+    placeholders = all(name == f"LABEL_{index}" for index, name in enumerate(listed))
+    return None if size is None else (int(size[0]), int(size[1])), None if placeholders else listed
+
+
 def _config(model: nn.Module) -> Mapping[str, Any]:
     given: Any = getattr(model, "pretrained_cfg", None) or getattr(model, "default_cfg", None)
     given = given.to_dict() if hasattr(given, "to_dict") else given

@@ -174,7 +174,7 @@ def close(one: torch.Tensor, other: torch.Tensor) -> bool:
         return False
     one, other = one.detach().double(), other.detach().double()
     largest = float(other.abs().max()) if other.numel() else 0.0
-    return torch.allclose(one, other, rtol=1e-5, atol=1e-6 * largest, equal_nan=True)
+    return bool(torch.allclose(one, other, rtol=1e-5, atol=1e-6 * largest, equal_nan=True))
 
 
 def plain(rank: int) -> tuple[int, ...]:
