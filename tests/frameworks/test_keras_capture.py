@@ -148,7 +148,7 @@ TORCH = textwrap.dedent("""
         back = built.arrays()
         found[path.stem] = {
             "difference": float(np.abs(y - io["y"]).max() / np.abs(io["y"]).max()),
-            "same_weights": all(np.array_equal(back[p], graph.parameters[p].array) for p in back),
+            "same_weights": all(np.array_equal(a, graph.parameters[p].array.astype(a.dtype)) for p, a in back.items()),
             "trainable": sum(p.numel() for p in net.parameters() if p.requires_grad),
         }
     print(json.dumps(found))
