@@ -226,6 +226,7 @@ def from_keras(name: str, module: str, quick: bool, answer: dict[str, Any]) -> N
     for old, new in zip(net.variables, twin.variables, strict=True):
         new.assign(old.numpy())
     source = KerasSide(twin, options.get("head", ""))
+    same_rates(net, twin)
     if options.get("augments"):  # varied pictures can't be handed over: what is left out has to be declared
         without_augmentation(twin)
     target = TorchSide(native, penalty_of(native))
@@ -235,6 +236,14 @@ def from_keras(name: str, module: str, quick: bool, answer: dict[str, Any]) -> N
     names = {key: key.split(":", 1)[1] for key in source.names}
     judge.run(source.flat({key: old.get(names[key], array) for key, array in source.arrays().items()}))
     conclude(judge, disturbed, answer)
+
+
+def same_rates(net: Any, twin: Any) -> None:
+    """Keras's L1 keeps its rate as a tensor of the type of the day: the twin has the net's, not a more exact one."""
+    for old, new in zip(net._flatten_layers(), twin._flatten_layers(), strict=True):
+        for name, regularizer in vars(old).items():
+            if type(regularizer).__name__ == "L1":
+                getattr(new, name).l1 = np.float64(regularizer.l1)
 
 
 def without_augmentation(model: Any) -> None:

@@ -16,9 +16,14 @@ RATE, MOMENTUM = 2**-8, 0.5  # exact in float32, through which Keras takes them
 
 
 class Side:
-    """What both have: named arrays, flat or not."""
+    """What both have: named arrays, flat or not.
+
+    `flat_channel`: whether batch norm met a channel that is all one number. What it leaves of that is the rounding of
+    a sum, 1e-12 up or down by the order of its terms, and a ReLU behind it opens or shuts by chance.
+    """
 
     names: list[str]
+    flat_channel = False
 
     def flat(self, arrays: dict[str, Any]) -> Any:
         """All arrays after each other."""
@@ -52,6 +57,17 @@ class TorchSide(Side):
         self.tensors |= {name: b for name, b in module.named_buffers() if b.is_floating_point()}
         self.whole = [*module.parameters(), *module.buffers()]
         self.names = list(self.tensors)
+        for part in module.modules():
+            if "BatchNorm" in type(part).__name__:
+                part.register_forward_pre_hook(self._look)
+
+    def _look(self, part: Any, given: Any) -> None:
+        x = given[0].detach()
+        axes = [axis for axis in range(x.ndim) if axis != 1]
+        mean = x.mean(axes)
+        self.flat_channel |= part.training and bool(
+            ((x.var(axes, correction=0) <= 1e-20 * mean**2) & (mean != 0)).any()
+        )
 
     def arrays(self) -> dict[str, Any]:
         return {name: tensor.detach().numpy().copy() for name, tensor in self.tensors.items()}
