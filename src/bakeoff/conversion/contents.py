@@ -124,7 +124,11 @@ def _bundle(path: Path) -> Contents:
     held: Contents = {name: {"numbers": array} for name, array in checkpoints.read(path / WEIGHTS_NAME).items()}
     for name, row in graph.pop("parameters").items():
         held[name] = {**row, **held.get(name, {})}
-    return _joined(nodes, value, graph, _weights(held), dict.fromkeys(others, ""))
+    terms: Contents = {}
+    for row in graph.pop("penalties", []):
+        on = row.pop("on")
+        terms.setdefault(f"penalty on {on if isinstance(on, str) else on[0]}", []).append(row)
+    return _joined(nodes, value, graph, terms, _weights(held), dict.fromkeys(others, ""))
 
 
 def _page(path: Path) -> Contents:

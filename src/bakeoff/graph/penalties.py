@@ -70,6 +70,6 @@ def said(graph: Graph) -> tuple[str, ...]:
         more = f" and {len(places) - 1} others" if len(places) > 1 else ""
         terms.append(f"{factors} on {places[0]}{more}")
     return (
-        f"its loss has terms of its own: {'; '.join(terms)}. A Keras net carries them as regularizers; "
-        "to a torch net's loss, add net.penalty(): (criterion(net(x), y) + net.penalty()).backward()",
+        f"its loss has terms of its own: {'; '.join(terms)}. Keras nets carry them as regularizers; torch "
+        "nets (of convert(), to_torch(), --source) state them: (criterion(net(x), y) + net.penalty()).backward()",
     )
