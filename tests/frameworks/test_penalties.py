@@ -263,7 +263,7 @@ def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path
     dropped = replace(captured.graph, penalties=captured.graph.penalties[:-1])
     roles = {path: parameter.role for path, parameter in captured.graph.parameters.items()}
     trial = Trial({}, [(x, y), (x, y)], roles=roles)
-    source = trained(LiveKeras(model, captured, "float64"), trial, Draws())
+    source = trained(LiveKeras(model, captured, "float64", quiet=False), trial, Draws())
     sides = [trained(native("tensorflow", net), trial, Draws()) for net in (captured.graph, dropped)]
     passed = [{one.name: one.passed for one in judge.double(side, source)} for side in sides]
     assert all(passed[0].values())
@@ -274,6 +274,24 @@ def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path
     one, other = (contents.of(tmp_path / f"{name}.keras") for name in "ab")
     (place,) = contents.different(one, other)
     assert "dense" in place
+
+
+@pytest.mark.tensorflow
+def test_a_loss_of_a_class_of_ones_own_has_to_be_accepted() -> None:
+    import keras
+
+    from bakeoff.frameworks._keras.capture import capture
+
+    class Own(keras.Model):
+        def compute_loss(self, *given: Any, **named: Any) -> Any:
+            return 2 * super().compute_loss(*given, **named)
+
+    inputs = keras.Input((4, 4, 3))
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(inputs))
+    (declared,) = capture(Own(inputs, outputs, name="own")).declared
+    assert (declared.name, declared.where) == ("loss", ("own",))
+    assert "compute_loss" in declared.what
+    assert capture(keras.Model(inputs, outputs)).declared == ()
 
 
 # a torch module -------------------------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from bakeoff.graph.graph import Graph, Ref
 from bakeoff.graph.layout import said
 from bakeoff.graph.passes import prune
 from bakeoff.ops._dimension import Dim, Shape
+from bakeoff.parity.lost import merged
+from bakeoff.schemas import Declared
 
 SYMBOLS = {1: "height", 2: "width"}
 READS_INTEGERS = ("Rescaling", "Normalization", "Cast", "Resizing")
@@ -72,17 +74,23 @@ def capture(
     if set(builder.penalties) - set(graph.penalties):
         why = f"its loss has a term on what the last {head or 'layer'} gives, which is no part of the logits"
         raise refusal(model.name, type(model).__name__, why, "Give the layer before it the activity regularizer.")
-    for method in ("compute_loss", "train_step"):
-        if getattr(type(model), method, None) is not getattr(keras.Model, method):
-            builder.note(f"{model.name}: its own {method} is not carried; its loss is that of Keras's fit()")
     wanted, missing = signature(graph, source)
     if missing:
         builder.note(missing)
     declared = lost(model, builder.predicting, graph, wanted) if measured and builder.predicting else ()
+    declared = merged((*declared, *(_own_training(model) if measured else ())))
     return Captured(
         graph, head, wanted, builder.origins, tuple(builder.notes), declared, tuple(builder.predicting.values()),
         builder.variables, builder.draws,
     )  # fmt: skip
+
+
+def _own_training(model: Any) -> list[Declared]:
+    """How fit() trains a class of the user's own, where that is not Keras's way."""
+    kinds = (("loss", "compute_loss"), ("training", "train_step"))
+    asked = kinds if isinstance(model, keras.Model) else ()
+    own = [(name, way) for name, way in asked if getattr(type(model), way) is not getattr(keras.Model, way)]
+    return [Declared(name, (model.name,), f"in fit() it has a {way} of its own") for name, way in own]
 
 
 class Walk:
