@@ -188,7 +188,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 53_000, "tests": 30_000}
+LINES = {"src": 56_000, "tests": 30_000}
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
