@@ -107,7 +107,7 @@ EXTRAS = {
     "frameworks.jax": {"jax"},
     "frameworks._keras": {"tensorflow", "jax"},
     "runtimes": {"torch", "tensorflow"},
-    "zoo.sources": {"zoo", "torch", "tensorflow"},
+    "zoo.sources": {"zoo", "torch", "tensorflow", "transformers"},
     "data.sources": {"sources", "zoo"},
     "checkpoints.hdf5": {"tensorflow"},
     "training.loggers": {"logging"},
