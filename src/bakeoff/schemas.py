@@ -178,7 +178,7 @@ class Declared:
     """Something of a source's training that a conversion doesn't keep. It has to be accepted, by its name.
 
     Attributes:
-        name: the kind of loss: outputs, noise, state, training or augmentation; once a source.
+        name: the kind of loss, as `outputs`, `noise` or `state`; once a source.
         where: module paths.
         what: what the source does there in training.
         effect: how far that moves the logits of one training pass, relative to the largest; None: not measurable.

@@ -15,7 +15,7 @@ from bakeoff.conversion.api import failed
 from bakeoff.conversion.delivery import Delivery
 from bakeoff.conversion.request import Request
 from bakeoff.conversion.session import Here, Session
-from bakeoff.errors import UnsupportedError
+from bakeoff.errors import DeclaredError, UnsupportedError
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Certificate
 
@@ -258,12 +258,34 @@ def test_what_is_counted_with_passengers_buffers_and_two_biases(tmp_path: Path, 
     torch.manual_seed(0)
     module = getattr(plain_nets, name)()
 
-    with InProcess(request(tmp_path / "net"), module, plain_nets.SIZE) as work:
+    accept = ("outputs",) if name == "Auxiliary" else ()
+    with InProcess(request(tmp_path / "net", accept=accept), module, plain_nets.SIZE) as work:
         certificate = work.check()
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
     detail = next(check.detail for check in certificate.checks if check.name == "trainable")
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     assert detail.startswith(f"{trained:,} of {trained:,}")
+
+
+def test_what_a_net_does_in_training_alone_has_to_be_accepted(tmp_path: Path) -> None:
+    """Spectral norm iterates while it trains; all else is checked as ever, and the certificate says what it isn't."""
+    from torch.nn.utils.parametrizations import spectral_norm
+
+    module = net()
+    spectral_norm(module.mix)
+    with pytest.raises(DeclaredError, match=r"state \(mix.*\): in training it changes its _u, _v"):
+        checked(tmp_path, module)
+    with InProcess(request(tmp_path / "net", accept=("state",)), module) as work, Delivery(work) as delivery:
+        certificate = work.check()
+        assert not list(tmp_path.iterdir())
+        certificate = replace(certificate, checks=(*certificate.checks, *delivery.write()))
+        done = delivery.finish(certificate)
+    assert (certificate.passed, certificate.verdict) == (True, "declared")
+    (row,) = json.loads(done.path.read_text())["declared"]
+    assert (row["name"], row["where"]) == ("state", ["mix.parametrizations.weight.0"])
+    assert 0 < row["effect"] < 1
+    assert done.result["summary"].endswith("; declared: state")
+    assert read(tmp_path / "net").extra["declared"][0].startswith("state (mix")
 
 
 def test_casts_inside_the_source_are_left_out_where_float64_is_compared(tmp_path: Path) -> None:

@@ -244,21 +244,6 @@ def test_penalties_are_noted(made: Any) -> None:
     assert [(p.l1, p.l2) for p in made["zoo"][1].graph.penalties] == [(0.0, 0.01)]
 
 
-def test_augmentation_is_left_out_with_a_note_or_refused() -> None:
-    import keras
-    from keras import layers as L
-
-    from bakeoff.frameworks._keras.capture import capture
-
-    model = keras.Sequential([keras.Input((8, 8, 3)), L.RandomFlip(), L.GlobalAveragePooling2D(), L.Dense(2)])
-    captured = capture(model)
-    assert "random_flip: RandomFlip is left out" in captured.notes[0]
-    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
-    assert relative(run(captured.graph, x), model(x, training=False).numpy()) < 1e-6
-    with pytest.raises(UnsupportedError, match="random_flip"):
-        capture(model, augmentation="refuse")
-
-
 def test_frozen_layers_stay_frozen_and_an_ignored_flag_is_noted() -> None:
     import keras
     from keras import layers as L
@@ -333,10 +318,6 @@ def own_layers() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return x + keras.random.normal((1, 8, 8, 3))
 
-    class Switch(L.Layer):
-        def call(self, x: Any, training: Any = None) -> Any:
-            return x * 2 if training else x
-
     class Foreign(L.Layer):
         def call(self, x: Any) -> Any:
             import tensorflow as tf
@@ -403,7 +384,6 @@ def test_an_explicit_training_false_is_honoured_in_ones_own_code_and_by_what_fol
         ("Derived", "taken from its weights outside of keras.ops"),
         ("Assigns", "it assigns its variable w"),
         ("Random", "numbers that are random"),
-        ("Switch", "in training it does something else"),
         ("Foreign", "doesn't run on symbolic tensors"),
     ],
 )

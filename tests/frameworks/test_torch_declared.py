@@ -228,3 +228,43 @@ def test_who_asks_and_is_understood_goes_on_training() -> None:
     captured = capture(net(Functional(), Cooled(), Functional()), input_size=SIZE)
     assert captured.predicting == {"4"}
     assert [round(node.attributes.rate, 3) for node in captured.graph.nodes if node.op == "dropout"] == [0.3, 0.3, 0.25]
+
+
+class Kept(nn.Module):
+    """Keeps its batch norm from training, and a flag of its own beside torch's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mode = nn.BatchNorm2d(8), True
+
+    def train(self, mode: bool = True) -> nn.Module:
+        super().train(mode)
+        self.norm.eval()
+        self.mode = mode
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x)
+
+
+def test_a_train_of_ones_own_is_heard_and_left_as_it_was() -> None:
+    model = net(Kept(), Cooled()).eval()
+    captured = capture(model, input_size=SIZE)
+    assert captured.predicting == {"4"}
+    norms = [node.attributes.statistics for node in captured.graph.nodes if node.op == "batch_norm"]
+    assert norms == ["batch", "frozen"]
+    assert not any(module.training for module in model.modules())
+    assert model[3].mode is False
+
+
+class WithGradients(nn.Module):
+    """Something else only where gradients are kept, as in a training."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x if self.training and torch.is_grad_enabled() else x
+
+
+def test_what_is_measured_is_a_pass_with_gradients() -> None:
+    (declared,) = capture(net(WithGradients()), input_size=SIZE).declared
+    assert declared.effect is not None
+    assert declared.effect > 0.1

@@ -22,11 +22,12 @@ def found() -> Any:
 
 
 def test_features_of_another_library(found: Any) -> None:
-    graph, signature, licence = found
+    graph, signature, licence, declared = found
     assert next(iter(graph.outputs)) == "features"
     assert len(graph.output_shape) == 2
     assert signature.size == (32, 32)
     assert licence is None
+    assert declared == ()
     assert "conv1.0.weight" in graph.parameters
     assert not any(path.startswith("fc.") for path in graph.parameters)
 

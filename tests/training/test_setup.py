@@ -92,6 +92,17 @@ def test_a_backbone_brings_its_own_signature_and_features(three: Data) -> None:
     assert head == {"head.kernel", "head.bias"}
 
 
+def test_what_isnt_kept_of_a_backbones_training_is_known(three: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bakeoff.training import backbone
+
+    own = start(loads(LITE + PROBE), three, seed=0)
+    assert own.declared == ()
+    given = (own.features, own.signature, None, ("outputs (Net): in training it gives 2 outputs",))
+    monkeypatch.setattr(backbone, "features", lambda *_, **__: given)
+    found = start(loads(LITE.replace("efficientnet_lite0", "torchvision/googlenet") + PROBE), three, seed=0)
+    assert found.declared == ("torchvision/googlenet: outputs (Net): in training it gives 2 outputs",)
+
+
 def test_a_backbone_of_another_size_forgets_what_it_was_cut_from(three: Data) -> None:
     found = start(loads(LITE + "\n[input]\nsize = [96, 96]\n" + PROBE), three, seed=0)
     assert (found.signature.size, found.signature.resize_to) == ((96, 96), None)

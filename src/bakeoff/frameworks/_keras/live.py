@@ -257,4 +257,5 @@ def _weights(model: Any) -> list[Any]:
 
 
 def _leaves(model: Any) -> list[Any]:
-    return [layer for layer in model._flatten_layers() if not hasattr(layer, "layers")]
+    """Layers that hold weights: others may not be built, as those that are called in training alone."""
+    return [layer for layer in model._flatten_layers() if not hasattr(layer, "layers") and _weights(layer)]

@@ -84,7 +84,7 @@ def export(
         UnsupportedError: torch.export can't trace the model; its own words follow.
     """
     dtype = dtype_of(model)
-    with moded(model, mode), untouched(model), answering(model), _quiet():
+    with untouched(model), moded(model, mode), answering(model), _quiet():
         images = virtual((batch.prime, channels, *size), dtype)
         try:
             return torch.export.export(model, (images,), strict=False)

@@ -89,7 +89,7 @@ def _run(
     before = {name: tensor.detach().clone() for name, tensor in copy.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
     images = torch.randn((IMAGES, channels, *size), generator=generator).to(dtype_of(copy))
-    with torch.random.fork_rng(devices=[]), moded(copy, mode), _streams(copy, seen.drew), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), moded(copy, mode), _streams(copy, seen.drew), torch.enable_grad():
         begun()
         try:
             found = copy(images)
@@ -97,7 +97,7 @@ def _run(
             seen.failed = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             return seen
     parts = [found] if isinstance(found, torch.Tensor) else found.values() if isinstance(found, dict) else found
-    arrays = [part.double().numpy() for part in parts if isinstance(part, torch.Tensor)]
+    arrays = [part.detach().double().numpy() for part in parts if isinstance(part, torch.Tensor)]
     seen.first, seen.outputs = (arrays[0] if arrays else None), len(arrays)
     stock = {path for path, module in copy.named_modules() if type(module).__module__ in STOCK}
     changed = (name for name, tensor in copy.state_dict().items() if not torch.equal(tensor, before[name]))
