@@ -8,6 +8,6 @@ describe(model, weights)   (Signature, class names or None)
 cache_path(weights)        where the library itself would keep the file
 rows()                     what the catalogue says, one dict a model; run by `python -m bakeoff.zoo.census`
 
-A library whose models are folders (transformers) has OPEN, where it has more of them than any catalogue, and in place
-of `describe`: accepts, place, weights_of, weights, parts, config_of, made, processed, save, renamed, state_of.
+A library whose models are folders (transformers) has OPEN, where it has more of them than any catalogue, and in
+place of `describe`: accepts, place, weights_of, weights, parts, config_of, made, processed, save, renamed, state_of.
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._export.utils import _compiling_state_context
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bakeoff.errors import UnsupportedError
@@ -38,7 +39,13 @@ def refuse_kept_losses(model: nn.Module, size: tuple[int, int], channels: int, n
             f"{name}: {stated} is a term of its loss on what a layer gives, which can't be read off a module.\n"
             "Convert what the net was made of: the Keras model, the file or the run."
         )
-    with untouched(model), moded(model, WHOLE), _quiet(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+    with (
+        untouched(model),
+        moded(model, WHOLE),
+        _quiet(),
+        _compiling_state_context(),  # so that no cache of a function keeps tensors without numbers (BEiT)
+        FakeTensorMode(allow_non_fake_inputs=True) as mode,
+    ):
         before = {(id(part), key): value for part in model.modules() for key, value in vars(part).items()}
         state = {path: mode.from_tensor(tensor) for path, tensor in tensors(model).items()}
         try:
