@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from bakeoff import ops, optimizers
-from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
+from bakeoff.ops._page import Case, Mode
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / "tests"))  # what cases are run on
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 
@@ -311,6 +312,8 @@ def _operator_costs(page: Any, attribute: str) -> tuple[str, str] | None:
 
 def _answers(page: Any, case: Case, attributes: Any) -> list[np.ndarray]:
     """The output of the NumPy reference, the gradients where values tie, and the new state where there is one."""
+    from page_cases import as_one, draw_parameters, inputs_of
+
     inputs = inputs_of(case, "float64")
     if hasattr(page, "LOSS"):
         return [page.truth(Mode(), attributes, *inputs, page.labels_of(case))]

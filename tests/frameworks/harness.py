@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from page_cases import as_one, draw_parameters, inputs_of
 
 from bakeoff.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
-from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
+from bakeoff.ops._page import Case, Mode
 from bakeoff.schemas import Array
 
 

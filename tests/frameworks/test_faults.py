@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from harness import native, one_node, relative, slots_of
+from page_cases import inputs_of
 
 from bakeoff import ops
 from bakeoff.graph import Composer
 from bakeoff.graph.faults import faults
 from bakeoff.graph.interpreter import run
 from bakeoff.ops import page
-from bakeoff.ops._page import Case, inputs_of
+from bakeoff.ops._page import Case
 
 EXACT = 1e-14  # some roundings
 KERAS = {

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from harness import Pass, case_inputs, cases, mask_of, native, one_node, relative, slots_of, truth_of
+from page_cases import inputs_of
 
 from bakeoff import ops
 from bakeoff.errors import UnsupportedError
 from bakeoff.graph import Graph
 from bakeoff.ops import page
-from bakeoff.ops._page import Case, Mode, inputs_of, rounding
+from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.schemas import Array
 
 DTYPES = ("float32", "float64")

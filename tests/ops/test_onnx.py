@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import onnxruntime
 import pytest
+from page_cases import as_one, draw_parameters, inputs_of
 
 from bakeoff import ops
 from bakeoff.graph import Graph, Node, Parameter, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
-from bakeoff.ops._page import Mode, as_one, draw_parameters, inputs_of
+from bakeoff.ops._page import Mode
 from bakeoff.runtimes._onnx_build import to_onnx
 
 CASES = [(op, name) for op in ops.names() if not hasattr(page(op), "LOSS") for name in page(op).CASES]

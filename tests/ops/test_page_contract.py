@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from page_cases import as_one, draw_parameters, inputs_of
 
 from bakeoff import ops
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, at
-from bakeoff.ops._page import Case, Mode, as_one, draw_parameters, inputs_of
+from bakeoff.ops._page import Case, Mode
 from bakeoff.schemas import Array
 
 OPERATORS = [name for name in ops.names() if not hasattr(page(name), "LOSS")]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff import registry
-from bakeoff.ops._elementwise import Attributes
+from bakeoff.ops._elementwise import Attributes, same_shape
 
 SILENT = ("FROM_TORCH", "FROM_KERAS", "MUTATIONS", "FAULTS", "GAPS")  # tables that may be left out: then empty
+USUAL = {"Attributes": Attributes, "LAYOUT": "elementwise", "shape": same_shape}  # and these
 
 
 def names() -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def names() -> tuple[str, ...]:
 
 
 def page(op: str) -> Any:
-    """The page of an operator; the tables that it leaves out are empty, and without `Attributes` it is told nothing.
+    """The page of an operator, with what it leaves out: empty tables, no attributes, elementwise, the input's shape.
 
     Raises:
         UsageError: there is no page of that name.
@@ -27,5 +28,6 @@ def page(op: str) -> Any:
     found = registry.load(__name__, op, what="operator")
     for table in SILENT:
         vars(found).setdefault(table, {})
-    vars(found).setdefault("Attributes", Attributes)
+    for name, usual in USUAL.items():
+        vars(found).setdefault(name, usual)
     return found

@@ -1,10 +1,11 @@
 """What many pages say in the same words: no attributes, the shape that comes out, a lowering that is one call.
 
-    shape = same_shape              or shape = broadcasts("add"): as NumPy broadcasts
+    shape = broadcasts("add")       as NumPy broadcasts; left out: same_shape
     truth = computed(np.tanh)       one function of the inputs; chained(add): x1 + x2 + ..., in torch's words, too
     to_torch = module("Tanh")       torch.nn.Tanh() under the node's name; function("exp"): torch.exp(x)
     to_keras = activation("tanh")   the layer Activation("tanh"); operation("exp"): keras.ops.exp(x)
     to_onnx = emits("Tanh")         one node
+    FROM_TORCH, FROM_KERAS = raised("tanh", "aten.tanh", "ops.Tanh")
     CASES = usual()                 images and vectors; ends(4.0): many numbers; pairs(): two inputs that broadcast
 
 A page whose operator is told anything has `Attributes` of its own (an axis alone: `Along`), and lowerings that read
@@ -21,6 +22,8 @@ from typing import Any
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size
+from bakeoff.ops._importers import torch_unary
+from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope
 from bakeoff.schemas import Array
 
@@ -158,6 +161,12 @@ def emits_chained(op: str) -> Lowering:
         return reduce(lambda left, right: scope.emit(op, [left, right]), inputs)
 
     return to_onnx
+
+
+def raised(op: str, *names: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """FROM_TORCH and FROM_KERAS of a page of one value: "aten.tanh" is torch's, the others are Keras's."""
+    of_torch = [name for name in names if name.startswith("aten.")]
+    return dict.fromkeys(of_torch, torch_unary(op)), keras_unary(op, *(name for name in names if name not in of_torch))
 
 
 def usual(positive: bool = False, told: Any = NOTHING) -> dict[str, Case]:

@@ -25,7 +25,8 @@
 
 What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one
 call), `_reduction.py`, `_importers.py` and `_importers_keras.py`. FROM_TORCH, FROM_KERAS, MUTATIONS, FAULTS and
-GAPS may be left out where they would be empty.
+GAPS may be left out where they would be empty, LAYOUT where it is "elementwise", `shape` where it is that of the first
+input.
 
 A page with `STOPS = True` lets nothing flow back, whatever its truth is.
 
@@ -354,37 +355,3 @@ def rounding(products: int, dtype: str) -> float:
 def roundings(products: int) -> dict[str, float]:
     """A page's TOLERANCE: that bound in each precision."""
     return {dtype: rounding(products, dtype) for dtype in ("float32", "float64")}
-
-
-TIED = (-6, -3, -1, 0, 0, 1, 3, 6)  # where activations bend, and the bounds of the cases
-
-
-def inputs_of(case: Case, dtype: str = "float32", seed: int = 0) -> list[Array]:
-    """The inputs of a case."""
-    rng = np.random.default_rng(seed)
-    if case.ties:
-        return [(case.scale * rng.choice(TIED, shape)).astype(dtype) for shape in case.inputs]
-    drawn = [case.scale * rng.normal(size=shape) for shape in case.inputs]
-    return [(np.abs(values) + 0.1 if case.positive else values).astype(dtype) for values in drawn]
-
-
-def as_one(attributes: Any, outputs: Any) -> Array:
-    """What a test looks at where an operator has several outputs: all of them along their axis, the last one first."""
-    return np.concatenate(outputs[::-1], attributes.axis) if isinstance(outputs, tuple) else outputs
-
-
-def draw_parameters(slots: dict[str, Slot], dtype: str = "float32", seed: int = 1) -> dict[str, Array]:
-    """Parameters for a case: scaled normal weights; scales and variances around 1 and positive."""
-    rng = np.random.default_rng(seed)
-    drawn = {}
-    for name, slot in slots.items():
-        if slot.below is not None:
-            drawn[name] = np.asarray(rng.integers(0, slot.below, slot.shape))
-            continue
-        values = rng.normal(size=slot.shape)
-        if name in ("variance", "scale"):
-            values = 1 + 0.5 * np.tanh(values)
-        elif len(slot.shape) > 1:
-            values = values / np.sqrt(np.prod(slot.shape[:-1]))
-        drawn[name] = values.astype(dtype)
-    return drawn

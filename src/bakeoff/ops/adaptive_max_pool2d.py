@@ -30,8 +30,6 @@ __all__ = ["GAPS", "MUTATIONS", "Attributes", "shape"]
 
 LAYOUT = "spatial"
 FIRST = _extreme.Attributes((1, 2), keepdims=True, ties="first")  # of a bin
-
-
 to_torch = module("AdaptiveMaxPool2d", "size")
 BINS, WHOLE = keras_pool("adaptive_max_pool2d", "Max"), _extreme.said("max")[2]
 

@@ -20,7 +20,6 @@ from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall
 
-LAYOUT = "elementwise"
 shape = broadcasts("add")
 truth = to_torch = chained(add)
 to_keras = merging("Add", add)

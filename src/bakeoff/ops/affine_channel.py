@@ -14,12 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._elementwise import Attributes, same_shape, usual
+from bakeoff.ops._elementwise import Attributes, usual
 from bakeoff.ops._page import Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-shape = same_shape
 
 
 def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:

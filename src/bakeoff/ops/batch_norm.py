@@ -34,13 +34,11 @@ from typing import Any, Literal
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
 FEATURES = dict.fromkeys(("scale", "offset", "mean", "variance"), "c")
-shape = same_shape
 
 
 @dataclass(frozen=True)

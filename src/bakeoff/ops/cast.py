@@ -17,12 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Fault, Mode, Scope, roundings
 from bakeoff.ops._ties import bend, tied
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 RULES = {"tensorflow": "both", "jax": "share"}
-shape = same_shape
 
 
 @dataclass(frozen=True)

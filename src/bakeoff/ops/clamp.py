@@ -19,15 +19,12 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Call, Case, Fault, Mode, Scope
 from bakeoff.ops._ties import OF_KERAS, SHARES, Ties, bend, chosen, tied, weight
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 HARD = {"tensorflow": "first", "jax": "first"}  # hard_tanh
-shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,6 @@ def from_torch(call: Call) -> Any:
 
 
 FROM_TORCH = {f"aten.{name}": from_torch for name in ("clamp", "clip", "clamp_min", "clamp_max")}
-
-
 FROM_KERAS = {
     **keras_unary("clamp", "ops.Clip", ties=OF_KERAS, low="x_min", high="x_max"),
     **keras_fixed("clamp", "activations.hard_tanh", "ops.HardTanh", ties=HARD, low=-1.0, high=1.0),

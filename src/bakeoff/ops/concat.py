@@ -23,8 +23,6 @@ from bakeoff.ops._importers import joined
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-
 
 def shape(a: Attributes, first: Shape, *others: Shape) -> Shape:
     axis = a.axis % len(first)

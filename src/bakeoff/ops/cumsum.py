@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-shape = same_shape
 
 
 @dataclass(frozen=True)

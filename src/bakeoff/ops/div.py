@@ -18,7 +18,6 @@ from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_pairwise
 from bakeoff.ops._page import Call, LayerCall, roundings
 
-LAYOUT = "elementwise"
 shape = broadcasts("div")
 truth = to_torch = chained(truediv)
 to_keras = operation("divide")

@@ -28,7 +28,6 @@ from bakeoff.ops._noise import check_rate
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 RANDOM = True
 STOPS = True  # nothing flows back to the value whose shape it takes
 PREDICTED = {"bernoulli": 1.0, "uniform": 0.5, "normal": 0.0}

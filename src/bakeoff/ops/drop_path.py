@@ -20,15 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 RANDOM = True  # in training, unless the rate is 0
-shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,6 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 to_onnx = unchanged
-
-
 FROM_TORCH: dict[str, Any] = {}  # a pattern of several nodes, found by capture
 FROM_KERAS = keras_unary("drop_path", "layers.StochasticDepth", rate="drop_path_rate")
 CASES = {

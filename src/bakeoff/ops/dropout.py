@@ -19,15 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import affine
 from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 RANDOM = True  # in training, unless the rate is 0
-shape = same_shape
 
 
 @dataclass(frozen=True)

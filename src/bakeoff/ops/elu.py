@@ -15,14 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import layer, module, same_shape
+from bakeoff.ops._elementwise import layer, module
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._ties import bend
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,6 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 gradient = bend(lambda a, x: np.where(x > 0, 1.0, a.alpha * np.exp(np.minimum(x, 0))))
 to_torch = module("ELU", "alpha")
-
-
 to_keras = layer("ELU", "alpha")
 
 

@@ -10,14 +10,9 @@ Traps    onnx     ONNX Runtime has it in float32 alone
 
 from __future__ import annotations
 
-from bakeoff.ops._elementwise import Attributes, emits, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, emits, function, operation, raised, usual
 from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -30,8 +25,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = function("erf")
 to_keras = operation("erf")
 to_onnx = emits("Erf")
-FROM_TORCH = {"aten.erf": torch_unary("erf")}
-FROM_KERAS = keras_unary("erf", "ops.Erf")
+FROM_TORCH, FROM_KERAS = raised("erf", "aten.erf", "ops.Erf")
 CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"onnx": ("images",), "float64": ("vectors",)}

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import computed, emits, function, operation, raised, usual
 from bakeoff.ops._page import roundings
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.exp)
 to_torch = function("exp")
 to_keras = operation("exp")
 to_onnx = emits("Exp")
-FROM_TORCH = {"aten.exp": torch_unary("exp")}
-FROM_KERAS = keras_unary("exp", "activations.exponential", "ops.Exp")
+FROM_TORCH, FROM_KERAS = raised("exp", "aten.exp", "activations.exponential", "ops.Exp")
 CASES = usual()
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("vectors",)}

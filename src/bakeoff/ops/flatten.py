@@ -43,8 +43,6 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 
 
 to_torch = module("Flatten")
-
-
 to_keras = layer("Flatten")
 
 

@@ -20,13 +20,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_fixed
 from bakeoff.ops._page import Call, Case, Fault, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 @dataclass(frozen=True)

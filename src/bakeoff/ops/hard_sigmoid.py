@@ -14,22 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Fault, Mode, Scope, roundings
+from bakeoff.ops._elementwise import Attributes, activation, computed, ends, module, raised, usual
+from bakeoff.ops._page import Fault, Scope, roundings
 from bakeoff.ops._ties import BENDS, bend
-from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6
-    return y
-
-
+truth = computed(lambda x: np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6)
 gradient = bend(lambda _, x: (np.abs(x) < 3) / 6)
 to_torch = module("Hardsigmoid")
 to_keras = activation("hard_sigmoid")
@@ -42,8 +31,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Div", [scope.emit("Clip", [scope.emit("Add", [x, three]), low, six]), six])
 
 
-FROM_TORCH = {"aten.hardsigmoid": torch_unary("hard_sigmoid")}
-FROM_KERAS = keras_unary("hard_sigmoid", "activations.hard_sigmoid", "ops.HardSigmoid")
+FROM_TORCH, FROM_KERAS = raised("hard_sigmoid", "aten.hardsigmoid", "activations.hard_sigmoid", "ops.HardSigmoid")
 CASES = usual() | ends(4.0) | BENDS
 TOLERANCE = roundings(1)  # a sum and a quotient
 FAULTS = {"torch": Fault("its backward pass takes 1/6 in float32", 3e-8)}

@@ -13,28 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Mode, roundings
+from bakeoff.ops._elementwise import activation, computed, emits, ends, module, raised, usual
+from bakeoff.ops._page import roundings
 from bakeoff.ops._ties import BENDS, bend
-from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = x * (np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6)
-    return y
-
-
+truth = computed(lambda x: x * (np.clip(x + 3, np.zeros((), x.dtype), np.asarray(6, x.dtype)) / 6))
 gradient = bend(lambda _, x: np.where(x < 3, np.where(x > -3, (2 * x + 3) / 6, 0), 1))
 to_torch = module("Hardswish")
 to_keras = activation("hard_silu")
 to_onnx = emits("HardSwish")
-FROM_TORCH = {"aten.hardswish": torch_unary("hardswish")}
-FROM_KERAS = keras_unary("hardswish", "activations.hard_silu", "ops.HardSilu")
+FROM_TORCH, FROM_KERAS = raised("hardswish", "aten.hardswish", "activations.hard_silu", "ops.HardSilu")
 CASES = usual() | ends(4.0) | BENDS
 TOLERANCE = roundings(1)  # hard_sigmoid's sum and quotient, and a product
 SHOWN = {"keras": ("images",), "onnx": ("images",), "ties": ("where it bends",)}

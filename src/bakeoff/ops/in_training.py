@@ -13,12 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, same_shape
+from bakeoff.ops._elementwise import Attributes
 from bakeoff.ops._page import Case, Mode, Scope
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(mode: Mode, a: Attributes, x: Array, y: Array) -> Array:

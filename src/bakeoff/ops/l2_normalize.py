@@ -19,15 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Case, LayerCall, Mode, Scope, roundings
 from bakeoff.ops._ties import chosen
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 @dataclass(frozen=True)

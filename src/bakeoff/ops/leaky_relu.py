@@ -16,15 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_fixed, keras_unary
 from bakeoff.ops._page import Case, Fault, Mode, Scope, roundings
 from bakeoff.ops._ties import LEAKY, bend, tied
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,11 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Along as Attributes
-from bakeoff.ops._elementwise import emits_along, same_shape
+from bakeoff.ops._elementwise import emits_along
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._importers_keras import keras_along, keras_fixed
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -43,8 +40,6 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 to_onnx = emits_along("LogSoftmax")
-
-
 FROM_TORCH = dict.fromkeys(("aten.log_softmax", "aten._log_softmax"), torch_along("log_softmax"))
 FROM_KERAS = {
     **keras_fixed("log_softmax", "activations.log_softmax", axis=-1),

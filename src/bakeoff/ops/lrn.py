@@ -23,12 +23,11 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import fixed
-from bakeoff.ops._elementwise import module, same_shape
+from bakeoff.ops._elementwise import module
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from bakeoff.ops._elementwise import broadcasts, computed, emits, pairs
 from bakeoff.ops._importers import torch_pairwise
 from bakeoff.ops._importers_keras import keras_folded, keras_pairwise
 
-LAYOUT = "elementwise"
 Attributes = _ties.Attributes
 shape = broadcasts("maximum")
 truth = computed(np.maximum)

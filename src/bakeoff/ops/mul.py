@@ -21,7 +21,6 @@ from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, Case, LayerCall
 
-LAYOUT = "elementwise"
 shape = broadcasts("mul")
 truth = to_torch = chained(mul)
 to_keras = merging("Multiply", mul)

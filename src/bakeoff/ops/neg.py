@@ -11,18 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import computed, emits, function, operation, raised, usual
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.negative)
 to_torch = function("neg")
 to_keras = operation("negative")
 to_onnx = emits("Neg")
-FROM_TORCH = {"aten.neg": torch_unary("neg"), "aten.negative": torch_unary("neg")}
-FROM_KERAS = keras_unary("neg", "ops.Negative")
+FROM_TORCH, FROM_KERAS = raised("neg", "aten.neg", "aten.negative", "ops.Negative")
 CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"rounding": ("images",)}

@@ -21,13 +21,11 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ from bakeoff.ops._importers import affine
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-
 
 @dataclass(frozen=True)
 class Attributes:

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import computed, emits, function, operation, raised, usual
 from bakeoff.ops._page import roundings
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.reciprocal)
 to_torch = function("reciprocal")
 to_keras = operation("reciprocal")
 to_onnx = emits("Reciprocal")
-FROM_TORCH = {"aten.reciprocal": torch_unary("reciprocal")}
-FROM_KERAS = keras_unary("reciprocal", "ops.Reciprocal")
+FROM_TORCH, FROM_KERAS = raised("reciprocal", "aten.reciprocal", "ops.Reciprocal")
 CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"range": ("images",)}

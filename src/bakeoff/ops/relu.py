@@ -14,21 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, emits, layer, module, same_shape, usual
+from bakeoff.ops._elementwise import computed, emits, layer, module, usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary, rule
-from bakeoff.ops._page import LayerCall, Mode
+from bakeoff.ops._page import LayerCall
 from bakeoff.ops._ties import BENDS, LEAKY, OF_KERAS, bend
-from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.maximum(x, np.zeros((), x.dtype))
-
-
+truth = computed(lambda x: np.maximum(x, np.zeros((), x.dtype)))
 gradient = bend(lambda _, x: x > 0)
 to_torch = module("ReLU")
 to_keras = layer("ReLU")

@@ -15,25 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, ends, layer, module, same_shape
+from bakeoff.ops._elementwise import Attributes, computed, ends, layer, module
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Scope
 from bakeoff.ops._ties import BENDS, bend
-from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
-shape = same_shape
-
-
-def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    return np.clip(x, np.zeros((), x.dtype), np.asarray(6, x.dtype))
-
-
+truth = computed(lambda x: np.clip(x, np.zeros((), x.dtype), np.asarray(6, x.dtype)))
 gradient = bend(lambda _, x: (x > 0) & (x < 6))
 to_torch = module("ReLU6")
-
-
 to_keras = layer("ReLU", max_value=6.0)
 
 

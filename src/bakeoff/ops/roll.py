@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-shape = same_shape
 
 
 @dataclass(frozen=True)

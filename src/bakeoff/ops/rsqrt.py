@@ -14,14 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, function, operation, raised, usual
 from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -37,8 +32,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Reciprocal", [scope.emit("Sqrt", [x])])
 
 
-FROM_TORCH = {"aten.rsqrt": torch_unary("rsqrt")}
-FROM_KERAS = keras_unary("rsqrt", "ops.Rsqrt")
+FROM_TORCH, FROM_KERAS = raised("rsqrt", "aten.rsqrt", "ops.Rsqrt")
 CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"keras": ("images",), "onnx": ("vectors",)}

@@ -17,16 +17,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape, usual
+from bakeoff.ops._elementwise import usual
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.ops._ties import bend, tied
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # to double precision, as in torch and TensorFlow
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, activation, emits, ends, module, raised, usual
 from bakeoff.ops._page import Mode, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -30,7 +25,6 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
 to_torch = module("Sigmoid")
 to_keras = activation("sigmoid")
 to_onnx = emits("Sigmoid")
-FROM_TORCH = {"aten.sigmoid": torch_unary("sigmoid")}
-FROM_KERAS = keras_unary("sigmoid", "activations.sigmoid", "ops.Sigmoid")
+FROM_TORCH, FROM_KERAS = raised("sigmoid", "aten.sigmoid", "activations.sigmoid", "ops.Sigmoid")
 CASES = usual() | ends()
 TOLERANCE = roundings(1)  # an exponential, a sum and a quotient: a few ulps

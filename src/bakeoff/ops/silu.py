@@ -14,14 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, ends, module, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, activation, ends, module, raised, usual
 from bakeoff.ops._page import Mode, Scope, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -38,8 +33,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Mul", [x, scope.emit("Sigmoid", [x])])
 
 
-FROM_TORCH = {"aten.silu": torch_unary("silu")}
-FROM_KERAS = keras_unary("silu", "activations.silu", "ops.Silu")
+FROM_TORCH, FROM_KERAS = raised("silu", "aten.silu", "activations.silu", "ops.Silu")
 CASES = usual() | ends()
 TOLERANCE = roundings(1)  # sigmoid's few ulps, and a product
 SHOWN = {"onnx": ("vectors",), "names": ("images",)}

@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import Along as Attributes
-from bakeoff.ops._elementwise import emits_along, same_shape
+from bakeoff.ops._elementwise import emits_along
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._importers_keras import keras_along, keras_fixed
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -45,8 +42,6 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 to_onnx = emits_along("Softmax")
-
-
 FROM_TORCH = dict.fromkeys(("aten.softmax", "aten._softmax"), torch_along("softmax"))
 FROM_KERAS = {
     **keras_fixed("softmax", "activations.softmax", axis=-1),

@@ -15,15 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import same_shape
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 NEVER = float("inf")  # a threshold that nothing passes
-shape = same_shape
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, emits, module, same_shape, usual
+from bakeoff.ops._elementwise import Attributes, activation, emits, module, usual
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Mode, roundings
 from bakeoff.ops._ties import BENDS, bend
 from bakeoff.schemas import Array
-
-LAYOUT = "elementwise"
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:

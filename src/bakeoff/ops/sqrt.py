@@ -12,19 +12,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import computed, emits, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import computed, emits, function, operation, raised, usual
 from bakeoff.ops._page import roundings
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.sqrt)
 to_torch = function("sqrt")
 to_keras = operation("sqrt")
 to_onnx = emits("Sqrt")
-FROM_TORCH = {"aten.sqrt": torch_unary("sqrt")}
-FROM_KERAS = keras_unary("sqrt", "ops.Sqrt")
+FROM_TORCH, FROM_KERAS = raised("sqrt", "aten.sqrt", "ops.Sqrt")
 CASES = usual(positive=True)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"slope": ("images",)}

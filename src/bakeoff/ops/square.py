@@ -13,13 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, computed, function, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, computed, function, operation, raised, usual
 from bakeoff.ops._page import Scope
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.square)
 to_torch = function("square")
 to_keras = operation("square")
@@ -29,8 +25,7 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Mul", [x, x])
 
 
-FROM_TORCH = {"aten.square": torch_unary("square")}
-FROM_KERAS = keras_unary("square", "ops.Square")
+FROM_TORCH, FROM_KERAS = raised("square", "aten.square", "ops.Square")
 CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, or rounded once: the same everywhere (IEEE 754)
 SHOWN = {"keras": ("images",)}

@@ -12,15 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, emits, operation, same_shape, usual
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, emits, operation, raised, usual
 from bakeoff.ops._page import Mode, Scope
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 STOPS = True  # its gradient is not that of its truth
-shape = same_shape
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
@@ -33,8 +29,7 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 to_keras = operation("stop_gradient")
 to_onnx = emits("Identity")
-FROM_TORCH = {"aten.detach": torch_unary("stop_gradient")}
-FROM_KERAS = keras_unary("stop_gradient", "ops.StopGradient")
+FROM_TORCH, FROM_KERAS = raised("stop_gradient", "aten.detach", "ops.StopGradient")
 CASES = usual()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # nothing is computed
 SHOWN = {"torch": ("images",), "onnx": ("vectors",)}

@@ -18,7 +18,6 @@ from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
 from bakeoff.ops._page import Call, LayerCall
 
-LAYOUT = "elementwise"
 shape = broadcasts("sub")
 truth = to_torch = chained(sub)
 to_keras = operation("subtract")

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.ops._elementwise import Attributes, activation, computed, emits, ends, module, same_shape
-from bakeoff.ops._importers import torch_unary
-from bakeoff.ops._importers_keras import keras_unary
+from bakeoff.ops._elementwise import Attributes, activation, computed, emits, ends, module, raised
 from bakeoff.ops._page import Case, roundings
 
-LAYOUT = "elementwise"
-shape = same_shape
 truth = computed(np.tanh)
 to_torch = module("Tanh")
 to_keras = activation("tanh")
 to_onnx = emits("Tanh")
-FROM_TORCH = {"aten.tanh": torch_unary("tanh")}
-FROM_KERAS = keras_unary("tanh", "activations.tanh", "ops.Tanh")
+FROM_TORCH, FROM_KERAS = raised("tanh", "aten.tanh", "activations.tanh", "ops.Tanh")
 CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(4.0)
 TOLERANCE = roundings(1)  # one function, correct to a few ulps in each library
 SHOWN = {"xla": ("many, so that both ends are reached",)}

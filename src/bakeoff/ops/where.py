@@ -21,7 +21,6 @@ from bakeoff.ops._elementwise import broadcasts
 from bakeoff.ops._page import Call, Case, Mode, Scope
 from bakeoff.schemas import Array
 
-LAYOUT = "elementwise"
 shape = broadcasts("where")
 
 
