@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bakeoff.graph import Graph
 from bakeoff.graph.initialize import glorot_uniform
 from bakeoff.models import _start
@@ -22,6 +24,7 @@ def build(input_size: tuple[int, int] = (16, 16), channels: int = 1, classes: in
     x = net.add("add", "sum", x, net.add("dense", "out", y, units=8))
     gate = net.add("softmax", "gate", x, axis=1)
     x = net.add("mul", "gated", x, gate)
-    x = net.add("maximum", "maxout", net.add("dense", "left", x, units=8), net.add("dense", "right", x, units=8))
+    left, right = (net.parameter(name, np.ones(8, "float32")) for name in ("left", "right"))  # equal at the start
+    x = net.add("maximum", "maxout", net.add("mul", "times_left", x, left), net.add("mul", "times_right", x, right))
     x = net.add("reduce_max", "peak", x, axes=(1,))
     return net.finish(net.add("dense", "logits", x, units=_start.logits(classes, "mutated_tokens")))
