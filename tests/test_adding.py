@@ -51,6 +51,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hidden = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src", root / "src", ignore=hidden)
     shutil.copytree(ROOT / "tests", root / "tests", ignore=hidden)
+    (root / "bench").mkdir()
+    shutil.copy(ROOT / "bench" / "transformers.json", root / "bench")
     shutil.copy(ROOT / "pyproject.toml", root)
     for path, text in added().items():
         assert not (root / path).exists(), f"{path} is there already: choose another example"

@@ -113,7 +113,12 @@ EXTRAS = {
     "training.loggers": {"logging"},
     "tuning": {"tune"},
 }
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "tensorflow_datasets": "tensorflow-datasets"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "huggingface_hub": "huggingface-hub",
+    "sklearn": "scikit-learn",
+    "tensorflow_datasets": "tensorflow-datasets",
+}
 UNDECLARED = {
     "google": "protobuf: the messages of onnx and of TensorFlow are its own, and so are their errors",
     "packaging": "comes with onnxruntime; doctor, which alone asks for it, does without where that is missing",

@@ -19,12 +19,13 @@ import pytest
 from bakeoff import bundle as bundles
 from bakeoff import models
 from bakeoff.bundle import Bundle
+from bakeoff.checkpoints.keras import check as keras_check
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UsageError, VersionError
 from bakeoff.evaluation.opening import open_model
 from bakeoff.exports import export, names
 from bakeoff.graph import run
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.runtimes import _metadata, keras_file, open_file, torch_export
+from bakeoff.runtimes import _metadata, open_file, torch_export
 
 SCRIPT = """
 import sys, warnings
@@ -196,7 +197,7 @@ def _archive(path: Path, name: str, value: object) -> Path:
 def test_a_hostile_keras_file_is_refused_unread(item: dict[str, str], tmp_path: Path) -> None:
     path = _archive(tmp_path / "x.keras", "config.json", {"config": {"layers": [item]}})
     with pytest.raises(CorruptError, match="It was not loaded"):
-        keras_file._refuse_foreign(path)
+        keras_check(path)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_a_hostile_pt2_file_is_refused_unread(value: object, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["x.keras", "x.pt2"])
 def test_other_files_under_their_names_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"hello")
-    check = keras_file._refuse_foreign if name.endswith("keras") else torch_export._refuse_hostile
+    check = keras_check if name.endswith("keras") else torch_export._refuse_hostile
     with pytest.raises(CorruptError, match="damaged"):
         check(tmp_path / name)
 

@@ -14,7 +14,8 @@ from bakeoff.graph.compose import Composer
 from bakeoff.graph.initialize import torch_uniform
 from bakeoff.ops._dimension import Dim
 from bakeoff.ops._page import Mode
-from bakeoff.parity.draws import checks, load, prescribed, save, values
+from bakeoff.parity import Trace
+from bakeoff.parity.draws import checks, prescribed, values
 
 BATCH, LABELS = 6, np.arange(6) % 5
 SGD = ("sgd", {"momentum": 0.9}, "softmax_cross_entropy")
@@ -65,8 +66,9 @@ def test_what_is_drawn_is_told_and_can_be_handed_in(framework: str, tmp_path: An
         "channels": (6, 1, 1, 8), "path": (6, 1, 1, 1), "attention": (6, 36, 36), "cells": (6, 288),
     }  # fmt: skip
     assert abs(loss / true_loss(graph, masks) - 1) < 1e-14
-    save(tmp_path / "draws.npz", drawn)
-    again, other, found = asked(framework, graph, values(load(tmp_path / "draws.npz")))
+    Trace(draws={"flat": drawn}).save(tmp_path / "draws.npz")
+    told = Trace.load(tmp_path / "draws.npz", "draws").draws["flat"]
+    again, other, found = asked(framework, graph, values(told))
     assert again == pytest.approx(loss, rel=1e-15)
     assert failed(found, drawn) == []
     assert all(np.abs(gradients[path] - other[path]).max() < 1e-14 for path in gradients)

@@ -20,6 +20,7 @@ from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.parity import from_json, to_json
+from bakeoff.parity.tolerance import JUDGE
 from bakeoff.runtimes.keras_file import sidecar
 from bakeoff.schemas import Certificate, Declared
 from bakeoff.zoo.listing import source, writer_of
@@ -84,6 +85,7 @@ class Stored(msgspec.Struct, frozen=True):
     environment: dict[str, str]
     declared: tuple[Declared, ...] = ()
     verdict: Literal["passed", "declared"] = "passed"
+    judge: int = 1
 
 
 def place_of(output: Path) -> Path:
@@ -119,6 +121,7 @@ def written(
         "output_sha256": digest(request.output),
         "sidecar_sha256": digest(beside) if beside.is_file() else None,
         "check": request.check,
+        "judge": JUDGE,
         "weights": _weights(weights, folder),
         "random_weights": request.random_weights,
         "licence": named.licence if named else None,

@@ -18,7 +18,7 @@ from bakeoff.conversion.request import PAGE, Request, requested
 from bakeoff.conversion.session import Session
 from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
 from bakeoff.parity import check
-from bakeoff.parity.tolerance import NOISE
+from bakeoff.parity.tolerance import JUDGE, NOISE
 from bakeoff.schemas import Certificate, Check
 from bakeoff.workers.channel import Listener
 from bakeoff.zoo.resolve import Found, resolve
@@ -82,6 +82,17 @@ def _kept(stored: Stored, was: Certificate, again: Certificate, fresh: dict[str,
         {**{key: each[key] for key in SAID}, "summary": each["summary"].rpartition(" -> ")[2]}
         for each in (json.loads(text) for text in (msgspec.json.encode(stored), json.dumps(fresh)))
     )
+    declared = check(
+        "certificate.declared",
+        float(not same(was.declared, again.declared)),
+        0.0,
+        f"what isn't kept, here: {'; '.join(map(str, again.declared)) or 'nothing'}",
+    )
+    if stored.judge != JUDGE:  # its checks had other names, limits and figures
+        del said["summary"], says["summary"]
+        older = f"of judge {stored.judge}, and this is {JUDGE}: all was judged anew; convert again for its words"
+        other = different(said, says)
+        return [declared, check("certificate.says", float(len(other)), 0.0, f"{listed(other)} ({older})")]
     other = different(said, says)
     return [
         check("certificate.checks", float(len(names)), 0.0, f"names on one side alone: {', '.join(names) or 'none'}"),
@@ -91,12 +102,7 @@ def _kept(stored: Stored, was: Certificate, again: Certificate, fresh: dict[str,
             NOISE,
             f"its widest against the one that holds here ({most}); noise floors differ from machine to machine",
         ),
-        check(
-            "certificate.declared",
-            float(not same(was.declared, again.declared)),
-            0.0,
-            f"what isn't kept, here: {'; '.join(map(str, again.declared)) or 'nothing'}",
-        ),
+        declared,
         check("certificate.says", float(len(other)), 0.0, listed(other)),
     ]
 

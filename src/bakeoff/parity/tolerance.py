@@ -14,6 +14,7 @@ float32 may look absurd alone (gradients of a deep net, 8e-2): it says how littl
 
 from __future__ import annotations
 
+JUDGE = 2  # of which a certificate says that it judged: 1 was another for `convert` than for `compare`
 FLOAT64 = 1e-9  # relative, after 20 steps; one step of a shallow net is at 1e-15
 UNEXPLAINED = 1e-6  # in float64: where the source's own noise is larger, nothing can be decided
 LOGITS = 1e-5  # of the largest logit, float32: some hundred ulps; shallow and deep nets in predict mode stay below

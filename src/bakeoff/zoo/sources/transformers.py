@@ -41,7 +41,10 @@ OTHERS = {"input_ids", "pixel_attention_mask", "spatial_shapes"}  # what a model
 
 def accepts(path: Path) -> bool:
     """Whether a folder is one that save_pretrained wrote."""
-    return (path / CONFIG).is_file() and bool(_json(path / CONFIG).get("model_type"))
+    try:
+        return (path / CONFIG).is_file() and bool(_json(path / CONFIG).get("model_type"))
+    except CorruptError:  # nothing of ours, or damaged: where it is asked for by that name, it is said
+        return False
 
 
 # files ----------------------------------------------------------------------------------------------------------------
