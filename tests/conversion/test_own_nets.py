@@ -49,6 +49,7 @@ def test_there_are_thirty_a_direction() -> None:
     assert sum(module.startswith("torch") for module in NETS.values()) == 30
 
 
+@pytest.mark.slow  # two minutes a direction: to be asked in this process before it goes into every day's tests
 @pytest.mark.parametrize("to", FEW)
 def test_few(tmp_path: Path, to: str) -> None:
     answers = judged(tmp_path, "--here", "--quick", *FEW[to])

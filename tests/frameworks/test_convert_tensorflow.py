@@ -34,10 +34,10 @@ def net() -> Any:
     return keras.Model(x, layers.Dense(5, activation="softmax")(y))
 
 
-def checked(tmp_path: Path, model: Any) -> Certificate:
+def checked(tmp_path: Path, model: Any, **more: Any) -> Certificate:
     from bakeoff.zoo.opening import from_keras
 
-    request = Request("net", "bundle", tmp_path / "net", kind="live", framework="tensorflow")
+    request = Request("net", "bundle", tmp_path / "net", kind="live", framework="tensorflow", **more)
     with Session(request, None, None, from_keras(model), Here()) as work:
         return work.check()
 
@@ -80,7 +80,7 @@ def test_another_variance_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "logits.given" not in failed
 
 
-def test_layers_that_act_in_training_alone_are_silenced_while_it_is_checked(tmp_path: Path) -> None:
+def test_augmentation_is_left_out_as_accepted_and_noise_is_kept(tmp_path: Path) -> None:
     import keras
 
     layers = keras.layers
@@ -88,8 +88,10 @@ def test_layers_that_act_in_training_alone_are_silenced_while_it_is_checked(tmp_
         keras.Input((24, 16, 3)), layers.RandomFlip(), layers.GaussianNoise(0.3), layers.Conv2D(4, 3),
         layers.GlobalAveragePooling2D(), layers.Dense(1, activation="sigmoid"),
     ])  # fmt: skip
-    certificate = checked(tmp_path, model)
+    certificate = checked(tmp_path, model, accept=("augmentation",))
     assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    assert [one.name for one in certificate.declared] == ["augmentation"]
+    assert "draws" in {check.name for check in certificate.checks}
 
 
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:

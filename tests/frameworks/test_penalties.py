@@ -77,7 +77,7 @@ def test_terms_on_weights_are_those_of_the_formula(framework: str) -> None:
     loss, found = gradients(native(framework, replace(net, penalties=tuple(on_weights))), x, y)
     plain, expected = gradients(native(framework, replace(net, penalties=())), x, y)
     for penalty in on_weights:
-        l1, l2 = (float(np.float32(factor)) for factor in (penalty.l1, penalty.l2))
+        l1, l2 = penalty.l1, penalty.l2
         weight = net.parameters[str(penalty.on)].array.astype("float64")
         plain += l1 * np.abs(weight).sum() + l2 * np.square(weight).sum()
         expected[str(penalty.on)] += l1 * np.sign(weight) + 2 * l2 * weight
@@ -180,8 +180,8 @@ def keras_nets() -> dict[str, Callable[[], Any]]:
         return model
 
     def late() -> Any:
-        model = around(L.Dense(4, name="dense"), kernel_regularizer="l2")
-        model.get_layer("dense").kernel_regularizer = R.L2(0.1)  # Keras asks its variables: too late
+        model = around(L.Dense(4, name="first"), kernel_regularizer="l2")
+        model.get_layer("first").kernel_regularizer = R.L2(0.1)  # Keras asks its variables: too late
         return model
 
     def depthwise(x: Any) -> Any:

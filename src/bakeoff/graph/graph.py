@@ -63,11 +63,6 @@ class Penalty:
     l1: float = 0.0
     l2: float = 0.0
 
-    def factors(self, dtype: str) -> tuple[float, float]:
-        """(l1, l2); in float64 as Keras on TensorFlow takes them even there, through float32."""
-        single = float(np.float32(self.l1)), float(np.float32(self.l2))
-        return (self.l1, self.l2) if dtype == "float32" else single
-
 
 @dataclass(frozen=True)
 class Node:

@@ -246,8 +246,8 @@ class KerasLowering(Lowering):
         return native(*natives) if len(natives) == 1 else native(list(natives))
 
     def penalized(self, native: Any, penalty: Penalty, name: str) -> Any:
-        layer = keras.layers.ActivityRegularization(*penalty.factors(self.dtype), name=keras_name(name))
-        layer.activity_regularizer = acting(layer.l1, layer.l2, mixed=self.mixed)
+        layer = keras.layers.ActivityRegularization(penalty.l1, penalty.l2, name=keras_name(name))
+        layer.activity_regularizer = acting(layer.l1, layer.l2, own=self.mixed or self.dtype == "float64")
         return layer(native)
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:

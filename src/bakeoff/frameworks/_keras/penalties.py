@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Sums(keras.regularizers.L1L2):  # type: ignore[misc]  # Keras has no types
     """The same term where Keras's own sums differ, while a net trains: what is saved is Keras's own.
 
-    Of 16 bits they are taken in float32; and the slope of |x| at 0 is 0, as elsewhere, where JAX takes 1.
+    Of 16 bits they are taken in float32; in float64 factors stay what they are, which TensorFlow's cast rounds to
+    float32; and the slope of |x| at 0 is 0, as elsewhere, where JAX takes 1.
     """
 
     def __call__(self, x: Any) -> Any:
@@ -28,9 +29,9 @@ class Sums(keras.regularizers.L1L2):  # type: ignore[misc]  # Keras has no types
         return l1 * ops.sum(x * ops.sign(x)) + l2 * ops.sum(ops.square(x))
 
 
-def acting(l1: float, l2: float, *, mixed: bool) -> Any:
-    """What a net that trains here computes."""
-    return Sums(l1, l2) if mixed or keras.backend.backend() == "jax" else regularizer(l1, l2)
+def acting(l1: float, l2: float, *, own: bool) -> Any:
+    """What a net that trains here computes; `own`: its precision is one in which Keras's own sum is another."""
+    return Sums(l1, l2) if own or keras.backend.backend() == "jax" else regularizer(l1, l2)
 
 
 def regularizer(l1: float, l2: float) -> Any:
@@ -58,6 +59,6 @@ def regularize(graph: Graph, built: Built, dtype: str) -> None:
             raise UnsupportedError(
                 f"{penalty.on}: a term of the loss is on it, and {type(layer).__name__} has no place for one in Keras."
             )
-        numbers = penalty.factors(dtype)
+        numbers = penalty.l1, penalty.l2
         setattr(holder, place, regularizer(*numbers))
-        built.variable(binding).regularizer = acting(*numbers, mixed=False)
+        built.variable(binding).regularizer = acting(*numbers, own=dtype == "float64")

@@ -179,7 +179,7 @@ class TorchLowering(Lowering):
 
     def penalized(self, native: Any, penalty: Penalty, name: str) -> Any:
         *parents, last = torch_path(name).split(".")
-        self._container(parents).add_module(last, layers.ActivityPenalty(*penalty.factors(self.dtype)))
+        self._container(parents).add_module(last, layers.ActivityPenalty(penalty.l1, penalty.l2))
         return self._call(".".join([*parents, last]), (native,))
 
     def hold(self, path: str, pattern: str, sizes: dict[str, int]) -> Any:

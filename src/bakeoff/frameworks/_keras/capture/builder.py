@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
-from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY, NOISE
+from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY
 from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, factors, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.graph.graph import Graph, Node, Parameter, Penalty, Ref
@@ -202,7 +202,7 @@ class Builder:
         """The input again, for layers that are the identity, or are it in prediction."""
         if key in IDENTITY:
             return call.inputs[0]
-        if key not in AUGMENTATION | NOISE:
+        if key not in AUGMENTATION:
             return None
         self.predicting[call.path] = call.layer
         return call.inputs[0]

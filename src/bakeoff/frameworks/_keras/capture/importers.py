@@ -19,7 +19,6 @@ _AUGMENTATION = """
     MixUp
 """
 AUGMENTATION = frozenset(f"layers.{name}" for name in _AUGMENTATION.split())
-NOISE = frozenset(("layers.GaussianNoise", "layers.GaussianDropout", "layers.AlphaDropout"))
 """Both act in training alone; in prediction they are the identity (Keras 3's documentation of each)."""
 
 

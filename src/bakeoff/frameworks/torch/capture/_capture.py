@@ -103,9 +103,13 @@ class Pass:
 
     @cached_property
     def graph(self) -> Graph:
-        """The same; it predicts as the prediction does, where it can."""
-        if self.prediction is None or self.builder.moving or same_prediction(self.alone, self.prediction.graph):
-            return self.alone  # what moves by itself is no noise
+        """The same; where it draws by hand, it predicts as the prediction does, if it can.
+
+        What else training does is no noise: what moves by itself, or what asks whether it trains.
+        """
+        drawn = any(node.op == "draw" for node in self.alone.nodes) and not self.builder.moving
+        if self.prediction is None or not drawn or same_prediction(self.alone, self.prediction.graph):
+            return self.alone
         return together(self.alone, self.prediction.graph) or self.alone
 
     def again(self, size: tuple[int, int]) -> Pass:
