@@ -79,7 +79,7 @@ class TorchTape:
             for path, binding in lowering.bindings.items()
             if graph.parameters[path].role == "weight" and not graph.parameters[path].trainable
         ]
-        self.penalties = on_weights(graph, lowering.bindings, graph.dtype)
+        self.penalties = on_weights(graph, lowering.bindings)
         self.ops = _unpacked(self.ops, self.outputs)
         if not self._dotted:
             self.ops = compressed(self.ops, self.leaves)

@@ -74,7 +74,7 @@ def build(graph: Graph, dtype: str = "float32", *, mixed: bool = False) -> Built
                 tensor.requires_grad_(parameter.trainable)
             else:
                 _buffered(module.get_submodule(binding.owner), binding.attribute)
-    module.meta["penalties"] = on_weights(graph, built.bindings, dtype)
+    module.meta["penalties"] = on_weights(graph, built.bindings)
     module.eval()
     return built
 

@@ -20,7 +20,7 @@ def penalty(net: nn.Module, terms: Iterable[tuple[str, float, float]]) -> torch.
     return sum(found[1:], found[0]) if found else torch.zeros(())
 
 
-def on_weights(graph: Graph, bindings: Mapping[str, Binding], dtype: str) -> list[tuple[str, float, float]]:
+def on_weights(graph: Graph, bindings: Mapping[str, Binding]) -> list[tuple[str, float, float]]:
     """The terms on weights, by their names in the net."""
     on = [(bindings[one.on], one) for one in graph.penalties if isinstance(one.on, str)]
     return [(f"{to.owner}.{to.attribute}".lstrip("."), one.l1, one.l2) for to, one in on]
