@@ -72,6 +72,8 @@ def test_a_term_on_nothing_is_no_graph(net: Graph) -> None:
     for on in ("conv.bias.none", Ref("none")):
         with pytest.raises(BakeoffError, match="a term of the loss is on"):
             replace(net, penalties=(Penalty(on, 1.0),))
+    with pytest.raises(BakeoffError, match="two terms of the loss are on one parameter"):
+        replace(net, penalties=(ON_HEAD, ON_HEAD))
 
 
 def test_a_new_head_keeps_the_backbones(net: Graph) -> None:

@@ -121,6 +121,9 @@ class Graph:
             if lost:
                 raise BakeoffError(f"graph: node {node.id!r} asks for parameters that are not there: {lost}")
             known.add(node.id)
+        paths = [penalty.on for penalty in self.penalties if isinstance(penalty.on, str)]
+        if len(set(paths)) < len(paths):
+            raise BakeoffError("graph: two terms of the loss are on one parameter: say them as one, l1 and l2")
         for penalty in self.penalties:
             if penalty.on not in self.parameters and not (isinstance(penalty.on, Ref) and penalty.on.node in known):
                 raise BakeoffError(f"graph: a term of the loss is on {penalty.on}, which is not there")
