@@ -86,3 +86,23 @@ def test_what_it_does_not_know_stays(framework: str) -> None:
     large = nn.Sequential(nn.Conv2d(3, 2, 3))
     quicken(large)
     assert large(torch.zeros(1, 3, 500, 500)).shape == (1, 2, 498, 498)
+
+
+@pytest.mark.torch
+def test_a_net_that_is_only_built_has_torchs_own_layers(framework: str) -> None:
+    import torch
+
+    from bakeoff import models
+    from bakeoff.frameworks.torch.narrow import NarrowConv2d
+    from bakeoff.frameworks.torch.net import TorchNet
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        net = TorchNet(models.build("mnist-cnn", (28, 28), 1, 10, seed=0), "cpu", "float32")
+        kinds = {type(layer).__module__.partition(".")[0] for layer in net.native.modules()}
+        assert kinds == {"torch"}, "what convert hands to users is loaded without Bakeoff"
+        net.compile("adam", {}, "softmax_cross_entropy")
+        assert NarrowConv2d in {type(layer) for layer in net.native.modules()}
+    finally:
+        torch.set_num_threads(threads)

@@ -51,12 +51,6 @@ class TorchNet(Slotted):
         self.device = torch.device(device)
         self.memory_format = _memory_format(self.built.module)
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
-        if self.memory_format == torch.contiguous_format:
-            halve_faster(self.native)
-            if (
-                torch.get_num_threads() == 1
-            ):  # with more, torch's own: `compare` sees by them what another order of sums does
-                quicken(self.native)
         if precision == "bfloat16" and self.device.type == "cpu":
             widen_slow(self.native)
         self.trainable = {
@@ -114,6 +108,10 @@ class TorchNet(Slotted):
         self.optimizer = self.page.to_torch(torch, groups, self.page.Settings(**settings))
         self.loss_attributes = self.loss_page.Attributes(**step.loss)
         self.clip, self.count = step.clip, 0
+        if self.memory_format == torch.contiguous_format:  # what isn't trained here has torch's own layers
+            halve_faster(self.native)
+            if torch.get_num_threads() == 1:  # with more, `compare` sees by torch's own what another order of sums does
+                quicken(self.native)
 
     def _clip_gradients(self) -> None:
         """Scale all gradients by clip / max(norm, clip), the norm being that of all together."""
