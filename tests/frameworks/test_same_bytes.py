@@ -84,25 +84,17 @@ def test_written_twice(framework: str, tmp_path: Path) -> None:
 
         keras.ops.pad(keras.layers.Reshape((4, 4, 1))(keras.Input((16,))), 1)
     here = written(framework, tmp_path, "here")
+    if framework == "torch":  # its compiler leaves marks in what is exported after it has run
+        import torch
+
+        torch.compile(torch.nn.Linear(3, 3), backend="eager")(torch.zeros(2, 3))
     again = written(framework, tmp_path, "again")
-    there, elsewhere = (_in_a_process(framework, tmp_path / seed, seed) for seed in ("7", "8"))
-    assert there == elsewhere
-    # torch.export's own archive depends on what was exported before in a process: the same from fresh ones alone
-    made_here, made_again, made_there = (
-        {name: digest for name, digest in each.items() if ".pt2" not in name} for each in (here, again, there)
-    )
-    assert made_here == made_again == made_there
+    line = [sys.executable, __file__, framework, str(tmp_path)]
+    there = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert there.returncode == 0, there.stderr[-2000:]
+    assert here == again == json.loads(there.stdout)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path.name for path in files if sys.prefix.encode() in path.read_bytes()] == []
-
-
-def _in_a_process(framework: str, folder: Path, seed: str) -> dict[str, str]:
-    folder.mkdir()
-    line = [sys.executable, __file__, framework, str(folder)]
-    done = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed})
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, str] = json.loads(done.stdout)
-    return found
 
 
 if __name__ == "__main__":

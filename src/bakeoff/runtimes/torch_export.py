@@ -56,6 +56,7 @@ def save(module: Any, path: Path, shape: tuple[int, int, int], text: str) -> Non
     program = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # where torch is installed
+        node.meta.pop("custom", None)  # what torch's compiler leaves alone: another one once it has run
     with path.open("wb") as file:  # by its name, torch would write that into the file
         torch.export.save(program, file, extra_files={FILE: text})
 
