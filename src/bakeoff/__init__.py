@@ -7,8 +7,8 @@
     model = bakeoff.load(trained.path)
     model.predict(["cat.jpg"])
 
-Importing it imports no framework; each name is loaded when it is first used. Functions are verbs and rooms are nouns:
-`bakeoff.train` is a function, `bakeoff.training` the package that it lives in.
+Importing it imports no framework, and forbids all of them to call home; each name is loaded when it is first used.
+Functions are verbs and rooms are nouns: `bakeoff.train` is a function, `bakeoff.training` the package that it lives in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.telemetry import forbid
 from bakeoff.version import __version__
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ _HOMES = {
     "train": "bakeoff.training.api",
     "tune": "bakeoff.tuning.api",
 }
+
+
+forbid()
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import cast
 from bakeoff import registry
 from bakeoff.errors import BakeoffError, MissingDependencyError
 from bakeoff.protocols import Framework
+from bakeoff.telemetry import without_probe
 
 NEWEST_PYTHON = {"tensorflow": (3, 13)}  # that a library has wheels for, where this is not the newest that there is
 LIBRARIES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "jax": ("jax", "keras")}
@@ -120,5 +121,7 @@ def enter(name: str) -> None:
         return
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if backend == "tensorflow":
+        without_probe()
     if backend == "tensorflow" and "torch" in sys.modules and importlib.util.find_spec("triton"):
         importlib.import_module("triton")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from bakeoff.errors import MissingDependencyError, UsageError
+from bakeoff.telemetry import without_probe
 
 TOGETHER = {"torch": "tensorflow", "tensorflow": "torch"}  # loaded in one process they crash (triton, PARITY section 0)
 
@@ -29,6 +30,8 @@ def library(name: str, extra: str, purpose: str) -> Any:
             "Use a process of its own, as the command line does."
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if name == "tensorflow":
+        without_probe()
     return importlib.import_module(name)
 
 
