@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there. Asked when the environment is made.
 SECOND = $(shell $(BIN)/python -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
 
-.PHONY: demo test test-slow lint format bench docs clean
+.PHONY: demo test test-slow lint format bench census docs clean
 .DEFAULT_GOAL := help
 
 help:  ## the words
@@ -53,7 +53,10 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+
+census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
+	$(BIN)/python bench/census.py
 
 docs: $(VENV)/.installed-dev  ## the pages that are made from code
 	$(BIN)/python docs/generate.py

@@ -1,4 +1,4 @@
-"""Keras models as users write them, and one trap each: for tests of capture, and for bench/census_keras.py."""
+"""Keras models as users write them, and one trap each: for tests of capture, and for bench/census.py."""
 
 from __future__ import annotations
 

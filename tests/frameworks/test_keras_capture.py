@@ -23,7 +23,7 @@ from bakeoff.ops._page import Mode
 
 pytestmark = pytest.mark.tensorflow
 
-SMALL = (  # the others of keras_nets.py are in bench/census_keras.py
+SMALL = (  # the others of keras_nets.py are in bench/census.py
     "beginner",
     "mnist_convnet",
     "cifar_tutorial",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from test_keras_census import NAMES
 
 pytestmark = [
     pytest.mark.slow,
@@ -15,6 +16,13 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
+NAMES = """
+    ConvNeXtBase ConvNeXtLarge ConvNeXtSmall ConvNeXtTiny ConvNeXtXLarge DenseNet121 DenseNet169 DenseNet201
+    EfficientNetB0 EfficientNetB1 EfficientNetB2 EfficientNetB3 EfficientNetB4 EfficientNetB5 EfficientNetB6
+    EfficientNetB7 EfficientNetV2B0 EfficientNetV2B1 EfficientNetV2B2 EfficientNetV2B3 EfficientNetV2L EfficientNetV2M
+    EfficientNetV2S InceptionResNetV2 InceptionV3 MobileNet MobileNetV2 MobileNetV3Large MobileNetV3Small NASNetLarge
+    NASNetMobile ResNet101 ResNet101V2 ResNet152 ResNet152V2 ResNet50 ResNet50V2 VGG16 VGG19 Xception
+"""
 SMALLEST = {"InceptionResNetV2": 75, "InceptionV3": 75, "Xception": 71}
 
 
@@ -37,6 +45,20 @@ def test_a_fine_tuned_file(name: str, tmp_path: Path) -> None:
     net.save(tmp_path / "net.keras")
     del net, base
     keras.backend.clear_session()
-    line = [sys.executable, "-m", "bakeoff", "convert", "net.keras", "--to", "torch", "--check", "quick"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    converted(tmp_path, "--check", "quick")
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50", "EfficientNetB0", "Xception"])
+def test_a_free_input_size_stays_free(name: str, tmp_path: Path) -> None:
+    import keras
+
+    build = getattr(keras.applications, name)
+    build(weights=None, include_top=False, input_shape=(None, None, 3), pooling="avg").save(tmp_path / "net.keras")
+    assert not converted(tmp_path, "--json")["fixed_size"]
+
+
+def converted(folder: Path, *words: str) -> dict[str, Any]:
+    line = [sys.executable, "-m", "bakeoff", "convert", "net.keras", "--to", "torch", *words]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-1000:]
+    return dict(json.loads(done.stdout)) if "--json" in words else {}

@@ -90,6 +90,7 @@ class Session:
     ) -> None:
         self.request, self.weights, self.listen, self.live, self.given_target = request, weights, listen, live, target
         self.graph_and_more: Bundle | None = None
+        self.is_open = False
 
     def __enter__(self) -> Self:
         self.stack = ExitStack()
@@ -139,6 +140,17 @@ class Session:
     def note(self, *notes: str, **changes: Any) -> None:
         """Add to what the reader should know."""
         self.described = msgspec.structs.replace(self.described, notes=(*self.described.notes, *notes), **changes)
+
+    def open(self) -> None:
+        """Capture the source, once."""
+        if self.is_open:
+            return
+        self.say("capture", 1)
+        with ThreadPoolExecutor(1) as pool:  # the target's library is imported meanwhile
+            if self.target is not self.source:
+                pool.submit(self.target.call, WORK + "warm", framework=self.request.target)
+            self._open()
+        self.is_open = True
 
     def _open(self) -> None:
         request = self.request
@@ -201,12 +213,7 @@ class Session:
 
     def check(self) -> Certificate:
         """Open, ask both, judge."""
-        request = self.request
-        self.say("capture", 1)
-        with ThreadPoolExecutor(1) as pool:  # the target's library is imported meanwhile
-            if self.target is not self.source:
-                pool.submit(self.target.call, WORK + "warm", framework=request.target)
-            self._open()
+        self.open()
         full = self._full()
         try:
             asked, answer = self._ask(full)
