@@ -16,6 +16,7 @@ from typing import cast
 
 from bakeoff import registry
 from bakeoff.errors import BakeoffError, MissingDependencyError
+from bakeoff.frameworks._surroundings import undisturbed as undisturbed
 from bakeoff.protocols import Framework
 from bakeoff.telemetry import without_probe
 

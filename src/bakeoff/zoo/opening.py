@@ -220,9 +220,10 @@ def from_torch(
     native: Any, size: tuple[int, int] | None, signature: Signature | None = None, names: tuple[str, ...] | None = None
 ) -> Opened:
     """A live nn.Module."""
-    from bakeoff.frameworks.torch.capture import capture
+    from bakeoff.frameworks.torch.capture import bare, capture
     from bakeoff.frameworks.torch.live import LiveTorch
 
+    native, around = bare(native)
     try:
         captured = capture(native, input_size=size, channels=signature.channels if signature else RGB)
     except UnsupportedError as error:
@@ -249,7 +250,7 @@ def from_torch(
         adopt,
         captured.size,
         captured.fixed_size,
-        notes=captured.notes + said(captured.graph),
+        notes=(*around, *captured.notes, *said(captured.graph)),
         loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
         declared=captured.declared,
     )

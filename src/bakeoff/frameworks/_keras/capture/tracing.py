@@ -2,7 +2,8 @@
 
 Code that only uses layers and keras.ops leaves its whole meaning in that trace. What does not is found by running it
 again, and refused: other weights that change a constant (a weight was read as a number), random numbers (constants
-that differ), assignments to variables. What it does in training alone is left to `lost`.
+that differ), assignments to variables, clocks and random numbers of Python's and NumPy's, counters, and branches on
+the number of images or on a size that is free. What it does in training alone is left to `lost`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from keras.src.models.functional import Functional
 from keras.src.models.sequential import Sequential
 
 from bakeoff.errors import UnsupportedError
+from bakeoff.frameworks._keras.capture import watched
 from bakeoff.frameworks._keras.capture.embedded import symbolic_embeddings
 from bakeoff.frameworks._keras.capture.trust import refusal
 from bakeoff.frameworks._keras.capture.values import array_of
+from bakeoff.frameworks._keras.capture.watched import nodes_of
+from bakeoff.frameworks._watch import Watch
 from bakeoff.schemas import Array
 
 Function = Any  # keras.Function
@@ -57,7 +61,8 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
     if not layer.built:
         raise refuse("it is not built: call the model on a batch of images first")
     before = [array_of(variable) for variable in layer.variables]
-    run = _runner(layer, arguments, refuse)
+    watch = Watch(*watched.LIBRARIES)
+    run = _runner(layer, arguments, watch, refuse)
     made: list[Function] = []
     try:
         _, plain = run(False)
@@ -65,17 +70,20 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
         for variable, array in zip(layer.variables, before, strict=True):
             if not _unchanged(variable, array):
                 raise refuse(f"it assigns its variable {variable.name}")
+        once = watched.kept(layer, watch)
         _shift(layer, before)
         _, other = run(False)
         made.append(other)
         if not _alike(plain, other):
             raise refuse("it computes with numbers that are random, or taken from its weights outside of keras.ops")
-        if any(node.arguments.kwargs.get("training") is True for node in _nodes(plain)):
+        if any(node.arguments.kwargs.get("training") is True for node in nodes_of(plain)):
             raise refuse("it calls a layer with training=True")
         shifted = [array_of(variable) for variable in layer.variables]
         training = _in_training(run)
         if training is not None:
             made.append(training)
+        watched.check(watch, once, watched.kept(layer, watch), refuse)
+        made += watched.other_shapes(run, plain, refuse)
         still = all(map(_unchanged, layer.variables, shifted))
         kept = training if training is not None and still and _alike(plain, training) else plain
         made.remove(kept)
@@ -105,22 +113,25 @@ def _unchanged(variable: Any, array: Array) -> bool:
 
 def forget(function: Function) -> None:
     """Take the trace's nodes off the layers again: the user's model stays as it was."""
-    nodes = set(map(id, _nodes(function)))
+    nodes = set(map(id, nodes_of(function)))
     for operation in function.operations:
         operation._inbound_nodes = [node for node in operation._inbound_nodes if id(node) not in nodes]
         operation._outbound_nodes = [node for node in operation._outbound_nodes if id(node) not in nodes]
 
 
-def _runner(layer: Any, arguments: Any, refuse: Callable[[str], UnsupportedError]) -> Callable[[bool], Any]:
+def _runner(layer: Any, arguments: Any, watch: Watch, refuse: Callable[[str], UnsupportedError]) -> Callable[..., Any]:
     switched = "training" in inspect.signature(layer.call).parameters
 
-    def run(training: bool) -> tuple[list[Any], Function]:
+    def run(training: bool, count: int | None = None, size: tuple[int, int] | None = None) -> Any:
         fresh: dict[int, Any] = {}
 
         def renewed(x: Any) -> Any:
             if not isinstance(x, keras.KerasTensor):
                 return x
-            return fresh.setdefault(id(x), keras.Input(batch_shape=x.shape, dtype=x.dtype))
+            shape = list(x.shape)
+            if size is not None and len(shape) == 4:
+                shape[1:3] = (old or new for old, new in zip(shape[1:3], size, strict=True))
+            return fresh.setdefault(id(x), keras.Input(batch_shape=(shape[0] or count, *shape[1:]), dtype=x.dtype))
 
         args, kwargs = arguments.convert(renewed)
         kwargs = {key: value for key, value in kwargs.items() if key not in ("training", "mask")}
@@ -128,7 +139,7 @@ def _runner(layer: Any, arguments: Any, refuse: Callable[[str], UnsupportedError
             kwargs["training"] = training
         try:
             anchor = next(iter(fresh.values()))
-            with _called(layer, training), _no_losses(layer, refuse), symbolic_embeddings(anchor):
+            with _called(layer, training), _no_losses(layer, refuse), symbolic_embeddings(anchor), watch:
                 out = keras.tree.flatten(layer.call(*args, **kwargs))
             return list(fresh.values()), keras.Function(list(fresh.values()), out)
         except UnsupportedError:
@@ -170,14 +181,9 @@ def _shift(layer: Any, arrays: list[Array]) -> None:
             variable.assign(1.25 * array + 0.125)
 
 
-def _nodes(function: Function) -> list[Any]:
-    depths = sorted(function._nodes_by_depth, reverse=True)
-    return [node for depth in depths for node in function._nodes_by_depth[depth] if not node.is_input]
-
-
 def _structure(function: Function) -> list[Any]:
     """Which layers and operations are called, with their settings and shapes."""
-    return [(_who(node.operation), [tuple(t.shape) for t in node.outputs]) for node in _nodes(function)]
+    return [(_who(node.operation), [tuple(t.shape) for t in node.outputs]) for node in nodes_of(function)]
 
 
 def _who(operation: Any) -> Any:
@@ -190,7 +196,7 @@ def _who(operation: Any) -> Any:
 def _constants(function: Function) -> list[Any]:
     """What calls are told besides their inputs, but for whether they train."""
     told = [
-        (n.arguments.args, {k: v for k, v in n.arguments.kwargs.items() if k != "training"}) for n in _nodes(function)
+        (n.arguments.args, {k: v for k, v in n.arguments.kwargs.items() if k != "training"}) for n in nodes_of(function)
     ]
     return [x for x in keras.tree.flatten(told) if not isinstance(x, keras.KerasTensor | keras.Variable)]
 

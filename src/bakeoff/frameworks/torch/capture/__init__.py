@@ -17,7 +17,14 @@ from bakeoff.frameworks.torch.capture._captured import Captured
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Captured", "capture"]
+__all__ = ["Captured", "bare", "capture"]
+
+
+def bare(model: nn.Module) -> tuple[nn.Module, list[str]]:
+    """A module without wrappers of torch's, in 32 bits or more, and what was taken off or widened."""
+    from bakeoff.frameworks.torch.capture._bare import bare as found
+
+    return found(model)
 
 
 def capture(

@@ -46,7 +46,7 @@ class Builder:
     ) -> None:
         self.drawn_values, self.hints = values, hints or {}
         self.batch, self.tensors, self.learned, self.modules = batch, tensors, learned, modules
-        self.containers = frozenset(path for path, module in modules.items() if any(module.children()))
+        self.containers = frozenset(path for path, module in modules.items() if [*module.children()])
         own = {path for path, module in modules.items() if type(module).__module__.startswith("torch.nn.")}
         self.leaves = frozenset(path for path in own if path and path not in self.containers)
         self.nodes: dict[str, Node] = {}

@@ -12,13 +12,18 @@ import torch
 from torch import nn
 
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
+from bakeoff.frameworks._surroundings import undisturbed
+from bakeoff.frameworks.torch.capture import _frozen
 from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._captured import Captured
+from bakeoff.frameworks.torch.capture._copy import copied
+from bakeoff.frameworks.torch.capture._deadline import deadline
 from bakeoff.frameworks.torch.capture._export import WHOLE, Mode, batch_for, export, outputs_of, tensors
 from bakeoff.frameworks.torch.capture._layout import Layout
 from bakeoff.frameworks.torch.capture._losses import refuse_kept_losses, with_penalties
 from bakeoff.frameworks.torch.capture._lost import lost, moved, predicting, reading
 from bakeoff.frameworks.torch.capture._signature import said_by_config, signature_of
+from bakeoff.frameworks.torch.capture._sizes import Shown, shown
 from bakeoff.frameworks.torch.capture._values import Unexplained, plain
 from bakeoff.frameworks.torch.capture._walk import Walk
 from bakeoff.graph.agree import same_attributes, same_prediction, together
@@ -34,22 +39,33 @@ DEFAULT_SIZE = (224, 224)
 STEPS = (37, 59)  # by which the second size differs from twice the first: pads that depend on halvings show
 
 
+@undisturbed()
 def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int, name: str) -> Captured:
     """See `bakeoff.frameworks.torch.capture.capture`."""
     _check(model, name)
+    if any(tensor.is_inference() for tensor in tensors(model).values()):  # no gradient could be had
+        model = copied(model)
     signature = signature_of(model, None if input_size is None else _size(input_size), channels)
     own, classes = said_by_config(model)
     size = signature.size if input_size is None and signature else _size(input_size or own)
     refuse_kept_losses(model, size, channels, name)
+    changing = _frozen.check(copied(model), size, channels, name)
     chosen, declared = _training(_prediction(model, size, channels, name), name)
-    graph, layouts, unused = with_unused(_sized(chosen), chosen.builder, model)
+    if changing is None:  # the whole of it can't train on such images
+        changing = _frozen.check(copied(model), size, channels, name, chosen.mode) or []
+    sized, found = _sized(chosen, name)
+    graph, layouts, unused = with_unused(sized, chosen.builder, model)
     graph = with_penalties(graph, model, layouts)
     fixed_size = all(isinstance(side, int) for side in graph.input_shape[1:3])
     kept = {node.id for node in graph.nodes}
     draws = {k: p if p.node in kept else UNREAD for k, p in chosen.builder.draws.items()}
     assert chosen.mode != "eval"
-    declared = merged((*declared, *map(moved, sorted(set(chosen.builder.moving)))))
-    return Captured(graph, layouts, size, fixed_size, unused, (), signature, draws, declared, chosen.mode, classes)
+    changed = [path for path in changing if path.rpartition(".")[0] not in chosen.mode]
+    declared = merged((*declared, *map(moved, sorted({*chosen.builder.moving, *changed}))))
+    return Captured(
+        graph, layouts, size, fixed_size, unused, found.notes, signature, draws, declared, chosen.mode, classes,
+        found.sizes, found.batches,
+    )  # fmt: skip
 
 
 class Pass:
@@ -78,7 +94,8 @@ class Pass:
     ) -> None:
         self.model, self.size, self.channels, self.mode, self.prediction = model, size, channels, mode, prediction
         batch = batch_for(model, size)
-        program = export(model, batch, size, channels, mode)
+        with deadline(model, type(model).__name__):
+            program = export(model, batch, size, channels, mode)
         learned = frozenset(key for key, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
         modules, values = dict(model.named_modules()), set[Key]()
         self.places = outputs_of(program)
@@ -175,17 +192,22 @@ def _unclear(found: Pass, name: str) -> str:
     )
 
 
-def _sized(chosen: Pass) -> Graph:
+def _sized(chosen: Pass, name: str) -> tuple[Graph, Shown]:
     """The graph for images of any size, where nothing in it depends on the size; else as it is."""
-    try:
-        other = chosen.again(_another(chosen.size))
-        if not same_attributes(chosen.graph, other.graph):
-            return chosen.graph
-        batch, _, _, channels = chosen.graph.input_shape
-        free = replace(chosen.graph, inputs={"input": (batch, Dim("height"), Dim("width"), channels)})
-        return free if free.output_shape == chosen.graph.output_shape else chosen.graph
-    except BakeoffError:
-        return chosen.graph
+    graph = chosen.graph
+    batch, _, _, channels = graph.input_shape
+    free = replace(graph, inputs={"input": (batch, Dim("height"), Dim("width"), channels)})
+
+    def same(size: tuple[int, int]) -> bool:
+        try:
+            return same_attributes(graph, chosen.again(size).graph) and free.output_shape == graph.output_shape
+        except BakeoffError:
+            return False
+
+    other = _another(chosen.size)
+    sizes = chosen.size, other if same(other) else None
+    found = shown(chosen.model, chosen.mode, chosen.channels, sizes, same, name)
+    return free if found.sizes else graph, found
 
 
 def _another(size: tuple[int, int]) -> tuple[int, int]:
@@ -234,6 +256,8 @@ def _check(model: Any, name: str) -> None:
         raise UnsupportedError(
             f"{name}: a TorchScript program, whose layers are gone. Give the module it was made from."
         )
+    if "train" in vars(model):  # it refuses to train
+        raise UnsupportedError(f"{name}: an exported program, whose layers are gone. Give the module it was made from.")
     lazy = [key for key, p in model.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise UsageError(f"{name}: {lazy[0]} has no shape yet. Run the model on an image once before it is captured.")

@@ -32,6 +32,8 @@ class Captured:
         signature: how the module wants its images, where it says so (timm's pretrained_cfg).
         draws: which node each random draw of a training pass belongs to.
         declared: what of its training the graph doesn't hold.
+        sizes: other sizes that the module takes, and at which its calls are those of the graph.
+        batches: numbers of images, likewise.
         predicting: paths of modules that predict in the graph's training pass, too, whatever the source does there.
         classes: their names, where the module says them (transformers' config).
     """
@@ -47,6 +49,8 @@ class Captured:
     declared: tuple[Declared, ...] = ()
     predicting: frozenset[str] = frozenset()
     classes: tuple[str, ...] | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    batches: tuple[int, ...] = ()
 
     def state_dict(self, arrays: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """The module's state dict, bit for bit.

@@ -122,6 +122,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
     before = {module: own(module) for module in model.modules()}
     kept = [value for attributes in before.values() for value in attributes.values()]
     inside = [(value, value.copy()) for value in kept if type(value) in (dict, list)]  # type: ignore[attr-defined]
+    inside += [(module._buffers, module._buffers.copy()) for module in before]
     try:
         yield
     finally:
