@@ -144,14 +144,18 @@ def test_weights_that_a_pass_or_a_mode_changes_are_named() -> None:
         net.head.weight.data.clamp_(-0.1, 0.1)
         return x
 
+    def clamps_in_training(net: Any, x: Any) -> Any:
+        return clamps(net, x) if net.training else x
+
     class Merges(Net):
         def train(self, mode: bool = True) -> Any:
             self.head.weight.data += 0.1 if mode else -0.1
             return super().train(mode)
 
     for net in (Net(clamps), Merges()):
-        with pytest.raises(UnsupportedError, match=r"changes the weight head\.weight"):
+        with pytest.raises(UnsupportedError, match=r"prediction changes the weight head\.weight"):
             check(net, SIZE, 3, "Net")
+    assert check(Net(clamps_in_training), SIZE, 3, "Net") == ["head.weight"]  # declared: training is what loses it
 
 
 # sizes ----------------------------------------------------------------------------------------------------------------
@@ -266,7 +270,7 @@ def test_wrappers_and_narrow_weights() -> None:
     assert notes == ["its bfloat16 weights are float32 here"]
     with pytest.warns(FutureWarning):
         script = torch.jit.trace(net.eval(), torch.zeros(1, 3, *SIZE))
-    with pytest.raises(UnsupportedError, match="is TorchScript"):
+    with pytest.raises(UnsupportedError, match="a TorchScript program"):
         capture(script, input_size=SIZE)
 
 

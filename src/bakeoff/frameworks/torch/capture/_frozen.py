@@ -34,7 +34,7 @@ class _FailsError(UnsupportedError):
 
 
 def check(model: nn.Module, size: tuple[int, int], channels: int, name: str, mode: Mode = WHOLE) -> list[str] | None:
-    """The buffers that a training pass changes, batch norm's apart; None where the net can't train on such images.
+    """The buffers and weights that a training pass changes, batch norm's apart; None where the net can't train on such images.
 
     Args:
         model: a copy, which nobody needs afterwards in its present state.
@@ -68,6 +68,7 @@ class _Passes:
         draw = torch.Generator().manual_seed(0)
         counts = (IMAGES, IMAGES + 1)
         self.images = [torch.rand((n, *shape), generator=draw).to(dtype_of(model)) for n in counts]
+        self.trained: set[str] = set()  # weights that a training pass changes
         self.steps: dict[str, set[int]] = {}  # how long the sequences of recurrent layers are
         self.before = {key: tensor.detach().clone() for key, tensor in tensors(model).items()}
         self.weights = [key for key, tensor in tensors(model).items() if isinstance(tensor, nn.Parameter)]
@@ -90,14 +91,15 @@ class _Passes:
         self.agree(mode, self.mark, again)
 
     def moved(self, mode: Mode) -> list[str]:
-        """The buffers that training on other images changes."""
+        """The buffers that training on other images changes, and the weights that any training has changed."""
         before = _marks(self.model)
         self.run(mode, 2, other=True)
         for path, steps in self.steps.items():
             if len(steps) > 1:
                 remedy = "Give it batch_first=True, or transpose its input."
                 raise UnsupportedError(f"{self.name}: {path} takes the images of a batch for steps in time.\n{remedy}")
-        return [key for key in changed(before, _marks(self.model)) if key not in self.own]
+        buffers = set(changed(before, _marks(self.model))) - self.own
+        return sorted(buffers | self.trained)
 
     def run(self, mode: Mode, seed: int, *, other: bool = False, found: Marks | None = None) -> str:
         """A mark of the output.
@@ -142,9 +144,9 @@ class _Passes:
             raise self._refused(f"{where} asks {what}", "Draw with torch: its draws are kept.")
         now = tensors(self.model)
         changes = [key for key in self.weights if not torch.equal(now[key], self.before[key])]
-        if changes:
-            how = "prediction" if mode == "eval" else "training"
-            raise self._refused(f"{how} changes the weight {changes[0]}", "Leave weights to the optimizer.")
+        if changes and mode == "eval":
+            raise self._refused(f"prediction changes the weight {changes[0]}", "Leave weights to the optimizer.")
+        self.trained.update(changes)
         return mark
 
     def _restore(self) -> None:
