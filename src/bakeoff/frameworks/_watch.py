@@ -95,7 +95,7 @@ def _impure(called: Any) -> str:
 
 def _mark() -> tuple[Any, ...]:
     _, keys, *rest = np.random.get_state()
-    return (keys.tobytes(), *rest)
+    return (np.asarray(keys).tobytes(), *rest)
 
 
 def state(
@@ -166,8 +166,7 @@ def _leaf(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{value.shape}{zlib.crc32(np.ascontiguousarray(value).tobytes())}"
     if isinstance(value, np.random.Generator | np.random.RandomState):
-        holder = value if isinstance(value, np.random.Generator) else value._bit_generator
-        return repr(getattr(holder, "bit_generator", holder).state)
+        return repr(value.bit_generator.state if isinstance(value, np.random.Generator) else value.get_state())
     if isinstance(value, random.Random):
         return repr(value.getstate())
     if isinstance(value, set | frozenset):
@@ -191,19 +190,18 @@ def reads(codes: Collection[types.CodeType], name: str) -> bool:
 def _reads(code: types.CodeType, name: str) -> bool:
     if {"getattr", "__dict__", "vars"} & set(code.co_names):
         return True
-    lines = [*dis.get_instructions(code), *[None] * 3]
-    for index, line in enumerate(lines[:-3]):
+    lines = list(dis.get_instructions(code))
+    for index, line in enumerate(lines[:-1]):  # the last one returns
         given = line.argval if isinstance(line.argval, tuple) else (line.argval,)
         if not line.opname.startswith("LOAD_") or name not in given or line.opname == "LOAD_CONST":
             continue
-        before, (after, operation, store) = lines[index - 1], lines[index + 1 : index + 4]
-        attribute = line.opname in ("LOAD_ATTR", "LOAD_METHOD")
-        added = operation is not None and operation.opname == "BINARY_OP" and operation.argrepr.endswith("=")
-        if attribute and before is not None and before.opname == "COPY":  # self.calls += 1
+        attribute, after = line.opname in ("LOAD_ATTR", "LOAD_METHOD"), lines[index + 1 : index + 4]
+        added = [step.opname for step in after[1:2] if step.argrepr.endswith("=")] == ["BINARY_OP"]
+        if attribute and lines[index - 1].opname == "COPY":  # self.calls += 1
             continue
-        if not attribute and added and store is not None and store.opname[:6] == "STORE_" and store.argval == name:
+        if not attribute and added and after[2].opname[:6] == "STORE_" and after[2].argval == name:
             continue
-        if after is not None and after.opname in ("LOAD_ATTR", "LOAD_METHOD") and after.argval in KEEPING:
+        if after[0].opname in ("LOAD_ATTR", "LOAD_METHOD") and after[0].argval in KEEPING:
             continue
         return True
     return False

@@ -34,7 +34,7 @@ class _FailsError(UnsupportedError):
 
 
 def check(model: nn.Module, size: tuple[int, int], channels: int, name: str, mode: Mode = WHOLE) -> list[str] | None:
-    """The buffers and weights that a training pass changes, batch norm's apart; None where the net can't train on such images.
+    """The buffers and weights that a training pass changes, batch norm's apart; None where it can't train on these.
 
     Args:
         model: a copy, which nobody needs afterwards in its present state.
