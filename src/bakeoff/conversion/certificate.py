@@ -132,6 +132,7 @@ def written(
         "seed": request.seed,
         "size": list(source.size),
         "fixed_size": source.fixed,
+        "sizes": source.sizes,
         "head": source.head,
         "signature": source.signature,
         "custom_objects": list(custom),

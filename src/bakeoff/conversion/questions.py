@@ -29,6 +29,7 @@ class Described(msgspec.Struct, frozen=True):
     Attributes:
         size: (height, width) that the graph was made for.
         fixed: whether it takes that size alone.
+        sizes: others at which its calls were seen to be those of the graph.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
         notes: what the reader should know.
         declared: what of its training the graph doesn't hold.
@@ -44,6 +45,7 @@ class Described(msgspec.Struct, frozen=True):
 
     size: tuple[int, int]
     fixed: bool
+    sizes: tuple[tuple[int, int], ...]
     head: str
     notes: tuple[str, ...]
     declared: tuple[Declared, ...]

@@ -60,6 +60,7 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
     source = Described(
         size=(found.size[0], found.size[1]),
         fixed=found.fixed,
+        sizes=found.sizes,
         head=found.head,
         notes=found.notes,
         declared=found.declared,

@@ -63,6 +63,7 @@ class Opened:
         adopt: puts arrays by path into the live net and captures it anew; None where there is no live net.
         size: (height, width) that the graph was made for.
         fixed: whether it takes that size alone.
+        sizes: others at which its calls were seen to be those of the graph.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
         notes: what the reader should know.
         declared: what of its training the graph doesn't hold.
@@ -77,6 +78,7 @@ class Opened:
     adopt: Callable[[Mapping[str, Array]], Opened] | None = None
     size: tuple[int, int] = (224, 224)
     fixed: bool = False
+    sizes: tuple[tuple[int, int], ...] = ()
     head: str = ""
     notes: tuple[str, ...] = ()
     loss: str = "softmax_cross_entropy"
@@ -250,6 +252,7 @@ def from_torch(
         adopt,
         captured.size,
         captured.fixed_size,
+        captured.sizes,
         notes=(*around, *captured.notes, *said(captured.graph)),
         loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
         declared=captured.declared,
