@@ -114,7 +114,12 @@ def test_live_models_share_a_process(first: str, second: str, tmp_path: Path) ->
     }
     more = ", input_size=(16, 24)" if first == "torch" else ", accept='augmentation'"
     code = (
-        f"{make[first]}\nimport bakeoff\nnative, certificate = bakeoff.convert(m, to='{second}'{more})\n"
+        f"{make[first]}\nimport bakeoff, random, sys\nimport numpy as np\n"
+        "def states():\n"
+        "    torch = sys.modules.get('torch')\n"
+        "    return random.getstate(), str(np.random.get_state()), torch and torch.get_rng_state().tolist()\n"
+        f"before = states()\nnative, certificate = bakeoff.convert(m, to='{second}'{more})\n"
+        "assert before[:2] == states()[:2] and before[2] in (None, states()[2]), 'random states are as before'\n"
         "assert certificate.passed and len(certificate.checks) > 10\n"
         "import torch\n"
         "if isinstance(native, torch.nn.Module):\n"

@@ -40,6 +40,7 @@ class Converted(NamedTuple):
     certificate: Certificate
 
 
+@frameworks.undisturbed()
 def convert(
     model: Any,
     to: Literal["keras", "torch"],
