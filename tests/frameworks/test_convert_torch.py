@@ -356,9 +356,8 @@ def test_a_hook_on_a_gradient_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_asked_says_so(tmp_path: Path) -> None:
-    """A net without anything to train has no training to check; NumPy has no bfloat16."""
-    with pytest.raises(UnsupportedError, match=r"stem.weight is bfloat16.*model.float"):
-        checked(tmp_path, net().bfloat16())
+    """A net without anything to train has no training to check; NumPy has no bfloat16, which is widened."""
+    assert checked(tmp_path, net().bfloat16()).passed
     certificate = checked(tmp_path, net().requires_grad_(False))
     assert certificate.passed
     assert "gradients.training" not in {one.name for one in certificate.checks}

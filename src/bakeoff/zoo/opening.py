@@ -63,10 +63,10 @@ class Opened:
         adopt: puts arrays by path into the live net and captures it anew; None where there is no live net.
         size: (height, width) that the graph was made for.
         fixed: whether it takes that size alone.
-        sizes: others at which its calls were seen to be those of the graph.
         head: what stood behind the logits, "softmax" or "sigmoid", or nothing.
         notes: what the reader should know.
         declared: what of its training the graph doesn't hold.
+        sizes: others at which its calls were seen to be those of the graph.
     """
 
     graph: Graph
@@ -78,12 +78,12 @@ class Opened:
     adopt: Callable[[Mapping[str, Array]], Opened] | None = None
     size: tuple[int, int] = (224, 224)
     fixed: bool = False
-    sizes: tuple[tuple[int, int], ...] = ()
     head: str = ""
     notes: tuple[str, ...] = ()
     loss: str = "softmax_cross_entropy"
     extra: Mapping[str, Any] = field(default_factory=dict)
     declared: tuple[Declared, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
     save: Callable[[Path], None] | None = None
     recipe: str = ""
 
@@ -252,8 +252,8 @@ def from_torch(
         adopt,
         captured.size,
         captured.fixed_size,
-        captured.sizes,
         notes=(*around, *captured.notes, *said(captured.graph)),
+        sizes=captured.sizes,
         loss="binary_cross_entropy" if captured.graph.output_shape[-1] == 1 else "softmax_cross_entropy",
         declared=captured.declared,
     )

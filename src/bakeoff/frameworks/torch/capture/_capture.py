@@ -49,7 +49,7 @@ def captured(model: nn.Module, input_size: tuple[int, int] | None, channels: int
     own, classes = said_by_config(model)
     size = signature.size if input_size is None and signature else _size(input_size or own)
     refuse_kept_losses(model, size, channels, name)
-    changing = _frozen.check(copied(model), size, channels, name)
+    changing = [] if _is_program(model) else _frozen.check(copied(model), size, channels, name)
     chosen, declared = _training(_prediction(model, size, channels, name), name)
     if changing is None:  # the whole of it can't train on such images
         changing = _frozen.check(copied(model), size, channels, name, chosen.mode) or []
@@ -247,6 +247,13 @@ def _size(given: Any) -> tuple[int, int]:
     if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise UsageError(f"input_size is {given!r}; expected (height, width) in pixels.")
     return pair[0], pair[1]
+
+
+def _is_program(model: nn.Module) -> bool:
+    """Whether only operators run in it, as in an exported program: none that could keep, ask or branch."""
+    if not isinstance(model, torch.fx.GraphModule):
+        return False
+    return all(node.op != "call_module" or node.target == "_guards_fn" for node in model.graph.nodes)
 
 
 def _check(model: Any, name: str) -> None:
