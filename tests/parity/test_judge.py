@@ -172,6 +172,9 @@ def test_the_first_layer_that_differs() -> None:
     assert found is not None
     assert found[0].path == "b"
     assert judge.first_apart(layers, expected, expected) is None
+    found = judge.first_apart(layers, {**expected, "a": np.ones((3, 1)), "c": np.zeros(3)}, expected)
+    assert found is not None
+    assert found[0].path == "c", "a layer of another shape is another value"
 
 
 def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:
