@@ -27,6 +27,13 @@ def noisy() -> Graph:
     x = net.add("conv2d", "conv", net.input, filters=8, kernel=(3, 3), pad=(1, 1, 1, 1))
     x = net.add("dropout", "channels", x, rate=0.3, shared=(1, 2))
     x = net.add("add", "sum", x, net.add("drop_path", "path", x, rate=0.2))
+    which = net.add("draw", "which", x, kind="uniform", shared=(1, 2, 3))
+    high, bend = (net.add("where", f"above {bound}", which, x, net.add(f, f, x), above=bound)
+                  for f, bound in (("relu", 0.8), ("tanh", 0.3)))  # fmt: skip
+    mask = net.add("draw", "mask", x, rate=0.25, shared=(1, 2))
+    both = net.add("add", "both", net.add("mul", "first", high, mask), net.add("mul", "second", bend, mask))
+    both = net.add("add", "shaken", both, net.add("draw", "shake", x, kind="normal", shared=(0, 3)))
+    x = net.add("in_training", "either", both, x)
     tokens = net.add("reshape", "tokens", x, shape=(Dim("batch"), 36, 8))
     tokens = net.add("attention", "attention", tokens, tokens, tokens, rate=0.2)
     x = net.add("reshape", "image", tokens, shape=(Dim("batch"), 6, 6, 8))
@@ -64,6 +71,7 @@ def test_what_is_drawn_is_told_and_can_be_handed_in(framework: str, tmp_path: An
     masks = values(drawn)
     assert {node: mask.shape for node, mask in masks.items()} == {
         "channels": (6, 1, 1, 8), "path": (6, 1, 1, 1), "attention": (6, 36, 36), "cells": (6, 288),
+        "which": (6, 1, 1, 1), "mask": (6, 1, 1, 8), "shake": (1, 6, 6, 1),
     }  # fmt: skip
     assert abs(loss / true_loss(graph, masks) - 1) < 1e-14
     Trace(draws={"flat": drawn}).save(tmp_path / "draws.npz")
@@ -73,7 +81,7 @@ def test_what_is_drawn_is_told_and_can_be_handed_in(framework: str, tmp_path: An
     assert failed(found, drawn) == []
     assert all(np.abs(gradients[path] - other[path]).max() < 1e-14 for path in gradients)
     new = prescribed(drawn, 1)
-    assert all(0.3 < mask.mean() < 0.7 for mask in new.values())
+    assert all(0.3 < mask.mean() < 0.7 for node, mask in new.items() if node != "shake")
     assert abs(asked(framework, graph, new)[0] / true_loss(graph, new) - 1) < 1e-14
 
 
@@ -84,6 +92,9 @@ def test_what_is_drawn_is_told_and_can_be_handed_in(framework: str, tmp_path: An
         ("channels", {"shared": ()}, "draws.shapes"),
         ("channels", {"shared": (1,)}, "draws.shapes"),
         ("attention", {"rate": 0.0}, "draws"),
+        ("mask", {"rate": 0.3}, "draws.rates"),
+        ("which", {"kind": "normal"}, "draws.kinds"),
+        ("shake", {"shared": (3,)}, "draws.shapes"),
     ],
 )
 def test_another_draw_is_noticed(framework: str, node: str, change: dict[str, Any], check: str) -> None:
@@ -94,3 +105,23 @@ def test_another_draw_is_noticed(framework: str, node: str, change: dict[str, An
     )
     _, _, found = asked(framework, replace(graph, nodes=nodes), values(drawn))
     assert failed(found, drawn) == [check]
+
+
+def test_a_mask_whose_axes_are_swapped_is_noticed(framework: str) -> None:
+    def masked(axes: tuple[int, ...]) -> Graph:
+        net = Composer((Dim("batch"), 6, 6, 3), 0, torch_uniform)
+        mask = net.add("transpose", "turned", net.add("draw", "mask", net.input, rate=0.5), axes=axes)
+        x = net.add("flatten", "flat", net.add("mul", "masked", net.input, mask))
+        return net.finish(net.add("dense", "head", x, units=5)).astype("float64")
+
+    loss, _, drawn = asked(framework, masked((0, 1, 2, 3)), {})
+    other, _, found = asked(framework, masked((0, 2, 1, 3)), values(drawn))
+    assert failed(found, drawn) == []
+    assert abs(other / loss - 1) > 1e-3
+
+
+def test_nothing_is_drawn_in_prediction(framework: str) -> None:
+    net = frameworks.load(framework).native(noisy(), precision="float64")
+    expected = run(noisy(), images())
+    assert np.abs(net.logits(images()) - expected).max() < 1e-12
+    assert np.abs(net.logits(images()[:1]) - expected[:1]).max() < 1e-12

@@ -13,7 +13,7 @@ from bakeoff.schemas import Array, Drawn
 
 BESIDE = 1e-6  # of a bound: on which side of it a uniform number is handed in, so that another bound shows
 Key = tuple[str, int]  # who draws, by its path, and the count of its draws
-Draws = Mapping[str, tuple[str, Value | None, bool]]  # by node: who draws for it; what its mask lies like; see Place
+Draws = Mapping[str, tuple[str, Value, bool]]  # by node: who draws for it; what its mask lies like; see Place
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,5 @@ def placed(draws: Draws) -> dict[Key, Place]:
     count: dict[str, int] = {}
     for node, (owner, value, gaussian) in draws.items():
         count[owner] = count.get(owner, -1) + 1
-        place = UNREAD if value is None else Place(node, value.axes, value.features, gaussian=gaussian)
-        found[owner, count[owner]] = place
+        found[owner, count[owner]] = Place(node, value.axes, value.features, gaussian=gaussian)
     return found

@@ -39,7 +39,7 @@ class Lowering(ABC):
     def __init__(self, graph: Graph, dtype: str, batch_norm: str = "exact", *, mixed: bool = False) -> None:
         self.graph, self.dtype, self.batch_norm, self.mixed = graph, dtype, batch_norm, mixed
         self.bindings: dict[str, Binding] = {}
-        self.draws: dict[str, tuple[str, Value | None, bool]] = {}
+        self.draws: dict[str, tuple[str, Value, bool]] = {}
         self.values: dict[Ref, Value] = {}
         self._terms: Counter[str] = Counter()
         self._moved: dict[Any, tuple[Any, Any]] = {}  # keeps what it was made of, so that no other value has its id
@@ -244,8 +244,6 @@ class Lowering(ABC):
             plain = Value(None, inputs[0].shape, tuple(range(len(inputs[0].axes))))
             gaussian = self.library == "keras" and getattr(node.attributes, "kind", "") == "uniform"
             self.draws[node.id] = owner, inputs[0] if node.page.LAYOUT == "elementwise" else plain, gaussian
-        elif node.op == "in_training":  # where a library tells training by what it draws
-            self.draws[node.id] = owner, None, False
 
     def with_features(
         self, node: Node, slot: str, pattern: str, sizes: dict[str, int], inputs: list[Value]

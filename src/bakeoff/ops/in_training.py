@@ -5,7 +5,8 @@ Shape    x, y of one shape  ->  z of that shape: x in training, y in prediction
 Laws     in training nothing flows back to y, in prediction nothing to x
 
 Traps    torch   asks its own `training`: eval() on the net is heard by each module of it
-         keras   no stock layer tells the two apart: Dropout on a one gives 0 or 2 in training, and 1 in prediction
+         keras   of its layers one tells the two apart and draws nothing: RandomPosterization to one bit makes 0 of a
+                 one in training alone
          onnx    predicts alone: y; what x alone needs is left out of the file
 """
 
@@ -27,10 +28,10 @@ def to_torch(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:
-    ops = scope.lib.ops
-    one = ops.ones_like(y[(slice(0, 1),) * len(y.shape)])
-    told = scope.helper(scope.lib.layers.Dropout(0.5, name=scope.name), one, suffix="")
-    return ops.where(ops.equal(told, 1), y, x)
+    ops, layers = scope.lib.ops, scope.lib.layers
+    one = ops.ones_like(ops.reshape(y[(slice(0, 1),) * len(y.shape)], (1, 1, 1)))  # an image
+    told = scope.helper(layers.RandomPosterization(1, value_range=(0, 255), name=scope.name), one, suffix="")
+    return ops.where(ops.reshape(told, ()) > 0.5, y, x)
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, y: Any) -> Any:

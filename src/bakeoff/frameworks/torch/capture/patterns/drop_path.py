@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import isclose
+from math import isclose, prod
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.frameworks.torch.capture._values import NOT_MINE, Noise, Unexplained
@@ -64,7 +64,15 @@ def compared(call: Call) -> Any:
 def passed_on(call: Call) -> Any:
     """The mask in another shape or kind of number."""
     noise = call[next(iter(call.arguments))]
-    return replace(noise, sizes=call.sizes, dtype=call.dtype) if isinstance(noise, Noise) else NOT_MINE
+    if not isinstance(noise, Noise):
+        return NOT_MINE
+    if call.name.startswith("aten.expand"):  # it broadcasts anyway
+        return replace(noise, sizes=(1,) * (len(call.sizes) - len(noise.sizes)) + noise.sizes)
+    if call.name.removeprefix("aten.") in KINDS:
+        return replace(noise, dtype=call.dtype)
+    if prod(call.sizes) != prod(noise.sizes):  # of numbers that were repeated
+        raise Unexplained(noise.key)
+    return replace(noise, sizes=call.sizes, dtype=call.dtype)
 
 
 def divided(call: Call) -> Any:
@@ -136,7 +144,7 @@ def _divides(user: Any, node: Any, keep: float) -> bool:
 def _spread(call: Call, value: Any, noise: Noise, rate: float) -> Any:
     lead = (1,) * (value.rank - len(noise.sizes)) + noise.sizes
     axes = [axis for axis, (size, own) in enumerate(zip(lead, value.sizes, strict=False)) if size == 1 != own]
-    if len(lead) > value.rank or any(size not in (1, own) for size, own in zip(lead, value.sizes, strict=True)):
+    if value.sizes != call.sizes or any(size not in (1, own) for size, own in zip(lead, value.sizes, strict=True)):
         raise Unexplained(noise.key)
     if lead == (value.sizes[0], *(1 for _ in value.sizes[1:])):
         value = value if value.order[0] == 0 else call.arranged(value)
@@ -145,8 +153,8 @@ def _spread(call: Call, value: Any, noise: Noise, rate: float) -> Any:
     return call.emit("dropout", {"rate": rate, "shared": shared}, value, noise=noise)
 
 
-SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "to", "_to_copy", "type_as", "flatten",
-          "contiguous", "clone", "detach", "float")  # fmt: skip
+KINDS = ("to", "_to_copy", "type_as", "contiguous", "clone", "detach", "float")
+SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "flatten", *KINDS)
 CALLS: dict[str, Callable[[Call], Any]] = {
     **{f"aten.{name}": passed_on for name in SHAPES},
     **{f"aten.{name}": uniform for name in ("rand", "rand_like", "uniform")},
