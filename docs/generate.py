@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import ops, optimizers
-from bakeoff.ops._page import Case, Mode
+from bakeoff.ops._page import Case, Gap, Mode
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))  # what cases are run on
@@ -53,8 +53,8 @@ that can't fail proves nothing.
   bit; the rest follows from rounding (a sum of *n* products: about 8 ulps times the root of *n*).
 * **Less than float64 in float64** is where a library rounds to float32 within, and by how much of the largest value at
   most. Where `convert` and `compare` judge in float64, this is done exactly, and the certificate says so.
-* **Gaps** are what Bakeoff does not translate: *not yet* (work to do), *not upstream* (a library lacks it), *never*
-  (there is nothing to translate to).
+* **Gaps** are what Bakeoff does not translate, with words of the error that says so: *not yet* (work to do), *not
+  upstream* (a library lacks it), *never* (there is nothing to translate to). The tests run each of them.
 * Shapes are channels last, (N, H, W, C): N images, height, width, channels. PyTorch stores (N, C, H, W).
 
 What lies outside single operators (decoding and resizing images, start weights, float64 that secretly is float32, and
@@ -135,8 +135,13 @@ def _operator(name: str) -> str:
         )
         parts.append("\n**Less than float64 in float64**\n\n" + "".join(rows))
     if page.GAPS:
-        parts.append("\n**Gaps**\n\n" + "".join(f"* {what}: *{why}*\n" for what, why in page.GAPS.items()))
+        parts.append("\n**Gaps**\n\n" + "".join(_gap(what, gap) for what, gap in page.GAPS.items()))
     return "".join(parts)
+
+
+def _gap(what: str, gap: Gap) -> str:
+    where = ", ".join(FRAMEWORKS[library] for library in gap.libraries.split(", "))
+    return f"* {where}: {what}: *{gap.kind}* (“{gap.error}”)\n"
 
 
 def _optimizer(name: str) -> str:

@@ -27,8 +27,8 @@ class Pass:
     after: dict[str, Array]
 
 
-def one_node(op: str, case: Case, dtype: str) -> Graph:
-    """The net of a single operator, with drawn parameters; the batch is a symbol."""
+def one_node(op: str, case: Case, dtype: str, free: bool = False) -> Graph:
+    """The net of a single operator, with drawn parameters; the batch is a symbol, and height and width if free."""
     chosen, attributes = page(op), case.attributes
     slots = chosen.parameters(attributes, *case.inputs) if hasattr(chosen, "parameters") else {}
     names = ["input", *(f"input{index}" for index in range(1, len(case.inputs)))]
@@ -37,7 +37,11 @@ def one_node(op: str, case: Case, dtype: str) -> Graph:
         f"node.{slot}": Parameter(f"node.{slot}", array, slots[slot].role)
         for slot, array in draw_parameters(slots, dtype).items()
     }
+    sides = ("height", "width") if free else ()
     shapes = {name: (Dim("batch"), *shape[1:]) for name, shape in zip(names, case.inputs, strict=True)}
+    for name, (batch, *rest) in shapes.items():  # a 1 that is to grow stays
+        known = (size if size == 1 else Dim(side) for size, side in zip(rest, sides, strict=False))
+        shapes[name] = (batch, *known, *rest[len(sides) :])
     parts = chosen.shape(attributes, *shapes.values())
     if not isinstance(parts[0], tuple):
         return Graph(shapes, (node,), {"logits": Ref("node")}, parameters)

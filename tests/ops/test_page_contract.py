@@ -57,7 +57,6 @@ def test_the_page_is_whole(op: str) -> None:
     assert set(chosen.MUTATIONS) <= told
     assert chosen.MUTATIONS or not told or op in UNTRIED
     assert set(chosen.TOLERANCE) == {"float32", "float64"}
-    assert all(text.split(":")[0] in ("not yet", "not upstream", "never") for text in chosen.GAPS.values())
     hash(next(iter(chosen.CASES.values())).attributes if chosen.CASES else chosen.Attributes((1,)))
 
 

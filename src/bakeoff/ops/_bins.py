@@ -9,7 +9,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import Lowering
-from bakeoff.ops._page import Case, Scope
+from bakeoff.ops._page import Case, Gap, Scope
 from bakeoff.schemas import Array
 
 
@@ -27,7 +27,8 @@ CASES = {
     "one bin": Case(((2, 3, 4, 5),), Attributes((1, 1))),
 }
 MUTATIONS = {"size": (3, 4)}
-GAPS = {"keras, onnx: bins that don't divide a free size": "never: bins depend on the size"}
+UNEVEN = Case(((2, 7, 5, 3),), Attributes((4, 3)))
+GAPS = {"bins that don't divide a free size": Gap("keras, onnx", UNEVEN, free=True, kind="never")}
 SHOWN = {
     "torch": ("bins of two sizes", "more bins than elements"),
     "keras": ("bins that divide",),

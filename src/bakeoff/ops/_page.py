@@ -20,7 +20,7 @@
     TOLERANCE     {dtype: of the largest |y|}, derived: see `_page.roundings`
     MUTATIONS     {attribute: wrong value}: each must be noticed by a case
     FAULTS        {library: Fault}: where it computes less than float64 in float64; the trial does it exactly there
-    GAPS          {what: "not yet: ..." | "not upstream: ..." | "never: ..."}
+    GAPS          {what is not translated: Gap}
     SHOWN         {label of a trap in the heading: the cases that show it}, for docs/generate.py
 
 What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one
@@ -122,6 +122,25 @@ class Fault:
 
     what: str
     size: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What is not translated: in each of these libraries the call meets this error, else a test says that it is closed.
+
+    Attributes:
+        libraries: "torch", "keras", "onnx"; several with commas between them.
+        call: a case, lowered to these libraries; or (library, images) -> values, to be captured from the library.
+        error: words of the message.
+        free: of any height and width.
+        kind: "not yet": work to do; "not upstream": the library lacks it; "never": there is nothing to translate to.
+    """
+
+    libraries: str
+    call: Case | Callable[[Any, Any], Any]
+    error: str = "needs a fixed size"
+    free: bool = False
+    kind: Literal["not yet", "not upstream", "never"] = "not yet"
 
 
 class Scope(Protocol):

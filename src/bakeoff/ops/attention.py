@@ -25,7 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, Fault, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Fault, Gap, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -211,7 +211,8 @@ CASES = {
 TOLERANCE = roundings(30)
 FAULTS = {"tensorflow": Fault("MultiHeadAttention takes its scale through float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"scale": 0.5, "causal": True}
-GAPS = {"fewer heads of keys than of queries": "not yet: repeat them first (repeat_interleave)"}
+FEWER = Case(((2, 4, 3, 5), (2, 2, 3, 5), (2, 2, 3, 5)), Attributes())
+GAPS = {"fewer heads of keys than of queries, not repeated": Gap("torch, keras, onnx", FEWER, "don't fit")}
 SHOWN = {
     "mask": ("a mask",),
     "keras": ("heads",),

@@ -28,7 +28,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
 from bakeoff.ops._importers_keras import keras_pooling
-from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Gap, Mode, Scope, roundings
 from bakeoff.ops._window import Pad, explicit, output, torch_pad, windows
 from bakeoff.schemas import Array
 
@@ -180,9 +180,10 @@ MUTATIONS: dict[str, Any] = {
     "beyond": (1, 1),
     "divisor": 7,
 }
+DIVIDED, CEILED = Attributes((3, 3), (2, 2), "same", divisor=4), Attributes((2, 3), (2, 2), beyond=(0, 1))
 GAPS = {
-    'keras: "same" with a divisor on a free size': "not yet: raises UnsupportedError",
-    "onnx: ceil_mode on a free size": "not yet: raises UnsupportedError",
+    '"same" with a divisor on a free size': Gap("keras", Case(((2, 6, 8, 2),), DIVIDED), free=True),
+    "ceil_mode on a free size": Gap("onnx", Case(((2, 6, 8, 2),), CEILED), free=True),
 }
 SHOWN = {
     "torch": ("padded like torch", "ceil_mode beyond a counted pad"),

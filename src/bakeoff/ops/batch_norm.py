@@ -214,9 +214,6 @@ MUTATIONS: dict[str, Any] = {
     "statistics": "batch",
     "affine": False,
 }
-GAPS = {
-    "keras stock: unbiased running variance": "not upstream: Keras keeps the biased one; `exact` is a registered layer"
-}
 SHOWN = {
     "momentum": ("train, few elements",),
     "epsilon": ("train as Keras does",),

@@ -21,7 +21,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._convolution import keras_convolution, keras_separable, kernel_and_bias, torch_slots
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._window import explicit, length, reach, torch_same, windows
 from bakeoff.schemas import Array
 
@@ -202,7 +202,8 @@ CASES = {
 }
 TOLERANCE = roundings(3 * 4)
 MUTATIONS: dict[str, Any] = {"pad": (2, 0), "dilation": 1, "stride": 1, "bias": False}
-GAPS = {"keras: stride and dilation together": "not yet: raises UnsupportedError, named by node"}
+BOTH = Case(((2, 9, 3),), Attributes(4, 3, 2, dilation=2))
+GAPS = {"stride and dilation together": Gap("keras", BOTH, "stride and dilation together")}
 SHOWN = {
     "torch": ("strided, uneven pad",),
     "keras": ("depthwise",),

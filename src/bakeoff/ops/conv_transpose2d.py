@@ -27,7 +27,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._convolution import kernel_and_bias, torch_slots
 from bakeoff.ops._dimension import Shape, Size, fixed, too_small
 from bakeoff.ops._importers import IMAGE, pair, symmetric
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Native, Scope, Slot, roundings
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.ops._window import Sliding, reach
 from bakeoff.schemas import Array
 
@@ -216,7 +216,8 @@ CASES = {
 }
 TOLERANCE = roundings(4 * 3)
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 1), "stride": (1, 1), "bias": False, "dilation": (1, 2)}
-GAPS = {"keras: groups, dilation, or rows that no kernel reaches, of a free size": "not yet: raises UnsupportedError"}
+DILATED = Case(((2, 4, 5, 3),), Attributes(4, (3, 3), dilation=(2, 2)))
+GAPS = {"groups, dilation, or rows that no kernel reaches, of a free size": Gap("keras", DILATED, free=True)}
 SHOWN = {
     "torch": ("with a row more", "grouped"),
     "keras": ("cut unevenly, as Keras's same", "a stride beyond the kernel"),

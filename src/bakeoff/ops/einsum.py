@@ -20,7 +20,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size
 from bakeoff.ops._letters import lain, lower
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -134,9 +134,12 @@ CASES = {
     "queries by keys": Case(((2, 3, 4, 5), (2, 3, 6, 5)), Attributes("bhid,bhjd->bhij")),
     "capital letters, another order": Case(((2, 3, 4), (2, 4, 5)), Attributes("Bij,Bjk->Bki")),
     "a sum": Case(((2, 3, 4),), Attributes("bij -> bj")),
+    "a letter twice": Case(((2, 4, 4),), Attributes("bhh->bh")),
     "three at once": Case(((2, 3), (2, 4), (2, 3, 4)), Attributes("bi,bj,bij->bij")),
 }
 TOLERANCE = roundings(5)
 MUTATIONS: dict[str, Any] = {"equation": "Bij,Bjk->Bik"}
-GAPS = {"an ellipsis, a letter twice in one term": "not yet: raises UnsupportedError"}
+GAPS = {
+    "an ellipsis": Gap("keras", lambda keras, x: keras.ops.einsum("...c->...", x), "expected letters"),
+}
 SHOWN = {"order": ("queries by keys",), "keras": ("capital letters, another order",), "dots": ("a sum",)}

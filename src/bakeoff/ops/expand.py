@@ -18,7 +18,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, Size, at
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -85,5 +85,6 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied, or multiplied by 1
 MUTATIONS: dict[str, Any] = {"shape": (Dim("batch"), 3, 1, 4)}
-GAPS = {"keras: to a height or width that is known only when the net runs": "not yet: raises UnsupportedError"}
+SHIFTED = Case(((2, 1, 1, 4), (2, 5, 6, 4)), Attributes((Dim("batch"), Dim("height") + 1, Dim("width"), 4)))
+GAPS = {"to a size that is no multiple of an input's": Gap("keras", SHIFTED, "no multiple of", free=True)}
 SHOWN = {"torch": ("columns",), "keras": ("two axes",)}

@@ -22,7 +22,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._importers import pair, torch_window
-from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Gap, Mode, Scope, roundings
 from bakeoff.ops._window import Sliding, output
 from bakeoff.schemas import Array
 
@@ -113,5 +113,6 @@ CASES = {
 }
 TOLERANCE = roundings(9)
 MUTATIONS: dict[str, Any] = {"size": (5, 5), "stride": (3, 3), "pad": (1, 1, 1, 1)}
-GAPS = {"torch: a pad that is not the same on both sides": "not yet: raises UnsupportedError"}
+UNEVEN = Case(((1, 20, 27),), Attributes((5, 4), (3, 3), (1, 1), (2, 0, 1, 1)))
+GAPS = {"a pad that is not the same on both sides": Gap("torch", UNEVEN, "must be the same on both sides")}
 SHOWN = {"torch": ("overlapping, padded",), "keras": ("strided, a row left over",), "onnx": ("dilated",)}

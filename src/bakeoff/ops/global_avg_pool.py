@@ -85,5 +85,4 @@ CASES = {
 }
 TOLERANCE = roundings(12)
 MUTATIONS: dict[str, Any] = {"keepdims": True}
-GAPS = {"torch: adaptive pooling to other sizes": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("to vectors",), "keras": ("to one element",), "sums": ("to vectors",)}

@@ -24,7 +24,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import module
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Case, Gap, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "spatial"
@@ -73,9 +73,10 @@ CASES = {
 }
 TOLERANCE = roundings(12)  # a sum of 5 squares, a power below 1 and a quotient
 MUTATIONS: dict[str, Any] = {"size": 3, "alpha": 5e-1, "beta": 1.0, "k": 1.5}
+IMAGES = ((2, 3, 4, 9),)
 GAPS = {
-    "onnx: an even size": "not yet: raises UnsupportedError, named by node",
-    "onnx: float64": "not upstream: LRN's numbers are float32 attributes",
+    "an even size": Gap("onnx", Case(IMAGES, Attributes(4)), "of an even size"),
+    "float64": Gap("onnx", Case(IMAGES, Attributes(5)), "as float32", kind="not upstream"),
 }
 SHOWN = {
     "alpha": ("GoogLeNet's, strong",),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Native, Scope, Slot, rounding
 from bakeoff.schemas import Array
 
 LAYOUT = "channels_last"
@@ -179,7 +179,25 @@ CASES = {
 }
 TOLERANCE = {dtype: 6 * rounding(7, dtype) for dtype in ("float32", "float64")}  # the roundings of 6 steps add up
 MUTATIONS: dict[str, Any] = {"reverse": True, "bias": False, "recurrent_bias": False}
-GAPS = {"projected states, packed sequences, a first state that isn't zero": "not yet: raises UnsupportedError"}
+
+
+def _rows(torch: Any, x: Any, *first: Any, **settings: Any) -> Any:
+    return torch.nn.LSTM(6, 4, batch_first=True, **settings)(x.flatten(1, 2), *first)[0]
+
+
+def _first(torch: Any, x: Any) -> Any:
+    return _rows(torch, x, (torch.ones(1, len(x), 4), torch.ones(1, len(x), 4)))
+
+
+def _kept(keras: Any, x: Any) -> Any:
+    return keras.layers.LSTM(4, return_state=True)(x[:, 0])[0]
+
+
+GAPS = {
+    "projected states": Gap("torch", lambda torch, x: _rows(torch, x, proj_size=2), "a projection of its states"),
+    "a first state that isn't zero": Gap("torch", _first, "a first state that isn't zero"),
+    "states that are given back, or kept": Gap("keras", _kept, "return_state"),
+}
 SHOWN = {
     "torch": ("two biases", "one bias"),
     "keras": ("two biases", "from the last step"),

@@ -21,7 +21,7 @@ from bakeoff.ops._elementwise import Attributes, broadcast
 from bakeoff.ops._importers import affine, torch_merged
 from bakeoff.ops._importers_keras import keras_pairwise
 from bakeoff.ops._letters import LETTERS, lain
-from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Gap, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -95,5 +95,8 @@ CASES = {
     "batches of matrices": Case(((2, 4, 5), (2, 5, 3)), Attributes()),
 }
 TOLERANCE = roundings(5)
-GAPS = {"vectors of rank 1": "not yet: raises UnsupportedError; capture adds the axis"}
+GAPS = {
+    "a vector as a factor": Gap("torch", lambda torch, x: x @ torch.ones(6), "a vector as a factor"),
+    "vectors of rank 1": Gap("keras, onnx", Case(((2, 3, 4), (4,)), Attributes()), "don't fit"),
+}
 SHOWN = {"order": ("heads of tokens",), "vectors": ("batches of matrices",)}

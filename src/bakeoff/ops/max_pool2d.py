@@ -28,7 +28,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
 from bakeoff.ops._importers_keras import keras_pooling
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Gap, Mode, Scope
 from bakeoff.ops._ties import chosen
 from bakeoff.ops._window import Pad, explicit, output, reach, slices, torch_pad, torch_same, windows
 from bakeoff.schemas import Array
@@ -133,7 +133,8 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # a maximum is chosen, never computed: bit for bit
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 1, 0), "stride": (1, 1), "window": (3, 3), "dilation": (1, 2)}
-GAPS = {'keras: "same" with dilation on a free size': "not yet: raises UnsupportedError"}
+DILATED = Case(((2, 8, 8, 3),), Attributes((3, 3), (2, 2), "same", (2, 2)))
+GAPS = {'"same" with dilation on a free size': Gap("keras", DILATED, free=True)}
 SHOWN = {
     "torch": ("uneven pad", "ceil_mode on an even size"),
     "keras": ("the ResNet stem, on an odd size", "dilated"),

@@ -65,5 +65,4 @@ CASES = {
     "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-GAPS = {"a plain number as the second input": "not yet: raises UnsupportedError"}
 SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each image",)}

@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._importers_keras import keras_axes
-from bakeoff.ops._page import Case, LayerCall, Mode, Native, Scope, Slot, roundings
+from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -112,5 +112,13 @@ CASES = {
 }
 TOLERANCE = roundings(3)  # a difference, a root and a quotient
 MUTATIONS: dict[str, Any] = {"epsilon": 2.0}
-GAPS = {"invert=True; statistics over other axes than the last": "not yet: raises UnsupportedError"}
+
+
+def _gap(**settings: Any) -> Gap:
+    """Keras's layer with these settings."""
+    layer = {"mean": 0.5, "variance": 2.0} | settings
+    return Gap("keras", lambda keras, x: keras.layers.Normalization(**layer)(x), "Only the last axis is known")
+
+
+GAPS = {"invert=True": _gap(invert=True), "statistics over other axes than the last": _gap(axis=1)}
 SHOWN = {"keras": ("images",), "torch": ("vectors",)}

@@ -43,7 +43,6 @@ FROM_TORCH = {"aten.relu6": torch_unary("relu6"), "aten.hardtanh": from_hardtanh
 FROM_KERAS = keras_unary("relu6", "activations.relu6", "ops.Relu6")
 CASES = {"images": Case(((2, 3, 4, 5),), Attributes())} | ends(4.0) | BENDS
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed
-GAPS: dict[str, str] = {"torch: hardtanh with other bounds": "not yet: raises UnsupportedError"}
 SHOWN = {
     "ties": ("where it bends",),
     "torch": ("many, so that both ends are reached",),

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -80,5 +80,11 @@ FROM_KERAS = {"ops.Repeat": from_keras}
 CASES = {"heads of keys": Case(((2, 3, 4, 5),), Attributes(2, 1)), "channels": Case(((2, 3, 3),), Attributes(3, -1))}
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"axis": 1, "count": 2}
-GAPS = {"another count for each place": "not yet: raises UnsupportedError"}
+COUNTS = [1, 2, 1, 2, 1, 2]
+GAPS = {
+    "another count for each place": Gap(
+        "torch", lambda torch, x: x.repeat_interleave(torch.tensor(COUNTS), 2), "a count"
+    ),
+    "a count for each place": Gap("keras", lambda keras, x: keras.ops.repeat(x, COUNTS, 1), "Give one count"),
+}
 SHOWN = {"names": ("heads of keys",), "onnx": ("channels",)}

@@ -19,7 +19,7 @@ from typing import Any
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, Size
 from bakeoff.ops._importers_keras import keras_axes
-from bakeoff.ops._page import Case, LayerCall, Mode, Scope
+from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -143,5 +143,6 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}
 MUTATIONS: dict[str, Any] = {"shape": (BATCH, 5, 12)}
-GAPS = {"more than one size that is known only when the net runs": "not yet: raises UnsupportedError in Keras, ONNX"}
+PARTED = Case(((2, 3, 4, 6),), Attributes((BATCH, Dim("height"), Dim("width"), 2, 3)))
+GAPS = {"more than one size known only when the net runs": Gap("keras, onnx", PARTED, "with two free sizes", free=True)}
 SHOWN = {"order": ("tokens of an image",), "keras": ("windows become batches",), "onnx": ("heads of features",)}

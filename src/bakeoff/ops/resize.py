@@ -25,7 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, fixed
 from bakeoff.ops._importers import IMAGE as IMAGE_AXES
-from bakeoff.ops._page import Call, Case, Fault, LayerCall, Mode, Scope, rounding
+from bakeoff.ops._page import Call, Case, Fault, Gap, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._resample import matrix
 from bakeoff.schemas import Array
 
@@ -180,7 +180,11 @@ CASES = {
 TOLERANCE = {"float32": 4 * rounding(16, "float32"), "float64": rounding(16, "float64")}
 FAULTS = {"tensorflow": Fault("tf.image.resize computes smooth resizing in float32", 1e-6)}
 MUTATIONS: dict[str, Any] = {"mode": "bilinear", "align_corners": True, "antialias": True}
-GAPS = {"a height or width that is known only when the net runs": "not yet: raises UnsupportedError in Keras, ONNX"}
+GAPS = {
+    "from a height or width that is known only when the net runs": Gap(
+        "keras, onnx", Case(IMAGE, Attributes((8, 5))), free=True
+    )
+}
 SHOWN = {
     "nearest": ("nearest, uneven", "under the middle"),
     "centres": ("corner on corner",),

@@ -65,7 +65,6 @@ CASES = {
 }
 TOLERANCE = roundings(10)
 MUTATIONS: dict[str, Any] = {"smoothing": 0.11}
-GAPS = {"class weights": "never: soft_cross_entropy takes them as shares"}
 SHOWN = {"keras": ("ten classes",), "mean": ("ten classes",)}
 
 

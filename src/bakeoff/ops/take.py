@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope, Slot
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Scope, Slot
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -134,5 +134,8 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"axis": 2}
-GAPS = {"a table that is computed": "not yet: capture refuses it"}
+GAPS = {
+    "a table that is computed": Gap("torch", lambda torch, x: torch.ones(9, 4)[x[:, 0, 0].long()], "that is computed"),
+    "places that are computed": Gap("keras", lambda keras, x: keras.ops.take(x, x[:, 0, 0, 0], 1), "that are computed"),
+}
 SHOWN = {"tf": ("a table of pairs",), "keras": ("a table of pairs",), "torch": ("a table of pairs",)}

@@ -21,7 +21,7 @@ import numpy as np
 from bakeoff.ops._dimension import Shape, fixed, product
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._importers import torch_window
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, Gap, Mode, Scope
 from bakeoff.ops._window import Sliding, output, slices, windows
 from bakeoff.schemas import Array
 
@@ -92,5 +92,6 @@ CASES = {
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # copied
 MUTATIONS: dict[str, Any] = {"pad": (2, 0, 1, 1), "dilation": (1, 2)}
-GAPS = {"free sizes": "never: the number of places is a product of two of them"}
+FREE = Case(((2, 6, 4, 3),), Attributes((2, 2), (2, 2)))
+GAPS = {"free sizes": Gap("torch, keras, onnx", FREE, free=True, kind="never")}
 SHOWN = {"torch": ("dilated, uneven",), "tf": ("patches",), "onnx": ("overlapping, padded",)}
