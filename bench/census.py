@@ -42,29 +42,38 @@ RUNNING: set[int] = set()  # processes of models
 STOPPED = threading.Event()
 
 
+def families() -> Row:
+    """Of transformers, with their configs."""
+    return dict(json.loads((HERE / "transformers.json").read_text(encoding="utf-8")))
+
+
 def due(everything: bool = False) -> list[str]:
     """Names with sizes, in order."""
-    families = json.loads((HERE / "transformers.json").read_text(encoding="utf-8"))
     text = (HERE / "census.txt").read_text(encoding="utf-8")
     trained, others = ([line for line in part.splitlines() if line[0] != "#"] for part in text.split("\n\n"))
     drawn = random.Random(SEED).sample(others, DRAWN)
     rest = [name for name in others if name not in drawn]
-    return [*(f"transformers/{name}" for name in families), *trained, *drawn, *(rest if everything else [])]
+    return [*(f"transformers/{name}" for name in families()), *trained, *drawn, *(rest if everything else [])]
 
 
 def code() -> str:
     """A hash of Bakeoff's own code."""
-    whole = hashlib.sha256()
-    for path in sorted((HERE.parent / "src").rglob("*.py")):
-        whole.update(path.relative_to(HERE.parent).as_posix().encode() + path.read_bytes())
-    return whole.hexdigest()[:16]
+    files = sorted((HERE.parent / "src").rglob("*.py"))
+    return digest(*(part for path in files for part in (path.relative_to(HERE.parent).as_posix(), path.read_text())))
 
 
-def key_of(model: str, written: str) -> Row:
-    """What decides a row, the graph apart."""
-    library = model.partition("/")[0]
+def digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def key_of(named: str, written: str) -> Row:
+    """What decides a row, the graph apart: `asked` is the size, or the config of transformers."""
+    model, _, size = named.partition(":")
+    library, _, name = model.partition("/")
     names = BOTH + ((library,) if library in ("timm", "torchvision", "transformers") else ())
-    return {"code": written, "judge": JUDGE, "versions": {name: importlib.metadata.version(name) for name in names}}
+    asked = json.dumps(families().get(name)) if library == "transformers" else size
+    versions = {name: importlib.metadata.version(name) for name in names}
+    return {"asked": digest(asked), "code": written, "judge": JUDGE, "versions": versions}
 
 
 def read() -> dict[str, Row]:
@@ -84,8 +93,8 @@ def keep(row: Row) -> None:
 
 
 def same(row: Row | None, key: Row) -> bool:
-    """Whether a row was made by this judge and these libraries."""
-    return row is not None and all(row["key"][name] == key[name] for name in ("judge", "versions"))
+    """Whether a row is of this net, this judge and these libraries."""
+    return row is not None and all(row["key"].get(name) == key[name] for name in ("asked", "judge", "versions"))
 
 
 def measured(named: str, key: Row, given: argparse.Namespace) -> str:
@@ -160,7 +169,7 @@ def main() -> None:
 
     def one(named: str) -> None:
         model, rows = named.partition(":")[0], read()
-        key = key_of(model, written)
+        key = key_of(named, written)
         again = given.failed and model in rows and rows[model]["verdict"] not in ("passed", "declared")
         if same(rows.get(model), key) and rows[model]["key"]["code"] == written and not again:
             return

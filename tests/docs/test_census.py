@@ -148,9 +148,14 @@ def test_a_run_begins_no_model_after_its_time(place: Path) -> None:
     assert asked(place) == []
 
 
-def test_models_come_in_their_order(place: Path) -> None:
+def test_models_come_in_their_order_and_again_where_they_are_asked_otherwise(place: Path) -> None:
     (place / "bench" / "transformers.json").write_text('{"vit": {}}')
     census(place, "--all")
     names = [line.split()[0] for line in asked(place)]
     assert names[:3] == ["transformers/vit", "keras/a", "own/b"]
     assert len(names) == 33
+    text = (place / "bench" / "census.txt").read_text()
+    (place / "bench" / "census.txt").write_text(text.replace("keras/a:64", "keras/a:96"))
+    (place / "bench" / "transformers.json").write_text('{"vit": {"size": 32}}')
+    census(place, "--all")
+    assert asked(place) == ["transformers/vit 0 ", "keras/a 96 "]
