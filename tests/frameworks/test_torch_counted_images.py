@@ -75,6 +75,19 @@ def last(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
     return t[torch.arange(n), -1]
 
 
+def scaled(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
+    """As DropBlock gives back what it dropped."""
+    return t * t.numel() / t.abs().sum()
+
+
+def centred(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
+    return n - (t - t.sum(0, keepdim=True) / n)
+
+
+def halved(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
+    return t * (0.5 / n)
+
+
 def numbered(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
     return t + torch.arange(n)[:, None, None]
 
@@ -100,7 +113,7 @@ def other(net: Net, t: torch.Tensor, n: int) -> torch.Tensor:
     return t[torch.arange(n).flip(0), 0]
 
 
-@pytest.mark.parametrize("token", [unused, places, padded, hidden, windows, first, last])
+@pytest.mark.parametrize("token", [unused, places, padded, hidden, windows, first, last, scaled, centred])
 def test_what_every_image_has_is_captured(token: Any) -> None:
     model = Net(token).double()
     captured = capture(model, input_size=(8, 8))
@@ -119,6 +132,11 @@ def test_what_every_image_has_is_captured(token: Any) -> None:
 def test_what_counts_the_images_is_refused(token: Any) -> None:
     with pytest.raises(UnsupportedError, match="counts the images of a batch"):
         capture(Net(token), input_size=(8, 8))
+
+
+def test_a_fraction_of_their_number_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="depends on how many images there are"):
+        capture(Net(halved), input_size=(8, 8))
 
 
 def test_a_mask_that_hides_nothing_is_no_operand() -> None:

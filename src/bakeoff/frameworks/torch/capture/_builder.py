@@ -259,6 +259,15 @@ class Builder:
         self.parameters[key] = Parameter(key, np.array(array, order="C"), "constant", trainable=False)
         return key
 
+    def counted(self, number: int, dtype: torch.dtype, path: str) -> Value:
+        """A multiple of the number of images, as x.numel() gives it: that number, once for each image, added up."""
+        each = np.full(1, self.batch.one(number), str(dtype).removeprefix("torch."))
+        many = self.expanded(self.constant(each, self.beside(path, "constant", leaf=False)), (self.batch.prime,), path)
+        axes = {"axes": (0,), "keepdims": False}
+        found = self.emit("reduce_sum", axes, (many,), {}, (), dtype, self.beside(path, "reduce_sum"))
+        assert isinstance(found, Value)
+        return found
+
     def expanded(self, value: Value, sizes: tuple[int, ...], path: str) -> Value:
         """torch's expand."""
         lead = len(sizes) - value.rank

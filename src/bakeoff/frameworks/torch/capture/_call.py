@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Tensorial = Value | Weight | Known
+ARITHMETIC = frozenset(f"aten.{name}" for name in ("add", "sub", "rsub", "mul", "multiply", "div", "divide"))
 
 
 class Call:
@@ -79,7 +80,10 @@ class Call:
     def __getitem__(self, argument: str) -> Any:
         if argument not in self._arguments:  # dropout(input, ...), but dropout_(self, ...)
             argument = {"input": "self", "self": "input"}.get(argument, argument)
-        return self._resolved(self._arguments[argument])
+        given = self._arguments[argument]
+        if self.name in ARITHMETIC and isinstance(given, int) and self.builder.batch.one(given) != given:
+            return self.builder.counted(given, self.dtype, self.path)
+        return self._resolved(given)
 
     def get(self, argument: str, default: Any = None) -> Any:
         return self[argument] if argument in self._arguments else default
