@@ -14,16 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import checkpoints
+from bakeoff import checkpoints, registry
+from bakeoff.bundle import Bundle
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME
 from bakeoff.conversion.request import PAGES
 from bakeoff.errors import CorruptError
+from bakeoff.exports._text import text as text_of
+from bakeoff.runtimes import torch_export
 from bakeoff.runtimes._metadata import KEY
 from bakeoff.zoo.listing import source, writer_of
 
 Contents = dict[str, Any]
 MOST = 3  # differences in a line
 SHOWN = 60  # characters of a value
+FORMATS = (".keras", ".onnx", ".pt2")  # what they write is whole in memory before
 UNNAMED = ("config", "attributes", "numbers")  # what they hold is named as if it lay one level higher
 
 
@@ -48,6 +52,16 @@ def of(path: Path) -> Contents:
         return reader(path)
     except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         raise CorruptError(f"{path}: damaged or edited ({error}). Convert it anew.") from None
+
+
+def meant(native: Any, bundle: Bundle, to: str) -> Contents:
+    """What a file of a format is to hold: of the net in memory, or of the source itself (`native`)."""
+    if native is not None:
+        return of_keras(native, text_of(bundle))
+    made = registry.load("bakeoff.exports.formats", to, what="format").made(bundle)
+    if to == "torch":
+        return of_program(made.module(), text_of(bundle))
+    return (of_keras if to == "keras" else of_onnx)(made, text_of(bundle))
 
 
 def different(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
@@ -151,13 +165,16 @@ def _keras(path: Path) -> Contents:
     """Loaded by this Keras: so that a file of another version is compared in the words of this one."""
     from bakeoff.runtimes import keras_file
 
-    model = keras_file.model(path)
+    beside = keras_file.sidecar(path)
+    return of_keras(keras_file.model(path), beside.read_text(encoding="utf-8") if beside.is_file() else "")
+
+
+def of_keras(model: Any, text: str) -> Contents:
+    """A keras.Model, and what a file says about itself."""
     from bakeoff.frameworks._keras.arrays import config, weights
 
     held = {name: {"numbers": array, "trainable": learned} for name, (array, learned) in weights(model).items()}
-    beside = keras_file.sidecar(path)
-    said = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    return _joined(_layers(config(model), ""), said, _weights(held, "/"))
+    return _joined(_layers(config(model), ""), json.loads(text or "{}"), _weights(held, "/"))
 
 
 def _layers(model: dict[str, Any], within: str) -> Contents:
@@ -173,7 +190,13 @@ def _layers(model: dict[str, Any], within: str) -> Contents:
 def _onnx(path: Path) -> Contents:
     import onnx
 
-    model = onnx.load(str(path), load_external_data=False)
+    return of_onnx(onnx.load(str(path), load_external_data=False))
+
+
+def of_onnx(model: Any, _: str = "") -> Contents:
+    """A ModelProto, which says itself what it is."""
+    import onnx
+
     nodes: Contents = {}
     for node in model.graph.node:
         settings = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
@@ -192,9 +215,11 @@ def _onnx(path: Path) -> Contents:
 
 
 def _exported(path: Path) -> Contents:
-    from bakeoff.runtimes import torch_export
+    return of_program(*torch_export.module(path))
 
-    module, text = torch_export.module(path)
+
+def of_program(module: Any, text: str) -> Contents:
+    """The module of an exported program, and what a file says about itself."""
     held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     values = {name: {"numbers": t.detach().cpu().numpy(), "trainable": t.requires_grad} for name, t in held.items()}
     calls: Contents = {}

@@ -88,7 +88,7 @@ class Delivery:
         except UnsupportedError as error:
             self.session.fix(error)
             self._make(path)
-        return self.read_back(path)
+        return [*self.read_back(path), self.as_meant(path)]
 
     def _make(self, path: Path) -> None:
         if self.request.page:
@@ -119,16 +119,17 @@ class Delivery:
         detail = f"what {request.output.name} gives, read back, against the source; float32"
         return [check("output.logits", back["difference"], tolerance, detail)]
 
-    def rewritten(self, path: Path) -> list[Check]:
-        """The output against what this conversion writes here: layer by layer, weight by weight, word by word.
+    def as_meant(self, path: Path) -> Check:
+        """The output against what this conversion means to write: layer by layer, weight by weight, word by word.
 
         Logits don't show a momentum, a rate of dropout, a frozen layer or the names of the classes.
         """
         again = self.session.folder / "again" / path.name
-        again.parent.mkdir(exist_ok=True)
-        self._make(again)
-        different = self._writer.call(WORK + "compare_contents", one=str(path), other=str(again))
-        return [check("output.contents", float(len(different)), 0.0, contents.listed(different))]
+        if path.suffix not in contents.FORMATS:
+            again.parent.mkdir(exist_ok=True)
+            self._make(again)
+        different = self._call("compare_contents", path, own=self.request.own, again=str(again))
+        return check("output.contents", float(len(different)), 0.0, contents.listed(different))
 
     def finish(self, certificate: Certificate) -> Converted:
         """Put the files in their places, and the certificate beside them."""

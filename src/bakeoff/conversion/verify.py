@@ -64,12 +64,12 @@ def _again(
 ) -> Certificate:
     with Session(request, weights, listen) as session, Delivery(session) as delivery:
         again = session.check()
-        (same,) = delivery.rewritten(request.output)
+        same = delivery.as_meant(request.output)
         if not same.passed:  # and so it isn't run
             return replace(again, checks=(*again.checks, same))
-        again = replace(again, checks=(*again.checks, *delivery.read_back(request.output)))
+        again = replace(again, checks=(*again.checks, *delivery.read_back(request.output), same))
         fresh = written(request, session.described, was, weights, delivery.custom)
-        return replace(again, checks=(*again.checks, same, *_kept(stored, was, again, fresh)))
+        return replace(again, checks=(*again.checks, *_kept(stored, was, again, fresh)))
 
 
 def _kept(stored: Stored, was: Certificate, again: Certificate, fresh: dict[str, Any]) -> list[Check]:

@@ -281,8 +281,14 @@ def read_back(session: Session, reporter: Reporter, *, folder: str, to: str, out
     return read_back(session["opened"] if own else None, bundle, to, Path(output), images, expected)
 
 
-def compare_contents(session: Session, reporter: Reporter, *, one: str, other: str) -> list[str]:
-    """What two outputs don't have in common, by name."""
+def compare_contents(
+    session: Session, reporter: Reporter, *, folder: str, to: str, output: str, own: bool, again: str
+) -> list[str]:
+    """Where an output isn't the same, written anew, or else the net in memory, by name."""
     from bakeoff.conversion import contents
 
-    return contents.different(contents.of(Path(one)), contents.of(Path(other)))
+    native = session["opened"].native if own else None
+    expected = (
+        contents.of(Path(again)) if Path(again).exists() else contents.meant(native, captured(session, folder), to)
+    )
+    return contents.different(contents.of(Path(output)), expected)

@@ -40,25 +40,28 @@ def accepts(path: Path) -> bool:
     return path.suffix == SUFFIX and path.is_file()
 
 
-def save(module: Any, path: Path, shape: tuple[int, int, int], text: str) -> None:
-    """Write a module that takes (N, C, H, W).
+def program(module: Any, shape: tuple[int, int, int]) -> Any:
+    """The exported program of a module that takes (N, C, H, W).
 
     Args:
         module: in eval mode.
-        path: of the `.pt2` file.
         shape: (height, width, channels).
-        text: what the file says about itself.
     """
     torch = library("torch", "torch", "export to .pt2")
     height, width, channels = shape
     example = torch.zeros(2, channels, height, width, dtype=torch.float32)
     batch = torch.export.Dim("batch")
-    program = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
-    for node in program.graph.nodes:
+    found = torch.export.export(module, (example,), dynamic_shapes=({0: batch},))
+    for node in found.graph.nodes:
         node.meta.pop("stack_trace", None)  # where torch is installed
         node.meta.pop("custom", None)  # what torch's compiler leaves alone: another one once it has run
+    return found
+
+
+def save(found: Any, path: Path, text: str) -> None:
+    """Write a program, and what the file says about itself."""
     with path.open("wb") as file:  # by its name, torch would write that into the file
-        torch.export.save(program, file, extra_files={FILE: text})
+        library("torch", "torch", "export to .pt2").export.save(found, file, extra_files={FILE: text})
 
 
 def load(path: Path, threads: int | None = None) -> FunctionRuntime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bakeoff.bundle import Bundle
 from bakeoff.exports._text import exported, text
@@ -11,13 +12,20 @@ EXTENSION = ".keras"
 HELP = "one .keras file of stock layers, input (N, H, W, C); keras.saving.load_model reads it without Bakeoff"
 
 
-def write(bundle: Bundle, path: Path) -> Path:
-    """Write the file and the one beside it."""
-    from bakeoff.runtimes import _missing, keras_file
+def made(bundle: Bundle) -> Any:
+    """What is written: the keras.Model."""
+    from bakeoff.runtimes import _missing
 
     _missing.keras("export to .keras")
     from bakeoff.frameworks._keras.build import build
 
-    keras_file.save(build(exported(bundle), batch_norm="stock").model, path)
+    return build(exported(bundle), batch_norm="stock").model
+
+
+def write(bundle: Bundle, path: Path) -> Path:
+    """Write the file and the one beside it."""
+    from bakeoff.runtimes import keras_file
+
+    keras_file.save(made(bundle), path)
     keras_file.sidecar(path).write_text(text(bundle), encoding="utf-8")
     return path
