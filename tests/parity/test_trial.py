@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from bakeoff.conversion import stock
-from bakeoff.conversion.questions import loss_of, roles_of, sizes
+from bakeoff.conversion.questions import loss_of, roles_of, sizes, tied_of
 from bakeoff.graph import Composer, Graph
 from bakeoff.graph.telling import revealing
 from bakeoff.ops._dimension import Dim
 from bakeoff.parity import Trace
-from bakeoff.parity.trial import Trial, flat_images, labels
+from bakeoff.parity.draws import still
+from bakeoff.parity.judge import double
+from bakeoff.parity.trial import Trial, _tied, flat_images, labels
+from bakeoff.schemas import Drawn
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,8 @@ def trial(graph: Graph) -> Trial:
     images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
     flat = flat_images((8, 8), 3, 0).astype("float64") / 255
     step = images, np.array([0, 1])
-    return Trial({"given": images, "flat": flat}, [step, step], (flat, np.arange(4)), "x", roles=roles_of(graph))
+    roles, tied = roles_of(graph), tied_of(graph)
+    return Trial({"given": images, "flat": flat}, [step, step], (flat, np.arange(4)), "x", roles=roles, tied=tied)
 
 
 def test_a_trial_is_read_as_it_was_written(trial: Trial, tmp_path: Path) -> None:
@@ -38,7 +42,7 @@ def test_a_trial_is_read_as_it_was_written(trial: Trial, tmp_path: Path) -> None
     again = Trial.load(tmp_path / "trial.npz")
     assert (again.predictions["given"] == trial.predictions["given"]).all()
     assert len(again.steps) == 2
-    assert again.roles == trial.roles
+    assert (again.roles, again.tied) == (trial.roles, trial.tied)
     assert again.loss == "x"
     assert again.flat is not None
     assert trial.flat is not None
@@ -98,3 +102,45 @@ def test_telling_weights_hide_nothing(graph: Graph) -> None:
     changed = revealing(graph, graph.arrays())
     assert set(changed) == {"bn.offset", "bn.scale", "conv.bias", "head.bias"}
     assert all(np.ptp(array) > 1e-3 for array in changed.values())
+
+
+def test_ties_behind_a_norm(graph: Graph) -> None:
+    """A norm's scale and offset are 0 where its layer's kernel is; a single channel stays, or nothing would learn."""
+    assert tied_of(graph) == ["bn.offset", "bn.scale", "conv.bias", "conv.kernel", "head.bias", "head.kernel"]
+    assert _tied(np.ones((2, 4))).tolist() == [[1, 0, 1, 0]] * 2
+    assert _tied(np.ones((2, 1))).all()
+
+
+class Drawing:
+    """A net that draws: now and then the same, always the same, or hardly ever anything."""
+
+    given: object = None
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def run(self) -> None:
+        """A pass."""
+        assert self.given == {}
+        self.passes += 1
+        draw = np.random.default_rng(self.passes)
+        alike = np.random.default_rng(0).random((4, 8)) > 0.3
+        self.drawn = {
+            "live": Drawn("bernoulli", draw.random((4, 8)) > 0.3, 0.3),
+            "frozen": Drawn("bernoulli", alike, 0.3),
+            "rare": Drawn("bernoulli", np.ones((4, 1)), 0.02),
+            "off": Drawn("bernoulli", np.ones((4, 8)), 0.0),
+            "uniform": Drawn("uniform", alike * 0.5),
+        }
+
+
+def test_a_generator_that_stands_still() -> None:
+    net = Drawing()
+    assert set(still(net, net.run)) == {"frozen", "uniform"}
+    assert net.given is None
+    assert net.passes <= 4
+    draws = {"step 0": net.drawn}
+    checks = double(Trace(draws=draws, still=still(net, net.run)), Trace(draws=draws))
+    (fresh,) = [one for one in checks if not one.passed]
+    assert (fresh.name, fresh.difference) == ("draws.fresh", 2)
+    assert "frozen, uniform" in fresh.detail

@@ -21,7 +21,7 @@ from bakeoff import precision as precisions
 from bakeoff.graph import Graph, passes, trainable
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.parity import Trace
-from bakeoff.parity.draws import Draws
+from bakeoff.parity.draws import Draws, still
 from bakeoff.parity.noise import TINY
 from bakeoff.parity.trial import drawing_gradients, errors, nudged, stepped
 from bakeoff.recipe import loads
@@ -188,6 +188,7 @@ def trace(
     wrong = partial(errors, rng(context.job.seed, "error", record=draw), error) if error else None
     losses = stepped(net, images, labels, rate, phase.accumulate, mean, wrong, drawing)
     after, roles = net.arrays(), graph.parameters
+    decides = drawing is not None and precision == "float64" and not nudge
     Trace(
         logits={"given": given, "after": net.logits(images[0])},
         losses={"training": losses},
@@ -196,6 +197,7 @@ def trace(
         weights={path: array for path, array in after.items() if roles[path].role != "state"},
         averages=mean.arrays if mean else {},
         draws=drawing.found if drawing else {},
+        still=still(net, lambda: net.gradients(images[0], labels[0])) if decides else {},  # the last of all
     ).save(Path(output))
     return {"weights": started}
 

@@ -71,6 +71,12 @@ def roles_of(graph: Graph) -> dict[str, str]:
     return {path: p.role for path, p in graph.parameters.items() if graph.users[path] and p.role != "constant"}
 
 
+def tied_of(graph: Graph) -> list[str]:
+    """The weights that layers hold as they are: what computes its own (weight norm) may have no form for zeros."""
+    held = {path for node in graph.nodes for path in node.parameters.values() if isinstance(path, str)}
+    return sorted(path for path in held if graph.parameters[path].role == "weight")
+
+
 def trial_of(source: Described, graph: Graph, request: Request, full: bool) -> Trial:
     """The questions, normalised, float64; with `full`, training too."""
     signature, seed = Signature.from_json(source.signature), request.seed
@@ -95,7 +101,7 @@ def trial_of(source: Described, graph: Graph, request: Request, full: bool) -> T
         predictions["flat"] = flat[0]
         flat = normalize(flat[0], signature, "float64"), flat[1]
     normalised = {name: normalize(images, signature, "float64") for name, images in predictions.items()}
-    return Trial(normalised, steps, flat, loss_of(graph), roles=roles_of(graph))
+    return Trial(normalised, steps, flat, loss_of(graph), roles=roles_of(graph), tied=tied_of(graph))
 
 
 def sizes(size: tuple[int, int]) -> list[tuple[int, int]]:

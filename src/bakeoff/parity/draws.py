@@ -12,7 +12,7 @@ goes by the module that drew it, and is there on one side alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from bakeoff.seeds import rng
 RATES = 4 * float(np.finfo(np.float64).eps)  # 1 - p is taken on both sides, and on the way into the graph
 
 
+OWN = 20  # passes at most in which a net draws by itself, besides the first
+CHANCE = 1e-9  # that numbers drawn anew are the same again
 Ledger = Mapping[str, Drawn]
 
 
@@ -64,6 +66,33 @@ def checks(found: Ledger, expected: Ledger, name: str = "draws") -> list[Check]:
 def _alike(name: str, rows: list[tuple[str, Any, Any]]) -> Check:
     other = [f"{node}: {mine} for {theirs}" for node, mine, theirs in rows if mine != theirs]
     return check(name, float(len(other)), 0.0, "; ".join(other[:3]) or f"all {len(rows)} alike")
+
+
+def still(net: Any, run: Callable[[], Any]) -> dict[str, Array]:
+    """The nodes whose own draws are the same in pass after pass, which chance can't explain; the numbers of each.
+
+    What a net draws by itself, nobody sees where it is handed another net's draws. Rare drops of few can't be told from
+    a generator that stands still.
+    """
+
+    def drawn() -> Ledger:
+        net.given = {}
+        run()
+        found: Ledger = net.drawn
+        return found
+
+    same, again = {node: one for node, one in drawn().items() if _chance(one, OWN) < CHANCE}, 0
+    while any(_chance(one, again) >= CHANCE for one in same.values()):
+        now, again = drawn(), again + 1
+        same = {n: one for n, one in same.items() if n in now and np.array_equal(one.values, now[n].values)}
+    net.given = None
+    return {node: one.values for node, one in same.items()}
+
+
+def _chance(drawn: Drawn, again: int) -> float:
+    """That numbers drawn anew so often are the same."""
+    likely = max(drawn.rate, 1 - drawn.rate) if drawn.kind == "bernoulli" else 0.5
+    return float(likely ** (drawn.values.size * again))
 
 
 class Draws:

@@ -63,7 +63,11 @@ def double(found: Trace, reference: Trace, noise: Sequence[Trace] = ()) -> list[
             others = [getattr(one, kind) for one in noise]
             checks.append(_group64(f"{kind}.after", getattr(found, kind), expected_group, others))
     drawn, asked = (_all_draws(one) for one in (found, reference))
-    return checks + (draws.checks(drawn, asked) if drawn or asked else [])
+    if drawn or asked:
+        frozen = sorted(set(found.still) ^ set(reference.still))
+        says = f"drawn alike in pass after pass on one side alone: {', '.join(frozen[:3]) or 'nothing'}"
+        checks += [*draws.checks(drawn, asked), check("draws.fresh", float(len(frozen)), 0.0, says)]
+    return checks
 
 
 def _all_draws(trace: Trace) -> dict[str, Drawn]:

@@ -29,6 +29,7 @@ class Trace:
         weights: weights after the steps, by path.
         averages: their running means, where such are kept, by path.
         draws: what was drawn in a training pass, by question and node.
+        still: nodes that draw the same numbers in pass after pass.
     """
 
     logits: Arrays = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Trace:
     weights: Arrays = field(default_factory=dict)
     averages: Arrays = field(default_factory=dict)
     draws: Mapping[str, Mapping[str, Drawn]] = field(default_factory=dict)
+    still: Arrays = field(default_factory=dict)
 
     def of(self, question: str) -> Arrays:
         """The gradients of a question by path; none where it wasn't asked."""

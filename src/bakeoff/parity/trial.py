@@ -1,7 +1,8 @@
 """What a net is asked, live or rebuilt: the same questions in every process.
 
 predictions     logits with the weights as they are: of a few images ("given"), other batches, other sizes, flat images
-flat            one training pass on black, white, grey and saturated images: ties everywhere
+flat            one training pass on black, white, grey and saturated images, every second channel of what layers
+                give 0: ties everywhere, after a norm, too
 telling         logits with weights under which a mistake shows
 training        gradients of the first batch, steps of SGD with momentum, statistics and weights afterwards
 """
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bakeoff.parity.draws import Draws
+from bakeoff.parity.draws import Draws, still
 from bakeoff.parity.noise import rounded
 from bakeoff.parity.trace import Arrays, Trace
 from bakeoff.protocols import Net
@@ -50,6 +51,7 @@ class Trial:
         loss: the page of the loss.
         optimizer: (page, settings).
         roles: "weight" or "state" by path, of the parameters that are judged; what no pass reads is left out.
+        tied: paths of the weights whose every second channel is 0 in the flat pass.
     """
 
     predictions: Mapping[str, Array]
@@ -58,6 +60,7 @@ class Trial:
     loss: str = "softmax_cross_entropy"
     optimizer: tuple[str, Mapping[str, float]] = field(default=SGD)
     roles: Mapping[str, str] = field(default_factory=dict)
+    tied: Sequence[str] = ()
 
     def astype(self, dtype: str) -> Trial:
         """The same in another precision."""
@@ -99,6 +102,7 @@ class Trial:
             arrays |= {f"step/{i}/images": images, f"step/{i}/labels": labels}
         if self.flat is not None:
             arrays |= {"flat/images": self.flat[0], "flat/labels": self.flat[1]}
+        arrays["tied"] = np.array([*self.tied], str)
         roles = {"paths": np.array([*self.roles], str), "roles": np.array([*self.roles.values()], str)}
         np.savez(path, loss=np.array(self.loss), **roles, **arrays)  # type: ignore[arg-type]
 
@@ -113,7 +117,7 @@ class Trial:
         steps = [(found[f"step/{i}/images"], found[f"step/{i}/labels"]) for i in range(count)]
         flat = (found["flat/images"], found["flat/labels"]) if "flat/images" in found else None
         roles = dict(zip(found["paths"].tolist(), found["roles"].tolist(), strict=True))
-        return cls(predictions, steps, flat, str(found["loss"]), roles=roles)
+        return cls(predictions, steps, flat, str(found["loss"]), roles=roles, tied=found["tied"].tolist())
 
 
 def ask(net: Any, trial: Trial, state: State, draws: Draws | None = None) -> Trace:
@@ -136,12 +140,20 @@ def ask(net: Any, trial: Trial, state: State, draws: Draws | None = None) -> Tra
 def _one_pass(net: Any, trial: Trial, draws: Draws, images: Array, labels: Array) -> Trace:
     """Loss and gradients of one pass, after which the net is as before."""
     question, before = "flat", net.arrays()
+    net.load({path: _tied(before[path]) for path in trial.tied if path in before})
     net.compile(*trial.optimizer, trial.loss)
     result = drawing_gradients(net, draws, question, images, labels)
     gradients = trial.judged(net.gradient_arrays())
     net.load(before)
     losses = {question: np.array([result.loss / result.count])}
     return Trace(losses=losses, gradients={question: gradients}, draws={question: draws.found[question]})
+
+
+def _tied(array: Array) -> Array:
+    """Every second channel is 0, and learns by what the net's functions do there; the others carry gradients on."""
+    changed = array.copy()
+    changed[..., 1::2] = 0
+    return changed
 
 
 def trained(net: Any, trial: Trial, draws: Draws) -> Trace:
@@ -166,6 +178,7 @@ def trained(net: Any, trial: Trial, draws: Draws) -> Trace:
         statistics=trial.judged(net.arrays(), "state"),
         weights=trial.judged(net.arrays(), "weight"),
         draws=drawn,
+        still=still(net, lambda: net.gradients(*trial.steps[0])) if any(drawn.values()) else {},  # the last of all
     )
 
 

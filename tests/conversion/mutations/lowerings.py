@@ -1,4 +1,4 @@
-"""Twenty mistakes in a lowering, each a few lines that run in TensorFlow's worker before it builds a net.
+"""Twenty-four mistakes in a lowering, each a few lines that run in TensorFlow's worker before it builds a net.
 
 `change(op, function)` puts `function(true, scope, a, *inputs)` in the place of a page's `to_keras`; `also(op, **new)`
 only changes attributes.
@@ -93,6 +93,15 @@ LOWERINGS: dict[str, tuple[str, str]] = {
         "    return y * ops.where(ops.equal(ops.mod(count, 4), 0), 1.0, 1.001)\n"
         "change('global_avg_pool', wrong)",
     ),
+    "a size branch": (
+        CNN,
+        "def wrong(true, scope, a, x, *rest):\n"
+        "    y, ops = true(scope, a, x, *rest), scope.lib.ops\n"
+        "    height = ops.sum(ops.ones_like(x[:1, :, :1, :1]))\n"
+        "    return y * ops.where(height > 4, 1.001, 1.0)\n"
+        "change('global_avg_pool', wrong)",
+    ),
+    "an L2 dropped": (CNN, "import_module('bakeoff.frameworks._keras.penalties').regularize = lambda *_: None"),
     "float32 in the middle": (
         CNN,
         "def wrong(true, scope, a, x, *rest):\n"
