@@ -115,6 +115,7 @@ def judged(checks: list[Check], certificate: Certificate) -> dict[str, Any]:
     figures: dict[str, Check] = {}
     for one in checks:
         kind = one.name.rpartition(".")[0] or one.name
+        kind = one.name if one.name == "statistics.stock" else kind  # Keras's own, another formula
         if kind not in figures or beyond(one) > beyond(figures[kind]):
             figures[kind] = one
     wrong = [one for one in checks if not one.passed]

@@ -33,10 +33,10 @@ FEW = ("beit", "convnext", "deit", "dinov2", "mobilevit", "resnet", "swin", "vit
 CLOSE = 1e-9
 
 
-def rows(*, refused: bool) -> list[Any]:
+def rows(*, refused: bool, few: tuple[str, ...] = FEW) -> list[Any]:
     """A family each; the few of every day, and those that the slow tests have."""
     names = [name for name, row in TABLE.items() if ("refused" in row) == refused]
-    return [name if refused or name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    return [name if refused or name in few else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def test_every_family_has_its_row() -> None:
@@ -59,6 +59,31 @@ def test_a_family_is_captured(name: str) -> None:
         found, expected = built.module(torch.from_numpy(x.transpose(0, 3, 1, 2).copy())), live.logits(x)
         assert np.abs(found.detach().numpy() - expected).max() < CLOSE * np.abs(expected).max()
     assert captured.graph.count(trainable=True) == sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("name", rows(refused=False, few=("vit",)))
+def test_a_family_comes_back_as_from_pretrained_loads_it(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    size = (TABLE[name]["size"],) * 2
+    source.save(source.made(TABLE[name]["config"], 5), tmp_path / "own", Signature(size, mean=(0.5,), std=(0.5,)), None)
+    found = of(tmp_path / "own")
+    draw = np.random.default_rng(0)
+    trained = {
+        path: (array + draw.normal(0, 0.01, array.shape)).astype(array.dtype)
+        for path, array in found.graph.arrays().items()
+        if found.graph.parameters[path].role == "weight"
+    }
+    found.adopt({**found.graph.arrays(), **trained})
+    found.save(tmp_path / "back")
+    auto = source._library().AutoModelForImageClassification
+    again, info = auto.from_pretrained(str(tmp_path / "back"), output_loading_info=True)
+    assert not any(info.values()), info
+    x = torch.from_numpy(draw.normal(size=(2, 3, *size)).astype("float32"))
+    with torch.no_grad():
+        expected, logits = (net.eval()(x).logits.numpy() for net in (found.native, again))
+    assert np.array_equal(logits, expected)
+    back = of(tmp_path / "back").graph.arrays()
+    assert all(np.array_equal(back[path], array) for path, array in trained.items())
 
 
 @pytest.mark.parametrize("name", rows(refused=True))
