@@ -32,6 +32,7 @@ class Table:
         hidden: paths of hidden files and folders, relative to the data, as far as they were met.
         others: paths of files that are no images by their suffix.
         links: paths of symbolic links, which aren't followed.
+        unused: what else the user gave and isn't used, a line each.
     """
 
     classes: tuple[str, ...]
@@ -45,6 +46,7 @@ class Table:
     hidden: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

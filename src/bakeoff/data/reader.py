@@ -48,6 +48,7 @@ class Data:
         test: None where there is none.
         excluded: (path, reason) of the bad files that were left out.
         ignored: what is no image by rule (hidden files, other suffixes), and how often.
+        unused: what else was given and isn't used, a line each.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Data:
     excluded: tuple[tuple[str, str], ...] = ()
     excluded_sha256: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         parts = [self.train, self.validation, self.test]
@@ -201,7 +203,8 @@ def read_data(
         manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
-    data = Data(place, table.classes, manifest, nothing, None, None, images, rules, excluded, lost, dict(table.ignored))
+    left = dict(table.ignored), table.unused
+    data = Data(place, table.classes, manifest, nothing, None, None, images, rules, excluded, lost, *left)
     return _divided(data, manifest, images)
 
 

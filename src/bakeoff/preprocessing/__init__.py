@@ -1,6 +1,7 @@
 """From an image to a model's input, one path for trainer, prediction and server: decode, resize, normalize."""
 
-from bakeoff.preprocessing.decode import LARGEST_PIXELS, SUFFIXES, Header, decode, read_header
+from bakeoff.preprocessing.decode import LARGEST_PIXELS, Header, decode, read_header
+from bakeoff.preprocessing.formats import SUFFIXES, format_of, is_image
 from bakeoff.preprocessing.normalize import normalize, scale_and_offset
 from bakeoff.preprocessing.pixels import prepare
 from bakeoff.preprocessing.signature import Signature
@@ -11,6 +12,8 @@ __all__ = [
     "Header",
     "Signature",
     "decode",
+    "format_of",
+    "is_image",
     "normalize",
     "prepare",
     "read_header",

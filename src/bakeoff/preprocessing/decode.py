@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 LARGEST_PIXELS = 178_956_970
 WHOLE = 32 << 20  # bytes of a file that are read at once
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
-_PHOTOS = ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".jp2", ".j2k"
-SUFFIXES = frozenset([*_PHOTOS, ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"])
 
 _ORIENTATION = 0x0112
 _GREY = frozenset(["1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I"])

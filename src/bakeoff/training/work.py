@@ -84,6 +84,8 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         frozen=recipe.data.frozen,
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
+    for line in found.unused:
+        reporter.log(f"not used: {line}")
     shown = counts(found.train.labels, len(found.classes))
     if found.multilabel and not shown.all():
         name = found.classes[int(np.argmin(shown))]

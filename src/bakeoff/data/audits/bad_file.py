@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Kind, Subject
-from bakeoff.data.audits.wrong_suffix import format_of
+from bakeoff.preprocessing import format_of
 
 NOT_A_IMAGE = Kind(
     "not_a_picture", 40, "Files that are no images, or show nothing.", "不是图片，或看不出内容的文件。", imaged=True

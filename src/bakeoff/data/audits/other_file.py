@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bakeoff.data.audit import Finding, Subject
 from bakeoff.data.audits.bad_file import NOT_A_IMAGE
-from bakeoff.data.audits.wrong_suffix import format_of
+from bakeoff.preprocessing import format_of
 
 KINDS = (NOT_A_IMAGE,)
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.sources.folder import clashes
+from bakeoff.data.sources._names import check, ordered
+from bakeoff.data.sources._structure import code_of
 from bakeoff.errors import DataError
 from bakeoff.protocols import LabelRule, Table
 from bakeoff.registry import nearest
@@ -22,18 +23,6 @@ PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "filepa
 LABELS = ("label", "class", "category", "target", "class_name", "labels")
 SPLITS = ("split", "subset", "set", "partition", "fold_name")
 GROUPS = ("group", "patient", "patient_id", "subject", "subject_id", "group_id")
-CODES = {
-    "": -1,
-    "train": 0,
-    "training": 0,
-    "validation": 1,
-    "val": 1,
-    "valid": 1,
-    "dev": 1,
-    "test": 2,
-    "testing": 2,
-}
-CLASSES = "classes.txt"
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "": False}
 NO_RULE = LabelRule()
 
@@ -148,57 +137,39 @@ def table_of(
             more = " Where images have several labels or none, say what separates them (--label-separator)."
             missing, more = ("label", more) if row.path else ("path", "")
             raise DataError(f"{place}: row {number} has no {missing}.\nMend or remove it.{more}")
-        if row.split.strip().casefold() not in CODES:
+        if code_of(row.split) is None:
             raise DataError(f"{place}: row {number} has split {row.split!r}; expected train, validation or test.")
-    classes, labels = _labelled(place, [row.label for row in listed], tuple(columns), certain)
+    classes, labels, unused = _labelled(place, [row.label for row in listed], tuple(columns), certain)
     if strict:
-        _check(place, classes)
+        check(place, classes)
     groups = np.array([row.group for row in listed], np.str_)
     return Table(
         classes,
         np.array([row.path for row in listed], np.str_),
         labels,
-        np.array([CODES[row.split.strip().casefold()] for row in listed], np.int8),
+        np.array([code_of(row.split) for row in listed], np.int8),
         root=place.parent,
         group=groups if (groups != "").any() else None,
+        unused=unused,
     )
 
 
 def _labelled(
     place: Path, given: Sequence[str | tuple[str, ...]], columns: tuple[str, ...], certain: bool
-) -> tuple[tuple[str, ...], NDArray[Any]]:
-    """Class names, and labels of either kind (`bakeoff.data.labels`)."""
+) -> tuple[tuple[str, ...], NDArray[Any], tuple[str, ...]]:
+    """Class names, labels of either kind (`bakeoff.data.labels`), and what isn't used of `classes.txt`."""
     lists = [(label,) if isinstance(label, str) else label for label in given]
-    classes = columns or _classes(place, {name for names in lists for name in names})
+    known = ordered(place.parent, {name for names in lists for name in names})
+    classes, unused = (columns, ()) if columns else known
     number_of = {name: number for number, name in enumerate(classes)}
     one_each = all(len(names) == 1 for names in lists)
     multilabel = any(not isinstance(label, str) for label in given)
     if not multilabel or (columns and one_each and not certain):
-        return classes, np.array([number_of[names[0]] for names in lists], np.int64)
+        return classes, np.array([number_of[names[0]] for names in lists], np.int64), unused
     found = np.zeros((len(lists), len(classes)), np.uint8)
     for row, names in enumerate(lists):
         found[row, [number_of[name] for name in names]] = 1
-    return classes, found
-
-
-def _classes(place: Path, labels: set[str]) -> tuple[str, ...]:
-    order = place.parent / CLASSES
-    if order.is_file():
-        names = [line for line in order.read_text(encoding="utf-8").splitlines() if line]
-        if labels <= set(names) and len(set(names)) == len(names):
-            return tuple(names)
-    if all(label.isascii() and label.lstrip("-").isdigit() for label in labels):
-        return tuple(sorted(labels, key=int))
-    return tuple(sorted(labels))
-
-
-def _check(place: Path, classes: tuple[str, ...]) -> None:
-    if not classes:
-        raise DataError(f"{place}: no image has a label.\nName at least two classes.")
-    if len(classes) < 2:
-        raise DataError(f"{place}: one class only, {classes[0]!r}; a classifier needs two or more.")
-    for same, name in clashes(classes):
-        raise DataError(f"{place}: classes {same!r} and {name!r} differ only by case or blanks.\nRename or merge them.")
+    return classes, found, unused
 
 
 def text(value: object) -> str:

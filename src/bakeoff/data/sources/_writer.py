@@ -14,9 +14,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.audits.wrong_suffix import sniff
-from bakeoff.data.sources._rows import CLASSES, CODES
+from bakeoff.data.sources._names import CLASSES
+from bakeoff.data.sources._structure import code_of
 from bakeoff.errors import DataError
+from bakeoff.preprocessing.formats import sniff
 
 SMALL = 64  # arrays up to this side are kept as arrays
 INDEX, ARRAYS = "index.jsonl", "arrays.npz"
@@ -53,7 +54,8 @@ class Writer:
         """One image: the bytes of a file, or uint8, (H, W) or (H, W, 1 or 3); several labels are a tuple."""
         self.count += 1
         if isinstance(image, np.ndarray) and isinstance(label, str) and not group and self._fits(image):
-            self._arrays.append((image, label, CODES[split]))
+            code = code_of(split)
+            self._arrays.append((image, label, -1 if code is None else code))
             return
         self._spill()
         self._file(image, label, split, group)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bakeoff.data.extract import extract, is_archive
 from bakeoff.data.made import made_once, stamp
+from bakeoff.data.sources._structure import is_system, split_code
 from bakeoff.protocols import Progress
 
 PRIORITY = 20
-_SPLITS = frozenset(["train", "training", "validation", "val", "valid", "test", "testing"])
 
 
 def accepts(path: Path) -> bool:
@@ -38,7 +38,7 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
 def inner(folder: Path) -> Path:
     """The folder itself, or the one that is alone in it, and so on; a folder `train` stays where it is."""
     while True:
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
-        if len(entries) != 1 or not entries[0].is_dir() or entries[0].name.lower() in _SPLITS:
+        entries = [entry for entry in folder.iterdir() if not is_system(entry.name)]
+        if len(entries) != 1 or not entries[0].is_dir() or split_code(entries[0].name) is not None:
             return folder
         folder = entries[0]

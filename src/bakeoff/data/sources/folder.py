@@ -4,12 +4,13 @@
     DATA/train/cat/1.jpg              with validation (or val, valid) and test beside it, or not
 
 Rules:
-    classes   the names of the class folders, sorted by code point; with splits, those of `train`. Names that differ
-              only by case, blanks or Unicode form are refused.
-    splits    where `train` lies beside another split folder, or alone and holds folders. Other folders beside them
-              are left out and counted.
-    images  files with an image's suffix in a class folder, at any depth; the rest is left out and counted by suffix
-    hidden    names with a leading dot, Thumbs.db, desktop.ini and __MACOSX are left out and counted
+    structure which folders are splits, and which are classes: `_structure`. What can be read in two ways is refused,
+              unless `classes.txt` in DATA names the classes.
+    classes   the names of the class folders, in the order of `_names`; with splits, those of `train`. Names that differ
+              only by case, blanks or Unicode form are refused. A test set may lack some.
+    images    what is an image by `bakeoff.preprocessing.formats`, in a class folder, at any depth; the rest is left out
+              and counted by suffix
+    hidden    what systems and editors leave behind is left out and counted
     links     symbolic links are refused: an image or folder that is one is a bad file, and never followed. Hard links
               are files like others. DATA itself may be a link.
 
@@ -19,21 +20,20 @@ Not `strict`, it finds the same without refusing anything: the audit names what 
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from bakeoff.data.sources import _names
+from bakeoff.data.sources._structure import Inside, Layout, is_system, layout
 from bakeoff.errors import DataError
-from bakeoff.preprocessing import SUFFIXES
+from bakeoff.preprocessing import is_image
+from bakeoff.preprocessing.formats import suffix_of
 from bakeoff.protocols import Table
 
 PRIORITY = 0
-
-_SPLITS = {"train": 0, "training": 0, "validation": 1, "val": 1, "valid": 1, "test": 2, "testing": 2}
-_SYSTEM = frozenset(["thumbs.db", "desktop.ini", "__macosx"])
 
 
 def accepts(path: Path) -> bool:
@@ -45,28 +45,30 @@ def read(path: Path, *, strict: bool = True) -> Table:
     """The table of a folder; if not `strict`, whatever is wrong with its classes: clashes, empty ones, one split only.
 
     Raises:
-        DataError: no class folders; if strict, one only, one without images, names that clash.
+        DataError: no class folders; if strict, one only, one without images, names that clash, two ways to read it.
     """
     seen = _Seen(path)
-    folders = _folders(path, seen)
-    splits = _split_folders(path, folders, seen)
-    roots = splits or {-1: path}
-    if not splits:
-        seen.clear()  # this folder is counted below, as the one that holds the classes
-    classes = _classes(next(iter(roots.values()))) if strict else _all_classes(path, roots)
+    found = layout(path, cache(_look), set(_names.listed(path)))
+    if found.doubt and strict:
+        raise DataError(found.doubt)
+    if link := next((folder for folder in found.above[1:] if folder.is_symlink()), None):
+        raise DataError(
+            f"{path}: {link.name} is a symbolic link, which isn't followed.\nGive a folder that holds the images."
+        )
+    seen.left_beside(found)
+    classes, unused = _classes(path, found, strict)
     paths: list[str] = []
     labels: list[int] = []
     split: list[int] = []
-    for code, root in roots.items():
-        for name, folder in _folders(root, seen).items():
-            if name not in classes:
-                raise DataError(f"{folder}: no such class in {roots[0]}.\nEvery class needs images to train on.")
-            found = _images(folder, seen)
-            if not found and strict:
-                raise DataError(f"{folder}: a class folder without images{_suffixes(seen)}.\nFill or remove it.")
-            paths += [seen.relative(file) for file in found]
-            labels += [classes.index(name)] * len(found)
-            split += [code] * len(found)
+    for code, name, folder in found.places:
+        if name not in classes:
+            raise DataError(f"{folder}: no such class in the training set.\nEvery class needs images to train on.")
+        images = _images(folder, seen)
+        if not images and strict:
+            raise DataError(f"{folder}: a class folder without images{_suffixes(seen)}.\nFill or remove it.")
+        paths += [seen.relative(file) for file in images]
+        labels += [classes.index(name)] * len(images)
+        split += [code] * len(images)
     return Table(
         classes,
         np.array(paths, np.str_),
@@ -77,6 +79,7 @@ def read(path: Path, *, strict: bool = True) -> Table:
         hidden=tuple(seen.hidden),
         others=tuple(seen.others),
         links=tuple(seen.links),
+        unused=(*found.doubt.split("\n")[:1], *unused) if found.doubt else unused,
     )
 
 
@@ -85,10 +88,6 @@ class _Seen:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget it."""
         self.ignored: Counter[str] = Counter()
         self.hidden: list[str] = []
         self.others: list[str] = []
@@ -98,18 +97,27 @@ class _Seen:
         """A path as the user would type it behind DATA."""
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
-    def left_out(self, path: str, kind: str) -> None:
-        """A file or folder that is no image by rule."""
+    def left_out(self, path: str, kind: str = "") -> None:
+        """A file or folder that is no image by rule; of its suffix, if there is no other reason."""
+        kind = kind or suffix_of(path) or "no suffix"
         self.ignored[kind] += 1
         (self.hidden if kind == "hidden" else self.others).append(self.relative(path))
+
+    def left_beside(self, found: Layout) -> None:
+        """What lies beside and above the class folders."""
+        inside = {place.folder for place in found.places} | set(found.above)
+        for folder in dict.fromkeys(found.above):
+            for entry in _entries(folder):
+                if is_system(entry.name):
+                    self.left_out(entry.path, "hidden")
+                elif not entry.is_dir():
+                    self.left_out(entry.path, "outside the class folders" if is_image(entry.path) else "")
+                elif folder / entry.name not in inside:
+                    self.left_out(entry.path, "folders beside the splits")
 
     def link(self, path: str) -> None:
         """A symbolic link."""
         self.links.append(self.relative(path))
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -120,79 +128,35 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"{folder}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None
 
 
-def _folders(root: Path, seen: _Seen) -> dict[str, Path]:
-    """Visible folders by name, sorted by code point; links to folders, too."""
-    entries = _entries(root)
-    for entry in entries:
-        if not entry.is_dir():
-            seen.left_out(entry.path, _kind(entry.name))
-        elif _hidden(entry.name):
-            seen.left_out(entry.path, "hidden")
-    return {entry.name: root / entry.name for entry in entries if entry.is_dir() and not _hidden(entry.name)}
+def _look(folder: Path) -> Inside:
+    """Visible folders by name, sorted by code point, links to folders too; and whether images lie beside them."""
+    entries = [entry for entry in _entries(folder) if not is_system(entry.name)]
+    folders = {entry.name: folder / entry.name for entry in entries if entry.is_dir()}
+    return Inside(folders, any(_is_image(entry) for entry in entries))
 
 
-def _kind(name: str) -> str:
-    if _hidden(name):
-        return "hidden"
-    suffix = Path(name).suffix.lower()
-    return "outside the class folders" if suffix in SUFFIXES else suffix or "no suffix"
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return not entry.is_dir() and is_image(entry.path)
 
 
-def _split_folders(root: Path, folders: dict[str, Path], seen: _Seen) -> dict[int, Path]:
-    found: dict[int, Path] = {}
-    for name, folder in folders.items():
-        code = _SPLITS.get(name.casefold())
-        if code is None:
-            continue
-        if code in found and 0 in [_SPLITS.get(n.casefold()) for n in folders]:
-            raise DataError(f"{root}: both {found[code].name} and {name} are there.\nKeep one of them.")
-        found[code] = folder
-    alone = len(folders) == 1 and 0 in found and bool(_folders(found[0], _Seen(root)))
-    if 0 not in found or (len(found) == 1 and not alone):
-        return {}
-    for name, folder in folders.items():
-        if folder not in found.values():
-            seen.left_out(str(folder), "folders beside the splits")
-        elif folder.is_symlink():
-            raise DataError(
-                f"{root}: {name} is a symbolic link, which isn't followed.\nGive a folder that holds the images."
-            )
-    return dict(sorted(found.items()))
-
-
-def _classes(root: Path) -> tuple[str, ...]:
-    names = tuple(_folders(root, _Seen(root)))
-    if len(names) < 2:
-        raise DataError(_too_few(root, names))
-    for same, name in clashes(names):
-        raise DataError(f"{root}: classes {same!r} and {name!r} differ only by case or blanks.\nRename or merge them.")
-    return names
-
-
-def _all_classes(path: Path, roots: dict[int, Path]) -> tuple[str, ...]:
-    names = {name for root in roots.values() for name in _folders(root, _Seen(path))}
-    if not names:
-        raise DataError(_too_few(path, ()))
-    return tuple(sorted(names))
-
-
-def clashes(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of class names that differ only by case, blanks or Unicode form."""
-    first: dict[str, str] = {}
-    found = []
-    for name in names:
-        same = first.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), name)
-        if same != name:
-            found.append((same, name))
-    return found
+def _classes(root: Path, found: Layout, strict: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those of the training set, or of all splits if not `strict`; and what isn't used of `classes.txt`."""
+    first = found.places[0].split if found.places else -1
+    names = {place.name for place in found.places if place.split == first or not strict}
+    if len(names) < (2 if strict else 1):
+        raise DataError(_too_few(found.above[-1] if not found.places else found.places[0].folder.parent, tuple(names)))
+    classes, unused = _names.ordered(root, names)
+    if strict:
+        _names.check(root, classes)
+    return classes, unused
 
 
 def _too_few(root: Path, names: tuple[str, ...]) -> str:
     if names:
-        inner = len(_folders(root / names[0], _Seen(root)))
+        inner = len(_look(root / names[0]).folders)
         remedy = f"\nDid you mean {root / names[0]}?" if inner > 1 else "\nPut the images of each class in a folder."
         return f"{root}: one class only, {names[0]!r}; a classifier needs two or more.{remedy}"
-    loose = any(Path(entry.name).suffix.lower() in SUFFIXES for entry in _entries(root))
+    loose = any(map(_is_image, _entries(root)))
     what = "images, but no class folders" if loose else "an empty folder; expected class folders with images"
     return f"{root}: {what}.\nPut the images of each class in a folder of its own: {root.name}/CLASS/1.jpg"
 
@@ -210,16 +174,16 @@ def _images(folder: Path, seen: _Seen) -> list[str]:
     found: list[str] = []
     below: list[Path] = []
     for entry in _entries(folder):
-        if _hidden(entry.name):
+        if is_system(entry.name):
             seen.left_out(entry.path, "hidden")
         elif entry.is_dir():
             below.append(Path(entry.path))
-        elif Path(entry.name).suffix.lower() in SUFFIXES:
+        elif is_image(entry.path):
             found.append(entry.path)
             if entry.is_symlink():
                 seen.link(entry.path)
         else:
-            seen.left_out(entry.path, Path(entry.name).suffix.lower() or "no suffix")
+            seen.left_out(entry.path)
     for inner in below:
         found += _images(inner, seen)
     return found

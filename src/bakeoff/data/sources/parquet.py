@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.data.made import made_once, stamp
-from bakeoff.data.sources._rows import CODES, NO_RULE, Columns, Row, columns_of, labels_of, table_of, text
+from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, labels_of, table_of, text
+from bakeoff.data.sources._structure import split_code
 from bakeoff.errors import DataError, MissingDependencyError
 from bakeoff.protocols import LabelRule, Table
 
@@ -75,7 +76,7 @@ def _class_names(schema: Any, label: str) -> tuple[str, ...]:
 
 def _split_of(file: Path) -> str:
     word = file.stem.split("-")[0].casefold()
-    return word if word in CODES else ""
+    return word if split_code(word) is not None else ""
 
 
 def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[tuple[Any, Row]]:

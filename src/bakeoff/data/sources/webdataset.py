@@ -20,7 +20,8 @@ from pathlib import Path, PurePosixPath
 from bakeoff.data.extract import SUFFIXES as ARCHIVES
 from bakeoff.data.extract import members
 from bakeoff.data.made import made_once, stamp
-from bakeoff.data.sources._rows import CODES, text
+from bakeoff.data.sources._rows import text
+from bakeoff.data.sources._structure import code_of, split_code
 from bakeoff.data.sources._writer import Writer, written
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import SUFFIXES
@@ -82,7 +83,7 @@ def _is_tar(path: Path) -> bool:
 
 def _split_of(shard: Path) -> str:
     word = re.split(r"[-_.\d]", shard.name.casefold(), maxsplit=1)[0]
-    return word if word in CODES else ""
+    return word if split_code(word) is not None else ""
 
 
 def _is_shard(path: Path) -> bool:
@@ -139,4 +140,4 @@ def _label(shard: Path, key: str, labels: dict[str, bytes]) -> tuple[str, str, s
     if not label:
         raise DataError(f"{shard}: sample {key!r} has no label.\nExpected {key}.cls, or .json with `label`, or .txt.")
     split = text(values.get("split")).casefold()
-    return label, split if split in CODES else "", text(values.get("group"))
+    return label, split if code_of(split) is not None else "", text(values.get("group"))
