@@ -11,12 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split
 from bakeoff.data.assignment import FROZEN
-from bakeoff.data.labels import arranged
+from bakeoff.data.labels import arranged, counts
 from bakeoff.data.recipes import read_for
+from bakeoff.data.sources._names import difference
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.kinds import of_loss
@@ -188,7 +192,8 @@ def evaluate(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
-    `confusion` (row: true class) and what `bakeoff.evaluation.details` adds, as `bakeoff evaluate --json` prints it.
+    `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there) and what
+    `bakeoff.evaluation.details` adds, as `bakeoff evaluate --json` prints it.
 
     Args:
         run: a run folder or a bundle.
@@ -211,16 +216,16 @@ def evaluate(
     if abstain is not None and model.multilabel:
         raise UsageError("--abstain: is for models that name one class an image; this one may give none. Leave it out.")
     check_tta(tta)
-    other = None
+    other, unused = None, list[str]()
     if data is None:
         found = _kept(model, split)
         other = _kept_mirrored(model, split) if tta == "flip" else None
     else:
-        found, other = _predicted(model, Path(data), split, labels, progress, mirror=tta == "flip")
+        found, other, unused = _predicted(model, Path(data), split, labels, progress, mirror=tta == "flip")
     plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
-    return {**plain, **more, **gained, "data": None if data is None else str(data), "split": split}
+    return {**plain, **more, **gained, "data": None if data is None else str(data), "split": split, "unused": unused}
 
 
 def _tuning(model: Model, split: str) -> Predictions | None:
@@ -252,12 +257,12 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
 
 def _predicted(
     model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None, *, mirror: bool
-) -> tuple[Predictions, Predictions | None]:
-    """Logits of the images, and of their mirror images where asked for."""
+) -> tuple[Predictions, Predictions | None, list[str]]:
+    """Logits of the images, and of their mirror images where asked for; and what of them isn't used."""
     recipe = loads(model.bundle.recipe_toml)
-    data = read_for(recipe, path, recipe.seed, frozen=_frozen(model), labels=labels_by)
-    _check_classes(model, data)
+    data = read_for(recipe, path, recipe.seed, frozen=_frozen(model), labels=labels_by, judged=True)
     chosen = _chosen(data, split)
+    places = _places(model, data, chosen)
     total = sum(len(part) for part in chosen)
     batches = (part.batches(signature=model.signature, batch_size=32, shuffle=False) for part in chosen)
 
@@ -272,7 +277,9 @@ def _predicted(
     found = predictions_of(chain.from_iterable(batches), images, asks, seen)
     if model.multilabel:
         found = [replace(one, labels=arranged(one.labels, data.classes, model.classes)) for one in found]
-    return found[0], found[1] if mirror else None
+    else:
+        found = [replace(one, labels=places[one.labels]) for one in found]
+    return found[0], found[1] if mirror else None, _unused(model, data, found[0], split)
 
 
 def _frozen(model: Model) -> Path | None:
@@ -290,20 +297,34 @@ def _chosen(data: Data, split: str) -> Sequence[Split]:
     return (data.splits[split],)
 
 
-def _check_classes(model: Model, data: Data) -> None:
-    if data.classes == model.classes and data.multilabel <= model.multilabel:
-        return
-    if model.multilabel and set(data.classes) <= set(model.classes):
-        return  # a list need not name every label
+def _places(model: Model, data: Data, chosen: Sequence[Split]) -> NDArray[np.int64]:
+    """For each class of the data its position among the model's: classes are known by name. -1 for one without images.
+
+    Raises:
+        UsageError: images of a class that the model doesn't know, or of several labels for a model that gives one.
+    """
     if data.multilabel and not model.multilabel:
         raise UsageError(f"{data.path}: its images have several labels, and the model gives one. Train it on such.")
-    only_data = [name for name in data.classes if name not in model.classes]
-    only_model = [name for name in model.classes if name not in data.classes]
-    raise UsageError(
-        f"{data.path}: its classes are not the model's. Only in the data: {_some(only_data)}; "
-        f"only in the model: {_some(only_model)}.\n"
-        "Class folders must be named as in training; to label images without classes, use bakeoff predict."
-    )
+    places = {name: place for place, name in enumerate(model.classes)}
+    there = np.sum([counts(part.labels, len(data.classes)) for part in chosen], axis=0)
+    foreign = [name for name, num in zip(data.classes, there, strict=True) if num and name not in places]
+    if foreign:
+        near = [(a, b, difference(a, b)) for a in foreign for b in places]
+        same = next((f"; {a!r} and {b!r} differ only by {word}" for a, b, word in near if word), "")
+        only = [name for name in model.classes if name not in data.classes]
+        raise UsageError(
+            f"{data.path}: its classes are not the model's. Only in the data: {_some(foreign)}; "
+            f"only in the model: {_some(only)}{same}.\n"
+            "Classes must be named as in training; to label images without classes, use bakeoff predict."
+        )
+    return np.array([places.get(name, -1) for name in data.classes], np.int64)
+
+
+def _unused(model: Model, data: Data, found: Predictions, split: str) -> list[str]:
+    """What the user gave and isn't used; classes of the model that no image shows."""
+    empty = [name for name, num in zip(model.classes, counts(found.labels, len(model.classes)), strict=True) if not num]
+    missing = f"{len(empty)} of {len(model.classes)} classes have no image in {split}: {_some(empty)}"
+    return [*data.unused, *([missing] if empty and not model.multilabel else [])]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ def test_npz_labels_may_have_gaps_and_names(tmp_path: Path) -> None:
         ({"x_train": np.zeros((40, 4, 5), np.float32)}, "x_train is float32"),
         ({"x_train": np.zeros((40, 4, 5, 2), np.uint8)}, "x_train is uint8"),
         ({"x_test": np.zeros((8, 6, 6), np.uint8)}, "All splits need the same"),
-        ({"y_train": np.zeros(40)}, "y_train is float64"),
+        ({"y_train": np.zeros(40, complex)}, "y_train is complex128"),
         ({"y_train": np.zeros(39, int)}, r"\(39,\)"),
         ({"y_train": np.zeros(40, int), "y_test": np.zeros(8, int)}, "one class only"),
         ({"y_test": np.full(8, 7)}, "label 7"),

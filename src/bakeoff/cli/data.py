@@ -149,6 +149,7 @@ def preview(
 ) -> None:
     """Write a contact sheet of what augmentation makes of images."""
     from bakeoff.cli import _output as out
+    from bakeoff.cli._errors import say
     from bakeoff.data import read_data
     from bakeoff.data.augment import augmentation
     from bakeoff.data.preview import contact_sheet
@@ -172,6 +173,8 @@ def preview(
     names = contact_sheet(
         pixels.train, change, output, signature=signature, pictures=pictures, epochs=epochs, seed=seed
     )
+    for line in pixels.unused:
+        say(f"note: not used: {line}")
     if json:
         shown = {"data": str(data), "output": str(output), "operations": list(names), "size": list(signature.size)}
         out.print_json({**shown, "num": min(pictures, len(pixels.train)), "epochs": epochs})

@@ -38,6 +38,7 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Score a model on labelled images, split as it was in training."""
+    from bakeoff.cli._errors import say
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import counter, progress
     from bakeoff.model import evaluate
@@ -55,6 +56,8 @@ def command(
     if json:
         print_json(found)
         return
+    for line in found["unused"]:
+        say(f"note: {line}")
     if "threshold" in found:
         _show_multilabel(found)
     else:

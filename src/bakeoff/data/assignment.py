@@ -35,6 +35,7 @@ class Rules:
         folds: of cross-validation; None: no folds.
         fold: which of them validates.
         frozen: split by SHA-256, of an earlier run.
+        judged: the images are to be judged, not trained on: classes may lack some, and the training set all.
     """
 
     shares: tuple[float, float, float]
@@ -43,6 +44,7 @@ class Rules:
     folds: int | None = None
     fold: int = 0
     frozen: Mapping[bytes, int] | None = None
+    judged: bool = False
 
     def __post_init__(self) -> None:
         if self.folds is None:

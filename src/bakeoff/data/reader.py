@@ -91,7 +91,7 @@ class Data:
     def splits(self) -> dict[str, Split]:
         """Those that are there, by name."""
         every = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: split for name, split in every.items() if split is not None}
+        return {name: split for name, split in every.items() if split is not None and len(split)}
 
     @property
     def assignment(self) -> NDArray[np.int8]:
@@ -160,6 +160,7 @@ def read_data(
     fold: int = 0,
     frozen: str | os.PathLike[str] | None = None,
     labels: LabelRule | None = None,
+    judged: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Data:
@@ -178,6 +179,7 @@ def read_data(
         fold: which part.
         frozen: an earlier run whose splits are kept: its test images are the test images again.
         labels: how a list says that images have several labels: the separator in a cell, or a column a class.
+        judged: the images are to be judged, not trained on: there may be classes without images, or one class only.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files.
 
@@ -188,9 +190,10 @@ def read_data(
     """
     if bad_files not in get_args(BadFiles):
         raise UsageError(f"bad_files is {bad_files!r}; expected one of {', '.join(get_args(BadFiles))}.")
-    rules = Rules(ratios(split), seed, bad_files, folds, fold, read_assignment(Path(frozen)) if frozen else None)
+    kept = read_assignment(Path(frozen)) if frozen else None
+    rules = Rules(ratios(split), seed, bad_files, folds, fold, kept, judged)
     place = Path(path).expanduser()
-    table = read_table(place, progress, labels=labels)
+    table = read_table(place, progress, lenient=judged, labels=labels)
     facts = file_facts(table, default_workers(workers), progress)
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
@@ -230,9 +233,18 @@ def read_table(
             if labels:
                 _check_multilabel(takes, path)
                 given["labels"] = labels
-            return cast(Table, cast(Any, source.read)(path, **given))
+            table = cast(Table, cast(Any, source.read)(path, **given))
+            odd = next((name for name in table.classes if not _writable(name)), None)
+            if odd is not None:
+                raise DataError(f"{path}: the class {odd!a} has a name that isn't UTF-8.\nRename it.")
+            return table
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
+
+
+def _writable(name: str) -> bool:
+    """Whether a name can be written as UTF-8: names of folders are bytes, and may be anything."""
+    return name == name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _check_multilabel(takes: Mapping[str, Any], path: Path) -> None:
@@ -348,16 +360,22 @@ def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> 
 
 def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
     counts = counts_of(manifest.labels, len(manifest.classes))
-    if not counts.all() and not multilabel(manifest.labels):
+    if not counts.all() and not multilabel(manifest.labels) and not data.rules.judged:
         name = manifest.classes[int(np.argmin(counts))]
         raise DataError(f"{data.path}: class {name!r} has no readable image.\nAdd some, or remove the class.")
-    assignment = assignment_of(manifest, data.rules, fixed=images.table.pixels is not None)
+    try:
+        assignment = assignment_of(manifest, data.rules, fixed=images.table.pixels is not None)
+    except DataError:
+        if not data.rules.judged:
+            raise
+        assignment = np.where(manifest.split < 0, np.int8(SPLITS.index("test")), manifest.split)
+        data = replace(data, unused=(*data.unused, "a class has too few images to be split: all are the test set"))
     made: dict[str, Split | None] = {}
     for code, name in enumerate(SPLITS):
         rows = np.flatnonzero(assignment == code)
         split = Split(cast(SplitName, name), rows, manifest.labels[rows], manifest.classes, images)
         made[name] = split if len(rows) else None
-    train = made["train"]
+    train = made["train"] or (data.train if data.rules.judged else None)
     if train is None:
         raise DataError(f"{data.path}: no readable image to train on.\nAdd some to the training set.")
     return replace(

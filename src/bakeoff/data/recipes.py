@@ -16,6 +16,7 @@ def read_for(
     *,
     frozen: str | Path | None = None,
     labels: LabelRule | None = None,
+    judged: bool = False,
     progress: Progress | None = None,
 ) -> Data:
     """The images of `path`, read and split as the recipe says.
@@ -24,6 +25,7 @@ def read_for(
         seed: of the split.
         frozen: a run whose sides are kept.
         labels: how a list says that images have several labels; None: as the recipe has it.
+        judged: as `read_data` has it.
     """
     asked = recipe.data
     return read_data(
@@ -35,6 +37,7 @@ def read_for(
         fold=asked.fold,
         frozen=frozen,
         labels=labels or rule_of(asked),
+        judged=judged,
         progress=progress,
     )
 

@@ -49,8 +49,13 @@ def ordered(folder: Path, labels: Set[str]) -> tuple[tuple[str, ...], tuple[str,
     wrong = f"has {twice!r} twice" if not lacking else f"lacks {', '.join(map(repr, lacking[:3]))}"
     wrong += f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
     unused = (f"{folder / CLASSES} {wrong}: it isn't used, and classes are sorted",) if names else ()
-    key = int if all(_WHOLE.fullmatch(label) for label in labels) else str
-    return tuple(sorted(sorted(labels), key=key)), unused
+    return in_order(labels), unused
+
+
+def in_order(labels: Set[str]) -> tuple[str, ...]:
+    """Whole numbers as numbers, all others by code point."""
+    numbers = all(_WHOLE.fullmatch(label) for label in labels)
+    return tuple(sorted(sorted(labels), key=int if numbers else str))
 
 
 def plain(name: str, besides: str = "") -> str:

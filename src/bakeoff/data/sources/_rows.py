@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.sources._cells import class_name, text, words
 from bakeoff.data.sources._names import check, ordered
 from bakeoff.data.sources._structure import code_of
 from bakeoff.errors import DataError
@@ -21,8 +22,9 @@ from bakeoff.registry import nearest
 
 PATHS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath", "img")
 LABELS = ("label", "class", "category", "target", "class_name", "labels")
-SPLITS = ("split", "subset", "set", "partition", "fold_name")
+SPLITS = ("split", "subset", "set", "partition", "fold_name", "fold", "is_valid", "is_validation", "is_test")
 GROUPS = ("group", "patient", "patient_id", "subject", "subject_id", "group_id")
+_FLAGGED = {"is_valid": "validation", "is_validation": "validation", "is_test": "test"}
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "": False}
 NO_RULE = LabelRule()
 
@@ -57,6 +59,12 @@ class Columns(NamedTuple):
         """Of all columns that are read."""
         return [name for name in (self.path, self.label, self.split, self.group, *self.classes) if name is not None]
 
+    def unused(self, place: Path, names: Sequence[str]) -> tuple[str, ...]:
+        """The line that names the columns which aren't read; none where all are."""
+        others = [name for name in names if name.strip() and name not in self.names]
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        return (f"{len(others)} of {len(names)} columns of {place.name}: {shown}",) if others else ()
+
     def labels(self, place: Path, number: int, row: Mapping[str, Any]) -> str | tuple[str, ...]:
         """The label of a row, or its labels.
 
@@ -64,21 +72,39 @@ class Columns(NamedTuple):
             DataError: a column of a class has something else than 0 and 1.
         """
         if self.label is not None:
-            return labels_of(row.get(self.label), self.separator)
+            return labels_of(place, number, row.get(self.label), self.separator)
         return tuple(name for name in self.classes if self._flag(place, number, name, row.get(name)))
 
+    def side(self, place: Path, number: int, row: Mapping[str, Any]) -> str:
+        """The word of a row's split; "" where it says none.
+
+        Raises:
+            DataError: a column such as `is_valid` has something else than 0 and 1.
+        """
+        if self.split is None:
+            return ""
+        flagged = _FLAGGED.get(self.split.strip().casefold())
+        if flagged is None:
+            return words(row.get(self.split))
+        return flagged if self._flag(place, number, self.split, row.get(self.split)) else "train"
+
     def _flag(self, place: Path, number: int, name: str, value: object) -> bool:
-        found = FLAGS.get(text(value).strip().casefold())
+        found = FLAGS.get(words(value))
         if found is None:
             raise DataError(
-                f"{place}: row {number} has {text(value)!r} in the column {name!r}; expected 0 or 1, for a class.\n"
+                f"{place}: row {number} has {str(value)!r} in the column {name!r}; expected 0 or 1.\n"
                 "Expected `path` and `label`, or say which columns are classes: --set data.label_columns=[...]"
             )
         return found
 
 
-def columns_of(place: Path, names: Sequence[str], rule: LabelRule = NO_RULE) -> Columns:
+def columns_of(
+    place: Path, names: Sequence[str], rule: LabelRule = NO_RULE, *, folds_are_splits: bool = False
+) -> Columns:
     """The columns by their usual names, whatever their case; without a label, the others are a column a class.
+
+    Args:
+        folds_are_splits: a column `fold` holds words like train; else it is one of those that aren't used.
 
     Raises:
         DataError: there is none for the paths or the labels, or the rule names one that isn't there.
@@ -91,6 +117,12 @@ def columns_of(place: Path, names: Sequence[str], rule: LabelRule = NO_RULE) -> 
                 f"{place}: no column {name!r}, which data.label_columns names{nearest(name, list(names))}\n"
                 f"It has: {', '.join(map(repr, names[:20]))}."
             )
+    if split is not None and split.strip().casefold() == "fold" and not folds_are_splits:
+        split = _first(names, SPLITS[SPLITS.index("fold") + 1 :])
+    found = [path, label, split, group]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{place}: it has two columns {twice!r}.\nRename or remove one of them.")
     others = tuple(name for name in names if name not in found) if label is None else ()
     classes = rule.columns or others
     if path is None or (label is None and len(classes) < 2):
@@ -101,13 +133,18 @@ def columns_of(place: Path, names: Sequence[str], rule: LabelRule = NO_RULE) -> 
     return Columns(path, None if classes else label, split, group, classes, rule.separator)
 
 
-def labels_of(value: object, separator: str | None) -> str | tuple[str, ...]:
-    """What a cell says: a list is several labels; words are one, or several with the separator between them."""
+def labels_of(place: Path, number: int, value: object, separator: str | None) -> str | tuple[str, ...]:
+    """What a cell says: a list is several labels; words are one, or several with the separator between them.
+
+    Raises:
+        DataError: it names no class.
+    """
     if isinstance(value, list | tuple):
-        return tuple(dict.fromkeys(word for each in value if (word := text(each).strip())))
+        return tuple(dict.fromkeys(class_name(place, number, each) for each in value))
     if separator is None:
-        return text(value).strip()
-    return tuple(dict.fromkeys(word for part in text(value).split(separator) if (word := part.strip())))
+        return class_name(place, number, value)
+    parts = [part for part in text(value).split(separator) if part.strip()]
+    return tuple(dict.fromkeys(class_name(place, number, part) for part in parts))
 
 
 def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
@@ -116,7 +153,13 @@ def _first(names: Sequence[str], known: Sequence[str]) -> str | None:
 
 
 def table_of(
-    place: Path, rows: Iterable[Row], *, strict: bool = True, columns: Sequence[str] = (), certain: bool = False
+    place: Path,
+    rows: Iterable[Row],
+    *,
+    strict: bool = True,
+    columns: Sequence[str] = (),
+    certain: bool = False,
+    unused: tuple[str, ...] = (),
 ) -> Table:
     """The table of a list; paths are relative to the folder of `place`, classes in the order of `classes.txt` there.
 
@@ -125,6 +168,7 @@ def table_of(
     Args:
         columns: of a column a class; they are the classes, in this order.
         certain: images have several labels even where each row has exactly one.
+        unused: what of the list isn't read.
 
     Raises:
         DataError: no rows, an empty path or label, an unknown split, fewer than two classes, names that clash.
@@ -133,25 +177,29 @@ def table_of(
     if not listed:
         raise DataError(f"{place}: no rows.\nExpected one an image, with path and label.")
     for number, row in enumerate(listed, 1):
-        if not row.path or row.label == "":
-            more = " Where images have several labels or none, say what separates them (--label-separator)."
-            missing, more = ("label", more) if row.path else ("path", "")
-            raise DataError(f"{place}: row {number} has no {missing}.\nMend or remove it.{more}")
+        if not row.path:
+            raise DataError(f"{place}: row {number} has no path.\nMend or remove it.")
         if code_of(row.split) is None:
             raise DataError(f"{place}: row {number} has split {row.split!r}; expected train, validation or test.")
-    classes, labels, unused = _labelled(place, [row.label for row in listed], tuple(columns), certain)
+    classes, labels, more = _labelled(place, [row.label for row in listed], tuple(columns), certain)
     if strict:
         check(place, classes)
     groups = np.array([row.group for row in listed], np.str_)
     return Table(
         classes,
-        np.array([row.path for row in listed], np.str_),
+        np.array([_there(place.parent, row.path) for row in listed], np.str_),
         labels,
         np.array([code_of(row.split) for row in listed], np.int8),
         root=place.parent,
         group=groups if (groups != "").any() else None,
-        unused=unused,
+        unused=(*unused, *more),
     )
+
+
+def _there(folder: Path, path: str) -> str:
+    """A path as this system has it: as Windows wrote it, and with blanks around it, where only that leads to a file."""
+    plain = path.replace("\\", "/").strip()
+    return path if plain == path or (folder / path).exists() or not (folder / plain).exists() else plain
 
 
 def _labelled(
@@ -170,14 +218,3 @@ def _labelled(
     for row, names in enumerate(lists):
         found[row, [number_of[name] for name in names]] = 1
     return classes, found, unused
-
-
-def text(value: object) -> str:
-    """A cell as text: 3.0 as 3, true as true, None as nothing."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    return str(value)

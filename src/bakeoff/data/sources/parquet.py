@@ -7,12 +7,14 @@ cache once. The split is a column, or the beginning of the file's name (`train-0
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bakeoff.data.made import made_once, stamp
-from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, labels_of, table_of, text
+from bakeoff.data.sources._cells import text, words
+from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, labels_of, table_of
 from bakeoff.data.sources._structure import split_code
 from bakeoff.errors import DataError, MissingDependencyError
 from bakeoff.protocols import LabelRule, Table
@@ -51,13 +53,15 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
         names = columns.classes or _class_names(schema, columns.label or "")
         if not inside:
             rows = [row for file in files for row in _rows(library, file, columns, names)]
-            return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=bool(labels))
+            unused, certain = columns.unused(path, schema.names), bool(labels)
+            return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=certain, unused=unused)
         key = "\n".join([*map(stamp, files), *([repr(labels)] if labels else [])])
         one_each = bool(columns.classes) and not labels and _one_each(library, files, columns)
         place = made_once("parquet", key, partial(_write, library, files, columns, names, one_each))
         from bakeoff.data.sources import table
 
-        return table.read(place / "index.jsonl", strict=strict)
+        found = table.read(place / "index.jsonl", strict=strict)
+        return replace(found, unused=(*found.unused, *columns.unused(path, schema.names)))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataError(f"{path}: no Parquet that can be read ({str(error).splitlines()[0][:80]}).") from None
 
@@ -84,8 +88,8 @@ def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -
     for batch in library.ParquetFile(file).iter_batches(batch_size=256, columns=columns.names):
         for row in batch.to_pylist():
             number += 1
-            split = text(row[columns.split]) if columns.split else _split_of(file)
-            group = text(row[columns.group]) if columns.group else ""
+            split = columns.side(file, number, row) or _split_of(file)
+            group = words(row[columns.group]) if columns.group else ""
             yield row[columns.path], Row("", _labels(file, number, columns, row, names), split, group)
 
 
@@ -97,10 +101,15 @@ def _labels(
         return columns.labels(file, number, row)
 
     def named(value: Any) -> Any:
-        return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+        return (
+            names[value]
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names)
+            else value
+        )
 
     value = row[columns.label]
-    return labels_of([named(each) for each in value] if isinstance(value, list) else named(value), columns.separator)
+    given = [named(each) for each in value] if isinstance(value, list) else named(value)
+    return labels_of(file, number, given, columns.separator)
 
 
 def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[Row]:

@@ -18,7 +18,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, table_of, text
+from bakeoff.data.sources._cells import text, words
+from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, table_of
+from bakeoff.data.sources._structure import split_code
+from bakeoff.data.sources._text import decoded
 from bakeoff.errors import DataError
 from bakeoff.protocols import LabelRule, Table
 
@@ -38,35 +41,53 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
         DataError: columns are missing, a row is incomplete, classes are too few or clash.
     """
     try:
-        content = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+        content = decoded(path.read_bytes(), path, "surrogateescape")  # names of files may be in any encoding
     except OSError as error:
         raise DataError(f"{path}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None
     json_lines = path.suffix.lower() in (".jsonl", ".ndjson")
-    columns, rows = _json(path, content, labels) if json_lines else _csv(path, content, labels)
-    return table_of(path, rows, strict=strict, columns=columns.classes, certain=bool(labels))
+    names, cells = _json(path, content) if json_lines else _csv(path, content)
+    known = [name for name in names if name.strip().casefold() == "fold"]
+    first = next((word for row in cells for name in known if (word := words(row.get(name)))), "")
+    columns = columns_of(path, names, labels, folds_are_splits=split_code(first) is not None)
+    rows = [_row(path, number, columns, row) for number, row in enumerate(cells, 1)]
+    unused = columns.unused(path, names)
+    return table_of(path, rows, strict=strict, columns=columns.classes, certain=bool(labels), unused=unused)
 
 
 def _row(path: Path, number: int, columns: Columns, row: dict[str, Any]) -> Row:
-    cells = [text(row.get(name)) if name else "" for name in (columns.path, columns.split, columns.group)]
-    return Row(cells[0], columns.labels(path, number, row), cells[1], cells[2])
+    group = words(row.get(columns.group)) if columns.group else ""
+    place = text(row.get(columns.path))
+    if not place.strip():
+        raise DataError(f"{path}: row {number} has no path.\nMend or remove it.")
+    return Row(place, columns.labels(path, number, row), columns.side(path, number, row), group)
 
 
-def _csv(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]]:
+def _csv(path: Path, content: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """The names of the columns, and the rows."""
     first = content.split("\n", 1)[0]
     delimiter = max("\t;,", key=first.count) if first else ","
     try:
         reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-        columns = columns_of(path, reader.fieldnames or (), rule)
-        return columns, [_row(path, number, columns, row) for number, row in enumerate(reader, 1)]
+        names, rows = list(reader.fieldnames or ()), list(reader)
     except csv.Error as error:
         raise DataError(
             f"{path}: no table ({error}).\nExpected a header with path and label, and a row an image."
         ) from None
+    long = [number for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row.get(None) or ())]  # type: ignore[call-overload]
+    if long:
+        cells = len(names) + len(rows[long[0] - 1][None])  # type: ignore[index]
+        more = f" (and {len(long) - 1} more row{'s' * (len(long) > 2)})" if len(long) > 1 else ""
+        raise DataError(
+            f"{path}: row {long[0]} has {cells} cells{more}, and there are {len(names)} columns.\n"
+            f"Put a label or path with {delimiter!r} in it in quotes, or name the column."
+        )
+    return names, rows
 
 
-def _json(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]]:
+def _json(path: Path, content: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """The keys of all rows, and the rows."""
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -76,7 +97,4 @@ def _json(path: Path, content: str, rule: LabelRule) -> tuple[Columns, list[Row]
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object.\nExpected one a line, with path and label.")
         rows.append(row)
-    if not rows:
-        return Columns("path", "label", None, None), []
-    columns = columns_of(path, tuple(rows[0]), rule)
-    return columns, [_row(path, number, columns, row) for number, row in enumerate(rows, 1)]
+    return list(dict.fromkeys(key for row in rows for key in row)) or ["path", "label"], rows

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from bakeoff.data.extract import SUFFIXES as ARCHIVES
 from bakeoff.data.extract import members
 from bakeoff.data.made import made_once, stamp
-from bakeoff.data.sources._rows import text
+from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._structure import code_of, split_code
 from bakeoff.data.sources._writer import Writer, written
 from bakeoff.errors import DataError
@@ -135,9 +135,10 @@ def _label(shard: Path, key: str, labels: dict[str, bytes]) -> tuple[str, str, s
             parsed = json.loads(content["json"])
             values = parsed if isinstance(parsed, dict) else {"label": parsed}
     first = (values.get(name) for name in ("label", "cls", "class", "class_name"))
-    label = content.get("cls") or next((text(value) for value in first if value not in (None, "")), "")
+    label = content.get("cls") or next((words(value) for value in first if value not in (None, "")), "")
     label = label or content.get("txt", "")
+    label = words(label)
     if not label:
         raise DataError(f"{shard}: sample {key!r} has no label.\nExpected {key}.cls, or .json with `label`, or .txt.")
-    split = text(values.get("split")).casefold()
+    split = words(values.get("split"))
     return label, split if code_of(split) is not None else "", text(values.get("group"))
