@@ -16,25 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.ops._bins import (
-    CASES,
-    GAPS,
-    MUTATIONS,
-    SHOWN,
-    Attributes,
-    even,
-    keras_pool,
-    mean_matrix,
-    shape,
-)
+from bakeoff.ops import _bins
+from bakeoff.ops._bins import Attributes, even, keras_pool, mean_matrix
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import module
 from bakeoff.ops._page import LayerCall, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-__all__ = ["CASES", "GAPS", "MUTATIONS", "SHOWN", "Attributes", "shape"]
-
-LAYOUT = "spatial"
+LAYOUT, shape = "spatial", _bins.shape
 to_torch = module("AdaptiveAvgPool2d", "size")
 BINS = keras_pool("adaptive_avg_pool2d", "Average")
 
@@ -67,4 +56,5 @@ def from_keras(call: LayerCall) -> Any:
 
 
 FROM_KERAS = {"layers.AdaptiveAveragePooling2D": from_keras}
+CASES, MUTATIONS, GAPS, SHOWN = _bins.CASES, _bins.MUTATIONS, _bins.GAPS, _bins.SHOWN
 TOLERANCE = roundings(12)

@@ -19,16 +19,14 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops import _bins, _extreme
-from bakeoff.ops._bins import GAPS, MUTATIONS, Attributes, bins, even, keras_pool, shape
+from bakeoff.ops._bins import Attributes, bins, even, keras_pool
 from bakeoff.ops._dimension import fixed
 from bakeoff.ops._elementwise import module
 from bakeoff.ops._importers import IMAGE as TORCH_IMAGE
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
-__all__ = ["GAPS", "MUTATIONS", "Attributes", "shape"]
-
-LAYOUT = "spatial"
+LAYOUT, shape = "spatial", _bins.shape
 FIRST = _extreme.Attributes((1, 2), keepdims=True, ties="first")  # of a bin
 to_torch = module("AdaptiveMaxPool2d", "size")
 BINS, WHOLE = keras_pool("adaptive_max_pool2d", "Max"), _extreme.said("max")[2]
@@ -95,4 +93,5 @@ CASES = _bins.CASES | {
     "ties in a row": Case(((2, 1, 5, 3),), Attributes((1, 3)), ties=True),
 }
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # chosen, never computed: bit for bit
+MUTATIONS, GAPS = _bins.MUTATIONS, _bins.GAPS
 SHOWN = _bins.SHOWN | {"ties": ("ties", "ties, one bin")}
