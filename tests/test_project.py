@@ -193,7 +193,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 56_000, "tests": 30_000}
+LINES = {"src": 57_500, "tests": 30_000}
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
