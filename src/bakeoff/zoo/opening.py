@@ -246,7 +246,7 @@ def from_torch(
         captured.graph,
         signature or captured.signature or Signature(captured.size, int(str(captured.graph.input_shape[3]))),
         names or captured.classes,
-        lambda precision: LiveTorch(native, captured, precision, quiet=False),
+        lambda precision: LiveTorch(native, captured, precision),
         native,
         captured.state_dict,
         adopt,

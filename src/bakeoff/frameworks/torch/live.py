@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from bakeoff.frameworks.torch.capture import Captured
 from bakeoff.frameworks.torch.capture._copy import copied
@@ -24,18 +23,6 @@ from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.graph.faults import faults
 from bakeoff.schemas import Array, Drawn, StepResult
 
-DROPOUTS = frozenset(
-    getattr(place, name)
-    for place in (F, torch)
-    for name in (
-        *("scaled_dot_product_attention", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
-        *("dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout_", "feature_alpha_dropout"),
-        "feature_alpha_dropout_",
-    )
-    if hasattr(place, name)
-)
-RATES = ("p", "drop_prob", "drop_rate", "rate", "attn_drop_rate", "dropout")
-
 
 class LiveTorch:
     """See `bakeoff.protocols.Net`, as far as checks need it.
@@ -44,17 +31,14 @@ class LiveTorch:
         module: stays as it is; a copy is asked.
         captured: of that module.
         precision: float32 or float64.
-        quiet: dropout and its kin at rate 0; else training passes draw, see `bakeoff.parity.draws`.
     """
 
-    def __init__(self, module: nn.Module, captured: Captured, precision: str, *, quiet: bool = True) -> None:
+    def __init__(self, module: nn.Module, captured: Captured, precision: str) -> None:
         self.native = copied(module).to(getattr(torch, precision))
         self.native.register_forward_hook(lambda _, __, out: logits_of(out))
-        self.captured, self.count, self.quiet = captured, 0, quiet
+        self.captured, self.count = captured, 0
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
-        if quiet:
-            silence(self.native)
         self.lifted = Lifted()
         self.around = self.lifted if precision == "float64" else nullcontext()
         self.tensors = dict(self.native.state_dict(keep_vars=True))
@@ -76,7 +60,7 @@ class LiveTorch:
                 self.native.train()  # empties what it has worked out from earlier weights and keeps
                 self.native.eval()
                 return _one(self.native(native))
-            with Silence() if self.quiet else nullcontext(), moded(self.native, self.captured.predicting):
+            with moded(self.native, self.captured.predicting):
                 return _one(self.native(native))
 
     def compile(self, optimizer: str, settings: Mapping[str, Any], loss: str) -> None:
@@ -172,29 +156,6 @@ def module_outputs(module: nn.Module, run: Callable[[], object]) -> dict[str, Ar
         for handle in handles:
             handle.remove()
     return {path: array for path, array in found.items() if path not in often}
-
-
-class Silence(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no types
-    """Dropout at rate 0 where a net calls functions with a rate of their own, as F.dropout(x, 0.3, self.training)."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        place, name = (4, "dropout_p") if func is F.scaled_dot_product_attention else (1, "p")
-        kwargs = dict(kwargs or {})
-        if func in DROPOUTS and len(args) > place:
-            args = (*args[:place], 0.0, *args[place + 1 :])
-        elif func in DROPOUTS:
-            kwargs[name] = 0.0
-        return func(*args, **kwargs)
-
-
-def silence(module: nn.Module) -> None:
-    """Dropout, drop-path and stochastic depth at rate 0."""
-    for part in module.modules():
-        kind = type(part).__name__
-        noisy = "Drop" in kind or "Stochastic" in kind or isinstance(part, nn.MultiheadAttention)
-        for name in RATES if noisy else ("drop_rate", "drop_path_rate", "drop_path_prob"):
-            if isinstance(getattr(part, name, None), float):
-                setattr(part, name, 0.0)
 
 
 def _one(out: Any) -> torch.Tensor:
