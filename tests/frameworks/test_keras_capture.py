@@ -383,7 +383,7 @@ def test_an_explicit_training_false_is_honoured_in_ones_own_code_and_by_what_fol
     [
         ("Derived", "taken from its weights outside of keras.ops"),
         ("Assigns", "it assigns its variable w"),
-        ("Random", "numbers that are random"),
+        ("Random", "random numbers in prediction"),
         ("Foreign", "doesn't run on symbolic tensors"),
     ],
 )
@@ -645,3 +645,24 @@ def test_what_has_no_rule_is_refused_by_name(case: str) -> None:
 
 def test_every_refusal_is_tried() -> None:
     assert set(refused()) == set(REFUSED)
+
+
+def test_a_model_whose_layers_are_not_built_is_refused_and_stays_so() -> None:
+    import keras
+
+    from bakeoff.frameworks._keras.capture import capture
+
+    class Shell(keras.Model):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool, self.head = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)
+
+        def call(self, x: Any) -> Any:
+            return self.head(self.pool(x))
+
+    model = Shell()
+    with pytest.warns(UserWarning, match="unbuilt state"):
+        model.build((None, 8, 8, 3))
+    with pytest.raises(UnsupportedError, match=r"its layer dense\w* is not built.\nCall the model"):
+        capture(model)
+    assert model.variables == []

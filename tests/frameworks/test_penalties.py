@@ -262,7 +262,7 @@ def test_a_dropped_regularizer_fails_the_trial_and_is_named_in_the_file(tmp_path
     dropped = replace(captured.graph, penalties=captured.graph.penalties[:-1])
     roles = {path: parameter.role for path, parameter in captured.graph.parameters.items()}
     trial = Trial({}, [(x, y), (x, y)], roles=roles)
-    source = trained(LiveKeras(model, captured, "float64", quiet=False), trial, Draws())
+    source = trained(LiveKeras(model, captured, "float64"), trial, Draws())
     sides = [trained(native("tensorflow", net), trial, Draws()) for net in (captured.graph, dropped)]
     passed = [{one.name: one.passed for one in judge.double(side, source)} for side in sides]
     assert all(passed[0].values())

@@ -3,8 +3,7 @@
 A training pass is captured, and so is the prediction; once noise is silenced and batch norm uses its running
 statistics, both have to be one and the same graph. The same holds for two sizes of images, if a net takes any.
 
-Where a pass draws by hand, they aren't: there `together` joins the two. Wherever a value of the training pass stands
-that hangs on a draw, and one of the prediction in its place, `in_training` takes the one or the other.
+Where a net does something else in training, as one that draws by hand, they aren't: `together` joins the two.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.ops import page
 
@@ -92,93 +92,96 @@ def _digest(text: str) -> str:
 
 
 def together(training: Graph, prediction: Graph) -> Graph | None:
-    """The graph that trains as the one and predicts as the other; None: they differ in more than what is drawn."""
-    joined = _Join(training, prediction).run()
-    return joined if joined is not None and same_prediction(joined, prediction) else None
+    """The graph that trains as the one and predicts as the other; None: a batch norm of the prediction has no twin."""
+    return _Join(training, prediction).run()
 
 
 class _Join:
-    """Goes through the prediction in its order and looks for each node's twin in the training pass.
+    """Goes through the prediction in its order, and looks for each node's twin in the training pass.
 
-    Whatever it pairs, training stays what it was; that prediction does, too, is checked at the end.
+    A twin may read other values in training than in prediction: `in_training` takes the one or the other. Whatever is
+    paired, training stays what it was; that prediction does, too, is checked at the end.
     """
 
     def __init__(self, training: Graph, prediction: Graph) -> None:
         self.training, self.prediction = training, prediction
-        self.noisy = _noisy(training)
-        known = marks(training, predicting=True)
-        self.plain = {mark: ref for ref, mark in known.items() if ref.node not in self.noisy}
-        self.by_id = {node.id: node for node in training.nodes}
+        self.mine, self.other = marks(training, predicting=True), marks(prediction, predicting=True)
+        known = set(self.other.values())
+        self.left = [node for node in training.nodes if self.mine[Ref(node.id)] not in known and node.op not in LEFT]
+        self.plain = {mark: ref for ref, mark in reversed(self.mine.items())}  # the first of each
         self.twins: dict[Ref, Ref] = {Ref(name): Ref(name) for name in prediction.inputs}
-        self.pairs: dict[tuple[Ref, Ref], str] = {}  # (in training, in prediction): the node that takes one
-        self.read: dict[str, dict[Ref, Ref]] = {}  # by node: what it reads instead
+        self.read: dict[str, dict[Ref, Ref]] = {}  # by node of the training pass: what it reads in prediction
         self.more: list[Node] = []  # of the prediction alone
 
     def run(self) -> Graph | None:
-        found = marks(self.prediction, predicting=True)
-        left = [node for node in self.training.nodes if node.id in self.noisy and node.op not in LEFT]
+        by_node: dict[str, list[Ref]] = {}
+        for ref in self.other:
+            by_node.setdefault(ref.node, []).append(ref)
         for node in self.prediction.nodes:
-            refs = [ref for ref in found if ref.node == node.id]
-            if all(found[ref] in self.plain for ref in refs):
-                self.twins |= {ref: self.plain[found[ref]] for ref in refs}
+            refs = by_node[node.id]
+            if all(self.other[ref] in self.plain for ref in refs):
+                self.twins |= {ref: self.plain[self.other[ref]] for ref in refs}
                 continue
-            twin = next((one for one in left if self._fits(one, node)), None)
+            twin = next((one for one in self.left if self._fits(one, node)), None)
             if twin is not None:
-                left.remove(twin)
+                self.left.remove(twin)
                 self.twins |= {ref: Ref(twin.id, ref.index) for ref in refs}
             elif node.op == "batch_norm":  # a second one would move its statistics twice
                 return None
             else:
                 self.more.append(node)
-        return self._built()
+        joined = self._built()
+        return joined if joined is not None and same_prediction(joined, self.prediction) else None
 
     def _fits(self, mine: Node, node: Node) -> bool:
-        """Whether a node of the training pass does what one of the prediction does, but for what is drawn before it."""
+        """Whether a node of the training pass does what one of the prediction does, on whatever values."""
         alike = mine.op == node.op and _predicting(mine.attributes) == _predicting(node.attributes)
         if not alike or len(mine.inputs) != len(node.inputs) or mine.parameters.keys() != node.parameters.keys():
             return False
         read: dict[Ref, Ref] = {}
-        for a, b in zip(mine.inputs, node.inputs, strict=True):
-            if not self._stands_for(a, b, read):
-                return False
+        pairs = [*zip(mine.inputs, node.inputs, strict=True)]
         for slot, source in mine.parameters.items():
-            if not self._same_slot(source, node.parameters[slot], read):
+            other = node.parameters[slot]
+            if isinstance(source, Ref):
+                pairs.append((source, other if isinstance(other, Ref) else self._bare(other)))
+            elif isinstance(other, Ref) or _slot(self.training, source, {}) != _slot(self.prediction, other, {}):
                 return False
-        self.read[mine.id] = read
-        return True
-
-    def _stands_for(self, a: Ref, b: Ref, read: dict[Ref, Ref]) -> bool:
-        if self.twins.get(b) == self._through(a):
+        fits = all(self._stands_for(a, b) or read.setdefault(a, b) == b for a, b in pairs)
+        if fits and len(read) < max(len(pairs), 2):  # of two or more one is the same
+            self.read[mine.id] = read
             return True
-        return a.node in self.noisy and read.setdefault(a, b) == b
+        return False
 
-    def _same_slot(self, a: str | Ref, b: str | Ref, read: dict[Ref, Ref]) -> bool:
-        if isinstance(a, str):
-            return isinstance(b, str) and _slot(self.training, a, {}) == _slot(self.prediction, b, {})
-        if isinstance(b, str):  # a weight that is drawn upon
-            bare = self.plain.get(_slot(self.prediction, b, {}))
-            if bare is None or a.node not in self.noisy:
-                return False
-            self.twins[Ref(b)] = bare  # no value of the prediction has a weight's name: its slot is in a node's
-            return read.setdefault(a, Ref(b)) == Ref(b)
-        return self._stands_for(a, b, read)
+    def _stands_for(self, a: Ref, b: Ref) -> bool:
+        twin = self.twins.get(b)
+        return twin is not None and self.mine[a] == self.mine[twin]
 
-    def _through(self, ref: Ref) -> Ref:
-        """The value before what leaves nothing in prediction."""
-        while (node := self.by_id.get(ref.node)) is not None and node.op in LEFT:
-            ref = node.inputs[LEFT[node.op]]
+    def _bare(self, path: str) -> Ref:
+        """A weight that is computed with in training, and in prediction isn't, as a value."""
+        ref = Ref(f"weight {path}")
+        bare = self.plain.get(_slot(self.prediction, path, {}))
+        if bare is not None:
+            self.twins[ref] = bare
         return ref
 
     def _built(self) -> Graph | None:
         training, prediction = self.training, self.prediction
-        taken = {*self.by_id, *training.inputs, *training.parameters}
+        nodes = {node.id: node for node in training.nodes}
+        taken = {*nodes, *training.inputs, *training.parameters}
         renamed = {node.id: _free(node.id, taken) for node in self.more}
         paths = {path: _free(path, taken) for path, p in prediction.parameters.items() if p.role == "constant"}
         parameters = dict(training.parameters)
-        nodes: dict[str, Node] = dict(self.by_id)
+        pairs: dict[tuple[Ref, Ref], Ref] = {}
 
         def own(ref: Ref) -> Ref:
             return self.twins.get(ref) or Ref(renamed.get(ref.node, ref.node), ref.index)
+
+        def switch(a: Ref, b: Ref) -> Ref:
+            if (a, b) not in pairs:
+                id = _free(f"{a.node}.in_training", taken)
+                nodes[id] = Node(id, "in_training", page("in_training").Attributes(), (a, b), {}, id)
+                pairs[a, b] = Ref(id)
+            return pairs[a, b]
 
         for node in self.more:
             slots = {s: own(v) if isinstance(v, Ref) else paths.get(v, v) for s, v in node.parameters.items()}
@@ -188,41 +191,19 @@ class _Join:
                 given, new = prediction.parameters[path], paths.get(path, path)
                 if parameters.setdefault(new, replace(given, path=new)).array.shape != given.array.shape:
                     return None  # a weight that each of them reads in a layout of its own
-
-        def switch(a: Ref, b: Ref) -> Ref:
-            if (a, b) not in self.pairs:
-                id = self.pairs[a, b] = _free(f"{a.node}.in_training", taken)
-                nodes[id] = Node(id, "in_training", page("in_training").Attributes(), (a, b), {}, id)
-            return Ref(self.pairs[a, b])
-
         for id, read in self.read.items():
-            instead = {a: switch(a, own(b)) for a, b in read.items()}
-            node = nodes[id]
-            slots = {s: instead.get(v, v) if isinstance(v, Ref) else v for s, v in node.parameters.items()}
-            nodes[id] = replace(node, inputs=tuple(instead.get(ref, ref) for ref in node.inputs), parameters=slots)
-        output, last = training.output, own(prediction.output)
-        if self._through(output) != last:
-            if output.node not in self.noisy:
-                return None
-            output = switch(output, last)
-        ordered = _ordered(nodes)
-        if ordered is None:
+            moved = {a: switch(a, own(b)) for a, b in read.items()}
+            slots = {s: moved.get(v, v) if isinstance(v, Ref) else v for s, v in nodes[id].parameters.items()}
+            inputs = tuple(moved.get(ref, ref) for ref in nodes[id].inputs)
+            nodes[id] = replace(nodes[id], inputs=inputs, parameters=slots)
+        output = training.output
+        if not self._stands_for(output, prediction.output):
+            output = switch(output, own(prediction.output))
+        outputs = dict.fromkeys(training.outputs, output)
+        try:
+            return replace(training, nodes=_ordered(nodes), outputs=outputs, parameters=parameters)
+        except BakeoffError:  # a value that isn't there, or that comes too late: two that read each other
             return None
-        return replace(training, nodes=ordered, outputs=dict.fromkeys(training.outputs, output), parameters=parameters)
-
-
-def _noisy(graph: Graph) -> set[str]:
-    """The nodes that hang on a value that is drawn."""
-    found: set[str] = set()
-    for node in graph.nodes:
-        if node.draws or any(ref.node in found for ref in sources(node)):
-            found.add(node.id)
-    return found
-
-
-def sources(node: Node) -> list[Ref]:
-    """All values that a node reads."""
-    return [*node.inputs, *(source for source in node.parameters.values() if isinstance(source, Ref))]
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -231,20 +212,19 @@ def _free(name: str, taken: set[str]) -> str:
     return found
 
 
-def _ordered(nodes: Mapping[str, Node]) -> tuple[Node, ...] | None:
-    """As they stand, but each behind what it reads; None: they read each other."""
+def _ordered(nodes: Mapping[str, Node]) -> tuple[Node, ...]:
+    """As they stand, but each behind what it reads."""
     found: dict[str, Node] = {}
-    waiting: set[str] = set()
-
-    def put(id: str) -> bool:
-        if id in found or id not in nodes:
-            return True
-        if id in waiting:
-            return False
-        waiting.add(id)
-        if not all(put(ref.node) for ref in sources(nodes[id])):
-            return False
-        found[id] = nodes[id]
-        return True
-
-    return tuple(found.values()) if all(map(put, nodes)) else None
+    seen: set[str] = set()
+    for id in nodes:
+        stack = [] if id in found else [id]
+        while stack:
+            node = nodes[stack[-1]]
+            seen.add(node.id)
+            refs = (ref.node for ref in (*node.inputs, *node.parameters.values()) if isinstance(ref, Ref))
+            waits = next((name for name in refs if name in nodes and name not in seen), None)
+            if waits is None:
+                found[stack.pop()] = node
+            else:
+                stack.append(waits)
+    return tuple(found.values())

@@ -67,8 +67,8 @@ FROM_TORCH = {f"aten.{name}": from_torch for name in ("to", "_to_copy", "type_as
 
 
 def from_keras(call: LayerCall) -> Any:
-    """Only to the precision in which the model computes: then nothing happens to the numbers."""
-    if str(call.layer.dtype) != str(call.lib.config.floatx()):
+    """Only to the precision in which the model computes, or a wider one: then nothing happens to the numbers."""
+    if str(call.layer.dtype) not in (str(call.lib.config.floatx()), "float64"):
         raise call.refuse(f"to {call.layer.dtype}", f"Only {call.lib.config.floatx()} is known, the model's own.")
     return call.inputs[0]
 

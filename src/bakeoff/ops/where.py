@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._elementwise import broadcasts
-from bakeoff.ops._page import Call, Case, Mode, Scope
+from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 shape = broadcasts("where")
@@ -64,6 +64,28 @@ def from_fill(call: Call) -> Any:
 
 
 FROM_TORCH = {"aten.where": from_torch, "aten.masked_fill": from_fill}
+
+
+def from_comparison(call: LayerCall) -> Any:
+    """x > y and its kin as 1 and 0, which a cast leaves alone."""
+    kind = type(call.layer).__name__
+    x, y = map(call.value, call.operands[:2])
+    one, zero = (call.value(np.asarray(number, call.lib.config.floatx())) for number in (1.0, 0.0))
+    way = call.emit("sub", {}, x, y) if kind in ("Greater", "LessEqual") else call.emit("sub", {}, y, x)
+    return call.emit("where", {"above": 0.0}, way, *((zero, one) if kind.endswith("Equal") else (one, zero)))
+
+
+def from_keras(call: LayerCall) -> Any:
+    """keras.ops.where, of a comparison or of a constant table."""
+    condition, x, y = call.operands
+    table = call.array(condition)
+    return call.emit("where", {"above": 0.5 if table is None else None}, *map(call.value, (condition, x, y)))
+
+
+FROM_KERAS = {
+    **{f"ops.{name}": from_comparison for name in ("Greater", "GreaterEqual", "Less", "LessEqual")},
+    "ops.Where": from_keras,
+}
 CASES = {
     "places of an image": Case(((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)), Attributes(0.0)),
     "numbers at the bound": Case(((3, 40),) * 3, Attributes(1.0), ties=True),

@@ -355,7 +355,7 @@ def from_keras(
         captured.graph,
         resized(chosen, size) if chosen.size != size else chosen,
         names,
-        lambda precision: LiveKeras(native, captured, precision, quiet=False),
+        lambda precision: LiveKeras(native, captured, precision),
         native,
         None,
         adopt,

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from keras.src.backend import random
 
 from bakeoff.ops import page
 
 
 @contextmanager
-def exact(tf: Any) -> Iterator[None]:
-    """Inside it, and in functions that are traced inside it, float64 is float64."""
-    changed = _exact(tf)
+def exact(tf: Any, precision: str) -> Iterator[None]:
+    """Inside it, and in functions that are traced inside it, float64 is float64; users' code draws in `precision`."""
+    changed = [*_exact(tf), (random, "floatx", lambda: precision)]
     before = [(place, name, getattr(place, name)) for place, name, _ in changed]
     for place, name, function in changed:
         setattr(place, name, function)

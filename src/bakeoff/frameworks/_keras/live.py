@@ -22,8 +22,6 @@ from bakeoff.frameworks._keras.exact import exact
 from bakeoff.graph.faults import faults
 from bakeoff.schemas import Array, Drawn, StepResult
 
-RATES = ("rate", "drop_path_rate")
-
 
 class LiveKeras:
     """See `bakeoff.protocols.Net`, as far as checks need it; on TensorFlow.
@@ -32,18 +30,15 @@ class LiveKeras:
         model: stays as it is; a copy, in the precision asked for, computes.
         captured: of that model.
         precision: float32 or float64.
-        quiet: dropout and its kin at rate 0; else training passes draw, see `bakeoff.parity.draws`.
     """
 
-    def __init__(self, model: Any, captured: Captured, precision: str, *, quiet: bool = True) -> None:
+    def __init__(self, model: Any, captured: Captured, precision: str) -> None:
         import tensorflow as tf
 
         self.tf, self.captured, self.precision, self.count = tf, captured, precision, 0
         self.native = copied(model, precision)
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
-        if quiet:
-            silence(self.native)
         self.own = capture(self.native, measured=False)
         names = dict(zip(captured.origins, self.own.origins, strict=True))
         self.variables = {path: self.own.variables[mine] for path, mine in names.items()}
@@ -57,13 +52,11 @@ class LiveKeras:
         self._train = tf.function(lambda x: self.native(x, training=True), reduce_retracing=True)
         compiled = partial(tf.function, jit_compile=grouped)
         self._step = compiled(self._loss_and_gradients, reduce_retracing=True)
-        if not quiet:
-            owners, places = drawing(captured, self.own)
-            self._watched = watched(self._loss_and_gradients, compiled, owners, places)
+        self._watched = watched(self._loss_and_gradients, compiled, *drawing(captured, self.own))
 
     def logits(self, images: Array, *, train: bool = False) -> Array:
         call = self._train if train else self._predict
-        with exact(self.tf):
+        with exact(self.tf, self.precision):
             found: Array = call(self.tf.constant(images.astype(self.precision))).numpy()
         return found
 
@@ -90,7 +83,7 @@ class LiveKeras:
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         tf = self.tf
-        with exact(tf):
+        with exact(tf, self.precision):
             batch = tf.constant(images.astype(self.precision)), tf.constant(labels)
             if self.given is None:
                 loss, found = self._step(*batch)
@@ -206,14 +199,6 @@ def _same_weights(model: Any, clone: Any) -> None:
             f"makes {len(found)}, as a saved file would.\n"
             "The usual reason is a layer that two models within it share: call one model twice, or use layers alone."
         )
-
-
-def silence(model: Any) -> None:
-    """Dropout and stochastic depth at rate 0."""
-    for layer in model._flatten_layers():
-        for name in RATES:
-            if isinstance(getattr(layer, name, None), float):
-                setattr(layer, name, 0.0)
 
 
 def without_head(model: Any) -> None:

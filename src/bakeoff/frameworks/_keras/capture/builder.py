@@ -76,6 +76,10 @@ class Builder:
 
     # nodes
 
+    def begin(self) -> None:
+        """Another graph of the same parameters."""
+        self.nodes, self.penalties, self._bare = [], [], {}
+
     def input(self, shape: Shape) -> Value:
         """The image."""
         self.inputs["input"] = shape
@@ -226,4 +230,6 @@ class Builder:
 
     def finish(self, output: Value, name: str) -> Graph:
         """The graph so far."""
-        return Graph(self.inputs, tuple(self.nodes), {name: output.ref}, self.parameters, tuple(self.penalties))
+        read = {source for node in self.nodes for source in node.parameters.values()}
+        held = {path: p for path, p in self.parameters.items() if path in read or p.role != "constant"}
+        return Graph(self.inputs, tuple(self.nodes), {name: output.ref}, held, tuple(self.penalties))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.models.sequential import Sequential
 from keras.src.ops.symbolic_arguments import SymbolicArguments
 
@@ -14,6 +16,7 @@ from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture.builder import Builder
 from bakeoff.frameworks._keras.capture.call import LayerCall
 from bakeoff.frameworks._keras.capture.captured import Captured, Head
+from bakeoff.frameworks._keras.capture.drawn import Drawn, drawn_in_order
 from bakeoff.frameworks._keras.capture.embedded import Embedded
 from bakeoff.frameworks._keras.capture.importers import table
 from bakeoff.frameworks._keras.capture.lost import lost
@@ -22,6 +25,7 @@ from bakeoff.frameworks._keras.capture.simplify import merge_padding
 from bakeoff.frameworks._keras.capture.tracing import forget, is_model, traced
 from bakeoff.frameworks._keras.capture.trust import check_operation, check_settings, is_keras, refusal
 from bakeoff.frameworks._keras.capture.values import Value
+from bakeoff.graph.agree import together
 from bakeoff.graph.graph import Graph, Ref
 from bakeoff.graph.layout import said
 from bakeoff.graph.passes import prune
@@ -31,6 +35,7 @@ from bakeoff.schemas import Declared
 
 SYMBOLS = {1: "height", 2: "width"}
 READS_INTEGERS = ("Rescaling", "Normalization", "Cast", "Resizing")
+READS_TRUTH = ("Multiply", "Where")  # as 1 and 0
 
 
 def capture(
@@ -51,27 +56,10 @@ def capture(
     Raises:
         UnsupportedError: something has no exact rule; names the layer's class, its path, and what to do.
     """
-    builder = Builder()
-    function, trains = (_function(model, model.name), True) if is_model(model) else _own_function(model, input_shape)
-    if len(function.inputs) != 1 or len(function.outputs) != 1:
-        outputs = (f"[{i}] {said(('batch', *one.shape[1:]))}" for i, one in enumerate(function.outputs))
-        counts = f"{len(function.inputs)} inputs and {len(function.outputs)} outputs: {'; '.join(outputs)}"
-        remedy = (
-            "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j]), and save it."
-        )
-        raise refusal(model.name, type(model).__name__, f"it has {counts}", remedy)
-    walk = Walk(builder)
-    image = builder.input(_input_shape(function.inputs[0]))
-    if not is_model(model):
-        builder.own(model, "")
-    output = walk.function(function, "", [image], own=not is_model(model), trains=trains)[0]
-    builder.activity(model, model.name, [output])
-    if not is_model(model):
-        forget(function)
-        walk.settle(model, model.name, trains)
-    graph, head = _split_head(builder.finish(output, "logits"))
+    builder, whole = _walked(model, input_shape)
+    graph, head = _split_head(whole)
     graph = merge_padding(prune(graph))
-    if set(builder.penalties) - set(graph.penalties):
+    if set(whole.penalties) - set(graph.penalties):
         why = f"its loss has a term on what the last {head or 'layer'} gives, which is no part of the logits"
         raise refusal(model.name, type(model).__name__, why, "Give the layer before it the activity regularizer.")
     wanted, missing = signature(graph, source)
@@ -81,8 +69,29 @@ def capture(
     declared = merged((*declared, *(_own_training(model) if measured else ())))
     return Captured(
         graph, head, wanted, builder.origins, tuple(builder.notes), declared, tuple(builder.predicting.values()),
-        builder.variables, builder.draws,
+        builder.variables, drawn_in_order(builder.draws),
     )  # fmt: skip
+
+
+def _walked(model: Any, input_shape: tuple[int | None, ...] | None) -> tuple[Builder, Graph]:
+    """The graph of a training pass; it predicts as the model does."""
+    kept: set[str] = set()
+    while True:
+        builder = Builder()
+        walk = Walk(builder, kept)
+        try:
+            training = walk.model(model, input_shape)
+            if not walk.differing:
+                return builder, training
+            walk.predicts = True
+            prediction = walk.model(model, input_shape)
+        except UnheldError as error:
+            kept.add(error.path)
+            continue
+        joined = together(prune(training), prune(prediction))
+        if joined is not None:
+            return builder, joined
+        kept |= walk.differing
 
 
 def _own_training(model: Any) -> list[Declared]:
@@ -93,16 +102,45 @@ def _own_training(model: Any) -> list[Declared]:
     return [Declared(name, (model.name,), f"in fit() it has a {way} of its own") for name, way in own]
 
 
+class UnheldError(Exception):
+    """The graph can't hold what a layer of the user's own does in training alone."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 class Walk:
     """Runs functions symbolically.
 
     Args:
         builder: takes the nodes.
+        kept: the paths of layers of the user's own that predict in training, too.
+
+    Attributes:
+        differing: the paths of others that do something else in training.
+        predicts: whether it goes through what they do in prediction.
     """
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
-        self._trains = True  # False inside of what the user's own code calls with training=False
+    def __init__(self, builder: Builder, kept: Container[str]) -> None:
+        self.builder, self.kept = builder, kept
+        self.differing: set[str] = set()
+        self.predicts = False
+
+    def model(self, model: Any, input_shape: tuple[int | None, ...] | None) -> Graph:
+        """All of it."""
+        self._trains = not self.predicts  # False inside of what the user's own code calls with training=False, too
+        self.builder.begin()
+        if not is_model(model):
+            arguments = _own_arguments(model, input_shape)
+            image = self.builder.input(_input_shape(arguments.keras_tensors[0]))
+            outputs = self._traced(model, model.name, arguments, [image], prefix="")
+        else:
+            function = _function(model, model.name)
+            _check_counts(model, function.inputs, function.outputs)
+            outputs = self.function(function, "", [self.builder.input(_input_shape(function.inputs[0]))])
+            self.builder.activity(model, model.name, outputs)
+        return self.builder.finish(outputs[0], "logits")
 
     def function(
         self, function: Any, path: str, inputs: list[Value], *, own: bool = False, trains: bool = True
@@ -155,6 +193,8 @@ class Walk:
         self._check_training(node, path)
         if isinstance(operation, Embedded):
             return [self._rows(operation, path, inputs)]
+        if isinstance(operation, Drawn):
+            return [self._drawn(operation, path, inputs)]
         if is_model(operation):
             outputs = self.function(_function(operation, path), path, list(inputs))
             self.builder.activity(operation, path, outputs)
@@ -193,20 +233,54 @@ class Walk:
         """A layer of the user's own."""
         check_settings(node.operation, path, type(node.operation).__name__)
         order = {id(tensor): value for tensor, value in zip(node.input_tensors, inputs, strict=True)}
-        self.builder.own(node.operation, path)
-        function, trains = traced(node.operation, path, node.arguments)
-        found = self.function(function, path, list(order.values()), own=True, trains=trains)
-        forget(function)
-        self.settle(node.operation, path, trains)
-        self.builder.activity(node.operation, path, found)
-        return found
+        return self._traced(node.operation, path, node.arguments, list(order.values()), prefix=path)
 
-    def settle(self, layer: Any, path: str, trains: bool) -> None:
-        """Every weight of a layer of the user's own is read, or needed by what it does in training alone."""
-        if not trains:
+    def _traced(self, layer: Any, path: str, arguments: Any, inputs: list[Value], *, prefix: str) -> list[Value]:
+        """What the code of a layer of the user's own gives; every weight of it is read."""
+        self.builder.own(layer, prefix)
+        training, prediction = functions = traced(layer, path, arguments)
+        differs = training is not None and training is not prediction and path not in self.kept
+        trains = differs or training is prediction
+        function = training if differs and not self.predicts else prediction
+        if not prefix:
+            _check_counts(layer, prediction.inputs, prediction.outputs)
+        if differs:
+            self.differing.add(path)
+        try:
+            found = self.function(function, prefix, inputs, own=True, trains=trains)
+        except UnsupportedError:
+            if differs:
+                raise UnheldError(path) from None
+            raise
+        finally:
+            for one in functions:
+                if one is not None:
+                    forget(one)
+        if not trains:  # what it reads in training alone is needed there
             self.builder.predicting[path] = layer
             self.builder.carry(layer, path)
-        self.builder.check_taken(layer, path)
+        if self.predicts or not self.differing:
+            self.builder.check_taken(layer, path)
+        self.builder.activity(layer, path, found)
+        return found
+
+    def _drawn(self, operation: Drawn, path: str, inputs: tuple[Value, ...]) -> Value:
+        """Random numbers of the user's own code: like the value that they hang on, or like zeros of their shape."""
+        call, x = LayerCall(self.builder, operation, path, inputs), inputs[0]
+        call.trains = self._trains
+        if operation.kind == "dropout":
+            found: Value = call.imported("layers.Dropout")
+            return found
+        rank = len(operation.shape)
+        sizes = tuple(
+            x.shape[axis] if size is None and axis < x.rank else size for axis, size in enumerate(operation.shape)
+        )
+        if rank != x.rank or any(size not in (1, own) for size, own in zip(sizes, x.shape, strict=True)):
+            zeros = self.builder.constant(np.zeros((1,) * rank, self.builder.dtype), path)
+            x = call.emit("expand", {"shape": sizes}, zeros, x)
+        shared = tuple(axis for axis, (size, own) in enumerate(zip(sizes, x.shape, strict=True)) if size == 1 != own)
+        drawn: Value = call.emit("draw", {"kind": operation.kind, "shared": shared}, x)
+        return drawn
 
     def _check_read(self, call: LayerCall, outputs: list[Value], before: int) -> None:
         """Every value and array that came in has a reader: a mask, say, is never dropped silently."""
@@ -234,7 +308,8 @@ class Walk:
 
     def _check_dtypes(self, node: Any, path: str) -> None:
         kind = type(node.operation).__name__
-        integers = [t.dtype for t in node.input_tensors if not str(t.dtype).startswith("float")]
+        numbers = [str(t.dtype) for t in node.input_tensors if not (t.dtype == "bool" and kind in READS_TRUTH)]
+        integers = [dtype for dtype in numbers if not dtype.startswith("float")]
         if integers and kind not in READS_INTEGERS:
             remedy = "Give the model a float input: the images' numbers are the same."
             raise refusal(path, kind, f"it reads {integers[0]} numbers", remedy)
@@ -250,8 +325,18 @@ class Walk:
                 raise call.refuse(f"its output is {dims}, and the graph has {value.shape}")
 
 
-def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> tuple[Any, bool]:
-    """The function of a model of the user's own, traced on the images that it was built with."""
+def _check_counts(model: Any, inputs: list[Any], outputs: list[Any]) -> None:
+    if len(inputs) != 1 or len(outputs) != 1:
+        listed = (f"[{i}] {said(('batch', *one.shape[1:]))}" for i, one in enumerate(outputs))
+        counts = f"{len(inputs)} inputs and {len(outputs)} outputs: {'; '.join(listed)}"
+        remedy = (
+            "A classifier has one of each: make one with keras.Model(model.inputs[i], model.outputs[j]), and save it."
+        )
+        raise refusal(model.name, type(model).__name__, f"it has {counts}", remedy)
+
+
+def _own_arguments(model: Any, input_shape: tuple[int | None, ...] | None) -> Any:
+    """What a model of the user's own is traced on: images as it was built with."""
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if not isinstance(model, keras.Layer):
         raise refusal(kind, "an object", "it is no Keras model", "Give a keras.Model.")
@@ -263,7 +348,7 @@ def _own_function(model: Any, input_shape: tuple[int | None, ...] | None) -> tup
             raise refusal(model.name, kind, "a model of your own whose input size is not known", remedy)
         given = (None, *shapes[0][1:])
     check_settings(model, model.name, kind)
-    return traced(model, model.name, SymbolicArguments(keras.Input(batch_shape=given)))
+    return SymbolicArguments(keras.Input(batch_shape=given))
 
 
 def _wraps(operation: Any) -> bool:

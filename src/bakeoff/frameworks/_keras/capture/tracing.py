@@ -17,9 +17,11 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 from keras.src.models.sequential import Sequential
+from keras.src.utils.python_utils import is_default
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.frameworks._keras.capture import watched
+from bakeoff.frameworks._keras.capture.drawn import Drawn, symbolic_draws
 from bakeoff.frameworks._keras.capture.embedded import symbolic_embeddings
 from bakeoff.frameworks._keras.capture.trust import refusal
 from bakeoff.frameworks._keras.capture.values import array_of
@@ -28,6 +30,7 @@ from bakeoff.frameworks._watch import Watch
 from bakeoff.schemas import Array
 
 Function = Any  # keras.Function
+PASSES = 4  # in which what differs in training has to be the same: a coin of Python's isn't
 
 
 def is_model(operation: Any) -> bool:
@@ -37,11 +40,11 @@ def is_model(operation: Any) -> bool:
     return type(operation).call in (Functional.call, Sequential.call)
 
 
-def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
-    """The function of a layer's own code, as it runs in training, and True; as in prediction, where that differs.
+def traced(layer: Any, path: str, arguments: Any) -> tuple[Function | None, Function]:
+    """The function of a layer's own code in training, and that in prediction: one and the same, where they are alike.
 
-    There a call that has training=False was given it by that code, and Keras honours it (and hands it on to the layers
-    that are called after it: Keras 3.15, Layer._resolve_and_populate_arg).
+    In training a call that has training=False was given it by that code, and Keras honours it (and hands it on to the
+    layers that are called after it: Keras 3.15, Layer._resolve_and_populate_arg). None: that trace doesn't hold all.
 
     Args:
         layer: built; of any class.
@@ -70,24 +73,30 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
         for variable, array in zip(layer.variables, before, strict=True):
             if not _unchanged(variable, array):
                 raise refuse(f"it assigns its variable {variable.name}")
-        once = watched.kept(layer, watch)
+        training = _in_training(run)
+        still = all(map(_unchanged, layer.variables, before))
+        once = watched.kept(layer, watch)  # now that all code has run
         _shift(layer, before)
         _, other = run(False)
-        made.append(other)
+        made += [other, *([training] if training else [])]
         if not _alike(plain, other):
             raise refuse("it computes with numbers that are random, or taken from its weights outside of keras.ops")
         if any(node.arguments.kwargs.get("training") is True for node in nodes_of(plain)):
             raise refuse("it calls a layer with training=True")
-        shifted = [array_of(variable) for variable in layer.variables]
-        training = _in_training(run)
-        if training is not None:
-            made.append(training)
+        if any(isinstance(node.operation, Drawn) for node in nodes_of(plain)):
+            raise refuse("it draws random numbers in prediction, too", "Let it draw where `training` is true alone.")
+        again = [_in_training(run) for _ in range(PASSES if training else 1)]
+        made += [one for one in again if one]
         watched.check(watch, once, watched.kept(layer, watch), refuse)
         made += watched.other_shapes(run, plain, refuse)
-        still = all(map(_unchanged, layer.variables, shifted))
-        kept = training if training is not None and still and _alike(plain, training) else plain
-        made.remove(kept)
-        return kept, kept is training
+        if not (training and still and _gives_alike(plain, training)):
+            training = None
+        elif _alike(plain, training):
+            plain = training
+        elif not all(one and _alike(training, one) for one in again):
+            training = None
+        made = [one for one in made if one is not plain and one is not training]
+        return training, plain
     finally:
         for variable, array in zip(layer.variables, before, strict=True):
             variable.assign(array)
@@ -96,7 +105,7 @@ def traced(layer: Any, path: str, arguments: Any) -> tuple[Function, bool]:
 
 
 def _in_training(run: Callable[[bool], Any]) -> Function | None:
-    """None where the code doesn't run symbolically in training: it assigns variables, draws, adds a loss."""
+    """None where the code doesn't run symbolically in training: it assigns variables, adds a loss, draws otherwise."""
     try:
         return run(True)[1]
     except UnsupportedError:
@@ -105,6 +114,10 @@ def _in_training(run: Callable[[bool], Any]) -> Function | None:
 
 def _alike(one: Function, other: Function) -> bool:
     return _structure(one) == _structure(other) and _same(_constants(one), _constants(other))
+
+
+def _gives_alike(one: Function, other: Function) -> bool:
+    return [tensor.shape for tensor in one.outputs] == [tensor.shape for tensor in other.outputs]
 
 
 def _unchanged(variable: Any, array: Array) -> bool:
@@ -139,7 +152,15 @@ def _runner(layer: Any, arguments: Any, watch: Watch, refuse: Callable[[str], Un
             kwargs["training"] = training
         try:
             anchor = next(iter(fresh.values()))
-            with _called(layer, training), _no_losses(layer, refuse), symbolic_embeddings(anchor), watch:
+            with (
+                _called(layer, training),
+                _no_losses(layer, refuse),
+                _symbolic_variables(),
+                _all_built(refuse),
+                symbolic_embeddings(anchor),
+                symbolic_draws(anchor, layer, refuse),
+                watch,
+            ):
                 out = keras.tree.flatten(layer.call(*args, **kwargs))
             return list(fresh.values()), keras.Function(list(fresh.values()), out)
         except UnsupportedError:
@@ -172,6 +193,40 @@ def _no_losses(layer: Any, refuse: Callable[..., UnsupportedError]) -> Iterator[
         yield
     finally:
         del vars(layer)["add_loss"]
+
+
+@contextmanager
+def _all_built(refuse: Callable[..., UnsupportedError]) -> Iterator[None]:
+    """No layer makes its weights while code is traced: they would be chance's, and the user's model another."""
+    own = keras.Layer._maybe_build
+
+    def build(part: Any, given: Any) -> None:
+        if not part.built and not is_model(part) and not is_default(part.build):
+            raise refuse(f"its layer {part.name} is not built", "Call the model on a batch of images first.")
+        own(part, given)
+
+    keras.Layer._maybe_build = build
+    try:
+        yield
+    finally:
+        keras.Layer._maybe_build = own
+
+
+@contextmanager
+def _symbolic_variables() -> Iterator[None]:
+    """A variable times a symbolic tensor is left to the tensor, as a tensor times a variable is."""
+    names = [f"__{name}__" for name in ("add", "sub", "mul", "truediv", "pow", "matmul", "gt", "ge", "lt", "le")]
+
+    def left(own: Any) -> Any:
+        return lambda a, b: NotImplemented if isinstance(b, keras.KerasTensor) else own(a, b)
+
+    for name in names:  # its own are those of a class above it
+        setattr(keras.Variable, name, left(getattr(keras.Variable, name)))
+    try:
+        yield
+    finally:
+        for name in names:
+            delattr(keras.Variable, name)
 
 
 def _shift(layer: Any, arrays: list[Array]) -> None:
