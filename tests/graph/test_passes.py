@@ -11,6 +11,7 @@ from bakeoff import models
 from bakeoff.errors import BakeoffError, UnsupportedError, UsageError
 from bakeoff.graph import Graph, run
 from bakeoff.graph import passes as p
+from bakeoff.graph.compose import Composer
 from bakeoff.graph.graph import Parameter, Ref
 from bakeoff.graph.interpreter import trace
 from bakeoff.ops._dimension import Dim
@@ -75,6 +76,20 @@ def test_without_noise_needs_no_masks() -> None:
     images = np.ones((2, 4, 4, 1), np.float32)
     np.testing.assert_array_equal(run(p.without_noise(net), images, Mode(train=True)), run(net, images))
     assert [node.attributes.rate for node in net.nodes if node.op == "dropout"] == [0.2]
+
+
+def test_without_noise_a_value_of_training_alone_is_that_of_the_prediction() -> None:
+    net = Composer((Dim("batch"), 4))
+    mask = net.add("draw", "mask", net.input, rate=0.5)
+    x = net.add("in_training", "one", net.add("mul", "masked", net.input, mask), net.input)
+    x = net.add("dropout", "drop", net.add("dense", "dense", x, units=4), rate=0.5)
+    graph = net.finish(net.add("in_training", "two", x, net.add("relu", "relu", x)))
+    images = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    quiet = p.without_noise(graph)
+    np.testing.assert_array_equal(run(quiet, images, Mode(train=True)), run(graph, images))
+    assert [node.id for node in quiet.nodes] == ["dense", "drop", "relu"]
+    first = p.without_noise(graph, {"mask", "one"})
+    assert [node.id for node in first.nodes if node.draws or node.op == "in_training"] == ["drop", "two"]
 
 
 def test_prune_keeps_passengers_and_can_make_them(net: Graph) -> None:

@@ -6,7 +6,7 @@ graph = with_head(features, classes=5, seed=0)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,9 +20,6 @@ from bakeoff.ops import page
 from bakeoff.ops._dimension import fixed
 from bakeoff.registry import nearest
 from bakeoff.schemas import Array
-
-NOISE = ("attention", "dropout", "drop_path")  # their `rate` draws masks in training
-
 
 # cutting and joining --------------------------------------------------------------------------------------------------
 
@@ -177,10 +174,27 @@ def head_paths(graph: Graph) -> frozenset[str]:
     return found
 
 
-def without_noise(graph: Graph) -> Graph:
-    """Dropout and drop-path with rate 0: training without masks, for comparing frameworks."""
+def without_noise(graph: Graph, among: Container[str] | None = None) -> Graph:
+    """Dropout and its kin with rate 0, and the prediction where training has a value of its own.
 
-    def silent(node: Node) -> Node:
-        return replace(node, attributes=replace(node.attributes, rate=0.0)) if node.op in NOISE else node
+    Args:
+        graph: stays as it is.
+        among: these nodes alone; default: all.
+    """
+    chosen = [node for node in graph.nodes if among is None or node.id in among]
+    plain = {Ref(node.id): node.inputs[1] for node in chosen if node.op == "in_training"}
+    silent = {node.id for node in chosen if node.draws and node.op != "draw"}
 
-    return replace(graph, nodes=tuple(map(silent, graph.nodes)))
+    def settled(source: Any) -> Any:
+        while isinstance(source, Ref) and source in plain:
+            source = plain[source]
+        return source
+
+    def moved(node: Node) -> Node:
+        slots = {slot: settled(source) for slot, source in node.parameters.items()}
+        attributes = replace(node.attributes, rate=0.0) if node.id in silent else node.attributes
+        return replace(node, inputs=tuple(map(settled, node.inputs)), parameters=slots, attributes=attributes)
+
+    outputs = {name: settled(ref) for name, ref in graph.outputs.items()}
+    found = replace(graph, nodes=tuple(map(moved, graph.nodes)), outputs=outputs)
+    return prune(found, keep_passengers=True) if plain else found

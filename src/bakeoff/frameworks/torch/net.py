@@ -20,7 +20,6 @@ from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.frameworks.torch.narrow import quicken
 from bakeoff.graph.graph import Graph
-from bakeoff.graph.passes import NOISE
 from bakeoff.optimizers._page import Group
 from bakeoff.protocols import PLAIN, StepSettings
 from bakeoff.schemas import Array, Drawn, StepResult
@@ -42,7 +41,7 @@ class TorchNet(Slotted):
 
     def __init__(self, graph: Graph, device: str, precision: str, seed: int = 0) -> None:
         self.seed, self.batch = seed, 0
-        self.noisy = any(node.op in NOISE and node.attributes.rate for node in graph.nodes)
+        self.noisy = any(node.draws for node in graph.nodes)
         mixed = precision in precisions.MIXED
         self.half = getattr(torch, precision) if mixed else None
         self.around = Lifted() if precision == "float64" else nullcontext()

@@ -11,7 +11,6 @@ import numpy as np
 from bakeoff import seeds
 from bakeoff.data import Split
 from bakeoff.graph import Graph, Node, Ref, passes
-from bakeoff.graph.passes import NOISE
 from bakeoff.graph.penalties import on_these
 from bakeoff.ops._dimension import at
 from bakeoff.protocols import Net
@@ -58,9 +57,8 @@ def _changing(graph: Graph) -> set[str]:
     for node in graph.nodes:
         paths = [source for source in node.parameters.values() if isinstance(source, str)]
         trained = any(graph.parameters[path].trainable and graph.parameters[path].role == "weight" for path in paths)
-        noisy = node.op in NOISE and node.attributes.rate > 0
         statistics = getattr(node.attributes, "statistics", "frozen") == "batch"
-        if trained or noisy or statistics or any(ref.node in found for ref in _sources(node)):
+        if trained or node.draws or statistics or any(ref.node in found for ref in _sources(node)):
             found.add(node.id)
     return found
 

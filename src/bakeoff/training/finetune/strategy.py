@@ -48,16 +48,12 @@ def prepared(graph: Graph, phase: Finetune) -> Graph:
 def quiet(graph: Graph) -> Graph:
     """No masks before the first layer that is trained: noise is for weights that learn."""
     trained: set[str] = set()
-    nodes = []
     for node in graph.nodes:
         paths = [path for path in node.parameters.values() if isinstance(path, str)]
         sources = [*node.inputs, *(ref for ref in node.parameters.values() if isinstance(ref, Ref))]
         if any(graph.parameters[path].trainable for path in paths) or any(ref.node in trained for ref in sources):
             trained.add(node.id)
-        elif node.op in passes.NOISE:
-            node = replace(node, attributes=replace(node.attributes, rate=0.0))
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+    return passes.without_noise(graph, {node.id for node in graph.nodes} - trained)
 
 
 def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
