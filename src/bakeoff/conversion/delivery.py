@@ -98,8 +98,8 @@ class Delivery:
             self._call("write", path)
             return
         weights = self.session.weights
-        licence = weights.weights.licence if weights and weights.weights else None
-        write_bundle(path, rebundled(self.session.bundle, licence=licence))
+        named = {"licence": weights.weights.licence} if weights and weights.weights else {}  # else the source's own
+        write_bundle(path, rebundled(self.session.bundle, **named))
 
     def read_back(self, path: Path) -> list[Check]:
         """What the output gives, against the source."""
