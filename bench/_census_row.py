@@ -44,7 +44,11 @@ def session_of(model: str, size: int, place: Path) -> Session:
 
 
 def folder_of(family: str, place: Path) -> Path:
-    """A small net of a family as transformers itself writes it."""
+    """A small net of a family as transformers itself writes it.
+
+    Where the table has an `initializer_range`, weights of 0.02 (which mobilevit draws for scales of batch norm as well)
+    make a net that ignores its input, or, before batch norm, one whose steps are many times its weights: chaos.
+    """
     import torch
 
     from bakeoff.preprocessing import Signature
