@@ -188,6 +188,7 @@ def evaluate(
     split: str = "test",
     abstain: float | None = None,
     labels: LabelRule | None = None,
+    follow_links: bool | None = None,
     tta: str = "none",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -201,6 +202,7 @@ def evaluate(
         split: train, validation, test, or all (every image of `data`).
         abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
         labels: how the list `data` says several labels of an image; None: as in training.
+        follow_links: symbolic links are the files that they lead to; None: as in training.
         tta: `flip` asks about each image and its mirror image; `tta` says how their mean fares.
         progress: called with (done, total).
 
@@ -221,7 +223,10 @@ def evaluate(
         found = _kept(model, split)
         other = _kept_mirrored(model, split) if tta == "flip" else None
     else:
-        found, other, unused = _predicted(model, Path(data), split, labels, progress, mirror=tta == "flip")
+        recipe = loads(model.bundle.recipe_toml)
+        given: dict[str, Any] = {"labels": labels, "follow_links": follow_links, "frozen": _frozen(model)}
+        read = read_for(recipe, Path(data), recipe.seed, judged=True, **given)
+        found, other, unused = _predicted(model, read, split, progress, mirror=tta == "flip")
     plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
@@ -256,11 +261,9 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
 
 
 def _predicted(
-    model: Model, path: Path, split: str, labels_by: LabelRule | None, progress: Progress | None, *, mirror: bool
+    model: Model, data: Data, split: str, progress: Progress | None, *, mirror: bool
 ) -> tuple[Predictions, Predictions | None, list[str]]:
     """Logits of the images, and of their mirror images where asked for; and what of them isn't used."""
-    recipe = loads(model.bundle.recipe_toml)
-    data = read_for(recipe, path, recipe.seed, frozen=_frozen(model), labels=labels_by, judged=True)
     chosen = _chosen(data, split)
     places = _places(model, data, chosen)
     total = sum(len(part) for part in chosen)

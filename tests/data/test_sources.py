@@ -83,7 +83,7 @@ def test_symbolic_links_are_named_and_never_followed(tmp_path: Path) -> None:
     with pytest.raises(BadFilesError) as caught:
         read_data(root)
     assert {path for path, _ in caught.value.files} == set(table.links)
-    assert {reason for _, reason in caught.value.files} == {"a symbolic link, which isn't followed"}
+    assert {reason for _, reason in caught.value.files} == {"a symbolic link, which isn't followed (--follow-links)"}
     (root / "c").unlink()
     data = read_data(root, bad_files="exclude")
     assert len(data) == 11

@@ -40,8 +40,8 @@ def test_folders_are_searched_and_hidden_files_are_not(tmp_path: Path) -> None:
     for name in (".hidden.png", ".git/x.png"):
         image(tmp_path / name, 0)
     (tmp_path / "notes.txt").write_text("text")
-    assert find_images([tmp_path]) == wanted
-    assert find_images([tmp_path / "notes.txt", tmp_path / "b"]) == [tmp_path / "notes.txt", *wanted[1:]]
+    assert find_images([tmp_path]).files == wanted
+    assert find_images([tmp_path / "notes.txt", tmp_path / "b"]).files == [tmp_path / "notes.txt", *wanted[1:]]
 
 
 def test_nothing_to_predict(tmp_path: Path) -> None:

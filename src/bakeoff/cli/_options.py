@@ -47,6 +47,9 @@ Separator = Annotated[
 LabelColumns = Annotated[
     str | None, typer.Option("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
 ]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Symbolic links among the images are followed; else they are bad files.")
+]
 Tta = Annotated[
     str,
     typer.Option("--tta", metavar="NAME", help="flip: ask about each image and its mirror image, and take the mean."),

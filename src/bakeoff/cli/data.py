@@ -70,6 +70,7 @@ def audit(
     ] = True,
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
+    follow_links: options.FollowLinks = False,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Of the page.")] = "en",
     threads: options.Threads = None,
     json: options.Json = False,
@@ -85,6 +86,7 @@ def audit(
             data,
             suspects=labels,
             labels=options.label_rule(separator, columns),
+            follow_links=follow_links,
             threads=threads,
             progress=lambda part: counter(listen, part, "files"),
             report=report,
@@ -144,6 +146,7 @@ def preview(
     ] = 0,
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
+    follow_links: options.FollowLinks = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -164,7 +167,9 @@ def preview(
     else:
         change = augmentation(augment or "standard")
     rule = options.label_rule(separator, columns)
-    pixels = read_data(data, bad_files="exclude", labels=rule or (rule_of(found.data) if found else None))
+    rule = rule or (rule_of(found.data) if found else None)
+    follow_links = follow_links or bool(found and found.data.follow_links)
+    pixels = read_data(data, bad_files="exclude", labels=rule, follow_links=follow_links)
     if found is not None and size is None:
         signature = start(found, pixels, seed).signature
     else:
@@ -174,7 +179,7 @@ def preview(
         pixels.train, change, output, signature=signature, pictures=pictures, epochs=epochs, seed=seed
     )
     for line in pixels.unused:
-        say(f"note: not used: {line}")
+        say(f"note: {line}")
     if json:
         shown = {"data": str(data), "output": str(output), "operations": list(names), "size": list(signature.size)}
         out.print_json({**shown, "num": min(pictures, len(pixels.train)), "epochs": epochs})

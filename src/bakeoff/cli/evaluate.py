@@ -34,6 +34,7 @@ def command(
     tta: options.Tta = "none",
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
+    follow_links: options.FollowLinks = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -50,6 +51,7 @@ def command(
             split=split,
             abstain=abstain,
             labels=options.label_rule(separator, columns),
+            follow_links=follow_links or None,
             tta=tta,
             progress=counter(listen, f"evaluate {split}"),
         )

@@ -36,6 +36,7 @@ def command(
         Path | None, typer.Option(metavar="FILE", help="A font for --plot; the system's otherwise.")
     ] = None,
     tta: options.Tta = "none",
+    follow_links: options.FollowLinks = False,
     threads: options.Threads = None,
     debug: options.Debug = False,
 ) -> None:
@@ -58,7 +59,11 @@ def command(
     opened = open_model(model, threads)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
-        rows = predict(opened, paths, top=top, tta=tta, progress=counter(listen, "predict"))
+        told: dict[str, Any] = {
+            "say": lambda line: say(f"note: {line}"),
+            "progress": counter(listen, "predict"),
+        }
+        rows = predict(opened, paths, top=top, tta=tta, follow_links=follow_links, **told)
         show = out.print_json if json else None
         kept = list(_passed(_as_csv(opened, rows, top) if csv else rows, show))
     if not json and not csv:

@@ -89,6 +89,7 @@ def command(
     compile: Compile = "off",
     threads: options.Threads = None,
     bad_files: BadFiles = None,
+    follow_links: options.FollowLinks = False,
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
     resume: Resume = None,
@@ -105,6 +106,7 @@ def command(
     from bakeoff.training.loop.cadence import DEFAULT
 
     backbone, labels = _drawn(backbone, random_weights), options.label_changes(separator, columns)
+    labels += ["data.follow_links=true"] if follow_links else []
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
     with progress() as listen:
         both: dict[str, Any] = {"framework": framework, "threads": threads, "listen": listen, "began": process_start()}

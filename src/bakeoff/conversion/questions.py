@@ -136,7 +136,7 @@ def _images(given: str, signature: Signature) -> Array:
     """
     from bakeoff.evaluation.predict import find_images
 
-    paths = find_images([given])
+    paths = find_images([given]).files
     step = max(1, len(paths) // MOST_IMAGES)
     images = []
     for path in paths[::step][:MOST_IMAGES]:

@@ -212,6 +212,7 @@ def audit(
     *,
     judge: Judge | None = None,
     labels: LabelRule | None = None,
+    follow_links: bool = False,
     workers: int | None = None,
     counter: Counter = lambda part: lambda done, total: None,
 ) -> Audit:
@@ -221,6 +222,7 @@ def audit(
         path: as for `read_data`.
         judge: gives out-of-fold probabilities for `suspect_label`; None leaves that out.
         labels: how a list says that images have several labels.
+        follow_links: symbolic links are the files that they lead to.
         workers: threads.
         counter: from the name of a part to its progress, called with (done, total).
 
@@ -229,7 +231,7 @@ def audit(
     """
     place = Path(path).expanduser()
     threads = default_workers(workers)
-    table = read_table(place, counter("fetching"), lenient=True, labels=labels)
+    table = read_table(place, counter("fetching"), lenient=True, labels=labels, follow_links=follow_links)
     facts = file_facts(table, threads, counter("reading"))
     bad = {row: fact.reason for row, fact in enumerate(facts) if fact.reason}
     perceptual, worse = _decoded(table, facts, bad, threads, counter("decoding"))

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -31,7 +31,7 @@ from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
 from bakeoff.system import cpus
 
-LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed")
+LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed (--follow-links)")
 SOURCES = "bakeoff.data.sources"
 
 
@@ -161,6 +161,7 @@ def read_data(
     frozen: str | os.PathLike[str] | None = None,
     labels: LabelRule | None = None,
     judged: bool = False,
+    follow_links: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Data:
@@ -180,6 +181,7 @@ def read_data(
         frozen: an earlier run whose splits are kept: its test images are the test images again.
         labels: how a list says that images have several labels: the separator in a cell, or a column a class.
         judged: the images are to be judged, not trained on: there may be classes without images, or one class only.
+        follow_links: symbolic links are the files and folders that they lead to; else they are bad files.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files.
 
@@ -193,7 +195,7 @@ def read_data(
     kept = read_assignment(Path(frozen)) if frozen else None
     rules = Rules(ratios(split), seed, bad_files, folds, fold, kept, judged)
     place = Path(path).expanduser()
-    table = read_table(place, progress, lenient=judged, labels=labels)
+    table = read_table(place, progress, lenient=judged, labels=labels, follow_links=follow_links)
     facts = file_facts(table, default_workers(workers), progress)
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
@@ -212,13 +214,19 @@ def read_data(
 
 
 def read_table(
-    path: Path, progress: Progress | None = None, *, lenient: bool = False, labels: LabelRule | None = None
+    path: Path,
+    progress: Progress | None = None,
+    *,
+    lenient: bool = False,
+    labels: LabelRule | None = None,
+    follow_links: bool = False,
 ) -> Table:
     """The table of a path. A source that only brings data here (an archive, a URL) hands on to the next.
 
     Args:
         lenient: leave it to the audit to name what is wrong with the classes, where the source can.
         labels: how several labels of an image are said.
+        follow_links: in folders and in lists.
 
     Raises:
         DataError: nothing is there, nothing reads it, or its layout is broken.
@@ -233,13 +241,28 @@ def read_table(
             if labels:
                 _check_multilabel(takes, path)
                 given["labels"] = labels
+            if "follow_links" in takes:
+                given["follow_links"] = follow_links
             table = cast(Table, cast(Any, source.read)(path, **given))
             odd = next((name for name in table.classes if not _writable(name)), None)
             if odd is not None:
                 raise DataError(f"{path}: the class {odd!a} has a name that isn't UTF-8.\nRename it.")
-            return table
+            if table.root is None or follow_links or "follow_links" in takes:
+                return table
+            return replace(table, links=_links(table.root, table.paths.tolist()))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
+
+
+def _links(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    """Those of a list's paths that are symbolic links, or lead through one below the list's folder."""
+
+    @cache
+    def through(folder: str) -> bool:
+        relative = bool(folder) and not os.path.isabs(folder)
+        return relative and (os.path.islink(root / folder) or through(os.path.dirname(folder)))
+
+    return tuple(path for path in paths if os.path.islink(root / path) or through(os.path.dirname(path)))
 
 
 def _writable(name: str) -> bool:

@@ -17,6 +17,7 @@ def read_for(
     frozen: str | Path | None = None,
     labels: LabelRule | None = None,
     judged: bool = False,
+    follow_links: bool | None = None,
     progress: Progress | None = None,
 ) -> Data:
     """The images of `path`, read and split as the recipe says.
@@ -26,6 +27,7 @@ def read_for(
         frozen: a run whose sides are kept.
         labels: how a list says that images have several labels; None: as the recipe has it.
         judged: as `read_data` has it.
+        follow_links: None: as the recipe has it.
     """
     asked = recipe.data
     return read_data(
@@ -38,6 +40,7 @@ def read_for(
         frozen=frozen,
         labels=labels or rule_of(asked),
         judged=judged,
+        follow_links=asked.follow_links if follow_links is None else follow_links,
         progress=progress,
     )
 

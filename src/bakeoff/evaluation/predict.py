@@ -11,15 +11,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.reader import LINK
+from bakeoff.data.sources.folder import images_below
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.evaluation.kinds import of, of_loss
 from bakeoff.evaluation.tta import check, mirrored
-from bakeoff.preprocessing import SUFFIXES, normalize, prepare
+from bakeoff.preprocessing import SUFFIXES, Signature, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import Array
@@ -39,8 +41,16 @@ first; maybe none), `threshold` and `top` in the place of `label`, `probability`
 Ask = Callable[[NDArray[np.uint8]], Array]
 
 
-def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The files to predict: files as given, folders at any depth by name, hidden entries and other suffixes left out.
+class Found(NamedTuple):
+    """Files to predict, those among them that are links which aren't followed, and what isn't used, a line each."""
+
+    files: list[Path]
+    links: frozenset[Path]
+    unused: tuple[str, ...]
+
+
+def find_images(paths: Sequence[str | os.PathLike[str]], *, follow_links: bool = False) -> Found:
+    """The files to predict: files as given, folders at any depth by name, by the rules of `data.sources.folder`.
 
     Raises:
         UsageError: no path was given.
@@ -48,21 +58,15 @@ def find_images(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """
     if not paths:
         raise UsageError("no image was given. Name files or folders.")
-    found: list[Path] = []
+    found = Found([], frozenset(), ())
     for path in map(Path, paths):
-        inside = list(_walk(path)) if path.is_dir() else [path]
-        if not inside:
-            raise DataError(f"{path}: no images in this folder. Known suffixes: {', '.join(sorted(SUFFIXES))}")
-        found += inside
+        below, links, unused = images_below(path, follow_links=follow_links) if path.is_dir() else ([path], (), ())
+        if not below:
+            known = f"{'; '.join(unused)}\n" if unused else ""
+            raise DataError(f"{path}: no images in this folder. {known}Known suffixes: {', '.join(sorted(SUFFIXES))}")
+        told = (f"{path}: {line}" for line in unused)
+        found = Found([*found.files, *map(Path, below)], found.links | set(map(Path, links)), (*found.unused, *told))
     return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield Path(parent) / name
 
 
 def predict(
@@ -74,6 +78,8 @@ def predict(
     batch_size: int = BATCH,
     dtype: str = "float32",
     tta: str = "none",
+    follow_links: bool = False,
+    say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Row]:
     """A row an image, as soon as its batch is done.
@@ -86,6 +92,8 @@ def predict(
         batch_size: images a call of the model.
         dtype: of the model's input.
         tta: `flip` averages over each image and its mirror image, whatever runs the model.
+        follow_links: in folders; a path that is given may always be a link.
+        say: told what of the folders isn't used, a line each.
         progress: called with (done, total).
 
     Raises:
@@ -95,29 +103,31 @@ def predict(
     """
     if top < 1:
         raise UsageError(f"top is {top}; expected 1 or more.")
-    files = find_images(paths)
+    found = find_images(paths, follow_links=follow_links)
+    for line in found.unused if say else ():
+        cast(Callable[[str], None], say)(line)
     ask = _asking(opened, dtype, check(tta))
-    return _rows(opened, files, top, workers or min(8, cpus()), batch_size, ask, progress)
+    return _rows(opened, found, top, workers or min(8, cpus()), batch_size, ask, progress)
 
 
 def _rows(
-    opened: Opened, files: list[Path], top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
+    opened: Opened, found: Found, top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
 ) -> Iterator[Row]:
-    waiting = iter(files)
+    waiting = iter(found.files)
     work: deque[tuple[Path, Future[NDArray[np.uint8]]]] = deque()
     pool = ThreadPoolExecutor(workers, "bakeoff-decode")
     done = 0
     try:
         while True:
             while len(work) < AHEAD * batch_size and (path := next(waiting, None)) is not None:
-                work.append((path, pool.submit(prepare, path, opened.signature)))
+                work.append((path, pool.submit(_prepared, path, opened.signature, path in found.links)))
             if not work:
                 return
             batch = [work.popleft() for _ in range(min(batch_size, len(work)))]
             yield from _batch(opened, batch, top, ask)
             done += len(batch)
             if progress:
-                progress(done, len(files))
+                progress(done, len(found.files))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -132,6 +142,12 @@ def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], 
         else:
             row = of_loss(opened.loss).row(next(shares), opened.classes, opened.threshold, top)
             yield {"path": str(path), **row}
+
+
+def _prepared(path: Path, signature: Signature, link: bool) -> NDArray[np.uint8]:
+    if link:
+        raise DataError(LINK.reason)
+    return prepare(path, signature)
 
 
 def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:

@@ -19,6 +19,8 @@ SUFFIXES_OF = {
     "HEIC": (".heic", ".heif", ".hif"),
 }
 SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
+_NOT_READ = re.compile(r"\.(psd|xcf|svg|eps|ico|tga|pcx|jxl|exr|hdr|dcm|cr[23]|nef|arw|dng|orf|rw2|raf|raw)")
+_TEXT = re.compile(r"\.(txt|csv|tsv|jsonl?|xml|ya?ml|toml|md|html?|py|log|np[yz]|pkl)")
 _DOWNLOADED = re.compile(r"(\.(?:jpe?g|png|gif|webp))[_:!?@-][^./\\]*", re.IGNORECASE)  # 1.jpg_large, 1.jpg?w=300
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -44,6 +46,14 @@ def is_image(path: str | os.PathLike[str]) -> bool:
     """Whether a file is an image by its suffix; by its first bytes where it has none."""
     suffix = suffix_of(os.path.basename(path))
     return suffix in SUFFIXES or (not suffix and bool(format_of(path)))
+
+
+def meant_as_image(path: Path) -> bool:
+    """Whether a file that isn't taken for an image shows one all the same: by its suffix, or its first bytes."""
+    suffix = suffix_of(path.name)
+    if is_image(path) or _TEXT.fullmatch(suffix):
+        return False
+    return _NOT_READ.fullmatch(suffix) is not None or bool(format_of(path))
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

@@ -50,6 +50,7 @@ class DataSettings(_Table, frozen=True):
         label_separator: what stands between several labels of an image in a list's cell, as "|".
         label_columns: a list's columns of 0 and 1, one a class, where images have several labels; none: all columns
             that a list without labels has besides paths, splits and groups.
+        follow_links: symbolic links among the images are the files that they lead to; else they are bad files.
     """
 
     split: Split = Split()
@@ -59,6 +60,7 @@ class DataSettings(_Table, frozen=True):
     frozen: str | None = None
     label_separator: Annotated[str, Meta(min_length=1)] | None = None
     label_columns: tuple[str, ...] = ()
+    follow_links: bool = False
 
 
 class InputSettings(_Table, frozen=True):

@@ -129,6 +129,7 @@ def audit(
     *,
     suspects: bool = True,
     labels: LabelRule | None = None,
+    follow_links: bool = False,
     threads: int | None = None,
     progress: Counter | None = None,
     report: str | os.PathLike[str] | None = None,
@@ -140,6 +141,7 @@ def audit(
         data: as for `read_data`.
         suspects: look for wrong labels, too; that takes the longest.
         labels: how a list says that images have several labels.
+        follow_links: symbolic links are the files that they lead to.
         threads: all cores if left out.
         progress: from the name of a part of the work to what is called with (done, total).
         report: an HTML page to write, with the images.
@@ -151,7 +153,9 @@ def audit(
     """
     catalogue.check(lang)
     given = {} if progress is None else {"counter": progress}
-    found = examine(data, judge=judge if suspects else None, labels=labels, workers=threads, **given)
+    found = examine(
+        data, judge=judge if suspects else None, labels=labels, follow_links=follow_links, workers=threads, **given
+    )
     if report is not None:
         write(found, report, lang=lang)
     return found

@@ -14,6 +14,8 @@ from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hash
 from bakeoff.data.reader import file_facts
 from bakeoff.training.context import Context
 
+SAID = "not_used"  # in full, as the images were read
+
 
 def audit_before(context: Context) -> tuple[Finding, ...]:
     """Findings of the data of a training, written to the run and told in a line."""
@@ -34,7 +36,7 @@ def audit_before(context: Context) -> tuple[Finding, ...]:
             "excluded": [path for path, _ in data.excluded],
         },
     )
-    if findings:
+    if any(finding.kind != SAID for finding in findings):
         context.reporter.log(_line(findings, data))
     return findings
 
@@ -42,8 +44,8 @@ def audit_before(context: Context) -> tuple[Finding, ...]:
 def _line(findings: tuple[Finding, ...], data: Data) -> str:
     counts: dict[str, int] = {}
     for finding in findings:
-        counts[finding.kind] = counts.get(finding.kind, 0) + 1
-    named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+        counts[finding.kind] = counts.get(finding.kind, 0) + (finding.kind != SAID)
+    named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {data.path}"
 
 

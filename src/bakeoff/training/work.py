@@ -85,7 +85,7 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
     for line in found.unused:
-        reporter.log(f"not used: {line}")
+        reporter.log(line)
     shown = counts(found.train.labels, len(found.classes))
     if found.multilabel and not shown.all():
         name = found.classes[int(np.argmin(shown))]

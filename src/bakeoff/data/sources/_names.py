@@ -48,7 +48,7 @@ def ordered(folder: Path, labels: Set[str]) -> tuple[tuple[str, ...], tuple[str,
         return names, ()
     wrong = f"has {twice!r} twice" if not lacking else f"lacks {', '.join(map(repr, lacking[:3]))}"
     wrong += f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-    unused = (f"{folder / CLASSES} {wrong}: it isn't used, and classes are sorted",) if names else ()
+    unused = (f"not used: {folder / CLASSES}, which {wrong}; classes are sorted",) if names else ()
     return in_order(labels), unused
 
 

@@ -63,7 +63,7 @@ class Columns(NamedTuple):
         """The line that names the columns which aren't read; none where all are."""
         others = [name for name in names if name.strip() and name not in self.names]
         shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-        return (f"{len(others)} of {len(names)} columns of {place.name}: {shown}",) if others else ()
+        return (f"not used: {len(others)} of {len(names)} columns of {place.name}: {shown}",) if others else ()
 
     def labels(self, place: Path, number: int, row: Mapping[str, Any]) -> str | tuple[str, ...]:
         """The label of a row, or its labels.

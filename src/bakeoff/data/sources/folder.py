@@ -11,8 +11,9 @@ Rules:
     images    what is an image by `bakeoff.preprocessing.formats`, in a class folder, at any depth; the rest is left out
               and counted by suffix
     hidden    what systems and editors leave behind is left out and counted
-    links     symbolic links are refused: an image or folder that is one is a bad file, and never followed. Hard links
-              are files like others. DATA itself may be a link.
+    links     an image or folder that is a symbolic link is a bad file, and never followed, unless that is asked for.
+              Hard links are files like others. DATA itself may be a link.
+    unused    what else a user may have meant (images beside the class folders, with another suffix) is named
 
 Not `strict`, it finds the same without refusing anything: the audit names what `read` stops at.
 """
@@ -30,7 +31,7 @@ from bakeoff.data.sources import _names
 from bakeoff.data.sources._structure import Inside, Layout, is_system, layout
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import is_image
-from bakeoff.preprocessing.formats import suffix_of
+from bakeoff.preprocessing.formats import meant_as_image, suffix_of
 from bakeoff.protocols import Table
 
 PRIORITY = 0
@@ -41,19 +42,23 @@ def accepts(path: Path) -> bool:
     return path.is_dir()
 
 
-def read(path: Path, *, strict: bool = True) -> Table:
+def read(path: Path, *, strict: bool = True, follow_links: bool = False) -> Table:
     """The table of a folder; if not `strict`, whatever is wrong with its classes: clashes, empty ones, one split only.
+
+    Args:
+        follow_links: symbolic links are the files and folders that they lead to.
 
     Raises:
         DataError: no class folders; if strict, one only, one without images, names that clash, two ways to read it.
     """
-    seen = _Seen(path)
+    seen = _Seen(path, follow_links)
     found = layout(path, cache(_look), set(_names.listed(path)))
     if found.doubt and strict:
         raise DataError(found.doubt)
-    if link := next((folder for folder in found.above[1:] if folder.is_symlink()), None):
+    if link := next((folder for folder in found.above[1:] if folder.is_symlink() and not follow_links), None):
         raise DataError(
-            f"{path}: {link.name} is a symbolic link, which isn't followed.\nGive a folder that holds the images."
+            f"{path}: {link.name} is a symbolic link, which isn't followed.\n"
+            "Follow it with --follow-links, or give a folder that holds the images."
         )
     seen.left_beside(found)
     classes, unused = _classes(path, found, strict)
@@ -79,15 +84,21 @@ def read(path: Path, *, strict: bool = True) -> Table:
         hidden=tuple(seen.hidden),
         others=tuple(seen.others),
         links=tuple(seen.links),
-        unused=(*found.doubt.split("\n")[:1], *unused) if found.doubt else unused,
+        unused=(*(line for line in found.doubt.split("\n")[:1] if line), *unused, *seen.unused()),
     )
+
+
+def images_below(folder: Path, *, follow_links: bool = False) -> tuple[list[str], set[str], tuple[str, ...]]:
+    """Paths of the images in a folder at any depth; which of them are links that aren't followed; what isn't used."""
+    seen = _Seen(folder, follow_links)
+    return _images(folder, seen, linked=True), {os.path.join(folder, name) for name in seen.links}, seen.unused()
 
 
 class _Seen:
     """What was met besides images."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, follow_links: bool = False) -> None:
+        self.root, self.follow_links = root, follow_links
         self.ignored: Counter[str] = Counter()
         self.hidden: list[str] = []
         self.others: list[str] = []
@@ -115,9 +126,24 @@ class _Seen:
                 elif folder / entry.name not in inside:
                     self.left_out(entry.path, "folders beside the splits")
 
-    def link(self, path: str) -> None:
-        """A symbolic link."""
-        self.links.append(self.relative(path))
+    def is_link(self, path: str | Path) -> bool:
+        """Whether a file or folder is a symbolic link that isn't followed; it is then remembered."""
+        found = not self.follow_links and os.path.islink(path)
+        self.links += [self.relative(path)] * found
+        return found
+
+    def unused(self) -> tuple[str, ...]:
+        """What a user may have meant to be used, a line a kind."""
+        places = [(name, self.root / name) for name in self.others]
+        beside = [name for name, place in places if place.is_dir()]
+        loose = [name for name, place in places if name not in beside and is_image(place)]
+        others = Counter(suffix_of(name) or "no suffix" for name, place in places if meant_as_image(place))
+        suffixes = ", ".join(f"{suffix} {count:,}" for suffix, count in others.most_common(5))
+        return (
+            *([f"not used: {_few(beside)} (beside the split folders)"] if beside else []),
+            *([f"not used: {_images_of(len(loose))} outside the class folders: {_few(loose)}"] if loose else []),
+            *([f"not used: {_images_of(others.total())}, for their suffix: {suffixes}"] if others else []),
+        )
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -166,11 +192,16 @@ def _suffixes(seen: _Seen) -> str:
     return f" (left out: {', '.join(found[:5])})" if found else ""
 
 
-def _images(folder: Path, seen: _Seen) -> list[str]:
-    """Paths of the image files below a class folder, folder by folder, each sorted by code point; links, too."""
-    if folder.is_symlink():
-        seen.link(str(folder))
+def _images(folder: Path, seen: _Seen, above: tuple[str, ...] = (), *, linked: bool = False) -> list[str]:
+    """Paths of the image files below a folder, folder by folder, each sorted by code point; links, too.
+
+    Args:
+        above: the folders that it lies in, as they really are: a link to one of them would never end.
+        linked: the folder itself may be a link.
+    """
+    if not linked and seen.is_link(folder):
         return [str(folder)]
+    within = (*(above or (os.path.realpath(seen.root),)), os.path.realpath(folder))
     found: list[str] = []
     below: list[Path] = []
     for entry in _entries(folder):
@@ -180,10 +211,18 @@ def _images(folder: Path, seen: _Seen) -> list[str]:
             below.append(Path(entry.path))
         elif is_image(entry.path):
             found.append(entry.path)
-            if entry.is_symlink():
-                seen.link(entry.path)
+            seen.is_link(entry.path)
         else:
             seen.left_out(entry.path)
     for inner in below:
-        found += _images(inner, seen)
+        if not seen.follow_links or os.path.realpath(inner) not in within:
+            found += _images(inner, seen, within)
     return found
+
+
+def _images_of(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")

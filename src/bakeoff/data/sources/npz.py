@@ -58,7 +58,7 @@ def read(path: Path) -> Table:
         np.array([number_of[name] for name in np.concatenate(numbers).tolist()], np.int64),
         np.concatenate([np.full(len(part), code, np.int8) for (_, code), part in zip(parts, pixels, strict=True)]),
         pixels=np.concatenate(pixels),
-        unused=(f"arrays of {path.name}: {unused} (images and labels: x_NAME and y_NAME)",) if unused else (),
+        unused=(f"not used: arrays of {path.name}: {unused} (images and labels: x_NAME and y_NAME)",) if unused else (),
     )
 
 

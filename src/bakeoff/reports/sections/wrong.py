@@ -160,7 +160,9 @@ class Thumbnails:
         from bakeoff.data.reader import read_table
 
         try:
-            self._table = read_table(Path(run.facts.data), lenient=True)  # the paths alone are needed
+            self._table = read_table(
+                Path(run.facts.data), lenient=True, follow_links=True
+            )  # the paths alone are needed
         except (BakeoffError, OSError):
             return
         self._rows = {str(path): row for row, path in enumerate(self._table.paths)}
