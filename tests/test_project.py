@@ -112,10 +112,12 @@ EXTRAS = {
     "checkpoints.hdf5": {"tensorflow"},
     "training.loggers": {"logging"},
     "tuning": {"tune"},
+    "preprocessing.decode": {"heif"},
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "huggingface_hub": "huggingface-hub",
+    "pi_heif": "pi-heif",
     "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
 }

@@ -98,7 +98,7 @@ def test_twelve_faults_among_a_thousand_photos(seed: int, tmp_path: Path) -> Non
 
 
 def test_the_order_of_kinds_is_that_of_every_output_so_far() -> None:
-    bad = ["unreadable", "truncated", "empty", "not_a_picture", "too_large", "wrong_suffix", "hidden"]
+    bad = ["unreadable", "truncated", "empty", "not_a_picture", "blank", "too_large", "wrong_suffix", "hidden"]
     more = ["duplicate", "near_duplicate", "duplicate_label", "leak", "imbalance", "class_name", "suspect_label"]
     assert [kind.name for kind in kinds()] == [*bad, *more, "not_used"]
     assert len({kind.place for kind in kinds()}) == len(kinds())
@@ -168,6 +168,7 @@ def test_small_images_other_files_and_wrong_suffixes(tmp_path: Path) -> None:
         ("not_a_picture", "a/notes.txt"),
         ("hidden", "b/__MACOSX"),
         ("unreadable", "b/link.jpg"),
+        ("not_used", None),
     }
     assert result.excluded == ("b/link.jpg",)
 
@@ -200,7 +201,7 @@ def test_flat_and_tiny_images_are_no_near_copies(tmp_path: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         Image.new("RGB", (40 + index, 40), (5 * index, 4 * index, 90)).save(place)
     write_folder(tmp_path, {"c": 20}, size=(8, 8))
-    assert {kind for kind, _ in found(audit(tmp_path))} <= {"not_a_picture"}
+    assert {kind for kind, _ in found(audit(tmp_path))} <= {"not_a_picture", "blank"}
 
 
 def test_near_pairs_are_those_of_a_plain_comparison() -> None:

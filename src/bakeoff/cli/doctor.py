@@ -22,6 +22,7 @@ EXTRAS = (
     ("keras", "tensorflow", "what TensorFlow and JAX train through"),
     ("timm", "zoo", "more pretrained backbones"),
     ("torchvision", "zoo", "more pretrained backbones"),
+    ("pi_heif", "heif", "photos of iPhones (HEIC)"),
     ("transformers", "transformers", "Hugging Face's classifiers, by name or as folders"),
 )
 

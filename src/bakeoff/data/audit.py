@@ -22,7 +22,7 @@ from bakeoff.data.hashing import FileFacts
 from bakeoff.data.images import Images
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
-from bakeoff.data.perceptual_hash import PerceptualHashes
+from bakeoff.data.perceptual_hash import PerceptualHashes, dim
 from bakeoff.data.reader import default_workers, file_facts, images_of, manifest_of, perceptual_hashes_at, read_table
 from bakeoff.protocols import LabelRule, Progress, Table
 
@@ -98,6 +98,7 @@ class Subject:
         facts: of each row.
         bad: why a row can't be trained on, by row.
         perceptual: of the rows `good`, or None where near copies aren't looked for.
+        dim: rows that may show nearly nothing.
         counter: progress for parts that take time.
         workers: threads.
         judge: gives out-of-fold probabilities; None: labels aren't judged.
@@ -110,6 +111,7 @@ class Subject:
     workers: int
     judge: Judge | None = None
     perceptual: PerceptualHashes | None = None
+    dim: tuple[int, ...] = ()
     _ages: dict[int, tuple[int, int, str]] = field(default_factory=dict)
 
     @cached_property
@@ -236,6 +238,8 @@ def audit(
     bad = {row: fact.reason for row, fact in enumerate(facts) if fact.reason}
     perceptual, worse = _decoded(table, facts, bad, threads, counter("decoding"))
     subject = Subject(table, facts, bad | worse, counter, threads, judge, perceptual)
+    thumbs = perceptual.grey if table.pixels is None else table.pixels[subject.good]
+    subject.dim = tuple(subject.good[dim(thumbs)].tolist())
     return Audit(place, table, *examined(subject))
 
 

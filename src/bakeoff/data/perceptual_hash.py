@@ -31,6 +31,7 @@ from bakeoff.protocols import Progress
 SIDE = 32  # pixels of the grey image; smaller images aren't judged
 TINT = 8
 FLAT = 6.0  # standard deviation of the grey values below which an image has no perceptual hash
+DARK = 16  # the brightest level that 12 bits in a file of 16 come to
 CHUNK = 16
 SAVE_EVERY_S = 60.0
 _FORMAT = 1
@@ -101,6 +102,16 @@ def hash_of(grey: NDArray[np.uint8]) -> int:
     """The 63 bits of a grey image of 32 x 32; the 64th is set, so that no hash is 0."""
     coefficients = (_DCT @ grey.astype(np.float64) @ _DCT.T).ravel()[1:]
     return int(_BITS[coefficients > np.median(coefficients)].sum()) | 1 << 63
+
+
+def dim(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(n,): which images, (n, H, W) or (n, H, W, C), may show nearly nothing, and are to be looked at closely."""
+    found = np.zeros(len(pixels), bool)
+    for start in range(0, len(pixels), 1024):
+        part = pixels[start : start + 1024]
+        high, low = (edge(part.reshape(len(part), -1), axis=1).astype(np.int16) for edge in (np.max, np.min))
+        found[start : start + 1024] = (high <= 2 * DARK) | (high - low < 100)
+    return found
 
 
 def perceptual_hashes_of_arrays(pixels: NDArray[np.uint8]) -> PerceptualHashes:

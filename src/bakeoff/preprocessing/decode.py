@@ -4,7 +4,7 @@ Rules, in this order:
     format       by content, never by suffix; only the formats in `FORMATS` (no EPS: it would start Ghostscript)
     bombs        more than 178,956,970 pixels by the header: refused before decoding
     animation    the first frame
-    truncation   refused; Pillow's filling with grey is not used
+    truncation   refused; Pillow's filling with grey is not used, nor libjpeg's (`_jpeg`)
     1 bit        grey, 0 or 255
     16-bit grey  value / 257, rounded, so that 65,535 is 255; 16-bit RGB: the high byte, as Pillow reads it
     32-bit       integers and floats are refused: they have no stated range
@@ -31,15 +31,18 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bakeoff.errors import DataError
+from bakeoff.preprocessing._jpeg import check_jpeg
 from bakeoff.preprocessing._quiet import quiet
+from bakeoff.preprocessing.formats import sniff
 
 if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_PIXELS = 178_956_970
 WHOLE = 32 << 20  # bytes of a file that are read at once
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 
+_BY_EXTRA = ("HEIC", "AVIF")
 _ORIENTATION = 0x0112
 _GREY = frozenset(["1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I"])
 _ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
@@ -90,19 +93,21 @@ def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Lea
     Raises:
         DataError: as `decode`.
     """
-    with quiet(), _opened(_whole(source)) as image:
+    whole = _whole(source)
+    with quiet(), _opened(whole) as image:
         try:
             scaled = None if least is None else _draft(image, least)
             width, height = image.size
             image.load()
+            check_jpeg(image, whole)
             orientation = _orientation(image)  # after loading: Pillow turns a TIFF by itself
             turned = _orient(_to_grey_or_rgb(image), orientation)
         except Exception as error:
             raise _reason(error) from None
     if scaled is None:
         return Scaled(turned, (turned.height, turned.width), (0, 0, turned.width, turned.height))
-    whole, (right, bottom) = scaled
-    return Scaled(turned, whole, _box(turned, orientation, width - right, height - bottom))
+    full, (right, bottom) = scaled
+    return Scaled(turned, full, _box(turned, orientation, width - right, height - bottom))
 
 
 def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[float, float]] | None:
@@ -160,8 +165,14 @@ def _whole(source: str | os.PathLike[str] | bytes | IO[bytes]) -> str | os.PathL
 @cache
 def _formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this build of Pillow reads; a phone's MPO opens as the JPEG that it begins with."""
+    from importlib.util import find_spec
+
     from PIL import Image
 
+    if find_spec("pi_heif"):
+        import pi_heif  # HEIC alone, by a decoder: with an encoder it would be under the GPL
+
+        pi_heif.register_heif_opener()
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -171,6 +182,8 @@ def _stream(source: bytes | IO[bytes]) -> IO[bytes]:
 
 
 def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
+    if "transparency" in image.info and image.mode in _SIXTEEN:
+        return _onto_white(_with_alpha(image))
     if "transparency" in image.info and image.mode in ("1", "L", "P", "RGB"):
         return _onto_white(image.convert("LA" if image.mode in ("1", "L") else "RGBA"))
     if image.mode in _ALPHA:
@@ -191,6 +204,14 @@ def _onto_white(image: Image.Image) -> Image.Image:
     below = Image.new("L" if grey else "RGB", image.size, "white")
     below.paste(image.convert(below.mode), mask=image.getchannel("A"))
     return below
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """16 bits of grey as 8 with an alpha channel: the transparent value is one of the 16."""
+    from PIL import Image
+
+    shown = np.asarray(image) != image.info["transparency"]
+    return Image.merge("LA", (_from_sixteen_bits(image), Image.fromarray(shown.astype(np.uint8) * 255)))
 
 
 def _from_sixteen_bits(image: Image.Image) -> Image.Image:
@@ -238,6 +259,8 @@ def _unknown(source: object) -> str:
     head = _head(source)
     if not head:
         return "empty (0 bytes)"
+    if (kind := sniff(head[:16])) in _BY_EXTRA:
+        return f"{kind}, for which an extra is needed: pip install 'bakeoff[heif]'"
     printable = sum(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
     return "text, not an image" if b"\0" not in head and printable > 0.95 * len(head) else "not a known image format"
 

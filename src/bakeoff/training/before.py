@@ -6,14 +6,19 @@ Labels aren't judged, and near copies are looked for where the pixels are in mem
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff.data import Data
+from bakeoff.data.assignment import draws_anything
 from bakeoff.data.audit import Finding, Subject, examined
 from bakeoff.data.audits.bad_file import kind_of
 from bakeoff.data.images import KEPT_BYTES
-from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hashes_of
-from bakeoff.data.reader import file_facts
+from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, dim, perceptual_hashes_of
+from bakeoff.data.reader import file_facts, perceptual_hashes_at
 from bakeoff.training.context import Context
 
+FEW = 2000  # images that are decoded once more to be looked at
 SAID = "not_used"  # in full, as the images were read
 
 
@@ -22,9 +27,10 @@ def audit_before(context: Context) -> tuple[Finding, ...]:
     data = context.data
     table = data.images.table
     facts = file_facts(table, context.workers, None)
-    subject = Subject(
-        table, facts, {}, lambda part: lambda done, total: None, context.workers, None, _perceptual_hashes(context)
-    )
+    perceptual = _perceptual_hashes(context)
+    subject = Subject(table, facts, {}, lambda part: lambda done, total: None, context.workers, None, perceptual)
+    thumbs = _thumbnails(context, perceptual)
+    subject.dim = () if thumbs is None else tuple(np.flatnonzero(dim(thumbs)).tolist())
     excluded = tuple(Finding(kind_of(reason), path, reason) for path, reason in data.excluded)
     findings = (*excluded, *examined(subject)[0])
     context.run.json(
@@ -47,6 +53,20 @@ def _line(findings: tuple[Finding, ...], data: Data) -> str:
         counts[finding.kind] = counts.get(finding.kind, 0) + (finding.kind != SAID)
     named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {data.path}"
+
+
+def _thumbnails(context: Context, perceptual: PerceptualHashes | None) -> NDArray[np.uint8] | None:
+    """What there is of the images in memory; of large ones every fourth pixel. None where nothing is."""
+    data, images = context.data, context.data.images
+    if images.table.pixels is not None:
+        return np.asarray(images.table.pixels)
+    view = images.view(context.signature)
+    if view.array is not None and view.ready.all():
+        return view.array if max(view.array.shape[1:3]) < 4 * SIDE else view.array[:, ::4, ::4]
+    if perceptual is None and (len(data) <= FEW or draws_anything(data.manifest, data.rules)):  # else they aren't known
+        every = np.arange(len(data))
+        perceptual = perceptual_hashes_at(data.manifest, images, every, workers=context.workers)
+    return None if perceptual is None else perceptual.grey
 
 
 def _perceptual_hashes(context: Context) -> PerceptualHashes | None:

@@ -1,0 +1,96 @@
+"""JPEGs that lack pixels, of which libjpeg only warns, and Pillow says nothing.
+
+noughts  a sector of zeros among the coded pixels. Zeros alone are a code, too: of one colour, where the first code
+         of every table says "no change" and "end of block"; then they are left alone
+grey     where the codes end early (an end marker in the midst, or behind the rest of a cut file), libjpeg fills up
+         with grey. Images may be grey there by themselves: without its last bytes, a whole one looks the same, and
+         one that was cut lacks more
+"""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_GREY = 128
+_CORNER = 4  # pixels: inside the last block
+_BLOCK = 16  # pixels: what is coded together, at most
+_LAST = 2  # bytes of codes
+_FAR = 10  # blocks: more than these bytes can hold, even where all are of one colour
+_RUN = bytes(64)
+_END = b"\xff\xd9"
+
+
+def check_jpeg(image: Image.Image, source: str | os.PathLike[str] | bytes | IO[bytes]) -> None:
+    """That an image, which was just loaded, has all of its pixels; where its bytes are at hand.
+
+    Raises:
+        DataError: it hasn't.
+    """
+    if image.format not in ("JPEG", "MPO") or not isinstance(source, bytes) or "progressive" in image.info:
+        return  # of a progressive one every part shows the whole image
+    if _zeroed(source):
+        raise DataError("damaged (noughts in the place of pixels)")
+    width, height = image.size
+    corner = image.crop((max(0, width - _CORNER), max(0, height - _CORNER), width, height))
+    if image.mode in ("L", "RGB") and set(corner.tobytes()) == {_GREY} and _cut(source):
+        raise DataError("truncated (grey where its pixels end)")
+
+
+def _zeroed(content: bytes) -> bool:
+    """Whether a baseline JPEG has a run of zeros among its codes that aren't the codes of one colour."""
+    end, at, first = content.rfind(_END), 2, []
+    if content.find(_RUN, 2, end) < 0:
+        return False
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        kind, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if kind == 0xC4:
+            first += _first_codes(content[at + 4 : at + 2 + length])
+        at += 2 + length
+        if kind == 0xDA:
+            return any(first) and content.find(_RUN, at, end) >= 0
+    return False
+
+
+def _first_codes(tables: bytes) -> list[int]:
+    """What the code of zeros stands for, in each table of a segment."""
+    found, at = [], 0
+    while at + 17 < len(tables):
+        found.append(tables[at + 17])
+        at += 17 + sum(tables[at + 1 : at + 17])
+    return found
+
+
+def _cut(content: bytes) -> bool:
+    """Whether the codes end before the pixels do: the last of them are of pixels in the midst of the image."""
+    at = content.find(_END, _scan(content))
+    if at < 0:
+        return False
+    whole, less = _pixels(content), _pixels(content[: at - _LAST] + _END)
+    changed = (whole != less) & (whole != _GREY)
+    last = (whole.shape[0] - 1) // _BLOCK * _BLOCK  # the first row of the last blocks
+    return bool(changed[:last].any() or changed[last:, : -_FAR * _BLOCK].any())
+
+
+def _pixels(content: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    with Image.open(BytesIO(content), formats=("JPEG",)) as image:
+        return np.asarray(image)
+
+
+def _scan(content: bytes) -> int:
+    """Where the codes begin."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return at
