@@ -399,6 +399,33 @@ def test_angles_in_float32_are_left_out_where_mathematics_is_compared() -> None:
     assert difference(torch.from_numpy(single), torch.from_numpy(exact)) < 1e-5
 
 
+class Signs(nn.Module):
+    """Straight-through weights, pooling by a norm, and the share of the first expert."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.cat([torch.ones(1, 3), 0.5 - torch.eye(3)])[:, :, None, None])  # no ties
+        self.pool = nn.LPPool2d(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        binary = self.weight + (torch.sign(self.weight) - self.weight).detach()
+        x = self.pool(nn.functional.conv2d(x, binary)).mean((2, 3))
+        return x * x.softmax(-1).topk(1, dim=-1).values - x.topk(1, largest=False).values
+
+
+def test_signs_and_the_largest_share() -> None:
+    model = Signs().double()
+    x = inputs().double()
+    found = build(capture(model, input_size=SIZE).graph.astype("float64"), "float64").module
+    assert difference(found(x).detach(), model(x).detach()) < 1e-14
+    (ours,) = torch.autograd.grad(found(x).square().sum(), list(found.parameters()))
+    (theirs,) = torch.autograd.grad(model(x).square().sum(), list(model.parameters()))
+    assert difference(ours.flatten(), theirs.flatten()) < 1e-14
+    model.forward = lambda x: x.mean((2, 3)).topk(2).values  # type: ignore[method-assign]
+    with pytest.raises(UnsupportedError, match="the first alone"):
+        capture(model, input_size=SIZE)
+
+
 def test_a_image_of_a_trace_may_be_larger_than_memory() -> None:
     import torch
 

@@ -82,6 +82,14 @@ def _first(scope: Scope, a: Attributes, x: Any, one: Callable[[Any, int, bool], 
     return reduction.laid(scope, a.axes, a.keepdims, x)
 
 
+def of_one(call: Call) -> Any:
+    """torch's topk, of a single one."""
+    if call["k"] != 1:
+        raise call.refuse("of the k largest the first alone can be had")
+    word = "max" if call["largest"] else "min"
+    return reduction.torch_reduced(f"reduce_{word}")(call, ties="first", keepdims=True)
+
+
 def from_torch(op: str, of_two: str) -> Importer:
     """max and min of a value over axes; the overload that compares two is another page."""
     reduced = reduction.torch_reduced(op)

@@ -117,9 +117,9 @@ def torch_reduced(op: str) -> Callable[..., Any]:
 
     def from_torch(call: Call, **attributes: Any) -> Any:
         x = call.value(call["self"])
-        keepdims, dim = bool(call.get("keepdim")), call.get("dim")
+        keepdims, dim = bool(attributes.get("keepdims", call.get("keepdim"))), call.get("dim")
         axes, order = reductions(x, [dim] if isinstance(dim, int) else dim, keepdims)
-        y = call.emit(op, {"axes": axes, "keepdims": keepdims, **attributes}, x, order=order)
+        y = call.emit(op, {"axes": axes, **attributes, "keepdims": keepdims}, x, order=order)
         return (y, None) if len(call.shapes) == 2 else y  # max and min have indices, too
 
     return from_torch
