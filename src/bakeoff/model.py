@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split
-from bakeoff.data.assignment import FROZEN
+from bakeoff.data.assignment import FROZEN, changes
 from bakeoff.data.labels import arranged, counts
 from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
@@ -327,7 +327,16 @@ def _unused(model: Model, data: Data, found: Predictions, split: str) -> list[st
     """What the user gave and isn't used; classes of the model that no image shows."""
     empty = [name for name, num in zip(model.classes, counts(found.labels, len(model.classes)), strict=True) if not num]
     missing = f"{len(empty)} of {len(model.classes)} classes have no image in {split}: {_some(empty)}"
-    return [*data.unused, *([missing] if empty and not model.multilabel else [])]
+    kept = _frozen(model)
+    changed = changes(kept / FROZEN, data.manifest) if kept and _is_its_own(data) else ""
+    since = f"images of {data.path} since the training: {changed}; what is not known is not in its test set"
+    return [*data.unused, *([since] if changed else []), *([missing] if empty and not model.multilabel else [])]
+
+
+def _is_its_own(data: Data) -> bool:
+    """Whether most of the images that the model was trained on are there."""
+    known = data.rules.frozen or {}
+    return 2 * len(known.keys() & {row.tobytes() for row in data.manifest.sha256}) > len(known) > 0
 
 
 def _some(names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.manifest import SPLITS, Manifest
+from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
 from bakeoff.files import atomic_write
@@ -114,9 +115,29 @@ def _frozen(manifest: Manifest, assignment: NDArray[np.int8], frozen: Mapping[by
 
 
 def write_assignment(path: Path, manifest: Manifest, assignment: NDArray[np.int8]) -> None:
-    """Keep the split of every content in a file, for `read_assignment`."""
+    """Keep the split of every content in a file, for `read_assignment`, and its path, for `changes`."""
+    names = np.frombuffer("\0".join(manifest.paths.tolist()).encode("utf-8", "surrogateescape"), np.uint8)
     with atomic_write(path) as file:
-        np.savez(file, sha256=manifest.sha256, side=assignment)
+        np.savez(file, sha256=manifest.sha256, side=assignment, paths=names)
+
+
+def changes(path: Path, manifest: Manifest) -> str:
+    """What of the images that a run kept in a file isn't there as it was, in words; "" where all are.
+
+    Raises:
+        CorruptError: the file is damaged.
+    """
+    digests = list(read_assignment(path))
+    with np.load(path, allow_pickle=False) as archive:
+        names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0") if "paths" in archive else []
+        before = dict(zip(names, (row.tobytes() for row in archive["sha256"]), strict=bool(names)))
+    now = {str(name): row.tobytes() for name, row in zip(manifest.paths, manifest.sha256, strict=True)}
+    known, here = set(digests), set(now.values())
+    edited = [name for name, digest in now.items() if digest not in known and name in before]
+    added = [name for name, digest in now.items() if digest not in known and name not in before]
+    gone = [name for name, digest in before.items() if digest not in here and name not in now]
+    found = ((edited, "changed"), (added, "added"), (gone, "gone"))
+    return ", ".join(f"{len(some):,} {what} ({few(some)})" for some, what in found if some)
 
 
 def read_assignment(path: str | Path) -> dict[bytes, int]:

@@ -114,7 +114,7 @@ def verified(context: Context) -> Context:
 def _train(context: Context) -> dict[str, Any]:
     checkpointer = context.checkpointer
     context.run.json("manifest.json", _manifest(context.data))
-    with space_for(context.run.path / FROZEN, 64 * len(context.data)):
+    with space_for(context.run.path / FROZEN, 256 * len(context.data)):
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
     audit_before(context)
     graph = _start_graph(context)

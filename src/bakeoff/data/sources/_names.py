@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from bakeoff.data.sources._text import decoded
@@ -46,8 +46,7 @@ def ordered(folder: Path, labels: Set[str]) -> tuple[tuple[str, ...], tuple[str,
     twice = next((name for name in names if names.count(name) > 1), None)
     if names and not lacking and twice is None:
         return names, ()
-    wrong = f"has {twice!r} twice" if not lacking else f"lacks {', '.join(map(repr, lacking[:3]))}"
-    wrong += f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+    wrong = f"lacks {few([repr(name) for name in lacking])}" if lacking else f"has {twice!r} twice"
     unused = (f"not used: {folder / CLASSES}, which {wrong}; classes are sorted",) if names else ()
     return in_order(labels), unused
 
@@ -76,6 +75,11 @@ def difference(a: str, b: str) -> str:
     """By what alone two names differ, in words; "" where they are different names."""
     kinds = [kind for kind in _FORMS if plain(a, kind) != plain(b, kind)] if plain(a) == plain(b) else []
     return " and ".join(kinds) + (f" ({a!a}, {b!a})" if "Unicode form" in kinds else "")
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three, and how many more."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def check(place: Path, classes: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.sources._cells import class_name, text, words
-from bakeoff.data.sources._names import check, ordered
+from bakeoff.data.sources._names import check, few, ordered
 from bakeoff.data.sources._structure import code_of
 from bakeoff.errors import DataError
 from bakeoff.protocols import LabelRule, Table
@@ -62,8 +62,7 @@ class Columns(NamedTuple):
     def unused(self, place: Path, names: Sequence[str]) -> tuple[str, ...]:
         """The line that names the columns which aren't read; none where all are."""
         others = [name for name in names if name.strip() and name not in self.names]
-        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-        return (f"not used: {len(others)} of {len(names)} columns of {place.name}: {shown}",) if others else ()
+        return (f"not used: {len(others)} of {len(names)} columns of {place.name}: {few(others)}",) if others else ()
 
     def labels(self, place: Path, number: int, row: Mapping[str, Any]) -> str | tuple[str, ...]:
         """The label of a row, or its labels.

@@ -140,8 +140,8 @@ class _Seen:
         others = Counter(suffix_of(name) or "no suffix" for name, place in places if meant_as_image(place))
         suffixes = ", ".join(f"{suffix} {count:,}" for suffix, count in others.most_common(5))
         return (
-            *([f"not used: {_few(beside)} (beside the split folders)"] if beside else []),
-            *([f"not used: {_images_of(len(loose))} outside the class folders: {_few(loose)}"] if loose else []),
+            *([f"not used: {_names.few(beside)} (beside the split folders)"] if beside else []),
+            *([f"not used: {_images_of(len(loose))} outside the class folders: {_names.few(loose)}"] if loose else []),
             *([f"not used: {_images_of(others.total())}, for their suffix: {suffixes}"] if others else []),
         )
 
@@ -222,7 +222,3 @@ def _images(folder: Path, seen: _Seen, above: tuple[str, ...] = (), *, linked: b
 
 def _images_of(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.data import Data
+from bakeoff.data.assignment import FROZEN, changes
 from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.readers import read_json
@@ -83,9 +84,11 @@ def same_images(run: Run, data: Data) -> None:
         return  # killed before it got there: nothing was trained
     expected = read_json(path)["fingerprint"]
     if expected != data.fingerprint:
+        kept = run.path / FROZEN
+        found = changes(kept, data.manifest) if kept.is_file() else ""
         raise DataError(
-            f"{data.path}: the images are not those that {run.path} began with (fingerprint {data.fingerprint[:12]}, "
-            f"expected {expected[:12]}).\nBring them back, or train anew."
+            f"{data.path}: the images are not those that {run.path} began with: "
+            f"{found or 'labels, class names or declared splits are others'}.\nBring them back, or train anew."
         )
 
 
