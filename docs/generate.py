@@ -101,7 +101,7 @@ def _groups() -> Iterator[tuple[str, list[str]]]:
     kinds: dict[str, Callable[[Any], bool]] = {
         "Layers with weights": lambda page: hasattr(page, "parameters"),
         "Losses": lambda page: hasattr(page, "LOSS"),
-        "Noise in training": lambda page: hasattr(page, "RANDOM"),
+        "Noise in training": lambda page: bool(page.DRAWS),
         "Windows and images": lambda page: page.LAYOUT == "spatial",
         "Activations, sums and shapes": lambda page: True,
     }

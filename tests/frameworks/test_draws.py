@@ -125,3 +125,16 @@ def test_nothing_is_drawn_in_prediction(framework: str) -> None:
     expected = run(noisy(), images())
     assert np.abs(net.logits(images()) - expected).max() < 1e-12
     assert np.abs(net.logits(images()[:1]) - expected[:1]).max() < 1e-12
+
+
+def test_draws_are_those_of_seed_and_batch_whatever_drew_before(framework: str) -> None:
+    net = Composer((Dim("batch"), 6, 6, 3), 0, torch_uniform)
+    x = net.add("flatten", "flat", net.input, order="HWC")
+    x = net.add("mul", "masked", x, net.add("draw", "mask", x, rate=0.3))
+    graph = net.finish(net.add("dense", "head", x, units=5)).astype("float64")
+    losses = []
+    for _ in range(2):
+        native = frameworks.load(framework).native(graph, precision="float64", seed=5)
+        native.compile(*SGD)
+        losses.append(native.gradients(images(), LABELS).loss)
+    assert losses[0] == losses[1]

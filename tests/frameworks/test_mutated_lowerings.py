@@ -122,7 +122,7 @@ def noticed(framework: str, op: str) -> bool:
             graph = one_node(op, case, dtype)
             tied = np.ones(truth_of(op, case, inputs, slots_of(graph)).shape, dtype) if case.ties else None
             done = native(framework, graph, dtype).run(inputs, case.train, tied)
-            random = case.train and getattr(page(op), "RANDOM", False)
+            random = case.train and page(op).DRAWS
             mask = mask_of(op, case.attributes, done.output) if random else None
             if relative(done.output, truth_of(op, case, inputs, slots_of(graph), mask)) > page(op).TOLERANCE[dtype]:
                 return True

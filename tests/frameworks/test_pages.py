@@ -66,7 +66,7 @@ def ran_case(framework: str, op: str, name: str, dtype: str) -> Ran:
 
 
 def mode_mask(op: str, case: Case, output: Array) -> Any:
-    return mask_of(op, case.attributes, output) if case.train and getattr(page(op), "RANDOM", False) else None
+    return mask_of(op, case.attributes, output) if case.train and page(op).DRAWS else None
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -123,7 +123,7 @@ def differences(op: str, found: Ran, dtype: str, keys: Iterable[str]) -> None:
             assert abs((gradient * direction).sum() - expected) <= allowed * scale, key
 
 
-FREE = [pair for pair in CASES if not hasattr(page(pair[0]), "gradient") and not hasattr(page(pair[0]), "RANDOM")]
+FREE = [pair for pair in CASES if not hasattr(page(pair[0]), "gradient") and not page(pair[0]).DRAWS]
 UNRULED = [(op, case) for op, name in FREE for case in [page(op).CASES[name]] if not case.positive]
 
 

@@ -11,6 +11,7 @@ from page_cases import as_one, draw_parameters, inputs_of
 
 from bakeoff import ops
 from bakeoff.errors import UnsupportedError
+from bakeoff.graph import Node, Ref
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Case, Layout, Mode
@@ -23,17 +24,17 @@ OF_ONE_SIZE = ("flatten", "reshape", "expand", "take", "resize")  # their attrib
 CASES = [(op, name) for op in OPERATORS for name in page(op).CASES]
 
 
-def value(op: str, case: Case, dtype: str, inputs: list[Array] | None = None) -> Array:
-    """The truth of a case; masks keep every other value."""
+def value(op: str, case: Case, dtype: str, inputs: list[Array] | None = None, mask: Any = None) -> Array:
+    """The truth of a case; masks keep every other value, unless others are given."""
     chosen = page(op)
     inputs = inputs_of(case, dtype) if inputs is None else inputs
     shapes = [x.shape for x in inputs]
     slots = chosen.parameters(case.attributes, *shapes) if hasattr(chosen, "parameters") else {}
 
-    def mask(shape: tuple[int, ...], keep: float) -> Array:
+    def other(shape: tuple[int, ...], keep: float) -> Array:
         return (np.arange(np.prod(shape)).reshape(shape) % 2).astype(dtype)
 
-    found = chosen.truth(Mode(case.train, mask), case.attributes, *inputs, **draw_parameters(slots, dtype))
+    found = chosen.truth(Mode(case.train, mask or other), case.attributes, *inputs, **draw_parameters(slots, dtype))
     return as_one(case.attributes, found)
 
 
@@ -75,6 +76,37 @@ def test_truth_keeps_the_dtype_and_the_shape_rule(op: str, name: str, dtype: str
     assert y.dtype == dtype
     assert y.shape == shape_of(op, case.attributes, case.inputs)
     assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize(("op", "name"), CASES)
+def test_what_a_page_says_of_training_is_so(op: str, name: str) -> None:
+    """It draws; at rate 0 no masks; it moves its state; it predicts one of its inputs."""
+    chosen, case = page(op), page(op).CASES[name]
+    node = Node("node", op, case.attributes, tuple(map(Ref, map(str, range(len(case.inputs))))))
+    assert draws(op, case) == node.draws
+    if node.masks:
+        assert not draws(op, replace(case, attributes=replace(case.attributes, rate=0.0)))
+    slots = chosen.parameters(case.attributes, *case.inputs) if hasattr(chosen, "parameters") else {}
+    assert hasattr(chosen, "update") == any(slot.role == "state" for slot in slots.values())
+    inputs = inputs_of(case)
+    if hasattr(chosen, "update"):
+        arrays = draw_parameters(slots)
+        after = chosen.update(Mode(True), case.attributes, *inputs, **arrays)
+        assert node.keeps_state == any(not np.array_equal(array, arrays[slot]) for slot, array in after.items())
+    if node.predicts:
+        assert np.array_equal(value(op, replace(case, train=False), "float32"), inputs[int(node.predicts.node)])
+
+
+def draws(op: str, case: Case) -> bool:
+    """Whether the truth asks for a mask in training."""
+    asked: list[bool] = []
+
+    def mask(shape: tuple[int, ...], keep: float) -> Array:
+        asked.append(True)
+        return np.ones(shape)
+
+    value(op, replace(case, train=True), "float32", mask=mask)
+    return bool(asked)
 
 
 @pytest.mark.parametrize(("op", "name"), [(op, name) for op, name in CASES if op not in OF_ONE_SIZE])

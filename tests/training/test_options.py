@@ -76,7 +76,7 @@ def test_there_is_no_cut_where_all_is_trained(phase: Finetune) -> None:
 
 def test_frozen_layers_draw_no_masks_and_others_do() -> None:
     whole = prepared(residual(), Finetune(freeze=("stem.*", "bn.*", "block.0.*")))
-    rates = {node.id: node.attributes.rate for node in whole.nodes if getattr(node.page, "RANDOM", False)}
+    rates = {node.id: node.attributes.rate for node in whole.nodes if node.masks}
     assert rates == {"block.0.drop": 0.0, "drop": 0.5}
 
 

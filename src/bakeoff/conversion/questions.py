@@ -39,7 +39,7 @@ class Described(msgspec.Struct, frozen=True):
         parameters: how many numbers its weights have.
         unused, unused_trainable: those that no pass reads.
         work: multiplications of one image, roughly.
-        batch_norm: whether it keeps running statistics.
+        keeps_state: whether a training pass moves running statistics.
         environment: versions.
     """
 
@@ -57,7 +57,7 @@ class Described(msgspec.Struct, frozen=True):
     unused: int
     unused_trainable: int
     work: float
-    batch_norm: bool
+    keeps_state: bool
     environment: dict[str, str]
 
 

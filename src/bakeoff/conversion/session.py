@@ -135,7 +135,8 @@ class Session:
     def stock(self) -> bool:
         """Whether the output has Keras's own batch norm, whose running variance is another."""
         request = self.request
-        return request.to == "keras" and self.described.batch_norm and not request.own and request.batch_norm == "stock"
+        moves = self.described.keeps_state
+        return request.to == "keras" and moves and not request.own and request.batch_norm == "stock"
 
     def note(self, *notes: str, **changes: Any) -> None:
         """Add to what the reader should know."""

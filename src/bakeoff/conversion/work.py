@@ -72,7 +72,7 @@ def described(session: Session, found: Opened, framework: str, folder: str) -> d
         unused=sum(p.array.size for p in unused),
         unused_trainable=sum(p.array.size for p in unused if p.trainable),
         work=work_of(graph, found.size),
-        batch_norm=any(node.op == "batch_norm" for node in graph.nodes),
+        keeps_state=any(node.keeps_state for node in graph.nodes),
         environment=frameworks.load(framework).environment(),
     )
     answer: dict[str, Any] = msgspec.to_builtins(source)

@@ -19,8 +19,6 @@ from bakeoff.errors import BakeoffError
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.ops import page
 
-LEFT = {"dropout": 0, "drop_path": 0, "in_training": 1}  # in prediction they are their input of that number
-
 
 def same_prediction(training: Graph, prediction: Graph) -> bool:
     """Whether the graph of a training pass predicts as that of the prediction does."""
@@ -43,8 +41,8 @@ def marks(graph: Graph, *, predicting: bool = False) -> dict[Ref, str]:
     found: dict[Ref, str] = {Ref(name): name for name in graph.inputs}
     drawn = 0
     for node in graph.nodes:
-        if predicting and node.op in LEFT:
-            found[Ref(node.id)] = found[node.inputs[LEFT[node.op]]]
+        if predicting and node.predicts:
+            found[Ref(node.id)] = found[node.predicts]
             continue
         if node.op == "parameter":  # as a slot has it
             found[Ref(node.id)] = _slot(graph, node.parameters["value"], found)
@@ -107,7 +105,7 @@ class _Join:
         self.training, self.prediction = training, prediction
         self.mine, self.other = marks(training, predicting=True), marks(prediction, predicting=True)
         known = set(self.other.values())
-        self.left = [node for node in training.nodes if self.mine[Ref(node.id)] not in known and node.op not in LEFT]
+        self.left = [node for node in training.nodes if self.mine[Ref(node.id)] not in known and not node.predicts]
         self.plain = {mark: ref for ref, mark in reversed(self.mine.items())}  # the first of each
         self.twins: dict[Ref, Ref] = {Ref(name): Ref(name) for name in prediction.inputs}
         self.read: dict[str, dict[Ref, Ref]] = {}  # by node of the training pass: what it reads in prediction
@@ -126,7 +124,7 @@ class _Join:
             if twin is not None:
                 self.left.remove(twin)
                 self.twins |= {ref: Ref(twin.id, ref.index) for ref in refs}
-            elif node.op == "batch_norm":  # a second one would move its statistics twice
+            elif hasattr(node.page, "update"):  # a second one would move its state twice
                 return None
             else:
                 self.more.append(node)

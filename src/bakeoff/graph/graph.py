@@ -89,10 +89,25 @@ class Node:
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers in training."""
-        certain = getattr(self.attributes, "kind", "bernoulli") == "bernoulli" and not getattr(
-            self.attributes, "rate", 1
+        return bool(self.page.DRAWS) and (
+            self.attributes.rate > 0 or getattr(self.attributes, "kind", "bernoulli") != "bernoulli"
         )
-        return getattr(self.page, "RANDOM", False) and not certain
+
+    @property
+    def masks(self) -> bool:
+        """Whether what it draws are masks by its rate: at rate 0, none."""
+        return bool(self.page.DRAWS == "masks")
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a training pass moves its state."""
+        return bool(self.page.keeps_state(self.attributes))
+
+    @property
+    def predicts(self) -> Ref | None:
+        """The input that is all that is left of it in prediction, if one is."""
+        place = self.page.PREDICTS
+        return None if place is None else self.inputs[place]
 
     @property
     def page(self) -> Any:

@@ -182,8 +182,8 @@ def without_noise(graph: Graph, among: Container[str] | None = None) -> Graph:
         among: these nodes alone; default: all.
     """
     chosen = [node for node in graph.nodes if among is None or node.id in among]
-    plain = {Ref(node.id): node.inputs[1] for node in chosen if node.op == "in_training"}
-    silent = {node.id for node in chosen if node.draws and node.op != "draw"}
+    plain = {Ref(node.id): node.predicts for node in chosen if node.predicts and not node.masks}
+    silent = {node.id for node in chosen if node.masks}
 
     def settled(source: Any) -> Any:
         while isinstance(source, Ref) and source in plain:

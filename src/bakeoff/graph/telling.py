@@ -43,7 +43,7 @@ def calibrated(net: Any, graph: Graph, images: Array, seed: int = 0) -> dict[str
     The batch's own statistics are worked out from what one training pass makes of the running ones:
     new = (1 - m) old + m batch. They are put into the net.
     """
-    norms = [node for node in graph.nodes if node.op == "batch_norm" and node.attributes.statistics == "batch"]
+    norms = [node for node in graph.nodes if node.op == "batch_norm" and node.keeps_state]  # its momentum is asked for
     if not norms:
         return {}
     before = net.arrays()

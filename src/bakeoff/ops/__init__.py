@@ -11,7 +11,14 @@ from bakeoff import registry
 from bakeoff.ops._elementwise import Attributes, same_shape
 
 SILENT = ("FROM_TORCH", "FROM_KERAS", "MUTATIONS", "FAULTS", "GAPS")  # tables that may be left out: then empty
-USUAL = {"Attributes": Attributes, "LAYOUT": "elementwise", "shape": same_shape}  # and these
+USUAL = {  # and these
+    "Attributes": Attributes,
+    "LAYOUT": "elementwise",
+    "shape": same_shape,
+    "DRAWS": "",
+    "PREDICTS": None,
+    "keeps_state": lambda a: False,
+}
 
 
 def names() -> tuple[str, ...]:
@@ -20,7 +27,7 @@ def names() -> tuple[str, ...]:
 
 
 def page(op: str) -> Any:
-    """The page of an operator, with what it leaves out: empty tables, no attributes, elementwise, the input's shape.
+    """The page of an operator, with what it leaves out: empty tables, and what is usual.
 
     Raises:
         UsageError: there is no page of that name.

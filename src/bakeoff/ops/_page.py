@@ -153,7 +153,9 @@ class Parts:
     GAPS: Mapping[str, Gap]  # {what is not translated: ...}
     SHOWN: Mapping[str, tuple[str, ...]]  # {label of a trap in the heading: the cases that show it}
     STOPS: bool  # nothing flows back, whatever its truth is
-    RANDOM: bool  # draws masks in training
+    DRAWS: str  # in training: "masks", by its rate, none at rate 0; or "numbers"
+    PREDICTS: int  # in prediction it is its input of this number
+    keeps_state: Callable[[Any], bool]  # (a) -> whether a training pass moves its state, see `update`
     mask_shape: Callable[[tuple[int, ...], Any], tuple[int, ...]]  # (shape of x, a) -> that of its masks
 
 

@@ -29,7 +29,7 @@ from bakeoff.ops._page import Call, Case, Fault, Gap, LayerCall, Mode, Scope, ro
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-RANDOM = True  # in training, unless the rate is 0
+DRAWS = "masks"
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
     return {**learned, "mean": Slot(size, "state"), "variance": Slot(size, "state")}
 
 
-def _uses_batch(mode: Mode, a: Attributes) -> bool:
-    return mode.train and a.statistics == "batch"
+def keeps_state(a: Attributes) -> bool:
+    return a.statistics == "batch"
 
 
 def truth(
@@ -77,7 +77,7 @@ def truth(
     scale: Array | None = None,
     offset: Array | None = None,
 ) -> Array:
-    if _uses_batch(mode, a):
+    if mode.train and keeps_state(a):
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axes), x.var(axes)
     y: Array = (x - mean) / np.sqrt(variance + np.asarray(a.epsilon, x.dtype))
@@ -86,7 +86,7 @@ def truth(
 
 
 def update(mode: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array, **_: Array) -> dict[str, Array]:
-    if not _uses_batch(mode, a):
+    if not (mode.train and keeps_state(a)):
         return {"mean": mean, "variance": variance}
     axes, m = tuple(range(x.ndim - 1)), np.asarray(a.momentum, x.dtype)
     n = x.size // x.shape[-1]

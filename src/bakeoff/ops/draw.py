@@ -28,7 +28,7 @@ from bakeoff.ops._noise import check_rate
 from bakeoff.ops._page import Call, Case, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
-RANDOM = True
+DRAWS = "numbers"
 STOPS = True  # nothing flows back to the value whose shape it takes
 PREDICTED = {"bernoulli": 1.0, "uniform": 0.5, "normal": 0.0}
 ALPHA = 1.6732632423543772848170429916717 * 1.0507009873554804934193349852946  # of selu: where it ends on the left

@@ -25,7 +25,7 @@ from bakeoff.ops._noise import check_rate, masked, unchanged
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
-RANDOM = True  # in training, unless the rate is 0
+DRAWS, PREDICTS = "masks", 0
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,7 @@ def _changing(graph: Graph) -> set[str]:
     for node in graph.nodes:
         paths = [source for source in node.parameters.values() if isinstance(source, str)]
         trained = any(graph.parameters[path].trainable and graph.parameters[path].role == "weight" for path in paths)
-        statistics = getattr(node.attributes, "statistics", "frozen") == "batch"
-        if trained or node.draws or statistics or any(ref.node in found for ref in _sources(node)):
+        if trained or node.draws or node.keeps_state or any(ref.node in found for ref in _sources(node)):
             found.add(node.id)
     return found
 

@@ -71,7 +71,7 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
     if 1 not in (min(phase.batch_size, count), last):
         return
     for node in graph.nodes:
-        if node.op == "batch_norm" and node.attributes.statistics == "batch":
+        if node.op == "batch_norm" and node.keeps_state:  # it divides by the variance of the batch
             elements = graph.shapes[node.inputs[0]][1:-1]
             if all(size == 1 for size in elements):
                 raise UsageError(
