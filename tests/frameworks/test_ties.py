@@ -44,6 +44,7 @@ TORCH = {
     "normalize": lambda t, F, x: F.normalize(x * (x > 2), dim=1),
     "max_pool2d": lambda t, F, x: F.max_pool2d(x, 3, 2, 1),
     "max_pool1d": lambda t, F, x: F.max_pool1d(x.flatten(2), 3, 2),
+    "max_pool1d, dilated, to the end": lambda t, F, x: F.max_pool1d(x.flatten(2), 2, 2, dilation=2, ceil_mode=True),
     "adaptive_max_pool2d": lambda t, F, x: F.adaptive_max_pool2d(x, (4, 3)),
     "adaptive_max_pool2d to one": lambda t, F, x: F.adaptive_max_pool2d(x, 1),
 }

@@ -51,6 +51,7 @@ def test_the_page_is_whole(op: str) -> None:
     assert chosen.__doc__.startswith(f"{op}: ")
     assert "\nShape " in chosen.__doc__
     assert "\nTraps " in chosen.__doc__
+    assert chosen.FROM_TORCH or op in LOSSES or "\nRaised " in chosen.__doc__
     assert is_dataclass(chosen.Attributes)
     told = {field.name for field in fields(chosen.Attributes)}
     assert set(chosen.MUTATIONS) <= told

@@ -9,7 +9,8 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._elementwise import Lowering
-from bakeoff.ops._page import Case, Gap, Scope
+from bakeoff.ops._importers import Importer, as_row
+from bakeoff.ops._page import Call, Case, Gap, Scope
 from bakeoff.schemas import Array
 
 
@@ -101,3 +102,13 @@ def _along(scope: Scope, kind: str, x: Any, sizes: list[int], axis: int, count: 
     adaptive = getattr(scope.lib.layers, f"Adaptive{kind}Pooling2D")
     y = scope.helper(adaptive(size, data_format="channels_last", name=name), x, suffix="")
     return y if other > 1 else y[:, :1] if axis else y[:, :, :1]
+
+
+def torch_row(op: str) -> Importer:
+    """Bins along a row of elements."""
+
+    def from_torch(call: Call) -> Any:
+        row, size = as_row(call, call.value(call["self"])), (1, call["output_size"][0])
+        return call.reshaped(row if size == row.sizes[2:] else call.emit(op, {"size": size}, row), call.sizes)
+
+    return from_torch

@@ -98,6 +98,9 @@ class Call(Protocol):
     def chosen(self, condition: Any, x: Any, y: Any) -> Any:
         """The page `where`, for every kind of condition."""
 
+    def moved(self, value: Any, axes: tuple[int, ...]) -> Any:
+        """torch's permute: no node."""
+
     def taken(self, value: Any, axis: int, table: Array) -> Any:
         """The page `take` along torch's axis: the table's axes come in its place."""
 

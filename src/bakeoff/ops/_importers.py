@@ -109,3 +109,20 @@ def reaching(
         needed = (after[axis] - 1) * stride[axis] + window[axis] - before[axis] - start
         ends += [start, max(end, needed)]
     return ends[0], ends[1], ends[2], ends[3]
+
+
+def as_row(call: Call, x: Any) -> Any:
+    """Elements in a row, (N, C, L) or (C, L), as an image of one row."""
+    sizes = (1,) * (3 - x.rank) + x.sizes
+    return call.arranged(call.reshaped(x, (*sizes[:2], 1, sizes[2])), IMAGE)
+
+
+def windowed(call: Call) -> tuple[Any, tuple[int, int], Callable[[str, int], tuple[int, int]]]:
+    """What windows move over as an image, the size of the result, and a setting of the call for height and width.
+
+    Along a row the setting is asked for with that of the height.
+    """
+    x = call.value(call["self"])
+    if call.name.endswith("1d"):
+        return as_row(call, x), (1, call.sizes[-1]), lambda name, height: (height, pair(call[name])[0])
+    return call.arranged(x, IMAGE), (call.sizes[-2], call.sizes[-1]), lambda name, _: pair(call[name])

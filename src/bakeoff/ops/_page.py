@@ -1,9 +1,9 @@
 """What a page of an operator holds, in this order: `make lint` has mypy hold each page to it, the tests run each.
 
-A page begins with its heading, a docstring: one line, Shape, Laws, Traps (library by library). What many pages say
-alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a lowering that is one call),
-`_reduction.py`, `_importers.py` and `_importers_keras.py`. Lowerings see a `Scope`, importers a `Call`, or a
-`LayerCall`.
+A page begins with its heading, a docstring: one line, Shape, Laws, Traps (library by library), and Raised where no call
+of torch raises it. What many pages say alike has a maker: `_elementwise.py` (no attributes, the shape of the input, a
+lowering that is one call), `_reduction.py`, `_importers.py` and `_importers_keras.py`. Lowerings see a `Scope`,
+importers a `Call`, or a `LayerCall`.
 """
 
 from __future__ import annotations

@@ -51,6 +51,9 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
     return scope.emit("MatMul", [y, scope.constant(columns.T.astype(scope.dtype))])
 
 
+FROM_TORCH = {"aten.adaptive_avg_pool1d": _bins.torch_row("adaptive_avg_pool2d")}  # of images: global_avg_pool.py
+
+
 def from_keras(call: LayerCall) -> Any:
     return call.emit("adaptive_avg_pool2d", {"size": tuple(call.layer.output_size)}, call.inputs[0])
 

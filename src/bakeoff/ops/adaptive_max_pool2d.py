@@ -76,7 +76,10 @@ def from_torch(call: Call) -> Any:
     return (x if wanted == x.sizes[2:] else call.emit("adaptive_max_pool2d", {"size": wanted}, x)), None
 
 
-FROM_TORCH = {"aten.adaptive_max_pool2d": from_torch}
+FROM_TORCH = {
+    "aten.adaptive_max_pool1d": lambda call: (_bins.torch_row("adaptive_max_pool2d")(call), None),
+    "aten.adaptive_max_pool2d": from_torch,
+}
 
 
 def from_keras(call: LayerCall) -> Any:

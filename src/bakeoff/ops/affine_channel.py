@@ -7,6 +7,7 @@ Laws     what a normalisation by known means and deviations is: scale = 1 / devi
 Traps    keras   Normalization is this, with the deviation not below 1e-7 (keras.backend.epsilon), and Rescaling with
                  vectors; both hold them as settings and not as weights that training moves
          torch   timm and torchvision keep it outside the net, in the transforms of their data
+Raised   by no call: it fits one net to what another gives (graph/together.py)
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
+from bakeoff.ops._importers import IMAGE, reaching, windowed
 from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Gap, Mode, Scope, roundings
 from bakeoff.ops._window import Pad, explicit, output, torch_pad, windows
@@ -144,18 +144,31 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["self"], IMAGE)
-    window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
-    stride, beyond = pair(call["stride"] or window), (0, 0)
+    x, after, told = windowed(call)
+    window, (down, across) = told("kernel_size", 1), told("padding", 0)
+    stride, pads, beyond = told("stride", 1) if call["stride"] else window, (down, down, across, across), (0, 0)
     if call["ceil_mode"]:
-        more = reaching(x.sizes[2:], call.sizes[2:], window, stride, pads)
+        more = reaching(x.sizes[2:], after, window, stride, pads)
         beyond = more[1] - pads[1], more[3] - pads[3]
     attributes = {"window": window, "stride": stride, "pad": pads, "beyond": beyond}
-    counts = {"count_include_pad": call["count_include_pad"], "divisor": call["divisor_override"] or None}
-    return call.emit("avg_pool2d", {**attributes, **counts}, x)
+    counts = {"count_include_pad": call["count_include_pad"], "divisor": call.get("divisor_override") or None}
+    return call.reshaped(call.emit("avg_pool2d", {**attributes, **counts}, x), call.sizes)
 
 
-FROM_TORCH = {"aten.avg_pool2d": from_torch}
+def from_volume(call: Call) -> Any:
+    """avg_pool3d with a window along one axis alone, as local response normalisation calls it."""
+    window, x = list(call["kernel_size"]), call.value(call["self"])
+    single = len(window) == 3 and window[1:] == [1, 1]
+    plain_call = not any(call["padding"]) and set(call["stride"] or window) == {1} and not call["divisor_override"]
+    if not single or not plain_call or x.rank != 5:
+        raise call.refuse(f"a window of {window} (only one along the first axis, with stride 1)")
+    n, c, d, h, w = x.sizes
+    image = call.arranged(call.reshaped(x, (n * c, 1, d, h * w)), IMAGE)
+    y = call.emit("avg_pool2d", {"window": (window[0], 1), "stride": (1, 1)}, image)
+    return call.reshaped(y, call.sizes)
+
+
+FROM_TORCH = {"aten.avg_pool1d": from_torch, "aten.avg_pool2d": from_torch, "aten.avg_pool3d": from_volume}
 FROM_KERAS = dict.fromkeys(
     ("layers.AveragePooling1D", "layers.AveragePooling2D"), keras_pooling("avg_pool2d", count_include_pad=False)
 )

@@ -6,6 +6,7 @@ Traps    keras   a layer that is called on plain numbers runs at once and leaves
                  weight that is not trained, and no file lists them as text
          torch   a buffer of the net, under its own name
          dtype   floating-point numbers take the net's precision; integers and truth values stay
+Raised   by capture itself, for a tensor of the net that no call gives
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ Traps    torch   no module of torch itself: timm has DropPath, torchvision Stoch
                  loads without Bakeoff
          masks   those that one library has drawn are handed to the other (see dropout)
          onnx    predicts alone: nothing is left of it
+Raised   from torch by a pattern of several calls: frameworks/torch/capture/patterns/drop_path.py
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 to_onnx = unchanged
-FROM_TORCH: dict[str, Any] = {}  # a pattern of several nodes, found by capture
 FROM_KERAS = keras_unary("drop_path", "layers.StochasticDepth", rate="drop_path_rate")
 CASES = {
     "predict": Case(((2, 3, 4, 5),), Attributes(0.2)),

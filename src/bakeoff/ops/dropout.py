@@ -74,7 +74,17 @@ def from_torch(call: Call) -> Any:
     return call.emit("dropout", {"rate": rate}, call["input"])
 
 
-FROM_TORCH = {"aten.dropout": from_torch}
+def from_feature_dropout(call: Call) -> Any:
+    """Whole channels are dropped."""
+    x = call.value(call["input"])
+    if not call["train"] or not call["p"]:
+        return x
+    if x.rank < 3:
+        raise call.refuse(f"over a value of rank {x.rank}")
+    return call.emit("dropout", {"rate": float(call["p"]), "shared": tuple(sorted(x.order[2:]))}, x)
+
+
+FROM_TORCH = {"aten.dropout": from_torch, "aten.feature_dropout": from_feature_dropout}
 
 
 def from_keras(call: LayerCall) -> Any:

@@ -11,6 +11,7 @@ Traps    order   letters are given in the order in which the axes lie, so that n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 from typing import Any
@@ -87,12 +88,24 @@ def from_torch(call: Call) -> Any:
         raise call.refuse(f"{equation!r} doesn't say its output")
     values = [call.value(x) for x in call["tensors"]]
     left, right = _without_dots(equation, [x.rank for x in values], len(call.sizes)).split("->")
-    terms = []
-    for letters, x in zip(left.split(","), values, strict=True):
-        places = sorted(range(x.rank), key=x.order.__getitem__)
-        terms.append("".join(letters[axis] for axis in places))
-    order = tuple(range(len(right)))
-    return call.emit("einsum", {"equation": ",".join(terms) + "->" + right}, *values, order=order)
+    return _emitted(call, left.split(","), right, values)
+
+
+def _emitted(call: Call, terms: Sequence[Sequence[str]], right: str, values: list[Any]) -> Any:
+    """Letters for torch's axes of each value, in the order in which they lie."""
+    pairs = zip(terms, values, strict=True)
+    left = ["".join(term[axis] for axis in sorted(range(x.rank), key=x.order.__getitem__)) for term, x in pairs]
+    return call.emit("einsum", {"equation": f"{','.join(left)}->{right}"}, *values, order=tuple(range(len(right))))
+
+
+def from_tensordot(call: Call) -> Any:
+    """A sum of products over some axes of both."""
+    x, y = call.value(call["self"]), call.value(call["other"])
+    left, right = list(ascii_letters[: x.rank]), list(ascii_letters[x.rank : x.rank + y.rank])
+    for i, j in zip(call["dims_self"], call["dims_other"], strict=True):
+        right[j] = left[i]
+    result = [letter for letter in left + right if letter not in set(left) & set(right)]
+    return _emitted(call, [left, right], "".join(result), [x, y])
 
 
 def _without_dots(equation: str, ranks: list[int], rank: int) -> str:
@@ -106,7 +119,7 @@ def _without_dots(equation: str, ranks: list[int], rank: int) -> str:
     return ",".join(terms[:-1]) + "->" + terms[-1]
 
 
-FROM_TORCH = {"aten.einsum": from_torch}
+FROM_TORCH = {"aten.einsum": from_torch, "aten.tensordot": from_tensordot}
 
 
 def from_keras(call: LayerCall) -> Any:

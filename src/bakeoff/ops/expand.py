@@ -18,7 +18,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, Size, at
-from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Scope
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -65,6 +65,14 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 to_keras = to_onnx = to_torch
+
+
+def from_torch(call: Call) -> Any:
+    x = call.value(call["self"])
+    return x if x.sizes == call.sizes else call.expanded(x, call.sizes)
+
+
+FROM_TORCH = dict.fromkeys(("aten.expand", "aten.expand_as", "aten.broadcast_to"), from_torch)
 
 
 def from_keras(call: LayerCall) -> Any:

@@ -6,6 +6,7 @@ Laws     HWC and CHW hold the same numbers in another order; 1 x 1 images: the s
 
 Traps    torch   nn.Flatten counts channels first, Keras's Flatten channels last. A dense layer behind it takes the
                  order as it comes, and the rows of its kernel are moved instead: no transpose runs
+Raised   from torch by views, an order of axes as often as a node: frameworks/torch/capture/_structure.py
 """
 
 from __future__ import annotations

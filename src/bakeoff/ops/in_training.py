@@ -8,6 +8,7 @@ Traps    torch   asks its own `training`: eval() on the net is heard by each mod
          keras   of its layers one tells the two apart and draws nothing: RandomPosterization to one bit makes 0 of a
                  one in training alone
          onnx    predicts alone: y; what x alone needs is left out of the file
+Raised   from torch where training and prediction differ (graph/agree.py), from Keras by draw
 """
 
 from __future__ import annotations

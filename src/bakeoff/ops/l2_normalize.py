@@ -10,6 +10,7 @@ Traps    slope   of zeros Keras's ops.normalize (UnitNormalization) gives NaN on
          epsilon 1e-12 in torch and in UnitNormalization; ops.normalize has 1e-7
          axis    the last of (N, H, W, C) is the second of torch's (N, C, H, W)
          onnx    LpNormalization has no epsilon: the pieces are written out
+Raised   from torch as what F.normalize calls: reduce_norm, clamp, div
 """
 
 from __future__ import annotations

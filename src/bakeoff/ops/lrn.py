@@ -10,6 +10,7 @@ Traps    alpha   torch and ONNX divide it by size, tf.nn.lrn does not; AlexNet's
          sides   of an even size torch takes the odd neighbour from below (channel c - size / 2), ONNX from above
          keras   has no layer for it: squares, padded and averaged along the channels
          tf      its depth_radius r means a size of 2 r + 1
+Raised   from torch as what it calls: avg_pool2d, pow, div
 """
 
 from __future__ import annotations

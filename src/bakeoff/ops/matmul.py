@@ -84,7 +84,14 @@ def from_sum(call: Call) -> Any:
     return torch_merged(call, "add", affine(call, product, scale=alpha), affine(call, call["self"], scale=beta))
 
 
+def from_vector(call: Call) -> Any:
+    """A matrix times a vector."""
+    x, v = call.arranged(call["self"]), call.value(call["vec"])
+    return call.reshaped(call.emit("matmul", {}, x, call.reshaped(v, (*v.sizes, 1)), order=(0, 1)), call.sizes)
+
+
 FROM_TORCH = {
+    "aten.mv": from_vector,
     **dict.fromkeys(("aten.matmul", "aten.bmm", "aten.mm"), from_torch),
     **dict.fromkeys(("aten.addmm", "aten.baddbmm"), from_sum),
 }

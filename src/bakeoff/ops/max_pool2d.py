@@ -26,7 +26,7 @@ import numpy as np
 
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape
-from bakeoff.ops._importers import IMAGE, pair, reaching, symmetric
+from bakeoff.ops._importers import reaching, windowed
 from bakeoff.ops._importers_keras import keras_pooling
 from bakeoff.ops._page import Call, Case, Gap, Mode, Scope
 from bakeoff.ops._ties import chosen
@@ -108,17 +108,20 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H,
 
 
 def from_torch(call: Call) -> Any:
-    x = call.arranged(call["self"], IMAGE)
-    window, pads = pair(call["kernel_size"]), symmetric(call["padding"])
-    stride = pair(call["stride"] or window)
-    dilation = pair(call["dilation"])
+    x, after, told = windowed(call)
+    window, dilation, (down, across) = told("kernel_size", 1), told("dilation", 1), told("padding", 0)
+    stride, pads = told("stride", 1) if call["stride"] else window, (down, down, across, across)
     if call["ceil_mode"]:
         spans = reach(window[0], dilation[0]), reach(window[1], dilation[1])
-        pads = reaching(x.sizes[2:], call.sizes[2:], spans, stride, pads)
-    return call.emit("max_pool2d", {"window": window, "stride": stride, "pad": pads, "dilation": dilation}, x)
+        pads = reaching(x.sizes[2:], after, spans, stride, pads)
+    attributes = {"window": window, "stride": stride, "pad": pads, "dilation": dilation}
+    return call.reshaped(call.emit("max_pool2d", attributes, x), call.sizes)
 
 
-FROM_TORCH = {"aten.max_pool2d": from_torch, "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None)}
+FROM_TORCH = {
+    **dict.fromkeys(("aten.max_pool1d", "aten.max_pool2d"), from_torch),
+    "aten.max_pool2d_with_indices": lambda call: (from_torch(call), None),
+}
 FROM_KERAS = dict.fromkeys(("layers.MaxPooling1D", "layers.MaxPooling2D"), keras_pooling("max_pool2d"))
 CASES = {
     "the usual halving": Case(((2, 6, 6, 3),), Attributes((2, 2), (2, 2))),

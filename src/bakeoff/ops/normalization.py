@@ -11,6 +11,7 @@ Traps    keras   Normalization keeps copies of its statistics in the shape in wh
                  Keras's own, keras.config.epsilon()
          torch   nets keep it outside, in the transforms of their data: a small module holds it
          count   Keras also counts the batches that it has adapted to, in an integer that no prediction reads
+Raised   from Keras alone: torch has no such layer
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Laws     the middle of y is x, the rest is `value`; around images it is pad
 
 Traps    torch   lists the last axis first, and stops where nothing is padded
          onnx    all starts, then all ends, for all axes
+Raised   from torch by pad
 """
 
 from __future__ import annotations
@@ -66,9 +67,6 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     starts, ends = zip(*_lain(scope, a), strict=True)
     value = scope.constant(np.asarray(a.value, scope.dtype))
     return scope.emit("Pad", [x, scope.constant(np.array(starts + ends, np.int64)), value], mode="constant")
-
-
-FROM_TORCH: dict[str, Any] = {}  # pad raises it
 
 
 def from_keras(call: LayerCall) -> Any:

@@ -4,6 +4,7 @@ Shape    value (any)  ->  y of the same shape; no inputs
 
 Traps    torch   an nn.Parameter of the net itself, under its own name
          keras   has no bare weights: a small layer holds it
+Raised   by capture itself, for a weight that a call reads as a value
 """
 
 from __future__ import annotations

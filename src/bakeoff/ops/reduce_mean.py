@@ -7,6 +7,7 @@ Laws     linear in x; the mean of what is equal is that
 Traps    axes    (1, 2) of (N, H, W, C) are (2, 3) of torch's (N, C, H, W); what is left keeps its order there
          onnx    axes are an input since opset 18, an attribute before
          keras   on JAX ops.mean computes in float32, unless its promotion table is mended (_keras/float64.py)
+Raised   from torch by global_avg_pool, to which the mean of a whole image belongs
 """
 
 from __future__ import annotations

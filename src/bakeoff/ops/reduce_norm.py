@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._importers import reductions
+from bakeoff.ops._importers import reductions, torch_merged
 from bakeoff.ops._norm import keras_norm
 from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.ops._reduction import Attributes as Reduction
@@ -86,12 +86,35 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def from_torch(call: Call) -> Any:
     x = call.value(call["self"])
     keepdims, p = bool(call.get("keepdim")), call.number(call.get("ord", call.get("p", 2)))
-    axes, order = reductions(x, call.get("dim"), keepdims)
-    attributes = {"axes": axes, "keepdims": keepdims, "p": 2.0 if p is None else float(p)}
-    return call.emit("reduce_norm", attributes, x, order=order)
+    return _emitted(call, x, call.get("dim"), keepdims, 2.0 if p is None else float(p))
 
 
-FROM_TORCH = {"aten.norm": from_torch, "aten.linalg_vector_norm": from_torch}
+def _emitted(call: Call, x: Any, dim: Any, keepdims: bool, p: float = 2.0) -> Any:
+    axes, order = reductions(x, dim, keepdims)
+    return call.emit("reduce_norm", {"axes": axes, "keepdims": keepdims, "p": p}, x, order=order)
+
+
+def from_matrix(call: Call) -> Any:
+    """The Frobenius norm, or that of a vector."""
+    x, axes, kind = call.value(call["self"]), call["dim"], call["ord"]
+    axes = [axes] if isinstance(axes, int) else axes
+    if kind is not None and (isinstance(kind, str) or (axes is None and x.rank > 1) or (axes and len(axes) > 1)):
+        raise call.refuse(f"the matrix norm {kind!r}")
+    return _emitted(call, x, axes, bool(call["keepdim"]), 2.0 if kind is None else float(kind))
+
+
+def from_weight_norm(call: Call) -> Any:
+    """g v / |v|, the norm over all axes but one."""
+    v = call.value(call["v"])
+    norm = _emitted(call, v, [axis for axis in range(v.rank) if axis != call["dim"] % v.rank], True)
+    return torch_merged(call, "mul", v, torch_merged(call, "div", call["g"], norm))
+
+
+FROM_TORCH = {
+    **dict.fromkeys(("aten.norm", "aten.linalg_vector_norm"), from_torch),
+    "aten.linalg_norm": from_matrix,
+    "aten._weight_norm": from_weight_norm,
+}
 CASES = {
     "height and width, which stay as 1": Case(((2, 3, 4, 5),), Attributes((1, 2), True)),
     "channels": Case(((2, 3, 4, 5),), Attributes((-1,))),

@@ -8,6 +8,7 @@ Traps    order   axes are joined in canonical order, channels last. Where they l
                  them: one transpose, and none if the axes of each joined group lie side by side
          keras   Reshape leaves the batch out of its shape, and can't make windows out of batches: ops.reshape can
          onnx    one size may stay open (-1)
+Raised   from torch by views, an order of axes as often as a node: frameworks/torch/capture/_structure.py
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Dim, Shape, fixed
 from bakeoff.ops._importers import IMAGE as IMAGE_AXES
+from bakeoff.ops._importers import as_row
 from bakeoff.ops._page import Call, Case, Fault, Gap, LayerCall, Mode, Scope, rounding
 from bakeoff.ops._resample import matrix
 from bakeoff.schemas import Array
@@ -121,8 +122,22 @@ def from_torch(call: Call) -> Any:
     return call.emit("resize", attributes, x)
 
 
+def from_row(call: Call) -> Any:
+    """Interpolation along a row of elements, as an image of one row."""
+    x = call.value(call["input"] if "input" in call.arguments else call["self"])
+    image = as_row(call, x)
+    corners = bool(call.get("align_corners"))
+    given = call.get("scale_factors") or [call.get("scales")]
+    scale = None if given[0] is None or given[0] * x.sizes[2] == call.sizes[2] else (1.0, float(given[0]))
+    mode = "bilinear" if "linear" in call.name else "nearest_exact" if "exact" in call.name else "nearest"
+    attributes = {"size": (1, call.sizes[2]), "mode": mode, "align_corners": corners, "scale": scale}
+    return call.reshaped(call.emit("resize", attributes, image), call.sizes)
+
+
 KINDS = ("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d", "upsample_bicubic2d")
 FROM_TORCH = {f"aten.{name}": from_torch for name in (*KINDS, "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")}
+ROWS = ("upsample_linear1d", "upsample_nearest1d", "_upsample_nearest_exact1d")
+FROM_TORCH |= {f"aten.{name}": from_row for name in ROWS}
 IMAGE = ((2, 4, 6, 3),)
 
 

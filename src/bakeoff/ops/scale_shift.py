@@ -6,6 +6,7 @@ Laws     scale 1 and shift 0 change nothing; two of them are one; x - c, c - x a
 
 Traps    rounding  x / c is rounded once, x times 1 / c twice: 1 ulp apart. XLA may round scale x + shift once
          float64   keras.layers.Rescaling takes its numbers through float32 on TensorFlow; `x * scale` does not
+Raised   from torch by what takes a number for one of two values: add, sub, mul, div
 """
 
 from __future__ import annotations

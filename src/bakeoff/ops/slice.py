@@ -19,7 +19,7 @@ import numpy as np
 from bakeoff.errors import UnsupportedError
 from bakeoff.ops._dimension import Shape, Size, too_small
 from bakeoff.ops._importers_keras import keras_axes
-from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Scope
+from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Scope
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
@@ -81,6 +81,17 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     start, stop = (-1, -END) if a.step < 0 else (a.start, END if a.stop is None else a.stop)
     numbers = (start, stop, scope.axis(a.axis), a.step)
     return scope.emit("Slice", [x, *(scope.constant(np.array([number], np.int64)) for number in numbers)])
+
+
+def from_torch(call: Call) -> Any:
+    """Axes backwards."""
+    x = call.value(call["self"])
+    for axis in call["dims"]:
+        x = call.emit("slice", {"axis": x.order[axis % x.rank], "start": 0, "stop": None, "step": -1}, x)
+    return x
+
+
+FROM_TORCH = {"aten.flip": from_torch}  # slice and select are views of constants, too: capture/_structure.py
 
 
 def from_keras(call: LayerCall) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
-from bakeoff.ops._page import Case, Mode, Scope, roundings
+from bakeoff.ops._page import Call, Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 NEVER = float("inf")  # a threshold that nothing passes
@@ -59,7 +59,16 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Where", [above, x, y])
 
 
-FROM_TORCH = {"aten.softplus": torch_unary("softplus", beta="beta", threshold="threshold")}
+def from_log_sigmoid(call: Call) -> Any:
+    """-softplus(-x)."""
+    negative = call.emit("neg", {}, call["self"])
+    return call.emit("neg", {}, call.emit("softplus", {"beta": 1.0, "threshold": None}, negative))
+
+
+FROM_TORCH = {
+    "aten.softplus": torch_unary("softplus", beta="beta", threshold="threshold"),
+    "aten.log_sigmoid": from_log_sigmoid,
+}
 FROM_KERAS = keras_unary("softplus", "activations.softplus", "ops.Softplus")
 CASES = {
     "images": Case(((2, 3, 4, 5),), Attributes()),

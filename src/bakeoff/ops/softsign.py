@@ -5,6 +5,7 @@ Shape    x  ->  y of the same shape, y = x / (1 + |x|)
 Laws     |y| < 1; softsign(-x) = -softsign(x)
 
 Traps    torch   nn.Softsign; captured it may come as abs, scale_shift and div
+Raised   from torch as what it calls: abs, scale_shift, div
 """
 
 from __future__ import annotations

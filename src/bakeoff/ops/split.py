@@ -6,6 +6,7 @@ Laws     concat puts them together again
 
 Traps    torch   split takes the sizes of the parts; a chunk's last part may be smaller, and there may be fewer of them
          keras   split takes the places of the cuts, or a number of equal parts
+Raised   from torch by views, an order of axes as often as a node: frameworks/torch/capture/_structure.py
 """
 
 from __future__ import annotations

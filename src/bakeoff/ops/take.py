@@ -111,7 +111,21 @@ def from_embedding(call: Call) -> Any:
     return call.taken(call.value(call["weight"]), 0, table)
 
 
-FROM_TORCH = {"aten.index": from_index, "aten.index_select": from_select, "aten.embedding": from_embedding}
+def from_windows(call: Call) -> Any:
+    """Tensor.unfold: overlapping pieces of an axis, each along a new last one."""
+    x = call.value(call["self"])
+    axis, size = call["dimension"] % x.rank, call["size"]
+    starts = np.arange(0, x.sizes[axis] - size + 1, call["step"])
+    pieces = call.taken(x, axis, starts[:, None] + np.arange(size))
+    return call.moved(pieces, (*(place for place in range(pieces.rank) if place != axis + 1), axis + 1))
+
+
+FROM_TORCH = {
+    "aten.index": from_index,
+    "aten.index_select": from_select,
+    "aten.embedding": from_embedding,
+    "aten.unfold": from_windows,
+}
 
 
 def from_keras(call: LayerCall) -> Any:

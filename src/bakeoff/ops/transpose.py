@@ -8,6 +8,7 @@ Traps    cost    none runs here: the builder renames axes, and moves memory only
                  An image's (N, C, H, W) in torch and (N, H, W, C) in Keras are one value
          torch   a transpose is a view; what lies in canonical order is turned at once
          onnx    Transpose copies; ONNX Runtime takes some out again
+Raised   from torch by views, an order of axes as often as a node: frameworks/torch/capture/_structure.py
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +27,6 @@ def lerp(call: Call) -> Any:
     weight = call.number(call["weight"])
     step = torch_merged(call, "mul", way, call["weight"]) if weight is None else affine(call, way, scale=weight)
     return torch_merged(call, "add", call["self"], step)
-
-
-def log_sigmoid(call: Call) -> Any:
-    """-softplus(-x)."""
-    negative = call.emit("neg", {}, call["self"])
-    return call.emit("neg", {}, call.emit("softplus", {"beta": 1.0, "threshold": None}, negative))
 
 
 # conditions: numbers that are larger than a bound, for `where` -------------------------------------------------------
@@ -101,27 +94,6 @@ def softshrink(call: Call) -> Any:
 # exponentials and logarithms -----------------------------------------------------------------------------------------
 
 
-def expm1(call: Call) -> Any:
-    """exp(x) - 1."""
-    return affine(call, call.emit("exp", {}, call["self"]), shift=-1.0)
-
-
-def log1p(call: Call) -> Any:
-    """log(1 + x)."""
-    return call.emit("log", {}, affine(call, call["self"], shift=1.0))
-
-
-def exp2(call: Call) -> Any:
-    """2^x."""
-    return call.emit("exp", {}, affine(call, call["self"], scale=math.log(2)))
-
-
-def log_of_base(call: Call) -> Any:
-    """Logarithms of base 2 and 10."""
-    base = 2 if call.name.endswith("log2") else 10
-    return affine(call, call.emit("log", {}, call["self"]), scale=1 / math.log(base))
-
-
 def logsumexp(call: Call) -> Any:
     """log(sum(exp(x - max))) + max."""
     x = call.value(call["self"])
@@ -133,30 +105,6 @@ def logsumexp(call: Call) -> Any:
 
 
 # products and norms --------------------------------------------------------------------------------------------------
-
-
-def tensordot(call: Call) -> Any:
-    """A sum of products over some axes of both, as an einsum."""
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    x, y = call.value(call["self"]), call.value(call["other"])
-    left, right = list(letters[: x.rank]), list(letters[x.rank : x.rank + y.rank])
-    for i, j in zip(call["dims_self"], call["dims_other"], strict=True):
-        right[j] = left[i]
-    shared = set(left) & set(right)
-    out = [letter for letter in left + right if letter not in shared]
-    terms = ("".join(term[axis] for axis in _places(v)) for term, v in ((left, x), (right, y)))
-    equation = ",".join(terms) + "->" + "".join(out)
-    return call.emit("einsum", {"equation": equation}, x, y, order=tuple(range(len(out))))
-
-
-def _places(x: Any) -> list[int]:
-    return sorted(range(x.rank), key=x.order.__getitem__)
-
-
-def matrix_vector(call: Call) -> Any:
-    """A matrix times a vector."""
-    x, v = call.arranged(call["self"]), call.value(call["vec"])
-    return call.reshaped(call.emit("matmul", {}, x, call.reshaped(v, (*v.sizes, 1)), order=(0, 1)), call.sizes)
 
 
 def dot(call: Call) -> Any:
@@ -186,48 +134,6 @@ def cosine_similarity(call: Call) -> Any:
     return torch_merged(call, "div", total, torch_merged(call, "mul", *norms))
 
 
-def weight_norm(call: Call) -> Any:
-    """g v / |v|, the norm over all axes but one."""
-    v = call.value(call["v"])
-    rest = [axis for axis in range(v.rank) if axis != call["dim"] % v.rank]
-    axes, order = reductions(v, rest, True)
-    norm = call.emit("reduce_norm", {"axes": axes, "keepdims": True, "p": 2.0}, v, order=order)
-    return torch_merged(call, "mul", v, torch_merged(call, "div", call["g"], norm))
-
-
-def matrix_norm(call: Call) -> Any:
-    """The Frobenius norm, or that of a vector."""
-    x, axes = call.value(call["self"]), call["dim"]
-    axes = [axes] if isinstance(axes, int) else axes
-    kind = call["ord"]
-    if kind is not None and (isinstance(kind, str) or (axes is None and x.rank > 1) or (axes and len(axes) > 1)):
-        raise call.refuse(f"the matrix norm {kind!r}")
-    keepdims = bool(call["keepdim"])
-    found, order = reductions(x, axes, keepdims)
-    attributes = {"axes": found, "keepdims": keepdims, "p": 2.0 if kind is None else float(kind)}
-    return call.emit("reduce_norm", attributes, x, order=order)
-
-
-def feature_dropout(call: Call) -> Any:
-    """Whole channels are dropped."""
-    x = call.value(call["input"])
-    if not call["train"] or not call["p"]:
-        return x
-    if x.rank < 3:
-        raise call.refuse(f"over a value of rank {x.rank}")
-    return call.emit("dropout", {"rate": float(call["p"]), "shared": tuple(sorted(x.order[2:]))}, x)
-
-
-def windows(call: Call) -> Any:
-    """Tensor.unfold: overlapping pieces of an axis, each along a new last one."""
-    x = call.value(call["self"])
-    axis, size, step = call["dimension"] % x.rank, call["size"], call["step"]
-    starts = np.arange(0, x.sizes[axis] - size + 1, step)
-    pieces = call.taken(x, axis, starts[:, None] + np.arange(size))
-    order = [place for place in range(pieces.rank) if place != axis + 1] + [axis + 1]
-    return call.moved(pieces, tuple(order))
-
-
 COMPOSED = {
     **{f"aten.{name}": compared for name in ("gt", "lt", "ge", "le", "greater", "less", "greater_equal", "less_equal")},
     **{f"aten.{name}": inverted for name in ("logical_not", "bitwise_not")},
@@ -237,23 +143,12 @@ COMPOSED = {
     },
     **{f"aten.{name}": dot for name in ("dot", "vdot")},
     **{f"aten.{name}": triangle for name in ("tril", "triu")},
-    **{f"aten.{name}": log_of_base for name in ("log2", "log10")},
     "aten.addcmul": addcmul,
     "aten.addcdiv": addcmul,
     "aten.lerp": lerp,
-    "aten.log_sigmoid": log_sigmoid,
     "aten.threshold": threshold,
     "aten.hardshrink": hardshrink,
     "aten.softshrink": softshrink,
-    "aten.expm1": expm1,
-    "aten.log1p": log1p,
-    "aten.exp2": exp2,
     "aten.logsumexp": logsumexp,
-    "aten.tensordot": tensordot,
-    "aten.mv": matrix_vector,
     "aten.cosine_similarity": cosine_similarity,
-    "aten._weight_norm": weight_norm,
-    "aten.linalg_norm": matrix_norm,
-    "aten.feature_dropout": feature_dropout,
-    "aten.unfold": windows,
 }

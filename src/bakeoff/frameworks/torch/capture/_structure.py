@@ -45,12 +45,6 @@ def reshape(call: Call) -> Value:
     return call.reshaped(x, call.sizes)
 
 
-def expand(call: Call) -> Any:
-    """Axes of size 1 grow."""
-    x = call.value(call["self"])
-    return x if x.sizes == call.sizes else call.builder.expanded(x, call.sizes, call.path)
-
-
 def split(call: Call) -> Any:
     """split, chunk, tensor_split: parts of the sizes that the program says."""
     x = call.value(call["self"])
@@ -104,14 +98,6 @@ def slice_(call: Call) -> Any:
     )
 
 
-def flip(call: Call) -> Any:
-    """Axes backwards."""
-    x = call.value(call["self"])
-    for axis in call["dims"]:
-        x = call.emit("slice", {"axis": x.order[axis % x.rank], "start": 0, "stop": None, "step": -1}, x)
-    return x
-
-
 def pixel_shuffle(call: Call) -> Any:
     """Channels become pixels."""
     b, c, h, w = call.value(call["self"]).sizes
@@ -160,12 +146,10 @@ def copy(call: Call) -> Any:
 STRUCTURE = {
     **{f"aten.{name}": reshape for name in RESHAPED},
     **{f"aten.{name}": turn for name in TURNED},
-    **{f"aten.{name}": expand for name in ("expand", "expand_as", "broadcast_to")},
     **{f"aten.{name}": split for name in ("split", "split_with_sizes", "chunk", "tensor_split")},
     **{f"aten.{name}": slice_ for name in ("slice", "narrow")},
     "aten.unbind": unbind,
     "aten.select": select,
-    "aten.flip": flip,
     "aten.pixel_shuffle": pixel_shuffle,
     "aten.pixel_unshuffle": pixel_unshuffle,
     "aten.channel_shuffle": channel_shuffle,

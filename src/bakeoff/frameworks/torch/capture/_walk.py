@@ -19,8 +19,6 @@ from bakeoff.frameworks.torch.capture._builder import Builder
 from bakeoff.frameworks.torch.capture._call import Call
 from bakeoff.frameworks.torch.capture._compose import COMPOSED
 from bakeoff.frameworks.torch.capture._inline import inline
-from bakeoff.frameworks.torch.capture._recurrent import RECURRENT
-from bakeoff.frameworks.torch.capture._rows import ROWS
 from bakeoff.frameworks.torch.capture._structure import FACTORIES, NOTHING, STRUCTURE
 from bakeoff.frameworks.torch.capture._values import (
     NOT_MINE,
@@ -44,7 +42,7 @@ def importers() -> Mapping[str, Importer]:
     found: dict[str, Importer] = {}
     for op in ops.names():
         found |= getattr(ops.page(op), "FROM_TORCH", {})
-    return {**STRUCTURE, **ROWS, **COMPOSED, **RECURRENT, **found}
+    return {**STRUCTURE, **COMPOSED, **found}
 
 
 @cache
