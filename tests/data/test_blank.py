@@ -89,14 +89,6 @@ def test_the_line_before_training_has_it(recipe: str, tmp_path: Path) -> None:
     assert any("1 blank" in line for line in said[again:]), said[again:]
 
 
-@pytest.mark.data
-def test_clean_sets_have_none() -> None:
-    place = Path(__file__).parents[2] / "shared" / "data" / "mnist.npz"
-    if not place.is_file():
-        pytest.skip("the pictures beside the checkout are missing")
-    assert not [finding for finding in audit(place).findings if finding.kind == "blank"]
-
-
 def test_heic_is_named_with_its_remedy(tmp_path: Path) -> None:
     content = b"\0\0\0\x18ftypheic" + bytes(200)
     (folder(tmp_path, {}) / "a" / "phone.heic").write_bytes(content)

@@ -38,16 +38,6 @@ def linked_folders(root: Path) -> Path:
     return root / "data"
 
 
-def linked_splits(root: Path) -> Path:
-    """Split folders that are links."""
-    (root / "data").mkdir()
-    counts = {"train/a": 4, "train/b": 4, "test/a": 6, "test/b": 6}
-    write_folder(root / "pool", counts, size=SIZE)
-    for name in ("train", "test"):
-        (root / "data" / name).symlink_to(root / "pool" / name)
-    return root / "data"
-
-
 def looped(root: Path) -> Path:
     """A folder in which a link leads to itself."""
     data = write_folder(root / "data", {"a": 10, "b": 10}, size=SIZE)
@@ -72,7 +62,7 @@ def listed_through(root: Path) -> Path:
     return root / "lists" / "list.jsonl"
 
 
-@pytest.mark.parametrize("make", [farm, linked_folders, linked_splits, looped, listed, listed_through])
+@pytest.mark.parametrize("make", [farm, linked_folders, looped, listed, listed_through])
 def test_links_are_named_or_followed(make: object, tmp_path: Path) -> None:
     data = make(tmp_path)  # type: ignore[operator]
     with pytest.raises(Exception, match=r"symbolic link, which isn't followed(.|\n)*--follow-links"):

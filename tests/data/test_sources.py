@@ -48,22 +48,6 @@ def test_what_is_no_image_by_rule_is_left_out_and_counted(tmp_path: Path) -> Non
     }
 
 
-@pytest.mark.parametrize("name", ["validation", "val", "valid", "Val"])
-def test_split_folders(tmp_path: Path, name: str) -> None:
-    write_folder(tmp_path, {"train/a": 2, "train/b": 2, f"{name}/a": 1, f"{name}/b": 1, "test/b": 1})
-    table = folder.read(tmp_path)
-    assert table.classes == ("a", "b")
-    assert table.split.tolist() == [0, 0, 0, 0, 1, 1, 2]
-    assert table.labels.tolist() == [0, 0, 1, 1, 0, 1, 1]
-
-
-def test_train_alone_is_a_split_only_if_it_holds_folders(tmp_path: Path) -> None:
-    assert folder.read(write_folder(tmp_path / "x", {"train/a": 1, "train/b": 1})).split.tolist() == [0, 0]
-    table = folder.read(write_folder(tmp_path / "y", {"train": 1, "bus": 1}))
-    assert table.classes == ("bus", "train")
-    assert table.split.tolist() == [-1, -1]
-
-
 def test_folders_beside_splits_are_counted(tmp_path: Path) -> None:
     write_folder(tmp_path, {"train/a": 1, "train/b": 1, "test/a": 1, "single": 1})
     assert folder.read(tmp_path).ignored["folders beside the splits"] == 1

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import bakeoff
-from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 NAMES = tuple(str(number) for number in range(12))
 
@@ -108,13 +108,6 @@ def test_an_empty_class_folder_is_said(home: Path, tmp_path: Path) -> None:
     assert "1 of 12 classes have no image in all: '11'" in found["unused"][0]
 
 
-def test_a_declared_test_set_alone(home: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder(tmp_path, pictures(("1", "2"))), tmp_path / "data" / "test")
-    shutil.copytree(folder(tmp_path / "x", pictures(("1", "2", "5"))), tmp_path / "data" / "train")
-    found = bakeoff.evaluate(home / "run", tmp_path / "data")
-    assert (found["num"], found["accuracy"] > 0.6) == (6, True)
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -127,13 +120,6 @@ def test_only_foreign_classes_stop_it(given: dict[str, str], said: str, home: Pa
     with pytest.raises(UsageError, match=said) as caught:
         bakeoff.evaluate(home / "run", listed(tmp_path, pictures(), **given), split="all")
     assert len(str(caught.value).splitlines()) <= 3
-
-
-def test_training_still_wants_images_of_all_classes(home: Path, tmp_path: Path) -> None:
-    place = folder(tmp_path, pictures(("1", "2")))
-    (place / "3").mkdir()
-    with pytest.raises(DataError, match="without images"):
-        bakeoff.read_data(place)
 
 
 def test_names_that_are_not_utf8_are_said(home: Path, tmp_path: Path) -> None:

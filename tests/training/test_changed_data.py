@@ -17,6 +17,8 @@ from bakeoff.errors import DataError
 from bakeoff.rundir.result import NAME
 from bakeoff.training import api
 
+Change = Callable[[Path], object]
+
 
 def picture(index: int) -> Image.Image:
     draw = np.random.default_rng(index)
@@ -35,84 +37,68 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def edited(root: Path) -> None:
-    picture(900).save(root / "a" / "0.png")
-
-
 def edited_in_secret(root: Path) -> None:
     """Another content of the same size, and the time of before."""
     place = root / "b" / "1.png"
-    before = place.stat()
-    content = bytearray(place.read_bytes())
+    before, content = place.stat(), bytearray(place.read_bytes())
     content[-6] ^= 1  # of the end's checksum, which nobody reads
     place.write_bytes(content)
     os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def added(root: Path) -> None:
-    picture(901).save(root / "a" / "new.png")
-
-
-def removed(root: Path) -> None:
-    (root / "b" / "3.png").unlink()
+def moved(old: str, new: str) -> Change:
+    return lambda root: (root / old).rename(root / new)
 
 
 def replaced(root: Path) -> None:
     """One goes, one comes."""
-    removed(root)
-    added(root)
+    CHANGES["removed"][0](root)
+    CHANGES["added"][0](root)
 
 
-def relabelled(root: Path) -> None:
-    (root / "a" / "2.png").rename(root / "b" / "2.png")
-
-
-def renamed_class(root: Path) -> None:
-    (root / "a").rename(root / "c")
-
-
-def renamed(root: Path) -> None:
-    (root / "a" / "2.png").rename(root / "a" / "other.png")
-
-
-def touched(root: Path) -> None:
-    os.utime(root / "a" / "2.png")
-
-
-CHANGES: dict[Callable[[Path], None], str] = {
-    edited: r"1 changed \(a/0.png\)",
-    edited_in_secret: r"1 changed \(b/1.png\)",
-    added: r"1 added \(a/new.png\)",
-    removed: r"1 gone \(b/3.png\)",
-    replaced: r"1 added \(a/new.png\), 1 gone \(b/3.png\)",
+CHANGES: dict[str, tuple[Change, str]] = {
+    "edited": (lambda root: picture(900).save(root / "a" / "0.png"), r"1 changed \(a/0.png\)"),
+    "edited in secret": (edited_in_secret, r"1 changed \(b/1.png\)"),
+    "added": (lambda root: picture(901).save(root / "a" / "new.png"), r"1 added \(a/new.png\)"),
+    "removed": (lambda root: (root / "b" / "3.png").unlink(), r"1 gone \(b/3.png\)"),
+    "replaced": (replaced, r"1 added \(a/new.png\), 1 gone \(b/3.png\)"),
+}
+OTHERS: dict[str, tuple[Change, str]] = {
+    "relabelled": (moved("a/2.png", "b/2.png"), "labels, class names"),
+    "a class renamed": (moved("a", "c"), "labels, class names"),
+}
+NOTHING: dict[str, Change] = {
+    "renamed": moved("a/2.png", "a/other.png"),
+    "touched": lambda root: os.utime(root / "a" / "2.png"),
+    "as it was": lambda root: None,
 }
 
 
-def copied(home: Path, root: Path, change: Callable[[Path], None]) -> Path:
+def copied(home: Path, root: Path, change: Change) -> Path:
     shutil.copytree(home / "photos", root / "photos")
     change(root / "photos")
     return root / "photos"
 
 
-@pytest.mark.parametrize("change", [*CHANGES, relabelled, renamed_class])
-def test_a_run_does_not_go_on(change: Callable[[Path], None], home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [*CHANGES, *OTHERS])
+def test_a_run_does_not_go_on(name: str, home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "run", tmp_path / "run")
     (tmp_path / "run" / NAME).unlink()  # as if it had been killed before its end
-    said = CHANGES.get(change, "labels, class names or declared splits")
+    change, said = (CHANGES | OTHERS)[name]
     with pytest.raises(DataError, match=said) as caught:
         api.resume(tmp_path / "run", data=copied(home, tmp_path, change))
     assert len(str(caught.value).splitlines()) <= 3
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_evaluate_says_so(change: Callable[[Path], None], home: Path, tmp_path: Path) -> None:
-    found = bakeoff.evaluate(home / "run", copied(home, tmp_path, change))
-    assert re.search(CHANGES[change], "\n".join(found["unused"]))
+@pytest.mark.parametrize("name", CHANGES)
+def test_evaluate_says_so(name: str, home: Path, tmp_path: Path) -> None:
+    found = bakeoff.evaluate(home / "run", copied(home, tmp_path, CHANGES[name][0]))
+    assert re.search(CHANGES[name][1], "\n".join(found["unused"]))
 
 
-@pytest.mark.parametrize("change", [renamed, touched, lambda root: None])
-def test_names_and_times_are_nothing(change: Callable[[Path], None], home: Path, tmp_path: Path) -> None:
-    data = copied(home, tmp_path, change)
+@pytest.mark.parametrize("name", NOTHING)
+def test_names_and_times_are_nothing(name: str, home: Path, tmp_path: Path) -> None:
+    data = copied(home, tmp_path, NOTHING[name])
     assert bakeoff.evaluate(home / "run", data)["unused"] == []
     shutil.copytree(home / "run", tmp_path / "run")
     (tmp_path / "run" / NAME).unlink()

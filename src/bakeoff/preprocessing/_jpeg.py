@@ -47,18 +47,22 @@ def check_jpeg(image: Image.Image, source: str | os.PathLike[str] | bytes | IO[b
 
 
 def _zeroed(content: bytes) -> bool:
-    """Whether a baseline JPEG has a run of zeros among its codes that aren't the codes of one colour."""
-    end, at, first = content.rfind(_END), 2, []
+    """Whether there is a run of zeros among the codes, and zeros aren't those of one colour."""
+    end = content.rfind(_END)
     if content.find(_RUN, 2, end) < 0:
         return False
-    while at + 4 <= len(content) and content[at] == 0xFF:
+    tables, at = _header(content)
+    return content.find(_RUN, at, end) >= 0 and any(code for table in tables for code in _first_codes(table))
+
+
+def _header(content: bytes) -> tuple[list[bytes], int]:
+    """The segments of Huffman tables, and where the codes begin."""
+    tables, at, kind = [], 2, 0
+    while at + 4 <= len(content) and content[at] == 0xFF and kind != 0xDA:
         kind, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if kind == 0xC4:
-            first += _first_codes(content[at + 4 : at + 2 + length])
+        tables += [content[at + 4 : at + 2 + length]] * (kind == 0xC4)
         at += 2 + length
-        if kind == 0xDA:
-            return any(first) and content.find(_RUN, at, end) >= 0
-    return False
+    return tables, at
 
 
 def _first_codes(tables: bytes) -> list[int]:
@@ -72,7 +76,7 @@ def _first_codes(tables: bytes) -> list[int]:
 
 def _cut(content: bytes) -> bool:
     """Whether the codes end before the pixels do: the last of them are of pixels in the midst of the image."""
-    at = content.find(_END, _scan(content))
+    at = content.find(_END, _header(content)[1])
     if at < 0:
         return False
     whole, less = _pixels(content), _pixels(content[: at - _LAST] + _END)
@@ -86,11 +90,3 @@ def _pixels(content: bytes) -> NDArray[np.uint8]:
 
     with Image.open(BytesIO(content), formats=("JPEG",)) as image:
         return np.asarray(image)
-
-
-def _scan(content: bytes) -> int:
-    """Where the codes begin."""
-    at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
-    return at
