@@ -211,7 +211,8 @@ def _images(folder: Path, seen: _Seen, above: tuple[str, ...] = (), *, linked: b
             below.append(Path(entry.path))
         elif is_image(entry.path):
             found.append(entry.path)
-            seen.is_link(entry.path)
+            if entry.is_symlink():
+                seen.is_link(entry.path)
         else:
             seen.left_out(entry.path)
     for inner in below:
