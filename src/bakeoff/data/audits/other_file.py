@@ -1,19 +1,26 @@
-"""Files among the images that are none by their suffix. They are never read."""
+"""Files among the images that are none by their suffix, and whatever else isn't used. They are never read."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
-from bakeoff.data.audit import Finding, Subject
+from bakeoff.data.audit import Finding, Kind, Subject
 from bakeoff.data.audits.bad_file import NOT_A_IMAGE
 from bakeoff.preprocessing import format_of
 
-KINDS = (NOT_A_IMAGE,)
+NOT_USED = Kind(
+    "not_used",
+    150,
+    "What is there and isn't used, or can be read in two ways.",
+    "存在但未被使用的内容，或有两种读法的数据。",
+)
+KINDS = (NOT_A_IMAGE, NOT_USED)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One finding a file; images by content are `wrong_suffix`'s."""
+    """One finding a file or line; images by content are `wrong_suffix`'s."""
+    yield from (Finding(NOT_USED.name, None, line) for line in subject.table.unused)
     root = subject.table.root
     if root is None:
         return

@@ -1,4 +1,4 @@
-"""A cell of a table as text, whatever the table: the same value is the same text, and what says nothing is nothing.
+"""A table's text and its cells, whatever the table: the same value is the same text, what says nothing is nothing.
 
 1, 1.0, "1", "1.0"                          1
 true, True, "TRUE"                          true
@@ -7,11 +7,13 @@ None, NaN, "nan", "NULL", "<NA>", Infinity  nothing
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 
 from bakeoff.errors import DataError
 
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
 _NOTHING = frozenset(["", "nan", "-nan", "null", "<na>", "nat", "#n/a", "inf", "+inf", "-inf", "infinity", "-infinity"])
 _WORDS = {"true": "true", "false": "false"}
@@ -55,3 +57,26 @@ def class_name(place: Path, row: int, value: object) -> str:
 
 def _shown(value: object) -> str:
     return f"a {type(value).__name__}" if isinstance(value, dict) else repr(value)[:40]
+
+
+def decoded(content: bytes, place: Path, errors: str = "strict") -> str:
+    """The text of a list: UTF-8 with or without a mark, or UTF-16 with one.
+
+    Args:
+        errors: `surrogateescape` where names of files may be in another encoding.
+
+    Raises:
+        DataError: it is in another encoding; the first line that isn't UTF-8 is named.
+    """
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{place}: line {line} isn't {encoding.removesuffix('-sig').upper()} (byte {content[error.start]:#04x}).\n"
+            "Save it as UTF-8, as with: iconv -f ENCODING -t UTF-8 OLD > NEW"
+        ) from None
+    if "\0" in text:
+        raise DataError(f"{place}: is no text, or UTF-16 without its mark.\nSave it as UTF-8.")
+    return text

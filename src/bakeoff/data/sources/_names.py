@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
-from bakeoff.data.sources._text import decoded
+from bakeoff.data.sources._cells import decoded
 from bakeoff.errors import DataError
 
 CLASSES = "classes.txt"

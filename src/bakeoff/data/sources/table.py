@@ -18,10 +18,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bakeoff.data.sources._cells import text, words
+from bakeoff.data.sources._cells import decoded, text, words
 from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, table_of
 from bakeoff.data.sources._structure import split_code
-from bakeoff.data.sources._text import decoded
 from bakeoff.errors import DataError
 from bakeoff.protocols import LabelRule, Table
 
