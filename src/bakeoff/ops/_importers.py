@@ -39,6 +39,17 @@ def affine(call: Call | LayerCall, x: Any, scale: float = 1.0, shift: float = 0.
     return call.emit("scale_shift", {"scale": float(scale), "shift": float(shift)}, x)
 
 
+Said = Callable[[float], tuple[float, float]]  # a number as a scale and a shift of the other value
+
+
+def numbered(call: Call | LayerCall, x: Any, y: Any, right: Said, left: Said) -> Any:
+    """Of an operator of two values, the one where the other is a number, on the right or on the left; else None."""
+    for value, number, said in ((x, call.number(y), right), (y, call.number(x), left)):
+        if number is not None:
+            return affine(call, value, *said(number))
+    return None
+
+
 def torch_merged(call: Call, op: str, x: Any, y: Any) -> Any:
     """An elementwise page of two values."""
     first, second = call.aligned(x, y)

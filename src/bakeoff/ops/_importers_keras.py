@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
+from bakeoff.ops._importers import Said, numbered
 from bakeoff.ops._page import LayerCall
 
 Importer = Callable[[LayerCall], Any]
@@ -76,6 +77,17 @@ def _of_one_rank(call: LayerCall) -> None:
 def keras_pairwise(op: str, ties: Rules = NONE) -> Importer:
     """An operation of keras.ops on two values, or on a value and an array."""
     return lambda call: call.emit(op, rule(call, ties), *map(call.value, call.operands))
+
+
+def keras_numbered(op: str, right: Said, left: Said) -> Importer:
+    """The same, or on a value and a number."""
+
+    def from_keras(call: LayerCall) -> Any:
+        x, y = (one if call.number(one) is not None else call.value(one) for one in call.operands)
+        found = numbered(call, x, y, right, left)
+        return call.emit(op, {}, x, y) if found is None else found
+
+    return from_keras
 
 
 def keras_pooling(op: str, **attributes: Any) -> Importer:

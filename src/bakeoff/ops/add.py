@@ -15,10 +15,10 @@ from __future__ import annotations
 from operator import add
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
-from bakeoff.ops._importers import affine, torch_merged
-from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall
+from bakeoff.ops._elementwise import broadcasts, chained, emits_chained, merging, pairs
+from bakeoff.ops._importers import affine, numbered, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_numbered
+from bakeoff.ops._page import Call, LayerCall
 
 shape = broadcasts("add")
 truth = to_torch = chained(add)
@@ -28,13 +28,8 @@ to_onnx = emits_chained("Add")
 
 def from_torch(call: Call) -> Any:
     x, y, alpha = call["self"], call["other"], call.number(call.get("alpha", 1)) or 1
-    c = call.number(y)
-    if c is not None:
-        return affine(call, x, shift=alpha * c)
-    c = call.number(x)
-    if c is not None:
-        return affine(call, y, scale=alpha, shift=c)
-    return torch_merged(call, "add", x, affine(call, y, scale=alpha))
+    found = numbered(call, x, y, lambda c: (1, alpha * c), lambda c: (alpha, c))
+    return torch_merged(call, "add", x, affine(call, y, scale=alpha)) if found is None else found
 
 
 FROM_TORCH = {"aten.add": from_torch}
@@ -42,15 +37,6 @@ FROM_TORCH = {"aten.add": from_torch}
 
 def from_average(call: LayerCall) -> Any:
     return affine(call, keras_merged("add")(call), scale=1 / len(call.inputs))
-
-
-def from_operation(call: LayerCall) -> Any:
-    """x + y of keras.ops: a number is a shift."""
-    left, right = call.operands
-    for x, number in ((left, call.number(right)), (right, call.number(left))):
-        if number is not None:
-            return affine(call, call.value(x), shift=number)
-    return keras_pairwise("add")(call)
 
 
 def from_scaled(call: LayerCall) -> Any:
@@ -63,13 +49,8 @@ FROM_KERAS = {
     "layers.Add": keras_merged("add"),
     "layers.Average": from_average,
     "layers.CustomScaleLayer": from_scaled,
-    "ops.Add": from_operation,
+    "ops.Add": keras_numbered("add", lambda c: (1, c), lambda c: (1, c)),
 }
-CASES = {
-    "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "vectors": Case(((3, 7), (3, 7)), Attributes()),
-    "a channel's term for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
-    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
-}
+CASES = pairs()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's term for each image",)}
+SHOWN = {"torch": ("images",), "keras": ("images",), "layout": ("a channel's number for each image",)}

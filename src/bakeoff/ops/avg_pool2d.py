@@ -200,9 +200,6 @@ GAPS = {
 }
 SHOWN = {
     "torch": ("padded like torch", "ceil_mode beyond a counted pad"),
-    "keras": (
-        "same, counted",
-        "uneven pad, counted",
-    ),
+    "keras": ("same, counted", "uneven pad, counted"),
     "onnx": ("padded, real elements alone",),
 }

@@ -217,10 +217,7 @@ MUTATIONS: dict[str, Any] = {
 SHOWN = {
     "momentum": ("train, few elements",),
     "epsilon": ("train as Keras does",),
-    "variance": (
-        "train",
-        "train as Keras does",
-    ),
+    "variance": ("train", "train as Keras does"),
     "frozen": ("train, frozen",),
     "n = 1": ("train, few elements",),
     "float64": ("train",),

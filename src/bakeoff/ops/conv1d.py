@@ -178,12 +178,7 @@ def from_separable(call: LayerCall) -> Any:
 def _keras_attributes(layer: Any) -> dict[str, Any]:
     (kernel,), (stride,), (dilation,) = layer.kernel_size, layer.strides, layer.dilation_rate
     pads = {"same": "same", "valid": (0, 0), "causal": (dilation * (kernel - 1), 0)}
-    return {
-        "kernel": kernel,
-        "stride": stride,
-        "pad": pads[layer.padding],
-        "dilation": dilation,
-    }
+    return {"kernel": kernel, "stride": stride, "pad": pads[layer.padding], "dilation": dilation}
 
 
 FROM_KERAS = {
@@ -204,9 +199,4 @@ TOLERANCE = roundings(3 * 4)
 MUTATIONS: dict[str, Any] = {"pad": (2, 0), "dilation": 1, "stride": 1, "bias": False}
 BOTH = Case(((2, 9, 3),), Attributes(4, 3, 2, dilation=2))
 GAPS = {"stride and dilation together": Gap("keras", BOTH, "stride and dilation together")}
-SHOWN = {
-    "torch": ("strided, uneven pad",),
-    "keras": ("depthwise",),
-    "tf": ("grouped",),
-    "eca": ("channel attention",),
-}
+SHOWN = {"torch": ("strided, uneven pad",), "keras": ("depthwise",), "tf": ("grouped",), "eca": ("channel attention",)}

@@ -243,18 +243,8 @@ CASES = {
 TOLERANCE = roundings(3 * 3 * 5)
 MUTATIONS: dict[str, Any] = {"pad": (1, 0, 0, 0), "dilation": (1, 2), "stride": (1, 1), "bias": False}
 SHOWN = {
-    "torch": (
-        "stride 2 on an even size, same",
-        "uneven explicit pad",
-    ),
-    "keras": (
-        "stride 2, padded like torch",
-        "depthwise with multiplier 2",
-    ),
-    "tf": (
-        "grouped, dilated",
-        "depthwise, uneven strides",
-        "strided and dilated, same",
-    ),
+    "torch": ("stride 2 on an even size, same", "uneven explicit pad"),
+    "keras": ("stride 2, padded like torch", "depthwise with multiplier 2"),
+    "tf": ("grouped, dilated", "depthwise, uneven strides", "strided and dilated, same"),
     "onnx": ("uneven explicit pad",),
 }

@@ -11,23 +11,16 @@ Traps    sums    the order of the sum differs: XLA adds in a tree, torch from th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bakeoff.ops._elementwise import Along as Attributes
 from bakeoff.ops._importers import torch_along
 from bakeoff.ops._page import Case, Mode, Scope, roundings
 from bakeoff.schemas import Array
 
 LAYOUT = "any"
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """`axis` counts canonically: channels last."""
-
-    axis: int
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:

@@ -152,7 +152,5 @@ CASES = {
 }
 TOLERANCE = roundings(5)
 MUTATIONS: dict[str, Any] = {"equation": "Bij,Bjk->Bik"}
-GAPS = {
-    "an ellipsis": Gap("keras", lambda keras, x: keras.ops.einsum("...c->...", x), "expected letters"),
-}
+GAPS = {"an ellipsis": Gap("keras", lambda keras, x: keras.ops.einsum("...c->...", x), "expected letters")}
 SHOWN = {"order": ("queries by keys",), "keras": ("capital letters, another order",), "dots": ("a sum",)}

@@ -16,10 +16,10 @@ from __future__ import annotations
 from operator import mul
 from typing import Any
 
-from bakeoff.ops._elementwise import Attributes, broadcasts, chained, emits_chained, merging
-from bakeoff.ops._importers import affine, torch_merged
-from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, Case, LayerCall
+from bakeoff.ops._elementwise import broadcasts, chained, emits_chained, merging, pairs
+from bakeoff.ops._importers import numbered, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_numbered
+from bakeoff.ops._page import Call, LayerCall
 
 shape = broadcasts("mul")
 truth = to_torch = chained(mul)
@@ -29,23 +29,11 @@ to_onnx = emits_chained("Mul")
 
 def from_torch(call: Call) -> Any:
     x, y = call["self"], call["other"]
-    for value, other in ((x, y), (y, x)):
-        c = call.number(other)
-        if c is not None:
-            return affine(call, value, scale=c)
-    return torch_merged(call, "mul", x, y)
+    found = numbered(call, x, y, lambda c: (c, 0), lambda c: (c, 0))
+    return torch_merged(call, "mul", x, y) if found is None else found
 
 
 FROM_TORCH = {"aten.mul": from_torch, "aten.multiply": from_torch}
-
-
-def from_operation(call: LayerCall) -> Any:
-    """x * y of keras.ops: a number is a scale."""
-    left, right = call.operands
-    for x, number in ((left, call.number(right)), (right, call.number(left))):
-        if number is not None:
-            return affine(call, call.value(x), scale=number)
-    return keras_pairwise("mul")(call)
 
 
 def from_layer_scale(call: LayerCall) -> Any:
@@ -56,13 +44,8 @@ def from_layer_scale(call: LayerCall) -> Any:
 FROM_KERAS = {
     "layers.Multiply": keras_merged("mul"),
     "layers.LayerScale": from_layer_scale,
-    "ops.Multiply": from_operation,
+    "ops.Multiply": keras_numbered("mul", lambda c: (c, 0), lambda c: (c, 0)),
 }
-CASES = {
-    "a residual": Case(((2, 3, 4, 5), (2, 3, 4, 5)), Attributes()),
-    "vectors": Case(((3, 7), (3, 7)), Attributes()),
-    "a channel's factor for each image": Case(((2, 3, 4, 5), (2, 1, 1, 5)), Attributes()),
-    "the smaller one first": Case(((2, 1, 1, 5), (2, 3, 4, 5)), Attributes()),
-}
+CASES = pairs()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
-SHOWN = {"torch": ("a residual",), "keras": ("a residual",), "layout": ("a channel's factor for each image",)}
+SHOWN = {"torch": ("images",), "keras": ("images",), "layout": ("a channel's number for each image",)}

@@ -95,9 +95,4 @@ CASES = {
 }
 TOLERANCE = roundings(12)  # a mean of 7 squares, a root, products
 MUTATIONS: dict[str, Any] = {"epsilon": 1e-1, "affine": False}
-SHOWN = {
-    "epsilon": ("places of an image",),
-    "keras": ("nothing learned",),
-    "timm": ("vectors",),
-    "onnx": ("vectors",),
-}
+SHOWN = {"epsilon": ("places of an image",), "keras": ("nothing learned",), "timm": ("vectors",), "onnx": ("vectors",)}

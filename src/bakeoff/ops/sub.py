@@ -14,9 +14,9 @@ from operator import sub
 from typing import Any
 
 from bakeoff.ops._elementwise import broadcasts, chained, emits, operation, pairs
-from bakeoff.ops._importers import affine, torch_merged
-from bakeoff.ops._importers_keras import keras_merged, keras_pairwise
-from bakeoff.ops._page import Call, LayerCall
+from bakeoff.ops._importers import affine, numbered, torch_merged
+from bakeoff.ops._importers_keras import keras_merged, keras_numbered
+from bakeoff.ops._page import Call
 
 shape = broadcasts("sub")
 truth = to_torch = chained(sub)
@@ -30,30 +30,15 @@ def from_torch(call: Call) -> Any:
         x, y = y, x
         if alpha != 1:
             raise call.refuse(f"alpha {alpha} (only 1)")
-    c = call.number(y)
-    if c is not None:
-        return affine(call, x, shift=-alpha * c)
-    c = call.number(x)
-    if c is not None:
-        return affine(call, y, scale=-alpha, shift=c)
-    return torch_merged(call, "sub", x, affine(call, y, scale=alpha))
+    found = numbered(call, x, y, lambda c: (1, -alpha * c), lambda c: (-alpha, c))
+    return torch_merged(call, "sub", x, affine(call, y, scale=alpha)) if found is None else found
 
 
 FROM_TORCH = {"aten.sub": from_torch, "aten.subtract": from_torch, "aten.rsub": from_torch}
-
-
-def from_operation(call: LayerCall) -> Any:
-    """x - y of keras.ops: a number is a shift."""
-    left, right = call.operands
-    less, start = call.number(right), call.number(left)
-    if less is not None:
-        return affine(call, call.value(left), shift=-less)
-    if start is not None:
-        return affine(call, call.value(right), scale=-1, shift=start)
-    return keras_pairwise("sub")(call)
-
-
-FROM_KERAS = {"layers.Subtract": keras_merged("sub"), "ops.Subtract": from_operation}
+FROM_KERAS = {
+    "layers.Subtract": keras_merged("sub"),
+    "ops.Subtract": keras_numbered("sub", lambda c: (1, -c), lambda c: (-1, c)),
+}
 CASES = pairs()
 TOLERANCE = {"float32": 0.0, "float64": 0.0}  # one operation, rounded the same way everywhere (IEEE 754)
 SHOWN = {"torch": ("images",), "order": ("the smaller one first",)}
