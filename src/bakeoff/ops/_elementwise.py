@@ -21,7 +21,7 @@ from itertools import zip_longest
 from typing import Any
 
 from bakeoff.errors import UnsupportedError
-from bakeoff.ops._dimension import Shape, Size
+from bakeoff.ops._dimension import Shape, Size, fixed
 from bakeoff.ops._importers import torch_unary
 from bakeoff.ops._importers_keras import keras_unary
 from bakeoff.ops._page import Case, Mode, Scope
@@ -161,6 +161,12 @@ def emits_chained(op: str) -> Lowering:
         return reduce(lambda left, right: scope.emit(op, [left, right]), inputs)
 
     return to_onnx
+
+
+def along_channels(scope: Scope, vector: Any) -> Any:
+    """A number for each channel along the axis where the channels lie, with axes of size 1 behind."""
+    size, behind = fixed(scope.shapes[0][-1], "the number of channels"), len(scope.shapes[0]) - 1 - scope.axis(-1)
+    return scope.reshape(vector, (size,), (size, *[1] * behind)) if behind else vector
 
 
 def raised(op: str, *names: str) -> tuple[dict[str, Any], dict[str, Any]]:

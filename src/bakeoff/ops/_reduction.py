@@ -94,8 +94,7 @@ def said(numpy: str, torch: str, keras: str, onnx: str) -> tuple[Truth, Lowering
     """truth, to_torch, to_keras and to_onnx: what the reduction is called in NumPy, torch, keras.ops and ONNX."""
 
     def truth(_: Mode, a: Attributes, x: Array) -> Array:
-        y: Array = getattr(x, numpy)(axis=a.axes, keepdims=a.keepdims)
-        return y
+        return np.asarray(getattr(x, numpy)(axis=a.axes, keepdims=a.keepdims))
 
     def to_torch(scope: Scope, a: Attributes, x: Any) -> Any:
         y = getattr(scope.lib, torch)(x, dim=physical(scope, a.axes), keepdim=a.keepdims)

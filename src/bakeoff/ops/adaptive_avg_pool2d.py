@@ -30,8 +30,7 @@ BINS = keras_pool("adaptive_avg_pool2d", "Average")
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     rows, columns = (mean_matrix(x.shape[axis + 1], a.size[axis]).astype(x.dtype) for axis in (0, 1))
-    y: Array = np.einsum("ih,nhwc,jw->nijc", rows, x, columns, optimize=True)
-    return y
+    return np.asarray(np.einsum("ih,nhwc,jw->nijc", rows, x, columns, optimize=True))
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

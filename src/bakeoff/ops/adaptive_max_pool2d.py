@@ -38,8 +38,7 @@ def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     rows = np.stack([x[:, i:j].max(1) for i, j in bins(x.shape[1], a.size[0])], 1)
-    y: Array = np.stack([rows[:, :, i:j].max(2) for i, j in bins(x.shape[2], a.size[1])], 2)
-    return y
+    return np.asarray(np.stack([rows[:, :, i:j].max(2) for i, j in bins(x.shape[2], a.size[1])], 2))
 
 
 def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:

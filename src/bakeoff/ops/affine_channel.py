@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._elementwise import Attributes, usual
+from bakeoff.ops._elementwise import Attributes, along_channels, usual
 from bakeoff.ops._page import Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
 
@@ -37,23 +37,21 @@ def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
     return {"torch": held, "keras": held}
 
 
-def _laid(scope: Scope, slot: str) -> Any:
-    """A vector along the axis where the channels lie, with axes of size 1 behind."""
-    size = fixed(scope.shapes[0][-1], "affine_channel: the number of channels")
-    behind = len(scope.shapes[0]) - 1 - scope.axis(-1)
-    vector = scope.parameter(slot, "c -> c")
-    return scope.reshape(vector, (size,), (size, *[1] * behind)) if behind else vector
+def _both(scope: Scope) -> list[Any]:
+    return [along_channels(scope, scope.parameter(slot, "c -> c")) for slot in ("scale", "offset")]
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return x * _laid(scope, "scale") + _laid(scope, "offset")
+    scale, offset = _both(scope)
+    return x * scale + offset
 
 
 to_keras = to_torch
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    return scope.emit("Add", [scope.emit("Mul", [x, _laid(scope, "scale")]), _laid(scope, "offset")])
+    scale, offset = _both(scope)
+    return scope.emit("Add", [scope.emit("Mul", [x, scale]), offset])
 
 
 CASES = usual()

@@ -78,8 +78,7 @@ def _share(a: Attributes, x: Shape) -> Array:
     pads = explicit(x, a.window, a.stride, a.pad)
     assert pads is not None
     counted = np.pad(inside, ((0, 0), pads[:2], pads[2:], (0, 0)), constant_values=float(a.count_include_pad))
-    share: Array = windows(counted, a.window, a.stride, (0, a.beyond[0], 0, a.beyond[1]), 0.0).mean(axis=(-2, -1))
-    return share
+    return np.asarray(windows(counted, a.window, a.stride, (0, a.beyond[0], 0, a.beyond[1]), 0.0).mean(axis=(-2, -1)))
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:  # x (N, C, H, W)

@@ -38,8 +38,7 @@ class Attributes:
 def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:
     z = logits[:, 0]
     q = (1 - a.smoothing) * labels.astype(z.dtype) + a.smoothing / 2
-    y: Array = np.maximum(z, 0) - q * z + np.log1p(np.exp(-np.abs(z)))
-    return y
+    return np.asarray(np.maximum(z, 0) - q * z + np.log1p(np.exp(-np.abs(z))))
 
 
 def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:

@@ -33,8 +33,7 @@ class Attributes:
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     low = a.alpha * np.expm1(np.minimum(x, 0) / a.alpha)
-    y: Array = np.maximum(x, 0) + low
-    return y
+    return np.asarray(np.maximum(x, 0) + low)
 
 
 gradient = bend(lambda a, x: np.exp(np.minimum(x, 0) / a.alpha) + ((x == 0) & (a.ties == "both")))

@@ -54,8 +54,7 @@ def truth(mode: Mode, a: Attributes, logits: Array, labels: Array) -> Array:
     known = np.where(teacher > 0, teacher, 1)
     follow = (teacher * (np.log(known) - log_p)).sum(-1)
     own = soft.truth(mode, soft.Attributes(a.gamma), logits, hard)
-    y: Array = (1 - a.share) * own + a.share * a.temperature**2 * follow
-    return y
+    return np.asarray((1 - a.share) * own + a.share * a.temperature**2 * follow)
 
 
 def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:

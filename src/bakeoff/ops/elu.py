@@ -28,8 +28,7 @@ class Attributes:
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = np.where(x > 0, x, a.alpha * np.expm1(np.minimum(x, 0)))
-    return y
+    return np.asarray(np.where(x > 0, x, a.alpha * np.expm1(np.minimum(x, 0))))
 
 
 gradient = bend(lambda a, x: np.where(x > 0, 1.0, a.alpha * np.exp(np.minimum(x, 0))))

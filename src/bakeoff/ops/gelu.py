@@ -37,8 +37,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
         inner = np.tanh(np.asarray(np.sqrt(2 / np.pi), x.dtype) * (x + 0.044715 * x**3))
     else:
         inner = erf(x * np.asarray(np.sqrt(0.5), x.dtype))
-    y: Array = 0.5 * x * (1 + inner)
-    return y
+    return np.asarray(0.5 * x * (1 + inner))
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

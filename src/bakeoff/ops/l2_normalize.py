@@ -37,8 +37,7 @@ class Attributes:
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     length = np.sqrt((x * x).sum(a.axis, keepdims=True))
-    y: Array = x / np.maximum(length, np.asarray(a.epsilon, x.dtype))
-    return y
+    return np.asarray(x / np.maximum(length, np.asarray(a.epsilon, x.dtype)))
 
 
 def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:

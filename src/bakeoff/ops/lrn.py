@@ -44,8 +44,7 @@ def truth(_: Mode, a: Attributes, x: Array) -> Array:
     ends = ((0, 0),) * (x.ndim - 1)
     squares = np.pad(x * x, (*ends, (below, a.size - 1 - below)))
     total = np.lib.stride_tricks.sliding_window_view(squares, a.size, axis=-1).sum(-1)
-    y: Array = x / (a.k + (a.alpha / a.size) * total) ** np.asarray(a.beta, x.dtype)
-    return y
+    return np.asarray(x / (a.k + (a.alpha / a.size) * total) ** np.asarray(a.beta, x.dtype))
 
 
 to_torch = module("LocalResponseNorm", "size", "alpha", "beta", "k")

@@ -58,8 +58,7 @@ def shape(a: Attributes, x: Shape, *_: Shape) -> Shape:
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = windows(x, a.spans, a.stride, a.pad, LOWEST, a.dilation).max(axis=(-2, -1))
-    return y
+    return np.asarray(windows(x, a.spans, a.stride, a.pad, LOWEST, a.dilation).max(axis=(-2, -1)))
 
 
 def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:

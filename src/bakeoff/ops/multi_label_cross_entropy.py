@@ -54,8 +54,7 @@ def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:
         yes, no = yes * np.exp(-a.gamma * no), no * np.exp(-a.gamma * yes)  # 1 - p = exp(-no), p = exp(-yes)
     if a.weights:
         yes = yes * np.array(a.weights, logits.dtype)
-    y: Array = (q * yes + (1 - q) * no).mean(-1)
-    return y
+    return np.asarray((q * yes + (1 - q) * no).mean(-1))
 
 
 def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:

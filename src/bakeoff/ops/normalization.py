@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
+from bakeoff.ops._elementwise import along_channels
 from bakeoff.ops._importers_keras import keras_axes
 from bakeoff.ops._page import Case, Gap, LayerCall, Mode, Native, Scope, Slot, roundings
 from bakeoff.schemas import Array
@@ -43,8 +44,7 @@ def parameters(a: Attributes, x: Shape, *_: Shape) -> dict[str, Slot]:
 
 
 def truth(_: Mode, a: Attributes, x: Array, *, mean: Array, variance: Array) -> Array:
-    y: Array = (x - mean) / np.maximum(np.sqrt(variance), np.asarray(a.epsilon, x.dtype))
-    return y
+    return np.asarray((x - mean) / np.maximum(np.sqrt(variance), np.asarray(a.epsilon, x.dtype)))
 
 
 def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:
@@ -63,28 +63,18 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     axis = scope.axis(-1) if a.channels else None
     if a.epsilon != scope.lib.config.epsilon():  # the layer knows no other
-        mean, variance = (_laid(scope, a, slot) for slot in ("mean", "variance"))
+        mean, variance = _both(scope, a)
         return (x - mean) / scope.lib.ops.maximum(scope.lib.ops.sqrt(variance), a.epsilon)
     return scope.module(scope.lib.layers.Normalization(axis=axis, name=scope.name), x)
 
 
-def _laid(scope: Scope, a: Attributes, slot: str) -> Any:
-    """A vector along the axis where the channels lie, with axes of size 1 behind."""
-    value = scope.parameter(slot)
-    behind = len(scope.shapes[0]) - 1 - scope.axis(-1)
-    if not a.channels or not behind:
-        return value
-    size = fixed(scope.shapes[0][-1], "normalization: the number of channels")
-    return scope.reshape(value, (size,), (size, *[1] * behind))
+def _both(scope: Scope, a: Attributes) -> list[Any]:
+    held = [scope.parameter(slot) for slot in ("mean", "variance")]
+    return [along_channels(scope, value) for value in held] if a.channels else held
 
 
 def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    size = fixed(scope.shapes[0][-1], "normalization: the number of channels") if a.channels else 1
-    behind = len(scope.shapes[0]) - 1 - scope.axis(-1) if a.channels else 0
-    mean, variance = (
-        scope.reshape(scope.parameter(slot), (size,) if a.channels else (), (size, *[1] * behind))
-        for slot in ("mean", "variance")
-    )
+    mean, variance = _both(scope, a)
     least = scope.constant(np.asarray(a.epsilon, scope.dtype))
     deviation = scope.emit("Max", [scope.emit("Sqrt", [variance]), least])
     return scope.emit("Div", [scope.emit("Sub", [x, mean]), deviation])

@@ -40,8 +40,7 @@ def shape(a: Attributes, *shapes: Shape) -> Shape:
 
 
 def truth(_: Mode, a: Attributes, x: Array, *others: Array) -> Array:
-    y: Array = np.power(x, others[0] if a.exponent is None else np.asarray(a.exponent, x.dtype))
-    return y
+    return np.asarray(np.power(x, others[0] if a.exponent is None else np.asarray(a.exponent, x.dtype)))
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *others: Any) -> Any:

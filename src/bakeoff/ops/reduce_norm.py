@@ -45,10 +45,9 @@ class Attributes(Reduction):
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     size = np.abs(x)
     if a.p == np.inf:
-        y: Array = size.max(axis=a.axes, keepdims=a.keepdims)
-        return y
-    y = (size ** np.asarray(a.p, x.dtype)).sum(axis=a.axes, keepdims=a.keepdims) ** np.asarray(1 / a.p, x.dtype)
-    return y
+        return np.asarray(size.max(axis=a.axes, keepdims=a.keepdims))
+    total = (size ** np.asarray(a.p, x.dtype)).sum(axis=a.axes, keepdims=a.keepdims)
+    return np.asarray(total ** np.asarray(1 / a.p, x.dtype))
 
 
 def gradient(a: Attributes, dy: Array, x: Array) -> tuple[Array, ...]:

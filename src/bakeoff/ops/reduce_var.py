@@ -36,8 +36,7 @@ class Attributes(Reduction):
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
     centred = x - x.mean(axis=a.axes, keepdims=True)
     n = elements(a.axes, x.shape, "reduce_var")
-    y: Array = (centred * centred).sum(axis=a.axes, keepdims=a.keepdims) / (n - a.correction)
-    return y
+    return np.asarray((centred * centred).sum(axis=a.axes, keepdims=a.keepdims) / (n - a.correction))
 
 
 def _share(scope: Scope, a: Attributes) -> float:

@@ -28,8 +28,7 @@ class Attributes:
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = x * a.scale + a.shift
-    return y
+    return np.asarray(x * a.scale + a.shift)
 
 
 def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:

@@ -33,8 +33,7 @@ class Attributes:
 
 
 def truth(_: Mode, a: Attributes, x: Array) -> Array:
-    y: Array = np.where(x > 0, SCALE * x, SCALE * ALPHA * np.expm1(np.minimum(x, 0)))
-    return y
+    return np.asarray(np.where(x > 0, SCALE * x, SCALE * ALPHA * np.expm1(np.minimum(x, 0))))
 
 
 gradient = bend(

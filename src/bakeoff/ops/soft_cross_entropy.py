@@ -47,8 +47,7 @@ def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:
     terms = labels.astype(z.dtype) * log_p
     if a.gamma:
         terms = terms * (-np.expm1(log_p)) ** a.gamma
-    y: Array = -terms.sum(-1)
-    return y
+    return np.asarray(-terms.sum(-1))
 
 
 def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:

@@ -41,8 +41,7 @@ def truth(_: Mode, a: Attributes, logits: Array, labels: Array) -> Array:
     logits = logits - logits.max(-1, keepdims=True)
     log_total = np.log(np.exp(logits).sum(-1))
     target = np.take_along_axis(logits, labels[:, None].astype(np.int64), -1)[:, 0]
-    y: Array = log_total - (1 - a.smoothing) * target - a.smoothing * logits.mean(-1)
-    return y
+    return np.asarray(log_total - (1 - a.smoothing) * target - a.smoothing * logits.mean(-1))
 
 
 def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:
