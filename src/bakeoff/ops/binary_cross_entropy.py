@@ -15,6 +15,7 @@ Traps    keras   a sigmoid layer before the loss (as in many tutorials) clips pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,7 @@ from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
-LOSS = True
-LAYOUT = "channels_last"
-shape = one_each
+LOSS, LAYOUT, shape = True, "channels_last", one_each
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,7 @@ def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:
 
 def to_keras(keras: Any, a: Attributes, logits: Any, labels: Any) -> Any:
     ops, z = keras.ops, logits[:, 0]
-
-    def number(value: float) -> Any:
-        return ops.convert_to_tensor(value, dtype=z.dtype)
-
+    number = partial(ops.convert_to_tensor, dtype=z.dtype)
     q = ops.cast(labels, z.dtype) * number(1 - a.smoothing) + number(a.smoothing / 2)
     return ops.binary_crossentropy(q, z, from_logits=True)
 

@@ -16,6 +16,7 @@ Traps    torch   kl_div takes log-probabilities first and plain ones second, and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,7 @@ from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.schemas import Array
 
-LOSS = True
-LAYOUT = "channels_last"
-shape = one_each
+LOSS, LAYOUT, shape = True, "channels_last", one_each
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,7 @@ def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:
 
 def to_keras(keras: Any, a: Attributes, logits: Any, labels: Any) -> Any:
     ops = keras.ops
-
-    def number(value: float) -> Any:
-        return ops.convert_to_tensor(value, dtype=logits.dtype)
-
+    number = partial(ops.convert_to_tensor, dtype=logits.dtype)
     half = labels.shape[-1] // 2
     hard, teacher = labels[:, :half], ops.cast(labels[:, half:], logits.dtype)
     z = ops.concatenate([ops.zeros_like(logits), logits], -1) if logits.shape[-1] == 1 else logits

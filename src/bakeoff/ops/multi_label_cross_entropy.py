@@ -19,6 +19,7 @@ Traps    mean    over the classes, as torch's MultiLabelSoftMarginLoss and Keras
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,7 @@ from bakeoff.ops._losses import check_gamma, one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
-LOSS = True
-LAYOUT = "channels_last"
-shape = one_each
+LOSS, LAYOUT, shape = True, "channels_last", one_each
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,7 @@ def to_torch(torch: Any, a: Attributes, logits: Any, labels: Any) -> Any:
 
 def to_keras(keras: Any, a: Attributes, logits: Any, labels: Any) -> Any:
     ops = keras.ops
-
-    def number(value: Any) -> Any:
-        return ops.convert_to_tensor(value, dtype=logits.dtype)
-
+    number = partial(ops.convert_to_tensor, dtype=logits.dtype)
     q = ops.cast(labels, logits.dtype) * number(1 - a.smoothing) + number(a.smoothing / 2)
     if not a.gamma and not a.weights:
         return ops.mean(ops.binary_crossentropy(q, logits, from_logits=True), -1)

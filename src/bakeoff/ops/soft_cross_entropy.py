@@ -25,9 +25,7 @@ from bakeoff.ops._losses import check_gamma, one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
 
-LOSS = True
-LAYOUT = "channels_last"
-shape = one_each
+LOSS, LAYOUT, shape = True, "channels_last", one_each
 
 
 @dataclass(frozen=True)
