@@ -188,7 +188,7 @@ def test_the_audit_is_in_json_table_and_page(copy: Path, images: Path, tmp_path:
     line = f"data audit {images} --no-labels --report {tmp_path}"
     out = verbs(copy, f"{line}/en.html --json", f"{line}/zh.html --lang zh")
     said, table = json.JSONDecoder().raw_decode(out)
-    assert [finding["kind"] for finding in said["findings"]] == ["one_colour", "hidden"]
+    assert [finding["kind"] for finding in said["findings"]] == ["blank", "one_colour", "hidden"]
     assert "one_colour 1\n  dark/0.png  one colour: nothing is on it" in out[table:]
     for lang, meaning in (("en", "Images that are one even area."), ("zh", "整张只有一种颜色的图片。")):
         html = (tmp_path / f"{lang}.html").read_text(encoding="utf-8")
