@@ -148,7 +148,12 @@ def config_of(folder: Path) -> dict[str, Any]:
                 f"{folder}: {name} names code of its own (auto_map), which is never run here.\n"
                 "Models of transformers' own are read; others go as a live module: bakeoff.convert(model, ...)."
             )
-    return _json(folder / CONFIG)
+    found = _json(folder / CONFIG)
+    names = found.get("label_names")
+    if found.get("model_type") == "timm_wrapper" and isinstance(names, list):  # which is what it writes for id2label
+        numbered = {"id2label": dict(enumerate(names)), "label2id": {name: index for index, name in enumerate(names)}}
+        found = {key: value for key, value in found.items() if key not in ("label_names", "num_classes")} | numbered
+    return found
 
 
 def made(config: Mapping[str, Any], classes: int | None = None) -> Any:
