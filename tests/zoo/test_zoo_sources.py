@@ -38,6 +38,16 @@ print(json.dumps([a[0].to_json(), len(a[1]), b[0].to_json(), b[1][:1], c.num_cla
 
 
 @pytest.mark.skipif(find_spec("keras") is None, reason="needs Keras")
+def test_every_constructor_of_keras_has_a_size() -> None:
+    """MobileNetV3 is made for images of any."""
+    from bakeoff.zoo import listing
+    from bakeoff.zoo.sources import keras
+
+    sizes = {name: keras.describe(name)[0].size for name in listing.offered("keras")}
+    assert all(min(size) > 0 for size in sizes.values())
+    assert sizes["MobileNetV3Small"] == (224, 224)
+
+
 def test_modes_of_keras() -> None:
     from bakeoff.zoo.sources import keras
 

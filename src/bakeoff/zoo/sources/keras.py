@@ -84,7 +84,8 @@ def mode(model: str) -> str | None:
 
 def _size(model: str) -> tuple[int, int]:
     known = offered("keras").get(model)
-    return known.input_size[:2] if known and known.input_size else (224, 224)
+    height, width = known.input_size[:2] if known and known.input_size else (None, None)
+    return (height, width) if height and width else (224, 224)  # MobileNetV3 is made for any
 
 
 def cache_path(weights: WeightsFile) -> Path:
