@@ -43,7 +43,8 @@ def to_torch(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
 
 
 def to_keras(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
-    if scope.dtype != "float64" and LEAKY[scope.lib.config.backend()] == a.ties:
+    rule = LEAKY[scope.lib.config.backend()] == a.ties and a.slope >= 0  # its layer takes no other
+    if scope.dtype != "float64" and rule:
         return scope.helper(scope.lib.layers.LeakyReLU(negative_slope=a.slope, name=scope.name), x, suffix="")
     return scope.lib.ops.where(x > 0 if a.ties == "last" else x >= 0, x, x * a.slope)
 
@@ -63,12 +64,13 @@ FROM_KERAS = {
 CASES = {
     "images, Keras's slope": Case(((2, 3, 4, 5),), Attributes(0.3)),
     "vectors, torch's slope": Case(((3, 7),), Attributes()),
+    "a slope below 0": Case(((3, 7),), Attributes(-0.3)),
 } | tied(Attributes(), Attributes(0.3, "first"))
 TOLERANCE = roundings(1)  # one product
 FAULTS = {"tensorflow": Fault("tf.nn.leaky_relu takes the slope in float32", 6e-8)}
 MUTATIONS: dict[str, Any] = {"slope": 0.2, "ties": "first"}
 SHOWN = {
     "ties": ("ties, last", "ties, first"),
-    "keras": ("images, Keras's slope", "vectors, torch's slope"),
+    "keras": ("images, Keras's slope", "vectors, torch's slope", "a slope below 0"),
     "float64": ("images, Keras's slope",),
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 Supply = Callable[[int, "Draw"], Any]
 
@@ -52,7 +53,7 @@ def torch_draws(supply: Supply | None, found: list[Draw]) -> Any:
             if given is not None:
                 target.copy_(torch.from_numpy(np.array(given, "float64")) * scale[1] + scale[0])
                 draw.value = np.array(given)
-                if draw.kind == "rrelu_with_noise":
+                if "rrelu" in f._schema.name:
                     out.copy_(torch.where(args[0] <= 0, args[0] * target, args[0]))
             found.append(draw)
             return out
@@ -76,6 +77,9 @@ def _torch_draw(f: Any, args: Any, kwargs: Any, out: Any) -> tuple[Draw, Any, tu
     if name.startswith("uniform"):
         low, high = float(given["from"]), float(given["to"])
         return Draw("uniform", shape, 0.0, (value - low) / (high - low)), target, (low, high - low)
+    if name.startswith("rrelu"):  # 1 where x is positive
+        low, high = float(given["lower"]), float(given["upper"])
+        return Draw("uniform", shape, 0.0, np.clip((value - low) / (high - low), 0, 1)), target, (low, high - low)
     if name in ("rand", "rand_like"):
         return Draw("uniform", shape, 0.0, value), target, (0.0, 1.0)
     if name in ("randn", "randn_like", "normal_", "normal"):
@@ -207,6 +211,10 @@ def handed(source: Draw, target: Draw, layout: Callable[[Any], Any], flip: bool)
     if source.kind == target.kind == "mask":
         wrong = abs((1 - source.keep if flip else source.keep) - target.keep) > 1e-6
         return 1 - value if flip != wrong else value
+    if (
+        source.kind == "uniform" and target.kind == "normal"
+    ):  # its distribution function gives a uniform
+        return ndtri(np.clip(value, 2.0**-53, 1 - 2.0**-53))
     if source.kind == "uniform":
         return 1 - value if flip else value
     return value
