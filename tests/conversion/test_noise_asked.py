@@ -1,0 +1,48 @@
+"""How often the source is asked for its noise: more where two draws leave it open, no more where nothing is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from bakeoff.conversion.request import Request
+from bakeoff.conversion.session import DRAWS, MOST_DRAWS, Session
+from bakeoff.parity.trace import Trace
+
+
+def trace(off: float) -> Trace:
+    """Logits that are off by so much of the largest."""
+    return Trace({"given": np.array([[1.0, 0.5]]) * (1 + off)})
+
+
+class Source:
+    """A source whose noise grows from draw to draw."""
+
+    def __init__(self, noise: list[float]) -> None:
+        self.noise, self.asked = noise, 0
+
+    def call(self, name: str, **_: Any) -> None:
+        self.asked += 1
+
+
+@pytest.mark.parametrize(
+    ("off", "noise", "asked", "passed"),
+    [
+        (1e-10, [], 0, True),  # within the plain limit
+        (5e-9, [2e-9, 2e-9], DRAWS, True),
+        (5e-9, [1e-9, 1e-9, 1e-9, 2e-9], 4, True),
+        (5e-9, [1e-9] * MOST_DRAWS, MOST_DRAWS, False),
+        (5e-8, [1e-9, 1e-9], DRAWS, False),  # far away: no noise will do
+    ],
+)
+def test_noise(off: float, noise: list[float], asked: int, passed: bool) -> None:
+    session = Session(cast(Request, None), None, None)
+    source = Source(noise)
+    session.source, session.folder = cast(Any, source), Path("nowhere")
+    session.trace = lambda name: trace(noise[int(name.removeprefix("noise"))])  # type: ignore[method-assign]
+    checks = session.judged(trace(off), trace(0.0))
+    assert all(one.passed for one in checks) == passed
+    assert source.asked == asked
