@@ -17,11 +17,11 @@ from bakeoff.ops._dimension import Dim
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe import loads, to_toml
 from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir import checkpoint
 from bakeoff.rundir.folder import Run
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.compiling import settled
 from bakeoff.training.job import Job
-from bakeoff.training.loop import checkpoint
 from bakeoff.training.loop import epochs as loop_module
 from bakeoff.training.loop.cadence import parse
 from bakeoff.training.loop.checkpointer import Checkpointer

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import CorruptError, NoSpaceError, NotWorthSavingError, VersionError
-from bakeoff.training.loop import checkpoint
-from bakeoff.training.loop.checkpoint import FOLDER, Checkpoint, grouped, load, save, slot_arrays
+from bakeoff.rundir import checkpoint
+from bakeoff.rundir.checkpoint import FOLDER, Checkpoint, grouped, load, save, slot_arrays
 
 
 def made(number: int, size: int = 3000) -> Checkpoint:

@@ -14,8 +14,8 @@ from rooms import context, recipe, small
 from test_loop import Softmax
 
 from bakeoff.data import Data
+from bakeoff.rundir.checkpoint import Checkpoint
 from bakeoff.training.finetune import compiling
-from bakeoff.training.loop.checkpoint import Checkpoint
 from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.loop.epochs import Loop
 

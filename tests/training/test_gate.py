@@ -14,9 +14,9 @@ from test_loop import Softmax
 
 from bakeoff.data import Data
 from bakeoff.errors import RecipeError
+from bakeoff.rundir.checkpoint import Checkpoint
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array
-from bakeoff.training.loop.checkpoint import Checkpoint
 from bakeoff.training.loop.epochs import Loop
 
 GATED = 'strategy = "finetune"\nschedule.peak = {peak}\nepochs = {epochs}\nbatch_size = 16\nkeep = "if-better"\n{more}'

@@ -29,12 +29,12 @@ from bakeoff.errors import (
     OutOfMemoryError,
     UsageError,
 )
+from bakeoff.rundir import checkpoint
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.readers import read_lines
 from bakeoff.schemas import Array
 from bakeoff.training.api import resume, train
-from bakeoff.training.loop import checkpoint
 from bakeoff.training.loop import epochs as loop_module
 from bakeoff.training.loop.cadence import Cadence, Every, parse
 from bakeoff.training.loop.checkpointer import Checkpointer

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from bakeoff.data import write_digits
+from bakeoff.rundir import checkpoint
 from bakeoff.rundir.readers import read_json, read_lines
-from bakeoff.training.loop import checkpoint
 
 STEPS = 46  # an epoch of the digits' training set in batches of 32
 MLP = ("--recipe", "mnist-mlp", "--set", "phases.0.batch_size=32", "--threads", "1")  # dropout, Adam

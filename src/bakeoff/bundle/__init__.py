@@ -2,6 +2,7 @@
 
 from bakeoff.bundle.layout import Bundle
 from bakeoff.bundle.read import folder_of, read
-from bakeoff.bundle.write import write
+from bakeoff.bundle.stopped import note
+from bakeoff.bundle.write import described, write
 
-__all__ = ["Bundle", "folder_of", "read", "write"]
+__all__ = ["Bundle", "described", "folder_of", "note", "read", "write"]

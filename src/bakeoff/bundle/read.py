@@ -6,24 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import CorruptError, DataError, VersionError
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.rundir.result import BEGUN
 from bakeoff.schemas import SCHEMA
 
 
 def folder_of(path: str | Path) -> Path | None:
-    """The bundle at a path, or inside the run folder at that path; None where there is none."""
+    """The bundle at a path, or inside the run folder at that path; a stopped run itself; None where there is none."""
     for candidate in (Path(path), Path(path) / "bundle"):
         if (candidate / JSON_NAME).is_file():
             return candidate
-    return None
+    return Path(path) if stopped.is_stopped(Path(path)) else None
 
 
 def read(path: str | Path) -> Bundle:
-    """The bundle in a folder, or in a run folder.
+    """The bundle in a folder, or in a run folder; of a stopped run that of its last checkpoint.
 
     Raises:
         DataError: there is none.
@@ -33,6 +35,8 @@ def read(path: str | Path) -> Bundle:
     folder = folder_of(path)
     if folder is None:
         raise DataError(f"{path}: neither a run nor a bundle ({JSON_NAME} is missing). Train one: bakeoff train DATA")
+    if not (folder / JSON_NAME).is_file():
+        return _bundle(*stopped.content(folder), folder / BEGUN)
     value = _json(folder / JSON_NAME)
     if value.get("schema") != SCHEMA:
         raise VersionError(
@@ -44,6 +48,10 @@ def read(path: str | Path) -> Bundle:
         raise CorruptError(
             f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew."
         )
+    return _bundle(value, arrays, folder / JSON_NAME)
+
+
+def _bundle(value: dict[str, Any], arrays: dict[str, Any], origin: Path) -> Bundle:
     try:
         return Bundle(
             graph=serialize.from_json(value["graph"], arrays),
@@ -57,9 +65,7 @@ def read(path: str | Path) -> Bundle:
             extra=value["extra"],
         )
     except (KeyError, TypeError) as error:
-        raise CorruptError(
-            f"{folder / JSON_NAME}: {error!r} is missing or of the wrong kind: edited? Copy it anew."
-        ) from None
+        raise CorruptError(f"{origin}: {error!r} is missing or of the wrong kind: edited? Copy it anew.") from None
 
 
 def _json(path: Path) -> dict[str, Any]:

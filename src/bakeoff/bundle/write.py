@@ -35,7 +35,8 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         (temporary / WEIGHTS_NAME).write_bytes(save(arrays))  # save_file's error for a full disk is no OSError
-        text = json.dumps(_json(bundle), ensure_ascii=False, indent=1) + "\n"
+        value = described(bundle) | {"weights_sha256": weights_sha256(arrays)}
+        text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
         (temporary / JSON_NAME).write_text(text, encoding="utf-8")
         for name in (WEIGHTS_NAME, JSON_NAME):
             sync(temporary / name)
@@ -52,7 +53,8 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     return target
 
 
-def _json(bundle: Bundle) -> dict[str, object]:
+def described(bundle: Bundle) -> dict[str, object]:
+    """What bundle.json says, but for the hash of the weights."""
     return {
         "schema": SCHEMA,
         "classes": list(bundle.classes),
@@ -61,7 +63,6 @@ def _json(bundle: Bundle) -> dict[str, object]:
         "framework": bundle.framework,
         "signature": bundle.signature.to_json(),
         "scores": dict(bundle.scores),
-        "weights_sha256": weights_sha256(bundle.graph.arrays()),
         "recipe": bundle.recipe_toml,
         "extra": dict(bundle.extra),
         "graph": serialize.to_json(bundle.graph),

@@ -62,6 +62,14 @@ def say(text: str) -> None:
     print("bakeoff: " + "\n         ".join(lines), file=sys.stderr)
 
 
+def say_unfinished(run: object) -> None:
+    """A line where a run hasn't ended, and its last checkpoint is used."""
+    from bakeoff import bundle
+
+    if line := bundle.note(str(run)):
+        say(line)
+
+
 def _code(end: SystemExit) -> int:
     if end.code is None:
         return 0

@@ -39,11 +39,12 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Score a model on labelled images, split as it was in training."""
-    from bakeoff.cli._errors import say
+    from bakeoff.cli._errors import say, say_unfinished
     from bakeoff.cli._output import print_json
     from bakeoff.cli._progress import counter, progress
     from bakeoff.model import evaluate
 
+    say_unfinished(run)
     with progress() as listen:
         found = evaluate(
             run,

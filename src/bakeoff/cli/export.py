@@ -31,8 +31,10 @@ def command(
 ) -> None:
     """Write a model in another library's own format, with its preprocessing and class names."""
     from bakeoff.cli import _output as out
+    from bakeoff.cli._errors import say_unfinished
     from bakeoff.exports import export
 
+    say_unfinished(run)
     made = export(run, to, output, force=force)
     size = sum(path.stat().st_size for path in ([made] if made.is_file() else made.rglob("*")) if path.is_file())
     if json:

@@ -44,7 +44,7 @@ def command(
     import sys
 
     from bakeoff.cli import _output as out
-    from bakeoff.cli._errors import say
+    from bakeoff.cli._errors import say, say_unfinished
     from bakeoff.cli._progress import counter, progress
     from bakeoff.errors import DataError, UsageError
     from bakeoff.evaluation.opening import open_model
@@ -56,6 +56,7 @@ def command(
         from bakeoff.drawing.sheet import check_output
 
         check_output(plot)
+    say_unfinished(model)
     opened = open_model(model, threads)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:

@@ -27,8 +27,10 @@ def command(
 ) -> None:
     """Write one self-contained HTML page about a run."""
     from bakeoff.cli import _output as out
+    from bakeoff.cli._errors import say_unfinished
     from bakeoff.reports import report
 
+    say_unfinished(run)
     made = report(run, output, lang=lang)
     if json:
         out.print_json({"run": str(run), "report": str(made)})

@@ -15,7 +15,7 @@ from bakeoff.errors import CorruptError, DataError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
 from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
-from bakeoff.rundir.result import Result, read_result
+from bakeoff.rundir.result import BEGUN, Result, read_result
 from bakeoff.schemas import Predictions, Score
 
 SPLITS = ("test", "validation")  # the first that a run has is the one that the report is about
@@ -34,6 +34,7 @@ class RunView:
         steps: rows of metrics.jsonl.
         epochs: rows of epochs.jsonl.
         split: what `predictions` are of.
+        unfinished: whether it was stopped, or is still at work.
         paths: (N,), names of its images, relative to the data; None where they weren't kept.
     """
 
@@ -48,6 +49,7 @@ class RunView:
     predictions: Predictions | None
     paths: NDArray[np.str_] | None
     score: Score | None
+    unfinished: bool = False
 
     @property
     def classes(self) -> list[str]:
@@ -94,7 +96,7 @@ def read(path: Path, language: str) -> Report:
         CorruptError: a file in it is truncated or was edited.
     """
     if not (path / "compare.json").is_file():
-        if not (path / "run.json").is_file():
+        if not any((path / name).is_file() for name in ("run.json", BEGUN)):
             raise DataError(
                 f"{path}: neither a run nor a comparison (run.json and compare.json are missing).\n"
                 "Make one: bakeoff train DATA, or bakeoff compare DATA"
@@ -124,6 +126,7 @@ def _view(path: Path) -> RunView:
             predictions=predictions,
             paths=read_paths(path, split),
             score=None if predictions is None else score(predictions, facts.classes, threshold),
+            unfinished=(path / BEGUN).is_file(),
         )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise CorruptError(

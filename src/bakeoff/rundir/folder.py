@@ -2,6 +2,7 @@
 
 Files:
     run.json          schema, and the object that `bakeoff train --json` prints
+    begun.json        what run.json and bundle/ would say, but for scores and weights; gone when they are there
     job.json          what was asked for: what `bakeoff train --resume` goes by
     recipe.toml       the resolved recipe
     environment.json  versions, machine

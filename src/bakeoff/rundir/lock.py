@@ -58,6 +58,17 @@ class RunLock:
             self._handle = None
 
 
+def held(folder: Path) -> bool:
+    """Whether a process is writing to a run folder."""
+    try:
+        handle = os.open(folder / NAME, os.O_RDWR)
+    except OSError:
+        return False
+    free = system.lock(handle)
+    os.close(handle)
+    return not free
+
+
 def _owner(handle: int) -> str:
     try:
         os.lseek(handle, 0, os.SEEK_SET)

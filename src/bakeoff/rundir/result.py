@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from bakeoff.errors import CorruptError
+from bakeoff.rundir import checkpoint
 from bakeoff.rundir.readers import read_json
 
 NAME = "run.json"
+BEGUN = "begun.json"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,12 +85,20 @@ def result_of(value: dict[str, Any], path: Path) -> Result:
         raise CorruptError(f"{path}: truncated or edited ({error}).\nTrain the run again.") from None
 
 
+def read_begun(run: Path) -> dict[str, Any]:
+    """What a run that hasn't ended began with: `bundle` and `result`, as far as they were known."""
+    return read_json(run / BEGUN)
+
+
 def read_result(run: Path) -> Result:
-    """What a run came to.
+    """What a run came to; of one that was stopped, what its last checkpoint knows, without scores.
 
     Raises:
         DataError: it has no run.json, or that isn't JSON.
         VersionError: of another schema.
         CorruptError: a field is missing, or of another type.
     """
-    return result_of(read_json(run / NAME), run / NAME)
+    if not (run / BEGUN).is_file():
+        return result_of(read_json(run / NAME), run / NAME)
+    known = {key: value for key, value in (checkpoint.last(run) or {}).items() if key in ("phases", "wall_s")}
+    return result_of(read_begun(run)["result"] | known, run / BEGUN)

@@ -18,13 +18,13 @@ from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.registry import nearest
+from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import read_json
-from bakeoff.rundir.result import NAME, Result, result_of
+from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.training.job import Job, check
 from bakeoff.training.loop.cadence import DEFAULT
-from bakeoff.training.loop.checkpoint import FOLDER
 from bakeoff.training.rescue.resume import job_of
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
@@ -307,7 +307,7 @@ def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
     if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", JOB, LOCK):
+    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", BEGUN, JOB, LOCK):
         (path / name).unlink(missing_ok=True)
     for folder in (path / "predictions", path):
         try:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from bakeoff import frameworks, registry
-from bakeoff.bundle import Bundle
+from bakeoff.bundle import Bundle, described
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN, write_assignment
@@ -28,7 +28,7 @@ from bakeoff.recipe.schema import Finetune, Probe, Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.result import NAME, Result
+from bakeoff.rundir.result import BEGUN, NAME, Result
 from bakeoff.schemas import Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
@@ -118,6 +118,9 @@ def _train(context: Context) -> dict[str, Any]:
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
     audit_before(context)
     graph = _start_graph(context)
+    unscored = _result(context, graph, {name: _scored(None, None) for name in JUDGED}, 0.5)
+    about = described(_bundle(context, graph.astype(context.job.dtype), unscored, {}, machine()))
+    context.run.json(BEGUN, {"bundle": about, "result": unscored.to_json()})
     notify.begin(context, graph)
     found: PhaseResult | None = None
     for number, phase in enumerate(context.recipe.phases):
@@ -171,27 +174,33 @@ def _finish(
         for name, found in mirrored.items()
     }
     result = _result(context, graph, {name: _scored(scores.get(name), tta.get(name)) for name in JUDGED}, threshold)
-    bundle = Bundle(
+    try:
+        write_bundle(context.run.path / "bundle", _bundle(context, graph, result, scores, environment))
+    except DataError as error:
+        raise NoSpaceError(str(error)) from None
+    notify.end(context, scores, logits)
+    plain = msgspec.structs.replace(result, wall_s=context.checkpointer.wall_s).to_json()
+    context.run.json(NAME, plain)
+    (context.run.path / BEGUN).unlink()
+    return plain
+
+
+def _bundle(
+    context: Context, graph: Graph, result: Result, scores: dict[str, Score], environment: dict[str, str]
+) -> Bundle:
+    return Bundle(
         graph=graph,
         signature=context.signature,
-        classes=classes,
+        classes=context.data.classes,
         recipe_toml=context.job.recipe,
         scores={
             name: {"accuracy": s.accuracy, "num": s.num, s.choice: s.figures[s.choice]} for name, s in scores.items()
         },
         framework=result.framework,
         loss=context.start.loss,
-        threshold=threshold,
+        threshold=0.5 if result.threshold is None else result.threshold,
         extra={"environment": environment, "licence": context.start.licence},
     )
-    try:
-        write_bundle(context.run.path / "bundle", bundle)
-    except DataError as error:
-        raise NoSpaceError(str(error)) from None
-    notify.end(context, scores, logits)
-    plain = msgspec.structs.replace(result, wall_s=context.checkpointer.wall_s).to_json()
-    context.run.json(NAME, plain)
-    return plain
 
 
 def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], threshold: float) -> Result:

@@ -436,7 +436,7 @@ def _bundle(source: Source) -> Opened:
         None,
         (sizes[0], sizes[1]),
         all(isinstance(side, int) for side in shape[1:3]),
-        notes=said(graph),
+        notes=(*said(graph), *filter(None, [bundles.note(source.text)])),
         loss=held.loss,
         extra=held.extra,
         recipe=held.recipe_toml,

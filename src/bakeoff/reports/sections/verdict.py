@@ -18,6 +18,8 @@ TEXT = {
         "multilabel": "{framework}: mean average precision {map} on {num} {split} images; from a probability of "
         "{threshold} on, all labels of {accuracy} of them are right (95 % interval: {low} to {high}).",
         "untested": "{framework} was trained on {num} images; there is no split to judge it on.",
+        "unfinished": "{framework} isn't at its end: the curves go up to the last checkpoint. Judge it on images by "
+        "bakeoff evaluate, or go on with it by bakeoff train --resume.",
         "same": "The same network: all {count} checks passed",
         "different": "Not the same: {count} of {total} checks failed",
         "accuracy": "accuracy",
@@ -41,6 +43,8 @@ TEXT = {
         "multilabel": "{framework} 在{split}的 {num} 张图片上平均精度均值（mAP）为 {map}；以概率 {threshold} 为界，"
         "{accuracy} 的图片全部标签正确（95 % 置信区间：{low} 到 {high}）。",
         "untested": "{framework} 用 {num} 张图片训练；没有可用于评估的数据。",
+        "unfinished": "{framework} 的训练尚未结束：曲线到最后一个检查点为止。可用 bakeoff evaluate 在图片上评估，"
+        "或用 bakeoff train --resume 继续训练。",
         "same": "同一个网络：{count} 项检查全部通过",
         "different": "并不相同：{total} 项检查中有 {count} 项未通过",
         "accuracy": "准确率",
@@ -114,6 +118,8 @@ def _sentence(report: Report, say: Say) -> str:
 
 def _single(run: RunView, say: Say) -> str:
     name = framework(run.name)
+    if run.unfinished:
+        return say("unfinished", framework=name)
     if run.score is None:
         return say("untested", framework=name, num=run.facts.num_train)
     low, high = run.score.accuracy_interval

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.files import atomic_write, space_for
+from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.schemas import SCHEMA, Array
-from bakeoff.training.loop.checkpoint import FOLDER
 
 LIST = "best.json"
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bakeoff.rundir.checkpoint import Checkpoint, grouped, save
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array
 from bakeoff.training.loop.cadence import Cadence, Every
-from bakeoff.training.loop.checkpoint import Checkpoint, grouped, save
 from bakeoff.training.loop.state import State
 
 

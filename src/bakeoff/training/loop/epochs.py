@@ -18,6 +18,7 @@ from bakeoff.evaluation.scores import figure, score, threshold_of
 from bakeoff.graph import Graph
 from bakeoff.protocols import PLAIN, Net
 from bakeoff.recipe.schema import Finetune
+from bakeoff.rundir.checkpoint import Checkpoint, finite, grouped, slot_arrays
 from bakeoff.schemas import Array, Batch
 from bakeoff.training import notify
 from bakeoff.training.context import Context, predict_split
@@ -25,7 +26,6 @@ from bakeoff.training.finetune.gate import gate
 from bakeoff.training.finetune.plan import Plan, sampled
 from bakeoff.training.loop import best
 from bakeoff.training.loop.average import Average
-from bakeoff.training.loop.checkpoint import Checkpoint, finite, grouped, slot_arrays
 from bakeoff.training.loop.state import State
 from bakeoff.training.rescue import not_finite, out_of_memory
 from bakeoff.training.schedules import schedule

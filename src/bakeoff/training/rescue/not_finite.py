@@ -15,8 +15,8 @@ import numpy as np
 from bakeoff.errors import BakeoffError, NotFiniteError
 from bakeoff.graph import Graph, interpreter, passes
 from bakeoff.ops._page import Mode
+from bakeoff.rundir.checkpoint import load
 from bakeoff.schemas import Array, Batch
-from bakeoff.training.loop.checkpoint import load
 
 if TYPE_CHECKING:
     from bakeoff.training.loop.epochs import Loop

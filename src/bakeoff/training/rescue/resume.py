@@ -10,11 +10,11 @@ from typing import Any
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN, changes
 from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.rundir.checkpoint import load
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.readers import read_json
 from bakeoff.training.job import Job
 from bakeoff.training.loop.cadence import parse
-from bakeoff.training.loop.checkpoint import load
 from bakeoff.training.loop.checkpointer import Checkpointer
 
 

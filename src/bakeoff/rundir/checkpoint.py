@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from bakeoff.files import atomic_write, space_for
 from bakeoff.schemas import SCHEMA, Array
 
 FOLDER = "checkpoints"
+Found = TypeVar("Found")
 ARRAYS, JSON = ".safetensors", ".json"
 
 
@@ -103,12 +104,19 @@ def load(run: Path) -> Checkpoint | None:
         CorruptError: there are some, and none is whole: cut short or edited.
         VersionError: of another schema.
     """
-    folder = run / FOLDER
-    names = sorted((path for path in _files(folder) if path.suffix == JSON), reverse=True)
+    return _newest(run, _read)
+
+
+def last(run: Path) -> dict[str, Any] | None:
+    """Where the last checkpoint of a run stood; its arrays aren't read."""
+    return _newest(run, _meta)
+
+
+def _newest(run: Path, read: Callable[[Path], Found]) -> Found | None:
     error: CorruptError | None = None
-    for path in names:
+    for path in sorted((path for path in _files(run / FOLDER) if path.suffix == JSON), reverse=True):
         try:
-            return _read(path)
+            return read(path)
         except CorruptError as found:
             error = error or found
     if error is not None:
@@ -116,10 +124,7 @@ def load(run: Path) -> Checkpoint | None:
     return None
 
 
-def _read(path: Path) -> Checkpoint:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
-
+def _meta(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         schema = value["schema"]
@@ -132,6 +137,14 @@ def _read(path: Path) -> Checkpoint:
     meta = {key: inner for key, inner in value.items() if key not in ("schema", "sha256")}
     if value.get("sha256") != _digest(meta):
         raise CorruptError(f"{path}: its content doesn't match its hash: edited? Train the run again.")
+    return meta
+
+
+def _read(path: Path) -> Checkpoint:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    meta = _meta(path)
     target = path.with_name(meta["arrays"])
     try:
         content = target.read_bytes()

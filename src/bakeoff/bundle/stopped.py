@@ -1,0 +1,55 @@
+"""A run that was stopped, or that is still at work: what its last checkpoint holds is a bundle, too.
+
+A training writes `begun.json` before its first step: its bundle without weights, and its result as far as it is known.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff.errors import DataError
+from bakeoff.recipe import loads
+from bakeoff.rundir import checkpoint
+from bakeoff.rundir.result import BEGUN, read_begun
+from bakeoff.schemas import Array
+
+
+def is_stopped(path: Path) -> bool:
+    """Whether a folder is a run that has begun and not ended."""
+    return (path / BEGUN).is_file()
+
+
+def note(path: str | Path) -> str:
+    """What to say where such a run is used; nothing of a finished one."""
+    run = Path(path)
+    if not is_stopped(run) or (meta := checkpoint.last(run)) is None:
+        return ""
+    phase, step = loads(read_begun(run)["bundle"]["recipe"]).phases[meta["phase"]], meta["state"]["step"]
+    epoch, epochs = meta["state"]["epoch"], getattr(phase, "epochs", 0)
+    place = f"step {step} of {phase.strategy}, {epoch} of {epochs} epochs done" if step else f"before {phase.strategy}"
+    return f"{path} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
+
+
+def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The JSON of its bundle, and the weights that its last checkpoint would end with: of the best epoch, the running
+    mean, or the last ones.
+
+    A phase that is kept only if it is better hasn't proved it yet: the weights are those before it.
+
+    Raises:
+        DataError: it was stopped before there was a checkpoint.
+        CorruptError: it is truncated or was edited.
+    """
+    value, found = read_begun(run)["bundle"], checkpoint.load(run)
+    if found is None:
+        raise DataError(f"{run}: stopped before its first checkpoint. Go on with it: {_resume(run)}")
+    kept: Mapping[str, Array] = next(filter(None, map(found.group, ("before", "best", "average"))), {})
+    arrays, declared = found.group("net") | dict(kept), value["graph"]["parameters"]
+    return value, {path: array.astype(declared[path]["dtype"]) for path, array in arrays.items() if path in declared}
+
+
+def _resume(run: Path) -> str:
+    return f"bakeoff train --resume {shlex.quote(str(run))}"
