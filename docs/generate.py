@@ -1,7 +1,8 @@
 """The pages of docs/ that are made from code: run by `make docs`.
 
     python docs/generate.py            write them
-    python docs/generate.py --check    exit 1 where docs/explanation/how-the-frameworks-differ.md is not up to date
+    python docs/generate.py --check    exit 1 where docs/explanation/how-the-frameworks-differ.md is not up to date, or
+                                       README.md's table of extras
 
 That page is committed, since it is read on the web; docs/reference/ is not.
 """
@@ -13,6 +14,7 @@ import inspect
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from bakeoff.ops._page import Case, Gap, Mode
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))  # what cases are run on
+README = DOCS.parent / "README.md"
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 
@@ -428,11 +431,30 @@ def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
+def readme() -> str:
+    """README.md with its table of extras: their libraries from pyproject.toml, what those are for from `doctor`."""
+    from bakeoff.cli.doctor import EXTRAS
+
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    rows = []
+    for extra, lines in project["optional-dependencies"].items():
+        if extra in ("dev", "all"):
+            continue
+        known = {name: purpose for name, of, purpose in EXTRAS if of == extra}
+        names = [name for line in lines if (name := re.split(r"[\[<>=; ]", line)[0]) in known]
+        rows.append(f"| `bakeoff[{extra}]` | {', '.join(names)} | {'; '.join(known[name] for name in names)} |")
+    text = README.read_text(encoding="utf-8")
+    start, end = text.index("| `bakeoff[torch]` |"), text.index("| `bakeoff[all]` |")
+    return text[:start] + "\n".join(rows) + "\n" + text[end:]
+
+
 def main() -> int:
     """Write, or check."""
-    page = differences()
+    page, text = differences(), readme()
     if "--check" in sys.argv:
-        return 0 if DIFFERENCES.is_file() and DIFFERENCES.read_text(encoding="utf-8") == page else 1
+        same = DIFFERENCES.is_file() and DIFFERENCES.read_text(encoding="utf-8") == page
+        return 0 if same and README.read_text(encoding="utf-8") == text else 1
+    README.write_text(text, encoding="utf-8")
     DIFFERENCES.write_text(page, encoding="utf-8")
     print(DIFFERENCES.relative_to(DOCS.parent))
     folder = DOCS / "reference"

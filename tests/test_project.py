@@ -195,7 +195,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 57_730, "tests": 30_300}  # the planted cases of data are tables of a line each
+LINES = {"src": 57_800, "tests": 30_800}  # stopped runs, suggestions: every command that a message shows
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

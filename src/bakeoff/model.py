@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -245,7 +246,7 @@ def _kept(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: no predictions on {split!r} were kept with it.\n"
-            f"Give the images too: bakeoff evaluate {model.path} DATA --split {split}"
+            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split}"
         )
     return found
 
@@ -255,7 +256,7 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: it kept no predictions of mirrored images (evaluation.tta in the recipe does).\n"
-            f"Give the images too: bakeoff evaluate {model.path} DATA --split {split} --tta flip"
+            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split} --tta flip"
         )
     return found
 

@@ -146,6 +146,20 @@ def test_the_generated_page_is_up_to_date() -> None:
     assert page.read_text(encoding="utf-8") == generator().differences(), "run: make docs"
 
 
+def test_the_table_of_extras_is_up_to_date_and_has_each_library() -> None:
+    assert generator().README.read_text(encoding="utf-8") == generator().readme(), "run: make docs"
+    from bakeoff.cli.doctor import EXTRAS
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    everything = extras.pop("all")
+    assert everything == [f"bakeoff[{','.join(name for name in re.findall(r'[a-z]+', everything[0])[1:])}]"]
+    assert set(re.findall(r"[a-z]+", everything[0])[1:]) == extras.keys() - {"dev"}
+    named = {(re.split(r"[<>=; ]", line)[0], extra) for extra, lines in extras.items() for line in lines}
+    wanted = {pair for pair in named if pair[1] != "dev" and not pair[0].startswith("bakeoff")}
+    twice = {("torchvision", "transformers"), ("keras", "jax"), ("h5py", "jax")}  # told of once
+    assert wanted - twice == {(name, extra) for name, extra, _ in EXTRAS}
+
+
 def test_the_reference_has_every_name_of_the_package() -> None:
     import bakeoff
 

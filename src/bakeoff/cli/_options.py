@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -56,6 +58,21 @@ Tta = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.", hidden=True)]
 """Read from the words themselves by `main`; each verb takes it, so that it may stand anywhere."""
+
+
+@contextmanager
+def network(mirror: Path | None, offline: bool) -> Iterator[None]:
+    """Where weights are looked for, for this process and its workers."""
+    import os
+
+    before = dict(os.environ)
+    os.environ.update({"BAKEOFF_MIRROR": str(mirror.resolve())} if mirror else {})
+    os.environ.update({"BAKEOFF_OFFLINE": "1"} if offline else {})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def label_rule(separator: str | None, columns: str | None) -> LabelRule | None:

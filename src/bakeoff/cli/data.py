@@ -92,10 +92,11 @@ def audit(
             report=report,
             lang=lang,
         )
-    out.give(found.to_json(), json, lambda _: _table(found, report))
+    changes = options.label_changes(separator, columns) + ["data.follow_links=true"] * follow_links
+    out.give(found.to_json(), json, lambda _: _table(found, report, changes))
 
 
-def _table(found: Audit, report: Path | None) -> None:
+def _table(found: Audit, report: Path | None, changes: list[str]) -> None:
     from bakeoff.cli import _output as out
 
     console = out.console()
@@ -116,7 +117,11 @@ def _table(found: Audit, report: Path | None) -> None:
     bad = " --bad-files exclude" if lost else ""
     if report is not None:
         console.print(f"  open {out.shell(report)}", markup=False)
-    console.print(f"  bakeoff train {out.shell(found.path)}{bad}", markup=False)
+    more = "".join(f" --set {out.shell(change)}" for change in changes)
+    if any(finding.detail.endswith("has no readable image") for finding in found.findings):  # train refuses such
+        console.print("  fill or remove the classes without images; then train")
+        return
+    console.print(f"  bakeoff train {out.shell(found.path)}{bad}{more}", markup=False)
 
 
 PREVIEW_EXAMPLES = (

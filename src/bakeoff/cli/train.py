@@ -42,6 +42,10 @@ Framework = Annotated[
     ),
 ]
 Backbone = Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="A file of weights, for a backbone of LIBRARY/NAME."),
+]
 RandomWeights = Annotated[
     bool, typer.Option("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME.")
 ]
@@ -79,7 +83,10 @@ def command(
     overrides: options.Overrides = None,
     framework: Framework = None,
     backbone: Backbone = None,
+    weights: Weights = None,
     random_weights: RandomWeights = False,
+    mirror: options.Mirror = None,
+    offline: options.Offline = False,
     until: Until = None,
     phases: Phases = None,
     seed: options.Seed = None,
@@ -105,10 +112,10 @@ def command(
     from bakeoff.training import api
     from bakeoff.training.loop.cadence import DEFAULT
 
-    backbone, labels = _drawn(backbone, random_weights), options.label_changes(separator, columns)
+    backbone, labels = _weighted(backbone, weights, random_weights), options.label_changes(separator, columns)
     labels += ["data.follow_links=true"] if follow_links else []
     changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
-    with progress() as listen:
+    with progress() as listen, options.network(mirror, offline):
         both: dict[str, Any] = {"framework": framework, "threads": threads, "listen": listen, "began": process_start()}
         if resume is not None:
             _alone(recipe, changes, backbone, until, phases, seed, run, precision, compile)
@@ -132,16 +139,19 @@ def command(
                 budget=budget,
                 **both,
             )
-    _show(trained, data, recipe, labels, json)
+    _show(trained, data, recipe, json)
 
 
-def _drawn(backbone: str | None, random_weights: bool) -> str | None:
-    """The name of a backbone whose weights are drawn: `timm/resnet18@random`."""
-    if not random_weights:
+def _weighted(backbone: str | None, weights: Path | None, random_weights: bool) -> str | None:
+    """The name of a backbone with its weights behind it: `timm/resnet18@random`, `timm/resnet18@mine.pth`."""
+    if weights is None and not random_weights:
         return backbone
-    if backbone is None or "/" not in backbone:
-        raise UsageError("--random-weights: is for a backbone by name, as --backbone timm/resnet18.")
-    return f"{backbone}@random"
+    option = "--random-weights" if random_weights else f"--weights {weights}"
+    if backbone is None or "/" not in backbone or "+" in backbone or (weights and random_weights):
+        raise UsageError(f"{option}: is for one backbone by name, as --backbone timm/resnet18; give one of the two.")
+    if weights is not None and not weights.is_file():
+        raise UsageError(f"{option}: there is no such file. Expected a .pth, .safetensors, .keras or .h5 file.")
+    return f"{backbone}@{weights.resolve() if weights else 'random'}"
 
 
 def _alone(recipe: str, changes: list[str], *others: object) -> None:
@@ -154,7 +164,7 @@ def _alone(recipe: str, changes: list[str], *others: object) -> None:
         )
 
 
-def _show(trained: Trained, data: Path | None, recipe: str, labels: list[str], json: bool) -> None:
+def _show(trained: Trained, data: Path | None, recipe: str, json: bool) -> None:
     """Write the report; say what came out, to a program or a person."""
     from bakeoff.cli._output import print_json
     from bakeoff.reports import report
@@ -163,10 +173,10 @@ def _show(trained: Trained, data: Path | None, recipe: str, labels: list[str], j
     if json:
         print_json(trained.result)
     else:
-        _summary(trained, data, recipe, labels)
+        _summary(trained, data, recipe)
 
 
-def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str]) -> None:
+def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
     from rich.table import Table
 
     from bakeoff.cli import _output as out
@@ -200,7 +210,7 @@ def _summary(trained: Trained, data: Path | None, recipe: str, changes: list[str
     console.print()
     console.print(_headline(result))
     console.print(rows)
-    _next(trained, data, recipe, changes)
+    _next(trained, data, recipe)
 
 
 def _decision(gate: dict[str, Any]) -> str:
@@ -234,13 +244,18 @@ def _phases(result: Result) -> str:
     return "; ".join(parts)
 
 
-def _next(trained: Trained, data: Path | None, recipe: str, changes: list[str]) -> None:
+def _next(trained: Trained, data: Path | None, recipe: str) -> None:
+    from bakeoff import frameworks
     from bakeoff.cli import _output as out
+    from bakeoff.recipe import load, to_toml
 
     run, console = out.shell(trained.path), out.console()
     console.print("\n[dim]Next[/dim]")
     console.print(f"  bakeoff predict {run} IMAGES", markup=False)
-    if data is not None and any(phase["name"] == "finetune" for phase in trained.facts.phases):
-        more = "".join(f" --set {out.shell(change)}" for change in changes)
-        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(recipe)}{more}", markup=False)
+    two = frameworks.installed()[:2]
+    if data is not None and len(two) == 2 and any(phase["name"] == "finetune" for phase in trained.facts.phases):
+        held = trained.path / "recipe.toml"  # with all that the options changed
+        name = recipe if to_toml(load(recipe)) == held.read_text(encoding="utf-8") else held
+        more = "" if two == ("torch", "tensorflow") else f" --frameworks {','.join(two)}"
+        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(name)}{more}", markup=False)
     console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)

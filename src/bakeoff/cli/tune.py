@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +56,7 @@ def command(
             threads=threads,
             listen=listen,
         )
-    give(tuned.result, json, _show)
+    give(tuned.result, json, lambda found: _show(found, data))
 
 
 def _ranges(texts: list[str]) -> dict[str, str]:
@@ -70,8 +71,7 @@ def _ranges(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def _show(found: dict[str, Any]) -> None:
-
+def _show(found: dict[str, Any], data: Path) -> None:
     from bakeoff.cli import _output as out
 
     console = out.console()
@@ -83,5 +83,5 @@ def _show(found: dict[str, Any]) -> None:
         shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
         table.add_row(str(row["number"] + 1), outcome, *shown)
     console.print(table)
-    console.print(f"\n[bold]Next[/bold]\n  bakeoff train DATA --recipe {out.plain(found['recipe'])}")
-    console.print(f"  bakeoff predict {out.plain(found['run'])} IMAGES", highlight=False)
+    console.print(f"\n[bold]Next[/bold]\n  bakeoff train {out.shell(data)} --recipe {out.shell(found['recipe'])}")
+    console.print(f"  bakeoff predict {out.shell(found['run'])} IMAGES", markup=False)

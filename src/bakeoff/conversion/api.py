@@ -60,8 +60,8 @@ def weights_of(request: Request, listen: Listener | None) -> Found | None:
     if found.weights is not None and request.classes not in (None, entry.classes):
         raise UsageError(
             f"--classes {request.classes}: the pretrained head of {entry.name} has {entry.classes}.\n"
-            "Give a file with your own head (--weights FILE), or --random-weights; train a new head: bakeoff train "
-            f"--backbone {entry.name}."
+            "Give a file with your own head (--weights FILE), or --random-weights; train a new head: "
+            f"bakeoff train DATA --backbone {entry.name}."
         )
     if found.weights is not None and found.weights.caution and listen:
         listen({"kind": "log", "text": f"licence of {entry.name}: {found.weights.caution}"})

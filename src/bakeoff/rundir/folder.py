@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -53,7 +54,11 @@ class Run:
             UsageError: it holds something already.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            more = f"\nGo on with it: bakeoff train --resume {self.path}" if (self.path / JOB).is_file() else ""
+            more = (
+                f"\nGo on with it: bakeoff train --resume {shlex.quote(str(self.path))}"
+                if (self.path / JOB).is_file()
+                else ""
+            )
             raise UsageError(
                 f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it.{more}"
             )

@@ -131,7 +131,8 @@ def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:
     try:
         import onnxruntime as ort
     except ImportError:
-        raise MissingDependencyError("onnxruntime", "all", "prediction without a training framework") from None
+        remedy = "Install it: pip install onnxruntime"
+        raise MissingDependencyError("onnxruntime", "", "prediction without a framework", remedy) from None
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = threads or 0

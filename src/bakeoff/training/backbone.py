@@ -85,8 +85,7 @@ def _weights(name: str, tag: str | None) -> tuple[str | None, str | None, str | 
     """(file, licence, SHA-256); None for drawn ones."""
     if tag == RANDOM:
         return None, None, None
-    given = Path(tag) if tag and Path(tag).is_file() else None
-    found = resolve(zoo.entry(name), None if given else tag, file=given)
+    found = resolve(zoo.entry(name), tag)
     return str(found.path), _licence(found.weights), found.sha256
 
 

@@ -6,6 +6,8 @@ Labels aren't judged, and near copies are looked for where the pixels are in mem
 
 from __future__ import annotations
 
+from shlex import quote
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +54,7 @@ def _line(findings: tuple[Finding, ...], data: Data) -> str:
     for finding in findings:
         counts[finding.kind] = counts.get(finding.kind, 0) + (finding.kind != SAID)
     named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {data.path}"
+    return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {quote(str(data.path))}"
 
 
 def _thumbnails(context: Context, perceptual: PerceptualHashes | None) -> NDArray[np.uint8] | None:

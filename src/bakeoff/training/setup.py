@@ -7,7 +7,7 @@ from typing import Any
 
 from bakeoff import registry, zoo
 from bakeoff.data import Data
-from bakeoff.errors import UsageError
+from bakeoff.errors import UnsupportedError, UsageError
 from bakeoff.evaluation.kinds import BINARY, MULTILABEL, SINGLE, of_loss
 from bakeoff.graph import Graph, passes
 from bakeoff.graph.together import Member, together
@@ -15,6 +15,7 @@ from bakeoff.preprocessing.signature import Signature
 from bakeoff.recipe.schema import Recipe
 
 HEAD = "head"
+ENOUGH = 32  # pixels a side, for each net of the library
 SCALED = True  # large JPEGs decoded small, unless the recipe says otherwise: measured in bench/scaled_decode.py
 
 
@@ -86,7 +87,7 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
         )
     signature = Signature(
         size=size,
-        channels=given.channels or data.channels,
+        channels=given.channels or max(data.channels, len(given.mean or ())),
         fit=given.fit or "stretch",
         resize=given.resize or "bilinear",
         resize_to=given.resize_to,
@@ -96,7 +97,13 @@ def _native(recipe: Recipe, data: Data, outputs: int, seed: int) -> Start:
     )
     model = registry.load("bakeoff.models", recipe.model.name or "", what="model")
     arguments = dict(recipe.model.arguments)
-    graph = model.build(input_size=size, channels=signature.channels, classes=outputs, seed=seed, **arguments)
+    try:
+        graph = model.build(input_size=size, channels=signature.channels, classes=outputs, seed=seed, **arguments)
+    except UnsupportedError as error:
+        if max(size) >= ENOUGH:
+            raise
+        hint = f"The images have {size[0]} x {size[1]} pixels; enlarge them: --set input.size=[{ENOUGH},{ENOUGH}]"
+        raise UnsupportedError(f"{error}\n{hint}") from None
     return Start(graph, signature)
 
 

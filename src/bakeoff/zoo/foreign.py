@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from bakeoff import checkpoints
 from bakeoff.errors import BakeoffError
 
 LIVE = "bakeoff.convert(net, to='keras' or 'torch')"
-WEIGHTS = "weights without their net.\nGive the net's name with them: bakeoff convert timm/NAME --weights {path}"
+WEIGHTS = "weights without their net.\nName their net: bakeoff convert timm/NAME --to keras --weights {path}"
 RENAMED = "weights without their net.\nGive the net's name, and them as .safetensors under the names that it has."
 PREDICTS = (
     "for prediction alone: what training needs is gone.\n"
@@ -78,12 +79,12 @@ def file(path: Path) -> str | None:
         said = _zip(path)
     elif said is None:
         said = _weights(path)
-    return said.format(path=path) if said else None
+    return said.format(path=quote(str(path))) if said else None
 
 
 def _folder(path: Path) -> str | None:
     names = {one.name for one in path.iterdir()}
-    return next((said.format(path=path) for name, said in FOLDERS.items() if name in names), None)
+    return next((said.format(path=quote(str(path))) for name, said in FOLDERS.items() if name in names), None)
 
 
 def _zip(path: Path) -> str | None:

@@ -64,7 +64,7 @@ def resolve(
 
     Args:
         entry: the model.
-        weights: the name of its pretrained weights; None: the library's default.
+        weights: the name of its pretrained weights, or a file; None: the library's default.
         file: a user's own file, which nothing else is asked for then.
         mirror: a folder; None: $BAKEOFF_MIRROR.
         offline: whether the network is forbidden; $BAKEOFF_OFFLINE, $HF_HUB_OFFLINE do the same.
@@ -75,6 +75,8 @@ def resolve(
         DataError: the file is nowhere that may be asked; says which file to put where, and its address.
         CorruptError: the file isn't the one that the source describes.
     """
+    if file is None and weights and Path(weights).is_file():  # as NAME@FILE
+        file = weights
     if file is not None:
         return _given(Path(file))
     library = source(entry.source)
@@ -180,7 +182,8 @@ def _missing(entry: Entry, weights: WeightsFile, why: str) -> str:
     return (
         f"{entry.name}: {named} is not on this machine, and {why}.\n"
         f"Get it from {address(weights)}\n"
-        f"and put it at {_cache_path(entry, weights)} (or into a folder given by --mirror, or give it by --weights)."
+        f"and put it at {_cache_path(entry, weights)} (or into a folder that --mirror or {MIRROR} names, "
+        "or give it: --weights FILE)."
     )
 
 

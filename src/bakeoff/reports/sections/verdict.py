@@ -19,7 +19,7 @@ TEXT = {
         "{threshold} on, all labels of {accuracy} of them are right (95 % interval: {low} to {high}).",
         "untested": "{framework} was trained on {num} images; there is no split to judge it on.",
         "unfinished": "{framework} isn't at its end: the curves go up to the last checkpoint. Judge it on images by "
-        "bakeoff evaluate, or go on with it by bakeoff train --resume.",
+        "bakeoff evaluate, or go on with it: bakeoff train --resume RUN",
         "same": "The same network: all {count} checks passed",
         "different": "Not the same: {count} of {total} checks failed",
         "accuracy": "accuracy",
@@ -44,7 +44,7 @@ TEXT = {
         "{accuracy} 的图片全部标签正确（95 % 置信区间：{low} 到 {high}）。",
         "untested": "{framework} 用 {num} 张图片训练；没有可用于评估的数据。",
         "unfinished": "{framework} 的训练尚未结束：曲线到最后一个检查点为止。可用 bakeoff evaluate 在图片上评估，"
-        "或用 bakeoff train --resume 继续训练。",
+        "或继续训练：bakeoff train --resume RUN",
         "same": "同一个网络：{count} 项检查全部通过",
         "different": "并不相同：{total} 项检查中有 {count} 项未通过",
         "accuracy": "准确率",

@@ -40,7 +40,7 @@ def prepared(graph: Graph, phase: Finetune) -> Graph:
     if not any(parameter.trainable and parameter.role == "weight" for parameter in graph.parameters.values()):
         raise UsageError(
             f"freeze {list(phase.freeze)} leaves no weight to train; expected at least one.\n"
-            "Freeze less: --set 'phases.0.freeze=[]'"
+            "Freeze less: fewer names in the phase's `freeze`, or [] for none."
         )
     return graph
 

@@ -26,7 +26,7 @@ def start(path: Path, resumed_from: int | None) -> MLflow:
         UsageError: it can't write where it is told to.
     """
     if find_spec("mlflow") is None:
-        raise MissingDependencyError("mlflow", "logging", "--log mlflow (pip install mlflow)")
+        raise MissingDependencyError("mlflow", "", "--log mlflow", "Install it: pip install mlflow")
     return MLflow(path)
 
 

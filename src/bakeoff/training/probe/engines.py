@@ -65,7 +65,7 @@ def choose(context: Context, graph: Graph, images: Array) -> Engine:
             raise BakeoffError(
                 f"{chosen.name} gives features that differ by {verdict['difference']:.1e} from those of "
                 f"{verdict['against']}, more than {verdict['tolerance']:.1e}: it can't be trusted here.\n"
-                "Update it (bakeoff doctor says which version is installed), or fine-tune instead of probing."
+                "Update it (bakeoff doctor), or fine-tune instead of probing."
             )
         chosen = engines[1]
     context.run.json(FILE, {"engine": chosen.name, "pictures_per_s": speeds, "verified": verdict})

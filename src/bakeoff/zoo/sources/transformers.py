@@ -222,7 +222,11 @@ def fill(net: Any, path: Path, *, head: bool = True) -> Any:
     top = all(not name.startswith(f"{net.base_model_prefix}.") for name in missing)
     if missing and (head or not top):
         what = "the head was never fine-tuned" if top else "it is another net's"
-        hint = "Fine-tune it first; without its head it is a backbone: bakeoff train DATA --backbone ..." if top else ""
+        hint = (
+            f"Fine-tune it first; without its head it is a backbone: bakeoff train DATA --backbone {path}"
+            if top
+            else ""
+        )
         raise DataError(f"{path}: {len(missing)} weights are missing, as {missing[0]}: {what}.\n{hint}".strip())
     return fresh.eval()
 
