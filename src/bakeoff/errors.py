@@ -14,6 +14,7 @@
     ├── CorruptError             a file that is truncated, edited or hostile                 exit code 8
     ├── WorkerError              a worker process died                                       exit code 9
     ├── NotFiniteError           a loss, gradient, weight or rate that is no finite number    exit code 1
+    ├── DivergedError            a loss or a weight that has grown a thousandfold             exit code 1
     ├── NotWorthSavingError      arrays for a checkpoint that aren't finite                   exit code 1
     ├── OutOfMemoryError         a step needs more memory than there is                       exit code 1
     └── Cancelled                somebody asked to stop                                      exit code 130 or 143
@@ -130,6 +131,10 @@ class WorkerError(BakeoffError):
 
 class NotFiniteError(BakeoffError):
     """A loss, gradient, weight or rate that is no finite number; the last checkpoint stands."""
+
+
+class DivergedError(BakeoffError):
+    """A loss or a weight that has grown a thousandfold; the last checkpoint stands."""
 
 
 class NotWorthSavingError(BakeoffError):

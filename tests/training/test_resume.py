@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -260,6 +260,8 @@ def test_a_nan_stops_before_the_update(data: Data, tmp_path: Path, monkeypatch: 
 
 class _Graph:
     """Stands for a net's graph: its start weights."""
+
+    parameters: ClassVar[dict[str, Any]] = {}
 
     def arrays(self) -> dict[str, Array]:
         return {"kernel": np.zeros((16, 3))}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data import Split
-from bakeoff.errors import BakeoffError, Cancelled, NotWorthSavingError
+from bakeoff.errors import BakeoffError, Cancelled, DivergedError, NotWorthSavingError
 from bakeoff.evaluation import measures
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import figure, score, threshold_of
@@ -27,7 +27,7 @@ from bakeoff.training.finetune.plan import Plan, sampled
 from bakeoff.training.loop import best
 from bakeoff.training.loop.average import Average
 from bakeoff.training.loop.state import State
-from bakeoff.training.rescue import not_finite, out_of_memory
+from bakeoff.training.rescue import diverged, not_finite, out_of_memory
 from bakeoff.training.schedules import schedule
 
 CHUNK_BYTES = 16 * 2**20  # of images handed to a framework at once
@@ -54,6 +54,7 @@ class Loop:
         self.rate = schedule(phase.schedule, self.steps_per_epoch, phase.epochs)
         self.best: dict[str, Array] | None = None
         self.before: dict[str, Array] | None = None  # the weights that the phase began with, where they may come back
+        self.largest = math.inf  # of the weights that the phase began with
         self.average = Average(phase.average, phase.average_every) if phase.average else None
         self.total = phase.epochs * min(count, whole * phase.batch_size)
 
@@ -66,6 +67,7 @@ class Loop:
             self.net.load(self.graph.arrays())
         self.before = self.net.arrays() if self.phase.keep == "if-better" else None
         self.plan.compile(self.net)
+        self.largest = diverged.largest(self)
         if self.average:
             self.average.start(self.net.arrays())
 
@@ -116,6 +118,10 @@ class Loop:
         except Cancelled as stopped:
             self._save()
             raise Cancelled(f"stopped at step {self.state.step} ({self._where()})", stopped.exit_code) from None
+        except DivergedError as error:
+            if self.before is None:
+                raise
+            self.context.reporter.log(" ".join(str(error).split("\n")))  # the phase ends, and the gate rejects it
         self._save()
         if self.phase.keep == "best" and self.best is not None:
             self.net.load(self.best)
@@ -217,6 +223,7 @@ class Loop:
             self._log(losses[:bad])
             self.context.run.flush()
             raise not_finite.loss(self, float(losses[bad]), bad, chunk)
+        diverged.check_losses(self, losses)
         return losses, sizes
 
     def _steps(self, images: list[Array], labels: list[Array]) -> tuple[Array, list[int]]:
@@ -248,6 +255,7 @@ class Loop:
         state = self.state
         if not finite(self.net.arrays()):
             raise not_finite.weights(self)
+        diverged.check_weights(self)
         loss, seconds = state.loss_sum / state.loss_count, state.seconds
         row: dict[str, Any] = {"phase": "finetune", "epoch": state.epoch, "train_loss": loss, "wall_s": seconds}
         if self.context.data.validation is not None:
@@ -269,6 +277,8 @@ class Loop:
             self.net.load(self.average.arrays)
         predictions = predict_split(self.context, validation, self.net.logits, size)
         found = score(predictions, self.context.data.classes, threshold_of(predictions))
+        if state.epoch + 1 == self.phase.epochs and (line := diverged.at_chance(self, found, predictions.labels)):
+            self.context.reporter.log(line)
         wall = time.perf_counter() - began
         if figure(found) > state.best_accuracy:  # of equals, the first is kept
             state.best_accuracy, state.best_epoch = figure(found), state.epoch

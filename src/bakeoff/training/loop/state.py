@@ -16,6 +16,7 @@ class State:
         step: optimizer steps of the phase that are done (the schedule's position).
         noise: micro-batches of the phase that are done (the position of dropout's masks).
         seen: images of the phase that went through.
+        first_loss: of the first step.
         loss_sum: of the epoch so far.
         loss_count: images behind that sum.
         best_epoch: the epoch with the best validation accuracy so far; the first of equals.
@@ -29,6 +30,7 @@ class State:
     step: int = 0
     noise: int = 0
     seen: int = 0
+    first_loss: float | None = None
     loss_sum: float = 0.0
     loss_count: int = 0
     best_epoch: int | None = None

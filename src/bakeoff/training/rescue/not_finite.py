@@ -33,14 +33,14 @@ def loss(loop: Loop, value: float, bad: int, chunk: list[Batch]) -> NotFiniteErr
     if found is not None:
         return found
     place = f"(epoch {epoch}, records {batch.records[:5].tolist()}...)"
-    return NotFiniteError(f"training stopped: the loss is {value} at step {step} {place}.\n{_advice(loop)}")
+    return NotFiniteError(f"training stopped: the loss is {value} at step {step} {place}.\n{advice(loop)}")
 
 
 def weights(loop: Loop) -> NotFiniteError:
     """The error for a net that isn't worth saving, though no loss has told of it yet."""
     step = loop.state.step
     found = _again(loop, step)
-    return found or NotFiniteError(f"training stopped: weights are not finite after step {step}.\n{_advice(loop)}")
+    return found or NotFiniteError(f"training stopped: weights are not finite after step {step}.\n{advice(loop)}")
 
 
 def rate(loop: Loop, value: float, step: int) -> NotFiniteError:
@@ -52,7 +52,8 @@ def rate(loop: Loop, value: float, step: int) -> NotFiniteError:
     )
 
 
-def _advice(loop: Loop) -> str:
+def advice(loop: Loop) -> str:
+    """What stands, and what to try."""
     number = loop.context.recipe.phases.index(loop.phase)
     return f"{_kept(loop)}Use a smaller rate: --set phases.{number}.schedule.peak={loop.phase.schedule.peak / 10:.0e}"
 
@@ -108,7 +109,7 @@ def _step(loop: Loop, micro: list[Batch]) -> NotFiniteError | None:
             what = _not_finite(net.gradient_arrays(), "the gradient of {}", backwards=True)
         if what:
             place = f"step {step} (epoch {loop.state.epoch + 1}, records {batch.records[:5].tolist()}...)"
-            return NotFiniteError(f"training stopped before the update of {place}: {what}.\n{_advice(loop)}")
+            return NotFiniteError(f"training stopped before the update of {place}: {what}.\n{advice(loop)}")
     net.apply(loop.rate(step))
     what = _not_finite(net.arrays(), "the weights of {}")
     if what is None:
@@ -116,7 +117,7 @@ def _step(loop: Loop, micro: list[Batch]) -> NotFiniteError | None:
     place = f"step {step} (epoch {loop.state.epoch + 1})"
     return NotFiniteError(
         f"training stopped: the update of {place}, with a rate of {loop.rate(step):.3g}, would leave {what} not "
-        f"finite.\n{_advice(loop)}"
+        f"finite.\n{advice(loop)}"
     )
 
 
