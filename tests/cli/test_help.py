@@ -12,7 +12,11 @@ from command_line import Command
 
 from bakeoff import registry
 from bakeoff.cli._app import START, build
+from bakeoff.cli._options import shortcuts
+from bakeoff.errors import UsageError
+from bakeoff.recipe import load as load_recipe
 from bakeoff.registry import load
+from bakeoff.training.api import choose_framework
 
 VERBS = tuple(name.replace("_", "-") for name in registry.names("bakeoff.cli"))
 
@@ -105,3 +109,35 @@ def test_an_unknown_verb_has_its_nearest(command: Command) -> None:
 
 def test_an_unknown_option_is_a_usage_error(command: Command) -> None:
     assert command("train", "photos", "--bogus").code == 2
+
+
+def test_the_usual_changes_are_keys_of_the_recipe() -> None:
+    usual = {"epochs": 3, "batch_size": 8, "schedule.peak": 0.1}
+    found = shortcuts("mnist-cnn", [], usual, "light", "32")
+    assert found == [
+        "augment.preset=light",
+        "input.size=[32,32]",
+        "phases.0.epochs=3",
+        "phases.0.batch_size=8",
+        "phases.0.schedule.peak=0.1",
+    ]
+    assert shortcuts("photos", [], {"epochs": 1}, None, None) == ["phases.1.epochs=1"]
+    assert shortcuts("photos", ["finetune"], {"epochs": 1}, None, "20,30") == [
+        "input.size=[20,30]",
+        "phases.0.epochs=1",
+    ]
+    for recipe in ("photos-fast", "photos-mobilenetv2-two-steps"):
+        with pytest.raises(UsageError, match="--set phases"):
+            shortcuts(recipe, [], {"epochs": 1}, None, None)
+    with pytest.raises(UsageError, match="--size big"):
+        shortcuts("photos", [], {}, None, "big")
+
+
+def test_names_that_people_use_are_known() -> None:
+    assert choose_framework("tf", load_recipe("photos")) == "tensorflow"
+    assert choose_framework("pytorch", load_recipe("photos")) == "torch"
+
+
+def test_options_of_train_are_in_groups(command: Command) -> None:
+    said = command("train", "--help").out
+    assert all(f"─ {name} ─" in said for name in ("Data", "Net and weights", "Computing", "Run", "Options"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,11 @@ from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
     from bakeoff.protocols import LabelRule
+
+# Options by their group in --help.
+computing = partial(typer.Option, rich_help_panel="Computing")
+weights = partial(typer.Option, rich_help_panel="Net and weights")
+data = partial(typer.Option, rich_help_panel="Data")
 
 DataPath = Annotated[
     Path,
@@ -30,27 +36,38 @@ Overrides = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of split, start weights and order; the recipe's otherwise.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The new run folder; runs/... otherwise.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
+Threads = Annotated[
+    int | None,
+    computing("--threads", min=1, help="Threads of the libraries; all cores otherwise."),
+]
 Precision = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
-    typer.Option(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),
+    computing(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),
 ]
 Mirror = Annotated[
-    Path | None, typer.Option("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")
+    Path | None,
+    weights("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR."),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+Offline = Annotated[bool, weights("--offline", help="Never use the network.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Separator = Annotated[
     str | None,
-    typer.Option(
-        "--label-separator", metavar="TEXT", help="A list's cell has several labels with this between them, as '|'."
+    data(
+        "--label-separator",
+        metavar="TEXT",
+        help="A list's cell has several labels with this between them, as '|'.",
     ),
 ]
 LabelColumns = Annotated[
-    str | None, typer.Option("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
+    str | None,
+    data("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each."),
 ]
 FollowLinks = Annotated[
-    bool, typer.Option("--follow-links", help="Symbolic links among the images are followed; else they are bad files.")
+    bool,
+    data(
+        "--follow-links",
+        help="Symbolic links among the images are followed; else they are bad files.",
+    ),
 ]
 Tta = Annotated[
     str,
@@ -73,6 +90,48 @@ def network(mirror: Path | None, offline: bool) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def size_of(text: str | None, option: str) -> tuple[int, int] | None:
+    """`224,224` or `224` as (height, width).
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if not all(part.strip().isdecimal() for part in parts) or len(parts) not in (1, 2):
+        raise UsageError(f"{option} {text}: expected height and width in pixels, as 224,224.")
+    numbers = [int(part) for part in parts]
+    return numbers[0], numbers[-1]
+
+
+def shortcuts(
+    recipe: str, phases: list[str], of_phase: dict[str, float | None], augment: str | None, size: str | None
+) -> list[str]:
+    """The usual changes of a recipe's keys: `of_phase` are settings of the phase that fine-tunes, by key.
+
+    Raises:
+        UsageError: the recipe has no such phase, or several.
+    """
+    from bakeoff.recipe import load, select_phases
+
+    given = {key: value for key, value in of_phase.items() if value is not None}
+    pixels = size_of(size, "--size")
+    found = [f"augment.preset={augment}"] if augment else []
+    found += [f"input.size=[{pixels[0]},{pixels[1]}]"] if pixels else []
+    if not given:
+        return found
+    chosen = load(recipe)
+    every = (select_phases(chosen, phases) if phases else chosen).phases
+    tuned = [number for number, phase in enumerate(every) if phase.strategy == "finetune"]
+    if len(tuned) != 1:
+        raise UsageError(
+            f"--epochs, --batch-size and --lr are for the phase that fine-tunes; of {recipe} there are {len(tuned)}.\n"
+            f"Name the phase: --set phases.0.{next(iter(given))}={next(iter(given.values()))}"
+        )
+    return [*found, *(f"phases.{tuned[0]}.{key}={value}" for key, value in given.items())]
 
 
 def label_rule(separator: str | None, columns: str | None) -> LabelRule | None:

@@ -74,7 +74,7 @@ def command(
             check=check,
             pictures=pictures,
             classes=classes,
-            input_size=size_of(input_size),
+            input_size=options.size_of(input_size, "--input-size"),
             mirror=None if mirror is None else str(mirror),
             offline=offline,
             seed=seed,
@@ -83,23 +83,6 @@ def command(
             listen=listen,
         )
     give(done.result, json, show)
-
-
-def size_of(text: str | None) -> tuple[int, int] | None:
-    """`224,224` or `224` as (height, width).
-
-    Raises:
-        UsageError: it is neither.
-    """
-    from bakeoff.errors import UsageError
-
-    if text is None:
-        return None
-    parts = text.replace("x", ",").split(",")
-    if not all(part.strip().isdecimal() for part in parts) or len(parts) not in (1, 2):
-        raise UsageError(f"--input-size {text}: expected height and width in pixels, as 224,224.")
-    numbers = [int(part) for part in parts]
-    return numbers[0], numbers[-1]
 
 
 def show(result: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from bakeoff.training.api import Trained
 
 PANEL, PLACE = "Make", 2
+_run = partial(typer.Option, rich_help_panel="Run")
+_usual = partial(typer.Option, rich_help_panel="Usual changes of the recipe")
 LOGGERS = registry.either(registry.names("bakeoff.training.loggers"))
 EXAMPLES = (
     ("bakeoff train photos", "a new head on the embedded backbone, then the whole net, kept only if better"),
@@ -37,43 +40,71 @@ Data = Annotated[
 ]
 Framework = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help="torch, tensorflow, jax or onnxruntime (probe alone); the first installed otherwise."
+    options.computing(
+        metavar="NAME",
+        help="torch, tensorflow (tf), jax, onnxruntime (probe alone); the first installed otherwise.",
     ),
 ]
-Backbone = Annotated[str | None, typer.Option(metavar="NAME", help="A pretrained net (bakeoff models).")]
+Backbone = Annotated[str | None, options.weights(metavar="NAME", help="A pretrained net (bakeoff models).")]
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", metavar="FILE", help="A file of weights, for a backbone of LIBRARY/NAME."),
+    options.weights(
+        "--weights",
+        metavar="FILE",
+        help="A file of weights, for a backbone of LIBRARY/NAME.",
+    ),
 ]
 RandomWeights = Annotated[
-    bool, typer.Option("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME.")
+    bool,
+    options.weights("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME."),
 ]
-Until = Annotated[str | None, typer.Option(metavar="STAGE", help="Cut the backbone behind this stage.")]
+Until = Annotated[
+    str | None,
+    options.weights(metavar="STAGE", help="Cut the backbone behind this stage."),
+]
 Phases = Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+Epochs = Annotated[int | None, _usual(metavar="N", min=1, help="Of fine-tuning.")]
+BatchSize = Annotated[int | None, _usual(metavar="N", min=1, help="Images a step.")]
+Lr = Annotated[float | None, _usual(metavar="RATE", help="The highest learning rate.")]
+Augment = Annotated[str | None, _usual(metavar="NAME", help="As none, light, standard, strong, digits.")]
+Size = Annotated[str | None, _usual(metavar="H,W", help="Images are brought to it.")]
+Device = Annotated[Literal["auto", "cpu", "cuda", "gpu"], options.computing(help="Where; gpu is cuda.")]
 Compile = Annotated[
     Literal["off", "on", "auto"],
-    typer.Option(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
+    options.computing(
+        help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does.",
+    ),
 ]
 BadFiles = Annotated[
     Literal["fail", "exclude"] | None,
-    typer.Option("--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."),
+    options.data(
+        "--bad-files",
+        help="Files that are no images: stop and name them, or leave them out and list them.",
+    ),
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."),
+    _run(
+        "--resume",
+        metavar="RUN",
+        help="Go on with a run that was stopped or killed, from its checkpoint.",
+    ),
 ]
 CheckpointEvery = Annotated[
     str | None,
-    typer.Option("--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."),
+    _run(
+        "--checkpoint-every",
+        metavar="30s|N",
+        help="How often: a time, or a number of steps; 30s otherwise.",
+    ),
 ]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
 ]
 Log = Annotated[
-    list[str] | None, typer.Option("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated.")
+    list[str] | None,
+    _run("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated."),
 ]
 
 
@@ -89,6 +120,11 @@ def command(
     offline: options.Offline = False,
     until: Until = None,
     phases: Phases = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    augment: Augment = None,
+    size: Size = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
     device: Device = "auto",
@@ -114,7 +150,10 @@ def command(
 
     backbone, labels = _weighted(backbone, weights, random_weights), options.label_changes(separator, columns)
     labels += ["data.follow_links=true"] if follow_links else []
-    changes = [*(overrides or []), *([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
+    names = options.listed(phases, "--phases")
+    usual = {"epochs": epochs, "batch_size": batch_size, "schedule.peak": lr}
+    changes = [*options.shortcuts(recipe, names, usual, augment, size), *(overrides or [])]
+    changes += [*([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
     with progress() as listen, options.network(mirror, offline):
         both: dict[str, Any] = {"framework": framework, "threads": threads, "listen": listen, "began": process_start()}
         if resume is not None:
@@ -127,7 +166,7 @@ def command(
                 recipe,
                 run=run,
                 overrides=changes,
-                phases=options.listed(phases, "--phases"),
+                phases=names,
                 backbone=backbone,
                 until=until,
                 seed=seed,

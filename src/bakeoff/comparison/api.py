@@ -95,7 +95,7 @@ def compare(
         UsageError, DataError, MissingDependencyError: as they say.
     """
     chosen = resolve(recipe, overrides=overrides, seed=seed)
-    names = _checked(frameworks)
+    names = _checked([registered.ALIASES.get(name, name) for name in frameworks])
     path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     jobs = {
         name: Job(str(data), to_toml(chosen), name, str(path / name), chosen.seed, device, precision, threads)

@@ -21,6 +21,7 @@ from bakeoff.protocols import Framework
 from bakeoff.telemetry import without_probe
 
 NEWEST_PYTHON = {"tensorflow": (3, 13)}  # that a library has wheels for, where this is not the newest that there is
+ALIASES = {"tf": "tensorflow", "pytorch": "torch"}
 LIBRARIES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "jax": ("jax", "keras")}
 
 

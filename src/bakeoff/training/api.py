@@ -83,6 +83,7 @@ def _spelled(backbone: str) -> str:
 def choose_framework(asked: str | None, recipe: Recipe) -> str:
     """The framework that was asked for, else the first installed one, else ONNX Runtime where a probe will do."""
     if asked:
+        asked = frameworks.ALIASES.get(asked, asked)
         known = (*frameworks.names(), "onnxruntime")
         if asked not in known:
             hint = nearest(asked, known)
@@ -140,7 +141,7 @@ def train(
         overrides: as `"phases.0.epochs=1"`.
         phases: strategies to keep, as `["probe"]`.
         backbone, until: a pretrained backbone, and the stage to cut it at.
-        device: auto, cpu or cuda.
+        device: auto, cpu, or cuda (gpu).
         precision: float32, float64, bfloat16 or float16; the last two mixed, over float32 weights.
         compile: off, on, or auto, which measures whether it pays.
         start: a run or bundle of the same net, whose weights to start from.
@@ -170,7 +171,7 @@ def train(
         framework=name,
         run=str(path),
         seed=chosen.seed,
-        device=device,
+        device="cuda" if device == "gpu" else device,
         precision=precision,
         compile=compile,
         threads=threads,
@@ -242,8 +243,8 @@ def resume(
         return Trained(path, {key: value for key, value in result.items() if key != "schema"})
     asked = job_of(path)
     changes: dict[str, Any] = {
-        "framework": framework,
-        "device": device,
+        "framework": frameworks.ALIASES.get(framework or "", framework),
+        "device": "cuda" if device == "gpu" else device,
         "threads": threads,
         "checkpoint_every": checkpoint_every,
     }
