@@ -122,6 +122,7 @@ DISTRIBUTIONS = {
     "tensorflow_datasets": "tensorflow-datasets",
 }
 UNDECLARED = {
+    "IPython": "asked for in a notebook alone, whose kernel it is",
     "google": "protobuf: the messages of onnx and of TensorFlow are its own, and so are their errors",
     "packaging": "comes with onnxruntime; doctor, which alone asks for it, does without where that is missing",
     "mlflow": "a page says that it is the user's to install; it brings a server with it",
@@ -195,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 57_990, "tests": 30_900}  # stopped runs, suggestions: every command that a message shows
+LINES = {"src": 58_600, "tests": 31_400}  # stopped runs, suggestions, cards and bars, README executed
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -22,10 +22,12 @@ from bakeoff.data.assignment import FROZEN, changes
 from bakeoff.data.labels import arranged, counts
 from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
+from bakeoff.drawing.card import Card, Shown, names
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.details import details
+from bakeoff.evaluation.given import InMemory, Rows, images_of
 from bakeoff.evaluation.kinds import of_loss
-from bakeoff.evaluation.predict import TOP, Row, predict
+from bakeoff.evaluation.predict import TOP, predict
 from bakeoff.evaluation.scores import score
 from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
@@ -34,16 +36,18 @@ from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, normalize
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
+from bakeoff.rundir.finished import scored
 from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.rundir.result import NAME
 from bakeoff.runtimes import Opened
-from bakeoff.schemas import SCHEMA, Array, Batch, MultilabelScore, Predictions, Score
+from bakeoff.schemas import SCHEMA, Array, Batch, Figures, MultilabelScore, Predictions, Score
+from bakeoff.workers.progress import counter, live
 
 SPLITS = ("train", "validation", "test", "all")
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Shown):
     """What `load` gives.
 
     Attributes:
@@ -53,6 +57,19 @@ class Model:
 
     bundle: Bundle
     path: Path
+
+    def _card(self) -> Card:
+        size, channels = self.signature.size, "grey" if self.signature.channels == 1 else "RGB"
+        scores = {split: scored(found) for split, found in self.bundle.scores.items() if "accuracy" in (found or {})}
+        parameters = sum(one.array.size for one in self.graph.parameters.values() if one.role == "weight")
+        figures = {
+            **scores,
+            f"{len(self.classes):,} classes": names(self.classes),
+            "input": f"{size[0]} x {size[1]}, {channels}",
+            "net": f"{parameters:,} parameters, {self.dtype}",
+            **({"threshold": self.bundle.threshold} if self.multilabel else {}),
+        }
+        return Card(str(self.path), figures)
 
     @property
     def graph(self) -> Graph:
@@ -145,18 +162,23 @@ class Model:
             raise DataError(f"{target}: {error.strerror or error}. Choose another file, or make room.") from None
         return target
 
-    def predict(
-        self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top: int = TOP, tta: str = "none"
-    ) -> list[Row]:
+    def predict(self, images: Any, *, top: int = TOP, tta: str = "none") -> Rows:
         """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
 
         Args:
-            paths: files, and folders of any depth.
+            images: one or many of: a path of a file, or of a folder of any depth; the bytes of a file; an open binary
+                file; a Pillow image; a uint8 array, (H, W) or (H, W, 1, 3 or 4), or (N, H, W, C) for many. `path` of
+                what is no path is its name, or `image 3`, counted from 0.
             top: how many [label, probability] pairs `top` lists.
             tta: `flip` averages over each image and its mirror image.
+
+        Raises:
+            UsageError: something that is no image; says which, and what may be given.
+            DataError: a folder without images.
         """
-        given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        return list(predict(self.opened, given, top=top, dtype=self.dtype, tta=tta))
+        given = images_of(images)
+        rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta)
+        return Rows(rows, (one for one in given if isinstance(one, InMemory)))
 
     def logits(self, images: Array) -> Array:
         """(N, classes), or (N, 1) for one binary logit.
@@ -182,6 +204,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     return Model(read_bundle(where), where)
 
 
+@live("progress", lambda listen: counter(listen, "evaluate"))
 def evaluate(
     run: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
@@ -192,6 +215,7 @@ def evaluate(
     follow_links: bool | None = None,
     tta: str = "none",
     progress: Progress | None = None,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
     `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there) and what
@@ -205,7 +229,8 @@ def evaluate(
         labels: how the list `data` says several labels of an image; None: as in training.
         follow_links: symbolic links are the files that they lead to; None: as in training.
         tta: `flip` asks about each image and its mirror image; `tta` says how their mean fares.
-        progress: called with (done, total).
+        progress: called with (done, total); None: a bar, where a terminal or a notebook shows it.
+        quiet: no bar.
 
     Raises:
         UsageError: the split isn't there, the classes of model and data differ, or `abstain` is no probability.
@@ -231,7 +256,8 @@ def evaluate(
     plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
-    return {**plain, **more, **gained, "data": None if data is None else str(data), "split": split, "unused": unused}
+    given_as = {"data": None if data is None else str(data), "split": split, "unused": unused}
+    return Figures({**plain, **more, **gained, **given_as})
 
 
 def _tuning(model: Model, split: str) -> Predictions | None:

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.schemas import Drawn, StepResult
+from bakeoff.schemas import Brief, Drawn, StepResult
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Brief):
     """What a source found: columns, one row an image.
 
     Attributes:

@@ -5,8 +5,9 @@ image -> Batch -> StepResult -> Predictions -> Score;  Check -> Certificate
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,41 @@ Array = NDArray[Any]
 SplitName = Literal["train", "validation", "test"]
 
 
-@dataclass(frozen=True)
-class Batch:
+class _Short(reprlib.Repr):
+    """Of arrays dtype and shape, of long lists the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 60, 80
+        self.maxdict = self.maxlist = self.maxtuple = 8
+
+    def repr_ndarray(self, value: Array, level: int) -> str:
+        return f"<{value.dtype} {value.shape}>"
+
+
+def brief(value: object, most: int = 1800) -> str:
+    """What a prompt shows of a value, in at most so many characters."""
+    text = _Short().repr(value)
+    return text if len(text) <= most else f"{text[: most - 4]} ..."
+
+
+class Brief:
+    """A dataclass whose repr is short whatever it holds (`repr=False`)."""
+
+    def __repr__(self) -> str:
+        parts = (f"{one.name}={brief(getattr(self, one.name), 160)}" for one in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class Figures(dict[str, Any]):
+    """A plain dict, with a short repr: a notebook that shows it stays readable."""
+
+    def __repr__(self) -> str:
+        return brief(dict(self))
+
+
+@dataclass(frozen=True, repr=False)
+class Batch(Brief):
     """Images on their way to a step.
 
     Attributes:
@@ -49,8 +83,8 @@ class StepResult:
     count: int
 
 
-@dataclass(frozen=True)
-class Predictions:
+@dataclass(frozen=True, repr=False)
+class Predictions(Brief):
     """Logits of images whose labels are known.
 
     Attributes:
@@ -76,8 +110,8 @@ class ClassScore:
     f1: float | None = None
 
 
-@dataclass(frozen=True)
-class Score:
+@dataclass(frozen=True, repr=False)
+class Score(Brief):
     """How a classifier fares on a split.
 
     Attributes:
@@ -125,7 +159,7 @@ class LabelScore(ClassScore):
     roc_auc: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MultilabelScore(Score):
     """How a classifier fares on images with several labels: `accuracy` is that of whole images (every label right),
     `loss` the mean over images and classes, `per_class` has LabelScores, `confusion` is empty.
@@ -137,8 +171,8 @@ class MultilabelScore(Score):
     threshold: float = 0.5
 
 
-@dataclass(frozen=True)
-class Drawn:
+@dataclass(frozen=True, repr=False)
+class Drawn(Brief):
     """What a node of a graph drew in a training pass.
 
     Attributes:
@@ -201,8 +235,8 @@ class Declared:
         return f"{self.text}{moved}"
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Brief):
     """Checks that were run together, what they were run on, and what was known not to be the same."""
 
     checks: tuple[Check, ...]

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bakeoff.cli import _output
-from bakeoff.cli._progress import Paces, _Bars, _Plain, counter, phase_of, progress
+from bakeoff.workers.progress import Paces, _Bars, _Plain, counter, phase_of, progress
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("bakeoff.cli._progress.time.perf_counter", made)
+    monkeypatch.setattr("bakeoff.workers.progress.time.perf_counter", made)
     return made
 
 

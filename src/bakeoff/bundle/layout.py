@@ -13,14 +13,15 @@ from typing import Any
 
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.schemas import Brief
 
 JSON_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 MULTI_LABEL = "multi_label_cross_entropy"
 
 
-@dataclass(frozen=True)
-class Bundle:
+@dataclass(frozen=True, repr=False)
+class Bundle(Brief):
     """A finished classifier: everything that predicting, exporting and serving need, and what made it.
 
     Attributes:

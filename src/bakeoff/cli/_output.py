@@ -7,19 +7,14 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.workers.progress import console as console
+from bakeoff.workers.progress import seconds as seconds
+
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -73,16 +68,6 @@ def interval(low_high: Any) -> str:
     """`95 % interval 75.2 to 87.0`."""
     low, high = low_high
     return f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
-
-
-def seconds(value: float) -> str:
-    """`4.3 s`, `2 min 05 s`, `1 h 02 min`."""
-    if value < 59.95:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def count(value: float) -> str:

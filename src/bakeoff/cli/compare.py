@@ -33,10 +33,10 @@ def command(
 ) -> None:
     """Train the same net in several frameworks, prove that it is the same, and measure which is best."""
     from bakeoff.cli._output import give
-    from bakeoff.cli._progress import progress
     from bakeoff.comparison.api import compare
     from bakeoff.errors import ParityError
     from bakeoff.reports import report
+    from bakeoff.workers.progress import progress
 
     names = options.listed(frameworks, "--frameworks")
     with progress() as listen:

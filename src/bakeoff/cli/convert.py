@@ -61,8 +61,8 @@ def command(
 ) -> None:
     """Turn any classifier into another framework's own, trainable, with a certificate that it is the same."""
     from bakeoff.cli._output import give
-    from bakeoff.cli._progress import progress
     from bakeoff.conversion.api import convert_source
+    from bakeoff.workers.progress import progress
 
     with progress() as listen:
         done = convert_source(

@@ -78,8 +78,8 @@ def audit(
 ) -> None:
     """Look at every file of DATA and name what can't be trusted. Nothing is changed; interrupted, it goes on later."""
     from bakeoff.cli import _output as out
-    from bakeoff.cli._progress import counter, progress
     from bakeoff.reports.audit import audit as look
+    from bakeoff.workers.progress import counter, progress
 
     with progress() as listen:
         found = look(

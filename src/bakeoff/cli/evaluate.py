@@ -41,8 +41,8 @@ def command(
     """Score a model on labelled images, split as it was in training."""
     from bakeoff.cli._errors import say, say_unfinished
     from bakeoff.cli._output import print_json
-    from bakeoff.cli._progress import counter, progress
     from bakeoff.model import evaluate
+    from bakeoff.workers.progress import counter, progress
 
     say_unfinished(run)
     with progress() as listen:

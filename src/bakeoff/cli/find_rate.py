@@ -37,11 +37,11 @@ def command(
 ) -> None:
     """Train for some steps at growing rates, and say which one to start from; nothing is kept."""
     from bakeoff.cli import _output as out
-    from bakeoff.cli._progress import progress
     from bakeoff.recipe import to_toml
     from bakeoff.training.api import choose_framework, resolve
     from bakeoff.training.job import Job, check
     from bakeoff.workers.launch import Worker
+    from bakeoff.workers.progress import progress
 
     if plot is not None and (plot.suffix.lower() not in (".html", ".htm") or not plot.parent.is_dir()):
         raise UsageError(f"--plot {plot}: expected an .html file in a folder that is there, as rates.html.")

@@ -45,10 +45,10 @@ def command(
 
     from bakeoff.cli import _output as out
     from bakeoff.cli._errors import say, say_unfinished
-    from bakeoff.cli._progress import counter, progress
     from bakeoff.errors import DataError, UsageError
     from bakeoff.evaluation.opening import open_model
     from bakeoff.evaluation.predict import predict
+    from bakeoff.workers.progress import counter, progress
 
     if json and csv:
         raise UsageError("--json and --csv: give one of the two.")

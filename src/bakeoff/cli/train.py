@@ -143,10 +143,10 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Train a classifier on the images of DATA, and leave a run folder behind."""
-    from bakeoff.cli._progress import progress
     from bakeoff.system import process_start
     from bakeoff.training import api
     from bakeoff.training.loop.cadence import DEFAULT
+    from bakeoff.workers.progress import progress
 
     backbone, labels = _weighted(backbone, weights, random_weights), options.label_changes(separator, columns)
     labels += ["data.follow_links=true"] if follow_links else []

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Search the settings with the best validation accuracy; the same folder goes on with its search."""
     from bakeoff.cli._output import give
-    from bakeoff.cli._progress import progress
     from bakeoff.tuning.api import tune
+    from bakeoff.workers.progress import progress
 
     with progress() as listen:
         tuned = tune(

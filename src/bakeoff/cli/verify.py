@@ -25,10 +25,10 @@ def command(
 ) -> None:
     """Run the checks of a certificate again: same source, same questions, the file beside it."""
     from bakeoff.cli import _output as out
-    from bakeoff.cli._progress import progress
     from bakeoff.conversion.verify import NAMING, verify
     from bakeoff.errors import ParityError
     from bakeoff.parity import to_json
+    from bakeoff.workers.progress import progress
 
     with progress() as listen:
         found = verify(certificate, offline=offline, mirror=None if mirror is None else str(mirror), listen=listen)

@@ -17,6 +17,7 @@ from bakeoff import precision as precisions
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
 from bakeoff.comparison.verdict import verdict
 from bakeoff.data.reader import find_source
+from bakeoff.drawing.card import Card
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import right
@@ -26,6 +27,7 @@ from bakeoff.parity import to_json as certificate_json
 from bakeoff.parity.noise import Spread, gradient_error, without_gradient
 from bakeoff.recipe import to_toml
 from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir.finished import Finished, accuracies, scored
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.machine import machine
 from bakeoff.rundir.readers import read_predictions
@@ -36,6 +38,7 @@ from bakeoff.training.job import Job
 from bakeoff.training.job import check as check_job
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
+from bakeoff.workers.progress import live
 
 METHOD = "bakeoff.comparison.method:"
 ROUNDS, ROUND_SECONDS = 5, 0.4
@@ -47,8 +50,8 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
-class Compared:
+@dataclass(frozen=True, repr=False)
+class Compared(Finished):
     """A finished comparison.
 
     Attributes:
@@ -56,15 +59,21 @@ class Compared:
         result: what `bakeoff compare --json` prints.
     """
 
-    path: Path
-    result: dict[str, Any]
-
     @property
     def passed(self) -> bool:
         """Whether every parity check passed."""
         return bool(self.result["parity"]["passed"])
 
+    def _card(self) -> Card:
+        checks = self.result["parity"]["checks"]
+        runs = self.result["frameworks"]
+        rows = {name: f"{scored(row)}, {row['images_per_s']:,.0f} images/s" for name, row in runs.items()}
+        agreed = f"{sum(one['passed'] for one in checks)} of {len(checks)} passed"
+        figures = {"verdict": self.result["verdict"], **rows, "parity checks": agreed}
+        return Card(str(self.path), figures, accuracies((name, self.path / name) for name in runs))
 
+
+@live()
 def compare(
     data: str | Path,
     recipe: str | Recipe = "photos",
@@ -77,6 +86,7 @@ def compare(
     precision: str = "float32",
     threads: int | None = None,
     listen: Listener | None = None,
+    quiet: bool = False,
 ) -> Compared:
     """Parity, accuracy and speed of one recipe in several frameworks, each in its own process.
 
@@ -89,7 +99,7 @@ def compare(
         seed: of split, start weights and order.
         precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
             are mixed in, those steps are judged besides, against their own noise.
-        listen: gets progress and log messages.
+        listen, quiet: as for `train`.
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.

@@ -16,12 +16,14 @@ from bakeoff import frameworks, registry
 from bakeoff.conversion.api import message
 from bakeoff.conversion.request import CHECKS, Request, keras_backend, names_in
 from bakeoff.conversion.session import Session
+from bakeoff.drawing.card import Card, names
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
 from bakeoff.parity import check as checked
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Certificate, Check
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.progress import live
 from bakeoff.zoo import foreign
 from bakeoff.zoo.opening import Opened, from_keras, from_torch
 
@@ -39,7 +41,24 @@ class Converted(NamedTuple):
     model: Any
     certificate: Certificate
 
+    def _card(self) -> Card:
+        found = self.certificate
+        apart = max(found.checks, key=lambda one: one.difference / one.tolerance if one.tolerance else one.difference)
+        figures = {
+            "certificate": f"{found.verdict}, {len(found.checks)} checks",
+            "nearest to its tolerance": f"{apart.name}: {apart.difference:.1e} of {apart.tolerance:.1e}",
+            **({"declared": names(one.name for one in found.declared)} if found.declared else {}),
+        }
+        return Card(f"{type(self.model).__module__}.{type(self.model).__name__}", figures)
 
+    def __repr__(self) -> str:
+        return self._card().line("Converted")
+
+    def _repr_html_(self) -> str:
+        return self._card().html()
+
+
+@live()
 @frameworks.undisturbed()
 def convert(
     model: Any,
@@ -51,6 +70,7 @@ def convert(
     batch_norm: Literal["stock", "exact"] = "stock",
     accept: str | Iterable[str] = (),
     listen: Listener | None = None,
+    quiet: bool = False,
 ) -> Converted:
     """A live classifier in another framework, and the certificate that it is the same.
 
@@ -65,6 +85,7 @@ def convert(
             keeps the biased running variance, and the certificate says by how much that is another. "exact" keeps the
             source's, by a layer that a process needs Bakeoff to load.
         accept: names of what of its training may be lost, as ("augmentation",); the error that asks for it says which.
+        listen, quiet: as for `bakeoff.train`.
 
     Returns:
         (model, certificate). It gives logits: a last softmax of Keras is left off (`certificate.environment["head"]`

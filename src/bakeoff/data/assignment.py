@@ -20,13 +20,14 @@ from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
 from bakeoff.files import atomic_write
+from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
 FROZEN = "split.npz"
 
 
-@dataclass(frozen=True)
-class Rules:
+@dataclass(frozen=True, repr=False)
+class Rules(Brief):
     """How the data was asked for.
 
     Attributes:

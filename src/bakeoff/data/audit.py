@@ -25,6 +25,7 @@ from bakeoff.data.near_copies import joined, near_pairs
 from bakeoff.data.perceptual_hash import PerceptualHashes, dim
 from bakeoff.data.reader import default_workers, file_facts, images_of, manifest_of, perceptual_hashes_at, read_table
 from bakeoff.protocols import LabelRule, Progress, Table
+from bakeoff.schemas import Brief
 
 AUDITS = "bakeoff.data.audits"
 
@@ -166,8 +167,8 @@ class Subject:
         return _together(self.good[first], self.together[first])
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, repr=False)
+class Audit(Brief):
     """The result.
 
     Attributes:

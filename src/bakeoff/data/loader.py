@@ -22,14 +22,14 @@ from bakeoff.data.augment import Augmentation, Mix
 from bakeoff.data.images import CHUNK, Bad, Images, Keep, View
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
-from bakeoff.schemas import Batch, SplitName
+from bakeoff.schemas import Batch, Brief, SplitName
 
 AHEAD = 3  # batches in work, the one that is waited for included
 COPIED_BYTES = 1 << 19  # batches of less are copied by who asks: a thread would cost more than the copy
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Brief):
     """The images of one split.
 
     Attributes:

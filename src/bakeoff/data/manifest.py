@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.near_copies import joined
+from bakeoff.schemas import Brief
 
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
-class Manifest:
+@dataclass(frozen=True, eq=False, repr=False)
+class Manifest(Brief):
     """One row an image, sorted as the source found them.
 
     Attributes:

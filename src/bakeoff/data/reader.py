@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,18 +25,22 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
 from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hashes_of, perceptual_hashes_of_arrays
 from bakeoff.data.split import ratios
+from bakeoff.drawing.card import MOST as PICTURES
+from bakeoff.drawing.card import Card, Shown, names, picture
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature, decode
+from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
 from bakeoff.system import cpus
+from bakeoff.workers.progress import counter, live
 
 LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed (--follow-links)")
 SOURCES = "bakeoff.data.sources"
 
 
-@dataclass(frozen=True, eq=False)
-class Data:
+@dataclass(frozen=True, eq=False, repr=False)
+class Data(Shown):
     """A data set.
 
     Attributes:
@@ -64,10 +68,25 @@ class Data:
     ignored: Mapping[str, int] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        parts = [self.train, self.validation, self.test]
-        counts = ", ".join(f"{part.name}={len(part)}" for part in parts if part is not None)
-        return f"Data({str(self.path)!r}, {len(self.classes)} classes, {counts})"
+    def _card(self) -> Card:
+        figures = {
+            "images": ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items()),
+            f"{len(self.classes):,} classes": names(self.classes),
+            "size": "x".join(map(str, self.size)) if self.size else "various",
+            **({"left out": f"{len(self.excluded):,} bad files"} if self.excluded else {}),
+            **({"not used": "; ".join(self.unused)} if self.unused else {}),
+        }
+        return Card(str(self.path), figures, self._pictures())
+
+    def _pictures(self) -> Iterator[str]:
+        """The first image of each of the first classes; of several labels, the first images."""
+        rows = range(len(self)) if self.multilabel else np.unique(self.manifest.labels, return_index=True)[1].tolist()
+        for row in rows[:PICTURES]:
+            caption = self.manifest.paths[row] if self.multilabel else self.classes[self.manifest.labels[row]]
+            try:
+                yield picture(draw(self.images.source(row), Signature((1, 1), self.channels)).image, str(caption))
+            except DataError:  # damaged meanwhile: the card is no place for it
+                yield picture(None, str(caption))
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -150,6 +169,7 @@ class Data:
         return _divided(known, self.manifest.select(keep), self.images.select(keep))
 
 
+@live("progress", lambda listen: counter(listen, "reading"))
 def read_data(
     path: str | os.PathLike[str],
     *,
@@ -164,6 +184,7 @@ def read_data(
     follow_links: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Data:
     """Images of known classes: a folder of class folders, a table, an archive, arrays, or the name of a data set.
 
@@ -183,7 +204,8 @@ def read_data(
         judged: the images are to be judged, not trained on: there may be classes without images, or one class only.
         follow_links: symbolic links are the files and folders that they lead to; else they are bad files.
         workers: threads; as many as the processor has, at most 8, if left out.
-        progress: called with (done, total) files.
+        progress: called with (done, total) files; None: a bar, where a terminal or a notebook shows it.
+        quiet: no bar.
 
     Raises:
         DataError: nothing there, no class folders, one class only, a class without images.

@@ -72,7 +72,7 @@ def _tile(
     if "error" in row:
         typeface.write(brush, (left, top + SIDE + 22), str(row["error"]), 14, BAD, SIDE)
     else:
-        name_of, chance = _label_of(row)
+        name_of, chance = answer(row)
         share = f"{100 * chance:.1f} %"
         room = SIDE - typeface.length(share, 14) - 10
         label = unicodedata.normalize("NFC", name_of)
@@ -84,7 +84,7 @@ def _tile(
     typeface.write(brush, (left, top + SIDE + 51), name, 12, FAINT, SIDE)
 
 
-def _label_of(row: Mapping[str, Any]) -> tuple[str, float]:
+def answer(row: Mapping[str, Any]) -> tuple[str, float]:
     """Label and probability; of several labels all that are given, and the least probability among them."""
     if "labels" not in row:
         return row["label"], row["probability"]

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from bakeoff.data.reader import LINK
 from bakeoff.data.sources.folder import images_below
 from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.kinds import of, of_loss
 from bakeoff.evaluation.tta import check, mirrored
-from bakeoff.preprocessing import SUFFIXES, Signature, normalize, prepare
+from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import Array
@@ -38,28 +39,34 @@ Of a model for several labels: `labels` ([[label, probability], ...], all from t
 first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
 """
 
+Read = tuple[Path | InMemory, Future[NDArray[np.uint8]]]
 Ask = Callable[[NDArray[np.uint8]], Array]
 
 
 class Found(NamedTuple):
     """Files to predict, those among them that are links which aren't followed, and what isn't used, a line each."""
 
-    files: list[Path]
+    files: list[Path | InMemory]
     links: frozenset[Path]
     unused: tuple[str, ...]
 
 
-def find_images(paths: Sequence[str | os.PathLike[str]], *, follow_links: bool = False) -> Found:
-    """The files to predict: files as given, folders at any depth by name, by the rules of `data.sources.folder`.
+def find_images(given: Sequence[str | os.PathLike[str] | InMemory], *, follow_links: bool = False) -> Found:
+    """The files to predict: files as given, folders at any depth by name, by the rules of `data.sources.folder`; images
+    in memory as they are.
 
     Raises:
-        UsageError: no path was given.
+        UsageError: nothing was given.
         DataError: a folder without images.
     """
-    if not paths:
+    if not given:
         raise UsageError("no image was given. Name files or folders.")
     found = Found([], frozenset(), ())
-    for path in map(Path, paths):
+    for one in given:
+        if isinstance(one, InMemory):
+            found.files.append(one)
+            continue
+        path = Path(one)
         below, links, unused = images_below(path, follow_links=follow_links) if path.is_dir() else ([path], (), ())
         if not below:
             known = f"{'; '.join(unused)}\n" if unused else ""
@@ -71,7 +78,7 @@ def find_images(paths: Sequence[str | os.PathLike[str]], *, follow_links: bool =
 
 def predict(
     opened: Opened,
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Sequence[str | os.PathLike[str] | InMemory],
     *,
     top: int = TOP,
     workers: int | None = None,
@@ -86,7 +93,7 @@ def predict(
 
     Args:
         opened: a model with its signature and class names.
-        paths: files and folders.
+        paths: files, folders and images in memory.
         top: how many classes a row lists.
         workers: threads that read; the cores, at most 8, if left out.
         batch_size: images a call of the model.
@@ -114,7 +121,7 @@ def _rows(
     opened: Opened, found: Found, top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
 ) -> Iterator[Row]:
     waiting = iter(found.files)
-    work: deque[tuple[Path, Future[NDArray[np.uint8]]]] = deque()
+    work: deque[Read] = deque()
     pool = ThreadPoolExecutor(workers, "bakeoff-decode")
     done = 0
     try:
@@ -132,8 +139,8 @@ def _rows(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], top: int, ask: Ask) -> Iterator[Row]:
-    read = [(path, *_result(path, future)) for path, future in batch]
+def _batch(opened: Opened, batch: list[Read], top: int, ask: Ask) -> Iterator[Row]:
+    read = [(path, *_result(future)) for path, future in batch]
     images = [image for _, image, _ in read if image is not None]
     shares: Iterator[Array] = iter(ask(np.stack(images)) if images else ())
     for path, image, reason in read:
@@ -144,13 +151,16 @@ def _batch(opened: Opened, batch: list[tuple[Path, Future[NDArray[np.uint8]]]], 
             yield {"path": str(path), **row}
 
 
-def _prepared(path: Path, signature: Signature, link: bool) -> NDArray[np.uint8]:
+def _prepared(path: Path | InMemory, signature: Signature, link: bool) -> NDArray[np.uint8]:
     if link:
         raise DataError(LINK.reason)
-    return prepare(path, signature)
+    if not isinstance(path, InMemory):
+        return prepare(path, signature)
+    bare = isinstance(path.source, bytes)  # pixels in memory follow the rules of files
+    return prepare(path.source if bare else decode(path.source), signature)
 
 
-def _result(path: Path, future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:
+def _result(future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:
     try:
         return future.result(), ""
     except DataError as error:

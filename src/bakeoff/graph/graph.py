@@ -22,7 +22,7 @@ from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Shape
 from bakeoff.ops._page import Slot
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Brief
 
 Role = Literal["weight", "state", "constant"]
 
@@ -115,8 +115,8 @@ class Node:
         return page(self.op)
 
 
-@dataclass(frozen=True)
-class Graph:
+@dataclass(frozen=True, repr=False)
+class Graph(Brief):
     """Immutable; passes return new graphs."""
 
     inputs: Mapping[str, Shape]

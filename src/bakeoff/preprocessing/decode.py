@@ -75,16 +75,26 @@ Least = Callable[[tuple[int, int]], tuple[int, int]]
 """From the (height, width) of a whole image to the least at which it may be decoded."""
 
 
-def decode(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
+def decode(source: str | os.PathLike[str] | bytes | IO[bytes] | Image.Image) -> Image.Image:
     """The image as a Pillow image of mode L or RGB, by the rules of this module.
 
     Args:
-        source: a path, the bytes of a file, or an open binary file.
+        source: a path, the bytes of a file, an open binary file, or what Pillow opened or made.
 
     Raises:
         DataError: it can't be decoded; the message is one short reason, without the path.
     """
-    return decode_scaled(source).image
+    from PIL import Image
+
+    if not isinstance(source, Image.Image):
+        return decode_scaled(source).image
+    with quiet():
+        try:
+            whole = source.copy()  # loads it, and leaves the user's as it was
+            whole.format = source.format  # 16 bits of a PNG are known by it
+            return _orient(_to_grey_or_rgb(whole), _orientation(whole))
+        except Exception as error:
+            raise _reason(error) from None
 
 
 def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Least | None = None) -> Scaled:

@@ -13,12 +13,13 @@ from bakeoff.data.audit import Audit, Counter, Finding, Kind, kinds
 from bakeoff.data.audit import audit as examine
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import words as label_words
+from bakeoff.drawing.thumbnail import uri
 from bakeoff.errors import BakeoffError
 from bakeoff.protocols import LabelRule
 from bakeoff.reports.render import page, section, written
-from bakeoff.reports.thumbnail import uri
 from bakeoff.texts import catalogue
 from bakeoff.training.probe.out_of_fold import judge
+from bakeoff.workers.progress import counter, live
 
 SHOWN = 60  # images of a kind; further ones are named in the list
 LISTED = 2000  # lines of a kind
@@ -124,6 +125,7 @@ CLASSES = """
 """
 
 
+@live("progress", lambda listen: lambda part: counter(listen, part))
 def audit(
     data: str | os.PathLike[str],
     *,
@@ -132,6 +134,7 @@ def audit(
     follow_links: bool = False,
     threads: int | None = None,
     progress: Counter | None = None,
+    quiet: bool = False,
     report: str | os.PathLike[str] | None = None,
     lang: str = "en",
 ) -> Audit:
@@ -143,7 +146,8 @@ def audit(
         labels: how a list says that images have several labels.
         follow_links: symbolic links are the files that they lead to.
         threads: all cores if left out.
-        progress: from the name of a part of the work to what is called with (done, total).
+        progress: from the name of a part of the work to what is called with (done, total); None: a bar.
+        quiet: no bar.
         report: an HTML page to write, with the images.
         lang: of the page: en or zh.
 

@@ -13,12 +13,13 @@ from bakeoff.errors import DataError
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
+from bakeoff.schemas import Brief
 
 __all__ = ["Opened", "Runtime", "names", "open_file", "recognise"]
 
 
-@dataclass(frozen=True)
-class Opened:
+@dataclass(frozen=True, repr=False)
+class Opened(Brief):
     """A model that is ready to predict.
 
     Attributes:

@@ -14,11 +14,13 @@ import msgspec
 
 from bakeoff import frameworks
 from bakeoff.data.reader import address, find_source
+from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.registry import nearest
 from bakeoff.rundir.checkpoint import FOLDER
+from bakeoff.rundir.finished import Finished, accuracies, scored
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import read_json
@@ -28,20 +30,18 @@ from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.training.rescue.resume import job_of
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
+from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import asked_politely
 
 
-@dataclass(frozen=True)
-class Trained:
+@dataclass(frozen=True, repr=False)
+class Trained(Finished):
     """A finished training.
 
     Attributes:
         path: the run folder; `bakeoff.load(trained.path)` gives the model.
         result: what `bakeoff train --json` prints.
     """
-
-    path: Path
-    result: dict[str, Any]
 
     @property
     def accuracy(self) -> float | None:
@@ -53,6 +53,18 @@ class Trained:
     def facts(self) -> Result:
         """The same as a value with named fields."""
         return result_of(self.result, self.path / NAME)
+
+    def _card(self) -> Card:
+        found = self.facts
+        net = found.model or f"{found.backbone} under a new head"
+        figures = {
+            "test": scored(found.test),
+            "validation": scored(found.validation),
+            "net": f"{net}, {found.parameters:,} parameters, {found.framework}",
+            "trained on": f"{found.num_train:,} images of {len(found.classes):,} classes: {names(found.classes)}",
+            "time": f"{found.wall_s:.1f} s",
+        }
+        return Card(str(self.path), figures, accuracies([(found.framework, self.path)]))
 
 
 def resolve(
@@ -107,6 +119,7 @@ def without_optional(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
+@live()
 def train(
     data: str | Path | None = None,
     recipe: str | Recipe = "photos",
@@ -127,6 +140,7 @@ def train(
     loggers: Sequence[str] = (),
     budget: str | None = None,
     listen: Listener | None = None,
+    quiet: bool = False,
     began: float | None = None,
 ) -> Trained:
     """A classifier trained on the images of `data`.
@@ -148,7 +162,8 @@ def train(
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
         loggers: where else to log, beside the run folder: files of `training.loggers`, as `tensorboard`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
-        listen: gets progress and log messages, as dicts.
+        listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
+        quiet: no bar.
         began: when the user's process started, seconds since 1970; None: now.
 
     Raises:
@@ -211,6 +226,7 @@ def _within(
     return found.recipe
 
 
+@live()
 def resume(
     run: str | Path,
     *,
@@ -220,6 +236,7 @@ def resume(
     threads: int | None = None,
     checkpoint_every: str | None = None,
     listen: Listener | None = None,
+    quiet: bool = False,
     began: float | None = None,
 ) -> Trained:
     """The run, gone on with from its last checkpoint to its end; of a finished run what it came to.
@@ -231,6 +248,7 @@ def resume(
         data: where the same images lie now, if they were moved.
         framework: another one to go on in.
         device, threads, checkpoint_every: instead of what the run was asked for.
+        listen, quiet: as for `train`.
 
     Raises:
         UsageError: not a run, or another process works on it.

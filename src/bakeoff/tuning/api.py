@@ -9,24 +9,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir.finished import Finished, scored
 from bakeoff.rundir.readers import read_lines
 from bakeoff.schemas import SCHEMA
 from bakeoff.seeds import key
 from bakeoff.training.api import choose_framework, resolve, train
 from bakeoff.tuning.ranges import Range, parse
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.progress import live
 
 STUDY = "study.db"
 ASKED = "asked"  # what a study was begun with, beside its trials
 
 
-@dataclass(frozen=True)
-class Tuned:
+@dataclass(frozen=True, repr=False)
+class Tuned(Finished):
     """A finished search.
 
     Attributes:
@@ -34,14 +37,18 @@ class Tuned:
         result: what `bakeoff tune --json` prints.
     """
 
-    path: Path
-    result: dict[str, Any]
+    def _card(self) -> Card:
+        found = self.result["settings"].items()
+        settings = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in found}
+        best = {"validation": scored(self.result["validation"]), "test": scored(self.result["test"])}
+        return Card(str(self.path), {**best, **settings, "trials": len(self.result["trials"])})
 
 
 class _HopelessError(BakeoffError):
     """A training that is stopped early: others were better at this epoch."""
 
 
+@live()
 def tune(
     data: str | Path,
     recipe: str | Recipe = "photos",
@@ -55,6 +62,7 @@ def tune(
     seed: int | None = None,
     threads: int | None = None,
     listen: Listener | None = None,
+    quiet: bool = False,
 ) -> Tuned:
     """The settings with the best validation accuracy (of several labels, mean average precision) that a number of
     trainings finds; the test set has no part.
@@ -69,7 +77,7 @@ def tune(
         search: {key: range} besides; see `bakeoff.tuning.ranges`.
         trials: how many trainings in all, stopped ones included.
         run: the folder; None: `runs/tune-DATA-RECIPE`.
-        framework, overrides, backbone, seed, threads, listen: as for `train`.
+        framework, overrides, backbone, seed, threads, listen, quiet: as for `train`.
 
     Raises:
         UsageError: no range, a key that the recipe doesn't have, or a folder of another search.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data.labels import words
+from bakeoff.drawing.thumbnail import uri
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.reports.source import Report, RunView
-from bakeoff.reports.thumbnail import uri
 from bakeoff.texts.catalogue import Say, framework, percent
 
 ORDER = 60

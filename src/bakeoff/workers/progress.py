@@ -1,4 +1,4 @@
-"""How far a job is, on stderr: bars on a terminal, few plain lines elsewhere.
+"""How far a job is: bars on a terminal and in a notebook; elsewhere few plain lines of commands, nothing of Python.
 
 A listener (see `bakeoff.workers.channel`) is told {"kind": "progress", "phase", "done", "total", "unit", "note"} and
 {"kind": "log", "text"}. Phases may take turns (train, evaluate, train, ...): each counts the time that was its own.
@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bakeoff.protocols import Progress
+from bakeoff.workers.channel import Listener
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_EVERY_S = 10.0
+DRAWN_EVERY_S = 0.2  # in a notebook, where each drawing is a message to a browser
 
+_SHOWN: list[object] = []  # what is shown now: one at a time
 
-class Listener(Protocol):
-    """Takes messages of a job."""
-
-    def __call__(self, message: dict[str, Any]) -> None: ...
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass
@@ -78,6 +83,37 @@ def progress(*, bars: bool = True) -> Iterator[Listener]:
         yield shown
 
 
+def live(
+    takes: str = "listen", made: Callable[[Listener], object] = lambda listen: listen
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For a function of Python that shows its progress by itself, where somebody sees it: not with `quiet=True`, with
+    output that is redirected, within another such function, or where its argument `takes` has it told elsewhere.
+
+    Args:
+        made: from a listener to what the argument is to be.
+    """
+
+    def wrapped(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def shown(*args: P.args, **given: P.kwargs) -> R:
+            notebook = _in_notebook()
+            if _SHOWN or given.get(takes) or given.get("quiet") or not (notebook or sys.stderr.isatty()):
+                return function(*args, **given)
+            with _Notebook() if notebook else _Bars() as listen:
+                given[takes] = made(listen)
+                return function(*args, **given)
+
+        return shown
+
+    return wrapped
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter, which draws HTML."""
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython.get_ipython() if ipython else None, "kernel", None) is not None
+
+
 def counter(listen: Listener, phase: str, unit: str = "images") -> Progress:
     """A function of (done, total) that tells a listener."""
 
@@ -92,6 +128,28 @@ def _pace_text(pace: Pace, unit: str) -> str:
     if rate is None:
         return ""
     return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
+
+
+def seconds(value: float) -> str:
+    """`4.3 s`, `2 min 05 s`, `1 h 02 min`."""
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _left(pace: Pace, total: int) -> str:
+    left = pace.left(total)
+    return f"{seconds(left)} left" if left else ""
 
 
 def phase_of(message: dict[str, Any]) -> str:
@@ -124,13 +182,53 @@ class _Plain:
         print("  ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
 
+class _Notebook:
+    """A line a phase in the output of a cell, redrawn in place; lines of the log stay below each other."""
+
+    def __init__(self) -> None:
+        self._paces, self._rows, self._logs = Paces(), dict[str, str](), list[str]()
+        self._drawn, self._handle = time.perf_counter(), None
+
+    def __enter__(self) -> _Notebook:
+        _SHOWN.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _SHOWN.remove(self)
+        self._rows.clear()
+        if self._handle or self._logs:  # what was quick left nothing
+            self._draw()
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        from markupsafe import escape
+
+        if message["kind"] == "log":
+            self._logs.append(str(escape(message["text"])))
+        elif message["kind"] == "progress":
+            phase, done, total = phase_of(message), message["done"], message["total"]
+            pace = self._paces.see(phase, done)
+            more = (_pace_text(pace, message.get("unit", "")), _left(pace, total), message.get("note", ""))
+            words = escape("  ".join((phase, f"{100 * done / max(total, 1):.0f} %", *filter(None, more))))
+            self._rows[phase] = f'<progress value="{done}" max="{max(total, 1)}"></progress> {words}'
+        if time.perf_counter() - self._drawn > DRAWN_EVERY_S:
+            self._draw()
+
+    def _draw(self) -> None:
+        from IPython.display import HTML, display
+
+        self._drawn = time.perf_counter()
+        page = HTML("<br>".join([*self._logs, *self._rows.values()]))
+        if self._handle is None:
+            self._handle = display(page, display_id=True)
+        else:
+            self._handle.update(page)
+
+
 class _Bars:
     """Rich's progress: one bar a phase."""
 
     def __init__(self) -> None:
         from rich import progress as rich
-
-        from bakeoff.cli._output import console
 
         self._progress = rich.Progress(
             rich.TextColumn("{task.description}", markup=False),
@@ -148,10 +246,12 @@ class _Bars:
         self._paces = Paces()
 
     def __enter__(self) -> _Bars:
+        _SHOWN.append(self)
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        _SHOWN.remove(self)
         self._progress.stop()
 
     def __call__(self, message: dict[str, Any]) -> None:
@@ -161,14 +261,11 @@ class _Bars:
             self._show(message)
 
     def _show(self, message: dict[str, Any]) -> None:
-        from bakeoff.cli._output import seconds
-
         phase, total, unit = phase_of(message), message["total"], message.get("unit", "")
         pace = self._paces.see(phase, message["done"])
-        left = pace.left(total)
         fields = {
             "pace": _pace_text(pace, unit),
-            "left": f"{seconds(left)} left" if left else "",
+            "left": _left(pace, total),
             "note": message.get("note", ""),
         }
         if phase not in self._tasks:
