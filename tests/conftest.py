@@ -23,6 +23,7 @@ LONG = {
     "test_unkillable.py": "trainings that are killed and gone on with, each in processes of its own",
     "test_resume.py": "one training for each point at which it is broken off",
     "test_mutations.py": "whole comparisons, one for each mutation",
+    "test_executed.py": "commands of the docs, one after the other",
     "test_notebook.py": "trainings in processes of their own, and a kernel of Jupyter",
     "test_telemetry.py": "all verbs under strace",
     "test_tune.py": "trainings, one for each setting that is tried",
