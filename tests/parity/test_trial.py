@@ -109,6 +109,7 @@ def test_ties_behind_a_norm(graph: Graph) -> None:
     assert tied_of(graph) == ["bn.offset", "bn.scale", "conv.bias", "conv.kernel", "head.bias", "head.kernel"]
     assert _tied(np.ones((2, 4))).tolist() == [[1, 0, 1, 0]] * 2
     assert _tied(np.ones((2, 1))).all()
+    assert _tied(np.ones(())) == 1
 
 
 class Drawing:

@@ -152,7 +152,8 @@ def _one_pass(net: Any, trial: Trial, draws: Draws, images: Array, labels: Array
 def _tied(array: Array) -> Array:
     """Every second channel is 0, and learns by what the net's functions do there; the others carry gradients on."""
     changed = array.copy()
-    changed[..., 1::2] = 0
+    if changed.ndim:  # a scalar has no channels
+        changed[..., 1::2] = 0
     return changed
 
 
