@@ -55,9 +55,9 @@ def command(
     if json:
         out.print_json(found)
         return
-    out.console().print(f"[bold]{found['suggestion']:.1e}[/bold]  is where the loss falls fastest")
+    out.console().print(f"[bold]{found['rate']:.1e}[/bold]  is a rate to train with: the loss falls fast there")
     number = next(index for index, phase in enumerate(chosen.phases) if phase.strategy == "finetune")
-    out.console().print(f"  --set phases.{number}.schedule.peak={found['suggestion']:.1e}", markup=False)
+    out.console().print(f"  --set phases.{number}.schedule.peak={found['rate']:.1e}", markup=False)
 
 
 def page(found: dict[str, Any]) -> str:
@@ -75,5 +75,5 @@ def page(found: dict[str, Any]) -> str:
     )
     return (
         f"<!doctype html><meta charset=utf-8><title>Learning rates</title><style>{STYLE}</style>"
-        f"<h1>Loss by learning rate</h1>{curve}<p>It falls fastest at {found['suggestion']:.1e}.</p>\n"
+        f"<h1>Loss by learning rate</h1>{curve}<p>A rate to train with: {found['rate']:.1e}.</p>\n"
     )

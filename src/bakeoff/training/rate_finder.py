@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -24,6 +24,8 @@ from bakeoff.workers.channel import Reporter
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 MEMORY = 0.9  # of the running mean of the losses
+SAFE = 0.25
+WIDTH = 3.0  # of the smoothing on both sides, in steps
 BLOWN = 4.0  # times the least loss: nothing beyond is worth seeing
 
 
@@ -34,16 +36,16 @@ class Rates:
     Attributes:
         rates: of the steps, growing by the same factor.
         losses: running means of the losses, corrected for their start.
-        suggestion: the rate at which the loss falls fastest per factor, a step before it flattens.
+        rate: one to train with; see `steepest`.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    suggestion: float
+    rate: float
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
-        return {"suggestion": self.suggestion, "rates": list(self.rates), "losses": list(self.losses)}
+        return {"rate": self.rate, "rates": list(self.rates), "losses": list(self.losses)}
 
 
 def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], steps: int) -> dict[str, Any]:
@@ -72,29 +74,54 @@ def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rate
     chosen.compile(net)
     net.seek(0)
     growth = (HIGHEST / LOWEST) ** (1 / max(steps - 1, 1))
-    rates, losses, mean, least = [], [], 0.0, math.inf
+    rates: list[float] = []
+    losses: list[float] = []
     for step, batch in zip(range(steps), _forever(context, phase), strict=False):
         rate = LOWEST * growth**step
         loss = float(_step(net, context, chosen, batch, rate))
         if not math.isfinite(loss):
             break
-        mean = MEMORY * mean + (1 - MEMORY) * loss
         rates.append(rate)
-        losses.append(mean / (1 - MEMORY ** (step + 1)))
-        least = min(least, losses[-1])
+        losses.append(loss)
         context.reporter.progress("rates", step + 1, steps, f"rate {rate:.1e}  loss {loss:.3f}", unit="steps")
-        if losses[-1] > BLOWN * least and step > 10:
+        means = running(losses)
+        if means[-1] > BLOWN * means.min() and step > 10:
             break
-    return Rates(tuple(rates), tuple(losses), suggested(rates, losses))
+    return Rates(tuple(rates), tuple(running(losses).tolist()), steepest(rates, losses))
 
 
-def suggested(rates: list[float], losses: list[float]) -> float:
-    """Where the loss falls most steeply over log(rate); what comes after the least loss doesn't count."""
-    end = int(np.argmin(losses)) + 1 if losses else 0
-    if end < 3:
-        return rates[0] if rates else LOWEST
-    slopes = np.gradient(np.array(losses[:end]), np.log(rates[:end]))
-    return float(rates[int(np.argmin(slopes))])
+def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """Where the running mean of the losses falls most over log(rate), at most `SAFE` of the rate of the least loss.
+
+    The first tenth is left out: there the mean is of few steps. Near the least loss a net is often lost for good (a
+    relu that died), which a hundred steps don't show.
+
+    Raises:
+        UsageError: the loss falls most at an edge of what was tried, or not at all.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    first = len(rates) // 10
+    least = int(np.argmin(gaussian_filter1d(losses, WIDTH, mode="nearest"))) if losses else 0
+    end = int(np.argmin(running(losses))) + 1 if losses else 0
+    slopes = np.gradient(running(losses)[first:end], np.log(rates[first:end])) if end > first + 2 else np.zeros(1)
+    place = int(np.argmin(slopes))
+    if slopes[place] >= 0 or not first < first + place or not first < least < len(rates) - 1:
+        raise UsageError(
+            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({LOWEST:g} to "
+            f"{max(rates, default=LOWEST):.1g}).\nTry more steps: --steps {10 * max(len(rates), 20)}"
+        )
+    return min(float(rates[first + place]), SAFE * float(rates[least]))
+
+
+def running(losses: Sequence[float]) -> Array:
+    """Running means, corrected for their start."""
+    found: list[float] = []
+    mean = 0.0
+    for step, loss in enumerate(losses, 1):
+        mean = MEMORY * mean + (1 - MEMORY) * loss
+        found.append(mean / (1 - MEMORY**step))
+    return np.array(found)
 
 
 def _step(net: Any, context: Context, chosen: Plan, batch: Batch, rate: float) -> float:
