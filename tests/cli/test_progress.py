@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import pytest
@@ -104,3 +105,35 @@ def test_seconds(value: float, text: str) -> None:
 def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     _output.print_json({"loss": float("nan"), "rows": [float("inf"), 1.5]})
     assert capsys.readouterr().out == '{"schema": 1, "loss": null, "rows": [null, 1.5]}\n'
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+@pytest.mark.parametrize("phase", ["finetune", "evaluate validation", "tensorflow: evaluate test"])
+def test_a_narrow_terminal_drops_columns_and_cuts_no_bar(width: int, phase: str, clock: Clock) -> None:
+    """Speed first, then the loss; percentage and bar are always whole."""
+    from rich.console import Console
+
+    shown = io.StringIO()
+    bars = _Bars()
+    bars._progress.live.console = Console(file=shown, width=width, force_terminal=True, color_system=None)
+    for second in range(1, 4):
+        for name, note in (("starting PyTorch", ""), (phase, "epoch 12/100  loss 0.5123")):
+            clock.now += 1.0
+            bars({**message(name, 5000 * second, 60_000), "note": note})
+    bars._progress.console.print(bars._progress.get_renderable())
+    text = shown.getvalue()
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    assert "…" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith(phase)]
+    assert "25 %" in line
+    assert ("images/s" in line) <= ("loss 0.5123" in line) <= ("left" in line)
+    assert ("loss 0.5123" in line) == (width >= 120 or (width == 80 and len(phase) < 20))
+
+
+def test_what_libraries_write_by_themselves_reaches_nobody() -> None:
+    code = (
+        "import os, sys; from bakeoff.cli._output import alone_on_stderr, console; alone_on_stderr(); "
+        "os.write(2, b'E0000 failed call to cuInit'); print('said', file=sys.stderr); console(stderr=True).print('too')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "said\ntoo\n"

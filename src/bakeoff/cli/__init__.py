@@ -19,8 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code. The entry point of `bakeoff`."""
     from bakeoff.cli._app import build
     from bakeoff.cli._errors import guarded
-    from bakeoff.cli._output import never_fail
+    from bakeoff.cli._output import alone_on_stderr, never_fail
 
-    never_fail()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" not in words:
+        alone_on_stderr()
+    never_fail()
     return guarded(lambda: build(words)(words, prog_name="bakeoff"), debug="--debug" in words)

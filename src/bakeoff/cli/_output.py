@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
-
 
 def print_json(value: dict[str, Any]) -> None:
     """One object, with its schema number, on one line of stdout; NaN and infinity become null.
@@ -47,6 +45,19 @@ def never_fail() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def alone_on_stderr() -> None:
+    """Keep what C libraries write there by themselves from the user, as TensorFlow does; --debug shows it."""
+    import os
+
+    if sys.stderr is not sys.__stderr__ or sys.stderr is None:  # a test's, or a program's own
+        return
+    shown = os.dup(sys.stderr.fileno())
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stderr.fileno())
+    os.close(nothing)
+    sys.stderr = os.fdopen(shown, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 def _finite(value: Any) -> Any:

@@ -78,6 +78,7 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
     from bakeoff.cli import _output as out
     from bakeoff.evaluation import measures
     from bakeoff.evaluation.kinds import choice_of
+    from bakeoff.texts.catalogue import framework
 
     choice = next((name for row in found.values() if (name := choice_of(row)) != "accuracy"), None)
     numbers = [measures.title(choice), "all labels right"] if choice else ["test accuracy"]
@@ -86,7 +87,7 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
     for name, row in found.items():
         low_high = row.get("accuracy_interval")
         table.add_row(
-            f"[bold]{out.FRAMEWORKS.get(name, name)}[/bold]",
+            f"[bold]{framework(name)}[/bold]",
             *([out.percent(row[choice])] if choice else []),
             out.percent(row["accuracy"]),
             f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}" if low_high else "-",

@@ -267,12 +267,12 @@ def _decision(gate: dict[str, Any]) -> str:
 
 def _headline(result: Result) -> str:
     """What was trained, and in what; a probe alone runs in no training framework."""
-    from bakeoff.cli import _output as out
+    from bakeoff.texts.catalogue import framework
 
     name = f"[bold]{result.model or result.backbone}[/bold]"
     if all(phase["name"] == "probe" for phase in result.phases):
         return f"{name} under a new head, {result.parameters:,} parameters"
-    where = out.FRAMEWORKS.get(result.framework, result.framework)
+    where = framework(result.framework)
     return f"{name} in {where}, {result.parameters:,} parameters"
 
 

@@ -46,6 +46,11 @@ def installed() -> tuple[str, ...]:
     return tuple(name for name in ("torch", "tensorflow", "jax") if version(name) is not None)
 
 
+def loaded(name: str) -> bool:
+    """Whether its library is in this process already."""
+    return LIBRARIES.get(name, (name,))[0] in sys.modules
+
+
 def require(name: str, purpose: str = "training with it") -> None:
     """Say clearly that a framework is missing.
 

@@ -118,7 +118,8 @@ def _train(context: Context) -> dict[str, Any]:
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
     audit_before(context)
     graph = _start_graph(context)
-    unscored = _result(context, graph, {name: _scored(None, None) for name in JUDGED}, 0.5)
+    device = context.job.device  # what `auto` comes to, is asked of the framework later: a probe goes before it
+    unscored = _result(context, graph, {name: _scored(None, None) for name in JUDGED}, 0.5, device)
     about = described(_bundle(context, graph.astype(context.job.dtype), unscored, {}, machine()))
     context.run.json(BEGUN, {"bundle": about, "result": unscored.to_json()})
     notify.begin(context, graph)
@@ -173,7 +174,10 @@ def _finish(
         name: compared(logits[name], found, classes, context.recipe.evaluation.tta, threshold)
         for name, found in mirrored.items()
     }
-    result = _result(context, graph, {name: _scored(scores.get(name), tta.get(name)) for name in JUDGED}, threshold)
+    device = device_of(context.job, context.recipe)
+    result = _result(
+        context, graph, {name: _scored(scores.get(name), tta.get(name)) for name in JUDGED}, threshold, device
+    )
     try:
         write_bundle(context.run.path / "bundle", _bundle(context, graph, result, scores, environment))
     except DataError as error:
@@ -203,7 +207,7 @@ def _bundle(
     )
 
 
-def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], threshold: float) -> Result:
+def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: float, device: str) -> Result:
     data, model, checkpointer = context.data, context.recipe.model, context.checkpointer
     return Result(
         run=str(context.run.path),
@@ -226,7 +230,7 @@ def _result(context: Context, graph: Graph, scored: dict[str, dict[str, Any]], t
         loss=context.start.loss,
         threshold=threshold if data.multilabel else None,
         seed=context.job.seed,
-        device=device_of(context.job, context.recipe),
+        device=device,
         precision=context.job.precision,
     )
 

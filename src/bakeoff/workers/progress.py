@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 10.0
 DRAWN_EVERY_S = 0.2  # in a notebook, where each drawing is a message to a browser
+BAR, LEAST_BAR = 28, 10
+LEAST_FIRST = ("pace", "note", "left")  # what a narrow terminal goes without, in this order
 
 _SHOWN: list[object] = []  # what is shown now: one at a time
 
@@ -125,7 +127,7 @@ def counter(listen: Listener, phase: str, unit: str = "images") -> Progress:
 
 def _pace_text(pace: Pace, unit: str) -> str:
     rate = pace.rate()
-    if rate is None:
+    if rate is None or not unit:
         return ""
     return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s"
 
@@ -230,9 +232,10 @@ class _Bars:
     def __init__(self) -> None:
         from rich import progress as rich
 
+        self._bar = rich.BarColumn(bar_width=BAR, complete_style="cyan", finished_style="dim cyan")
         self._progress = rich.Progress(
             rich.TextColumn("{task.description}", markup=False),
-            rich.BarColumn(bar_width=28, complete_style="cyan", finished_style="dim cyan"),
+            self._bar,
             rich.TextColumn("{task.percentage:>3.0f} %"),
             rich.TextColumn("{task.fields[pace]}", style="dim"),
             rich.TextColumn("{task.fields[left]}", style="dim"),
@@ -243,6 +246,7 @@ class _Bars:
             redirect_stderr=False,
         )
         self._tasks: dict[str, Any] = {}
+        self._fields: dict[str, dict[str, str]] = {}
         self._paces = Paces()
 
     def __enter__(self) -> _Bars:
@@ -263,11 +267,26 @@ class _Bars:
     def _show(self, message: dict[str, Any]) -> None:
         phase, total, unit = phase_of(message), message["total"], message.get("unit", "")
         pace = self._paces.see(phase, message["done"])
-        fields = {
+        self._fields[phase] = {
             "pace": _pace_text(pace, unit),
             "left": _left(pace, total),
             "note": message.get("note", ""),
         }
         if phase not in self._tasks:
-            self._tasks[phase] = self._progress.add_task(phase, total=total, **fields)
-        self._progress.update(self._tasks[phase], completed=message["done"], total=total, **fields)
+            self._tasks[phase] = self._progress.add_task(phase, total=total, pace="", note="", left="")
+        self._progress.update(self._tasks[phase], completed=message["done"], total=total)
+        shown = self._fitting()
+        for name, fields in self._fields.items():
+            kept: dict[str, Any] = {key: fields[key] if key in shown else "" for key in LEAST_FIRST}
+            self._progress.update(self._tasks[name], **kept)
+
+    def _fitting(self) -> tuple[str, ...]:
+        """The columns that the terminal has room for, beside name, bar and percentage; the bar shrinks before them."""
+        widths = {key: 1 + max(len(fields[key]) for fields in self._fields.values()) for key in LEAST_FIRST}
+        room = self._progress.console.width - max(map(len, self._tasks)) - len("  100 % ") - 2
+        shown: tuple[str, ...] = LEAST_FIRST
+        while shown and sum(widths[key] for key in shown) > room - LEAST_BAR:
+            shown = shown[1:]
+        room -= sum(widths[key] for key in shown) + len(LEAST_FIRST) - len(shown)
+        self._bar.bar_width = max(1, min(BAR, room))
+        return shown

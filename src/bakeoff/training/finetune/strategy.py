@@ -15,6 +15,7 @@ from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.schemas import Predictions
 from bakeoff.seeds import key
+from bakeoff.texts.catalogue import framework as named
 from bakeoff.training.context import Context, PhaseResult, predict_split
 from bakeoff.training.finetune.boundary import activated, halves, worth_it
 from bakeoff.training.finetune.compiling import settled
@@ -167,10 +168,16 @@ def exact(context: Context, graph: Graph, phase: Finetune, net: Net) -> Net:
 def native(context: Context, graph: Graph, phase: Finetune, precision: str | None = None) -> Net:
     """The net in the job's framework, in its precision or another."""
     job = context.job
-    return frameworks.load(job.framework).native(
+    phase_name, missing = f"starting {named(job.framework)}", not frameworks.loaded(job.framework)
+    if missing:  # some seconds in which nothing else could be shown
+        context.reporter.progress(phase_name, 0, 1, unit="")
+    made = frameworks.load(job.framework).native(
         graph,
         device=job.device,
         precision=precision or job.precision,
         threads=job.threads or threads_for(graph, phase.batch_size, job.framework),
         seed=key(job.seed, "dropout") % 2**31,
     )
+    if missing:
+        context.reporter.progress(phase_name, 1, 1, unit="")
+    return made
