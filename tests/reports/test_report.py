@@ -361,3 +361,70 @@ def test_a_phase_that_had_to_prove_itself_is_judged(tmp_path: Path, data: Path, 
     assert {"en": "Left out:", "zh": "未进行："}[lang] in report(run, tmp_path / "l.html", lang=lang).read_text("utf-8")
     for part in (word, "85.9", "89.1", "+3.2", "+0.5 – +5.9", "341"):
         assert part in html
+
+
+def test_the_title_is_the_runs_and_parity_is_one_line(tmp_path: Path, data: Path) -> None:
+    made = make_comparison(tmp_path / "a <run>", data)
+    page = report(made).read_text(encoding="utf-8")
+    assert "<h1>a &lt;run&gt;</h1>" in page
+    assert "<title>a &lt;run&gt; · Bakeoff report</title>" in page
+    assert "<details open><summary>1 of 2 checks failed</summary>" in page
+    found = json.loads((made / "compare.json").read_text())
+    del found["parity"]["checks"][1]
+    (made / "compare.json").write_text(json.dumps(found))
+    page = report(made).read_text(encoding="utf-8")
+    assert (
+        "<details><summary>All 1 checks passed; nearest to its tolerance is logits, TensorFlow, with 2\u00a0%" in page
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "says"),
+    [([-0.05, -0.01], "Rejected: it is worse"), ([-0.05, 0.01], "Rejected: the validation images don&#39;t show")],
+)
+def test_what_is_worse_is_called_worse(tmp_path: Path, data: Path, interval: list[float], says: str) -> None:
+    run = make_run(tmp_path / "run", data)
+    facts = json.loads((run / "run.json").read_text())
+    facts["phases"][1]["gate"] |= {"interval": interval, "kept": False, "difference": -0.0004}
+    (run / "run.json").write_text(json.dumps(facts))
+    page = report(run).read_text(encoding="utf-8")
+    assert says in page
+    assert "−5.0 – " in page
+    assert 'data-label="difference, points">0.0<' in page
+
+
+def test_curves_begin_anew_with_each_phase_and_know_the_level_before(tmp_path: Path, data: Path) -> None:
+    run = make_run(tmp_path / "run", data)
+    page = report(run).read_text(encoding="utf-8")
+    assert page.count("<polyline") == 4  # loss, accuracy, reliability, the honest line
+    assert 'class="level"' in page
+    assert "the level of the net before the phase, 85.9\u00a0%" in page
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = [{**row, "phase": "probe" if row["step"] < 40 else "finetune"} for row in rows]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = report(run).read_text(encoding="utf-8")
+    assert page.count("<polyline") == 5
+    assert "Each phase begins a line of its own." in page
+
+
+def test_counts_stand_behind_calibration(tmp_path: Path, data: Path) -> None:
+    page = report(make_run(tmp_path / "run", data)).read_text(encoding="utf-8")
+    found = re.search(r"Images in each group, from the least sure: ([\d, ]+)\.", page)
+    assert found
+    assert sum(map(int, found[1].split(","))) == 6
+    assert "100.0\u00a0% (6)" in page
+
+
+def test_where_nothing_is_wrong_the_least_sure_come_first(tmp_path: Path, data: Path) -> None:
+    run = make_run(tmp_path / "run", data)
+    with np.load(run / "predictions" / "test.npz") as kept:
+        arrays = dict(kept)
+    arrays["logits"] = np.eye(3, dtype=np.float32)[arrays["labels"]] * np.arange(6, 0, -1, dtype=np.float32)[:, None]
+    np.savez(run / "predictions" / "test.npz", **arrays)
+    page = report(run).read_text(encoding="utf-8")
+    assert "These are the ones that it was least sure of." in page
+    shown = [str(path) for path in arrays["paths"][::-1]]
+    from markupsafe import escape
+
+    places = [page.index(f'<div class="file">{escape(path)}') for path in shown]
+    assert places == sorted(places)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from bakeoff.errors import BakeoffError
+from bakeoff.texts.catalogue import visible
 
 LINES = 3
 INTERRUPTED = 130
@@ -59,7 +60,7 @@ def say(text: str) -> None:
     lines = [line for line in text.splitlines() if line.strip()] or ["failed, and said nothing"]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
-    print("bakeoff: " + "\n         ".join(lines), file=sys.stderr)
+    print("bakeoff: " + "\n         ".join(map(visible, lines)), file=sys.stderr)
 
 
 def say_unfinished(run: object) -> None:

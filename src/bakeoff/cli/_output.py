@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.texts.catalogue import visible
 from bakeoff.workers.progress import console as console
 from bakeoff.workers.progress import seconds as seconds
 
@@ -109,14 +110,14 @@ def plain(text: str, style: str = "") -> Text:
     """A text that Rich takes as it is: brackets in names are no markup."""
     from rich.text import Text
 
-    return Text(text, style=style)
+    return Text(visible(text, lines=False), style=style)
 
 
 def escaped(text: str) -> str:
     """A text for the middle of markup."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(visible(text, lines=False))
 
 
 def table(*columns: str, numbers: Collection[str] = ()) -> Table:

@@ -21,6 +21,7 @@ EXAMPLES = (
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
     ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
 )
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def command(
@@ -100,7 +101,7 @@ def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         pairs = row.get("labels", [])
         cells = ["|".join(str(pair[place]) for pair in pairs) for place in (0, 1)]
-        writer.writerow([row["path"], *cells, row.get("error", "")])
+        writer.writerow(map(_cell, [row["path"], *cells, row.get("error", "")]))
         yield row
 
 
@@ -114,8 +115,14 @@ def _csv(rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
     writer.writerow(["path", "label", "probability", "error", *more])
     for row in rows:
         others = [value for pair in row.get("top", [])[1:] for value in pair]
-        writer.writerow([row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others])
+        cells = [row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others]
+        writer.writerow(map(_cell, cells))
         yield row
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: text that begins like one has an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 WIDTH, HEIGHT = 480, 280
@@ -17,10 +18,11 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
 
 @dataclass(frozen=True)
 class Series:
-    """A named line: points (x, y) with x rising."""
+    """A named line: points (x, y) with x rising; at each x of `breaks` it begins anew."""
 
     name: str
     points: tuple[tuple[float, float], ...]
+    breaks: tuple[float, ...] = ()
 
 
 def lines(
@@ -31,6 +33,7 @@ def lines(
     y_format: Callable[[float], str],
     dots: bool = False,
     most: float | None = None,
+    level: float | None = None,
 ) -> Any:
     """Lines on one pair of axes.
 
@@ -39,10 +42,12 @@ def lines(
         title: what a screen reader says.
         dots: whether points are marked, as where there is one an epoch.
         most: where the y axis ends at the latest: 1 for accuracies.
+        level: a value that is drawn as a thin line from side to side.
     """
     finite = [point for one in series for point in one.points if math.isfinite(point[1])]
     xs = [x for x, _ in finite]
-    ticks_y = ticks(min(y for _, y in finite), max(y for _, y in finite))
+    ys = [y for _, y in finite] + ([] if level is None else [level])
+    ticks_y = ticks(min(ys), max(ys))
     if most is not None and ticks_y[-1] > most:
         ticks_y = [tick for tick in ticks_y if tick < most] + [most]
     # steps and epochs: no halves
@@ -58,10 +63,15 @@ def lines(
         parts.append(f'<text x="{place_x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:,g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{_escape(x_label)}</text>')
+    if level is not None:
+        y = place_y(level)
+        parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     for index, one in enumerate(series):
-        points = [(place_x(x), place_y(y)) for x, y in one.points if math.isfinite(y)]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline class="line s{index}" points="{path}"/>')
+        there = [point for point in one.points if math.isfinite(point[1])]
+        points = [(place_x(x), place_y(y)) for x, y in there]
+        for low, high in pairwise((-math.inf, *one.breaks, math.inf)):
+            path = " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in there if low <= x < high)
+            parts.append(f'<polyline class="line s{index}" points="{path}"/>')
         if dots or len(points) == 1:
             radius = 4.5 if index == 0 else 2.5
             parts += [f'<circle class="dot s{index}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>' for x, y in points]

@@ -64,6 +64,7 @@ def render(report: Report) -> str:
     return page(
         catalogue.Say(report.language, {}),
         sections,
+        title=report.title,
         data=report.first.manifest.get("data", ""),
         recipe=recipe_title.removeprefix("title = ").strip('"'),
         version=report.first.environment.get("bakeoff", ""),
@@ -75,9 +76,12 @@ def section(name: str, title: str, template: str, say: catalogue.Say, **values: 
     return {"id": name, "title": title, "body": markup(templates().from_string(template).render(t=say, **values))}
 
 
-def page(say: catalogue.Say, sections: list[dict[str, Any]], *, data: str, version: str, recipe: str = "") -> str:
-    """A whole page of these sections, with the style inside."""
-    shown = {"t": say, "sections": sections, "data": data, "recipe": recipe, "version": version}
+def page(
+    say: catalogue.Say, sections: list[dict[str, Any]], *, data: str, version: str, title: str = "", recipe: str = ""
+) -> str:
+    """A whole page of these sections, with the style inside; its title is the run's, else that of the data."""
+    more = " · ".join(filter(None, (data if title else "", recipe)))
+    shown = {"t": say, "sections": sections, "title": title or data, "recipe": more, "version": version}
     html: str = templates().from_string(_text("page.html")).render(style=markup(_text("style.css")), **shown)
     return html
 

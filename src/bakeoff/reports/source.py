@@ -65,11 +65,13 @@ class Report:
         runs: one, or one a framework.
         comparison: compare.json; None for a single run.
         language: en or zh.
+        title: the name of the folder.
     """
 
     runs: tuple[RunView, ...]
     comparison: dict[str, Any] | None
     language: str
+    title: str = ""
 
     @property
     def first(self) -> RunView:
@@ -101,12 +103,12 @@ def read(path: Path, language: str) -> Report:
                 f"{path}: neither a run nor a comparison (run.json and compare.json are missing).\n"
                 "Make one: bakeoff train DATA, or bakeoff compare DATA"
             )
-        return Report((_view(path),), None, language)
+        return Report((_view(path),), None, language, path.resolve().name)
     comparison = read_json(path / "compare.json")
     names = comparison.get("frameworks")
     if not isinstance(names, dict) or not names or any(Path(name).name != name or name == ".." for name in names):
         raise CorruptError(f"{path / 'compare.json'}: `frameworks` must name the frameworks. Compare again.")
-    return Report(tuple(_view(path / name) for name in names), comparison, language)
+    return Report(tuple(_view(path / name) for name in names), comparison, language, path.resolve().name)
 
 
 def _view(path: Path) -> RunView:

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bakeoff.protocols import Progress
+from bakeoff.texts.catalogue import visible
 from bakeoff.workers.channel import Listener
 
 if TYPE_CHECKING:
@@ -133,10 +134,15 @@ def _pace_text(pace: Pace, unit: str) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names."""
+    """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names, no escape codes."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
+    class Safe(Console):
+        def render_str(self, text: str, **given: Any) -> Text:
+            return super().render_str(visible(text), **given)
+
+    return Safe(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
 
 
 def seconds(value: float) -> str:
@@ -170,7 +176,7 @@ class _Plain:
 
     def __call__(self, message: dict[str, Any]) -> None:
         if message["kind"] == "log":
-            print(message["text"], file=sys.stderr, flush=True)
+            print(visible(message["text"]), file=sys.stderr, flush=True)
         if message["kind"] != "progress":
             return
         phase, done, total = phase_of(message), message["done"], message["total"]

@@ -7,7 +7,7 @@ from typing import Any
 from bakeoff.drawing.svg import Series, lines
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.statistics.calibration import Bin, calibration_error, reliability
-from bakeoff.evaluation.statistics.coverage import coverage
+from bakeoff.evaluation.statistics.coverage import Coverage, coverage
 from bakeoff.reports.source import Report, RunView
 from bakeoff.texts.catalogue import Say, framework, percent
 
@@ -23,6 +23,7 @@ TEXT = {
         "plot": "Accuracy by stated probability",
         "axis": "stated probability, %",
         "honest": "as sure as right",
+        "counts": "Images in each group, from the least sure: {counts}.",
         "quiet": "Answering only when sure",
         "threshold": "from a probability of",
         "answered": "{name}: answered",
@@ -39,6 +40,7 @@ TEXT = {
         "plot": "不同预测概率下的准确率",
         "axis": "预测概率，%",
         "honest": "把握与正确率一致",
+        "counts": "各组图片数，从把握最小的开始：{counts}。",
         "quiet": "只在有把握时作答",
         "threshold": "概率不低于",
         "answered": "{name}：作答比例",
@@ -56,18 +58,19 @@ TEMPLATE = """
 <figure class="card">
 {{ legend(names) -}}
 {{ plot }}
+<figcaption>{{ counts }}</figcaption>
 </figure>
 {% if not rows %}<div></div>{% endif %}
 {% if rows %}
-<div><h3>{{ t('quiet') }}</h3>
-<div class="scroll"><table>
+<div{{ ' class="whole"'|safe if runs|length > 1 }}><h3>{{ t('quiet') }}</h3>
+<div class="scroll"><table class="stack">
 <thead><tr><th>{{ t('threshold') }}</th>
 {% for name in runs %}<th class="number">{{ t('answered', name=name) }}</th>
 <th class="number">{{ t('right', name=name) }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for threshold, cells in rows %}
 <tr><th>{{ threshold }}</th>
-{% for cell in cells %}<td class="number">{{ cell|percent if cell is not none else '–' }}</td>{% endfor %}</tr>
+{% for label, cell in cells %}<td class="number" data-label="{{ label }}">{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody></table></div></div>
 {% endif %}
@@ -86,16 +89,18 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     honest = Series(say("honest" + kind), ((0.0, 0.0), (100.0, 1.0)))
     thresholds = () if report.multilabel else THRESHOLDS  # a model that may give no label need not keep quiet besides
     tables = [coverage(*pair, thresholds) for pair in found]
+    shown = [(name, len(each.labels), list(table)) for name, (_, each), table in zip(names, kept, tables, strict=True)]
     return {
         "error": ", ".join(_error(run, pair, len(kept)) for (run, _), pair in zip(kept, found, strict=True)),
         "runs": names,
+        "counts": " ".join(_counted(say, name, pair, len(kept)) for name, pair in zip(names, found, strict=True)),
         "note": "note" + kind,
         "names": [*names, say("honest" + kind)],
         "plot": lines(
             [*curves, honest], title=say("plot" + kind), x_label=say("axis"), y_format=percent, dots=True, most=1.0
         ),
         "rows": [
-            (f"{threshold:g}", [value for table in tables for value in (table[i].coverage, table[i].accuracy)])
+            (percent(threshold, 0), [cell for each in shown for cell in _cells(say, each, i)])
             for i, threshold in enumerate(thresholds)
         ],
     }
@@ -104,6 +109,19 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 def _error(run: RunView, pair: tuple[Any, Any], runs: int) -> str:
     value = percent(calibration_error(*pair))
     return value if runs == 1 else f"{framework(run.name)} {value}"
+
+
+def _counted(say: Say, name: str, pair: tuple[Any, Any], runs: int) -> str:
+    counts = ", ".join(f"{row.num:,}" for row in reliability(*pair, BINS))
+    return ("" if runs == 1 else f"{name}: ") + say("counts", counts=counts)
+
+
+def _cells(say: Say, shown: tuple[str, int, list[Coverage]], place: int) -> list[tuple[str, str]]:
+    """(label, figure): the share that is answered with its count, and how much of it is right."""
+    name, num, table = shown
+    row = table[place]
+    answered = f"{percent(row.coverage)} ({round(row.coverage * num):,})"
+    return [(say("answered", name=name), answered), (say("right", name=name), percent(row.accuracy))]
 
 
 def _curve(name: str, bins: tuple[Bin, ...]) -> Series:

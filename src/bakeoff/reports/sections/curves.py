@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from typing import Any
 
 from bakeoff.drawing.svg import Series, lines, smoothed, thinned
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.reports.source import Report, RunView
-from bakeoff.texts.catalogue import Say, framework, short
+from bakeoff.texts.catalogue import Say, framework, percent, short
 
 ORDER = 20
 
@@ -18,6 +19,8 @@ TEXT = {
         "loss": "Training loss per step",
         "loss_note": "Cross-entropy in nats, a running mean over about {window} steps.",
         "loss_raw": "Cross-entropy in nats.",
+        "anew": "Each phase begins a line of its own.",
+        "level": "The thin line is the level of the net before the phase, {level}.",
         "accuracy": "Validation accuracy per epoch",
         "accuracy_note": "After each epoch, on {num} images that were not trained on.",
         "precision": "Validation mean average precision per epoch",
@@ -33,6 +36,8 @@ TEXT = {
         "loss": "每一步的训练损失",
         "loss_note": "交叉熵（nat），约 {window} 步的滑动平均。",
         "loss_raw": "交叉熵（nat）。",
+        "anew": "每个阶段另起一条线。",
+        "level": "细线是该阶段之前网络的水平，{level}。",
         "accuracy": "每一轮的验证准确率",
         "accuracy_note": "每轮之后在 {num} 张未参与训练的图片上测得。",
         "precision": "每一轮的验证 mAP（平均精度均值）",
@@ -69,20 +74,25 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 def _loss(report: Report, say: Say) -> dict[str, Any] | None:
     window = max(1, max(len(run.steps) for run in report.runs) // 40)
-    series = [Series(framework(run.name), _smooth(run, window)) for run in report.runs]
+    series = [Series(framework(run.name), *_smooth(run, window)) for run in report.runs]
     if not any(one.points for one in series):
         return None
     svg = lines(series, title=say("loss"), x_label=say("step"), y_format=short)
     note = say("loss_note", window=window) if window > 1 else say("loss_raw")
-    return {"title": say("loss"), "svg": svg, "note": note}
+    anew = " " + say("anew") if any(one.breaks for one in series) else ""
+    return {"title": say("loss"), "svg": svg, "note": note + anew}
 
 
-def _smooth(run: RunView, window: int) -> tuple[tuple[float, float], ...]:
-    """(step over all phases, loss); losses that aren't finite are left out."""
-    rows = [(index, float(row["loss"])) for index, row in enumerate(run.steps) if row.get("loss") is not None]
-    rows = [(index, loss) for index, loss in rows if math.isfinite(loss)]
-    means = smoothed([loss for _, loss in rows], window)
-    return thinned([(index, mean) for (index, _), mean in zip(rows, means, strict=True)])
+def _smooth(run: RunView, window: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
+    """(step over all phases, loss), smoothed within a phase, and where phases begin; what isn't finite is left out."""
+    points, breaks = list[tuple[float, float]](), list[float]()
+    for _, phase in groupby(enumerate(run.steps), lambda row: row[1].get("phase")):
+        rows = [(index, float(row["loss"])) for index, row in phase if row.get("loss") is not None]
+        rows = [(index, loss) for index, loss in rows if math.isfinite(loss)]
+        means = smoothed([loss for _, loss in rows], window)
+        breaks += [rows[0][0]] if points and rows else []
+        points += thinned([(index, mean) for (index, _), mean in zip(rows, means, strict=True)])
+    return tuple(points), tuple(breaks)
 
 
 def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
@@ -97,13 +107,13 @@ def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
     ]
     if not any(one.points for one in series):
         return None
-    svg = lines(
-        series,
-        title=title,
-        x_label=say("epoch"),
-        y_format=lambda y: f"{100 * y:.3g} %",
-        dots=True,
-        most=1.0,
-    )
+    before = [phase["gate"]["before"] for phase in report.first.facts.phases if (phase.get("gate") or {}).get("num")]
+    level = before[0] if before and len(report.runs) == 1 and choice == "accuracy" else None
+    svg = lines(series, title=title, x_label=say("epoch"), y_format=_percent, dots=True, most=1.0, level=level)
     note = say("accuracy_note", num=report.first.facts.num_validation)
-    return {"title": title, "svg": svg, "note": note}
+    more = "" if level is None else " " + say("level", level=percent(level))
+    return {"title": title, "svg": svg, "note": note + more}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -14,11 +14,12 @@ TEXT = {
         "title": "Was fine-tuning worth it?",
         "kept": "Kept: it is better on the validation images than what was there before it.",
         "rejected": "Rejected: the validation images don't show for certain that it is better; the net is as before.",
+        "worse": "Rejected: it is worse on the validation images than what was there before it; the net is as before.",
         "unjudged": "Left out: there are no validation images that could say whether it makes the net better.",
         "before": "before",
         "after": "after",
-        "difference": "difference",
-        "interval": "{confidence} % interval",
+        "difference": "difference, points",
+        "interval": "{confidence} % interval, points",
         "won": "won",
         "lost": "lost",
         "note": "Validation accuracy on {num} images, compared image by image; won and lost are images that "
@@ -28,11 +29,12 @@ TEXT = {
         "title": "微调是否值得？",
         "kept": "保留：在验证图片上，微调后优于微调前。",
         "rejected": "放弃：验证图片不足以确定微调后更好，网络恢复为微调前的状态。",
+        "worse": "放弃：在验证图片上，微调后不如微调前，网络恢复为微调前的状态。",
         "unjudged": "未进行：没有验证图片可用于判断微调是否更好。",
         "before": "微调前",
         "after": "微调后",
-        "difference": "差值",
-        "interval": "{confidence} % 置信区间",
+        "difference": "差值（百分点）",
+        "interval": "{confidence} % 置信区间（百分点）",
         "won": "新增答对",
         "lost": "转为答错",
         "note": "在 {num} 张验证图片上逐张比较准确率；“新增答对”与“转为答错”分别是"
@@ -74,13 +76,18 @@ def _row(decision: dict[str, Any], say: Say) -> dict[str, Any]:
     cells = [
         (say("before"), percent(decision["before"])),
         (say("after"), percent(decision["after"])),
-        (say("difference"), f"{100 * decision['difference']:+.1f}"),
-        (say("interval", confidence=confidence), f"{100 * low:+.1f} – {100 * high:+.1f}"),
+        (say("difference"), _points(decision["difference"])),
+        (say("interval", confidence=confidence), f"{_points(low)} – {_points(high)}"),
         (say("won"), str(decision["won"])),
         (say("lost"), str(decision["lost"])),
     ]
     return {
-        "decision": say("kept" if decision["kept"] else "rejected"),
+        "decision": say("kept" if decision["kept"] else "worse" if high < 0 else "rejected"),
         "cells": cells,
         "note": say("note", num=decision["num"]),
     }
+
+
+def _points(share: float) -> str:
+    """Percentage points with their sign; nothing has none."""
+    return f"{100 * share:+.1f}".replace("-", "−") if abs(share) >= 0.0005 else "0.0"

@@ -31,6 +31,8 @@ TEXT = {
         "weights": "start weights, bit for bit",
         "parameters": "every parameter after those steps",
         "batches": "images and labels of every batch, bit for bit",
+        "agreed": "All {num} checks passed; nearest to its tolerance is {name}, with {used} % of it",
+        "apart": "{failed} of {num} checks failed",
         "judge": "{meaning}; in float64, where rounding can't hide a difference",
     },
     "zh": {
@@ -53,12 +55,15 @@ TEXT = {
         "weights": "初始权重，逐位相同",
         "parameters": "这些步之后的每个参数",
         "batches": "每个批次的图片和标签，逐位相同",
+        "agreed": "{num} 项检查全部通过；最接近容差的是 {name}，用去 {used} %",
+        "apart": "{num} 项检查中有 {failed} 项未通过",
         "judge": "{meaning}；用 float64 计算，舍入误差掩盖不了差别",
     },
 }
 
 TEMPLATE = """
 <p class="note">{{ t('note') }}</p>
+<details{{ ' open' if failed }}><summary>{{ summary }}</summary>
 <div class="scroll"><table class="stack">
 <thead><tr><th>{{ t('check') }}</th><th>{{ t('result') }}</th><th class="number">{{ t('difference') }}</th>
 <th class="number">{{ t('tolerance') }}</th><th>{{ t('used') }}</th><th>{{ t('detail') }}</th></tr></thead>
@@ -75,13 +80,19 @@ TEMPLATE = """
 {% if check.meaning and check.detail %}<br>{% endif %}{{ check.detail }}</td></tr>
 {% endfor %}
 </tbody></table></div>
+</details>
 """
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A row a check; None for a single run, which has nothing to be the same as."""
     checks = ((report.comparison or {}).get("parity") or {}).get("checks") or []
-    return {"checks": [_row(check, say) for check in checks]} if checks else None
+    if not checks:
+        return None
+    rows = [_row(check, say) for check in checks]
+    failed, nearest = sum(not row["passed"] for row in rows), max(rows, key=lambda row: row["used"])
+    told = {"num": len(rows), "failed": failed, "name": nearest["name"], "used": f"{100 * nearest['used']:.0f}"}
+    return {"checks": rows, "failed": failed, "summary": say("apart" if failed else "agreed", **told)}
 
 
 def _row(check: dict[str, Any], say: Say) -> dict[str, Any]:

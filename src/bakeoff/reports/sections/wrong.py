@@ -25,7 +25,7 @@ TEXT = {
         "note": "Those whose true class was given the smallest probability. Look at them first: a wrong label, a "
         "image cut off or two things in one image are more often the reason than the classifier.",
         "gone": "The images themselves are no longer where they were read from; these are their names.",
-        "none": "Every image was judged rightly.",
+        "none": "Every image was judged rightly. These are the ones that it was least sure of.",
         "is": "is {name}",
         "said": "{framework}: {name}, {share}",
         "said_multilabel": "{framework}: {name}",
@@ -40,7 +40,7 @@ TEXT = {
         "note": "这些图片的真实类别得到的概率最小。请先看它们："
         "原因往往是标签标错、图片残缺或一张图里有两样东西，而不是分类器。",
         "gone": "图片已不在原来的位置，这里只列出文件名。",
-        "none": "所有图片都判断正确。",
+        "none": "所有图片都判断正确。以下是把握最小的图片。",
         "is": "实际是 {name}",
         "said": "{framework}：{name}，{share}",
         "said_multilabel": "{framework}：{name}",
@@ -54,7 +54,7 @@ TEXT = {
 TEMPLATE = """
 <p>{{ count }}{% if differ %} {{ differ }}{% endif %}</p>
 {% if items %}
-<p class="note">{{ t(note) }}{% if gone %} {{ t('gone') }}{% endif %}</p>
+<p class="note">{% if note %}{{ t(note) }}{% endif %}{% if gone %} {{ t('gone') }}{% endif %}</p>
 <ul class="wrong">
 {% for item in items %}
 <li>
@@ -76,7 +76,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     if not runs:
         return None
     judged = _judged(runs)
-    worst = np.flatnonzero(judged.wrong.any(axis=0))
+    wrong = judged.wrong.any(axis=0)
+    worst = np.flatnonzero(wrong if wrong.any() else ~wrong)  # where nothing is wrong, the least sure
     worst = worst[np.argsort(judged.true[worst], kind="stable")]
     images = Thumbnails(runs[0])
     items = [_item(int(row), runs, judged, images, say) for row in worst[:SHOWN]]
@@ -87,10 +88,10 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     ]
     return {
         "items": items,
-        "count": " ".join(counts) if len(worst) else say("none"),
+        "count": " ".join(counts) if wrong.any() else say("none"),
         "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
         "gone": bool(items) and not any(item["image"] for item in items),
-        "note": "note_multilabel" if report.multilabel else "note",
+        "note": ("note_multilabel" if report.multilabel else "note") if wrong.any() else "",
     }
 
 
