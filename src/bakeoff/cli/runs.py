@@ -103,5 +103,9 @@ def _show(found: dict[str, Any]) -> None:
             f"{row['size_bytes'] / 1e6:,.1f}",
             out.plain(row["error"] or f"{row['net'] or ''}, {row['split']}" if row["num"] else row["net"] or "", "dim"),
         )
-    table.columns[0].overflow = "fold"  # a name that is cut can't be typed
-    out.console().print(table if found["runs"] else "no runs there yet")
+    for column in table.columns:
+        column.no_wrap = True  # a name that is cut or folded can't be pasted
+    console = out.console()
+    width, console.width = console.width, 10_000
+    console.width = max(width, console.measure(table).maximum)
+    console.print(table if found["runs"] else "no runs there yet")

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from bakeoff.protocols import Progress
 from bakeoff.texts.catalogue import visible
 from bakeoff.workers.channel import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bakeoff.protocols import Progress  # brings NumPy, which help does without
 
 PLAIN_EVERY_S = 10.0
 DRAWN_EVERY_S = 0.2  # in a notebook, where each drawing is a message to a browser
