@@ -211,9 +211,7 @@ def handed(source: Draw, target: Draw, layout: Callable[[Any], Any], flip: bool)
     if source.kind == target.kind == "mask":
         wrong = abs((1 - source.keep if flip else source.keep) - target.keep) > 1e-6
         return 1 - value if flip != wrong else value
-    if (
-        source.kind == "uniform" and target.kind == "normal"
-    ):  # its distribution function gives a uniform
+    if source.kind == "uniform" and target.kind == "normal":  # its distribution function gives a uniform
         return ndtri(np.clip(value, 2.0**-53, 1 - 2.0**-53))
     if source.kind == "uniform":
         return 1 - value if flip else value
