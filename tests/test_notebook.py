@@ -212,7 +212,7 @@ def all_of(terminal: int) -> bytes:
 
 
 @needs_torch
-def test_ctrl_c_leaves_a_run_that_goes_on(home: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_predicts_and_goes_on(home: Path) -> None:
     code = "import bakeoff; " + SCRIPT.format(run="stopped", epochs=5000, more=", checkpoint_every='10 steps'")
     process = subprocess.Popen([sys.executable, "-c", code], cwd=home, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
@@ -222,6 +222,8 @@ def test_ctrl_c_leaves_a_run_that_goes_on(home: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert f"{Cancelled.__module__}.Cancelled: stopped" in said
     assert "bakeoff train --resume stopped" in said
+    model = bakeoff.load(home / "stopped")  # its last checkpoint
+    assert model.predict(home / "digits" / "3" / "0003.png")[0]["label"] in model.classes
 
 
 CELLS = (
