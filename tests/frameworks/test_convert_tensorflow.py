@@ -94,6 +94,19 @@ def test_augmentation_is_left_out_as_accepted_and_noise_is_kept(tmp_path: Path) 
     assert "draws" in {check.name for check in certificate.checks}
 
 
+@pytest.mark.parametrize("bias", ["ones", "zeros"])
+def test_a_net_whose_slope_is_infinite_at_nothing_is_judged_elsewhere(tmp_path: Path, bias: str) -> None:
+    import keras
+
+    layers = keras.layers
+    inputs = keras.Input((12, 12, 3))
+    x = layers.Conv2D(4, 3, bias_initializer=bias)(inputs)
+    x = layers.GlobalAveragePooling2D()(keras.ops.sqrt(keras.ops.square(x)))
+    certificate = checked(tmp_path, keras.Model(inputs, layers.Dense(3)(x)))
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    assert ("gradients.flat" in {check.name for check in certificate.checks}) == (bias == "ones")
+
+
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     import keras
     import numpy as np

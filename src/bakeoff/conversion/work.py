@@ -11,7 +11,7 @@ Arrays go through files in a folder of the conversion's own, everything else as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,11 +138,23 @@ def ask_source(session: Session, reporter: Reporter, *, folder: str) -> dict[str
         np.savez(place / "state.npz", **kept)  # type: ignore[arg-type]
         return kept
 
-    ask(net, trial, state).save(place / "source.npz")
-    notes = net.notes() if hasattr(net, "notes") else []
+    trace, said = ask(net, trial, state), []
+    for less in ({"tied": ()}, {"flat": None}):  # a root or a norm of nothing has no slope
+        if not _is_finite(trace.gradients.get("flat", {})):
+            trial = replace(trial, **less)
+            trial.save(place / "trial.npz")
+            net = found.live("float64")
+            trace = ask(net, trial, state)
+            said = ["on images without a texture its own gradients aren't finite"] if trial.flat is None else []
+    trace.save(place / "source.npz")
+    notes = [*(net.notes() if hasattr(net, "notes") else []), *said]
     del net
     _in_float32(found.live("float32"), trial, place, SOURCE)
     return {"counts": counted, "notes": notes, "refused": refused}
+
+
+def _is_finite(arrays: Mapping[str, Array]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays.values())
 
 
 def _fails(net: Any, images: Array) -> bool:
