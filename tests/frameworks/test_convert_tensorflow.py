@@ -107,6 +107,22 @@ def test_a_net_whose_slope_is_infinite_at_nothing_is_judged_elsewhere(tmp_path: 
     assert ("gradients.flat" in {check.name for check in certificate.checks}) == (bias == "ones")
 
 
+def test_images_without_channels_are_grey_ones(tmp_path: Path) -> None:
+    """tensorflow.org's first net, and rows read as a sequence."""
+    import keras
+
+    layers = keras.layers
+    first = [layers.Flatten(), layers.Dense(16, activation="relu"), layers.Dropout(0.2), layers.Dense(10)]
+    rows = [layers.Conv1D(8, 5, activation="relu"), layers.BatchNormalization(), layers.GlobalMaxPooling1D(),
+            layers.Dense(10, activation="softmax")]  # fmt: skip
+    for own in (first, rows):
+        model = keras.Sequential([keras.Input((28, 28)), *own])
+        before = [len(layer._inbound_nodes) for layer in model.layers]
+        certificate = checked(tmp_path, model)
+        assert certificate.passed, [check for check in certificate.checks if not check.passed]
+        assert [len(layer._inbound_nodes) for layer in model.layers] == before, "the model stays as it was"
+
+
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     import keras
     import numpy as np

@@ -336,9 +336,12 @@ def from_keras(
     native: Any, signature: Signature | None = None, names: tuple[str, ...] | None = None, model: str = ""
 ) -> Opened:
     """A live keras.Model."""
-    from bakeoff.frameworks._keras.capture import capture, write_back
+    from bakeoff.frameworks._keras.capture import capture, with_channel, write_back
     from bakeoff.frameworks._keras.live import LiveKeras
 
+    grey = with_channel(native)
+    around = () if grey is native else ("its images have no axis of channels; here they are (N, H, W, 1)",)
+    native = grey
     captured = capture(native, source=model)
     shape = captured.graph.input_shape
     if len(shape) != 4:
@@ -362,7 +365,8 @@ def from_keras(
         size,
         all(isinstance(side, int) for side in shape[1:3]),
         captured.head,
-        tuple(note for note in captured.notes if signature is None or "on which scale" not in note)
+        around
+        + tuple(note for note in captured.notes if signature is None or "on which scale" not in note)
         + said(captured.graph),
         "binary_cross_entropy" if captured.head == "sigmoid" else "softmax_cross_entropy",
         declared=captured.declared,

@@ -10,6 +10,7 @@ What a layer means stands in the pages of operators (FROM_KERAS). A layer that n
 
 from bakeoff.frameworks._keras.capture.capture import capture
 from bakeoff.frameworks._keras.capture.captured import Captured, Origin
+from bakeoff.frameworks._keras.capture.channel import with_channel
 from bakeoff.frameworks._keras.capture.write_back import write_back
 
-__all__ = ["Captured", "Origin", "capture", "write_back"]
+__all__ = ["Captured", "Origin", "capture", "with_channel", "write_back"]
