@@ -222,11 +222,14 @@ class KerasSide(Side):
 
 @contextlib.contextmanager
 def exact_constants() -> Iterator[None]:
-    """TensorFlow takes Python floats through float32 even in float64 (tf.cast; leaky_relu's slope): exactly here."""
+    """Where TensorFlow computes in float32 though all is float64: exactly here.
+
+    tf.cast of Python floats, leaky_relu's slope, and bilinear resizing, which is two matrices, one a side.
+    """
     import tensorflow as tf
     from tensorflow.python.ops import math_ops
 
-    cast, leaky = math_ops.cast, tf.nn.leaky_relu
+    cast, leaky, resize = math_ops.cast, tf.nn.leaky_relu, tf.image.resize
     double = tf.float64
 
     def exact(x: Any, dtype: Any, name: Any = None) -> Any:
@@ -234,7 +237,14 @@ def exact_constants() -> Iterator[None]:
             return tf.constant(x, double)
         return cast(x, dtype, name)
 
+    def resized(images: Any, size: Any, method: Any = "bilinear", antialias: bool = False, **more: Any) -> Any:
+        if method != "bilinear" or antialias or images.dtype != double:
+            return resize(images, size, method, antialias=antialias, **more)
+        rows, columns = (tf.constant(_between(old, int(new))) for old, new in zip(images.shape[1:3], size, strict=True))
+        return tf.einsum("rh,nhwc,kw->nrkc", rows, images, columns)
+
     math_ops.cast = tf.cast = exact
+    tf.image.resize = resized
     tf.nn.leaky_relu = lambda features, alpha=0.2, name=None: tf.where(
         features > 0, features, tf.constant(alpha, features.dtype) * features
     )
@@ -243,6 +253,17 @@ def exact_constants() -> Iterator[None]:
     finally:
         math_ops.cast = tf.cast = cast
         tf.nn.leaky_relu = leaky
+        tf.image.resize = resize
+
+
+def _between(old: int, new: int) -> Any:
+    """(new, old): the shares of the two nearest elements, centres at halves, the border repeated."""
+    at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    below = np.minimum(np.floor(at).astype(int), max(old - 2, 0))
+    shares = np.zeros((new, old))
+    shares[np.arange(new), below] += 1 - (at - below)
+    shares[np.arange(new), np.minimum(below + 1, old - 1)] += at - below
+    return shares
 
 
 def doubled(model: Any) -> Any:
