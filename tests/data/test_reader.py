@@ -321,5 +321,5 @@ def test_mnist_gives_exactly_a_tenth() -> None:
 
 def test_it_prints_in_a_line(tmp_path: Path) -> None:
     data = read_data(write_folder(tmp_path, {"a": 10, "b": 10}))
-    sizes = f"train={len(data.train)}, validation={len(data.validation or ())}, test={len(data.test or ())}"
-    assert repr(data) == f"Data({str(tmp_path)!r}, 2 classes, {sizes})"
+    sizes = f"train {len(data.train)}, validation {len(data.validation or ())}, test {len(data.test or ())}"
+    assert repr(data) == f"Data({str(tmp_path)!r}, images: {sizes}; 2 classes: a, b; size: 6x8)"

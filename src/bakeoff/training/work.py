@@ -185,7 +185,7 @@ def _finish(
     notify.end(context, scores, logits)
     plain = msgspec.structs.replace(result, wall_s=context.checkpointer.wall_s).to_json()
     context.run.json(NAME, plain)
-    (context.run.path / BEGUN).unlink()
+    (context.run.path / BEGUN).unlink(missing_ok=True)
     return plain
 
 
