@@ -123,6 +123,21 @@ def test_images_without_channels_are_grey_ones(tmp_path: Path) -> None:
         assert [len(layer._inbound_nodes) for layer in model.layers] == before, "the model stays as it was"
 
 
+def test_mixed_precision_is_left_out_and_said(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        inputs = keras.Input((12, 12, 3))
+        x = layers.Dense(4)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(inputs)))
+        model = keras.Model(inputs, layers.Activation("softmax", dtype="float32")(x))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert checked(tmp_path, model).passed
+    assert model.layers[1].dtype_policy.name == "mixed_float16", "the model stays as it was"
+
+
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     import keras
     import numpy as np

@@ -337,11 +337,12 @@ def from_keras(
 ) -> Opened:
     """A live keras.Model."""
     from bakeoff.frameworks._keras.capture import capture, with_channel, write_back
-    from bakeoff.frameworks._keras.live import LiveKeras
+    from bakeoff.frameworks._keras.live import LiveKeras, unmixed
 
-    grey = with_channel(native)
-    around = () if grey is native else ("its images have no axis of channels; here they are (N, H, W, 1)",)
-    native = grey
+    single, around = unmixed(native)
+    native = with_channel(single)
+    if native is not single:
+        around += ("its images have no axis of channels; here they are (N, H, W, 1)",)
     captured = capture(native, source=model)
     shape = captured.graph.input_shape
     if len(shape) != 4:

@@ -22,6 +22,8 @@ from bakeoff.frameworks._keras.exact import exact
 from bakeoff.graph.faults import faults
 from bakeoff.schemas import Array, Drawn, StepResult
 
+MIXED = {"mixed_float16", "mixed_bfloat16"}
+
 
 class LiveKeras:
     """See `bakeoff.protocols.Net`, as far as checks need it; on TensorFlow.
@@ -147,6 +149,14 @@ def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
     return {layer.name: _numpy(value) for layer, value in pairs}
 
 
+def unmixed(model: Any) -> tuple[Any, tuple[str, ...]]:
+    """A copy in float32 where layers compute in 16 bits and keep weights of 32, and what to say; else the model itself."""
+    mixed = {layer.dtype_policy.name for layer in model._flatten_layers()} & MIXED
+    if not mixed:
+        return model, ()
+    return copied(model, "float32"), (f"it computes in {', '.join(sorted(mixed))}; here in float32",)
+
+
 def copied(model: Any, precision: str) -> Any:
     """The same model with the same numbers in a precision: its configuration, read with other dtypes.
 
@@ -225,12 +235,12 @@ def _numpy(value: Any) -> Array:
 
 
 def _with_dtype(value: Any, precision: str) -> Any:
-    """A configuration whose float32 policies are of that precision."""
+    """A configuration whose policies are of that precision."""
     if isinstance(value, dict):
         return {key: _with_dtype(item, precision) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_with_dtype(item, precision) for item in value)
-    return precision if isinstance(value, str) and value in ("float32", "float64") else value
+    return precision if isinstance(value, str) and value in {"float32", "float64", *MIXED} else value
 
 
 def _floating(variable: Any) -> bool:
