@@ -138,6 +138,31 @@ def test_mixed_precision_is_left_out_and_said(tmp_path: Path) -> None:
     assert model.layers[1].dtype_policy.name == "mixed_float16", "the model stays as it was"
 
 
+def test_a_model_of_ones_own_class_without_a_configuration(tmp_path: Path) -> None:
+    """The quickstart for experts: built by a first call, no get_config."""
+    import keras
+    import numpy as np
+
+    class Own(keras.Model):  # type: ignore[misc]
+        def __init__(self, width: int = 4) -> None:
+            super().__init__()
+            self.conv, self.norm = keras.layers.Conv2D(width, 3, activation="relu"), keras.layers.BatchNormalization()
+            self.pool, self.drop = keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.4)
+            self.head = keras.layers.Dense(3)
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            x = self.pool(self.norm(self.conv(x), training=training))
+            return self.head(self.drop(x, training=training) if training else x)
+
+    model = Own()
+    model(np.zeros((1, 12, 12, 3), "float32"))
+    assert checked(tmp_path, model).passed
+    wider = Own(5)  # what Keras doesn't remember: its copy is another net
+    wider(np.zeros((1, 12, 12, 3), "float32"))
+    with pytest.raises(UnsupportedError, match="can't be copied"):
+        checked(tmp_path, wider)
+
+
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     import keras
     import numpy as np

@@ -6,6 +6,7 @@ capture only says under which path and in which order of axes an array goes by i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -150,7 +151,7 @@ def layer_outputs(model: Any, images: Array) -> dict[str, Array]:
 
 
 def unmixed(model: Any) -> tuple[Any, tuple[str, ...]]:
-    """A copy in float32 where layers compute in 16 bits and keep weights of 32, and what to say; else the model itself."""
+    """A copy in float32 where layers compute in 16 bits and keep weights of 32, and what to say; else the model."""
     mixed = {layer.dtype_policy.name for layer in model._flatten_layers()} & MIXED
     if not mixed:
         return model, ()
@@ -169,7 +170,7 @@ def copied(model: Any, precision: str) -> Any:
     keras.config.set_dtype_policy(precision)  # of the layers that the user's own make for themselves
     try:
         with keras.saving.custom_object_scope(own):
-            clone = kind.from_config(_with_dtype(model.get_config(), precision))
+            clone = _made(kind, _with_dtype(model.get_config(), precision))
             shape = (model.get_build_config() or {}).get("input_shape")
             if not clone.built and shape:  # a class of the user's own makes its weights when it sees an image
                 clone(np.zeros((1, *shape[1:]), precision))
@@ -194,6 +195,17 @@ def copied(model: Any, precision: str) -> Any:
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
     return clone
+
+
+def _made(kind: type, config: dict[str, Any]) -> Any:
+    """A model of its configuration; of a class that doesn't take what Keras adds (trainable, dtype), by the rest."""
+    try:
+        return kind.from_config(config)  # type: ignore[attr-defined]
+    except TypeError:
+        taken = inspect.signature(kind).parameters
+        if is_keras(kind) or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            raise
+        return kind(**{key: value for key, value in config.items() if key in taken})
 
 
 def _same_weights(model: Any, clone: Any) -> None:
