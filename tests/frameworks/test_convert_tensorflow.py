@@ -163,6 +163,22 @@ def test_a_model_of_ones_own_class_without_a_configuration(tmp_path: Path) -> No
         checked(tmp_path, wider)
 
 
+def test_what_keeps_weights_after_a_step_has_to_be_accepted(tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((12, 12, 3)), layers.Conv2D(4, 3, kernel_constraint="max_norm", name="c"),
+        layers.GlobalAveragePooling2D(), layers.Dense(3, kernel_constraint="non_neg", name="d"),
+    ])  # fmt: skip
+    certificate = checked(tmp_path, model, accept=("constraint",))
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    (lost,) = certificate.declared
+    assert lost.name == "constraint"
+    assert lost.what == "after each step it is kept by MaxNorm; after each step it is kept by NonNeg"
+    assert model.layers[0].kernel.constraint is not None, "the model stays as it was"
+
+
 def test_helpers_of_a_page_dont_take_a_node_s_name() -> None:
     import keras
     import numpy as np

@@ -573,10 +573,6 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
         "mixed precision": (first, "half': it computes in mixed_float16"),
         "another axis": (lambda: around(L.BatchNormalization(axis=1, name="b")), "BatchNormalization 'b'"),
         "bicubic": (lambda: around(L.Resizing(4, 4, "bicubic", name="r")), "Resizing 'r'.*bicubic"),
-        "a constraint": (
-            lambda: around(L.Dense(2, kernel_constraint="non_neg", name="d")),
-            "Dense 'd': kernel has the constraint NonNeg",
-        ),
         "a regularizer of one's own": (
             lambda: around(L.Dense(2, kernel_regularizer=lambda w: keras.ops.sum(w), name="d")),
             "Dense 'd': it has the regularizer <lambda>",
@@ -617,7 +613,6 @@ REFUSED = (
     "mixed precision",
     "another axis",
     "bicubic",
-    "a constraint",
     "a regularizer of one's own",
     "a term on a part",
     "a term on the probabilities",

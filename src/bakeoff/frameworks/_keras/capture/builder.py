@@ -12,7 +12,7 @@ import numpy as np
 from bakeoff.errors import BakeoffError, UnsupportedError
 from bakeoff.frameworks._keras.capture.captured import Origin
 from bakeoff.frameworks._keras.capture.importers import AUGMENTATION, IDENTITY
-from bakeoff.frameworks._keras.capture.trust import check_taken, check_variable, factors, refusal
+from bakeoff.frameworks._keras.capture.trust import check_taken, factors, refusal
 from bakeoff.frameworks._keras.capture.values import Value, array_of
 from bakeoff.graph.graph import Graph, Node, Parameter, Penalty, Ref
 from bakeoff.ops import page
@@ -151,7 +151,6 @@ class Builder:
                 why = f"its weight {variable.path} is read in another layout elsewhere"
                 raise refusal(owner, kind, why, "Give each of the layers a weight of its own.")
             return known
-        check_variable(variable, owner, kind)
         array = origin.to_canonical(array_of(variable), tuple(shape))
         learned = role == "weight"
         self.parameters[path] = Parameter(path, array, role, learned and bool(variable.trainable))

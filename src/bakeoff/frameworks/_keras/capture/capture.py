@@ -95,11 +95,21 @@ def _walked(model: Any, input_shape: tuple[int | None, ...] | None) -> tuple[Bui
 
 
 def _own_training(model: Any) -> list[Declared]:
-    """How fit() trains a class of the user's own, where that is not Keras's way."""
+    """How fit() trains a class of the user's own, where that is not Keras's way; what keeps weights after a step."""
     kinds = (("loss", "compute_loss"), ("training", "train_step"))
     asked = kinds if isinstance(model, keras.Model) else ()
     own = [(name, way) for name, way in asked if getattr(type(model), way) is not getattr(keras.Model, way)]
-    return [Declared(name, (model.name,), f"in fit() it has a {way} of its own") for name, way in own]
+    kept: dict[str, list[str]] = {}
+    for variable in model.trainable_variables:
+        if variable.constraint is not None:
+            kept.setdefault(type(variable.constraint).__name__, []).append(variable.path)
+    return [
+        *(Declared(name, (model.name,), f"in fit() it has a {way} of its own") for name, way in own),
+        *(
+            Declared("constraint", tuple(paths), f"after each step it is kept by {kind}")
+            for kind, paths in kept.items()
+        ),
+    ]
 
 
 class UnheldError(Exception):

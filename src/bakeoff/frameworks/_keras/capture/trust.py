@@ -72,17 +72,6 @@ def check_settings(layer: Any, path: str, kind: str) -> None:
         raise refusal(path, kind, "LoRA is on", "Save and load the model: saving merges LoRA into the kernel.")
 
 
-def check_variable(variable: Any, path: str, kind: str) -> None:
-    """Refuse constraints.
-
-    Raises:
-        UnsupportedError: training would not be the same.
-    """
-    if getattr(variable, "constraint", None) is not None:
-        name = type(variable.constraint).__name__
-        raise refusal(path, kind, f"{variable.name} has the constraint {name}", "Build the layer without it.")
-
-
 def factors(regularizer: Any, path: str, kind: str) -> tuple[float, float]:
     """(l1, l2) of a regularizer, as it holds them: L1 a number of float32, the others what was written.
 
