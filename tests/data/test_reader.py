@@ -322,4 +322,6 @@ def test_mnist_gives_exactly_a_tenth() -> None:
 def test_it_prints_in_a_line(tmp_path: Path) -> None:
     data = read_data(write_folder(tmp_path, {"a": 10, "b": 10}))
     sizes = f"train {len(data.train)}, validation {len(data.validation or ())}, test {len(data.test or ())}"
-    assert repr(data) == f"Data({str(tmp_path)!r}, images: {sizes}; 2 classes: a, b; size: 6x8)"
+    line = repr(data)  # a long path loses its middle
+    assert line.startswith("Data('")
+    assert line.endswith(f"', images: {sizes}; 2 classes: a, b; size: 6x8)")
