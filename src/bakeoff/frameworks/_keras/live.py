@@ -184,7 +184,6 @@ def copied(model: Any, precision: str) -> Any:
     _same_weights(model, clone)
     for old, new in zip(_weights(model), _weights(clone), strict=True):
         new.regularizer = old.regularizer  # what acts there; the configuration says what was set, perhaps too late
-        new.constraint = None  # declared: what is judged are the gradients
         new.assign(array_of(old).astype(precision) if _floating(old) else array_of(old))
     learned = [(old, new) for old, new in zip(_leaves(model), _leaves(clone), strict=True)]
     for old, new in learned:
