@@ -351,6 +351,18 @@ def rows() -> Any:
     return keras.Model(inputs, L.Dense(10, activation="softmax")(x))
 
 
+@net(0, 1)
+def recurrent() -> Any:
+    """Rows read step by step: both ways, from the end, with and without biases, with masks for all steps."""
+    inputs = keras.Input((9, 7, 3))
+    x = L.TimeDistributed(L.Flatten())(inputs)
+    x = L.Bidirectional(L.LSTM(5, return_sequences=True, dropout=0.2))(x)
+    x = L.GRU(6, return_sequences=True, dropout=0.1)(x)
+    x = L.Concatenate()([x, L.GRU(3, return_sequences=True, go_backwards=True, use_bias=False)(x)])
+    x = L.Concatenate()([L.Bidirectional(L.GRU(4, dropout=0.2))(x), L.LSTM(3, go_backwards=True)(x)])
+    return keras.Model(inputs, L.Dense(4)(x))
+
+
 @net(*BYTES)
 def merged() -> Any:
     """The merging layers, the middle of an image, products of tokens."""

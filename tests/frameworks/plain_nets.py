@@ -213,21 +213,25 @@ class Filters(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Rows of an image read by LSTMs: two layers, both ways, with and without biases, the batch first or not."""
+    """Rows of an image read by LSTMs and GRUs: layers, both ways, with and without biases, the batch first or not."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows = nn.LSTM(42, 3, num_layers=2, batch_first=True, bidirectional=True)
         self.again = nn.LSTM(6, 4, bias=False)
         self.columns = nn.LSTM(3, 2, batch_first=True)
-        self.head = nn.Linear(4 + 6 + 3 + 2, 5)
+        self.gates = nn.GRU(6, 4, num_layers=2, bidirectional=True)
+        self.bare = nn.GRU(8, 4, bias=False, batch_first=True)
+        self.head = nn.Linear(4 + 6 + 3 + 2 + 4, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         steps, (last, _) = self.rows(x.permute(0, 2, 1, 3).flatten(2))
         y, (end, _) = self.again(steps.transpose(0, 1))
         z = self.columns(x.permute(0, 3, 2, 1).flatten(0, 1))[0]  # a column is an image
         z = z.unflatten(0, (len(x), -1)).mean((1, 2))
-        return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1], z], 1))
+        both, ends = self.gates(steps.transpose(0, 1))
+        bare = self.bare(both.transpose(0, 1))[1][0] + ends[0] * ends[3]
+        return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1], z, bare], 1))
 
 
 class Conditions(nn.Module):

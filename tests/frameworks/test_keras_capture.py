@@ -39,6 +39,7 @@ SMALL = (  # the others of keras_nets.py are in bench/census.py
     "operations",
     "transposed",
     "rows",
+    "recurrent",
     "merged",
 )
 

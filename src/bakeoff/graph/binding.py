@@ -14,7 +14,7 @@ from bakeoff.schemas import Array
 
 @dataclass(frozen=True)
 class Binding:
-    """Where a parameter lives in the native net, and how it is laid out there.
+    """Where a parameter lives in the native net, and how it is laid out there: see `bakeoff.ops._page.Native`.
 
     Attributes:
         dtype: of the canonical array, where the library keeps it in another one; else empty.
@@ -26,19 +26,34 @@ class Binding:
     pattern: str = ""
     sizes: tuple[tuple[str, int], ...] = ()
     dtype: str = ""
+    blocks: tuple[int, ...] = ()
 
     def to_native(self, array: Array) -> Array:
         """Canonical -> native; a copy."""
+        array = blocked(array, self.blocks)
         return array.copy() if not self.pattern else np.array(rearrange(array, self.pattern, **dict(self.sizes)))
 
     def to_canonical(self, array: Array) -> Array:
         """Native -> canonical, by the same pattern read backwards; a copy."""
         if self.dtype:
             array = array.astype(self.dtype)
-        if not self.pattern:
-            return array.copy()
-        left, right = self.pattern.split(" -> ")
-        return np.array(rearrange(array, f"{right} -> {left}", **dict(self.sizes)))
+        if self.pattern:
+            left, right = self.pattern.split(" -> ")
+            array = rearrange(array, f"{right} -> {left}", **dict(self.sizes))
+        return np.array(unblocked(array, self.blocks))
+
+
+def blocked(array: Array, order: tuple[int, ...]) -> Array:
+    """Equal parts of the last axis in another order; as it is where there is none."""
+    if not order:
+        return array
+    parts = np.split(array, len(order), -1)
+    return np.concatenate([parts[part] for part in order], -1)
+
+
+def unblocked(array: Array, order: tuple[int, ...]) -> Array:
+    """The way back."""
+    return blocked(array, tuple(order.index(part) for part in range(len(order))))
 
 
 def load(bindings: Mapping[str, Binding], arrays: Mapping[str, Array], put: Any) -> None:

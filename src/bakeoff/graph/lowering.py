@@ -234,9 +234,8 @@ class Lowering(ABC):
         for slot, path in node.parameters.items():
             native = layouts[slot]
             pattern, sizes = self.with_features(node, slot, native.pattern, dict(native.sizes), inputs)
-            self.bindings.setdefault(
-                str(path), Binding(str(path), owner, native.attribute, pattern, tuple(sizes.items()))
-            )
+            laid = Binding(str(path), owner, native.attribute, pattern, tuple(sizes.items()), blocks=native.blocks)
+            self.bindings.setdefault(str(path), laid)
 
     def drawing(self, node: Node, owner: str, inputs: list[Value]) -> None:
         """Note who draws for a node, and how its mask lies."""

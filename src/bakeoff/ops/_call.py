@@ -167,8 +167,9 @@ class LayerCall(Protocol):
         """Append a node; attributes as the page's dataclass or a dict of its fields. Several outputs: a tuple.
 
         `parameters` gives each slot a variable of the layer (None: the slot is not there), an array for a constant, a
-        value that is computed, or (variable, order): order[i] is the variable's axis that is the slot's axis i. Axes
-        that lie side by side are joined or parted as the slot's shape asks. `suffix` names a part: ".depthwise".
+        value that is computed, or (variable, order): order[i] is the variable's axis that is the slot's axis i; with a
+        third the blocks of `Native`. Axes that lie side by side are joined or parted as the slot's shape asks. `suffix`
+        names a part: ".depthwise".
         """
 
     def keep(self, variable: Any) -> None:

@@ -56,12 +56,14 @@ class Slot:
 class Native:
     """How a library lays a slot out: its attribute, and an einops pattern from canonical to native.
 
-    The way back is the same pattern read backwards, so the inverse is derived and can't disagree.
+    The way back is the same pattern read backwards, so the inverse is derived and can't disagree. `blocks`: equal parts
+    of the last canonical axis, in this order before that, as gates that a library counts otherwise.
     """
 
     attribute: str
     pattern: str
     sizes: dict[str, int] = field(default_factory=dict)
+    blocks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

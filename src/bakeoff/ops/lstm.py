@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
-from bakeoff.ops._importers import joined
-from bakeoff.ops._page import Call, Case, Gap, LayerCall, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._page import Call, Case, Gap, Mode, Native, Scope, Slot, rounding
+from bakeoff.ops._recurrent import keras_both_ways, keras_layer, torch_layers, torch_slots
 from bakeoff.schemas import Array
 
 LAYOUT = "channels_last"
@@ -124,97 +124,21 @@ def to_onnx(scope: Scope, a: Attributes, x: Any, *_: Any) -> Any:
     return scope.emit("Transpose", [scope.emit("Squeeze", [y, axes(1)])], perm=(1, 0, 2))
 
 
+def slots(call: Call, given: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What torch's weights of one layer and way are: attributes and slots."""
+    biased, units = len(given) == 4, given[1].sizes[1]
+    if given[0].sizes[0] != 4 * units:
+        raise call.refuse("a projection of its states")
+    return {"units": units, "bias": biased, "recurrent_bias": biased}, torch_slots(call, given)
+
+
 def from_torch(call: Call) -> Any:
     """torch.lstm: the sequence, and what each way said last; the memory's own last state has no node."""
-    if call.overload != "input":
-        raise call.refuse("packed sequences")
-    if len(call["input"].sizes) != 3:
-        raise call.refuse("a sequence without a batch")
-    if not all(call.alike(state) == 0 for state in call["hx"]):
-        raise call.refuse("a first state that isn't zero")
-    x = call.arranged(call["input"], (0, 1, 2) if call["batch_first"] else (1, 0, 2))
-    weights, count = list(call["params"]), call["num_layers"]
-    ways = (False, True) if call["bidirectional"] else (False,)
-    last = []
-    for layer in range(count):
-        done = [_one_way(call, x, weights, reverse) for reverse in ways]
-        last += [_last(call, y, reverse) for y, reverse in zip(done, ways, strict=True)]
-        x = joined(call, done, 2)
-        if call["dropout"] and call["train"] and layer < count - 1:
-            steps = (1, 0, 2) if call["batch_first"] else (0, 1, 2)  # masks are drawn step by step in either case
-            x = call.moved(call.emit("dropout", {"rate": float(call["dropout"])}, call.moved(x, steps)), steps)
-    return x, joined(call, last, 0), None
-
-
-def _last(call: Call, y: Any, reverse: bool) -> Any:
-    """(1, N, units): what a way said at the step that it read last."""
-    axis = 1 if call["batch_first"] else 0
-    start = 0 if reverse else y.sizes[axis] - 1
-    part = call.emit("slice", {"axis": 1, "start": start, "stop": start + 1}, y)
-    return call.moved(part, (1, 0, 2)) if axis else part
-
-
-def _one_way(call: Call, x: Any, weights: list[Any], reverse: bool) -> Any:
-    biased = bool(call["has_biases"])
-    given = [weights.pop(0) for _ in range(4 if biased else 2)]
-    units = given[1].sizes[1]
-    if given[0].sizes[0] != 4 * units or len(given[1].sizes) != 2:
-        raise call.refuse("a projection of its states")
-    slots = {"kernel": call.slot(given[0], "kernel", (1, 0)), "recurrent": call.slot(given[1], "recurrent", (1, 0))}
-    if biased:
-        slots |= {"bias": call.slot(given[2], "bias"), "recurrent_bias": call.slot(given[3], "recurrent_bias")}
-    return call.emit(
-        "lstm", {"units": units, "reverse": reverse, "bias": biased, "recurrent_bias": biased}, x, parameters=slots
-    )
+    return *torch_layers(call, "lstm", call["hx"], slots), None
 
 
 FROM_TORCH = {"aten.lstm": from_torch}
-
-
-def from_keras(call: LayerCall) -> Any:
-    """All steps in the order in which the layer gives them, or the last one that it read."""
-    return _directed(call, call.layer, call.inputs[0])
-
-
-def from_bidirectional(call: LayerCall) -> Any:
-    layer = call.layer
-    if type(layer.forward_layer).__name__ != "LSTM" or layer.merge_mode != "concat":
-        raise call.refuse(
-            f"{type(layer.forward_layer).__name__} and merge_mode={layer.merge_mode!r}", "Known: LSTM, concat."
-        )
-    ways = [_directed(call, one, call.inputs[0]) for one in (layer.forward_layer, layer.backward_layer)]
-    if layer.return_sequences:
-        ways[1] = _turned(call, ways[1])
-    return call.emit("concat", {"axis": ways[0].rank - 1}, *ways)
-
-
-def _directed(call: LayerCall, layer: Any, x: Any) -> Any:
-    functions = layer.activation.__name__, layer.recurrent_activation.__name__
-    strange = {
-        f"activations {functions}": functions != ("tanh", "sigmoid"),
-        "stateful": layer.stateful,
-        "return_state": layer.return_state,
-        "dropout": bool(layer.dropout or layer.recurrent_dropout),
-        "several inputs": len(call.inputs) > 1,
-    }
-    if any(strange.values()):
-        reason = next(what for what, there in strange.items() if there)
-        raise call.refuse(reason, "Known: tanh and sigmoid, a first state of zeros, sequences or the last step.")
-    cell, reverse = layer.cell, bool(layer.go_backwards)
-    slots = {"kernel": cell.kernel, "recurrent": cell.recurrent_kernel, "bias": cell.bias if layer.use_bias else None}
-    attributes = {"units": layer.units, "reverse": reverse, "bias": bool(layer.use_bias), "recurrent_bias": False}
-    y = call.emit("lstm", attributes, x, parameters=slots)
-    if layer.return_sequences:
-        return _turned(call, y) if reverse else y
-    last = {"start": 0, "stop": 1} if reverse else {"start": -1}
-    return call.emit("reshape", {"shape": (y.shape[0], layer.units)}, call.emit("slice", {"axis": 1, **last}, y))
-
-
-def _turned(call: LayerCall, y: Any) -> Any:
-    return call.emit("slice", {"axis": 1, "step": -1}, y)
-
-
-FROM_KERAS = {"layers.LSTM": from_keras, "layers.Bidirectional": from_bidirectional}
+FROM_KERAS = {"layers.LSTM": keras_layer, "layers.Bidirectional": keras_both_ways}
 CASES = {
     "two biases": Case(((2, 5, 3),), Attributes(4)),
     "one bias": Case(((2, 5, 3),), Attributes(4, recurrent_bias=False)),

@@ -47,8 +47,8 @@ class Draws:
         if place is UNREAD:
             return own
         new = self.given.get(place.node)
-        if new is not None and tuple(new.shape) == tuple(own.shape):
-            own = keras.ops.cast(new, own.dtype)
+        if new is not None and _real(new.shape) == _real(own.shape):
+            own = keras.ops.reshape(keras.ops.cast(new, own.dtype), own.shape)
         self.found[place.node] = kind, rate, own
         return own
 
@@ -159,7 +159,14 @@ def drawing(captured: Any, live: Any) -> tuple[dict[int, str], dict[Key, Place]]
         owner = next((owners[id(one)] for one in own if id(one) in owners), path)
         owners |= dict.fromkeys(map(id, own), owner)
         count[owner] = count.get(owner, -1) + 1
-        axes = tuple(range(len(captured.graph.input_shapes(kept[node])[0]))) if node in kept else ()
+        x = captured.graph.input_shapes(kept[node])[0] if node in kept else ()
         above = layer.rate if isinstance(layer, keras.layers.AlphaDropout) else None  # its mask is of uniform numbers
-        places[owner, count[owner]] = Place(node, axes, above=above) if node in kept else UNREAD
+        cell = isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional)  # draws for a step what all share
+        place = Place(node, tuple(range(len(x))), above=above, shape=(-1, 1, x[-1]) if x and cell else ())
+        places[owner, count[owner]] = place if node in kept else UNREAD
     return owners, places
+
+
+def _real(shape: Any) -> list[Any]:
+    """Sizes but for 1."""
+    return [size for size in shape if size != 1]

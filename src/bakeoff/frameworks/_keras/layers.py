@@ -10,9 +10,10 @@ from keras import ops
 
 from bakeoff.frameworks._keras import small_batch_norm
 from bakeoff.frameworks._keras.grouped import GroupedConv2D, KernelConv2D, same_pad
-from bakeoff.frameworks._keras.lstm import LSTM
+from bakeoff.frameworks._keras.recurrent import GRU, LSTM
 
 __all__ = [
+    "GRU",
     "LSTM",
     "AvgPool2D",
     "BatchNorm",

@@ -236,6 +236,19 @@ class SingleBiasLSTM(nn.LSTM):
         return torch._VF.lstm(x, (state, state), weights, True, 1, 0.0, self.training, False, True)  # type: ignore[no-any-return]
 
 
+class JoinedBiasGRU(nn.GRU):
+    """A gated recurrent unit whose biases, for the input and for the state, are one weight of two rows, as Keras's."""
+
+    def __init__(self, features: int, units: int) -> None:
+        super().__init__(features, units, bias=False, batch_first=True)
+        self.biases = nn.Parameter(torch.zeros(2, 3 * units))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        state = x.new_zeros((1, x.shape[0], self.hidden_size))
+        weights = [self.weight_ih_l0, self.weight_hh_l0, *self.biases.unbind()]
+        return torch._VF.gru(x, state, weights, True, 1, 0.0, self.training, False, True)  # type: ignore[no-any-return]
+
+
 class ActivityPenalty(nn.Module):
     """Gives x, and keeps l1 sum |x| + l2 sum x^2 of the last training pass, divided by the size of x's first axis."""
 

@@ -128,9 +128,9 @@ class Builder:
     def _held(self, call: LayerCall, path: str, given: Any, spec: Any) -> str | Ref:
         if isinstance(given, Value):
             return given.ref
-        variable, order = given if isinstance(given, tuple) else (given, ())
+        variable, order, *blocks = given if isinstance(given, tuple) else (given, ())
         if isinstance(variable, keras.Variable):
-            return self.parameter(path, variable, order, spec.shape, spec.role, call.path, call.kind)
+            return self.parameter(path, variable, order, spec.shape, spec.role, call.path, call.kind, *blocks)
         return self._constant(path, np.asarray(variable).reshape(spec.shape))
 
     def parameter(
@@ -142,12 +142,13 @@ class Builder:
         role: Any,
         owner: str,
         kind: str,
+        blocks: tuple[int, ...] = (),
     ) -> str:
         """The path of a variable as a parameter; a variable that is read twice is one parameter."""
-        origin = Origin(variable.path, tuple(variable.shape), str(variable.dtype), tuple(order))
+        origin = Origin(variable.path, tuple(variable.shape), str(variable.dtype), tuple(order), blocks)
         known = self._paths.get(id(variable))
         if known is not None:
-            if self.origins[known].order != origin.order or self.parameters[known].array.shape != tuple(shape):
+            if self.origins[known] != origin or self.parameters[known].array.shape != tuple(shape):
                 why = f"its weight {variable.path} is read in another layout elsewhere"
                 raise refusal(owner, kind, why, "Give each of the layers a weight of its own.")
             return known

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from bakeoff.graph.binding import blocked, unblocked
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.ops import page
 from bakeoff.preprocessing.signature import Signature
@@ -22,20 +23,23 @@ class Origin:
         variable: Keras's path, as "block1_conv1/kernel".
         shape: of the variable. It holds the canonical array's numbers in the same order, unless `order` says otherwise.
         order: order[i] is the variable's axis that is canonical axis i; () if they are the same.
+        blocks: the variable has equal parts of the last canonical axis in this order; () if they are in the same.
     """
 
     variable: str
     shape: tuple[int, ...]
     dtype: str
     order: tuple[int, ...] = ()
+    blocks: tuple[int, ...] = ()
 
     def to_canonical(self, array: Array, shape: tuple[int, ...]) -> Array:
         """The variable's array in canonical layout; a copy."""
         moved = array.transpose(self.order) if self.order else array
-        return moved.reshape(shape).copy()
+        return unblocked(moved.reshape(shape), self.blocks).copy()
 
     def to_native(self, array: Array) -> Array:
         """The way back, bit for bit."""
+        array = blocked(array, self.blocks)
         if not self.order:
             return array.reshape(self.shape).astype(self.dtype)
         moved = array.reshape(tuple(self.shape[axis] for axis in self.order))
