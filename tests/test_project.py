@@ -196,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 58_900, "tests": 31_950}  # stopped runs, suggestions, cards and bars, README executed
+LINES = {"src": 58_950, "tests": 31_950}  # stopped runs, suggestions, cards and bars, README executed
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

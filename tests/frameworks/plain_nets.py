@@ -234,6 +234,23 @@ class Recurrent(nn.Module):
         return self.head(torch.cat([y.mean(0) * end[0], steps[:, -1], last[-1], z, bare], 1))
 
 
+class Roots(nn.Module):
+    """Roots of what a ReLU shut, whose slope is infinite there: of it, of a multiple, of a sum; and of what is more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3)
+        self.pool = nn.LPPool2d(2, 2)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        y = self.pool(F.relu(x)) + F.relu(F.max_pool2d(x, 2)).sqrt() + (0.3 * F.relu(F.avg_pool2d(x, 2))).pow(0.4)
+        return self.head(
+            y.mean((2, 3)) + F.relu(x - 0.5).sum((2, 3)).pow(1 / 3) + (F.relu(x) + 1e-3).sqrt().mean((2, 3))
+        )
+
+
 class Conditions(nn.Module):
     """Conditions joined, triangles of scores, a weight worked out before each pass, a buffer that counts."""
 
@@ -281,6 +298,7 @@ NETS = (
     Resized,
     Regions,
     Recurrent,
+    Roots,
     Filters,
     Conditions,
     Stopped,
