@@ -121,7 +121,7 @@ def test_the_usual_changes_are_keys_of_the_recipe() -> None:
         "phases.0.batch_size=8",
         "phases.0.schedule.peak=0.1",
     ]
-    assert shortcuts("photos", [], {"epochs": 1}, None, None) == ["phases.1.epochs=1"]
+    assert shortcuts("photos", [], {"epochs": 1}, None, None) == ["phases.2.epochs=1"]
     assert shortcuts("photos", ["finetune"], {"epochs": 1}, None, "20,30") == [
         "input.size=[20,30]",
         "phases.0.epochs=1",

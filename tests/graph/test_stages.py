@@ -59,3 +59,17 @@ def test_all_but_the_last_stages_are_frozen() -> None:
     assert trainable.freeze(graph, ["all but the last 1 stage"]).count(trainable=True) == 36 + 6 + 35
     with pytest.raises(UsageError, match="has 4 stages"):
         trainable.freeze(graph, ["all but last 9 stages"])
+
+
+@pytest.mark.parametrize("share", [0, 30, 50, 99, 100])
+def test_all_but_a_share_of_the_weights_is_frozen(lite: Graph, share: int) -> None:
+    """The first layers, as many as leave at least that share to learn: with one more, it would be less."""
+    net = passes.with_head(lite, 3, seed=0, name="head")
+    whole = lite.count()
+    frozen = trainable.freeze(net, [f"all but the last {share} % of the weights"])
+    held = [p for p in lite.parameters if not frozen.parameters[p].trainable and lite.parameters[p].role == "weight"]
+    following = [p for p in lite.parameters if p not in held and lite.parameters[p].role == "weight"][:1]
+    sizes = [sum(lite.parameters[path].array.size for path in paths) for paths in (held, held + following)]
+    assert sizes[0] <= (1 - share / 100) * whole
+    assert not following or sizes[1] > (1 - share / 100) * whole
+    assert all(frozen.parameters[path].trainable for path in ("head.kernel", "head.bias"))

@@ -356,9 +356,12 @@ def test_a_phase_that_had_to_prove_itself_is_judged(tmp_path: Path, data: Path, 
     write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": {**GATE, "kept": kept}}]})
     html = report(run, lang=lang).read_text(encoding="utf-8")
     word = {"en": ("Kept:", "Rejected:"), "zh": ("保留：", "放弃：")}[lang][not kept]
-    left_out = {"kept": False, "num": 0}
-    write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": left_out}]})
-    assert {"en": "Left out:", "zh": "未进行："}[lang] in report(run, tmp_path / "l.html", lang=lang).read_text("utf-8")
+    told = {"kept": False, "num": 12, "before": 11 / 12, "wrong": 1, "least": 2}
+    for number, row in enumerate(({"kept": False, "num": 0}, told, {**told, "wrong": 0, "before": 1.0})):
+        write_json(run / "run.json", {**facts, "phases": [{"name": "finetune", "gate": row}]})
+        page = report(run, tmp_path / f"{number}.html", lang=lang).read_text("utf-8")
+        assert {"en": "Left out:", "zh": "未进行："}[lang] in page
+        assert ("16.7" in page) == (row is told)
     for part in (word, "85.9", "89.1", "+3.2", "+0.5 – +5.9", "341"):
         assert part in html
 

@@ -14,9 +14,13 @@ from test_loop import Softmax
 
 from bakeoff.data import Data
 from bakeoff.errors import RecipeError
+from bakeoff.evaluation.statistics.paired import paired
+from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.checkpoint import Checkpoint
 from bakeoff.rundir.folder import Run
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Predictions
+from bakeoff.training.context import PhaseResult
+from bakeoff.training.finetune.gate import message, needless
 from bakeoff.training.loop.epochs import Loop
 
 GATED = 'strategy = "finetune"\nschedule.peak = {peak}\nepochs = {epochs}\nbatch_size = 16\nkeep = "if-better"\n{more}'
@@ -146,6 +150,37 @@ def test_without_validation_images_nothing_is_trained(data: Data, tmp_path: Path
     assert notes["steps"] == notes["kept_epoch"] == 0
     assert not np.any(net.kernel)
     assert any("left out" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("num", "wrong", "least", "says"),
+    [
+        (40, 0, 2, "all 40 validation images are right without it"),
+        (
+            12,
+            1,
+            2,
+            "12 validation images can tell is 16.7 points (2 of them), more than all that are wrong without it (1)",
+        ),
+        (12, 2, None, ""),
+        (341, 30, None, ""),
+    ],
+)
+def test_what_could_not_prove_itself_is_not_begun(num: int, wrong: int, least: int | None, says: str) -> None:
+    """The smallest gain is that of the gate itself: one image less would have been rejected."""
+    phase = Finetune(keep="if-better", keep_confidence=0.68)
+    labels = np.zeros(num, np.int64)
+    before = Predictions(np.eye(2)[(np.arange(num) < wrong).astype(int)], labels, np.arange(num))
+    found = PhaseResult(Any, num, logits={"validation": before})
+    row = needless(phase, found)
+    assert (row and row["least"]) == least
+    assert needless(Finetune(), found) is None
+    if row:
+        assert says in message(row, phase)
+        for won in (least - 1, least):
+            old = np.arange(num) >= max(won, wrong)
+            assert (paired(old | (np.arange(num) < won), old, 0.68).interval[0] > 0) == (won == least)
+    assert needless(phase, PhaseResult(Any, num)) == {"kept": False, "num": 0}
 
 
 def test_it_needs_validation_images() -> None:

@@ -86,8 +86,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 
 def test_batches_of_activations_are_those_of_images(data: Data, tmp_path: Path) -> None:
-    plain = context(data, recipe('strategy = "finetune"'), tmp_path / "run")
-    other = activated(plain, _Sums(), 8)
+    plain = context(data, recipe('strategy = "finetune"'), tmp_path / "run", precision="float64")
+    other = activated(plain, _Sums().logits, 8)
     for options in ({}, {"start": 2}, {"drop_last": True}, {"order": np.array([3, 3, 1])}):
         for mine, theirs in zip(
             other.batches(data.train, 8, epoch=1, shuffle=True, **options),
@@ -103,8 +103,8 @@ def test_batches_of_activations_are_those_of_images(data: Data, tmp_path: Path) 
 def test_mirrored_activations_are_those_of_mirrored_images(data: Data, tmp_path: Path, name: str) -> None:
     """Which image is mirrored in which epoch is what it would be without the cache."""
     text = f'strategy = "finetune"\n\n[augment]\noperations = [{{ name = "{name}" }}]'
-    plain = context(data, recipe(text), tmp_path / "run", seed=3)
-    other, seen = activated(plain, _Sums(), 8), set()
+    plain = context(data, recipe(text), tmp_path / "run", seed=3, precision="float64")
+    other, seen = activated(plain, _Sums().logits, 8), set()
     for epoch in range(3):
         for augment in (True, False):
             for mine, theirs in zip(
@@ -117,6 +117,21 @@ def test_mirrored_activations_are_those_of_mirrored_images(data: Data, tmp_path:
     assert len(seen) == 3
     assert augmentation("light").views is None
     assert tuple(plain.augmentation.choose(data.train.indices, seed=4, epoch=0)) not in seen
+
+
+def test_activations_of_training_images_are_kept_in_sixteen_bits(data: Data, tmp_path: Path) -> None:
+    """Those that scores hang on aren't; nor any where float16 might end."""
+    plain = context(data, recipe('strategy = "finetune"'), tmp_path / "run")
+    for factor, kept in ((1.0, np.float16), (5000.0, np.float32)):
+        other = activated(plain, lambda images, factor=factor: factor * images, 8)
+        assert {name: array.dtype for name, array in other.values.items()} == {
+            "train": kept,
+            "validation": np.float32,
+            "test": np.float32,
+        }
+        batch, images = next(other.batches(data.train, 8)), next(plain.batches(data.train, 8))
+        assert other.images(batch).dtype == np.float32
+        np.testing.assert_allclose(other.images(batch), factor * plain.images(images), rtol=2.0**-11)
 
 
 class _Sums(Softmax):

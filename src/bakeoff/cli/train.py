@@ -21,7 +21,7 @@ _run = partial(typer.Option, rich_help_panel="Run")
 _usual = partial(typer.Option, rich_help_panel="Usual changes of the recipe")
 LOGGERS = registry.either(registry.names("bakeoff.training.loggers"))
 EXAMPLES = (
-    ("bakeoff train photos", "a new head on the embedded backbone, then the whole net, kept only if better"),
+    ("bakeoff train photos", "a new head; then more backbones or the top of the net, kept only if better"),
     ("bakeoff train photos --phases probe", "the new head alone: seconds to a minute on a laptop"),
     ("bakeoff train photos --budget 10m", "the best that fits in ten minutes, and why"),
     ("bakeoff train digits -r mnist-cnn --framework tensorflow", "from scratch, in TensorFlow"),
@@ -239,8 +239,9 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
         if "tta" in scored:
             averaged = scored["tta"]
             rows.add_row("", f"{out.percent(averaged['accuracy'])} with mirror images averaged")
-    for decision in (phase["gate"] for phase in result.phases if "gate" in phase):
-        rows.add_row("fine-tuning", _decision(decision))
+    for phase in result.phases:
+        if "gate" in phase:
+            rows.add_row("fine-tuning" if phase["name"] == "finetune" else "backbones", _decision(phase["gate"]))
     rows.add_row("trained on", f"{result.num_train:,} images, {len(result.classes)} classes")
     if result.excluded:
         rows.add_row("left out", f"{len(result.excluded)} bad files, listed in run.json")
@@ -255,9 +256,10 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
 def _decision(gate: dict[str, Any]) -> str:
     """Whether a phase that had to prove itself was kept."""
     from bakeoff.cli import _output as out
+    from bakeoff.training.finetune.gate import left_out
 
-    if not gate["num"]:
-        return "left out: no validation images to judge it by"
+    if "interval" not in gate:
+        return f"left out: {left_out(gate)}"
     low, high = (f"{100 * side:+.1f}" for side in gate["interval"])
     found = (
         f"validation {out.percent(gate['before'])} before, {out.percent(gate['after'])} after, {low} to {high} points"
@@ -279,8 +281,8 @@ def _headline(result: Result) -> str:
 def _phases(result: Result) -> str:
     from bakeoff.cli import _output as out
 
-    parts = [f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} images/s" for p in result.phases]
-    return "; ".join(parts)
+    done = [p for p in result.phases if p["wall_s"]]
+    return "; ".join(f"{p['name']} {out.seconds(p['wall_s'])}, {out.count(p['images_per_s'])} images/s" for p in done)
 
 
 def _next(trained: Trained, data: Path | None, recipe: str) -> None:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
+
 from bakeoff.errors import UsageError
 from bakeoff.graph.graph import Graph, Node, Ref
 from bakeoff.graph.passes import head_paths, prune
@@ -20,6 +22,7 @@ from bakeoff.registry import nearest
 
 SIZE = 224  # images of free size are looked at in this one
 LAST = re.compile(r"all but (?:the )?last (\d+) stages?")
+LAST_SHARE = re.compile(r"all but (?:the )?last (\d+) ?%(?: of the weights)?")
 
 
 def stages(graph: Graph) -> dict[str, tuple[Node, ...]]:
@@ -85,11 +88,15 @@ def last_on_way(graph: Graph, nodes: Sequence[Node]) -> Node:
 
 
 def frozen_by(graph: Graph, pattern: str) -> frozenset[str] | None:
-    """The weights that "all but the last 2 stages" freezes; None where the pattern says something else.
+    """The weights that "all but the last 2 stages" or "all but the last 70 % of the weights" freezes.
+
+    None where the pattern says something else.
 
     Raises:
         UsageError: the net has fewer stages.
     """
+    if match := LAST_SHARE.fullmatch(pattern.strip()):
+        return _first_weights(graph, 1 - int(match[1]) / 100)
     match = LAST.fullmatch(pattern.strip())
     if match is None:
         return None
@@ -102,6 +109,14 @@ def frozen_by(graph: Graph, pattern: str) -> frozenset[str] | None:
         for part in (groups[: len(groups) - count], groups[len(groups) - count :])
     )
     return frozenset(path for path in early - late if graph.parameters[path].role == "weight")
+
+
+def _first_weights(graph: Graph, share: float) -> frozenset[str]:
+    """Those of the first layers, which together hold at most that share of all but the head's."""
+    paths = dict.fromkeys(str(p) for node in backbone(graph) for p in node.parameters.values() if isinstance(p, str))
+    sizes = {path: graph.parameters[path].array.size for path in paths if graph.parameters[path].role == "weight"}
+    held = np.cumsum(list(sizes.values()), dtype="int64")
+    return frozenset(list(sizes)[: int(np.searchsorted(held, share * held[-1], "right"))] if sizes else ())
 
 
 def _by_size(graph: Graph, nodes: Sequence[Node]) -> list[list[Node]]:

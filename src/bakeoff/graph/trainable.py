@@ -20,7 +20,8 @@ from bakeoff.registry import nearest
 def matching(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
     """The weights whose paths match one of the fnmatch patterns.
 
-    "backbone" stands for all but the head's, "all but the last 2 stages" for those of the stages before (graph.stages).
+    "backbone" stands for all but the head's; "all but the last 2 stages", or "all but the last 70 % of the weights",
+    for those of the layers before (graph.stages).
 
     Raises:
         UsageError: a pattern matches nothing.

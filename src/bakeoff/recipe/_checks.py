@@ -20,6 +20,8 @@ def check(recipe: Recipe) -> None:
             _check_probe(phase, recipe.model, where)
         elif isinstance(phase, Finetune):
             _check_finetune(phase, recipe, where)
+        else:
+            _check_widen(recipe, index, where)
 
 
 def _check_split(recipe: Recipe) -> None:
@@ -83,6 +85,15 @@ def _check_probe(phase: Probe, model: ModelSettings, where: str) -> None:
         raise RecipeError(f'{where}.views: got {list(phase.views)}, expected "plain" among them.')
     if len(set(phase.views)) < len(phase.views):
         raise RecipeError(f"{where}.views: got {list(phase.views)}, expected each view once.")
+
+
+def _check_widen(recipe: Recipe, index: int, where: str) -> None:
+    if not any(isinstance(phase, Probe) for phase in recipe.phases[:index]):
+        raise RecipeError(f'{where}.strategy: "widen" goes on from a probe; put one before it.')
+    if recipe.data.split.validation == 0:
+        raise RecipeError(f'{where}.strategy: "widen" needs a validation set, and data.split.validation is 0.')
+    if any(not isinstance(phase, Finetune) or phase.keep != "if-better" for phase in recipe.phases[index + 1 :]):
+        raise RecipeError(f'{where}.strategy: behind "widen" may stand only finetune with keep = "if-better".')
 
 
 def _check_finetune(phase: Finetune, recipe: Recipe, where: str) -> None:

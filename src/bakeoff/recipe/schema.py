@@ -5,7 +5,7 @@ Recipe
 ├── input        InputSettings: how an image becomes numbers (what is None comes from the data or the backbone)
 ├── augment      AugmentSettings: how training images are varied
 ├── model        ModelSettings: an architecture by name, or a frozen backbone under a new head; the loss
-├── phases       Probe | Finetune, told apart by `strategy`; a further strategy is one more Struct in `Phase`
+├── phases       Probe | Widen | Finetune, told apart by `strategy`; a further strategy is one more Struct in `Phase`
 └── evaluation   EvaluationSettings
 """
 
@@ -256,7 +256,26 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         return "finetune"
 
 
-Phase = Probe | Finetune
+class Widen(_Table, frozen=True, tag_field="strategy", tag="widen"):
+    """Put the head of the recipe's probe on several backbones, where the validation images say that it is better.
+
+    It is tried where their weights are installed, and the recipe's own backbone is one of them.
+
+    Attributes:
+        backbone: the pretrained feature extractors, with `+` between.
+        keep_confidence: of the interval of the difference in validation accuracy, which must lie above 0.
+    """
+
+    backbone: str = "efficientnet_lite0+efficientnet_lite1+efficientnet_lite2"
+    keep_confidence: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+
+    @property
+    def strategy(self) -> str:
+        """`widen`."""
+        return "widen"
+
+
+Phase = Probe | Widen | Finetune
 
 
 class EvaluationSettings(_Table, frozen=True):

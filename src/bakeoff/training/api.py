@@ -17,7 +17,7 @@ from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
-from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
 from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.rundir.finished import Finished, accuracies, scored
@@ -113,9 +113,9 @@ def choose_framework(asked: str | None, recipe: Recipe) -> str:
 
 
 def without_optional(recipe: Recipe) -> Recipe:
-    """The recipe without the phases that it can do without: fine-tuning that is kept only if better, behind others."""
+    """The recipe without the phases that it can do without: what is kept only if better, behind others."""
     first, *others = recipe.phases
-    kept = [phase for phase in others if not (isinstance(phase, Finetune) and phase.keep == "if-better")]
+    kept = [phase for phase in others if not isinstance(phase, Widen) and getattr(phase, "keep", "") != "if-better"]
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 

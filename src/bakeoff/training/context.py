@@ -102,6 +102,7 @@ class PhaseResult:
         logits: predictions by split where the phase has them at hand, so that nothing runs twice.
         mirrored: the same of mirrored images, where the recipe asks for them.
         notes: what the run should record, as the chosen regularisation.
+        context: what comes next sees this one, where the phase took another backbone.
     """
 
     graph: Graph
@@ -110,6 +111,7 @@ class PhaseResult:
     logits: dict[str, Predictions] = field(default_factory=dict)
     mirrored: dict[str, Predictions] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    context: Context | None = None
 
 
 def predict_split(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -24,7 +25,8 @@ from bakeoff.evaluation.tta import compared
 from bakeoff.files import space_for
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import Finetune, Probe, Recipe
+from bakeoff.recipe.schema import Finetune, Probe, Recipe, Widen
+from bakeoff.rundir.finished import scored
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
@@ -33,6 +35,7 @@ from bakeoff.schemas import Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
+from bakeoff.training.finetune.gate import message, needless
 from bakeoff.training.job import Job, check
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
@@ -124,19 +127,44 @@ def _train(context: Context) -> dict[str, Any]:
     context.run.json(BEGUN, {"bundle": about, "result": unscored.to_json()})
     notify.begin(context, graph)
     found: PhaseResult | None = None
-    for number, phase in enumerate(context.recipe.phases):
-        if number < checkpointer.phase:
-            continue
-        started, checkpointer.phase = time.perf_counter(), number
-        strategy = registry.load(f"bakeoff.training.{phase.strategy}", "strategy")
-        found = strategy.run(context, graph, phase)
-        graph, checkpointer.found = found.graph, None
-        checkpointer.phases.append(_phase(phase.strategy, found, time.perf_counter() - started))
-        if number + 1 < len(context.recipe.phases):
-            checkpointer.phase = number + 1
+    number, phases = checkpointer.phase, context.recipe.phases
+    while number < len(phases):
+        started, checkpointer.phase, name = time.perf_counter(), number, phases[number].strategy
+        found = registry.load(f"bakeoff.training.{name}", "strategy").run(context, graph, phases[number])
+        context, graph, checkpointer.found = found.context or context, found.graph, None
+        checkpointer.phases.append(_phase(name, found, time.perf_counter() - started))
+        number = _after(context, number, found)
+        if number < len(phases):
+            checkpointer.phase = number
             checkpointer.between(graph.arrays())
+            if "gate" not in found.notes:  # which has been said
+                context.reporter.log(_standing(context, name, found))
     assert found is not None
     return _finish(context, graph, found.logits, found.mirrored)
+
+
+def _after(context: Context, number: int, found: PhaseResult) -> int:
+    """The position of the phase that comes next; those between are left out, and it is said why."""
+    for phase in context.recipe.phases[number + 1 :]:
+        number += 1
+        row = needless(phase, found)
+        if row is None and isinstance(phase, Widen):
+            row = registry.load("bakeoff.training.widen", "strategy").unfit(context, phase)
+        if row is None:
+            return number
+        if "other" not in row:
+            context.reporter.log(message(row, phase))
+            skipped = {"name": phase.strategy, "wall_s": 0.0, "images_per_s": 0.0, "gate": row}
+            context.checkpointer.phases.append(skipped)
+    return number + 1
+
+
+def _standing(context: Context, name: str, found: PhaseResult) -> str:
+    """What a phase came to, and that it is there to be used while the next one is at work."""
+    classes, threshold = context.data.classes, threshold_of(found.logits.get("validation"))
+    scores = [f"{split} {scored(score(f, classes, threshold).to_json())}" for split, f in found.logits.items()]
+    usable = f"; usable already: bakeoff predict {quote(str(context.run.path))} IMAGES"
+    return f"{name}: {', '.join(scores)}{usable if context.checkpointer.every else ''}"
 
 
 def _start_graph(context: Context) -> Graph:

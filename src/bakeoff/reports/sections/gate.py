@@ -16,6 +16,11 @@ TEXT = {
         "rejected": "Rejected: the validation images don't show for certain that it is better; the net is as before.",
         "worse": "Rejected: it is worse on the validation images than what was there before it; the net is as before.",
         "unjudged": "Left out: there are no validation images that could say whether it makes the net better.",
+        "perfect": "Left out: all {num} validation images are right without it.",
+        "few": "Left out: {num} validation images can't tell a gain of less than {points} points ({least} of them), "
+        "which is more than all that are wrong without it ({wrong}).",
+        "instead": "Left out: {instead} is kept.",
+        "extra": "Left out: the weights aren't installed ({extra}).",
         "before": "before",
         "after": "after",
         "difference": "difference, points",
@@ -31,6 +36,11 @@ TEXT = {
         "rejected": "放弃：验证图片不足以确定微调后更好，网络恢复为微调前的状态。",
         "worse": "放弃：在验证图片上，微调后不如微调前，网络恢复为微调前的状态。",
         "unjudged": "未进行：没有验证图片可用于判断微调是否更好。",
+        "perfect": "未进行：不微调也已答对全部 {num} 张验证图片。",
+        "few": "未进行：{num} 张验证图片能分辨的最小提升是 {points} 个百分点（{least} 张），"
+        "超过不微调时答错的总数（{wrong} 张）。",
+        "instead": "未进行：保留 {instead}。",
+        "extra": "未进行：没有安装权重（{extra}）。",
         "before": "微调前",
         "after": "微调后",
         "difference": "差值（百分点）",
@@ -69,8 +79,12 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
 
 
 def _row(decision: dict[str, Any], say: Say) -> dict[str, Any]:
-    if not decision["num"]:
-        return {"decision": say("unjudged"), "cells": [], "note": ""}
+    if "interval" not in decision:
+        points = f"{100 * decision.get('least', 0) / max(decision['num'], 1):.1f}"
+        key = next((key for key in ("extra", "instead") if key in decision), "unjudged")
+        if key == "unjudged" and decision["num"]:
+            key = "few" if decision["wrong"] else "perfect"
+        return {"decision": say(key, **decision, points=points), "cells": [], "note": ""}
     low, high = decision["interval"]
     confidence = f"{100 * decision['confidence']:g}"
     cells = [

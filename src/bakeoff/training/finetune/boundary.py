@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,14 @@ from bakeoff.data import Split
 from bakeoff.graph import Graph, Node, Ref, passes
 from bakeoff.graph.penalties import on_these
 from bakeoff.ops._dimension import at
-from bakeoff.protocols import Net
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.loop.threads import multiply_adds
 
 WORTH = 0.2  # share of the multiply-adds that the frozen part must have
-MOST_BYTES = 4 * 2**30
+MOST_BYTES = 2 * 2**30
 SHARE_OF_MEMORY = 0.4
+LARGE = 2.0**10  # float16 ends at 2^16: where a first batch has larger values, all are kept as they are
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,20 @@ def _cut(graph: Graph, node: Node, behind: list[Node]) -> Halves:
     return Halves(passes.prune(replace(graph, outputs={"features": Ref(node.id)})), trained)
 
 
-def worth_it(found: Halves, whole: Graph, images: int) -> bool:
-    """Whether the frozen half costs enough, and what it gives for so many images fits in memory."""
+def worth_it(found: Halves, whole: Graph) -> bool:
+    """Whether the frozen half costs enough."""
+    return multiply_adds(found.frozen) >= WORTH * multiply_adds(whole)
+
+
+def too_large(found: Halves, context: Context) -> str:
+    """What it gives for these images doesn't fit in memory: how much it is. Nothing where it fits."""
     import psutil
 
     limit = min(MOST_BYTES, SHARE_OF_MEMORY * psutil.virtual_memory().available)
-    return multiply_adds(found.frozen) >= WORTH * multiply_adds(whole) and images * _bytes(found) <= limit
-
-
-def _bytes(found: Halves) -> int:
-    """Of one image's values at the cut."""
-    return 4 * int(np.prod([at(side, height=1, width=1) for side in found.trained.input_shape[1:]]))
+    each = int(np.prod([at(side, height=1, width=1) for side in found.trained.input_shape[1:]]))
+    train, views = len(context.data.train), context.augmentation.views or 1
+    held = each * (2 * views * train + 4 * (len(context.data) - train))
+    return "" if held <= limit else f"what they give takes {held / 2**30:.1f} GiB, more than {limit / 2**30:.1f}"
 
 
 @dataclass(frozen=True)
@@ -120,15 +123,15 @@ class Activated(Context):
     """A context whose batches hold what the frozen half gives, instead of images.
 
     Attributes:
-        values: (n, views, ...), a row an image of the manifest; the views are those of the augmentation, plain first.
+        values: by split, (n, views, ...): of the training images as the augmentation has them, plain first.
     """
 
-    values: Any = None
+    values: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def input_bytes(self) -> int:
         """Of one image as the net takes it."""
-        return int(self.values[0, 0].nbytes)
+        return int(self.values["train"][0, 0].astype(self.job.dtype).nbytes)
 
     def batches(
         self,
@@ -152,27 +155,35 @@ class Activated(Context):
             views: Any = 0
             if augment:
                 views = self.augmentation.choose(records, seed=self.job.seed, epoch=epoch)
-            yield Batch(self.values[records, views], split.labels[part], records)
+            yield Batch(self.values[split.name][part, views], split.labels[part], records)
 
     def images(self, batch: Batch) -> Array:
-        """The values themselves."""
-        found: Array = batch.images
+        """The values, in the dtype of the weights."""
+        found: Array = batch.images.astype(self.job.dtype, copy=False)
         return found
 
 
-def activated(context: Context, net: Net, batch_size: int) -> Activated:
-    """The context with the frozen half's values of all images, of each of their views; `net` is that half."""
-    augmentation, values = context.augmentation, None
-    views = augmentation.views or 1
+def activated(context: Context, predict: Callable[[Array], Array], batch_size: int) -> Activated:
+    """The context with what the frozen half gives for all images, and each view of the training ones.
+
+    Those of training are kept in float16, where they are small enough; the others, which scores hang on, as they are.
+
+    Args:
+        predict: the frozen half.
+    """
+    augmentation, values = context.augmentation, dict[str, Array]()
     done, total = 0, sum(len(split) for split in context.data.splits.values())
-    for split in context.data.splits.values():
+    for name, split in context.data.splits.items():
+        views, row = (augmentation.views or 1) if name == "train" else 1, 0
         for batch in context.batches(split, batch_size):
-            for number in range(views if split.name == "train" else 1):
+            for number in range(views):
                 seen = np.stack([augmentation.view(pixels, number) for pixels in batch.images])
-                found = net.logits(context.images(replace(batch, images=seen)))
-                if values is None:
-                    values = np.zeros((len(context.data), views, *found.shape[1:]), found.dtype)
-                values[batch.records, number] = found
+                found = predict(context.images(replace(batch, images=seen)))
+                if name not in values:
+                    half = name == "train" and found.dtype == np.float32 and np.abs(found).max() < LARGE
+                    values[name] = np.zeros((len(split), views, *found.shape[1:]), np.float16 if half else found.dtype)
+                values[name][row : row + len(found), number] = found
+            row += len(batch.records)
             done += len(batch.records)
             context.reporter.progress("frozen layers", done, total)
     known = {each.name: getattr(context, each.name) for each in fields(Context)}

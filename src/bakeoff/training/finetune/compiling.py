@@ -7,10 +7,13 @@ that goes on in the same framework keeps it. Batches of another size (the last o
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.protocols import Net
 from bakeoff.schemas import Array
 
 if TYPE_CHECKING:
@@ -45,15 +48,22 @@ def settled(loop: Loop) -> dict[str, Any]:
     elif decided is False:
         notes = {"used": False, "why": "as before the checkpoint"}
     else:
-        arrays, slots, scale = net.arrays(), net.slots(), net.loss_scale()
-        notes = _on(loop, batch) if decided or context.job.compile == "on" else _measured(loop, batch)
-        net.load(arrays)
-        net.load_loss_scale(scale)
-        net.load_slots(slots, 0)
-        net.forget()
+        with untouched(net):
+            notes = _on(loop, batch) if decided or context.job.compile == "on" else _measured(loop, batch)
     context.checkpointer.header["compiled"] = notes["used"]
     context.reporter.log(_message(notes))
     return notes
+
+
+@contextmanager
+def untouched(net: Net) -> Iterator[None]:
+    """Behind it the net is as before: what was tried in between shows in no number."""
+    arrays, slots, scale = net.arrays(), net.slots(), net.loss_scale()
+    yield
+    net.load(arrays)
+    net.load_loss_scale(scale)
+    net.load_slots(slots, 0)
+    net.forget()
 
 
 def _first(loop: Loop) -> _Batch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +15,19 @@ from bakeoff.evaluation.tta import mirrored
 from bakeoff.graph import Graph, Ref, passes, trainable
 from bakeoff.protocols import Net
 from bakeoff.recipe.schema import Finetune
-from bakeoff.schemas import Predictions
+from bakeoff.schemas import Array, Predictions
 from bakeoff.seeds import key
 from bakeoff.texts.catalogue import framework as named
 from bakeoff.training.context import Context, PhaseResult, predict_split
-from bakeoff.training.finetune.boundary import activated, halves, worth_it
-from bakeoff.training.finetune.compiling import settled
+from bakeoff.training.finetune.boundary import Halves, activated, halves, too_large, worth_it
+from bakeoff.training.finetune.compiling import settled, untouched
 from bakeoff.training.finetune.plan import planned
 from bakeoff.training.finetune.teacher import teacher
 from bakeoff.training.loop.epochs import Loop
 from bakeoff.training.loop.threads import threads_for
+from bakeoff.training.probe import engines
 from bakeoff.training.setup import start
+from bakeoff.workers.progress import seconds
 
 
 def prepared(graph: Graph, phase: Finetune) -> Graph:
@@ -88,16 +92,17 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     whole = prepared(sized.astype(context.job.dtype), phase)
     check_batches(whole, phase, len(context.data.train))
     chosen = planned(context, phase, whole, teacher(context, phase))
-    seen = context
-    trained, context = behind_frozen(context, whole, phase)
+    seen, cut = context, behind_frozen(context, whole, phase)
+    trained = cut.trained if cut else whole
     net = native(context, trained, phase)
     loop = Loop(context, net, phase, trained, chosen)
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
+    loop.context = context = fed(loop, cut)
     notes: dict[str, Any] = {"compile": settled(loop)}
     if context.checkpointer.found is not None:
         loop.restore(context.checkpointer.found)
-    notes |= loop.run() | {"cached_activations": trained is not whole}
+    notes |= loop.run() | {"cached_activations": cut is not None}
     judged = net if context.job.precision == context.job.dtype else exact(context, trained, phase, net)
     size = context.recipe.evaluation.batch_size
     logits: dict[str, Predictions] = {
@@ -105,7 +110,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
         for s in context.data.splits.values()
         if s.name != "train"
     }
-    if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and trained is not whole:
+    if context.recipe.evaluation.tta == "flip" and phase is context.recipe.phases[-1] and cut:
         whole = whole.with_arrays(net.arrays())
         judged = native(seen, whole, phase, context.job.dtype)  # mirrored images have no activations at hand
     views = mirrored_logits(seen, judged, phase)
@@ -146,18 +151,47 @@ def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, G
     return replace(context, start=other), resized
 
 
-def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> tuple[Graph, Context]:
-    """The part of the net that is trained, and a context that feeds it; net and context as they are where nothing
-    would be won.
-    """
+def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> Halves | None:
+    """The net in two where its frozen layers are computed once; None where nothing would be won, or it can't be."""
     views = context.augmentation.views
-    if phase.cache == "off" or views is None or phase.epochs <= views:
-        return whole, context
-    found = halves(whole)
-    if found is None or not worth_it(found, whole, views * len(context.data)):
-        return whole, context
-    frozen = native(context, found.frozen, phase, context.job.dtype)
-    return found.trained, activated(context, frozen, min(phase.batch_size, 32))
+    if phase.cache == "off" or (views or 1) > phase.epochs or (found := halves(whole)) is None:
+        return None
+    if not worth_it(found, whole):
+        return None
+    why = "images are varied by more than flips" if views is None else too_large(found, context)
+    if why:
+        context.reporter.log(f"the frozen layers are computed anew in every epoch: {why}")
+    return None if why else found
+
+
+def fed(loop: Loop, cut: Halves | None) -> Context:
+    """What the loop takes its batches from: images, or what the frozen half gives for them.
+
+    Before that is computed, a phase that may as well be left out says how long it will take, by a batch of it here.
+    """
+    context, phase, train, frozen_s = loop.context, loop.phase, loop.context.data.train, 0.0
+    first = next(iter(context.batches(train, phase.batch_size)))
+    images = context.images(first)
+    if cut:
+        predict = engines.choose(context, cut.frozen, images).predict
+        images, frozen_s = timed(predict, images)
+        views = context.augmentation.views or 1
+        frozen_s *= (views * len(train) + len(context.data) - len(train)) / len(images)
+    if phase.keep == "if-better":
+        with untouched(loop.net):
+            for _ in range(2):  # the first one is traced, or finds its memory
+                _, step_s = timed(loop.net.steps, [images], [loop.labels(first)], [0.0])
+        found = context.checkpointer.found
+        left = loop.steps_per_epoch * phase.epochs - (found.meta["state"]["step"] if found else 0)
+        context.reporter.log(f"fine-tuning: about {seconds(frozen_s + left * phase.accumulate * step_s)} more")
+    return activated(context, predict, phase.batch_size) if cut else context
+
+
+def timed(function: Callable[..., Array], *given: Any) -> tuple[Array, float]:
+    """What it gives, and the seconds that it took."""
+    began = time.perf_counter()
+    found = function(*given)
+    return found, time.perf_counter() - began
 
 
 def exact(context: Context, graph: Graph, phase: Finetune, net: Net) -> Net:

@@ -53,15 +53,8 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         context.run.line("metrics.jsonl", {"phase": "probe", "step": step, "loss": loss})
     context.run.close()
     new = with_head_weights(graph, head)
-    logits: dict[str, Predictions] = {
-        split.name: Predictions(_logits(new, rows[split.indices]), split.labels, split.indices)
-        for split in context.data.splits.values()
-        if split.name != "train"
-    }
-    mirrored: dict[str, Predictions] = {}
-    if context.recipe.evaluation.tta == "flip":
-        others, _ = features(context, backbone, "flip")
-        mirrored = {name: replace(f, logits=_logits(new, others[f.records])) for name, f in logits.items()}
+    logits = predictions(context, new)
+    mirrored = mirror_images(context, new, logits)
     notes = {
         "penalty": head.penalty,
         "temperature": head.temperature,
@@ -76,6 +69,24 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         "head_wall_s": time.perf_counter() - computed,
     }
     return PhaseResult(new, len(rows) * len(views), logits=logits, mirrored=mirrored, notes=notes)
+
+
+def predictions(context: Context, graph: Graph) -> dict[str, Predictions]:
+    """Of a linear head on the backbone's features, of every split but the training set."""
+    rows, _ = features(context, _backbone(context, graph))
+    return {
+        split.name: Predictions(_logits(graph, rows[split.indices]), split.labels, split.indices)
+        for split in context.data.splits.values()
+        if split.name != "train"
+    }
+
+
+def mirror_images(context: Context, graph: Graph, plain: dict[str, Predictions]) -> dict[str, Predictions]:
+    """The same of mirrored images, where the recipe asks for them."""
+    if context.recipe.evaluation.tta != "flip":
+        return {}
+    rows, _ = features(context, _backbone(context, graph), "flip")
+    return {name: replace(found, logits=_logits(graph, rows[found.records])) for name, found in plain.items()}
 
 
 def _backbone(context: Context, graph: Graph) -> Graph:

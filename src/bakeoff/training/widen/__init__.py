@@ -1,0 +1,1 @@
+"""widen: more backbones under one head, where the validation images say that it is better; see `strategy`."""
