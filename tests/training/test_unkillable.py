@@ -24,6 +24,9 @@ STEPS = 46  # an epoch of the digits' training set in batches of 32
 MLP = ("--recipe", "mnist-mlp", "--set", "phases.0.batch_size=32", "--threads", "1")  # dropout, Adam
 CNN = ("--recipe", "mnist-cnn", "--set", "phases.0.batch_size=32", "--threads", "1")  # batch norm
 
+TOP = (*CNN, "--set", 'phases.0.freeze=["all but the last 70 % of the weights"]', "--set", "phases.0.batch_norm=frozen")
+TOP = (*TOP, "--set", 'augment.operations=[{name="vertical_flip"}]')  # frozen layers are computed once, of both views
+
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -113,14 +116,16 @@ def killed(points: list[int], run: Path, data: Path, framework: str, *words: Any
 
 
 @pytest.mark.torch
-def test_killed_at_three_points(digits: Path, tmp_path: Path) -> None:
-    words = [*MLP, "--set", "phases.0.epochs=20", "--checkpoint-every", "40"]
+@pytest.mark.parametrize("recipe", [MLP, TOP], ids=["mlp", "top"])
+def test_killed_at_three_points(digits: Path, tmp_path: Path, recipe: tuple[str, ...]) -> None:
+    words = [*recipe, "--set", "phases.0.epochs=20", "--checkpoint-every", "40"]
     finish(go(tmp_path / "whole", digits, "torch", *words))
-    result, kills = killed([1, 300, 700], tmp_path / "killed", digits, "torch", *words)
+    result, kills = killed([1, 300, 700] if recipe is MLP else [300], tmp_path / "killed", digits, "torch", *words)
     assert trained(tmp_path / "killed") == trained(tmp_path / "whole")
     assert kills >= 1
     assert result["resumed_from"] >= 300
     assert result["resumed_from"] % 40 == 0
+    assert result["phases"][0]["cached_activations"] == (recipe is TOP)
 
 
 @pytest.mark.slow
