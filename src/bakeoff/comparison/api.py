@@ -25,7 +25,7 @@ from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.parity import Trace, check, judge
 from bakeoff.parity import to_json as certificate_json
 from bakeoff.parity.noise import Spread, gradient_error, without_gradient
-from bakeoff.recipe import to_toml
+from bakeoff.recipe import narrow, to_toml
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, accuracies, scored
 from bakeoff.rundir.folder import Run
@@ -104,7 +104,7 @@ def compare(
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.
     """
-    chosen = resolve(recipe, overrides=overrides, seed=seed)
+    chosen = narrow(resolve(recipe, overrides=overrides, seed=seed))
     names = _checked([registered.ALIASES.get(name, name) for name in frameworks])
     path = Path(run) if run else Path("runs") / f"compare-{Path(data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     jobs = {

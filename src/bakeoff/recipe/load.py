@@ -12,7 +12,7 @@ import msgspec
 from bakeoff.errors import RecipeError
 from bakeoff.recipe._checks import check
 from bakeoff.recipe._parse import parse
-from bakeoff.recipe.schema import Finetune, Phase, Recipe
+from bakeoff.recipe.schema import Finetune, Phase, Recipe, Widen
 from bakeoff.registry import nearest
 
 LIBRARY = Path(__file__).parent / "library"
@@ -75,6 +75,11 @@ def select_phases(recipe: Recipe, strategies: Sequence[str]) -> Recipe:
     chosen = msgspec.structs.replace(recipe, phases=tuple(phases))
     check(chosen)
     return chosen
+
+
+def narrow(recipe: Recipe) -> Recipe:
+    """Without phases that take more backbones: where time is given, or frameworks are compared."""
+    return msgspec.structs.replace(recipe, phases=tuple(one for one in recipe.phases if not isinstance(one, Widen)))
 
 
 def _default_phase(strategy: str, recipe: Recipe) -> Phase:

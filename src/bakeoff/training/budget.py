@@ -8,14 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from bakeoff import frameworks
 from bakeoff.data import Data, read_data
 from bakeoff.errors import UsageError
-from bakeoff.recipe import load
-from bakeoff.recipe.schema import Finetune, Recipe, Widen
+from bakeoff.recipe import load, narrow
+from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.runtimes import onnxruntime
 from bakeoff.system import cpus
 from bakeoff.training.setup import start
@@ -82,19 +81,14 @@ def plan(data: str | Path, budget: float) -> Plan:
     images = read_data(data)
     estimates: list[Estimate] = []
     for name in LADDER:
-        recipe = _narrow(load(name))
+        recipe = narrow(load(name))
         estimates.append(_estimate(name, recipe, images))
         seconds = estimates[-1].seconds
         if seconds is not None and seconds <= SHARE * budget:
             break
     usable = [one for one in estimates if one.seconds is not None]
     chosen = usable[-1]
-    return Plan(_narrow(load(chosen.recipe)), chosen.recipe, tuple(estimates))
-
-
-def _narrow(recipe: Recipe) -> Recipe:
-    """Without more backbones: those are a recipe of the ladder."""
-    return msgspec.structs.replace(recipe, phases=tuple(one for one in recipe.phases if not isinstance(one, Widen)))
+    return Plan(narrow(load(chosen.recipe)), chosen.recipe, tuple(estimates))
 
 
 def _estimate(name: str, recipe: Recipe, data: Data) -> Estimate:

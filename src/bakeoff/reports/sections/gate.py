@@ -11,7 +11,9 @@ ORDER = 25
 
 TEXT = {
     "en": {
-        "title": "Was fine-tuning worth it?",
+        "title": "Was going on worth it?",
+        "finetune": "fine-tuning",
+        "widen": "more backbones",
         "kept": "Kept: it is better on the validation images than what was there before it.",
         "rejected": "Rejected: the validation images don't show for certain that it is better; the net is as before.",
         "worse": "Rejected: it is worse on the validation images than what was there before it; the net is as before.",
@@ -31,30 +33,32 @@ TEXT = {
         "only the net after, or only the net before, gets right. Kept where the interval lies above 0.",
     },
     "zh": {
-        "title": "微调是否值得？",
-        "kept": "保留：在验证图片上，微调后优于微调前。",
-        "rejected": "放弃：验证图片不足以确定微调后更好，网络恢复为微调前的状态。",
-        "worse": "放弃：在验证图片上，微调后不如微调前，网络恢复为微调前的状态。",
-        "unjudged": "未进行：没有验证图片可用于判断微调是否更好。",
-        "perfect": "未进行：不微调也已答对全部 {num} 张验证图片。",
+        "title": "继续训练是否值得？",
+        "finetune": "微调",
+        "widen": "更多主干网络",
+        "kept": "保留：在验证图片上，优于之前。",
+        "rejected": "放弃：验证图片不足以确定更好，网络恢复为之前的状态。",
+        "worse": "放弃：在验证图片上不如之前，网络恢复为之前的状态。",
+        "unjudged": "未进行：没有验证图片可用于判断是否更好。",
+        "perfect": "未进行：已答对全部 {num} 张验证图片。",
         "few": "未进行：{num} 张验证图片能分辨的最小提升是 {points} 个百分点（{least} 张），"
-        "超过不微调时答错的总数（{wrong} 张）。",
+        "超过现在答错的总数（{wrong} 张）。",
         "instead": "未进行：保留 {instead}。",
         "extra": "未进行：没有安装权重（{extra}）。",
-        "before": "微调前",
-        "after": "微调后",
+        "before": "之前",
+        "after": "之后",
         "difference": "差值（百分点）",
         "interval": "{confidence} % 置信区间（百分点）",
         "won": "新增答对",
         "lost": "转为答错",
         "note": "在 {num} 张验证图片上逐张比较准确率；“新增答对”与“转为答错”分别是"
-        "只有微调后、只有微调前答对的图片数。区间全部高于 0 时保留。",
+        "只有之后、只有之前答对的图片数。区间全部高于 0 时保留。",
     },
 }
 
 TEMPLATE = """
 {% for row in rows %}
-<p>{% if rows|length > 1 %}<strong>{{ row.name }}{{ row.phase }}:</strong> {% endif %}{{ row.decision }}</p>
+<p>{% if rows|length > 1 %}<strong>{{ row.name }}, {{ row.phase }}:</strong> {% endif %}{{ row.decision }}</p>
 {% if row.cells %}
 <div class="scroll"><table class="stack">
 <thead><tr>{% for label, _ in row.cells %}<th class="number">{{ label }}</th>{% endfor %}</tr></thead>
@@ -71,10 +75,9 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     """A row a decision; None where no phase had to prove itself."""
     rows = []
     for run in report.runs:
-        found = [(number, phase["gate"]) for number, phase in enumerate(run.facts.phases, 1) if "gate" in phase]
-        for number, decision in found:
-            phase = f" {number}" if len(found) > 1 else ""
-            rows.append({"name": framework(run.name), "phase": phase, **_row(decision, say)})
+        for phase in run.facts.phases:
+            if "gate" in phase:
+                rows.append({"name": framework(run.name), "phase": say(phase["name"]), **_row(phase["gate"], say)})
     return {"rows": rows} if rows else None
 
 

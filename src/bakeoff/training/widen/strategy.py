@@ -47,7 +47,7 @@ def widened(recipe: Recipe, phase: Widen) -> Recipe:
 def unfit(context: Context, phase: Widen) -> dict[str, Any] | None:
     """Why it isn't tried: weights that aren't installed, or a recipe of other backbones."""
     model = context.recipe.model
-    if model.until is not None or model.backbone not in phase.backbone.split("+"):
+    if context.job.start or model.until is not None or model.backbone not in phase.backbone.split("+"):
         return {"kept": False, "num": 0, "other": True}
     extra = missing(widened(context.recipe, phase))
     return {"kept": False, "num": 0, "extra": extra} if extra else None
