@@ -16,7 +16,7 @@ from bakeoff.errors import RecipeError, UsageError
 from bakeoff.graph import passes
 from bakeoff.graph.interpreter import run as interpret
 from bakeoff.schemas import Array
-from bakeoff.seeds import rng
+from bakeoff.seeds import key, rng
 from bakeoff.training.context import Context
 from bakeoff.training.probe import features as features_module
 from bakeoff.training.probe import logistic
@@ -105,6 +105,27 @@ def test_the_order_of_the_penalties_does_not_matter() -> None:
     two = logistic.fit(rows, labels, 3, penalties=[0.01, 0.1, 1.0])
     assert one.scores == two.scores
     assert np.array_equal(one.kernel, two.kernel)
+
+
+def test_the_folds_are_those_of_scikit_learn() -> None:
+    from sklearn.model_selection import StratifiedKFold
+
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        labels = draw.permutation(np.repeat(np.arange(4), draw.integers(3, 40, 4)))
+        splitter = StratifiedKFold(3, shuffle=True, random_state=key(seed, "folds") % 2**32)
+        held = logistic._held(labels, 3, seed)
+        for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
+            assert np.array_equal(np.flatnonzero(held[:, fold]), rows)
+
+
+def test_the_head_does_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, labels = clouds(3 * logistic.BLOCK, 4)
+    heads = []
+    for threads in (1, 3):
+        monkeypatch.setattr(logistic, "cpus", lambda threads=threads: threads)
+        heads.append(logistic.fit(rows, labels, 4, penalties=[0.01, 0.1]))
+    assert np.array_equal(heads[0].kernel, heads[1].kernel)
 
 
 def test_without_two_images_of_a_class_the_middle_penalty_is_taken() -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ SAVE_BYTES = 1 << 30  # decoded to disk before it is said there that they are re
 CHUNK = 8  # images that a thread takes at a time
 
 Keep = Literal["auto", "memory", "disk", "none"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Bad = tuple[int, str]
 """The record of an image that can't be decoded, and why."""
@@ -263,13 +266,27 @@ def in_threads(
     chunks = [records[start : start + CHUNK] for start in range(0, len(records), CHUNK)]
     if progress:
         progress(done, total)
-    pool = ThreadPoolExecutor(max(1, workers), "bakeoff-decode")
+    for chunk, found in zip(chunks, ahead(work, chunks, workers), strict=True):
+        yield found
+        done += len(chunk)
+        if progress:
+            progress(done, total)
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Results of `work` in the order of the items, of which few are taken before their turn; 0: in this thread."""
+    if not threads:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(threads, "bakeoff-ahead")
     try:
-        for chunk, found in zip(chunks, pool.map(work, chunks) if workers else map(work, chunks), strict=True):
-            yield found
-            done += len(chunk)
-            if progress:
-                progress(done, total)
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -6,8 +6,11 @@ of EfficientNet-lite0 at 224 pixels, images/s by images a call:
     images a call             1    2    4    8   16   32   64
     2 threads, spinning       471  451  428  389  354  327  144
     2 threads, no spinning    332  402  421  361  347  322  229
-    2 sessions' threads of 1  445  431  406  362  330  239
+    2 callers of 1 thread     445  431  406  362  330  239
     1 thread                  222  222  216  195  183  166   86
+
+Beside other work on those cores (a load of 8), threads that spin take twice the processor's time: 30 images/s against
+50 of two callers. So features are computed by callers; who asks for one image at once has threads in the operators.
 
 The results are the same bit for bit. Of the optimisation levels, only "all" moves to blocked layouts: 389 against 131
 ("extended") at 8.

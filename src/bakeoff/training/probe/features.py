@@ -7,18 +7,19 @@ import json
 import zipfile
 from contextlib import suppress
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
 from bakeoff.data.cache import FEATURES_LIMIT, cache_root, make_space, touch
-from bakeoff.data.images import unique_rows
+from bakeoff.data.images import ahead, unique_rows
 from bakeoff.evaluation.tta import mirrored
 from bakeoff.files import atomic_write
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
-from bakeoff.schemas import Array
+from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.probe import engines
 
@@ -88,21 +89,25 @@ def _rows(stored: Array, wanted: Array) -> Array | None:
 
 
 def _compute(context: Context, graph: Graph, view: View) -> Array:
-    engine: engines.Engine | None = None
-    out: Array | None = None
-    done, total = 0, sum(len(split) for split in context.data.splits.values())
-    for split in context.data.splits.values():
-        for batch in context.batches(split, BATCH):
-            images = context.images(batch).astype("float32", copy=False)
-            engine = engine or engines.choose(context, graph, images)
-            rows = engine.predict(seen(images, view))
-            if out is None:
-                out = np.zeros((len(context.data.manifest.sha256), rows.shape[1]), "float32")
-            out[batch.records] = rows
-            done += len(rows)
-            context.reporter.progress("features" if view == "plain" else f"features, {view}", done, total)
-    assert out is not None
+    splits = context.data.splits.values()
+    done, total = 0, sum(len(split) for split in splits)
+    engine = engines.choose(context, graph, _inputs(context, next(iter(context.batches(context.data.train, BATCH)))))
+    width = cast(int, graph.output_shape[-1])
+    out = np.zeros((len(context.data.manifest.sha256), width), "float32")
+
+    def computed(batch: Batch) -> int:
+        out[batch.records] = engine.predict(seen(_inputs(context, batch), view))
+        return len(batch.records)
+
+    batches = chain.from_iterable(context.batches(split, BATCH) for split in splits)
+    for count in ahead(computed, batches, engine.callers):
+        done += count
+        context.reporter.progress("features" if view == "plain" else f"features, {view}", done, total)
     return out
+
+
+def _inputs(context: Context, batch: Batch) -> Array:
+    return context.images(batch).astype("float32", copy=False)
 
 
 def seen(images: Array, view: View) -> Array:

@@ -8,8 +8,10 @@ cross-entropy is the softmax's; of several, each class has its own, binary one (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +20,14 @@ from bakeoff.evaluation.kinds import losses as losses_of
 from bakeoff.evaluation.statistics.calibration import temperature
 from bakeoff.schemas import Array
 from bakeoff.seeds import key, rng
+from bakeoff.system import cpus
 
 TOLERANCE = 1e-7  # relative decrease of the objective at which the head is done
 LOOSE = 1e-4  # in cross-validation, which only ranks penalties
+BLOCK, BLOCKS = (
+    512,
+    8,
+)  # rows that a thread takes at a time, and at most so many times: sums don't depend on the threads
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class _Task:
         weights: (n,), of the rows' cross-entropies.
         views: how many an image has.
         positives: (classes,), weights of the answer yes, where images have several labels.
+        map: the built-in one, or that of threads.
     """
 
     x: Array
@@ -63,6 +71,7 @@ class _Task:
     views: int
     max_iterations: int
     positives: Array | None = None
+    map: Callable[..., Iterable[Any]] = map
 
     @property
     def multilabel(self) -> bool:
@@ -100,6 +109,7 @@ def fit(
             of the answer yes.
         cooled: divide the logits by the temperature that suits those of the folds, each made without its images.
     """
+    import scipy.optimize  # noqa: F401  (its BLAS, too, is to be limited)
     from threadpoolctl import threadpool_limits
 
     multilabel = labels.ndim == 2
@@ -111,8 +121,10 @@ def fit(
     x = ((rows - mean) / scale).astype("float32")
     repeated = np.tile(labels, (views, 1)) if multilabel else np.tile(labels, views)
     row_weights = np.tile(weights, views) / views
-    task = _Task(x, repeated, row_weights, classes, views, max_iterations, positives if multilabel else None)
-    with threadpool_limits(1, user_api="blas"):  # ten columns are too few to share: a second thread only waits
+    limits = threadpool_limits(1, user_api="blas")  # ten columns are too few to share: rows are
+    with limits, ThreadPoolExecutor(cpus(), "bakeoff-head") as pool:
+        own = pool.map if len(x) > BLOCK else map
+        task = _Task(x, repeated, row_weights, classes, views, max_iterations, positives if multilabel else None, own)
         found = _fit(task, sorted(penalties), folds, seed, progress)
         if cooled:
             found = _cooled(task, found, folds, seed)
@@ -193,11 +205,15 @@ def _held(labels: Array, folds: int, seed: int) -> Array:
     """bool, (n, folds): which fold holds each image back; by label, or by the rarest of several labels."""
     held = np.zeros((len(labels), folds), bool)
     if labels.ndim == 1:
-        from sklearn.model_selection import StratifiedKFold
-
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=key(seed, "folds") % 2**32)
-        for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
-            held[rows, fold] = True
+        # As scikit-learn's StratifiedKFold (shuffle=True), whose import takes longer than a thousand images.
+        draw = np.random.RandomState(key(seed, "folds") % 2**32)
+        classes, first = np.unique(labels, return_index=True)
+        classes = classes[np.argsort(first)]  # in the order in which they come
+        dealt = np.repeat(classes, [np.sum(labels == label) for label in classes])
+        for label in classes:
+            of_class = np.repeat(np.arange(folds), [np.sum(dealt[fold::folds] == label) for fold in range(folds)])
+            draw.shuffle(of_class)
+            held[np.flatnonzero(labels == label), of_class] = True
         return held
     order = rng(seed, "folds").permutation(len(labels))
     order = order[np.argsort(strata(labels)[order], kind="stable")]  # dealt out in turn, one stratum after the other
@@ -213,8 +229,8 @@ def _terms(logits: Array, there: Array, positives: Array) -> tuple[Array, Array]
     return losses, slopes
 
 
-def _judge(task: _Task, share: Array) -> Callable[[Array], tuple[float, Array]]:
-    """From logits (n, problems, classes) to the loss and its slope by them; the logits may be overwritten.
+def _judge(task: _Task, share: Array) -> Callable[[Array, slice], tuple[float, Array]]:
+    """From logits (rows, problems, classes) of some rows to their loss and its slope; the logits may be overwritten.
 
     Args:
         share: (n, problems, 1), of each row in the mean of each problem.
@@ -222,22 +238,23 @@ def _judge(task: _Task, share: Array) -> Callable[[Array], tuple[float, Array]]:
     if task.positives is not None:
         there, positives = task.labels[:, None, :] > 0, task.positives
 
-        def multilabel(logits: Array) -> tuple[float, Array]:
-            losses, slopes = _terms(logits, there, positives)
-            return float((losses * share).sum(dtype="float64")), (slopes * share).astype(logits.dtype, copy=False)
+        def multilabel(logits: Array, rows: slice) -> tuple[float, Array]:
+            losses, slopes = _terms(logits, there[rows], positives)
+            slopes = (slopes * share[rows]).astype(logits.dtype, copy=False)
+            return float((losses * share[rows]).sum(dtype="float64")), slopes
 
         return multilabel
-    everyone, labels = np.arange(len(task.labels)), task.labels
 
-    def one(logits: Array) -> tuple[float, Array]:
+    def one(logits: Array, rows: slice) -> tuple[float, Array]:
+        everyone, labels = np.arange(len(logits)), task.labels[rows]
         logits -= logits.max(2, keepdims=True)
         true = logits[everyone, :, labels]
         np.exp(logits, out=logits)
         sums = logits.sum(2, keepdims=True)
-        loss = float(((np.log(sums[:, :, 0]) - true) * share[:, :, 0]).sum(dtype="float64"))
+        loss = float(((np.log(sums[:, :, 0]) - true) * share[rows, :, 0]).sum(dtype="float64"))
         logits /= sums
         logits[everyone, :, labels] -= 1
-        logits *= share
+        logits *= share[rows]
         return loss, logits
 
     return one
@@ -272,7 +289,8 @@ def _regress(
     counts = weighted.sum(0)
     strength = (1 / (penalty * counts))[:, None]
     share = (weighted / counts).astype("float32")[:, :, None]
-    wide, judge = np.ascontiguousarray(x.T), _judge(task, share)
+    size, judge = max(BLOCK, -(-n // BLOCKS)), _judge(task, share)
+    blocks = [slice(at, at + size) for at in range(0, n, size)]
     mean = classes if task.multilabel else 1  # what is told is the loss of an answer
 
     last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
@@ -280,11 +298,19 @@ def _regress(
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(d + 1, problems, classes)
         single = weights.astype("float32")
-        loss, slope = judge((x @ single[:-1].reshape(d, -1)).reshape(n, problems, classes) + single[-1])
+        kernel, bias = single[:-1].reshape(d, -1), single[-1]
+
+        def part(rows: slice) -> tuple[float, Array, Array]:
+            loss, slope = judge((x[rows] @ kernel).reshape(-1, problems, classes) + bias, rows)
+            return loss, (x[rows].T @ slope.reshape(len(slope), -1)).reshape(d, problems, classes), slope.sum(0)
+
+        gradient, loss = np.zeros_like(weights), 0.0
+        gradient[:-1] = strength * weights[:-1]
+        for found, of_kernel, of_bias in task.map(part, blocks):
+            loss += found
+            gradient[:-1] += of_kernel
+            gradient[-1] += of_bias
         last[0] = loss / mean
-        gradient = np.empty_like(weights)
-        gradient[:-1] = (wide @ slope.reshape(n, -1)).reshape(d, problems, classes) + strength * weights[:-1]
-        gradient[-1] = slope.sum(0)
         return loss + 0.5 * float((strength * weights[:-1] ** 2).sum()), gradient.ravel()
 
     first = np.zeros((d + 1, problems, classes))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from importlib import import_module
+from threading import Thread
 
 import numpy as np
 
@@ -26,6 +28,7 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         UsageError: the model has no backbone, or there are more or fewer class weights than classes.
     """
     began = time.perf_counter()
+    Thread(target=import_module, args=("scipy.optimize",), name="bakeoff-import").start()  # features leave Python idle
     backbone, train = _backbone(context, graph), context.data.train
     weights = class_weights(phase, train)
     rows, cached = features(context, backbone)
