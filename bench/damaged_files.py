@@ -30,7 +30,7 @@ from bakeoff.errors import DataError
 from bakeoff.preprocessing import Signature, prepare
 for place in sorted(Path(sys.argv[1]).rglob("*.*")):
     began, said = time.perf_counter(), ""
-    perceptual_hash.look_at(str(place))
+    perceptual_hash.shrunk(str(place))
     try:
         prepare(place, Signature((64, 64)))
     except DataError as error:

@@ -210,7 +210,7 @@ def test_near_pairs_are_those_of_a_plain_comparison() -> None:
     for row in range(20):
         noise = draw.integers(-3, 4, (32, 32))
         grey[40 + row] = np.clip(grey[row].astype(int) + noise, 0, 255)
-    hashes = np.array([perceptual_hash.hash_of(image) for image in grey], np.uint64)
+    hashes = perceptual_hash.perceptual_hashes_of_arrays(grey).hash
     digests = draw.integers(0, 256, (60, 32), dtype=np.uint8)
     pairs = near_pairs(PerceptualHashes(hashes, grey, np.zeros((60, 8, 8, 2), np.int8), {}), digests)
     assert {tuple(pair) for pair in pairs.tolist()} == {(row, 40 + row) for row in range(20)}
@@ -267,7 +267,7 @@ def test_mutated_files_are_named_and_never_hang(tmp_path: Path) -> None:
     slowest = 0.0
     for place in sorted(tmp_path.rglob("*.*")):
         started = time.perf_counter()
-        perceptual_hash.look_at(str(place))
+        perceptual_hash.shrunk(str(place))
         slowest = max(slowest, time.perf_counter() - started)
     assert slowest < 2
     result = audit(tmp_path)
@@ -295,8 +295,8 @@ def test_an_interrupted_audit_goes_on_where_it_was(tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         audit(root, counter=interrupting)
     looked: list[str] = []
-    look = perceptual_hash.look_at
-    monkeypatch.setattr(perceptual_hash, "look_at", lambda source: (looked.append(str(source)), look(source))[1])
+    look = perceptual_hash.shrunk
+    monkeypatch.setattr(perceptual_hash, "shrunk", lambda source: (looked.append(str(source)), look(source))[1])
     assert audit(root).num == 200
     assert 0 < len(looked) <= 110
 

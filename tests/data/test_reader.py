@@ -9,8 +9,10 @@ import pytest
 from image_folders import write_folder
 from PIL import Image
 
-from bakeoff.data import cache_root, hashing, read_data, write_digits
+from bakeoff.data import cache_root, hashing, perceptual_hash, read_data, write_digits
 from bakeoff.data.hashing import HashCache, hash_files
+from bakeoff.data.images import Images
+from bakeoff.data.reader import perceptual_hashes_at
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.files import atomic_write
 from bakeoff.preprocessing import Signature
@@ -170,6 +172,27 @@ def test_verify_decodes_nothing_twice(tmp_path: Path, monkeypatch: pytest.Monkey
     assert data.pixels(signature).shape == (90, 5, 5, 3)
 
 
+@pytest.mark.usefixtures("settled")
+def test_a_file_is_read_once_and_gives_what_a_second_reading_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, signature = write_folder(tmp_path / "d", COUNTS, size=(80, 60)), Signature((32, 32), fit="crop", resize_to=40)
+    data = read_data(root, signature=signature)
+    monkeypatch.setattr("bakeoff.data.images.render", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(perceptual_hash, "shrunk", lambda *_: pytest.fail("read again"))
+    assert data.verify(signature) is data
+    pixels, hashes = data.pixels(signature), perceptual_hashes_at(data.manifest, data.images, np.arange(90))
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    again = perceptual_hashes_at(data.manifest, Images(data.images.table, channels=3, size=None), np.arange(90))
+    assert np.array_equal(hashes.hash, again.hash)
+    assert np.array_equal(hashes.tint, again.tint)
+    assert np.array_equal(pixels, read_data(root).pixels(signature))
+    damaged_inside(root)
+    with pytest.raises(BadFilesError, match=r"cat/005\.png"):
+        read_data(root, signature=signature).verify(signature)
+
+
 def test_channels_and_size_come_from_headers(tmp_path: Path) -> None:
     data = read_data(write_folder(tmp_path, {"a": 4, "b": 4}, size=(6, 8)))
     assert (data.channels, data.size) == (3, (6, 8))
@@ -219,7 +242,7 @@ def test_known_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Monk
     first = read_data(root)
     looked: list[Path] = []
     look = hashing.look_at
-    monkeypatch.setattr(hashing, "look_at", lambda path: (looked.append(path), look(path))[1])
+    monkeypatch.setattr(hashing, "look_at", lambda path, visit=None: (looked.append(path), look(path, visit))[1])
     again = read_data(root)
     assert looked == []
     assert again.fingerprint == first.fingerprint

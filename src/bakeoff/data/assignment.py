@@ -57,11 +57,11 @@ class Rules(Brief):
             raise UsageError("a test share of 1 leaves nothing for the folds.")
 
 
-def draws_anything(manifest: Manifest, rules: Rules) -> bool:
-    """Whether any image's split is drawn, so that near copies have to be known."""
-    if (manifest.split < 0).any():
+def draws_anything(split: NDArray[np.int8], rules: Rules) -> bool:
+    """Whether any image's split is drawn, beside those that the data says, so that near copies have to be known."""
+    if (split < 0).any():
         return True
-    return rules.folds is not None or (not (manifest.split == VALIDATION).any() and rules.shares[VALIDATION] > 0)
+    return rules.folds is not None or (not (split == VALIDATION).any() and rules.shares[VALIDATION] > 0)
 
 
 def assignment_of(manifest: Manifest, rules: Rules, *, fixed: bool) -> NDArray[np.int8]:

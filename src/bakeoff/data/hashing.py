@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from bakeoff.protocols import Progress
 CHUNK = 64
 WHOLE = 32 << 20  # larger files are read in pieces of this many bytes
 SAVE_EVERY_S = 30.0
+Visit = Callable[[int, bytes, bytes], str]
+"""What decodes a new file: from its place, SHA-256 and content to why it can't be decoded, or ""."""
 _SETTLED_NS = 2_000_000_000
 _FORMAT = 1
 
@@ -47,7 +50,12 @@ class FileFacts(NamedTuple):
 
 
 def hash_files(
-    root: Path, paths: Iterable[str], *, workers: int = 2, progress: Progress | None = None
+    root: Path,
+    paths: Iterable[str],
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
+    visit: Visit | None = None,
 ) -> list[FileFacts]:
     """Facts of every file, in the order of `paths`, which are relative to `root`.
 
@@ -71,7 +79,7 @@ def hash_files(
         progress(done, len(names))
     saved = time.monotonic()
     try:
-        for block, found in _read(root, names, missing, workers):
+        for block, found in _read(root, names, missing, workers, visit):
             for index, fact in zip(block, found, strict=True):
                 facts[index] = fact
                 cache.add(names[index], stamps[index], fact)
@@ -87,19 +95,27 @@ def hash_files(
 
 
 def _read(
-    root: Path, names: list[str], missing: list[int], workers: int
+    root: Path, names: list[str], missing: list[int], workers: int, visit: Visit | None
 ) -> Iterator[tuple[list[int], list[FileFacts]]]:
     blocks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     pool = ThreadPoolExecutor(max(1, workers), "bakeoff-hash")
+
+    def look(index: int) -> FileFacts:
+        return look_at(root / names[index], None if visit is None else partial(visit, index))
+
     try:
-        found = pool.map(lambda block: [look_at(root / names[index]) for index in block], blocks)
+        found = pool.map(lambda block: [look(index) for index in block], blocks)
         yield from zip(blocks, found, strict=True)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def look_at(path: Path) -> FileFacts:
-    """The facts of one file; a file whose end is missing is decoded, to be sure."""
+def look_at(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> FileFacts:
+    """The facts of one file; a file whose end is missing is decoded, to be sure.
+
+    Args:
+        visit: called with SHA-256 and content, where the file isn't too large.
+    """
     digest, size = b"\0" * 32, 0
     try:
         with path.open("rb") as file:
@@ -115,8 +131,12 @@ def look_at(path: Path) -> FileFacts:
             if not size:
                 raise DataError("empty (0 bytes)")
             header = read_header(BytesIO(data) if size < WHOLE else file)
+            visited = visit(digest, data) if visit and size < WHOLE else None
             if not _ends_well(data, size):
-                decode(data if size < WHOLE else path)
+                if visited:
+                    raise DataError(visited)
+                if visited is None:
+                    decode(data if size < WHOLE else path)
         return FileFacts(digest, size, *header)
     except DataError as error:
         return FileFacts(digest, size, 0, 0, False, str(error))

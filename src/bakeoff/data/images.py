@@ -18,6 +18,8 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.once import Once
+from bakeoff.data.perceptual_hash import Shrunk
 from bakeoff.data.pixel_cache import PixelCache
 from bakeoff.errors import BadFilesError, DataError, UsageError
 from bakeoff.preprocessing import Signature
@@ -139,6 +141,7 @@ class Images:
         sha256: NDArray[np.uint8] | None = None,
     ) -> None:
         self.table, self.channels, self.size, self.sha256 = table, channels, size, sha256
+        self.shrunk: dict[bytes, Shrunk] = {}  # by content, of those that were decoded while they were read
         self._kept: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -207,6 +210,13 @@ class Images:
         while held() > KEPT_BYTES and next(iter(self._kept)) != newest:
             self._kept.popitem(last=False)
 
+    def adopt(self, seen: Once) -> None:
+        """Keep what was made of the files while they were read."""
+        self.shrunk = seen.shrunk
+        if seen.array is not None and seen.ready.any():
+            name = f"auto {seen.signature.pixels_digest()}"
+            self._kept[name] = View(self, seen.signature, seen.array, seen.ready)
+
     def select(self, rows: NDArray[np.int64]) -> Images:
         """These rows alone, with what is decoded already."""
         table = self.table
@@ -216,6 +226,7 @@ class Images:
         )
         sha256 = None if self.sha256 is None else self.sha256[rows]
         new = Images(table, channels=self.channels, size=self.size, sha256=sha256)
+        new.shrunk = self.shrunk
         for name, view in self._kept.items():
             if view.array is not None and pixels is None:
                 new._kept[name] = View(new, view.signature, view.array[rows], view.ready[rows])

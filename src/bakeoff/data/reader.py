@@ -17,13 +17,20 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.assignment import BadFiles, Rules, assignment_of, draws_anything, read_assignment
 from bakeoff.data.hashing import FileFacts, hash_files
-from bakeoff.data.images import Bad, Images, in_threads
+from bakeoff.data.images import KEPT_BYTES, Bad, Images, in_threads
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
-from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, perceptual_hashes_of, perceptual_hashes_of_arrays
+from bakeoff.data.once import Once, once
+from bakeoff.data.perceptual_hash import (
+    SIDE,
+    PerceptualHashes,
+    perceptual_hashes_of,
+    perceptual_hashes_of_arrays,
+    remember,
+)
 from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
@@ -182,6 +189,7 @@ def read_data(
     labels: LabelRule | None = None,
     judged: bool = False,
     follow_links: bool = False,
+    signature: Signature | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     quiet: bool = False,
@@ -203,6 +211,7 @@ def read_data(
         labels: how a list says that images have several labels: the separator in a cell, or a column a class.
         judged: the images are to be judged, not trained on: there may be classes without images, or one class only.
         follow_links: symbolic links are the files and folders that they lead to; else they are bad files.
+        signature: how files that are read become pixels at once, where those of all fit in memory.
         workers: threads; as many as the processor has, at most 8, if left out.
         progress: called with (done, total) files; None: a bar, where a terminal or a notebook shows it.
         quiet: no bar.
@@ -218,15 +227,22 @@ def read_data(
     rules = Rules(ratios(split), seed, bad_files, folds, fold, kept, judged)
     place = Path(path).expanduser()
     table = read_table(place, progress, lenient=judged, labels=labels, follow_links=follow_links)
-    facts = file_facts(table, default_workers(workers), progress)
+    draws = draws_anything(table.split, rules)
+    seen = None if table.pixels is not None else once(len(table.paths), signature, KEPT_BYTES, draws)
+    try:
+        facts = file_facts(table, default_workers(workers), progress, seen)
+    except BaseException:
+        if seen and table.root:
+            remember(table.root, seen.shrunk)
+        raise
     bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
     keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
     manifest = manifest_of(table, facts).select(keep)
-    images = images_of(table, facts, keep)
-    if draws_anything(manifest, rules):
+    images = images_of(table, facts, keep, seen)
+    if draws:
         manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
@@ -360,6 +376,7 @@ def perceptual_hashes_at(
         manifest.sha256[rows],
         lambda row: images.source(int(rows[row])),
         place=images.table.root,
+        known=images.shrunk,
         workers=default_workers(workers),
         progress=progress,
     )
@@ -372,13 +389,19 @@ def default_workers(workers: int | None) -> int:
     return min(cpus(), 8)
 
 
-def file_facts(table: Table, workers: int, progress: Progress | None) -> list[FileFacts]:
-    """What is known of each row without decoding it."""
+def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> list[FileFacts]:
+    """What is known of each row without decoding it, unless somebody wants to see each new file."""
     if table.pixels is None:
         assert table.root is not None
         names, links = table.paths.tolist(), set(table.links)
-        own = [name for name in names if name not in links]
-        found = iter(hash_files(table.root, own, workers=workers, progress=progress))
+        rows = [row for row, name in enumerate(names) if name not in links]
+
+        def visit(index: int, sha256: bytes, content: bytes) -> str:
+            assert seen is not None
+            return seen(rows[index], sha256, content)
+
+        own, further = [names[row] for row in rows], visit if seen else None
+        found = iter(hash_files(table.root, own, workers=workers, progress=progress, visit=further))
         return [LINK if name in links else next(found) for name in names]
     pixels = np.ascontiguousarray(table.pixels)
     height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
@@ -393,13 +416,15 @@ def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
     return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
 
 
-def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64]) -> Images:
-    """The images of the rows `keep`."""
+def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64], seen: Once | None = None) -> Images:
+    """The images of the rows `keep`, with what was made of them while they were read."""
     good = [facts[row] for row in keep]
     sizes = {(fact.height, fact.width) for fact in good}
     channels = 1 if all(fact.grey for fact in good) else 3
     digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
     images = Images(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
+    if seen is not None:
+        images.adopt(seen)
     return images if len(keep) == len(facts) else images.select(keep)
 
 
@@ -439,6 +464,8 @@ def _decode_all(images: Images, signature: Signature | None, workers: int, progr
         return [bad for part in found for bad in part]
     view = images.view(signature)
     missing = view.missing(every).tolist()
+    if not missing:
+        return []
     bad = [bad for part in in_threads(view.load, missing, workers, progress) for bad in part]
     view.save()
     return bad

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff.data.reader import Data, read_data
+from bakeoff.preprocessing import Signature
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe.schema import DataSettings, Recipe
 
@@ -18,6 +19,7 @@ def read_for(
     labels: LabelRule | None = None,
     judged: bool = False,
     follow_links: bool | None = None,
+    signature: Signature | None = None,
     progress: Progress | None = None,
 ) -> Data:
     """The images of `path`, read and split as the recipe says.
@@ -28,6 +30,7 @@ def read_for(
         labels: how a list says that images have several labels; None: as the recipe has it.
         judged: as `read_data` has it.
         follow_links: None: as the recipe has it.
+        signature: as `read_data` has it.
     """
     asked = recipe.data
     return read_data(
@@ -41,6 +44,7 @@ def read_for(
         labels=labels or rule_of(asked),
         judged=judged,
         follow_links=asked.follow_links if follow_links is None else follow_links,
+        signature=signature,
         progress=progress,
     )
 

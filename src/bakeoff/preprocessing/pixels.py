@@ -59,7 +59,7 @@ def draw(source: Any, signature: Signature, least: Least | None = None) -> Scale
     if isinstance(source, Image.Image):
         found = Scaled(source, (source.height, source.width), (0, 0, source.width, source.height))
     elif signature.scaled_decode:
-        found = decode_scaled(source, lambda whole: _least(least(whole) if least else _before_cut(whole, signature)))
+        found = decode_scaled(source, least_of(signature, least))
         return found._replace(image=with_channels(found.image, signature.channels))
     else:
         found = decode_scaled(source)
@@ -68,8 +68,14 @@ def draw(source: Any, signature: Signature, least: Least | None = None) -> Scale
     return found._replace(image=with_channels(found.image, signature.channels))
 
 
-def _least(size: tuple[int, int]) -> tuple[int, int]:
-    return GAP * size[0], GAP * size[1]
+def least_of(signature: Signature, least: Least | None = None) -> Least:
+    """What `decode_scaled` is to leave of an image for a resize; see `draw`."""
+
+    def of(whole: tuple[int, int]) -> tuple[int, int]:
+        height, width = least(whole) if least else _before_cut(whole, signature)
+        return GAP * height, GAP * width
+
+    return of
 
 
 def with_channels(image: Image.Image, channels: int) -> Image.Image:

@@ -65,7 +65,8 @@ def _thumbnails(context: Context, perceptual: PerceptualHashes | None) -> NDArra
     view = images.view(context.signature)
     if view.array is not None and view.ready.all():
         return view.array if max(view.array.shape[1:3]) < 4 * SIDE else view.array[:, ::4, ::4]
-    if perceptual is None and (len(data) <= FEW or draws_anything(data.manifest, data.rules)):  # else they aren't known
+    drawn = draws_anything(data.manifest.split, data.rules)  # then they are known
+    if perceptual is None and (len(data) <= FEW or drawn):
         every = np.arange(len(data))
         perceptual = perceptual_hashes_at(data.manifest, images, every, workers=context.workers)
     return None if perceptual is None else perceptual.grey
@@ -74,6 +75,8 @@ def _thumbnails(context: Context, perceptual: PerceptualHashes | None) -> NDArra
 def _perceptual_hashes(context: Context) -> PerceptualHashes | None:
     """Perceptual hashes of the pixels that are in memory; None where they aren't, or are too small or too many."""
     data, signature = context.data, context.signature
+    if data.images.shrunk.keys() >= {row.tobytes() for row in data.manifest.sha256}:
+        return perceptual_hashes_at(data.manifest, data.images, np.arange(len(data)), workers=context.workers)
     height, width = signature.size
     if min(height, width) < SIDE or len(data) * height * width * signature.channels > KEPT_BYTES:
         return None

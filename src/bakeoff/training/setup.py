@@ -51,6 +51,14 @@ def start(recipe: Recipe, data: Data, seed: int) -> Start:
     return replace(begun, loss=loss)
 
 
+def signature_of(recipe: Recipe) -> Signature | None:
+    """How images become inputs, where that is known before they are: under backbones of our own."""
+    names, known = (recipe.model.backbone or "").split("+"), registry.names("bakeoff.models")
+    models = [registry.load("bakeoff.models", name) for name in names if name in known]
+    found = [_overridden(model.SIGNATURE, recipe) for model in models if hasattr(model, "SIGNATURE")]
+    return max(found, key=lambda one: one.size[0] * one.size[1]) if len(found) == len(names) else None
+
+
 def loss_of(recipe: Recipe, data: Data) -> str:
     """The recipe's loss, or the one that suits the labels.
 

@@ -24,6 +24,7 @@ from bakeoff.evaluation.scores import score, threshold_of
 from bakeoff.evaluation.tta import compared
 from bakeoff.files import space_for
 from bakeoff.graph.graph import Graph, weights_sha256
+from bakeoff.preprocessing import Signature
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune, Probe, Recipe, Widen
 from bakeoff.rundir.finished import scored
@@ -39,7 +40,7 @@ from bakeoff.training.finetune.gate import message, needless
 from bakeoff.training.job import Job, check
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
-from bakeoff.training.setup import start
+from bakeoff.training.setup import signature_of, start
 from bakeoff.workers.channel import Reporter
 
 JUDGED = ("validation", "test")
@@ -60,7 +61,7 @@ def work(
     run = Run(asked.run)
     with RunLock(run.path):
         checkpointer = checkpointer_of(asked, run, began, resume=resume)
-        data = read(asked, recipe, reporter)
+        data = read(asked, recipe, reporter, signature_of(recipe))
         checkpointer.header = header_of(asked, data)
         if resume:
             same_images(run, data)
@@ -74,8 +75,11 @@ def work(
             run.close()
 
 
-def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
+def read(job: Job, recipe: Recipe, reporter: Reporter, signature: Signature | None = None) -> Data:
     """The images, split as the recipe says.
+
+    Args:
+        signature: for which pixels are made of what is read.
 
     Raises:
         DataError: of images with several labels: a class that no training image has.
@@ -85,6 +89,7 @@ def read(job: Job, recipe: Recipe, reporter: Reporter) -> Data:
         job.data,
         job.seed,
         frozen=recipe.data.frozen,
+        signature=signature,
         progress=lambda done, total: reporter.progress("reading", done, total),
     )
     for line in found.unused:
