@@ -102,6 +102,7 @@ Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
 ]
+Profile = Annotated[bool, _run("--profile", help="Print where the time went.")]
 Log = Annotated[
     list[str] | None,
     _run("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated."),
@@ -139,6 +140,7 @@ def command(
     checkpoint_every: CheckpointEvery = None,
     budget: Budget = None,
     log: Log = None,
+    profile: Profile = False,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -178,7 +180,7 @@ def command(
                 budget=budget,
                 **both,
             )
-    _show(trained, data, recipe, json)
+    _show(trained, data, recipe, json, profile)
 
 
 def _weighted(backbone: str | None, weights: Path | None, random_weights: bool) -> str | None:
@@ -203,16 +205,22 @@ def _alone(recipe: str, changes: list[str], *others: object) -> None:
         )
 
 
-def _show(trained: Trained, data: Path | None, recipe: str, json: bool) -> None:
+def _show(trained: Trained, data: Path | None, recipe: str, json: bool, profile: bool) -> None:
     """Write the report; say what came out, to a program or a person."""
+    import time
+
     from bakeoff.cli._output import print_json
     from bakeoff.reports import report
 
+    began = time.perf_counter()
     report(trained.path)
+    drawn = time.perf_counter() - began
     if json:
         print_json(trained.result)
     else:
         _summary(trained, data, recipe)
+    if profile:
+        _profile({**trained.profile, "report": drawn})
 
 
 def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
@@ -251,6 +259,19 @@ def _summary(trained: Trained, data: Path | None, recipe: str) -> None:
     console.print(_headline(result))
     console.print(rows)
     _next(trained, data, recipe)
+
+
+def _profile(seconds: dict[str, float]) -> None:
+    """Where the time went, to stderr: results may go to a program."""
+    from rich.table import Table
+
+    from bakeoff.cli import _output as out
+    from bakeoff.workers.progress import console
+
+    rows = Table("stage", "seconds", "share", box=None, pad_edge=False)
+    for name, wall in [*seconds.items(), ("all", sum(seconds.values()))]:
+        rows.add_row(name, f"{wall:8.2f}", out.percent(wall / sum(seconds.values())))
+    console(stderr=True).print(rows)
 
 
 def _decision(gate: dict[str, Any]) -> str:

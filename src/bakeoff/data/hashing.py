@@ -25,6 +25,7 @@ from bakeoff.errors import DataError
 from bakeoff.files import atomic_write
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.protocols import Progress
+from bakeoff.workers.stages import stage
 
 CHUNK = 64
 WHOLE = 32 << 20  # larger files are read in pieces of this many bytes
@@ -119,18 +120,19 @@ def look_at(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> F
     digest, size = b"\0" * 32, 0
     try:
         with path.open("rb") as file:
-            data = file.read(WHOLE)
-            size = len(data)
-            hasher = hashlib.sha256(data)
-            if size == WHOLE:
-                while piece := file.read(WHOLE):
-                    hasher.update(piece)
-                    size += len(piece)
-            digest = hasher.digest()
-            file.seek(0)
-            if not size:
-                raise DataError("empty (0 bytes)")
-            header = read_header(BytesIO(data) if size < WHOLE else file)
+            with stage("hashes"):
+                data = file.read(WHOLE)
+                size = len(data)
+                hasher = hashlib.sha256(data)
+                if size == WHOLE:
+                    while piece := file.read(WHOLE):
+                        hasher.update(piece)
+                        size += len(piece)
+                digest = hasher.digest()
+                file.seek(0)
+                if not size:
+                    raise DataError("empty (0 bytes)")
+                header = read_header(BytesIO(data) if size < WHOLE else file)
             visited = visit(digest, data) if visit and size < WHOLE else None
             if not _ends_well(data, size):
                 if visited:

@@ -12,6 +12,7 @@ from bakeoff.errors import DataError
 from bakeoff.preprocessing import Signature
 from bakeoff.preprocessing.decode import decode_scaled
 from bakeoff.preprocessing.pixels import least_of, resize, with_channels
+from bakeoff.workers.stages import stage
 
 
 @dataclass(eq=False)
@@ -36,17 +37,20 @@ class Once:
         """Decode a file; why it can't be, or ""."""
         small = self.array is not None and self.signature.scaled_decode
         try:
-            found = decode_scaled(content, least_of(self.signature) if small else None)
+            with stage("decoding"):
+                found = decode_scaled(content, least_of(self.signature) if small else None)
         except DataError as error:
             self.shrunk[sha256] = str(error)
             return str(error)
-        if found.size == (found.image.height, found.image.width):
-            self.shrunk[sha256] = shrunk(found.image)
-        elif self.near:
-            self.shrunk[sha256] = shrunk(content)
+        with stage("near copies"):
+            if found.size == (found.image.height, found.image.width):
+                self.shrunk[sha256] = shrunk(found.image)
+            elif self.near:
+                self.shrunk[sha256] = shrunk(content)
         if self.array is not None:
-            drawn = found._replace(image=with_channels(found.image, self.signature.channels))
-            self.array[row] = np.asarray(resize(drawn, self.signature)).reshape(self.array.shape[1:])
+            with stage("resizing"):
+                drawn = found._replace(image=with_channels(found.image, self.signature.channels))
+                self.array[row] = np.asarray(resize(drawn, self.signature)).reshape(self.array.shape[1:])
             self.ready[row] = True
         return ""
 

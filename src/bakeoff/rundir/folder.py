@@ -8,6 +8,7 @@ Files:
     environment.json  versions, machine
     manifest.json     classes, fingerprint, how many images in which split, excluded files
     split.npz         the split of every image, by content: what `data.frozen` keeps
+    profile.json      seconds of every stage
     engine.json       what computed the features of a probe, and how it was chosen and verified
     audit.json        what is wrong with the images
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate

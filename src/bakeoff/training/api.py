@@ -28,6 +28,7 @@ from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.training.job import Job, check
 from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.training.rescue.resume import job_of
+from bakeoff.workers import stages
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
@@ -53,6 +54,12 @@ class Trained(Finished):
     def facts(self) -> Result:
         """The same as a value with named fields."""
         return result_of(self.result, self.path / NAME)
+
+    @property
+    def profile(self) -> dict[str, float]:
+        """Seconds of every stage of the training, as `bakeoff train --profile` prints them; of an old run none."""
+        held = self.path / stages.FILE
+        return dict(read_json(held)["wall_s"]) if held.is_file() else {}
 
     def _card(self) -> Card:
         found = self.facts
@@ -326,7 +333,17 @@ def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
     if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", BEGUN, JOB, LOCK):
+    for name in (
+        "recipe.toml",
+        "manifest.json",
+        "split.npz",
+        "audit.json",
+        "engine.json",
+        stages.FILE,
+        BEGUN,
+        JOB,
+        LOCK,
+    ):
         (path / name).unlink(missing_ok=True)
     for folder in (path / "predictions", path):
         try:

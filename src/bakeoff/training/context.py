@@ -20,6 +20,7 @@ from bakeoff.training.job import Job
 from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
+from bakeoff.workers.stages import stage
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,6 @@ def predict_split(
     def seen(done: int) -> None:
         context.reporter.progress(f"{phase} {split.name}", done, len(split))
 
-    (found,) = predictions_of(context.batches(split, batch_size), context.images, [predict], seen)
+    with stage("evaluation"):
+        (found,) = predictions_of(context.batches(split, batch_size), context.images, [predict], seen)
     return found

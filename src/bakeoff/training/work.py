@@ -41,6 +41,7 @@ from bakeoff.training.job import Job, check
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
+from bakeoff.workers import stages
 from bakeoff.workers.channel import Reporter
 
 JUDGED = ("validation", "test")
@@ -59,16 +60,20 @@ def work(
     recipe = loads(asked.recipe)
     check(asked, recipe)
     run = Run(asked.run)
+    stages.begin(began)
     with RunLock(run.path):
         checkpointer = checkpointer_of(asked, run, began, resume=resume)
-        data = read(asked, recipe, reporter, signature_of(recipe))
+        with stages.stage("reading"):
+            data = read(asked, recipe, reporter, signature_of(recipe))
         checkpointer.header = header_of(asked, data)
         if resume:
             same_images(run, data)
-        begun = start(recipe, data, asked.seed)
+        with stages.stage("net"):
+            begun = start(recipe, data, asked.seed)
         if begun.declared:
             reporter.log(f"not kept of its own training: {'; '.join(begun.declared)}")
-        context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
+        with stages.stage("decoding"):
+            context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
         try:
             return _train(context)
         finally:
@@ -124,7 +129,8 @@ def _train(context: Context) -> dict[str, Any]:
     context.run.json("manifest.json", _manifest(context.data))
     with space_for(context.run.path / FROZEN, 256 * len(context.data)):
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
-    audit_before(context)
+    with stages.stage("audit"):
+        audit_before(context)
     graph = _start_graph(context)
     device = context.job.device  # what `auto` comes to, is asked of the framework later: a probe goes before it
     unscored = _result(context, graph, {name: _scored(None, None) for name in JUDGED}, 0.5, device)
@@ -135,7 +141,9 @@ def _train(context: Context) -> dict[str, Any]:
     number, phases = checkpointer.phase, context.recipe.phases
     while number < len(phases):
         started, checkpointer.phase, name = time.perf_counter(), number, phases[number].strategy
-        found = registry.load(f"bakeoff.training.{name}", "strategy").run(context, graph, phases[number])
+        strategy = registry.load(f"bakeoff.training.{name}", "strategy")
+        with stages.stage(name):
+            found = strategy.run(context, graph, phases[number])
         context, graph, checkpointer.found = found.context or context, found.graph, None
         checkpointer.phases.append(_phase(name, found, time.perf_counter() - started))
         number = _after(context, number, found)
@@ -145,7 +153,10 @@ def _train(context: Context) -> dict[str, Any]:
             if "gate" not in found.notes:  # which has been said
                 context.reporter.log(_standing(context, name, found))
     assert found is not None
-    return _finish(context, graph, found.logits, found.mirrored)
+    with stages.stage("results"):
+        result = _finish(context, graph, found.logits, found.mirrored)
+    context.run.json(stages.FILE, {"wall_s": stages.spent()})
+    return result
 
 
 def _after(context: Context, number: int, found: PhaseResult) -> int:

@@ -22,6 +22,7 @@ from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.probe import engines
+from bakeoff.workers.stages import stage
 
 BATCH = 16
 View = Literal["plain", "flip"]
@@ -52,7 +53,8 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
                     return found, True
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)  # cut short or overwritten: computed again
-    computed = _compute(context, graph, view)
+    with stage("features"):
+        computed = _compute(context, graph, view)
     with suppress(OSError):
         if make_space(path.parent, computed.nbytes + hashes.nbytes, FEATURES_LIMIT):
             with atomic_write(path) as target:
@@ -91,7 +93,9 @@ def _rows(stored: Array, wanted: Array) -> Array | None:
 def _compute(context: Context, graph: Graph, view: View) -> Array:
     splits = context.data.splits.values()
     done, total = 0, sum(len(split) for split in splits)
-    engine = engines.choose(context, graph, _inputs(context, next(iter(context.batches(context.data.train, BATCH)))))
+    with stage("engine"):
+        first = next(iter(context.batches(context.data.train, BATCH)))
+        engine = engines.choose(context, graph, _inputs(context, first))
     width = cast(int, graph.output_shape[-1])
     out = np.zeros((len(context.data.manifest.sha256), width), "float32")
 

@@ -19,6 +19,7 @@ from bakeoff.training.probe import logistic
 from bakeoff.training.probe.engines import noted
 from bakeoff.training.probe.features import features
 from bakeoff.training.setup import HEAD
+from bakeoff.workers.stages import stage
 
 
 def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
@@ -39,19 +40,20 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
         all_cached = all_cached and cached
     computed = time.perf_counter()
     context.reporter.progress("head", 0, 1, unit="fits")
-    head = logistic.fit(
-        np.concatenate(views) if len(views) > 1 else views[0],
-        train.labels,
-        len(train.classes),
-        penalties=phase.penalties,
-        folds=phase.folds,
-        seed=context.job.seed,
-        max_iterations=phase.max_iterations,
-        views=len(views),
-        class_weights=weights,
-        cooled=phase.temperature == "folds",
-        progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
-    )
+    with stage("head"):
+        head = logistic.fit(
+            np.concatenate(views) if len(views) > 1 else views[0],
+            train.labels,
+            len(train.classes),
+            penalties=phase.penalties,
+            folds=phase.folds,
+            seed=context.job.seed,
+            max_iterations=phase.max_iterations,
+            views=len(views),
+            class_weights=weights,
+            cooled=phase.temperature == "folds",
+            progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
+        )
     for step, loss in enumerate(head.losses):
         context.run.line("metrics.jsonl", {"phase": "probe", "step": step, "loss": loss})
     context.run.close()
