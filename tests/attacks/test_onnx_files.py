@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes import onnxruntime
+from bakeoff.runtimes._bounds import bounded
 
 
 def pointing(name: str) -> onnx.TensorProto:
@@ -52,3 +56,97 @@ def test_external_data_is_never_followed(where: str, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(model(where).SerializeToString())
     with pytest.raises(CorruptError, match=r"'secret' lies in another file, which is not followed"):
         onnxruntime.load(tmp_path / "x.onnx")
+
+
+def made_of(*operators: str, domain: str = "", within: str = "") -> onnx.ModelProto:
+    """A file with nodes of these operators, in its graph, within an If, or in a function."""
+    made = model("nothing")
+    nodes = [
+        helper.make_node(operator, ["x"], [f"y{place}"], domain=domain) for place, operator in enumerate(operators)
+    ]
+    if within == "If":
+        inner = helper.make_graph(nodes, "inner", [], [])
+        nodes = [helper.make_node("If", ["b"], ["c"], then_branch=inner, else_branch=inner)]
+    elif within == "function":
+        made.functions.append(helper.make_function("own", "F", [], [], nodes, [helper.make_opsetid("", 20)]))
+        nodes = [helper.make_node("F", [], [], domain="own")]
+    made.graph.node.extend(nodes)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("operator", "domain"),
+    [(name, "") for name in ("Loop", "Scan", "SequenceMap", "ImageDecoder", "StringSplit", "Own")]
+    + [("FusedConv", "com.microsoft"), ("TreeEnsemble", "ai.onnx.ml"), ("Add", "own")],
+)
+@pytest.mark.parametrize("within", ["", "If", "function"])
+def test_operators_that_no_classifier_needs_are_refused(
+    operator: str, domain: str, within: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.onnx"
+    path.write_bytes(made_of(operator, domain=domain, within=within).SerializeToString())
+    with pytest.raises(CorruptError, match=rf"it holds {domain and domain + '.'}{operator}, which (?s:.*)--trust"):
+        onnxruntime.load(path)
+
+
+def test_a_loop_is_run_where_it_is_trusted(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["a", "a"], ["b"])],
+        "body",
+        [value("i", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), value("a", TensorProto.FLOAT, None)],
+        [value("on", TensorProto.BOOL, []), value("b", TensorProto.FLOAT, None)],
+    )
+    made = model("nothing")
+    made.graph.node.append(helper.make_node("Loop", ["two", "", "y"], ["z"], body=body))
+    made.graph.initializer.append(numpy_helper.from_array(np.array(2), "two"))
+    made.graph.output[0].name = "z"
+    (tmp_path / "x.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(CorruptError, match="Loop"):
+        onnxruntime.load(tmp_path / "x.onnx")
+    found = onnxruntime.load(tmp_path / "x.onnx", trust=True).predict(np.ones((1, 2, 2, 3), np.float32))
+    np.testing.assert_array_equal(found, np.full((1, 12), 4, np.float32))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["as it is loaded", "as it runs"])
+def test_memory_is_held(known: bool, tmp_path: Path) -> None:
+    """Some hundred bytes that ask for 8 GB."""
+    made = model("nothing")
+    made.graph.node.extend(
+        [
+            helper.make_node("Shape", ["x"], ["n"], end=1),
+            helper.make_node("Mul", ["much", "one" if known else "n"], ["shape"]),
+            helper.make_node("ConstantOfShape", ["shape"], ["c"]),
+            helper.make_node("ReduceMean", ["c"], ["mean"], keepdims=0),
+            helper.make_node("Add", ["y", "mean"], ["z"]),
+        ]
+    )
+    for name, number in (("much", 2_000_000_000), ("one", 1)):
+        made.graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
+    made.graph.output[0].name = "z"
+    path = tmp_path / "x.onnx"
+    path.write_bytes(made.SerializeToString())
+    onnxruntime.ready()
+    with pytest.raises(CorruptError, match=r"more than 2.0 GiB of memory"), bounded(path, 60):
+        onnxruntime.load(path).predict(np.ones((1, 2, 2, 3), np.float32))
+
+
+def test_what_takes_too_long_is_ended(tmp_path: Path) -> None:
+    code = f"""
+import os, time
+from pathlib import Path
+from bakeoff.cli._errors import end
+from bakeoff.runtimes import end_by
+from bakeoff.runtimes._bounds import bounded
+end_by(end)
+with bounded(Path({str(tmp_path)!r}), 5):
+    pass
+with bounded(Path({str(tmp_path)!r}), 0.2):
+    time.sleep(30)
+"""
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert time.monotonic() - begun < 25
+    assert done.returncode == CorruptError.exit_code
+    assert "no answer within 0 s. It was ended." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -217,6 +217,19 @@ def test_a_hostile_pt2_file_is_refused_unread(value: object, tmp_path: Path) -> 
         torch_export._refuse_hostile(path)
 
 
+@pytest.mark.parametrize("operator", ["from_file", "set_data", "resize_", "no_such"])
+def test_a_pt2_file_of_other_operators_is_refused_unread(operator: str, tmp_path: Path) -> None:
+    """torch's from_file makes the file that it maps."""
+    target = f"torch.ops.aten.{operator}.default"
+    path = _archive(tmp_path / "x.pt2", "x/models/model.json", {"nodes": [{"target": target}]})
+    with pytest.raises(CorruptError, match=rf"it holds {operator}, which (?s:.*)--trust"):
+        torch_export._refuse_hostile(path)
+    torch_export._refuse_hostile(path, trust=True)
+    code = _archive(tmp_path / "code.pt2", "x/models/model.json", {"nodes": [{"target": "os.system"}]})
+    with pytest.raises(CorruptError, match="could run code"):
+        torch_export._refuse_hostile(code, trust=True)
+
+
 @pytest.mark.parametrize("name", ["x.keras", "x.pt2"])
 def test_other_files_under_their_names_are_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"hello")

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.texts.catalogue import visible
 
 LINES = 3
@@ -61,6 +61,13 @@ def say(text: str) -> None:
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
     print("bakeoff: " + "\n         ".join(map(visible, lines)), file=sys.stderr)
+
+
+def end(text: str) -> None:
+    """Say it and end the process as it stands: a library that doesn't return can't be left otherwise."""
+    say(text)
+    sys.stdout.flush()
+    os._exit(CorruptError.exit_code)
 
 
 def say_unfinished(run: object) -> None:

@@ -38,14 +38,18 @@ def command(
     ] = None,
     tta: options.Tta = "none",
     follow_links: options.FollowLinks = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run a file that asks for more than classifiers need; it may reach files.")
+    ] = False,
     threads: options.Threads = None,
     debug: options.Debug = False,
 ) -> None:
     """Label images. A file that is no image gets a row with the reason, and the exit code is then not 0."""
     import sys
 
+    from bakeoff import runtimes
     from bakeoff.cli import _output as out
-    from bakeoff.cli._errors import say, say_unfinished
+    from bakeoff.cli._errors import end, say, say_unfinished
     from bakeoff.errors import DataError, UsageError
     from bakeoff.evaluation.opening import open_model
     from bakeoff.evaluation.predict import predict
@@ -58,7 +62,10 @@ def command(
 
         check_output(plot)
     say_unfinished(model)
-    opened = open_model(model, threads)
+    runtimes.end_by(end)
+    if trust:
+        say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
+    opened = open_model(model, threads, trust)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
         told: dict[str, Any] = {

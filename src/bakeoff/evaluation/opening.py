@@ -8,12 +8,13 @@ from bakeoff import bundle, runtimes
 from bakeoff.runtimes import Opened, onnxruntime
 
 
-def open_model(path: str | Path, threads: int | None = None) -> Opened:
+def open_model(path: str | Path, threads: int | None = None, trust: bool = False) -> Opened:
     """A model that is ready to predict; runs and bundles go through ONNX Runtime.
 
     Args:
         path: a run folder, a bundle, or what a file of `runtimes` reads, as `.onnx`.
         threads: inside an operator; None: the library's own choice.
+        trust: whether an exported file may be made of more than what classifiers need.
 
     Raises:
         DataError: it is none of them.
@@ -22,7 +23,7 @@ def open_model(path: str | Path, threads: int | None = None) -> Opened:
         MissingDependencyError: the library that runs it is not installed.
     """
     if bundle.folder_of(path) is None:
-        return runtimes.open_file(path, threads)
+        return runtimes.open_file(path, threads, trust)
     read = bundle.read(path)
     runtime = onnxruntime.from_graph(read.graph, threads)
     return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)

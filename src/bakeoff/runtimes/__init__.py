@@ -1,21 +1,24 @@
 """Runtimes: load a file that somebody exported, predict. One file each; the folder is the registry.
 
-An entry has `READS`, what it reads in words, `accepts(path)`, which looks at names alone, and `load(path, threads)`.
+An entry has `READS`, what it reads in words, `accepts(path)`, which looks at names alone, `ready()`, which
+imports its library, and `load(path, threads, trust)`.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.runtimes._bounds import LOAD_S, Bounded, bounded, end_by
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "end_by", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,8 +60,13 @@ def _reads() -> list[str]:
     return [registry.load(__name__, name).READS for name in names()]
 
 
-def open_file(path: str | Path, threads: int | None = None) -> Opened:
+def open_file(path: str | Path, threads: int | None = None, trust: bool = False) -> Opened:
     """An exported model; runs and bundles: `evaluation.opening`.
+
+    Args:
+        path: the file or folder.
+        threads: inside an operator; None: the library's own choice.
+        trust: whether it may be made of more than what classifiers need; it may then read and write files.
 
     Raises:
         DataError: it is none of them, or was not exported by Bakeoff.
@@ -70,6 +78,10 @@ def open_file(path: str | Path, threads: int | None = None) -> Opened:
     if name is None:
         found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
         raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
-    runtime: Runtime = registry.load(__name__, name).load(path, threads)
+    reader = registry.load(__name__, name)
+    reader.ready()
+    with nullcontext() if trust else bounded(path, LOAD_S):
+        runtime: Runtime = reader.load(path, threads, trust)
     about = decode(runtime.metadata.get(KEY), str(path))
+    runtime = runtime if trust else Bounded(runtime, path)
     return Opened(runtime, about.signature, about.classes, about.loss, path, about.threshold, about.output)

@@ -95,8 +95,17 @@ def model(path: Path) -> Any:
         ) from None
 
 
-def load(path: Path, threads: int | None = None) -> FunctionRuntime:
-    """The model as a runtime; it takes (N, H, W, C).
+def ready() -> None:
+    """Import what reads it.
+
+    Raises:
+        MissingDependencyError: that is not installed.
+    """
+    the_keras("a .keras file")
+
+
+def load(path: Path, threads: int | None = None, trust: bool = False) -> FunctionRuntime:
+    """The model as a runtime; it takes (N, H, W, C). Trusted or not, it consists of Keras's own layers.
 
     Raises:
         MissingDependencyError: Keras is not installed.

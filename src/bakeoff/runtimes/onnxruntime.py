@@ -28,11 +28,13 @@ import numpy as np
 
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UnsupportedError
 from bakeoff.graph.graph import Graph
+from bakeoff.runtimes._allowed import hold
 from bakeoff.runtimes._onnx_build import to_onnx
 from bakeoff.schemas import Array
 
 READS = "a .onnx file"
 SUFFIX = ".onnx"
+KIND = "onnx"
 VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 image at 224, 192 of MNIST
 
 
@@ -80,25 +82,40 @@ def from_graph(graph: Graph, threads: int | None = None) -> OnnxRuntime:
     return OnnxRuntime(_session(to_onnx(graph, dtype=dtype).SerializeToString(), threads))
 
 
-def load(path: Path, threads: int | None = None) -> OnnxRuntime:
-    """A session for a file.
+def ready() -> None:
+    """Import what reads it.
 
     Raises:
-        CorruptError: it is damaged, or asks for other files (external data is never followed).
+        MissingDependencyError: that is not installed.
+    """
+    _library()
+
+
+def load(path: Path, threads: int | None = None, trust: bool = False) -> OnnxRuntime:
+    """A session for a file.
+
+    Args:
+        path: the file.
+        threads: inside an operator.
+        trust: load it whatever it is made of.
+
+    Raises:
+        CorruptError: it is damaged, made of more than what classifiers need, or asks for other files (external data is
+            never followed).
         DataError: it is not one image in, one vector out.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Expected an ONNX file.") from None
-    _refuse_external(data, path)
+    _refuse_hostile(data, path, trust)
     session = _session(data, threads, str(path))
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
         raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one image in, one vector out.")
     return OnnxRuntime(session, dict(session.get_modelmeta().custom_metadata_map))
 
 
-def _refuse_external(data: bytes, path: Path) -> None:
+def _refuse_hostile(data: bytes, path: Path, trust: bool) -> None:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -106,41 +123,59 @@ def _refuse_external(data: bytes, path: Path) -> None:
         model = onnx.ModelProto.FromString(data)
     except DecodeError:
         raise CorruptError(f"{path}: not an ONNX file, or damaged. Export it anew.") from None
-    for tensor in _tensors(model):
+    parts = list(_parts(model))
+    for tensor in (tensor for part in parts for tensor in _tensors(part)):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise CorruptError(
                 f"{path}: {tensor.name!r} lies in another file, which is not followed. Export it as one file."
             )
+    if not trust:
+        own = {(function.domain, function.name) for function in model.functions}
+        nodes = [node for part in parts for node in part.node if (node.domain, node.op_type) not in own]
+        hold(
+            path,
+            KIND,
+            (node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}" for node in nodes),
+        )
 
 
-def _tensors(model: Any) -> Iterator[Any]:
-    """Every tensor of a model: initializers, sparse ones, attributes, those of graphs within, of functions."""
+def _parts(model: Any) -> Iterator[Any]:
+    """Every graph and function of a model, those in attributes of nodes too."""
     waiting = [model.graph, *model.functions]
     while waiting:
         held = waiting.pop()
-        if hasattr(held, "initializer"):
-            yield from held.initializer
-            for sparse in held.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-        for node in held.node:
-            for attribute in node.attribute:
-                yield from (attribute.t, *attribute.tensors)
-                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                    yield from (sparse.values, sparse.indices)
-                waiting += [graph for graph in (attribute.g, *attribute.graphs) if graph.node or graph.initializer]
+        yield held
+        attributes = (attribute for node in held.node for attribute in node.attribute)
+        waiting += [graph for one in attributes for graph in (one.g, *one.graphs) if graph.node or graph.initializer]
 
 
-def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:
+def _tensors(part: Any) -> Iterator[Any]:
+    """The tensors of a graph or function: initializers, sparse ones, attributes."""
+    sparse = list(getattr(part, "sparse_initializer", ()))
+    yield from getattr(part, "initializer", ())
+    for attribute in (attribute for node in part.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        sparse += (attribute.sparse_tensor, *attribute.sparse_tensors)
+    for one in sparse:
+        yield from (one.values, one.indices)
+
+
+def _library() -> Any:
     try:
-        import onnxruntime as ort
+        import onnxruntime
     except ImportError:
         remedy = "Install it: pip install onnxruntime"
         raise MissingDependencyError("onnxruntime", "", "prediction without a framework", remedy) from None
+    return onnxruntime
+
+
+def _session(data: bytes, threads: int | None, what: str = "the net") -> Any:
+    ort = _library()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised, and said once
     try:
         return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common base

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bakeoff.errors import CorruptError
+from bakeoff.runtimes._allowed import hold, refuse
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
@@ -14,7 +16,11 @@ from bakeoff.schemas import Array
 READS = "a SavedModel folder"
 SIGNATURE = "serving_default"
 EXTRA = "assets.extra"  # TensorFlow's folder for what others put beside a model
-REFUSED = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles"})
+KIND = "savedmodel"
+SAVES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
+SWAPS = frozenset(
+    {"api_implements", "implements", "_implements"}
+)  # TensorFlow may put such a function in another's place
 
 
 def accepts(path: Path) -> bool:
@@ -46,17 +52,32 @@ def save(model: Any, path: Path, shape: tuple[int, int, int], text: str, output:
     (path / EXTRA / FILE).write_text(text, encoding="utf-8")
 
 
-def load(path: Path, threads: int | None = None) -> FunctionRuntime:
+def ready() -> None:
+    """Import what reads it.
+
+    Raises:
+        MissingDependencyError: that is not installed.
+    """
+    library("tensorflow", "tensorflow", "a SavedModel")
+
+
+def load(path: Path, threads: int | None = None, trust: bool = False) -> FunctionRuntime:
     """The folder as a runtime.
+
+    Args:
+        path: the folder.
+        threads: inside an operator.
+        trust: load it whatever it is made of.
 
     Raises:
         MissingDependencyError: TensorFlow is not installed.
-        CorruptError: it is damaged, or its graph would read or write files or run Python.
+        CorruptError: it is damaged, or made of more than what classifiers need.
     """
     tf = library("tensorflow", "tensorflow", "a SavedModel")
     if threads:
         _set_threads(tf, threads)
-    _refuse_hostile(path)
+    if not trust:
+        _refuse_hostile(path)
     try:
         loaded = tf.saved_model.load(str(path))
         served = loaded.signatures[SIGNATURE]
@@ -86,23 +107,61 @@ def _set_threads(tf: Any, threads: int) -> None:
 
 
 def _refuse_hostile(path: Path) -> None:
+    """Look through what TensorFlow would load and run: every function, and how objects are made and restored.
+
+    Of a file of TensorFlow 2, the graph around the functions is not run. It calls those that save and restore
+    variables; these alone may reach files, and nothing else may call them.
+    """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow.core.protobuf import saved_model_pb2
 
+    others = [name for name in ("saved_model.pbtxt", "saved_model.cpb") if (path / name).exists()]
+    refuse(path, [f"{name} beside saved_model.pb" for name in others])
     try:
         model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     except (DecodeError, OSError):
         raise CorruptError(f"{path}: its saved_model.pb is damaged. Export it anew.") from None
-    for graph in model.meta_graphs:
-        # restoring and saving of variables stand in the outer graph, behind the saver's signatures
-        nodes = [node for function in graph.graph_def.library.function for node in _own(function)]
-        for node in nodes:
-            if node.op in REFUSED:
-                raise CorruptError(
-                    f"{path}: its graph has {node.op}, which reaches beyond the model. It was not loaded."
-                )
+    if len(model.meta_graphs) != 1 or not model.meta_graphs[0].object_graph_def.nodes:
+        refuse(path, ["a graph of TensorFlow 1"])
+    (graph,) = model.meta_graphs
+    objects = graph.object_graph_def
+    functions = {function.signature.name: function for function in graph.graph_def.library.function}
+    called = {name for function in functions.values() for name in _calls(function.node_def, functions)}
+    called |= {*objects.concrete_functions, *_in_objects(objects.nodes)}
+    savers = {name for name in functions if name not in called and not functions[name].attr.keys() & SWAPS}
+    hold(
+        path,
+        KIND,
+        (
+            node.op
+            for name in functions
+            for node in functions[name].node_def
+            if node.op not in functions and not (name in savers and node.op in SAVES)
+        ),
+    )
+    refuse(path, sorted({found for node in objects.nodes for found in _of_object(node)}))
 
 
-def _own(function: Any) -> Any:
-    saver = any(arg.name in ("file_prefix", "saver_filename") for arg in function.signature.input_arg)
-    return () if saver else function.node_def
+def _calls(nodes: Any, functions: Any) -> Iterator[str]:
+    """The functions that nodes call, by operator or in an attribute."""
+    for node in nodes:
+        if node.op in functions:
+            yield node.op
+        for value in node.attr.values():
+            yield from (one.name for one in (value.func, *value.list.func) if one.name)
+
+
+def _in_objects(nodes: Any) -> Iterator[str]:
+    for node in nodes:
+        yield from node.function.concrete_functions
+        yield node.bare_concrete_function.concrete_function_name
+        yield node.captured_tensor.concrete_function
+
+
+def _of_object(node: Any) -> Iterator[str]:
+    if node.saveable_objects:
+        yield "variables that functions of the file restore"
+    if node.registered_saver:
+        yield f"the saver {node.registered_saver}"
+    if node.WhichOneof("kind") == "asset":
+        yield "other files that it reads"

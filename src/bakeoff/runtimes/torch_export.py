@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import CorruptError
+from bakeoff.runtimes._allowed import hold
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
@@ -25,8 +26,9 @@ from bakeoff.schemas import Array
 
 READS = "a .pt2 file"
 SUFFIX = ".pt2"
+KIND = "torch_export"
 TARGET = re.compile(
-    r"torch\.ops\.aten\.\w+\.\w+|torch\.sym_\w+|_operator\.(getitem|add|sub|mul|floordiv|mod|eq|ge|le|gt|lt)"
+    r"torch\.ops\.aten\.(\w+)\.\w+|torch\.sym_\w+|_operator\.(?:getitem|add|sub|mul|floordiv|mod|eq|ge|le|gt|lt)"
 )
 SYMBOLIC = re.compile(r"[\w\s'(),=+*/-]*")
 WORDS = re.compile(
@@ -64,8 +66,17 @@ def save(found: Any, path: Path, text: str) -> None:
         library("torch", "torch", "export to .pt2").export.save(found, file, extra_files={FILE: text})
 
 
-def load(path: Path, threads: int | None = None) -> FunctionRuntime:
-    """The program as a runtime.
+def ready() -> None:
+    """Import what reads it.
+
+    Raises:
+        MissingDependencyError: that is not installed.
+    """
+    library("torch", "torch", "a .pt2 file")
+
+
+def load(path: Path, threads: int | None = None, trust: bool = False) -> FunctionRuntime:
+    """The program as a runtime; arguments: see `module`.
 
     Raises:
         MissingDependencyError: torch is not installed.
@@ -74,7 +85,7 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     torch = library("torch", "torch", "a .pt2 file")
     if threads:
         torch.set_num_threads(threads)
-    native, text = module(path)
+    native, text = module(path, trust)
 
     def logits(images: Array) -> Array:
         with torch.no_grad():
@@ -85,15 +96,19 @@ def load(path: Path, threads: int | None = None) -> FunctionRuntime:
     return FunctionRuntime("torch", logits, {KEY: text})
 
 
-def module(path: Path) -> tuple[Any, str]:
+def module(path: Path, trust: bool = False) -> tuple[Any, str]:
     """The program as a module, and what the file says about itself.
+
+    Args:
+        path: the file.
+        trust: take operators that classifiers don't need, too; what could run code is refused all the same.
 
     Raises:
         MissingDependencyError: torch is not installed.
         CorruptError: the file is damaged, or asks for what a classifier doesn't need.
     """
     torch = library("torch", "torch", "a .pt2 file")
-    _refuse_hostile(path)
+    _refuse_hostile(path, trust)
     extra = {FILE: ""}
     try:
         with _tensors_only():
@@ -120,21 +135,26 @@ def _tensors_only() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _refuse_hostile(path: Path) -> None:
+def _refuse_hostile(path: Path, trust: bool = False) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             texts = [json.loads(archive.read(name)) for name in archive.namelist() if name.endswith(".json")]
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, RecursionError) as error:
         raise CorruptError(f"{path}: not a .pt2 file, or damaged ({error}). Export it anew.") from None
     waiting: list[Any] = [("", text) for text in texts]
+    operators: set[str] = set()
     while waiting:
         key, value = waiting.pop()
         if not _harmless(key, value):
             raise CorruptError(f"{path}: its {key} is {str(value)[:80]!r}, which could run code. It was not loaded.")
+        if key == "target" and isinstance(value, str) and (named := TARGET.fullmatch(value)) and named[1]:
+            operators.add(named[1])
         if isinstance(value, dict):
             waiting += value.items()
         elif isinstance(value, list):
             waiting += [(key, item) for item in value]
+    if not trust:
+        hold(path, KIND, operators)
 
 
 def _harmless(key: str, value: Any) -> bool:

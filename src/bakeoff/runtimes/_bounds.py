@@ -1,0 +1,101 @@
+"""How much memory and time a file of others may take: what a small net file asks for can be without end.
+
+Memory is held by the address space of this process while the library loads or runs the file. Time is held by a thread
+that ends the process, since no library can be made to return; only a process that does nothing else may ask for that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bakeoff.errors import CorruptError
+from bakeoff.runtimes._allowed import TRUST
+from bakeoff.runtimes._runtime import Runtime
+from bakeoff.schemas import Array
+from bakeoff.system import address_space
+
+LOAD_S, CALL_S = 60.0, 15.0
+SLOWER = 20.0  # a call may take so many times what its images took in the first one
+EXTRA = 2 << 30  # bytes
+COPIES = 4  # of the weights: as read, as parsed, as the library lays them out, and one more
+NO_MEMORY = ("memoryerror", "bad_alloc", "bad allocation", "allocat", "oom", "not enough memory")  # as libraries say it
+
+_ended: list[Callable[[str], None]] = []  # what ends the process, with a message
+
+
+def end_by(end: Callable[[str], None]) -> None:
+    """Say how this process is ended where a call takes too long; otherwise calls may take any time."""
+    _ended[:] = [end]
+
+
+@contextmanager
+def bounded(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a call of a library to its time and memory.
+
+    Raises:
+        CorruptError: it asked for more memory.
+    """
+    done = threading.Event()
+    if _ended:
+        threading.Thread(target=_watch, args=(path, seconds, done), daemon=True).start()
+    most = EXTRA + COPIES * _size(path)
+    try:
+        with address_space(most):
+            yield
+    except Exception as error:  # a library's own, or Python's
+        if any(word in f"{type(error).__name__} {error}".lower() for word in NO_MEMORY):
+            raise CorruptError(
+                f"{path}: it asks for more than {most / 2**30:.1f} GiB of memory. It was ended.\n{TRUST}"
+            ) from None
+        raise
+    finally:
+        done.set()
+
+
+def _watch(path: Path, seconds: float, done: threading.Event) -> None:
+    if not done.wait(seconds):
+        _ended[0](f"{path}: no answer within {seconds:.0f} s. It was ended.\n{TRUST}")
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)
+
+
+@dataclass
+class Bounded:
+    """A runtime whose calls are held to time and memory; the first gets a single image, which tells what is usual."""
+
+    runtime: Runtime
+    path: Path
+    seconds_an_image: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The library that computes."""
+        return self.runtime.name
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself."""
+        return self.runtime.metadata
+
+    def predict(self, images: Array) -> Array:
+        """Logits or features (N, n) of normalised images, float32 (N, H, W, C)."""
+        if self.seconds_an_image or not len(images):
+            return self._call(images)
+        begun = time.monotonic()
+        first = self._call(images[:1])
+        self.seconds_an_image = time.monotonic() - begun
+        return np.concatenate([first, self._call(images[1:])]) if len(images) > 1 else first
+
+    def _call(self, images: Array) -> Array:
+        with bounded(self.path, max(CALL_S, SLOWER * self.seconds_an_image * len(images))):
+            return self.runtime.predict(images)
