@@ -196,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 58_950, "tests": 31_950}  # stopped runs, suggestions, cards and bars, README executed
+LINES = {"src": 60_200, "tests": 32_600}  # with GRU, the default run, one pass over new files, what predict may run
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
