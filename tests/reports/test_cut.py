@@ -23,6 +23,11 @@ document.getElementById("f").onload = (event) => {{
   page.querySelectorAll("details").forEach((one) => one.open = true);
   const cut = [...page.querySelectorAll("html, .scroll, svg, figure, section, h1, li")].filter((one) =>
     one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > {width} + 1);
+  for (const one of page.querySelectorAll("svg text")) {{
+    const plot = one.closest("svg"), shown = getComputedStyle(plot).overflow === "visible";
+    const room = (shown ? plot.parentElement : plot).getBoundingClientRect(), text = one.getBoundingClientRect();
+    if (text.width && (text.left < room.left || text.right > room.right + 1)) cut.push(one);
+  }}
   document.getElementById("said").textContent = JSON.stringify(
     [page.querySelectorAll("table").length, cut.map((one) => one.outerHTML.slice(0, 200))]);
 }};
@@ -72,3 +77,7 @@ def test_what_is_cut_is_found(tmp_path: Path) -> None:
     page = tmp_path / "wide.html"
     page.write_text('<div class="scroll" style="overflow-x:auto"><table><td style="min-width:600px">x</table></div>')
     assert len(measured(page, 390, dark=False)[1]) == 1
+    text = '<svg viewBox="0 0 100 20" style="{}"><text x="{}" y="15" text-anchor="end">100.0 %</text></svg>'
+    for style, x, count in (("", 99, 0), ("", 20, 1), ("overflow:visible", 20, 1), ("", 130, 1)):
+        page.write_text(f"<div>{text.format(style, x)}</div>")
+        assert len(measured(page, 390, dark=False)[1]) == count, (style, x)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 WIDTH, HEIGHT = 480, 280
-LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 44
+LEFT, RIGHT, TOP, BOTTOM = 66, 16, 12, 44
 
 
 @dataclass(frozen=True)
