@@ -12,6 +12,7 @@ from bakeoff.reports.source import Report, RunView
 from bakeoff.texts.catalogue import Say, framework, percent, short
 
 ORDER = 20
+SOLVED = ("probe", "widen")  # by a solver from a warm start: its steps say nothing of how training went
 
 TEXT = {
     "en": {
@@ -86,7 +87,8 @@ def _loss(report: Report, say: Say) -> dict[str, Any] | None:
 def _smooth(run: RunView, window: int) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]]:
     """(step over all phases, loss), smoothed within a phase, and where phases begin; what isn't finite is left out."""
     points, breaks = list[tuple[float, float]](), list[float]()
-    for _, phase in groupby(enumerate(run.steps), lambda row: row[1].get("phase")):
+    steps = [row for row in run.steps if row.get("phase") not in SOLVED]
+    for _, phase in groupby(enumerate(steps), lambda row: row[1].get("phase")):
         rows = [(index, float(row["loss"])) for index, row in phase if row.get("loss") is not None]
         rows = [(index, loss) for index, loss in rows if math.isfinite(loss)]
         means = smoothed([loss for _, loss in rows], window)
