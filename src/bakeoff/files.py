@@ -1,19 +1,63 @@
-"""How files are written: whole or not at all, and what is said where there is no space for them."""
+"""How files are opened and written: regular ones alone; whole or not at all; what is said where there is no space."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bakeoff.errors import NoSpaceError
 from bakeoff.system import BINARY, sync
 
+MOST_TEXT = 256 << 20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def regular(path: str | os.PathLike[str], buffering: int = -1) -> IO[bytes]:
+    """A file that is opened to read: a pipe would keep its reader waiting for ever, a device may have no end.
+
+    Raises:
+        OSError: it isn't there, may not be read, or is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
+        raise OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
+    return os.fdopen(handle, "rb", buffering)
+
+
+def content(path: Path, most: int = MOST_TEXT) -> bytes:
+    """The bytes of a regular file that is a text, as JSON.
+
+    Raises:
+        OSError: as `regular`; or it is larger than such a file can be.
+    """
+    with regular(path) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: as `content`.
+        ValueError: it isn't JSON, or is nested beyond reason.
+    """
+    try:
+        return json.loads(content(path))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import CorruptError, DataError, VersionError
+from bakeoff.files import read_json
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.preprocessing.signature import Signature
@@ -70,7 +70,7 @@ def _bundle(value: dict[str, Any], arrays: dict[str, Any], origin: Path) -> Bund
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (ValueError, OSError) as error:
         raise CorruptError(f"{path}: not readable as JSON ({error}). Copy the bundle anew.") from None
     if not isinstance(value, dict):

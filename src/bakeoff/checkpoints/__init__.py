@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
+from bakeoff.files import regular
 from bakeoff.schemas import Array
 
 __all__ = ["kind", "read"]
@@ -29,7 +30,7 @@ def kind(path: str | Path) -> str:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             head = file.read(16)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Expected a file of weights.") from None

@@ -64,7 +64,7 @@ def _row(run: Path) -> dict[str, Any]:
         "net": None,
         **dict.fromkeys(("accuracy", "accuracy_interval", "num", "split", "wall_s")),
         "size_bytes": sum(path.stat().st_size for path in files),
-        "began": min(path.stat().st_mtime for path in files),
+        "began": min((path.stat().st_mtime for path in files), default=0.0),
         "error": None,
     }
     try:

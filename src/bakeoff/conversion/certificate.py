@@ -19,6 +19,7 @@ import msgspec
 from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
+from bakeoff.files import content
 from bakeoff.parity import from_json, to_json
 from bakeoff.parity.tolerance import JUDGE
 from bakeoff.runtimes.keras_file import sidecar
@@ -158,7 +159,7 @@ def read(path: Path) -> tuple[Stored, Certificate, bool]:
         CorruptError: truncated, or it contradicts itself.
     """
     try:
-        value = msgspec.json.decode(path.read_bytes())
+        value = msgspec.json.decode(content(path))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Expected NAME{SUFFIX}, as convert writes it.") from None
     except (ValueError, RecursionError) as error:

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from bakeoff.errors import CorruptError
+from bakeoff.files import regular
 from bakeoff.protocols import Progress
 
 MOST_FILES = 5_000_000
@@ -189,7 +190,7 @@ class _Counted:
 
 def _zip(archive: Path) -> Iterator[tuple[Member, int]]:
     position = 0
-    with zipfile.ZipFile(archive) as opened:
+    with regular(archive) as raw, zipfile.ZipFile(raw) as opened:
         if len(opened.infolist()) > MOST_FILES:
             raise CorruptError(f"{archive}: more than {MOST_FILES:,} files. It was not unpacked.")
         for info in opened.infolist():
@@ -207,7 +208,7 @@ def _zip(archive: Path) -> Iterator[tuple[Member, int]]:
 
 def _tar(archive: Path) -> Iterator[tuple[Member, int]]:
     with (
-        archive.open("rb") as raw,
+        regular(archive) as raw,
         _decompressed(raw) as plain,
         tarfile.open(fileobj=_Careful(plain), mode="r:") as opened,  # type: ignore[call-overload]
     ):

@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.data.cache import held
 from bakeoff.errors import DataError
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, regular
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.protocols import Progress
 from bakeoff.workers.stages import stage
@@ -119,7 +119,7 @@ def look_at(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> F
     """
     digest, size = b"\0" * 32, 0
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             with stage("hashes"):
                 data = file.read(WHOLE)
                 size = len(data)

@@ -31,6 +31,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bakeoff.errors import DataError
+from bakeoff.files import regular
 from bakeoff.preprocessing._jpeg import check_jpeg
 from bakeoff.preprocessing._quiet import quiet
 from bakeoff.preprocessing.formats import sniff
@@ -166,8 +167,8 @@ def _whole(source: str | os.PathLike[str] | bytes | IO[bytes]) -> str | os.PathL
     if not isinstance(source, str | os.PathLike):
         return source
     try:
-        with open(source, "rb", buffering=0) as file:
-            return source if os.fstat(file.fileno()).st_size > WHOLE else file.readall()
+        with regular(source, buffering=0) as file:
+            return source if os.fstat(file.fileno()).st_size > WHOLE else file.read()
     except OSError as error:
         raise _reason(error) from None
 
@@ -279,7 +280,7 @@ def _head(source: object) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source[:512])
     if isinstance(source, str | os.PathLike):
-        with open(source, "rb") as file:
+        with regular(source) as file:
             return file.read(512)
     source.seek(0)  # type: ignore[attr-defined]
     return bytes(source.read(512))  # type: ignore[attr-defined]

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from bakeoff.files import regular
+
 SUFFIXES_OF = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png", ".apng"),
@@ -20,6 +22,7 @@ SUFFIXES_OF = {
 }
 SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 _NOT_READ = re.compile(r"\.(psd|xcf|svg|eps|ico|tga|pcx|jxl|exr|hdr|dcm|cr[23]|nef|arw|dng|orf|rw2|raf|raw)")
+
 _TEXT = re.compile(r"\.(txt|csv|tsv|jsonl?|xml|ya?ml|toml|md|html?|py|log|np[yz]|pkl)")
 _DOWNLOADED = re.compile(r"(\.(?:jpe?g|png|gif|webp))[_:!?@-][^./\\]*", re.IGNORECASE)  # 1.jpg_large, 1.jpg?w=300
 _STARTS = (
@@ -59,7 +62,7 @@ def meant_as_image(path: Path) -> bool:
 def format_of(path: str | os.PathLike[str]) -> str:
     """The format by the first bytes; "" for one not known here."""
     try:
-        with Path(path).open("rb") as file:
+        with regular(path) as file:
             return sniff(file.read(16))
     except OSError:
         return ""

@@ -10,12 +10,14 @@ from typing import get_args
 import msgspec
 
 from bakeoff.errors import RecipeError
+from bakeoff.files import content
 from bakeoff.recipe._checks import check
 from bakeoff.recipe._parse import parse
 from bakeoff.recipe.schema import Finetune, Phase, Recipe, Widen
 from bakeoff.registry import nearest
 
 LIBRARY = Path(__file__).parent / "library"
+LARGEST = 32 << 10  # bytes: keys with thousands of dots take memory by the square of their length
 _STRATEGIES: dict[str, type[Phase]] = {kind.__struct_config__.tag: kind for kind in get_args(Phase)}
 
 
@@ -33,7 +35,7 @@ def load(name_or_path: str | Path) -> Recipe:
     """
     path, origin = _find(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content(path, LARGEST).decode()
     except UnicodeDecodeError:
         raise RecipeError(f"{origin}: is not a UTF-8 text; a recipe is a TOML file.") from None
     except OSError as error:

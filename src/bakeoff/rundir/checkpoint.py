@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bakeoff.errors import CorruptError, NotWorthSavingError, VersionError
-from bakeoff.files import atomic_write, space_for
+from bakeoff.files import atomic_write, read_json, regular, space_for
 from bakeoff.schemas import SCHEMA, Array
 
 FOLDER = "checkpoints"
@@ -126,7 +126,7 @@ def _newest(run: Path, read: Callable[[Path], Found]) -> Found | None:
 
 def _meta(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         schema = value["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptError(f"{path}: can't be read ({error}). Train the run again.") from None
@@ -147,7 +147,8 @@ def _read(path: Path) -> Checkpoint:
     meta = _meta(path)
     target = path.with_name(meta["arrays"])
     try:
-        content = target.read_bytes()
+        with regular(target) as file:
+            content = file.read()
     except OSError as error:
         raise CorruptError(f"{target}: can't be read ({error.strerror}). Train the run again.") from None
     if hashlib.sha256(content).hexdigest() != meta["arrays_sha256"]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff import files
 from bakeoff.errors import DataError, VersionError
 from bakeoff.schemas import SCHEMA, Predictions
 
@@ -21,7 +22,7 @@ def read_json(path: Path) -> dict[str, Any]:
         VersionError: of another schema.
     """
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value: dict[str, Any] = files.read_json(path)
     except FileNotFoundError:
         raise DataError(
             f"{path}: not found; {path.parent} is not a finished run. Train one: bakeoff train DATA"
@@ -41,7 +42,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON Lines file; none where it is missing."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in files.content(path).splitlines() if line.strip()]
 
 
 def read_predictions(run: Path, split: str) -> Predictions | None:
@@ -49,7 +50,7 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
     path = run / "predictions" / f"{split}.npz"
     if not path.is_file():
         return None
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+    with files.regular(path) as stream, np.load(stream, allow_pickle=False) as arrays:
         return Predictions(arrays["logits"], arrays["labels"], arrays["records"])
 
 
@@ -58,5 +59,5 @@ def read_paths(run: Path, split: str) -> NDArray[np.str_] | None:
     path = run / "predictions" / f"{split}.npz"
     if not path.is_file():
         return None
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+    with files.regular(path) as stream, np.load(stream, allow_pickle=False) as arrays:
         return arrays["paths"] if "paths" in arrays.files else None

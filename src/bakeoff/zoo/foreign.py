@@ -12,6 +12,7 @@ from typing import Any
 
 from bakeoff import checkpoints
 from bakeoff.errors import BakeoffError
+from bakeoff.files import regular
 
 LIVE = "bakeoff.convert(net, to='keras' or 'torch')"
 WEIGHTS = "weights without their net.\nName their net: bakeoff convert timm/NAME --to keras --weights {path}"
@@ -71,7 +72,7 @@ def file(path: Path) -> str | None:
     if path.is_dir():
         return _folder(path)
     said = SUFFIXES.get(path.suffix.lower())
-    with path.open("rb") as stream:
+    with regular(path) as stream:
         head = stream.read(8)
     if head[4:8] == b"TFL3":
         said = SUFFIXES[".tflite"]

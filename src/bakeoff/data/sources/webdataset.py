@@ -24,6 +24,7 @@ from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._structure import code_of, split_code
 from bakeoff.data.sources._writer import Writer, written
 from bakeoff.errors import DataError
+from bakeoff.files import regular
 from bakeoff.preprocessing import SUFFIXES
 from bakeoff.protocols import Progress
 
@@ -89,7 +90,11 @@ def _split_of(shard: Path) -> str:
 def _is_shard(path: Path) -> bool:
     """Whether one of the first files is a label that follows, or comes before, an image of its key."""
     found: dict[str, set[str]] = {}
-    with suppress(tarfile.TarError, OSError, EOFError, ValueError), tarfile.open(path) as opened:
+    with (
+        suppress(tarfile.TarError, OSError, EOFError, ValueError),
+        regular(path) as file,
+        tarfile.open(fileobj=file) as opened,
+    ):
         for count, info in enumerate(opened):
             if info.isfile():
                 key, suffix = _key(info.name)

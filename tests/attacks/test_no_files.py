@@ -1,0 +1,76 @@
+"""Pipes, devices and links in the place of files: nothing waits for them, each is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bakeoff.files import content, read_json, regular
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's folders")
+TYPES = {"a pipe": lambda place: os.mkfifo(place), "a device": lambda place: place.symlink_to("/dev/zero")}
+NAMES = "x.npz x.zip x.tar x.csv x.jsonl x.parquet train-images-idx3-ubyte.gz data_batch_1 x.toml"
+
+
+def called(folder: Path, *words: str) -> tuple[int, str]:
+    """A command line's exit code and all that it says; never more than 20 seconds after its start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bakeoff", *words], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    said = done.stdout + done.stderr
+    assert "unexpected" not in said
+    assert "Traceback" not in said
+    return done.returncode, said
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_picture_that_is_none_is_named(kind: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(4):
+            picture = Image.effect_noise((32, 32), 50 + number)
+            picture.save(tmp_path / "photos" / name / f"{number}.png")
+    TYPES[kind](tmp_path / "photos" / "a" / "4.png")
+    code, said = called(tmp_path, "data", "audit", "photos", "--no-labels", "--follow-links")
+    assert (code, f"can't be read ({kind}, not a file)" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("name", NAMES.split())
+def test_data_that_is_no_file_is_named(kind: str, name: str, tmp_path: Path) -> None:
+    from bakeoff.data import read_data
+    from bakeoff.errors import BakeoffError
+
+    TYPES[kind](tmp_path / name)
+    with pytest.raises(BakeoffError):
+        read_data(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_runs_of_pipes_are_named(kind: str, tmp_path: Path) -> None:
+    for name in ("run.json", "job.json", "recipe.toml", "metrics.jsonl"):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        TYPES[kind](tmp_path / "run" / name)
+    (tmp_path / "run" / "bundle").mkdir()
+    TYPES[kind](tmp_path / "run" / "bundle" / "model.json")
+    for words in (("runs", "."), ("predict", "run", "x.jpg"), ("report", "run"), ("train", "x", "--resume", "run")):
+        called(tmp_path, *words)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    for kind, make in TYPES.items():
+        make(tmp_path / kind)
+        with pytest.raises(OSError, match=f"{kind}, not a file"):
+            regular(tmp_path / kind)
+    with pytest.raises(OSError, match="a folder, not a file"):
+        regular(tmp_path)
+    (tmp_path / "x").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deep"):
+        read_json(tmp_path / "x")
+    with pytest.raises(OSError, match="larger than 99,999 bytes"):
+        content(tmp_path / "x", 99_999)
