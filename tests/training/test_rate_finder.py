@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,12 @@ from rooms import small
 
 from bakeoff.cli import main
 from bakeoff.errors import UsageError
-from bakeoff.training.rate_finder import steepest
+from bakeoff.recipe import load, to_toml
+from bakeoff.training import rate_finder
+from bakeoff.training.context import Context
+from bakeoff.training.job import Job
+from bakeoff.training.rate_finder import Rates, steepest
+from bakeoff.workers.channel import Reporter
 
 RATES = list(np.geomspace(1e-6, 1, 100))
 
@@ -57,6 +63,29 @@ def test_a_rate_near_the_least_loss_is_held_back() -> None:
 def test_an_edge_is_refused(losses: list[float]) -> None:
     with pytest.raises(UsageError, match="no rate can be told"):
         steepest(RATES[: len(losses)], losses)
+
+
+@pytest.mark.parametrize(
+    ("rates", "wanted"), [([0.01, 0.3, 0.02], 0.02), ([None, 0.3, 0.02], 0.02), ([None, 0.3, None], None)]
+)
+def test_the_middle_of_three_sweeps_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: list[float | None], wanted: float | None
+) -> None:
+    seeds: list[int] = []
+
+    def sweep(context: Context, phase: object, *, steps: int, done: int) -> Rates:
+        rate = rates[len(seeds)]
+        seeds.append(context.job.seed)
+        if rate is None:
+            raise UsageError("no rate can be told")
+        return Rates((), (), rate)
+
+    monkeypatch.setattr(rate_finder, "find_rates", sweep)
+    images = small(tmp_path / "data", a=20, b=20).path
+    job = Job(str(images), to_toml(load("mnist-mlp")), "torch", str(tmp_path), 7).to_json()
+    with nullcontext() if wanted else pytest.raises(UsageError, match="no rate can be told"):
+        assert rate_finder.work({}, Reporter(), job=job, steps=30)["rate"] == wanted
+    assert seeds == [7, 8, 9]
 
 
 @pytest.mark.torch

@@ -29,7 +29,9 @@ def command(
     overrides: options.Overrides = None,
     framework: Annotated[str | None, typer.Option(metavar="NAME", help="torch, tensorflow or jax.")] = None,
     phases: Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as finetune.")] = None,
-    steps: Annotated[int, typer.Option(min=10, help="How many, from a rate of 1e-6 to 1.")] = 100,
+    steps: Annotated[
+        int, typer.Option(min=10, help="How many in each of three sweeps, from a rate of 1e-6 to 1.")
+    ] = 100,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the curve.")] = None,
     threads: options.Threads = None,
     json: options.Json = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -25,6 +25,7 @@ from bakeoff.workers.channel import Reporter
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 MEMORY = 0.9  # of the running mean of the losses
 SAFE = 0.25
+SWEEPS = 3  # of other start weights and orders: what one sweep says is off by a factor of two to four
 WIDTH = 3.0  # of the smoothing on both sides, in steps
 BLOWN = 4.0  # times the least loss: nothing beyond is worth seeing
 
@@ -62,12 +63,26 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
     if phase is None:
         raise UsageError(f"the recipe {recipe.title!r} has no finetune phase, so no rate.\nAs: --phases finetune")
     data = read(asked, recipe, reporter)
-    context = Context(asked, recipe, data, start(recipe, data, asked.seed), Run(asked.run), reporter)
-    return find_rates(context, phase, steps=steps).to_json()
+    found: list[Rates] = []
+    refused = None
+    for sweep in range(SWEEPS):
+        own = replace(asked, seed=asked.seed + sweep)
+        context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
+        try:
+            found.append(find_rates(context, phase, steps=steps, done=sweep * steps))
+        except UsageError as error:
+            refused = error
+    if refused and len(found) <= SWEEPS // 2:
+        raise refused
+    return sorted(found, key=lambda rates: rates.rate)[(len(found) - 1) // 2].to_json()
 
 
-def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rates:
-    """Train a net for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and throw it away."""
+def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS, done: int = 0) -> Rates:
+    """Train a net for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and throw it away.
+
+    Args:
+        done: the steps of sweeps before this one.
+    """
     graph = prepared(context.start.graph.astype(context.job.dtype), phase)
     chosen = planned(context, phase, graph)
     net = native(context, graph, phase)
@@ -83,7 +98,8 @@ def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS) -> Rate
             break
         rates.append(rate)
         losses.append(loss)
-        context.reporter.progress("rates", step + 1, steps, f"rate {rate:.1e}  loss {loss:.3f}", unit="steps")
+        note = f"rate {rate:.1e}  loss {loss:.3f}"
+        context.reporter.progress("rates", done + step + 1, SWEEPS * steps, note, unit="steps")
         means = running(losses)
         if means[-1] > BLOWN * means.min() and step > 10:
             break
