@@ -11,6 +11,7 @@ import pytest
 from bakeoff.conversion.request import Request
 from bakeoff.conversion.session import DRAWS, MOST_DRAWS, Session
 from bakeoff.parity.trace import Trace
+from bakeoff.parity.trial import Trial
 
 
 def trace(off: float) -> Trace:
@@ -24,8 +25,9 @@ class Source:
     def __init__(self, noise: list[float]) -> None:
         self.noise, self.asked = noise, 0
 
-    def call(self, name: str, **_: Any) -> None:
+    def call(self, name: str, *, checks: list[str], **_: Any) -> None:
         self.asked += 1
+        assert checks == ["logits.given"]
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,19 @@ def test_noise(off: float, noise: list[float], asked: int, passed: bool) -> None
     checks = session.judged(trace(off), trace(0.0))
     assert all(one.passed for one in checks) == passed
     assert source.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("checks", "predictions", "steps", "flat"),
+    [
+        (["gradients.training", "statistics.after"], [], 1, False),
+        (["losses.flat"], [], 0, True),
+        (["logits.batch_1"], ["batch_1"], 0, False),
+        (["between_images.telling", "weights.after"], ["given"], 1, False),
+    ],
+)
+def test_noise_is_asked_for_what_is_open(checks: list[str], predictions: list[str], steps: int, flat: bool) -> None:
+    pass_ = np.zeros((2, 4, 4, 3)), np.zeros(2)
+    whole = Trial(dict.fromkeys(("given", "batch_1", "flat"), pass_[0]), [pass_], pass_)
+    found = whole.only(checks)
+    assert ([*found.predictions], len(found.steps), found.flat is not None) == (predictions, steps, flat)

@@ -291,9 +291,10 @@ class Session:
         if all(one.passed for one in checks):
             return checks
         noise: list[Trace] = []
+        unsettled = [one.name for one in checks if not one.passed]
         while len(noise) < MOST_DRAWS:
             draw = len(noise)
-            self.source.call(WORK + "ask_noise", folder=str(self.folder), draw=draw)
+            self.source.call(WORK + "ask_noise", folder=str(self.folder), draw=draw, checks=unsettled)
             noise.append(self.trace(f"noise{draw}"))
             checks = judge.double(target, source, noise)
             failed = [one for one in checks if not one.passed]

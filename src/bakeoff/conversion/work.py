@@ -126,7 +126,9 @@ def ask_source(session: Session, reporter: Reporter, *, folder: str) -> dict[str
     graph = found.graph
     net = found.live("float64")
     counted = counts(net, graph)
-    refused = [name for name, images in trial.predictions.items() if name.startswith("size_") and _fails(net, images)]
+    asked = {name: _answer(net, images) for name, images in trial.predictions.items() if name.startswith("size_")}
+    known = {name: logits for name, logits in asked.items() if logits is not None}
+    refused = [name for name in asked if name not in known]
     if refused:
         trial = trial.without(refused)
         trial.save(place / "trial.npz")
@@ -138,13 +140,13 @@ def ask_source(session: Session, reporter: Reporter, *, folder: str) -> dict[str
         np.savez(place / "state.npz", **kept)  # type: ignore[arg-type]
         return kept
 
-    trace, said = ask(net, trial, state), []
+    trace, said = ask(net, trial, state, known=known), []
     for less in ({"tied": ()}, {"flat": None}):  # a root or a norm of nothing has no slope
         if not _is_finite(trace.gradients.get("flat", {})):
             trial = replace(trial, **less)
             trial.save(place / "trial.npz")
             net = found.live("float64")
-            trace = ask(net, trial, state)
+            trace = ask(net, trial, state, known=known)
             said = ["on images without a texture its own gradients aren't finite"] if trial.flat is None else []
     trace.save(place / "source.npz")
     notes = [*(net.notes() if hasattr(net, "notes") else []), *said]
@@ -157,20 +159,20 @@ def _is_finite(arrays: Mapping[str, Array]) -> bool:
     return all(bool(np.isfinite(array).all()) for array in arrays.values())
 
 
-def _fails(net: Any, images: Array) -> bool:
+def _answer(net: Any, images: Array) -> Array | None:
     try:
-        net.logits(images)
+        found: Array = net.logits(images)
     except BakeoffError:
         raise
     except Exception:  # whatever the library says of an image that is too small for it
-        return True
-    return False
+        return None
+    return found
 
 
-def ask_noise(session: Session, reporter: Reporter, *, folder: str, draw: int) -> None:
-    """Ask the live net once more, images and weights changed by a rounding; leaves `noise0.npz` and so on."""
+def ask_noise(session: Session, reporter: Reporter, *, folder: str, draw: int, checks: list[str]) -> None:
+    """Ask the live net again what these checks rest on, all changed by a rounding; leaves `noise0.npz` and so on."""
     place = Path(folder)
-    trial = Trial.load(place / "trial.npz").rounded(draw)
+    trial = Trial.load(place / "trial.npz").rounded(draw).only(checks)
     net = session["opened"].live("float64")
     net.load(rounded(net.arrays(), draw))
     state = rounded(dict(np.load(place / "state.npz")), draw)

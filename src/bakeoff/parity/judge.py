@@ -42,25 +42,26 @@ def double(found: Trace, reference: Trace, noise: Sequence[Trace] = ()) -> list[
         found: of the net that is judged.
         reference: of the source; everything in it has to be in `found`.
         noise: the source again, images and weights changed by a rounding. None: every limit is the plain one. Asked
-            for only where that isn't enough, since it costs a training each.
+            for only where that isn't enough, since it costs a training each; what isn't in it keeps its plain limit.
     """
     checks = []
     for question, expected in reference.logits.items():
         other = found.logits.get(question)
-        floor = max((relative(one.logits[question], expected) for one in noise if question in one.logits), default=0.0)
+        noisy = [one for one in noise if question in one.logits]
+        floor = max((relative(one.logits[question], expected) for one in noisy), default=0.0)
         difference = math.inf if other is None else relative(other, expected)
-        checks.append(_decided(f"logits.{question}", difference, floor, "of the largest logit", noise))
+        checks.append(_decided(f"logits.{question}", difference, floor, "of the largest logit", noisy))
         if question in LABELLED and other is not None and len(expected) > 1:
             checks += _images(question, other, expected, floor)
     for question in reference.losses:
         checks.append(_losses64(question, found, reference, noise))
     for question, gradients in reference.gradients.items():
-        others = [one.of(question) for one in noise]
+        others = [one.of(question) for one in noise if one.of(question)]
         checks.append(_group64(f"gradients.{question}", found.of(question), gradients, others))
     for kind in ("statistics", "weights", "averages"):
         expected_group: Arrays = getattr(reference, kind)
         if expected_group or getattr(found, kind):
-            others = [getattr(one, kind) for one in noise]
+            others = [group for one in noise if (group := getattr(one, kind))]
             checks.append(_group64(f"{kind}.after", getattr(found, kind), expected_group, others))
     drawn, asked = (_all_draws(one) for one in (found, reference))
     if drawn or asked:
@@ -121,9 +122,9 @@ def _against(found: Array, expected: Array, scale: float) -> float:
 def _losses64(question: str, found: Trace, reference: Trace, noise: Sequence[Trace]) -> Check:
     difference = between_losses(found, reference, question)
     floors = np.zeros(len(difference))
+    noise = [one for one in noise if question in one.losses]
     for one in noise:
-        if question in one.losses:
-            floors = np.maximum(floors, late(between_losses(one, reference, question)))
+        floors = np.maximum(floors, late(between_losses(one, reference, question)))
     if not len(difference):
         return _decided(f"losses.{question}", math.inf, 0.0, "there are none", ())
     step = int(np.argmax([_beyond(float(d), float(f)) for d, f in zip(difference, floors, strict=True)]))

@@ -9,7 +9,7 @@ training        gradients of the first batch, steps of SGD with momentum, statis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import numpy as np
 
 from bakeoff.parity.draws import Draws, still
 from bakeoff.parity.noise import rounded
-from bakeoff.parity.trace import Arrays, Trace
+from bakeoff.parity.trace import NONE, Arrays, Trace
 from bakeoff.protocols import Net
 from bakeoff.schemas import Array, StepResult
 from bakeoff.seeds import rng
@@ -91,6 +91,17 @@ class Trial:
         kept = {name: images for name, images in self.predictions.items() if name not in questions}
         return replace(self, predictions=kept)
 
+    def only(self, checks: Collection[str]) -> Trial:
+        """What these checks rest on, by the judge's names: of noise nobody needs more, and it is trainings."""
+        parted = [name.partition(".")[::2] for name in checks]
+        logits = {
+            "given" if q == "telling" else q for kind, q in parted if kind in ("logits", "labels", "between_images")
+        }
+        passes = {q for kind, q in parted if kind in ("losses", "gradients", "statistics", "weights", "draws")}
+        kept = {name: images for name, images in self.predictions.items() if name in logits}
+        steps = self.steps if passes - {"flat"} else ()
+        return replace(self, predictions=kept, steps=steps, flat=self.flat if "flat" in passes else None)
+
     def briefly(self) -> Trial:
         """The given images alone: what is asked in float32."""
         return replace(self, predictions={"given": self.predictions["given"]}, steps=(), flat=None)
@@ -120,20 +131,23 @@ class Trial:
         return cls(predictions, steps, flat, str(found["loss"]), roles=roles, tied=found["tied"].tolist())
 
 
-def ask(net: Any, trial: Trial, state: State, draws: Draws | None = None) -> Trace:
+def ask(net: Any, trial: Trial, state: State, draws: Draws | None = None, known: Arrays = NONE) -> Trace:
     """All questions to one net, which is changed by them.
 
     Args:
         net: see `protocols.Net`, as far as the questions need it.
         state: gives the weights under which a mistake shows; the net holds them afterwards.
         draws: what it draws in training; None: its own.
+        known: logits that it has given already.
     """
     draws = draws or Draws()
-    trace = Trace(logits={question: net.logits(images) for question, images in trial.predictions.items()})
+    logits = {q: known[q] if q in known else net.logits(images) for q, images in trial.predictions.items()}
+    trace = Trace(logits=logits)
     if trial.flat is not None:
         trace = trace.joined(_one_pass(net, trial, draws, *trial.flat))
     net.load(state(net))
-    trace = trace.joined(Trace(logits={"telling": net.logits(trial.predictions["given"])}))
+    if "given" in trial.predictions:
+        trace = trace.joined(Trace(logits={"telling": net.logits(trial.predictions["given"])}))
     return trace.joined(trained(net, trial, draws)) if trial.steps else trace
 
 
