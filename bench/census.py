@@ -101,7 +101,7 @@ def measured(named: str, key: Row, given: argparse.Namespace) -> str:
     """Measure a model, and keep its row; what to say of it."""
     model, _, size = named.partition(":")
     old = read().get(model)
-    held = str(old["key"]["graph"]) if same(old, key) and old is not None else ""
+    held = str(old["key"]["graph"]) if same(old, key) and old is not None and not given.failed else ""
     begun = time.monotonic()
     found = asked(model, size or "0", held, given)
     graph = found.pop("graph", None)
