@@ -196,7 +196,8 @@ class Check:
         tolerance: the largest difference that passes.
         passed: difference <= tolerance, and finite.
         detail: where it is largest, what the noise floor was, how the tolerance was derived.
-        decided: False where it did not pass, and rounding alone may be why: the net's own noise is as large.
+        decided: False where it did not pass, and no mistake is shown: the net's own noise is as large, or it tells
+            nothing.
     """
 
     name: str

@@ -140,7 +140,8 @@ def test_swapped_labels_and_nan_are_noticed() -> None:
 
 def test_a_net_that_does_nothing_proves_nothing() -> None:
     blind = replace(answers(), logits={**answers().logits, "telling": np.ones((4, 3))})
-    assert not judged(blind, blind)["between_images.telling"].passed
+    one = judged(blind, blind)["between_images.telling"]
+    assert (one.passed, one.decided) == (False, False)
     assert judge.sensitivity(blind).detail == "all images give the same logits"
     still = replace(answers(), gradients={"training": {path: np.zeros(3) for path in PATHS}})
     assert not judge.sensitivity(still).passed

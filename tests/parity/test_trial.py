@@ -15,7 +15,7 @@ from bakeoff.ops._dimension import Dim
 from bakeoff.parity import Trace
 from bakeoff.parity.draws import still
 from bakeoff.parity.judge import double
-from bakeoff.parity.trial import Trial, _tied, flat_images, labels
+from bakeoff.parity.trial import Trial, _tied, flat_images, labels, uneven_labels
 from bakeoff.schemas import Drawn
 
 
@@ -145,3 +145,11 @@ def test_a_generator_that_stands_still() -> None:
     (fresh,) = [one for one in checks if not one.passed]
     assert (fresh.name, fresh.difference) == ("draws.fresh", 2)
     assert "frozen, uniform" in fresh.detail
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_labels_of_flat_images_are_never_even(classes: int) -> None:
+    """A net whose logits are all 0 has a gradient: of two classes, twice each, it would be 0."""
+    for seed in range(20):
+        counts = np.bincount(uneven_labels(4, classes, seed), minlength=max(classes, 2))
+        assert np.ptp(counts) > 1

@@ -83,7 +83,8 @@ def message(request: Request, certificate: Certificate) -> str:
     head = f"{request.source} to {request.to}"
     if not for_certain:
         return (
-            f"{head}: not decided: rounding alone moves the source itself as far as the two are apart, so that nothing "
-            f"is proved ({len(wrong)} of {len(certificate.checks)} checks, the first {first.name}: {figure})."
+            f"{head}: not decided: rounding alone moves the source itself as far as the two are apart, or it hardly "
+            f"reads its images: nothing is proved ({len(wrong)} of {len(certificate.checks)} checks, the first "
+            f"{first.name}: {figure})."
         )
     return f"{head}: {len(wrong)} of {len(certificate.checks)} checks failed, the first {first.name}: {figure}."

@@ -97,7 +97,7 @@ def trial_of(source: Described, graph: Graph, request: Request, full: bool) -> T
             pictures = trials.images(count, small, source.channels, seed + 10 + step)
             labels = trials.labels(count, source.classes, seed + 20 + step)
             steps.append((normalize(pictures, signature, "float64"), labels))
-        flat = trials.flat_images(small, source.channels, seed + 40), trials.labels(4, source.classes, seed + 40)
+        flat = trials.flat_images(small, source.channels, seed + 40), trials.uneven_labels(4, source.classes, seed + 40)
         predictions["flat"] = flat[0]
         flat = normalize(flat[0], signature, "float64"), flat[1]
     normalised = {name: normalize(images, signature, "float64") for name, images in predictions.items()}

@@ -148,7 +148,8 @@ def _images(question: str, found: Array, expected: Array, floor: float) -> list[
         return [*checks, check(name, apart, in_float64(floor)[0] / spread, says)]
     if question == "given":  # a fresh net may hardly read the image: `telling` judges it
         return checks
-    return [*checks, check(name, math.inf, 0.0, f"{says}: the net ignores its input, which proves nothing")]
+    ignores = f"{says}: the net ignores its input, which proves nothing"
+    return [*checks, Check(name, math.inf, 0.0, passed=False, detail=ignores, decided=False)]
 
 
 def _label(logits: Array) -> Array:
@@ -246,7 +247,8 @@ def sensitivity(reference: Trace) -> Check:
         why.append("all images give the same logits")
     if not any(np.any(array) for array in gradients.values()):
         why.append("all gradients are zero")
-    return check("telling", float(len(why)), 0.0, "; ".join(why) or "images differ, and weights have gradients")
+    says = "; ".join(why) or "images differ, and weights have gradients"
+    return Check("telling", float(len(why)), 0.0, passed=not why, detail=says, decided=not why)
 
 
 def exploded(reference: Trace) -> int | None:

@@ -288,3 +288,10 @@ def flat_images(size: tuple[int, int], channels: int, seed: int) -> Array:
 def labels(count: int, classes: int, seed: int) -> Array:
     """Random labels, int64; 0 and 1 for a single logit."""
     return rng(seed, "labels").integers(0, max(classes, 2), count)
+
+
+def uneven_labels(count: int, classes: int, seed: int) -> Array:
+    """The same, all but the last alike: where logits hardly differ, even ones would leave no gradient."""
+    found = labels(count, classes, seed)
+    found[1:-1] = found[0]
+    return found
