@@ -64,3 +64,21 @@ def test_noise_is_asked_for_what_is_open(checks: list[str], predictions: list[st
     whole = Trial(dict.fromkeys(("given", "batch_1", "flat"), pass_[0]), [pass_], pass_)
     found = whole.only(checks)
     assert ([*found.predictions], len(found.steps), found.flat is not None) == (predictions, steps, flat)
+
+
+@pytest.mark.parametrize(("moved", "decided"), [(0.3, False), (1e-15, True)])
+def test_ties_that_rounding_breaks_are_not_decided_and_a_wrong_rule_is(moved: float, decided: bool) -> None:
+    """Gradients of flat images are half off; the rebuilt net's own move by that much with a rounding, or stay."""
+
+    def flat(off: float) -> Trace:
+        return Trace(losses={"flat": np.ones(1)}, gradients={"flat": {"alpha": np.array([1.0, 1.0 + off])}})
+
+    session = Session(Request("net", "torch", Path("net"), framework="tensorflow"), None, None)
+    asked: list[str] = []
+    stub = type("Side", (), {"call": lambda _, name, **given: asked.append(given.get("framework", "source"))})()
+    session.source = session.target = cast(Any, stub)
+    session.folder = Path("nowhere")
+    session.trace = lambda name: flat(0.5 + moved if "rebuilt" in name else 0.0)  # type: ignore[method-assign]
+    (check,) = (one for one in session.judged(flat(0.5), flat(0.0)) if not one.passed)
+    assert (check.name, check.decided) == ("gradients.flat", decided)
+    assert asked == ["source"] * DRAWS + ["torch"]

@@ -169,14 +169,25 @@ def _answer(net: Any, images: Array) -> Array | None:
     return found
 
 
-def ask_noise(session: Session, reporter: Reporter, *, folder: str, draw: int, checks: list[str]) -> None:
-    """Ask the live net again what these checks rest on, all changed by a rounding; leaves `noise0.npz` and so on."""
+def ask_noise(
+    session: Session, reporter: Reporter, *, folder: str, draw: int, checks: list[str], framework: str = ""
+) -> None:
+    """Ask the live net again what these checks rest on, all changed by a rounding; leaves `noise0.npz` and so on.
+
+    Args:
+        framework: ask the rebuilt net of this framework; leaves `rebuilt_noise0.npz`.
+    """
     place = Path(folder)
     trial = Trial.load(place / "trial.npz").rounded(draw).only(checks)
-    net = session["opened"].live("float64")
+    if framework:
+        graph = captured(session, folder).graph
+        net = frameworks.load(framework).native(graph.astype("float64"), precision="float64")
+    else:
+        net = session["opened"].live("float64")
     net.load(rounded(net.arrays(), draw))
     state = rounded(dict(np.load(place / "state.npz")), draw)
-    ask(net, trial, lambda _: state, _draws(place)).save(place / f"noise{draw}.npz")
+    name = f"rebuilt_noise{draw}" if framework else f"noise{draw}"
+    ask(net, trial, lambda _: state, _draws(place)).save(place / f"{name}.npz")
 
 
 def _draws(place: Path) -> Draws:
