@@ -293,7 +293,7 @@ def _headline(result: Result) -> str:
     from bakeoff.texts.catalogue import framework
 
     name = f"[bold]{result.model or result.backbone}[/bold]"
-    if all(phase["name"] == "probe" for phase in result.phases):
+    if not any(phase["name"] == "finetune" and phase["wall_s"] for phase in result.phases):
         return f"{name} under a new head, {result.parameters:,} parameters"
     where = framework(result.framework)
     return f"{name} in {where}, {result.parameters:,} parameters"
