@@ -35,6 +35,9 @@ def trained(data: Path, recipe: str, framework: str, seed: int, folder: Path) ->
     gates = [phase["gate"] for phase in found["phases"] if "gate" in phase]
     print(f"  {recipe} in {framework}, seed {seed}: {', '.join(scores)}, {found['wall_s']:.0f} s", flush=True)
     for gate in gates:
+        if "interval" not in gate:
+            print("    left out")
+            continue
         low, high = gate["interval"]
         print(
             f"    {'kept' if gate['kept'] else 'rejected'}: validation {100 * gate['before']:.2f} % before, "
