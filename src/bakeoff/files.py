@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bakeoff.errors import NoSpaceError
+from bakeoff.errors import NoSpaceError, UsageError
 from bakeoff.system import BINARY, sync
 
 MOST_TEXT = 256 << 20
@@ -32,6 +32,30 @@ def regular(path: str | os.PathLike[str], buffering: int = -1) -> IO[bytes]:
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
         raise OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
     return os.fdopen(handle, "rb", buffering)
+
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # in `os.open`: what is a link isn't opened
+
+
+def own(folder: Path) -> None:
+    """Refuse to write into a folder that others could have laid out: links in it lead what is written elsewhere.
+
+    Raises:
+        UsageError: something in it is a link, a pipe or a device, or the folder is another user's.
+    """
+    waiting = [folder] if folder.is_dir() else []
+    if waiting and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise UsageError(f"{folder}: it is another user's. Copy it, and go on with the copy: cp -r")
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    kind = "a link" if entry.is_symlink() else "a pipe or device"
+                    raise UsageError(
+                        f"{entry.path}: {kind}; nothing is written into a folder that holds one. Remove it."
+                    )
 
 
 def content(path: Path, most: int = MOST_TEXT) -> bytes:

@@ -32,9 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, space_for, write_text
+from bakeoff.files import NO_LINK, atomic_write, space_for, write_text
 from bakeoff.rundir.loggers import Loggers
 from bakeoff.schemas import SCHEMA, Predictions
+from bakeoff.system import BINARY
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
@@ -75,7 +76,8 @@ class Run:
         content = (json.dumps(row) + "\n").encode()
         with space_for(self.path / name, len(content)):
             if name not in self._open:
-                self._open[name] = (self.path / name).open("ab")
+                handle = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY | NO_LINK, 0o666)
+                self._open[name] = os.fdopen(handle, "ab")
             self._open[name].write(content)
         self.loggers.tell("row", name, row)
 
@@ -106,7 +108,9 @@ class Run:
             if size < wanted:
                 raise CorruptError(f"{path}: {size} bytes, and the checkpoint knows {wanted}: cut short. Train again.")
             if size > wanted:
-                os.truncate(path, wanted)
+                handle = os.open(path, os.O_WRONLY | BINARY | NO_LINK)
+                os.ftruncate(handle, wanted)
+                os.close(handle)
 
     def close(self) -> None:
         """Close the logs; what can't be written any more has been told of before."""

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from bakeoff import system
 from bakeoff.errors import UsageError
-from bakeoff.files import space_for
+from bakeoff.files import NO_LINK, own, space_for
 
 NAME = ".lock"
 PATIENCE_S = 7.0  # a worker whose parent was killed saves and ends within five seconds
@@ -22,7 +22,7 @@ class RunLock:
     """Holds a run folder; use it as a context manager.
 
     Raises:
-        UsageError: another process holds it; names its pid and host.
+        UsageError: another process holds it; names its pid and host. Or it is another user's, or holds links.
         NoRoomError: the disk is full, or the folder can't be written.
     """
 
@@ -31,8 +31,9 @@ class RunLock:
         self._handle: int | None = None
 
     def __enter__(self) -> RunLock:
+        own(self.path.parent)
         with space_for(self.path, 64):
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)
         end = time.monotonic() + self.patience_s
         while not system.lock(handle):
             if time.monotonic() >= end:
@@ -61,7 +62,7 @@ class RunLock:
 def held(folder: Path) -> bool:
     """Whether a process is writing to a run folder."""
     try:
-        handle = os.open(folder / NAME, os.O_RDWR)
+        handle = os.open(folder / NAME, os.O_RDWR | NO_LINK)
     except OSError:
         return False
     free = system.lock(handle)

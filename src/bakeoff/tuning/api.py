@@ -12,7 +12,7 @@ from typing import Any
 from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
-from bakeoff.files import write_text
+from bakeoff.files import own, write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -124,6 +124,7 @@ class _Search:
 
     def _study(self, optuna: Any) -> Any:
         """The study of this folder, new or gone on with."""
+        own(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         if any(self.path.iterdir()) and not (self.path / STUDY).is_file():
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
