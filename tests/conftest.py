@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):  # Typer would colour what the tests read
+    os.environ.pop(_name, None)
 FRAMEWORKS = ("torch", "tensorflow", "jax")
 LONG_S = 5.0  # a test that takes longer is marked slow, or stands here with what it needs the time for
 LONG = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bakeoff.errors import NoSpaceError, UsageError
-from bakeoff.system import BINARY, sync
+from bakeoff.system import BINARY, TO_READ, of_another, sync
 
 MOST_TEXT = 256 << 20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -25,16 +25,13 @@ def regular(path: str | os.PathLike[str], buffering: int = -1) -> IO[bytes]:
     Raises:
         OSError: it isn't there, may not be read, or is no regular file.
     """
-    handle = os.open(path, os.O_RDONLY | BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    handle = os.open(path, TO_READ)
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
         raise OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
     return os.fdopen(handle, "rb", buffering)
-
-
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # in `os.open`: what is a link isn't opened
 
 
 def own(folder: Path) -> None:
@@ -44,7 +41,7 @@ def own(folder: Path) -> None:
         UsageError: something in it is a link, a pipe or a device, or the folder is another user's.
     """
     waiting = [folder] if folder.is_dir() else []
-    if waiting and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+    if waiting and of_another(folder):
         raise UsageError(f"{folder}: it is another user's. Copy it, and go on with the copy: cp -r")
     while waiting:
         with os.scandir(waiting.pop()) as entries:

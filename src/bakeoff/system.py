@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # what is a link isn't opened
+TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 BINARY = getattr(os, "O_BINARY", 0)  # Windows changes line ends in files that are opened without it
 LONGEST_S = 60.0  # an age of this process above this is a clock that can't be trusted
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
@@ -103,6 +105,11 @@ def _start_from_psutil() -> float:
     import psutil
 
     return float(psutil.Process().create_time())
+
+
+def of_another(path: Path) -> bool:
+    """Whether a file or folder is another user's; where the system doesn't say, it isn't."""
+    return hasattr(os, "getuid") and path.stat().st_uid != os.getuid()
 
 
 def lock(handle: int) -> bool:

@@ -588,7 +588,7 @@ def refused() -> dict[str, tuple[Callable[[], Any], str]]:
         ),
         "add_loss": (lambda: around(Loses(name="l")), "Loses 'l': a layer of your own; it calls add_loss"),
         "add_loss of a weight": (lambda: around(Loses(weight=True, name="l")), "it calls add_loss"),
-        "a layer without a page": (lambda: around(L.GRU(3, name="g"), (8, 4)), "GRU 'g'"),
+        "a layer without a page": (lambda: around(L.SimpleRNN(3, name="g"), (8, 4)), "SimpleRNN 'g'"),
         "an operation without a page": (
             lambda: around(lambda x: keras.ops.arctan2(x, x + 1)),
             "Arctan2 'arctan2.*': no operator knows ops.Arctan2",

@@ -32,10 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import NO_LINK, atomic_write, space_for, write_text
+from bakeoff.files import atomic_write, space_for, write_text
 from bakeoff.rundir.loggers import Loggers
 from bakeoff.schemas import SCHEMA, Predictions
-from bakeoff.system import BINARY
+from bakeoff.system import BINARY, NO_LINK
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")

@@ -6,6 +6,7 @@ processes. What isn't in the list isn't loaded, unless the user trusts who made 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -13,7 +14,10 @@ from pathlib import Path
 
 from bakeoff.errors import CorruptError
 
-TRUST = "If you trust who made it: bakeoff predict --trust"
+
+def trusted(path: Path) -> str:
+    """What a user can do who knows where a file comes from."""
+    return f"If you trust who made it: bakeoff predict {shlex.quote(str(path))} IMAGES --trust"
 
 
 @cache
@@ -42,5 +46,5 @@ def refuse(path: Path, found: list[str]) -> None:
         named = ", ".join(name[:60] for name in found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
         raise CorruptError(
             f"{path}: it holds {named}, which classifiers don't need and could reach files or run without end. It was "
-            f"not loaded.\n{TRUST}"
+            f"not loaded.\n{trusted(path)}"
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.errors import CorruptError
-from bakeoff.runtimes._allowed import TRUST
+from bakeoff.runtimes._allowed import trusted
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Array
 from bakeoff.system import address_space
@@ -52,7 +52,7 @@ def bounded(path: Path, seconds: float) -> Iterator[None]:
     except Exception as error:  # a library's own, or Python's
         if any(word in f"{type(error).__name__} {error}".lower() for word in NO_MEMORY):
             raise CorruptError(
-                f"{path}: it asks for more than {most / 2**30:.1f} GiB of memory. It was ended.\n{TRUST}"
+                f"{path}: it asks for more than {most / 2**30:.1f} GiB of memory. It was ended.\n{trusted(path)}"
             ) from None
         raise
     finally:
@@ -61,7 +61,7 @@ def bounded(path: Path, seconds: float) -> Iterator[None]:
 
 def _watch(path: Path, seconds: float, done: threading.Event) -> None:
     if not done.wait(seconds):
-        _ended[0](f"{path}: no answer within {seconds:.0f} s. It was ended.\n{TRUST}")
+        _ended[0](f"{path}: no answer within {seconds:.0f} s. It was ended.\n{trusted(path)}")
 
 
 def _size(path: Path) -> int:

@@ -14,7 +14,7 @@ import pytest
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes import savedmodel
 
-pytest.importorskip("tensorflow", reason="needs TensorFlow")
+pytestmark = pytest.mark.tensorflow
 MARK = "hacked"
 IMAGE = (None, 4, 4, 3)
 
