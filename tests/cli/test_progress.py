@@ -69,6 +69,37 @@ def test_plain_lines_come_seldom(clock: Clock, capsys: pytest.CaptureFixture[str
     ]
 
 
+STAGE = {"kind": "stage", "number": 2, "of": 9, "text": "ask [red] it"}
+
+
+def test_stages_are_numbered_and_timed(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = _Plain()
+    clock.now = 65.0
+    plain(STAGE)
+    plain({**STAGE, "framework": "torch"})  # of one of several: not of the whole
+    assert capsys.readouterr().err.splitlines() == ["[2/9] ask [red] it  after 1 min 05 s"]
+
+
+def test_the_row_of_the_whole_command_has_its_time(clock: Clock) -> None:
+    from rich.console import Console
+
+    shown = io.StringIO()
+    bars = _Bars()
+    bars._progress.live.console = Console(file=shown, width=80, force_terminal=True, color_system=None)
+    bars._progress.get_time = clock
+    for number in (1, 2):
+        bars({**STAGE, "number": number})
+        clock.now += 65.0
+    bars(message("train", 50))
+    whole, phase = bars._progress.get_renderable().renderables[0].columns[0].cells, list(bars._tasks)
+    assert [str(cell) for cell in whole] == ["[2/9] ask [red] it", "train"]
+    assert phase == ["train"]
+    bars._progress.live.console.print(bars._progress.get_renderable())
+    rows = [line for line in shown.getvalue().splitlines() if "2/9" in line]
+    assert "11 %" in rows[-1]
+    assert "2 min 10 s" in rows[-1]
+
+
 def test_bars_show_and_keep_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -84,6 +115,15 @@ def test_bars_show_and_keep_logs(monkeypatch: pytest.MonkeyPatch) -> None:
         listen({"kind": "log", "text": "left out [red] 3 files"})
     assert "left out [red] 3 files" in terminal.getvalue()
     assert "reading [1]" in terminal.getvalue()
+
+
+def test_lines_beside_bars_break_between_words() -> None:
+    from rich.console import Console
+
+    shown, bars = io.StringIO(), _Bars()
+    bars._progress.live.console = Console(file=shown, width=20, force_terminal=True, color_system=None, soft_wrap=True)
+    bars({"kind": "log", "text": "fine-tuning left [out] today"})
+    assert shown.getvalue().splitlines() == ["fine-tuning left ", "[out] today"]
 
 
 def test_no_bars_without_a_terminal() -> None:
@@ -116,6 +156,7 @@ def test_a_narrow_terminal_drops_columns_and_cuts_no_bar(width: int, phase: str,
     shown = io.StringIO()
     bars = _Bars()
     bars._progress.live.console = Console(file=shown, width=width, force_terminal=True, color_system=None)
+    bars({**STAGE, "text": "train"})
     for second in range(1, 4):
         for name, note in (("starting PyTorch", ""), (phase, "epoch 12/100  loss 0.5123")):
             clock.now += 1.0

@@ -152,8 +152,14 @@ class Comparison:
             self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
             (self.path / "traces").mkdir()
             prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
+            of = len(self.names) + 2
+            self.reporter.stage(1, of, "parity")
             certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), self._environment())
-            trained = {name: self._train(name) for name in self.names}
+            trained = {}
+            for number, name in enumerate(self.names, 2):
+                self.reporter.stage(number, of, f"train in {name}")
+                trained[name] = self._train(name)
+            self.reporter.stage(of, of, "timing")
             timed = self._times()
         measured = {name: self._measured(name, trained[name], timed[name]) for name in self.names}
         result = self._result(certificate, measured, prepared, context.data)
@@ -292,9 +298,14 @@ class Comparison:
 
         write_text(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)
         result: dict[str, Any] = self.workers[name].call(
-            "bakeoff.training.work:work", self.reporter.say, job=self.jobs[name].to_json(), began=time.time()
+            "bakeoff.training.work:work", self._within, job=self.jobs[name].to_json(), began=time.time()
         )
         return result
+
+    def _within(self, message: dict[str, Any]) -> None:
+        """What one training says; its stages are none of the whole."""
+        if message["kind"] != "stage":
+            self.reporter.say(message)
 
     def _times(self) -> dict[str, dict[str, Any]]:
         """Rounds in turn, so that a change of the machine's speed meets all; the median of the rounds."""

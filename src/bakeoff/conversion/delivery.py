@@ -140,7 +140,6 @@ class Delivery:
         value = written(request, self.session.described, certificate, self.session.weights, self.custom)
         path = place_of(request.output)
         path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        self.session.say("write", 5)
         result = {**value, "output": str(request.output), "certificate": str(path)}
         return Converted(request.output, certificate, path, result)
 

@@ -37,6 +37,7 @@ from bakeoff.zoo.opening import Opened, Source
 from bakeoff.zoo.resolve import Found
 
 WORK = "bakeoff.conversion.work:"
+STAGES = 4  # capture, ask the source, ask the rebuilt net, write
 DRAWS, MOST_DRAWS, NEAR = 2, 6, 10  # of noise: more while what fails is within ten times a limit that two draws gave
 
 
@@ -112,11 +113,10 @@ class Session:
     def _worker(self, framework: str) -> Worker:
         return self.stack.enter_context(Worker(framework, precision="float64"))
 
-    def say(self, phase: str, step: int, steps: int = 5) -> None:
-        """Progress, for whoever listens."""
+    def say(self, stage: str, number: int) -> None:
+        """A stage begins, for whoever listens."""
         if self.listen:
-            message = {"phase": phase, "done": step, "total": steps, "unit": "steps", "note": "", "rate": 0.0}
-            self.listen({"kind": "progress", **message})
+            self.listen({"kind": "stage", "number": number, "of": STAGES, "text": stage})
 
     # opening
 

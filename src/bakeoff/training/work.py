@@ -142,6 +142,8 @@ def _train(context: Context) -> dict[str, Any]:
     while number < len(phases):
         started, checkpointer.phase, name = time.perf_counter(), number, phases[number].strategy
         strategy = registry.load(f"bakeoff.training.{name}", "strategy")
+        if len(phases) > 1:
+            context.reporter.stage(number + 1, len(phases), name)
         with stages.stage(name):
             found = strategy.run(context, graph, phases[number])
         context, graph, checkpointer.found = found.context or context, found.graph, None

@@ -55,6 +55,10 @@ class Reporter:
         """A line for a person."""
         self.say({"kind": "log", "text": text})
 
+    def stage(self, number: int, of: int, text: str) -> None:
+        """One of several things that a command does one after the other begins; the first is 1."""
+        self.say({"kind": "stage", "number": number, "of": of, "text": text})
+
     def progress(self, phase: str, done: int, total: int, note: str = "", unit: str = "images") -> None:
         """How far a phase is; the rate is over the whole phase.
 

@@ -1,7 +1,8 @@
 """How far a job is: bars on a terminal and in a notebook; elsewhere few plain lines of commands, nothing of Python.
 
-A listener (see `bakeoff.workers.channel`) is told {"kind": "progress", "phase", "done", "total", "unit", "note"} and
-{"kind": "log", "text"}. Phases may take turns (train, evaluate, train, ...): each counts the time that was its own.
+A listener (see `bakeoff.workers.channel`) is told {"kind": "progress", "phase", "done", "total", "unit", "note"},
+{"kind": "stage", "number", "of", "text"} and {"kind": "log", "text"}. Phases may take turns (train, evaluate, train,
+...): each counts the time that was its own. Stages follow each other, and are of the whole command.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 DRAWN_EVERY_S = 0.2  # in a notebook, where each drawing is a message to a browser
 BAR, LEAST_BAR = 28, 10
+SO_FAR = "59 min 59 s"  # in its place is shown the time since the start
 LEAST_FIRST = ("pace", "note", "left")  # what a narrow terminal goes without, in this order
 
 _SHOWN: list[object] = []  # what is shown now: one at a time
@@ -167,8 +169,15 @@ def phase_of(message: dict[str, Any]) -> str:
     return f"{framework}: {message['phase']}" if framework else str(message["phase"])
 
 
+def stage_of(message: dict[str, Any]) -> str:
+    """`[2/5] ask the source`, of a whole command; "" for what isn't one, or belongs to one framework of several."""
+    if message["kind"] != "stage" or message.get("framework"):
+        return ""
+    return f"[{message['number']}/{message['of']}] {message['text']}"
+
+
 class _Plain:
-    """Logs, and a line a phase every few seconds."""
+    """Logs, a line a stage with the time so far, and a line a phase every few seconds."""
 
     def __init__(self) -> None:
         self._paces = Paces()
@@ -178,6 +187,9 @@ class _Plain:
     def __call__(self, message: dict[str, Any]) -> None:
         if message["kind"] == "log":
             print(visible(message["text"]), file=sys.stderr, flush=True)
+        if stage := stage_of(message):
+            so_far = seconds(time.perf_counter() - self._start)
+            print(f"{visible(stage)}  after {so_far}", file=sys.stderr, flush=True)
         if message["kind"] != "progress":
             return
         phase, done, total = phase_of(message), message["done"], message["total"]
@@ -213,6 +225,9 @@ class _Notebook:
 
         if message["kind"] == "log":
             self._logs.append(str(escape(message["text"])))
+        elif stage := stage_of(message):
+            share = f'value="{message["number"] - 1}" max="{message["of"]}"'
+            self._rows[""] = f"<progress {share}></progress> {escape(stage)}"
         elif message["kind"] == "progress":
             phase, done, total = phase_of(message), message["done"], message["total"]
             pace = self._paces.see(phase, done)
@@ -238,6 +253,14 @@ class _Bars:
 
     def __init__(self) -> None:
         from rich import progress as rich
+        from rich.text import Text
+
+        class Left(rich.ProgressColumn):
+            """Of a phase the time to go, of the whole command the time so far."""
+
+            def render(column, task: rich.Task) -> Text:  # noqa: N805 - self is the bars
+                left = str(task.fields["left"])
+                return Text(seconds(task.elapsed or 0.0) if left == SO_FAR else left, "dim")
 
         self._bar = rich.BarColumn(bar_width=BAR, complete_style="cyan", finished_style="dim cyan")
         self._progress = rich.Progress(
@@ -245,7 +268,7 @@ class _Bars:
             self._bar,
             rich.TextColumn("{task.percentage:>3.0f} %"),
             rich.TextColumn("{task.fields[pace]}", style="dim"),
-            rich.TextColumn("{task.fields[left]}", style="dim"),
+            Left(),
             rich.TextColumn("{task.fields[note]}", markup=False),
             console=console(stderr=True),
             transient=True,
@@ -253,6 +276,8 @@ class _Bars:
             redirect_stderr=False,
         )
         self._tasks: dict[str, Any] = {}
+        self._whole: Any = None
+        self._stage = ""
         self._fields: dict[str, dict[str, str]] = {}
         self._paces = Paces()
 
@@ -267,9 +292,18 @@ class _Bars:
 
     def __call__(self, message: dict[str, Any]) -> None:
         if message["kind"] == "log":
-            self._progress.console.print(message["text"], markup=False)
+            self._progress.console.print(message["text"], markup=False, soft_wrap=False)  # between words
+        elif stage := stage_of(message):
+            self._begin(stage, message["number"] - 1, message["of"])
         elif message["kind"] == "progress":
             self._show(message)
+
+    def _begin(self, stage: str, done: int, total: int) -> None:
+        """The row of the whole command: its stage, and the time since its start, which goes on by itself."""
+        if self._whole is None:
+            self._whole = self._progress.add_task(stage, pace="", note="", left=SO_FAR)
+        self._progress.update(self._whole, description=stage, completed=done, total=total)
+        self._stage = stage
 
     def _show(self, message: dict[str, Any]) -> None:
         phase, total, unit = phase_of(message), message["total"], message.get("unit", "")
@@ -283,6 +317,8 @@ class _Bars:
             self._tasks[phase] = self._progress.add_task(phase, total=total, pace="", note="", left="")
         self._progress.update(self._tasks[phase], completed=message["done"], total=total)
         shown = self._fitting()
+        if self._whole is not None:
+            self._progress.update(self._whole, left=SO_FAR if "left" in shown else "")
         for name, fields in self._fields.items():
             kept: dict[str, Any] = {key: fields[key] if key in shown else "" for key in LEAST_FIRST}
             self._progress.update(self._tasks[name], **kept)
@@ -290,7 +326,8 @@ class _Bars:
     def _fitting(self) -> tuple[str, ...]:
         """The columns that the terminal has room for, beside name, bar and percentage; the bar shrinks before them."""
         widths = {key: 1 + max(len(fields[key]) for fields in self._fields.values()) for key in LEAST_FIRST}
-        room = self._progress.console.width - max(map(len, self._tasks)) - len("  100 % ") - 2
+        widths["left"] = max(widths["left"], 1 + len(SO_FAR) if self._stage else 0)
+        room = self._progress.console.width - max(map(len, (*self._tasks, self._stage))) - len("  100 % ") - 2
         shown: tuple[str, ...] = LEAST_FIRST
         while shown and sum(widths[key] for key in shown) > room - LEAST_BAR:
             shown = shown[1:]
