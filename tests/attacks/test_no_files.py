@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bakeoff.errors import RecipeError
 from bakeoff.files import content, read_json, regular
+from bakeoff.recipe import load
+from bakeoff.rundir.readers import read_lines
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's folders")
 TYPES = {"a pipe": lambda place: os.mkfifo(place), "a device": lambda place: place.symlink_to("/dev/zero")}
@@ -60,6 +63,35 @@ def test_runs_of_pipes_are_named(kind: str, tmp_path: Path) -> None:
     TYPES[kind](tmp_path / "run" / "bundle" / "model.json")
     for words in (("runs", "."), ("predict", "run", "x.jpg"), ("report", "run"), ("train", "x", "--resume", "run")):
         called(tmp_path, *words)
+
+
+def test_logs_may_have_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakeoff.files.MOST_TEXT", 100)
+    monkeypatch.setattr(content, "__defaults__", (100,))
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n\n' * 50)
+    assert read_lines(tmp_path / "metrics.jsonl") == [{"step": 1}] * 50
+    assert read_lines(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["{key} = 1\n", "[{key}]\n", "[[{key}]]\n", '"a" . {key} = 1\n', "x = {{ {key} = 1 }}\n"]
+)
+@pytest.mark.parametrize("part", ["a", '"a"', "'a'", " a "])
+def test_keys_of_many_dots_are_refused(text: str, part: str, tmp_path: Path) -> None:
+    """100 KB of them took 6 GB."""
+    place = tmp_path / "x.toml"
+    place.write_text(text.format(key=".".join([part] * 20_000)))
+    with pytest.raises(RecipeError, match="a key of more than 64 parts"):
+        load(place)
+
+
+def test_long_recipes_are_read(tmp_path: Path) -> None:
+    """A weight for each of ten thousand classes."""
+    weights = ", ".join(["0.125"] * 10_000)
+    (tmp_path / "x.toml").write_text(
+        f'title = "x"\n[model]\nname = "mnist_cnn"\n[[phases]]\nstrategy = "finetune"\nclass_weights = [{weights}]\n'
+    )
+    assert len(load(tmp_path / "x.toml").phases[0].class_weights) == 10_000
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:

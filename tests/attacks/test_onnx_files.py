@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes import onnxruntime
-from bakeoff.runtimes._bounds import bounded
+from bakeoff.runtimes._bounds import Bounded, bounded
 
 
 def pointing(name: str) -> onnx.TensorProto:
@@ -89,6 +89,53 @@ def test_operators_that_no_classifier_needs_are_refused(
         onnxruntime.load(path)
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
+def test_a_function_of_the_file_hides_no_operator_of_the_library(domain: str, tmp_path: Path) -> None:
+    """Which of the two a library takes is its own affair."""
+    made = made_of("Loop", domain=domain)
+    body = [helper.make_node("Identity", ["a"], ["b"])]
+    made.functions.append(helper.make_function(domain, "Loop", ["a"], ["b"], body, [helper.make_opsetid("", 20)]))
+    (tmp_path / "x.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(CorruptError, match=r"it holds (\S+\.)?Loop, which"):
+        onnxruntime.load(tmp_path / "x.onnx")
+
+
+def test_functions_of_the_file_are_run(tmp_path: Path) -> None:
+    """As torch's exporter writes them, in a domain of their own."""
+    made = model("nothing")
+    body = [helper.make_node("Add", ["a", "a"], ["b"])]
+    made.functions.append(helper.make_function("pkg.own", "Twice", ["a"], ["b"], body, [helper.make_opsetid("", 20)]))
+    made.opset_import.append(helper.make_opsetid("pkg.own", 1))
+    made.graph.node.append(helper.make_node("Twice", ["y"], ["z"], domain="pkg.own"))
+    made.graph.output[0].name = "z"
+    (tmp_path / "x.onnx").write_bytes(made.SerializeToString())
+    found = onnxruntime.load(tmp_path / "x.onnx").predict(np.ones((1, 2, 2, 3), np.float32))
+    np.testing.assert_array_equal(found, np.full((1, 12), 2, np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
+def test_a_file_for_one_batch_size_takes_any_number_of_images(count: int, tmp_path: Path) -> None:
+    """The last call, and the first one of a file that is held to its time, have fewer."""
+    made = model("nothing")
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
+    (tmp_path / "x.onnx").write_bytes(made.SerializeToString())
+    images = np.arange(count * 12, dtype=np.float32).reshape(count, 2, 2, 3)
+    runtime = Bounded(onnxruntime.load(tmp_path / "x.onnx"), tmp_path / "x.onnx")
+    np.testing.assert_array_equal(runtime.predict(images), images.transpose(0, 3, 1, 2).reshape(count, 12))
+
+
+@pytest.mark.parametrize("said", ["no such room", "zoom is not implemented", "the shape is wrong"])
+def test_other_errors_are_not_taken_for_a_lack_of_memory(said: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=said), bounded(tmp_path, 60):
+        raise RuntimeError(said)
+
+
+@pytest.mark.parametrize("said", ["std::bad_alloc", "Failed to allocate memory for x", "OOM when allocating tensor"])
+def test_a_lack_of_memory_is_known_by_what_libraries_say(said: str, tmp_path: Path) -> None:
+    with pytest.raises(CorruptError, match="of memory"), bounded(tmp_path, 60):
+        raise RuntimeError(said)
+
+
 def test_a_loop_is_run_where_it_is_trusted(tmp_path: Path) -> None:
     value = helper.make_tensor_value_info
     body = helper.make_graph(
@@ -137,7 +184,7 @@ import os, time
 from pathlib import Path
 from bakeoff.cli._errors import end
 from bakeoff.runtimes import end_by
-from bakeoff.runtimes._bounds import bounded
+from bakeoff.runtimes._bounds import Bounded, bounded
 end_by(end)
 with bounded(Path({str(tmp_path)!r}), 5):
     pass

@@ -133,6 +133,30 @@ def test_an_honest_model_is_loaded(honest: Path) -> None:
     np.testing.assert_allclose(runtime.predict(np.ones((2, 4, 4, 3), np.float32)), np.full((2, 2), 3.0))
 
 
+def test_a_function_of_the_file_hides_no_operator(honest: Path, tmp_path: Path) -> None:
+    def hide(model: Any, graph: Any) -> None:
+        functions = graph.graph_def.library.function
+        served = next(one for one in functions if "signature_wrapper" in one.signature.name)
+        node = served.node_def.add()
+        node.name, node.op = "more", "WriteFile"
+        functions.add().signature.name = "WriteFile"
+
+    refused(edited(copied(honest, tmp_path), hide), "WriteFile")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_every_function_of_a_name_is_looked_at(first: bool, honest: Path, tmp_path: Path) -> None:
+    def twice(model: Any, graph: Any) -> None:
+        functions = graph.graph_def.library.function
+        served = next(one for one in functions if "signature_wrapper" in one.signature.name)
+        other = functions.add()
+        other.CopyFrom(served)
+        node = (served if first else other).node_def.add()
+        node.name, node.op = "more", "WriteFile"
+
+    refused(edited(copied(honest, tmp_path), twice), "WriteFile")
+
+
 def test_a_function_that_stands_in_for_another_is_no_saver(honest: Path, tmp_path: Path) -> None:
     def swap(model: Any, graph: Any) -> None:
         saver = next(one for one in graph.graph_def.library.function if "traced_save" in one.signature.name)

@@ -115,8 +115,7 @@ class Session:
 
     def say(self, stage: str, number: int) -> None:
         """A stage begins, for whoever listens."""
-        if self.listen:
-            self.listen({"kind": "stage", "number": number, "of": STAGES, "text": stage})
+        Reporter(self.listen).stage(number, STAGES, stage)
 
     # opening
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,10 @@ from bakeoff.recipe.schema import Finetune, Phase, Recipe, Widen
 from bakeoff.registry import nearest
 
 LIBRARY = Path(__file__).parent / "library"
-LARGEST = 32 << 10  # bytes: keys with thousands of dots take memory by the square of their length
+LARGEST = 1 << 20  # bytes
+PARTS = 64  # of a key: thousands take memory by the square of their number
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DOTTED = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{PARTS}}}")
 _STRATEGIES: dict[str, type[Phase]] = {kind.__struct_config__.tag: kind for kind in get_args(Phase)}
 
 
@@ -45,6 +49,8 @@ def load(name_or_path: str | Path) -> Recipe:
 
 def loads(text: str, *, origin: str = "recipe") -> Recipe:
     """The recipe in a TOML text; `origin` names it in errors."""
+    if _DOTTED.search(text):
+        raise RecipeError(f"{origin}: it has a key of more than {PARTS} parts; those of a recipe have a few.")
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -42,7 +42,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON Lines file; none where it is missing."""
     if not path.is_file():
         return []
-    return [json.loads(line) for line in files.content(path).splitlines() if line.strip()]
+    with files.regular(path) as rows:
+        return [json.loads(line) for line in rows if line.strip()]
 
 
 def read_predictions(run: Path, split: str) -> Predictions | None:

@@ -6,6 +6,7 @@ that ends the process, since no library can be made to return; only a process th
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ LOAD_S, CALL_S = 60.0, 15.0
 SLOWER = 20.0  # a call may take so many times what its images took in the first one
 EXTRA = 2 << 30  # bytes
 COPIES = 4  # of the weights: as read, as parsed, as the library lays them out, and one more
-NO_MEMORY = ("memoryerror", "bad_alloc", "bad allocation", "allocat", "oom", "not enough memory")  # as libraries say it
+NO_MEMORY = re.compile(r"MemoryError|bad.alloc|\balloc|\boom\b|not enough memory", re.IGNORECASE)  # as libraries say it
 
 _ended: list[Callable[[str], None]] = []  # what ends the process, with a message
 
@@ -50,7 +51,7 @@ def bounded(path: Path, seconds: float) -> Iterator[None]:
         with address_space(most):
             yield
     except Exception as error:  # a library's own, or Python's
-        if any(word in f"{type(error).__name__} {error}".lower() for word in NO_MEMORY):
+        if NO_MEMORY.search(f"{type(error).__name__} {error}"):
             raise CorruptError(
                 f"{path}: it asks for more than {most / 2**30:.1f} GiB of memory. It was ended.\n{trusted(path)}"
             ) from None

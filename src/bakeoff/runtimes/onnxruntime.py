@@ -19,6 +19,7 @@ The results are the same bit for bit. Of the optimisation levels, only "all" mov
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,7 @@ from bakeoff.schemas import Array
 READS = "a .onnx file"
 SUFFIX = ".onnx"
 KIND = "onnx"
+LIBRARY = re.compile(r"$|ai\.onnx|com\.m|org\.pytorch")  # domains whose operators ONNX Runtime has, or may have
 VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 image at 224, 192 of MNIST
 
 
@@ -56,11 +58,13 @@ class OnnxRuntime:
         (wanted,) = self.session.get_inputs()
         dtype = np.float64 if wanted.type == "tensor(double)" else np.float32
         step = max(1, VALUES_A_CALL // max(1, math.prod(images.shape[1:])))
+        count = len(images)
         if isinstance(wanted.shape[0], int):  # a file that was exported for one batch size
             step = wanted.shape[0]
+            images = np.concatenate([images, np.zeros((-count % step, *images.shape[1:]), images.dtype)])
         parts = [images[start : start + step] for start in range(0, len(images), step)]
         done = [self._call(wanted.name, np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype)) for part in parts]
-        return np.concatenate(done) if done else self._nothing()
+        return np.concatenate(done)[:count] if done else self._nothing()
 
     def _call(self, name: str, native: Array) -> Array:
         (out,) = self.session.run(None, {name: native})
@@ -130,13 +134,10 @@ def _refuse_hostile(data: bytes, path: Path, trust: bool) -> None:
                 f"{path}: {tensor.name!r} lies in another file, which is not followed. Export it as one file."
             )
     if not trust:
-        own = {(function.domain, function.name) for function in model.functions}
+        own = {(one.domain, one.name) for one in model.functions if not LIBRARY.match(one.domain)}
         nodes = [node for part in parts for node in part.node if (node.domain, node.op_type) not in own]
-        hold(
-            path,
-            KIND,
-            (node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}" for node in nodes),
-        )
+        plain = ("", "ai.onnx")
+        hold(path, KIND, (f"{'' if one.domain in plain else one.domain + '.'}{one.op_type}" for one in nodes))
 
 
 def _parts(model: Any) -> Iterator[Any]:

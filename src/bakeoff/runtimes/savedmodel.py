@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,8 @@ SIGNATURE = "serving_default"
 EXTRA = "assets.extra"  # TensorFlow's folder for what others put beside a model
 KIND = "savedmodel"
 SAVES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
-SWAPS = frozenset(
-    {"api_implements", "implements", "_implements"}
-)  # TensorFlow may put such a function in another's place
+OPERATOR = re.compile(r"_*[A-Z][A-Za-z0-9]*")  # a name like an operator's, which a function of the file may not hide
+SWAPS = frozenset({"api_implements", "implements", "_implements"})  # by which TensorFlow may put a function elsewhere
 
 
 def accepts(path: Path) -> bool:
@@ -125,27 +125,22 @@ def _refuse_hostile(path: Path) -> None:
         refuse(path, ["a graph of TensorFlow 1"])
     (graph,) = model.meta_graphs
     objects = graph.object_graph_def
-    functions = {function.signature.name: function for function in graph.graph_def.library.function}
-    called = {name for function in functions.values() for name in _calls(function.node_def, functions)}
+    functions = graph.graph_def.library.function  # of one name there may be several
+    own = {one.signature.name for one in functions if not OPERATOR.fullmatch(one.signature.name)}
+    called = {name for one in functions for name in _calls(one.node_def, own)}
     called |= {*objects.concrete_functions, *_in_objects(objects.nodes)}
-    savers = {name for name in functions if name not in called and not functions[name].attr.keys() & SWAPS}
-    hold(
-        path,
-        KIND,
-        (
-            node.op
-            for name in functions
-            for node in functions[name].node_def
-            if node.op not in functions and not (name in savers and node.op in SAVES)
-        ),
-    )
-    refuse(path, sorted({found for node in objects.nodes for found in _of_object(node)}))
+    found = set[str]()
+    for one in functions:
+        saver = one.signature.name not in called and not one.attr.keys() & SWAPS
+        found |= {node.op for node in one.node_def} - own - (SAVES if saver else set())
+    hold(path, KIND, found)
+    refuse(path, sorted({said for node in objects.nodes for said in _of_object(node)}))
 
 
-def _calls(nodes: Any, functions: Any) -> Iterator[str]:
+def _calls(nodes: Any, own: set[str]) -> Iterator[str]:
     """The functions that nodes call, by operator or in an attribute."""
     for node in nodes:
-        if node.op in functions:
+        if node.op in own:
             yield node.op
         for value in node.attr.values():
             yield from (one.name for one in (value.func, *value.list.func) if one.name)

@@ -258,7 +258,7 @@ class _Bars:
         class Left(rich.ProgressColumn):
             """Of a phase the time to go, of the whole command the time so far."""
 
-            def render(column, task: rich.Task) -> Text:  # noqa: N805 - self is the bars
+            def render(self, task: rich.Task) -> Text:
                 left = str(task.fields["left"])
                 return Text(seconds(task.elapsed or 0.0) if left == SO_FAR else left, "dim")
 

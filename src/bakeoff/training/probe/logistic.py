@@ -24,10 +24,7 @@ from bakeoff.system import cpus
 
 TOLERANCE = 1e-7  # relative decrease of the objective at which the head is done
 LOOSE = 1e-4  # in cross-validation, which only ranks penalties
-BLOCK, BLOCKS = (
-    512,
-    8,
-)  # rows that a thread takes at a time, and at most so many times: sums don't depend on the threads
+BLOCK, BLOCKS = 512, 8  # least rows that a thread takes at a time, most times: sums don't depend on the threads
 
 
 @dataclass(frozen=True)
