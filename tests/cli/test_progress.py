@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from bakeoff.cli import _output
-from bakeoff.workers.progress import Paces, _Bars, _Plain, counter, phase_of, progress
+from bakeoff.comparison.api import Comparison
+from bakeoff.recipe import load
+from bakeoff.workers.channel import Reporter
+from bakeoff.workers.progress import Paces, _Bars, _Notebook, _Plain, counter, phase_of, progress
 
 
 class Clock:
@@ -78,6 +82,22 @@ def test_stages_are_numbered_and_timed(clock: Clock, capsys: pytest.CaptureFixtu
     plain(STAGE)
     plain({**STAGE, "framework": "torch"})  # of one of several: not of the whole
     assert capsys.readouterr().err.splitlines() == ["[2/9] ask [red] it  after 1 min 05 s"]
+
+
+def test_a_notebook_shows_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _Notebook()
+    monkeypatch.setattr(notebook, "_draw", lambda: None)
+    notebook(STAGE)
+    notebook({**STAGE, "framework": "jax"})
+    assert notebook._rows == {"": '<progress value="1" max="9"></progress> [2/9] ask [red] it'}
+
+
+def test_what_one_training_of_a_comparison_begins_is_no_stage_of_the_whole() -> None:
+    told: list[dict[str, object]] = []
+    comparison = Comparison({}, load("mnist-cnn"), Path(), Reporter(told.append))
+    for one in (STAGE, message("train", 5)):
+        comparison._within(dict(one))
+    assert told == [message("train", 5)]
 
 
 def test_the_row_of_the_whole_command_has_its_time(clock: Clock) -> None:

@@ -20,7 +20,7 @@ from bakeoff.rundir.checkpoint import Checkpoint
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Predictions
 from bakeoff.training.context import PhaseResult
-from bakeoff.training.finetune.gate import message, needless
+from bakeoff.training.gate import message, needless
 from bakeoff.training.loop.epochs import Loop
 
 GATED = 'strategy = "finetune"\nschedule.peak = {peak}\nepochs = {epochs}\nbatch_size = 16\nkeep = "if-better"\n{more}'

@@ -11,15 +11,15 @@ from rooms import small
 
 from bakeoff.cli import main
 from bakeoff.training.api import train
-from bakeoff.workers import stages
-from bakeoff.workers.stages import stage
+from bakeoff.workers import profile
+from bakeoff.workers.profile import stage
 
 
 def test_stages_add_up_and_threads_have_their_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    stages.begin(998.0)
+    profile.begin(998.0)
 
     def pass_by(seconds: float, name: str = "") -> None:
         if name:
@@ -39,7 +39,7 @@ def test_stages_add_up_and_threads_have_their_shares(monkeypatch: pytest.MonkeyP
             thread.start()
             thread.join()
         clock[0] -= 4  # two threads at a time
-    assert stages.spent() == {stages.START: 2, "other": 1, "outer": 8, "inner": 4, "decoding": 3, "hashes": 1}
+    assert profile.spent() == {profile.START: 2, "other": 1, "outer": 8, "inner": 4, "decoding": 3, "hashes": 1}
 
 
 def test_a_training_says_where_its_time_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,7 +47,7 @@ def test_a_training_says_where_its_time_went(tmp_path: Path, capsys: pytest.Capt
     words = ["train", str(root), "--phases", "probe", "--set", "input.size=[32,32]", "--run", str(tmp_path / "run")]
     assert main([*words, "--framework", "onnxruntime", "--profile", "--json"]) == 0
     said = capsys.readouterr().err
-    for name in (stages.START, "hashes", "decoding", "features", "head", "report", "all"):
+    for name in (profile.START, "hashes", "decoding", "features", "head", "report", "all"):
         assert f"\n{name} " in said
     run = train(root, phases=["probe"], overrides=["input.size=[32,32]"], framework="onnxruntime", run=tmp_path / "2")
     assert sum(run.profile.values()) == pytest.approx(run.facts.wall_s, rel=0.2, abs=0.2)

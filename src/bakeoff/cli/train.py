@@ -277,7 +277,7 @@ def _profile(seconds: dict[str, float]) -> None:
 def _decision(gate: dict[str, Any]) -> str:
     """Whether a phase that had to prove itself was kept."""
     from bakeoff.cli import _output as out
-    from bakeoff.training.finetune.gate import left_out
+    from bakeoff.training.gate import left_out
 
     if "interval" not in gate:
         return f"left out: {left_out(gate)}"

@@ -25,7 +25,7 @@ from bakeoff.errors import DataError
 from bakeoff.files import atomic_write, regular
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.protocols import Progress
-from bakeoff.workers.stages import stage
+from bakeoff.workers.profile import stage
 
 CHUNK = 64
 WHOLE = 32 << 20  # larger files are read in pieces of this many bytes

@@ -12,7 +12,7 @@ from bakeoff.errors import DataError
 from bakeoff.preprocessing import Signature
 from bakeoff.preprocessing.decode import decode_scaled
 from bakeoff.preprocessing.pixels import least_of, resize, with_channels
-from bakeoff.workers.stages import stage
+from bakeoff.workers.profile import stage
 
 
 @dataclass(eq=False)

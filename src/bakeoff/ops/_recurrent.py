@@ -5,8 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from bakeoff.ops._importers import joined
 from bakeoff.ops._page import Call, LayerCall
+from bakeoff.schemas import Array
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), which overflows nowhere in this form."""
+    return 0.5 * (1 + np.tanh(0.5 * z))
+
+
+def unrolled(a: Any, x: Array, count: int, step: Callable[..., tuple[Array, ...]]) -> Array:
+    """y (N, T, U): the first state of every step, read from the last one to the first where `a.reverse` says so.
+
+    Args:
+        count: of states (N, U), which begin with 0.
+        step: from what x has at a step, and the states, to the next states.
+    """
+    steps = range(x.shape[1])
+    states: tuple[Array, ...] = (np.zeros((len(x), a.units), x.dtype),) * count
+    y = np.zeros((*x.shape[:2], a.units), x.dtype)
+    for t in reversed(steps) if a.reverse else steps:
+        states = step(x[:, t], *states)
+        y[:, t] = states[0]
+    return y
+
 
 Slots = Callable[[Call, list[Any]], tuple[dict[str, Any], dict[str, Any]]]
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, Gap, Mode, Native, Scope, Slot, rounding
-from bakeoff.ops._recurrent import keras_layer, torch_layers, torch_slots
+from bakeoff.ops._recurrent import keras_layer, sigmoid, torch_layers, torch_slots, unrolled
 from bakeoff.schemas import Array
 
 LAYOUT = "channels_last"
@@ -61,19 +61,15 @@ def truth(
     bias: Array | float = 0.0,
     recurrent_bias: Array | float = 0.0,
 ) -> Array:
-    def sigmoid(z: Array) -> Array:
-        return 0.5 * (1 + np.tanh(0.5 * z))
-
     if a.biases == "joined":
         bias, recurrent_bias = np.asarray(bias)
-    steps = range(x.shape[1])
-    h = np.zeros((len(x), a.units), x.dtype)
-    y = np.zeros((*x.shape[:2], a.units), x.dtype)
-    for t in reversed(steps) if a.reverse else steps:
-        own, past = (np.split(part, 3, -1) for part in (x[:, t] @ kernel + bias, h @ recurrent + recurrent_bias))
+
+    def step(now: Array, h: Array) -> tuple[Array]:
+        own, past = (np.split(part, 3, -1) for part in (now @ kernel + bias, h @ recurrent + recurrent_bias))
         r, z = sigmoid(own[0] + past[0]), sigmoid(own[1] + past[1])
-        h = y[:, t] = (1 - z) * np.tanh(own[2] + r * past[2]) + z * h
-    return y
+        return ((1 - z) * np.tanh(own[2] + r * past[2]) + z * h,)
+
+    return unrolled(a, x, 1, step)
 
 
 def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:

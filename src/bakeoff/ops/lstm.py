@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.ops._dimension import Shape, fixed
 from bakeoff.ops._page import Call, Case, Gap, Mode, Native, Scope, Slot, rounding
-from bakeoff.ops._recurrent import keras_both_ways, keras_layer, torch_layers, torch_slots
+from bakeoff.ops._recurrent import keras_both_ways, keras_layer, sigmoid, torch_layers, torch_slots, unrolled
 from bakeoff.schemas import Array
 
 LAYOUT = "channels_last"
@@ -57,17 +57,12 @@ def truth(
     bias: Array | float = 0.0,
     recurrent_bias: Array | float = 0.0,
 ) -> Array:
-    def sigmoid(z: Array) -> Array:
-        return 0.5 * (1 + np.tanh(0.5 * z))
-
-    steps = range(x.shape[1])
-    h = c = np.zeros((len(x), a.units), x.dtype)
-    y = np.zeros((*x.shape[:2], a.units), x.dtype)
-    for t in reversed(steps) if a.reverse else steps:
-        i, f, g, o = np.split(x[:, t] @ kernel + bias + h @ recurrent + recurrent_bias, 4, -1)
+    def step(now: Array, h: Array, c: Array) -> tuple[Array, Array]:
+        i, f, g, o = np.split(now @ kernel + bias + h @ recurrent + recurrent_bias, 4, -1)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = y[:, t] = sigmoid(o) * np.tanh(c)
-    return y
+        return sigmoid(o) * np.tanh(c), c
+
+    return unrolled(a, x, 2, step)
 
 
 def native(a: Attributes, x: Shape, *_: Shape) -> dict[str, dict[str, Native]]:

@@ -28,7 +28,7 @@ from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.training.job import Job, check
 from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.training.rescue.resume import job_of
-from bakeoff.workers import stages
+from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
@@ -58,7 +58,7 @@ class Trained(Finished):
     @property
     def profile(self) -> dict[str, float]:
         """Seconds of every stage of the training, as `bakeoff train --profile` prints them; of an old run none."""
-        held = self.path / stages.FILE
+        held = self.path / profile.FILE
         return dict(read_json(held)["wall_s"]) if held.is_file() else {}
 
     def _card(self) -> Card:
@@ -339,7 +339,7 @@ def _discard(path: Path) -> None:
         "split.npz",
         "audit.json",
         "engine.json",
-        stages.FILE,
+        profile.FILE,
         BEGUN,
         JOB,
         LOCK,

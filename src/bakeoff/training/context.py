@@ -20,7 +20,7 @@ from bakeoff.training.job import Job
 from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
-from bakeoff.workers.stages import stage
+from bakeoff.workers.profile import stage
 
 
 @dataclass(frozen=True)

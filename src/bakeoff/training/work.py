@@ -36,12 +36,12 @@ from bakeoff.schemas import Predictions, Score
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
-from bakeoff.training.finetune.gate import message, needless
+from bakeoff.training.gate import message, needless
 from bakeoff.training.job import Job, check
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
-from bakeoff.workers import stages
+from bakeoff.workers import profile
 from bakeoff.workers.channel import Reporter
 
 JUDGED = ("validation", "test")
@@ -60,19 +60,19 @@ def work(
     recipe = loads(asked.recipe)
     check(asked, recipe)
     run = Run(asked.run)
-    stages.begin(began)
+    profile.begin(began)
     with RunLock(run.path):
         checkpointer = checkpointer_of(asked, run, began, resume=resume)
-        with stages.stage("reading"):
+        with profile.stage("reading"):
             data = read(asked, recipe, reporter, signature_of(recipe))
         checkpointer.header = header_of(asked, data)
         if resume:
             same_images(run, data)
-        with stages.stage("net"):
+        with profile.stage("net"):
             begun = start(recipe, data, asked.seed)
         if begun.declared:
             reporter.log(f"not kept of its own training: {'; '.join(begun.declared)}")
-        with stages.stage("decoding"):
+        with profile.stage("decoding"):
             context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
         try:
             return _train(context)
@@ -129,7 +129,7 @@ def _train(context: Context) -> dict[str, Any]:
     context.run.json("manifest.json", _manifest(context.data))
     with space_for(context.run.path / FROZEN, 256 * len(context.data)):
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
-    with stages.stage("audit"):
+    with profile.stage("audit"):
         audit_before(context)
     graph = _start_graph(context)
     device = context.job.device  # what `auto` comes to, is asked of the framework later: a probe goes before it
@@ -144,7 +144,7 @@ def _train(context: Context) -> dict[str, Any]:
         strategy = registry.load(f"bakeoff.training.{name}", "strategy")
         if len(phases) > 1:
             context.reporter.stage(number + 1, len(phases), name)
-        with stages.stage(name):
+        with profile.stage(name):
             found = strategy.run(context, graph, phases[number])
         context, graph, checkpointer.found = found.context or context, found.graph, None
         checkpointer.phases.append(_phase(name, found, time.perf_counter() - started))
@@ -155,9 +155,9 @@ def _train(context: Context) -> dict[str, Any]:
             if "gate" not in found.notes:  # which has been said
                 context.reporter.log(_standing(context, name, found))
     assert found is not None
-    with stages.stage("results"):
+    with profile.stage("results"):
         result = _finish(context, graph, found.logits, found.mirrored)
-    context.run.json(stages.FILE, {"wall_s": stages.spent()})
+    context.run.json(profile.FILE, {"wall_s": profile.spent()})
     return result
 
 

@@ -22,8 +22,8 @@ from bakeoff.rundir.checkpoint import Checkpoint, finite, grouped, slot_arrays
 from bakeoff.schemas import Array, Batch
 from bakeoff.training import notify
 from bakeoff.training.context import Context, predict_split
-from bakeoff.training.finetune.gate import gate
 from bakeoff.training.finetune.plan import Plan, sampled
+from bakeoff.training.gate import gate
 from bakeoff.training.loop import best
 from bakeoff.training.loop.average import Average
 from bakeoff.training.loop.state import State

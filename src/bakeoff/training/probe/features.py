@@ -22,7 +22,7 @@ from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.probe import engines
-from bakeoff.workers.stages import stage
+from bakeoff.workers.profile import stage
 
 BATCH = 16
 View = Literal["plain", "flip"]

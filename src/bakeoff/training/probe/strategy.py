@@ -19,7 +19,7 @@ from bakeoff.training.probe import logistic
 from bakeoff.training.probe.engines import noted
 from bakeoff.training.probe.features import features
 from bakeoff.training.setup import HEAD
-from bakeoff.workers.stages import stage
+from bakeoff.workers.profile import stage
 
 
 def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:

@@ -12,8 +12,8 @@ from bakeoff.recipe.schema import Probe, Recipe, Widen
 from bakeoff.runtimes import onnxruntime
 from bakeoff.training.budget import missing
 from bakeoff.training.context import Context, PhaseResult
-from bakeoff.training.finetune.gate import compared, message
 from bakeoff.training.finetune.strategy import timed
+from bakeoff.training.gate import compared, message
 from bakeoff.training.probe import strategy as probe
 from bakeoff.training.probe.features import cached
 from bakeoff.training.setup import start
