@@ -52,8 +52,9 @@ def reference(rows: Array, labels: Array, penalty: float) -> tuple[Array, Array]
 
 @pytest.mark.parametrize("penalty", [0.01, 1.0, 100.0])
 @pytest.mark.parametrize("classes", [3, 10])
-def test_the_head_is_that_of_scikit_learn(penalty: float, classes: int) -> None:
-    rows, labels = clouds(300, classes)
+@pytest.mark.parametrize("count", [300, 1300])  # in one block of rows, and in several
+def test_the_head_is_that_of_scikit_learn(penalty: float, classes: int, count: int) -> None:
+    rows, labels = clouds(count, classes)
     found = logistic.fit(rows, labels, classes, penalties=[penalty])
     kernel, bias = reference(rows, labels, penalty)
     scale = rows.std(0)[:, None]
