@@ -142,6 +142,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample of handwritten digits, to be read alone."""
+    from bakeoff.data import write_digits
+
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    write_digits(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def framework(request: pytest.FixtureRequest) -> str:
     """The framework of this process: torch, tensorflow or jax."""
     name = request.config.getoption("--framework")

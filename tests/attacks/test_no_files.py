@@ -36,8 +36,7 @@ def test_a_picture_that_is_none_is_named(kind: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(4):
-            picture = Image.effect_noise((32, 32), 50 + number)
-            picture.save(tmp_path / "photos" / name / f"{number}.png")
+            Image.effect_noise((32, 32), 50 + number).save(tmp_path / "photos" / name / f"{number}.png")
     TYPES[kind](tmp_path / "photos" / "a" / "4.png")
     code, said = called(tmp_path, "data", "audit", "photos", "--no-labels", "--follow-links")
     assert (code, f"can't be read ({kind}, not a file)" in said) == (0, True), said
@@ -66,7 +65,6 @@ def test_runs_of_pipes_are_named(kind: str, tmp_path: Path) -> None:
 
 
 def test_logs_may_have_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bakeoff.files.MOST_TEXT", 100)
     monkeypatch.setattr(content, "__defaults__", (100,))
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n\n' * 50)
     assert read_lines(tmp_path / "metrics.jsonl") == [{"step": 1}] * 50

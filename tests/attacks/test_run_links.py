@@ -54,8 +54,7 @@ def test_the_lock_follows_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_folders_of_others_and_pipes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own(tmp_path)
-    own(tmp_path / "not there yet")
+    assert own(tmp_path) is own(tmp_path / "not there yet") is None
     os.mkfifo(tmp_path / "metrics.jsonl")
     with pytest.raises(UsageError, match="a pipe or device"):
         own(tmp_path)

@@ -12,7 +12,6 @@ import pytest
 
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of
 from bakeoff.comparison.verdict import verdict
-from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.parity import Trace
@@ -135,13 +134,6 @@ def context(folder: Path, *overrides: str) -> Any:
     recipe = resolve("mnist-cnn", overrides=overrides)
     job = Job(str(folder), to_toml(recipe), "torch", str(folder.parent / "run"), 0, "cpu", "float32", 1)
     return context_of(job, Reporter())
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("compare") / "digits"
-    write_digits(str(folder))
-    return folder
 
 
 def test_batches_are_those_of_training(digits: Path) -> None:

@@ -89,27 +89,18 @@ def test_every_format_says_what_it_is() -> None:
         assert registry.load("bakeoff.exports.formats", name).HELP
 
 
-def test_onnx(folder: Path, bundle: Bundle) -> None:
-    assert _run(folder, "onnx").split() == ["onnx.onnx", "onnxruntime"]
-    _check(folder, bundle, "onnx")
-
-
-@pytest.mark.torch
-def test_torch(folder: Path, bundle: Bundle) -> None:
-    _needs("torch")
-    assert _run(folder, "torch").split() == ["torch.pt2", "torch"]
-    _check(folder, bundle, "torch")
+@pytest.mark.parametrize("form", ["onnx", pytest.param("torch", marks=pytest.mark.torch)])
+def test_onnx_and_torch(folder: Path, bundle: Bundle, form: str) -> None:
+    file, runtime = {"onnx": ("onnx.onnx", "onnxruntime"), "torch": ("torch.pt2", "torch")}[form]
+    _needs(runtime)
+    assert _run(folder, form).split() == [file, runtime]
+    _check(folder, bundle, form)
 
 
 @pytest.mark.tensorflow
 def test_keras_and_savedmodel(folder: Path, bundle: Bundle) -> None:
     _needs("tensorflow")
-    assert _run(folder, "keras", "savedmodel").split() == [
-        "keras.keras",
-        "keras-tensorflow",
-        "savedmodel",
-        "tensorflow",
-    ]
+    assert _run(folder, "keras", "savedmodel") == "keras.keras keras-tensorflow\nsavedmodel tensorflow\n"
     _check(folder, bundle, "keras")
     _check(folder, bundle, "savedmodel")
     with zipfile.ZipFile(folder / "keras.keras") as archive:
@@ -184,20 +175,6 @@ def _archive(path: Path, name: str, value: object) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, json.dumps(value))
     return path
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {"module": "keras.layers", "class_name": "Lambda"},
-        {"module": "os", "class_name": "system"},
-        {"module": "kerasevil", "class_name": "Dense"},
-    ],
-)
-def test_a_hostile_keras_file_is_refused_unread(item: dict[str, str], tmp_path: Path) -> None:
-    path = _archive(tmp_path / "x.keras", "config.json", {"config": {"layers": [item]}})
-    with pytest.raises(CorruptError, match="It was not loaded"):
-        keras_check(path)
 
 
 @pytest.mark.parametrize(

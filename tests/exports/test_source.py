@@ -142,27 +142,29 @@ def run(code: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def written(folder: Path, *cases: str) -> str:
+    """The source that these cases wrote, and held to their nets."""
+    for case in cases:
+        run(case, folder)
+    text = (folder / "model.py").read_text()
+    assert "bakeoff" not in text
+    assert max(map(len, text.splitlines())) <= 88
+    return text
+
+
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs torch")
 def test_a_torch_file(tmp_path: Path) -> None:
-    run(TORCH_CASE, tmp_path)
-    run(TORCH_TRIAL, tmp_path)
-    text = (tmp_path / "model.py").read_text()
-    assert "bakeoff" not in text
+    text = written(tmp_path, TORCH_CASE, TORCH_TRIAL)
     assert text.count("(nn.Module)") == 2  # one class for all five blocks, and the net
     assert "for _ in range(2)" in text or text.count("BasicBlock(8, 8") == 2
     assert "else nn.Identity()" in text
-    assert max(map(len, text.splitlines())) <= 88
 
 
 @pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow")
 def test_a_keras_file(tmp_path: Path) -> None:
-    run(KERAS_CASE, tmp_path)
-    run(KERAS_TRIAL, tmp_path)
-    text = (tmp_path / "model.py").read_text()
-    assert "bakeoff" not in text
+    text = written(tmp_path, KERAS_CASE, KERAS_TRIAL)
     assert text.count("def ") == 3  # the block, the net, load
     assert "for i in range(" in text
-    assert max(map(len, text.splitlines())) <= 88
 
 
 @pytest.mark.skipif(find_spec("timm") is None, reason="needs timm")

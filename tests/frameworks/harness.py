@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from page_cases import as_one, draw_parameters, inputs_of
 
-from bakeoff.graph import Graph, Node, Parameter, Ref
+from bakeoff.graph import Graph, Node, Parameter, Ref, run
 from bakeoff.ops import page
 from bakeoff.ops._dimension import Dim
 from bakeoff.ops._page import Case, Mode
+from bakeoff.parity import draws
 from bakeoff.schemas import Array
 
 
@@ -179,6 +180,44 @@ class KerasNative:
         for variable, value in zip(others, new, strict=True):
             variable.assign(value)
         return y, grads, by_path
+
+
+def draws_agree(live: Any, rebuilt: Any, given: Any) -> None:
+    """What a live net (8 x 8 pixels, 5 classes) drew is handed to the one it is rebuilt as: both say the same."""
+
+    def asked(net: Any, given: Any) -> tuple[float, Any, Any]:
+        net.compile("sgd", {"momentum": 0.9}, "softmax_cross_entropy")
+        net.given = given
+        images = np.random.default_rng(0).normal(size=(6, 8, 8, 3))
+        return net.gradients(images, np.arange(6) % 5).loss, net.gradient_arrays(), net.drawn
+
+    loss, gradients, drawn = asked(live, given)
+    other, found, seen = asked(rebuilt, draws.values(drawn))
+    assert [check for check in draws.checks(seen, drawn) if not check.passed] == []
+    assert abs(other - loss) <= 1e-14 * abs(loss)
+    top = max(np.abs(array).max() for array in gradients.values())
+    fewer, more = sorted((gradients, found), key=len)  # a twin may hold weights apart, or not give all back
+    assert all(np.abs(more[path] - fewer[path]).max() < 1e-13 * top for path in fewer)
+
+
+def holds_and_learns(graph: Graph, built: Any, x: Array) -> None:
+    """A native net holds the graph's arrays, and its gradients, in float64, are differences of the interpreter."""
+    arrays = built.arrays()
+    assert arrays.keys() == graph.parameters.keys()
+    for path, array in arrays.items():
+        assert array.dtype == graph.parameters[path].array.dtype
+        assert np.array_equal(array, graph.parameters[path].array)
+    cotangent = np.random.default_rng(1).normal(size=run(graph, x).shape)
+    found = built.run([x], False, cotangent).parameters
+    assert found.keys() == {path for path, p in graph.parameters.items() if p.role == "weight"}
+    rng, step = np.random.default_rng(2), 1e-6
+    for path, gradient in found.items():
+        array, direction = graph.parameters[path].array, rng.normal(size=gradient.shape)
+        ahead, behind = (
+            (run(graph.with_arrays({path: array + h * direction}), x) * cotangent).sum() for h in (step, -step)
+        )
+        scale = np.linalg.norm(gradient) * np.linalg.norm(direction) + 1e-2
+        assert abs((gradient * direction).sum() - (ahead - behind) / (2 * step)) <= 1e-7 * scale, path
 
 
 def in_onnx(graph: Graph, x: Array) -> Array:

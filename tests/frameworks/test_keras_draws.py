@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness import draws_agree
 
 from bakeoff import frameworks
-from bakeoff.parity.draws import checks, prescribed, values
+from bakeoff.parity.draws import prescribed
 
 pytestmark = pytest.mark.tensorflow
-
-LABELS = np.arange(6) % 5
-SGD = ("sgd", {"momentum": 0.9}, "softmax_cross_entropy")
 
 
 def noisy() -> Any:
@@ -102,22 +100,6 @@ def by_hand() -> Any:
     return keras.Model(image, layers.Dense(5)(layers.GlobalAveragePooling1D()(x)))
 
 
-def asked(net: Any, given: Any) -> tuple[float, Any, Any]:
-    net.compile(*SGD)
-    net.given = given
-    images = np.random.default_rng(0).normal(size=(6, 8, 8, 3))
-    return net.gradients(images, LABELS).loss, net.gradient_arrays(), net.drawn
-
-
-def agree(live: Any, rebuilt: Any, given: Any) -> None:
-    loss, gradients, drawn = asked(live, given)
-    other, found, seen = asked(rebuilt, values(drawn))
-    assert [check for check in checks(seen, drawn) if not check.passed] == []
-    assert other == pytest.approx(loss, rel=1e-14)
-    top = max(np.abs(array).max() for array in gradients.values())
-    assert all(np.abs(found[path] - gradients[path]).max() < 1e-13 * top for path in gradients)
-
-
 @pytest.mark.parametrize(("made", "count"), [(noisy, 10), (by_hand, 9)])
 def test_draws_of_a_live_model_are_those_of_the_graph(made: Any, count: int) -> None:
     from bakeoff.frameworks._keras.capture import capture
@@ -128,8 +110,8 @@ def test_draws_of_a_live_model_are_those_of_the_graph(made: Any, count: int) -> 
     assert captured.declared == ()
     live = LiveKeras(model, captured, "float64")
     rebuilt = frameworks.load("tensorflow").native(captured.graph.astype("float64"), precision="float64")
-    agree(live, rebuilt, {})
+    draws_agree(live, rebuilt, {})
     assert len(live.drawn) == count
-    agree(live, rebuilt, prescribed(live.drawn, 1))
+    draws_agree(live, rebuilt, prescribed(live.drawn, 1))
     images = np.random.default_rng(1).normal(size=(3, 8, 8, 3))
     assert np.abs(live.logits(images) - rebuilt.logits(images)).max() < 1e-13

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness import draws_agree
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -17,10 +18,9 @@ if True:  # after torch is known to be there
     from bakeoff import frameworks
     from bakeoff.frameworks.torch.capture import capture
     from bakeoff.frameworks.torch.live import LiveTorch
-    from bakeoff.parity.draws import checks, prescribed, values
+    from bakeoff.parity.draws import prescribed
 
-SIZE, LABELS = (8, 8), np.arange(6) % 5
-SGD = ("sgd", {"momentum": 0.9}, "softmax_cross_entropy")
+SIZE = (8, 8)
 
 
 class Fall(nn.Module):  # type: ignore[misc]
@@ -48,13 +48,6 @@ class Noisy(nn.Module):  # type: ignore[misc]
         return self.head(self.cells(tokens.transpose(1, 2).flatten(1)))
 
 
-def asked(net: Any, given: Any) -> tuple[float, Any, Any]:
-    net.compile(*SGD)
-    net.given = given
-    images = np.random.default_rng(0).normal(size=(6, *SIZE, 3))
-    return net.gradients(images, LABELS).loss, net.gradient_arrays(), net.drawn
-
-
 def pair(kind: Any) -> tuple[Any, Any]:
     torch.manual_seed(0)
     module = kind()
@@ -64,20 +57,11 @@ def pair(kind: Any) -> tuple[Any, Any]:
     return live, frameworks.load("torch").native(captured.graph.astype("float64"), precision="float64")
 
 
-def agree(live: Any, rebuilt: Any, given: Any) -> None:
-    loss, gradients, drawn = asked(live, given)
-    other, found, seen = asked(rebuilt, values(drawn))
-    assert [check for check in checks(seen, drawn) if not check.passed] == []
-    assert other == pytest.approx(loss, rel=1e-14)
-    top = max(np.abs(array).max() for array in gradients.values())
-    assert all(np.abs(array - gradients[path]).max() < 1e-13 * top for path, array in found.items())
-
-
 def test_draws_of_a_live_module_are_those_of_the_graph() -> None:
     live, rebuilt = pair(Noisy)
-    agree(live, rebuilt, {})
+    draws_agree(live, rebuilt, {})
     assert len(live.drawn) == 9
-    agree(live, rebuilt, prescribed(live.drawn, 1))
+    draws_agree(live, rebuilt, prescribed(live.drawn, 1))
 
 
 class Small(nn.Module):  # type: ignore[misc]
@@ -187,9 +171,9 @@ class Locked(Small):
 )
 def test_what_is_drawn_by_hand_is_a_value_of_the_graph(kind: Any, count: int) -> None:
     live, rebuilt = pair(kind)
-    agree(live, rebuilt, {})
+    draws_agree(live, rebuilt, {})
     assert len(live.drawn) == count
-    agree(live, rebuilt, prescribed(live.drawn, 1))
+    draws_agree(live, rebuilt, prescribed(live.drawn, 1))
     images = np.random.default_rng(1).normal(size=(3, *SIZE, 3))
     assert np.abs(live.logits(images) - rebuilt.logits(images)).max() < 1e-14
 
@@ -224,5 +208,5 @@ def test_a_checkpointed_module_draws_the_same_on_its_way_back() -> None:
             return self.head(self.cells(tokens.transpose(1, 2).flatten(1)))
 
     live, rebuilt = pair(Checkpointed)
-    agree(live, rebuilt, {})
-    agree(live, rebuilt, prescribed(live.drawn, 1))
+    draws_agree(live, rebuilt, {})
+    draws_agree(live, rebuilt, prescribed(live.drawn, 1))

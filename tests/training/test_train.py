@@ -11,7 +11,6 @@ import pytest
 from rooms import small
 
 import bakeoff
-from bakeoff.data import write_digits
 from bakeoff.errors import BadFilesError, BakeoffError, DataError, UsageError, VersionError
 from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
 from bakeoff.schemas import SCHEMA
@@ -32,13 +31,6 @@ KEYS = {
     "phases",
     "weights_sha256",
 }
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "digits"
-    write_digits(folder)
-    return folder
 
 
 def fit(data: Path, run: Path, **more: Any) -> Trained:

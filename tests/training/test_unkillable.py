@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff.data import write_digits
 from bakeoff.rundir import checkpoint
 from bakeoff.rundir.readers import read_json, read_lines
 
@@ -26,13 +25,6 @@ CNN = ("--recipe", "mnist-cnn", "--set", "phases.0.batch_size=32", "--threads", 
 
 TOP = (*CNN, "--set", 'phases.0.freeze=["all but the last 70 % of the weights"]', "--set", "phases.0.batch_norm=frozen")
 TOP = (*TOP, "--set", 'augment.operations=[{name="vertical_flip"}]')  # frozen layers are computed once, of both views
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "digits"
-    write_digits(folder)
-    return folder
 
 
 def start(*words: Any) -> subprocess.Popen[str]:
@@ -120,11 +112,11 @@ def killed(points: list[int], run: Path, data: Path, framework: str, *words: Any
 def test_killed_at_three_points(digits: Path, tmp_path: Path, recipe: tuple[str, ...]) -> None:
     words = [*recipe, "--set", "phases.0.epochs=20", "--checkpoint-every", "40"]
     finish(go(tmp_path / "whole", digits, "torch", *words))
-    result, kills = killed([1, 300, 700] if recipe is MLP else [300], tmp_path / "killed", digits, "torch", *words)
+    result, kills = killed([1, 300, 700] if recipe is MLP else [320], tmp_path / "killed", digits, "torch", *words)
     assert trained(tmp_path / "killed") == trained(tmp_path / "whole")
     assert kills >= 1
     assert result["resumed_from"] >= 300
-    assert result["resumed_from"] % 40 == 0
+    assert result["resumed_from"] % 40 == 0  # these points kill the group: no worker is left to save its last step
     assert result["phases"][0]["cached_activations"] == (recipe is TOP)
 
 

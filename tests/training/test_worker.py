@@ -194,38 +194,25 @@ def test_leaving_the_block_by_an_error_ends_a_worker_in_work() -> None:
 
 
 @pytest.mark.clock
-def test_an_idle_worker_ends_with_its_parent() -> None:
+@pytest.mark.parametrize(
+    ("entry", "given", "said", "within_s", "code"),
+    [
+        ("echo", {}, {"kind": "result"}, 2, 0),
+        ("counts", {}, {"kind": "progress"}, 2, 0),
+        ("sleeps", {"grace": 0.2}, {"text": "asleep"}, 3, 1),
+    ],
+    ids=["idle", "in work", "in a long step, after a grace"],
+)
+def test_a_worker_ends_with_its_parent(
+    entry: str, given: dict[str, Any], said: dict[str, str], within_s: float, code: int
+) -> None:
     process = spawn()
-    ask(process, "bakeoff._exam:echo")
+    ask(process, f"bakeoff._exam:{entry}", **given)
     assert process.stdin is not None
     assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["kind"] == "result"
+    assert said.items() <= json.loads(process.stdout.readline()).items()
     process.stdin.close()
-    assert process.wait(timeout=2) == 0
-    process.stdout.close()
-
-
-@pytest.mark.clock
-def test_a_worker_in_work_ends_with_its_parent() -> None:
-    process = spawn()
-    ask(process, "bakeoff._exam:counts")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["kind"] == "progress"
-    process.stdin.close()
-    assert process.wait(timeout=2) == 0
-    process.stdout.close()
-
-
-@pytest.mark.clock
-def test_a_worker_in_a_long_step_ends_with_its_parent_after_a_grace() -> None:
-    process = spawn()
-    ask(process, "bakeoff._exam:sleeps", grace=0.2)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["text"] == "asleep"
-    process.stdin.close()
-    assert process.wait(timeout=3) == 1
+    assert process.wait(timeout=within_s) == code
     process.stdout.close()
 
 
