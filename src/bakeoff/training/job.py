@@ -97,3 +97,18 @@ def check(job: Job, recipe: Recipe) -> None:
         raise UsageError(
             f"--precision {job.precision}: this recipe only probes, in float32. Leave it out, or add a finetune phase."
         )
+
+
+def computed_by(job: Job, recipe: Recipe) -> str:
+    """Whose run it is: a probe alone runs in ONNX Runtime, whatever framework was asked for."""
+    return job.framework if any(isinstance(phase, Finetune) for phase in recipe.phases) else "onnxruntime"
+
+
+def device_of(job: Job, recipe: Recipe) -> str:
+    """cpu or cuda: what `auto` came to."""
+    from bakeoff import frameworks
+
+    name = computed_by(job, recipe)
+    if job.device == "auto":
+        return "cpu" if name == "onnxruntime" else frameworks.load(name).found_device()
+    return job.device

@@ -26,7 +26,7 @@ from bakeoff.files import space_for
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.preprocessing import Signature
 from bakeoff.recipe import loads
-from bakeoff.recipe.schema import Finetune, Probe, Recipe, Widen
+from bakeoff.recipe.schema import Probe, Recipe, Widen
 from bakeoff.rundir.finished import scored
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
@@ -37,7 +37,7 @@ from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
 from bakeoff.training.gate import message, needless
-from bakeoff.training.job import Job, check
+from bakeoff.training.job import Job, check, computed_by, device_of
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
@@ -258,7 +258,7 @@ def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: f
     return Result(
         run=str(context.run.path),
         data=address(context.job.data),
-        framework=engine(context.job, context.recipe),
+        framework=computed_by(context.job, context.recipe),
         model=model.name,
         backbone=model.backbone,
         classes=list(data.classes),
@@ -279,19 +279,6 @@ def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: f
         device=device,
         precision=context.job.precision,
     )
-
-
-def engine(job: Job, recipe: Recipe) -> str:
-    """What computed the run: a probe alone runs in ONNX Runtime, whatever framework was asked for."""
-    return job.framework if any(isinstance(phase, Finetune) for phase in recipe.phases) else "onnxruntime"
-
-
-def device_of(job: Job, recipe: Recipe) -> str:
-    """cpu or cuda: what `auto` came to."""
-    if job.device != "auto":
-        return job.device
-    name = engine(job, recipe)
-    return "cpu" if name == "onnxruntime" else frameworks.load(name).found_device()
 
 
 def _scored(found: Score | None, tta: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone: computed once by the fastest engine, cached on disk by what decides them."""
+"""Features of a frozen backbone: computed once, cached on disk by what decides them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
+from bakeoff.training.job import device_of
 from bakeoff.training.probe import engines
 from bakeoff.workers.profile import stage
 
@@ -33,7 +34,7 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
 
     What computed them is noted in the run folder (`engines.FILE`), also where they were computed for another run.
 
-    The key: content of the images, preprocessing signature, view, graph and weights, and the libraries that compute;
+    The key: content of the images, preprocessing signature, view, graph and weights, and what computes them;
     not names, labels or classes, so files may move, be renamed and sorted anew. The longest unused go where all
     together take more than `FEATURES_LIMIT`; a cache that can't be written is no reason to stop.
 
@@ -77,8 +78,10 @@ def _key(context: Context, graph: Graph, view: View) -> str:
     )
     contents = hashlib.sha256(unique_rows(context.data.manifest.sha256)[0].tobytes()).hexdigest()
     versions = [version(name) for name in ("pillow", "onnxruntime")]
-    views = [] if view == "plain" else [view]
-    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *views)
+    more = [] if view == "plain" else [view]
+    if device_of(context.job, context.recipe) != "cpu":
+        more.append(context.job.framework)
+    parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *more)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
 
 
