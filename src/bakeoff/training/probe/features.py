@@ -78,7 +78,7 @@ def _key(context: Context, graph: Graph, view: View) -> str:
     )
     contents = hashlib.sha256(unique_rows(context.data.manifest.sha256)[0].tobytes()).hexdigest()
     versions = [version(name) for name in ("pillow", "onnxruntime")]
-    more = [] if view == "plain" else [view]
+    more: list[str] = [] if view == "plain" else [view]
     if device_of(context.job, context.recipe) != "cpu":
         more.append(context.job.framework)
     parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *more)
