@@ -196,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 60_200, "tests": 32_600}  # with GRU, the default run, one pass over new files, what predict may run
+LINES = {"src": 61_400, "tests": 33_600}  # with GRU, the default run, and a way in and a way out for files
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
