@@ -241,8 +241,8 @@ def test_known_files_are_not_read_again(tmp_path: Path, monkeypatch: pytest.Monk
     root = write_folder(tmp_path, {"a": 100, "b": 5})
     first = read_data(root)
     looked: list[Path] = []
-    look = hashing.look_at
-    monkeypatch.setattr(hashing, "look_at", lambda path, visit=None: (looked.append(path), look(path, visit))[1])
+    look = hashing._look
+    monkeypatch.setattr(hashing, "_look", lambda path, visit=None: (looked.append(path), look(path, visit))[1])
     again = read_data(root)
     assert looked == []
     assert again.fingerprint == first.fingerprint

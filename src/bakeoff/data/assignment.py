@@ -19,7 +19,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, regular
 from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
@@ -128,10 +128,7 @@ def changes(path: Path, manifest: Manifest) -> str:
     Raises:
         CorruptError: the file is damaged.
     """
-    digests = list(read_assignment(path))
-    with np.load(path, allow_pickle=False) as archive:
-        names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0") if "paths" in archive else []
-        before = dict(zip(names, (row.tobytes() for row in archive["sha256"]), strict=bool(names)))
+    digests, before = list(read_assignment(path)), contents(path)
     now = {str(name): row.tobytes() for name, row in zip(manifest.paths, manifest.sha256, strict=True)}
     known, here = set(digests), set(now.values())
     edited = [name for name, digest in now.items() if digest not in known and name in before]
@@ -139,6 +136,13 @@ def changes(path: Path, manifest: Manifest) -> str:
     gone = [name for name, digest in before.items() if digest not in here and name not in now]
     found = ((edited, "changed"), (added, "added"), (gone, "gone"))
     return ", ".join(f"{len(some):,} {what} ({few(some)})" for some, what in found if some)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """SHA-256 of each image by its path, from a file that `write_assignment` made."""
+    with regular(path) as file, np.load(file, allow_pickle=False) as archive:
+        names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0") if "paths" in archive else []
+        return dict(zip(names, (row.tobytes() for row in archive["sha256"]), strict=bool(names)))
 
 
 def read_assignment(path: str | Path) -> dict[bytes, int]:

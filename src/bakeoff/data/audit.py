@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import registry
-from bakeoff.data.hashing import FileFacts
+from bakeoff.data.hashing import FileFacts, verified
 from bakeoff.data.images import Images
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
@@ -133,6 +133,14 @@ class Subject:
     def file(self, row: int) -> Path:
         """The file of a row."""
         return Path(os.path.join(str(self.table.root), str(self.table.paths[row])))
+
+    def content(self, row: int) -> bytes:
+        """The bytes of its file, those that were hashed.
+
+        Raises:
+            DataError: they are others by now.
+        """
+        return verified(str(self.table.root), str(self.table.paths[row]), self.facts[row].sha256)
 
     def split_name(self, row: int) -> str:
         """The declared split of a row."""

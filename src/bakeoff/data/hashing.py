@@ -1,7 +1,8 @@
 """Every file is read once: hashed, its header looked at, its end checked. What was found is cached on disk.
 
-The cache knows a file by (path, size, times of change and of status change, in ns). A file changed within the last two
-seconds isn't cached: it could change again within the clock's tick. A damaged or missing cache costs time only.
+The cache knows a file by (path, size, times of change and of status change, in ns), asked of the very file that was
+read. A file changed within the last two seconds isn't cached: it could change again within the clock's tick. A damaged
+or missing cache costs time only. What is decoded later is hashed again (`verified`): files change while they are used.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import numpy as np
 
 from bakeoff.data.cache import held
 from bakeoff.errors import DataError
-from bakeoff.files import atomic_write, regular
+from bakeoff.files import atomic_write, content, regular
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.protocols import Progress
 from bakeoff.workers.profile import stage
 
 CHUNK = 64
 WHOLE = 32 << 20  # larger files are read in pieces of this many bytes
+MOST = 2 << 30  # bytes of an image that is decoded
 SAVE_EVERY_S = 30.0
 Visit = Callable[[int, bytes, bytes], str]
 """What decodes a new file: from its place, SHA-256 and content to why it can't be decoded, or ""."""
@@ -37,6 +39,7 @@ _FORMAT = 1
 
 Stamp = tuple[int, int, int]
 """Size in bytes, time of change and of status change in ns."""
+MOVING: Stamp = (-1, -1, -1)
 
 
 class FileFacts(NamedTuple):
@@ -65,13 +68,10 @@ def hash_files(
     names = list(paths)
     cache = HashCache.open(root)
     facts: list[FileFacts | None] = [None] * len(names)
-    stamps: list[Stamp] = []
     missing: list[int] = []
     for index, name in enumerate(names):
-        stamp = _stamp(root / name)
         known = cache.known.get(name)
-        stamps.append(stamp)
-        if known is not None and known[0] == stamp:
+        if known is not None and known[0] == _stamp(root / name):
             facts[index] = known[1]
         else:
             missing.append(index)
@@ -81,9 +81,9 @@ def hash_files(
     saved = time.monotonic()
     try:
         for block, found in _read(root, names, missing, workers, visit):
-            for index, fact in zip(block, found, strict=True):
+            for index, (fact, stamp) in zip(block, found, strict=True):
                 facts[index] = fact
-                cache.add(names[index], stamps[index], fact)
+                cache.add(names[index], stamp, fact)
             done += len(block)
             if progress:
                 progress(done, len(names))
@@ -97,12 +97,12 @@ def hash_files(
 
 def _read(
     root: Path, names: list[str], missing: list[int], workers: int, visit: Visit | None
-) -> Iterator[tuple[list[int], list[FileFacts]]]:
+) -> Iterator[tuple[list[int], list[tuple[FileFacts, Stamp]]]]:
     blocks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     pool = ThreadPoolExecutor(max(1, workers), "bakeoff-hash")
 
-    def look(index: int) -> FileFacts:
-        return look_at(root / names[index], None if visit is None else partial(visit, index))
+    def look(index: int) -> tuple[FileFacts, Stamp]:
+        return _look(root / names[index], None if visit is None else partial(visit, index))
 
     try:
         found = pool.map(lambda block: [look(index) for index in block], blocks)
@@ -111,15 +111,21 @@ def _read(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def look_at(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> FileFacts:
-    """The facts of one file; a file whose end is missing is decoded, to be sure.
+def look_at(path: Path) -> FileFacts:
+    """The facts of one file; a file whose end is missing is decoded, to be sure."""
+    return _look(path)[0]
+
+
+def _look(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> tuple[FileFacts, Stamp]:
+    """As `look_at`, and the stamp of what was read: `MOVING` where it changed meanwhile.
 
     Args:
         visit: called with SHA-256 and content, where the file isn't too large.
     """
-    digest, size = b"\0" * 32, 0
+    digest, size, stamp = b"\0" * 32, 0, MOVING
     try:
         with regular(path) as file:
+            before = _stamp(file.fileno())
             with stage("hashes"):
                 data = file.read(WHOLE)
                 size = len(data)
@@ -139,13 +145,38 @@ def look_at(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> F
                     raise DataError(visited)
                 if visited is None:
                     decode(data if size < WHOLE else path)
-        return FileFacts(digest, size, *header)
+            if _stamp(file.fileno()) == before:
+                stamp = before
+        return FileFacts(digest, size, *header), stamp
     except DataError as error:
-        return FileFacts(digest, size, 0, 0, False, str(error))
-    except FileNotFoundError:
-        return FileFacts(digest, size, 0, 0, False, "broken link" if path.is_symlink() else "no such file")
+        return FileFacts(digest, size, 0, 0, False, str(error)), stamp
     except OSError as error:
-        return FileFacts(digest, size, 0, 0, False, f"can't be read ({(error.strerror or 'I/O error').lower()})")
+        return FileFacts(digest, size, 0, 0, False, _unread(path, error)), stamp
+
+
+def verified(root: str, name: str, sha256: bytes) -> bytes:
+    """The content of a file that was hashed before, read once more: what is decoded is what is known.
+
+    Raises:
+        DataError: it is another one by now, or can't be read; the message is one short reason, without the path.
+    """
+    path = Path(os.path.join(root, name))
+    try:
+        found = content(path, MOST)
+    except OSError as error:
+        raise DataError(_unread(path, error)) from None
+    if hashlib.sha256(found).digest() == sha256:
+        return found
+    cache = HashCache.open(Path(root))  # where times of change say nothing, it would be wrong for ever
+    cache.changed = cache.known.pop(name, None) is not None
+    cache.save()
+    raise DataError("changed since it was first read: use the folder when nothing else does")
+
+
+def _unread(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "broken link" if path.is_symlink() else "no such file"
+    return f"can't be read ({(error.strerror or 'I/O error').lower()})"
 
 
 def _ends_well(data: bytes, size: int) -> bool:
@@ -159,11 +190,11 @@ def _ends_well(data: bytes, size: int) -> bool:
     return data.startswith(b"GIF8") and data.endswith(b"\0;")
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(file: Path | int) -> Stamp:
     try:
-        status = os.stat(path)
+        status = os.stat(file)
     except OSError:
-        return -1, -1, -1
+        return MOVING
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -182,7 +213,7 @@ class HashCache:
 
     def add(self, name: str, stamp: Stamp, facts: FileFacts) -> None:
         """Remember a readable file that has settled."""
-        if not facts.reason and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
+        if not facts.reason and stamp != MOVING and time.time_ns() - max(stamp[1:]) > _SETTLED_NS:
             self.known[name] = stamp, facts
             self.changed = True
 

@@ -18,6 +18,7 @@ from typing import Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.hashing import verified
 from bakeoff.data.once import Once
 from bakeoff.data.perceptual_hash import Shrunk
 from bakeoff.data.pixel_cache import PixelCache
@@ -148,12 +149,17 @@ class Images:
     def __len__(self) -> int:
         return len(self.table.labels)
 
-    def source(self, record: int) -> str | NDArray[np.uint8]:
-        """What `prepare` takes: the path of a file, or the array of an image."""
+    def source(self, record: int) -> str | bytes | NDArray[np.uint8]:
+        """What `prepare` takes: the bytes of a file, those that were hashed, or the array of an image.
+
+        Raises:
+            DataError: the file isn't what was hashed any more, or can't be read.
+        """
         if self.table.pixels is not None:
             image: NDArray[np.uint8] = self.table.pixels[record]
             return image
-        return os.path.join(str(self.table.root), str(self.table.paths[record]))
+        root, name = str(self.table.root), str(self.table.paths[record])
+        return os.path.join(root, name) if self.sha256 is None else verified(root, name, self.sha256[record].tobytes())
 
     def view(self, signature: Signature, keep: Keep = "auto") -> View:
         """The view of a signature; the same one each time while it is kept.

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bakeoff.data.cache import cache_root
@@ -19,14 +19,20 @@ def stamp(path: Path) -> str:
     return f"{path.resolve()}\x1f{status.st_size}\x1f{status.st_mtime_ns}\x1f{status.st_ctime_ns}"
 
 
-def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that key in the cache; `make` fills a fresh one if there is none.
+def made_once(kind: str, files: Sequence[Path], make: Callable[[Path], None], *more: str) -> Path:
+    """The folder that `make` fills from files; it is in the cache if it was made of the same ones before.
 
-    It takes its name when it is complete. If two processes make it at once, the first to finish is kept.
+    It takes its name when it is complete, and the files are as they were when it was begun. If two processes make it at
+    once, the first to finish is kept.
+
+    Args:
+        more: what else decides what is made.
 
     Raises:
-        DataError: the cache has no room.
+        DataError: the cache has no room; a file changed meanwhile.
     """
+    stamps = [*map(stamp, files)]
+    key = "\x1f".join([*stamps, *more])
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     place = cache_root() / "made" / f"{kind}-{digest}"
     if place.is_dir():
@@ -35,6 +41,9 @@ def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     try:
         fresh.mkdir(parents=True)
         make(fresh)
+        for file, old in zip(files, stamps, strict=True):
+            if stamp(file) != old:
+                raise DataError(f"{file}: changed while it was read.\nTry again when it is whole.")
         os.rename(fresh, place)
     except OSError as error:
         if place.is_dir():

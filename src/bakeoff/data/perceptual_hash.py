@@ -40,8 +40,8 @@ CHUNK = 16
 SAVE_EVERY_S = 60.0
 _FORMAT = 2
 
-Opener = Callable[[int], str | NDArray[np.uint8]]
-"""From a row to the path of a file, or to the array of an image."""
+Opener = Callable[[int], str | bytes | NDArray[np.uint8]]
+"""From a row to the path or bytes of a file, or to the array of an image; `DataError` where there is none."""
 
 Shrunk = NDArray[np.uint8] | str | None
 """uint8, (32, 32, 3), of an image; why it can't be decoded; None of one that is too small."""
@@ -181,7 +181,13 @@ def perceptual_hashes_of(
     saved = time.monotonic()
 
     def look(block: list[bytes]) -> list[Look]:
-        return looks_of([shrunk(opener(first[name])) for name in block])
+        return looks_of([small(first[name]) for name in block])
+
+    def small(row: int) -> Shrunk:
+        try:
+            return shrunk(opener(row))
+        except DataError as error:
+            return str(error)
 
     try:
         for block, found in zip(blocks, pool.map(look, blocks), strict=True):

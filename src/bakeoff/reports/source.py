@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.assignment import FROZEN, contents
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
@@ -36,6 +38,7 @@ class RunView:
         split: what `predictions` are of.
         unfinished: whether it was stopped, or is still at work.
         paths: (N,), names of its images, relative to the data; None where they weren't kept.
+        contents: SHA-256 of each image of the run, by name; of an older run none.
     """
 
     name: str
@@ -48,6 +51,7 @@ class RunView:
     split: str
     predictions: Predictions | None
     paths: NDArray[np.str_] | None
+    contents: Mapping[str, bytes]
     score: Score | None
     unfinished: bool = False
 
@@ -127,6 +131,7 @@ def _view(path: Path) -> RunView:
             split=split,
             predictions=predictions,
             paths=read_paths(path, split),
+            contents=contents(path / FROZEN) if (path / FROZEN).is_file() else {},
             score=None if predictions is None else score(predictions, facts.classes, threshold),
             unfinished=(path / BEGUN).is_file(),
         )

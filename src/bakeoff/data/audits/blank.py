@@ -60,6 +60,6 @@ def _pixels(subject: Subject, row: int) -> NDArray[np.uint8]:
         image: NDArray[np.uint8] = subject.table.pixels[row]
         return image
     try:
-        return np.asarray(decode(subject.file(row)))
+        return np.asarray(decode(subject.content(row)))
     except DataError:  # named elsewhere
         return np.arange(256, dtype=np.uint8).reshape(16, 16)

@@ -118,8 +118,8 @@ def brought(source: str, path: Path, local: Path | None, progress: Progress | No
     if not version:
         extra = "zoo" if library == "torchvision" else "sources"
         raise MissingDependencyError(library, extra, f"{source}/{spec.name}")
-    key = "\x1f".join([source, str(path), version, tree_stamp(local) if local else ""])
-    return written(made_once(source, key, lambda target: _run(source, path, target, progress)))
+    what = source, str(path), version, tree_stamp(local) if local else ""
+    return written(made_once(source, (), lambda target: _run(source, path, target, progress), *what))
 
 
 def tree_stamp(folder: Path, most: int = 100_000) -> str:

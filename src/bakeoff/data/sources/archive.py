@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff.data.extract import extract, is_archive
-from bakeoff.data.made import made_once, stamp
+from bakeoff.data.made import made_once
 from bakeoff.data.sources._structure import is_system, split_code
 from bakeoff.protocols import Progress
 
@@ -32,7 +32,7 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
     def make(target: Path) -> None:
         extract(path, target, progress)
 
-    return inner(made_once("archive", stamp(path), make))
+    return inner(made_once("archive", [path], make))
 
 
 def inner(folder: Path) -> Path:

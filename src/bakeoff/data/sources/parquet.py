@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bakeoff.data.made import made_once, stamp
+from bakeoff.data.made import made_once
 from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, labels_of, table_of
 from bakeoff.data.sources._structure import split_code
@@ -55,9 +55,9 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
             rows = [row for file in files for row in _rows(library, file, columns, names)]
             unused, certain = columns.unused(path, schema.names), bool(labels)
             return table_of(files[0], rows, strict=strict, columns=columns.classes, certain=certain, unused=unused)
-        key = "\n".join([*map(stamp, files), *([repr(labels)] if labels else [])])
         one_each = bool(columns.classes) and not labels and _one_each(library, files, columns)
-        place = made_once("parquet", key, partial(_write, library, files, columns, names, one_each))
+        make = partial(_write, library, files, columns, names, one_each)
+        place = made_once("parquet", files, make, *([repr(labels)] if labels else []))
         from bakeoff.data.sources import table
 
         found = table.read(place / "index.jsonl", strict=strict)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from bakeoff.data.extract import SUFFIXES as ARCHIVES
 from bakeoff.data.extract import members
-from bakeoff.data.made import made_once, stamp
+from bakeoff.data.made import made_once
 from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._structure import code_of, split_code
 from bakeoff.data.sources._writer import Writer, written
@@ -61,7 +61,7 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
                 if progress:
                     progress(number + 1, len(shards))
 
-    return written(made_once("webdataset", "\n".join(map(stamp, shards)), make))
+    return written(made_once("webdataset", shards, make))
 
 
 def shards_of(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,14 +157,13 @@ class Thumbnails:
 
     def __init__(self, run: RunView) -> None:
         self._table: Any = None
+        self._known = run.contents
         if run.paths is None:
             return
         from bakeoff.data.reader import read_table
 
-        try:
-            self._table = read_table(
-                Path(run.facts.data), lenient=True, follow_links=True
-            )  # the paths alone are needed
+        try:  # the paths alone are needed
+            self._table = read_table(Path(run.facts.data), lenient=True, follow_links=True)
         except (BakeoffError, OSError):
             return
         self._rows = {str(path): row for row, path in enumerate(self._table.paths)}
@@ -175,6 +175,7 @@ class Thumbnails:
             return None, False
         from PIL import Image
 
+        from bakeoff.data.hashing import verified
         from bakeoff.preprocessing import decode
 
         try:
@@ -182,7 +183,8 @@ class Thumbnails:
                 array = self._table.pixels[row]
                 image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
             else:
-                image = decode(Path(self._table.root) / str(self._table.paths[row]))
+                root, known = str(self._table.root), self._known.get(path)
+                image = decode(verified(root, path, known) if known else os.path.join(root, path))
         except (BakeoffError, OSError, ValueError, TypeError):
             return None, False
         return uri(image)

@@ -159,7 +159,7 @@ def _prepared(
     pool = ThreadPoolExecutor(max(1, workers), "bakeoff-decode")
 
     def start(block: list[int]) -> list[object]:
-        return [pool.submit(prepare, images.source(row), signature) for row in block]
+        return [pool.submit(lambda at: prepare(images.source(at), signature), row) for row in block]
 
     try:
         waiting = start(blocks[0]) if blocks else []
