@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from bakeoff.data.hashing import look_at
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import decode
+from bakeoff.preprocessing.decode import Least, decode_scaled
 
 
 def photo(seed: int = 0, size: tuple[int, int] = (160, 200)) -> Image.Image:
@@ -85,6 +87,23 @@ def test_damage_that_libjpeg_only_warns_of(name: str, damage: object, tmp_path: 
     (tmp_path / "a.jpg").write_bytes(damage(content))  # type: ignore[operator]
     with pytest.raises(DataError, match=r"truncated|damaged"):
         decode(tmp_path / "a.jpg")
+
+
+def outcome(content: bytes, least: Least | None) -> bytes | str:
+    try:
+        return decode_scaled(content, least).image.tobytes()
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], zeroed, zeroed_to_the_end])
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000"])
+def test_damage_is_seen_whatever_size_is_asked_for(format: str, damage: Callable[[bytes], bytes]) -> None:
+    """A damaged PNG that was asked for its orientation first came out black."""
+    stream = io.BytesIO()
+    photo().save(stream, format)
+    content = damage(stream.getvalue())
+    assert outcome(content, lambda size: (32, 32)) == outcome(content, None)
 
 
 @pytest.mark.parametrize("colour", [(128, 128, 128), (127, 128, 128), (255, 255, 255), (0, 0, 0), (114, 114, 114)])

@@ -122,7 +122,9 @@ def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Lea
 
 
 def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[float, float]] | None:
-    """Ask for a smaller decoding; the oriented full size, and (right, bottom) of the image before orientation."""
+    """Ask a JPEG for a smaller decoding; the oriented full size, (right, bottom) of the image before orientation."""
+    if image.format not in ("JPEG", "MPO"):  # others can't; and a PNG is loaded to be asked for its orientation
+        return None
     across = _orientation(image) >= 5
     width, height = image.size
     whole = (width, height) if across else (height, width)
