@@ -244,19 +244,21 @@ def evaluate(
     if abstain is not None and model.multilabel:
         raise UsageError("--abstain: is for models that name one class an image; this one may give none. Leave it out.")
     check_tta(tta)
-    other, unused = None, list[str]()
+    other, unused, files = None, list[str](), dict[str, int]()
     if data is None:
         found = _kept(model, split)
         other = _kept_mirrored(model, split) if tta == "flip" else None
     else:
         recipe = loads(model.bundle.recipe_toml)
-        given: dict[str, Any] = {"labels": labels, "follow_links": follow_links, "frozen": _frozen(model)}
+        given: dict[str, Any] = {"labels": labels, "follow_links": follow_links, "frozen": _frozen(model, split)}
         read = read_for(recipe, Path(data), recipe.seed, judged=True, **given)
+        read = read.verify(model.signature) if read.rules.bad_files == "exclude" else read
+        files = {**{name: len(part) for name, part in read.splits.items()}, "excluded": len(read.excluded)}
         found, other, unused = _predicted(model, read, split, progress, mirror=tta == "flip")
     plain = _plain(score(found, model.classes, model.bundle.threshold), model)
     more = details(found, model.classes, _tuning(model, split), abstain)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
-    given_as = {"data": None if data is None else str(data), "split": split, "unused": unused}
+    given_as = {"data": None if data is None else str(data), "split": split, "files": files, "unused": unused}
     return Figures({**plain, **more, **gained, **given_as})
 
 
@@ -312,9 +314,20 @@ def _predicted(
     return found[0], found[1] if mirror else None, _unused(model, data, found[0], split)
 
 
-def _frozen(model: Model) -> Path | None:
-    """The run folder that keeps which images were in which split."""
-    return model.path if (model.path / FROZEN).is_file() else None
+def _frozen(model: Model, split: str = "all") -> Path | None:
+    """The run folder that keeps which images were in which split; None of a model that is no run.
+
+    Raises:
+        UsageError: it is a run, and lacks that: images it was trained on might be scored as its test set.
+    """
+    if (model.path / FROZEN).is_file():
+        return model.path
+    if split != "all" and folder_of(model.path) not in (None, model.path):
+        raise UsageError(
+            f"{model.path / FROZEN}: is missing, so which images it was trained on isn't known.\n"
+            "Bring it back; or give images that it hasn't seen, with --split all."
+        )
+    return None
 
 
 def _chosen(data: Data, split: str) -> Sequence[Split]:
@@ -352,12 +365,19 @@ def _places(model: Model, data: Data, chosen: Sequence[Split]) -> NDArray[np.int
 
 def _unused(model: Model, data: Data, found: Predictions, split: str) -> list[str]:
     """What the user gave and isn't used; classes of the model that no image shows."""
+    notes, kept = list(data.unused), _frozen(model)
+    if changed := changes(kept / FROZEN, data.manifest) if kept and _is_its_own(data) else "":
+        notes.append(f"images of {data.path} since the training: {changed}; what is not known is not in its test set")
+    if kept is None and split != "all" and (data.manifest.split < 0).any():
+        notes.append(
+            f"{model.path} doesn't say what it was trained on: the split was drawn anew, and may hold some of it"
+        )
+    if bad := [path for path, _ in data.excluded]:
+        notes.append(f"{len(bad):,} of {len(data) + len(bad):,} files can't be read and aren't scored: {_some(bad)}")
     empty = [name for name, num in zip(model.classes, counts(found.labels, len(model.classes)), strict=True) if not num]
-    missing = f"{len(empty)} of {len(model.classes)} classes have no image in {split}: {_some(empty)}"
-    kept = _frozen(model)
-    changed = changes(kept / FROZEN, data.manifest) if kept and _is_its_own(data) else ""
-    since = f"images of {data.path} since the training: {changed}; what is not known is not in its test set"
-    return [*data.unused, *([since] if changed else []), *([missing] if empty and not model.multilabel else [])]
+    if empty and not model.multilabel:
+        notes.append(f"{len(empty)} of {len(model.classes)} classes have no image in {split}: {_some(empty)}")
+    return notes
 
 
 def _is_its_own(data: Data) -> bool:

@@ -13,7 +13,10 @@ import pytest
 from PIL import Image
 
 import bakeoff
-from bakeoff.errors import DataError
+from bakeoff.bundle import folder_of
+from bakeoff.data import read_data
+from bakeoff.data.assignment import FROZEN, order_of
+from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.rundir.result import NAME
 from bakeoff.training import api
 
@@ -111,3 +114,54 @@ def test_other_data_is_just_other_data(home: Path, tmp_path: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         picture(500 + index).save(place)
     assert bakeoff.evaluate(home / "run", tmp_path, split="all")["unused"] == []
+
+
+def test_renamed_images_come_in_the_order_that_the_run_had(home: Path, tmp_path: Path) -> None:
+    """Its batches are drawn by place: names that sort otherwise would make another training of it."""
+    before = read_data(home / "photos")
+    data = read_data(
+        copied(home, tmp_path, lambda root: [moved(f"a/{n}.png", f"a/z{90 - n}.png")(root) for n in (0, 2, 8)])
+    )
+    rows = order_of(home / "run" / FROZEN, data.manifest)
+    assert rows is not None
+    assert not np.array_equal(data.manifest.sha256, before.manifest.sha256)
+    again = data.ordered(rows)
+    assert np.array_equal(again.manifest.sha256, before.manifest.sha256)
+    for mine, theirs in zip(again.train.batches(), before.train.batches(), strict=True):
+        assert np.array_equal(mine.images, theirs.images)
+
+
+def test_images_that_decoding_left_out_are_left_out_again(home: Path, tmp_path: Path) -> None:
+    data = copied(home, tmp_path, damaged)
+    run = bakeoff.train(data, framework="onnxruntime", run=tmp_path / "run", overrides=["data.bad_files=exclude"]).path
+    (run / NAME).unlink()
+    api.resume(run)
+    found = bakeoff.evaluate(run, data)
+    assert found["files"]["excluded"] == 1
+    assert sum(found["files"].values()) == 40
+    assert "1 of 40 files can't be read and aren't scored: 'a/0.png'" in found["unused"]
+
+
+def damaged(root: Path) -> None:
+    """In its middle: header and end are whole."""
+    place = root / "a" / "0.png"
+    content = bytearray(place.read_bytes())
+    start = content.index(b"IDAT") + 4
+    content[start : start + 8] = bytes(8)
+    place.write_bytes(content)
+
+
+def test_a_split_that_is_missing_or_altered_stops(home: Path, tmp_path: Path) -> None:
+    """Drawn anew, images that it was trained on could be scored as its test set."""
+    run = shutil.copytree(home / "run", tmp_path / "run")
+    with np.load(run / FROZEN) as archive:
+        kept = dict(archive)
+    kept["side"] = kept["side"][::-1]
+    np.savez(run / FROZEN, **kept)
+    with pytest.raises(CorruptError, match=r"split.npz: isn't the split that the run wrote"):
+        bakeoff.evaluate(run, home / "photos")
+    (run / FROZEN).unlink()
+    with pytest.raises(UsageError, match=r"split.npz: is missing"):
+        bakeoff.evaluate(run, home / "photos")
+    shutil.copytree(folder_of(run), tmp_path / "alone")
+    assert "drawn anew" in bakeoff.evaluate(tmp_path / "alone", home / "photos")["unused"][0]

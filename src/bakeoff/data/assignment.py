@@ -7,6 +7,7 @@ drawn       by content: everything where nothing is declared; a validation share
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, regular
+from bakeoff.files import atomic_write, read_json, regular
 from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
@@ -122,6 +123,28 @@ def write_assignment(path: Path, manifest: Manifest, assignment: NDArray[np.int8
         np.savez(file, sha256=manifest.sha256, side=assignment, paths=names)
 
 
+def digest_of(digests: NDArray[np.uint8], assignment: NDArray[np.int8]) -> str:
+    """SHA-256 (hex) of a split: manifest.json has it, so that a split that was changed since isn't believed."""
+    return hashlib.sha256(digests.tobytes() + assignment.tobytes()).hexdigest()
+
+
+def order_of(path: Path, manifest: Manifest) -> NDArray[np.int64] | None:
+    """(n,): the rows of the manifest as a run had them, of the same images: the order of its batches hangs on it.
+
+    Copies stay in the order in which they are; None where no order is known.
+    """
+    before = np.frombuffer(b"".join(contents(path).values()), np.uint8).reshape(-1, 32)
+    if len(before) != len(manifest):
+        return None
+    rows = np.empty(len(manifest), np.int64)
+    rows[_by_content(before)] = _by_content(manifest.sha256)
+    return rows
+
+
+def _by_content(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return np.argsort(np.ascontiguousarray(digests).view("V32").reshape(-1), kind="stable")
+
+
 def changes(path: Path, manifest: Manifest) -> str:
     """What of the images that a run kept in a file isn't there as it was, in words; "" where all are.
 
@@ -160,9 +183,15 @@ def read_assignment(path: str | Path) -> dict[bytes, int]:
             good = digests.dtype == np.uint8 and digests.shape == (len(assignment), 32) and assignment.dtype == np.int8
             if not good or not np.isin(assignment, range(len(SPLITS))).all():
                 raise ValueError("columns")
+            beside = place.with_name("manifest.json")
+            written = read_json(beside).get("split_sha256") if beside.is_file() else None
+            if written not in (None, digest_of(digests, assignment)):
+                raise CorruptError(f"{place}: isn't the split that the run wrote. Bring it back, or train anew.")
             return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
     except FileNotFoundError:
         raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
+    except CorruptError:
+        raise
     except (OSError, ValueError, KeyError, EOFError, ImportError) as error:
         raise CorruptError(f"{place}: damaged ({type(error).__name__}). Use the split of another run.") from None
     except Exception as error:  # zipfile has errors of its own

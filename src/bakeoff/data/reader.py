@@ -149,6 +149,10 @@ class Data(Shown):
         """
         return self.images.all(signature, default_workers(workers), progress)
 
+    def ordered(self, rows: NDArray[np.int64]) -> Data:
+        """The same images in another order, (n,) rows of the manifest."""
+        return _divided(self, self.manifest.select(rows), self.images.select(rows))
+
     def verify(
         self, signature: Signature | None = None, *, workers: int | None = None, progress: Progress | None = None
     ) -> Data:

@@ -15,7 +15,7 @@ from bakeoff import frameworks, registry
 from bakeoff.bundle import Bundle, described
 from bakeoff.bundle import write as write_bundle
 from bakeoff.data import Data
-from bakeoff.data.assignment import FROZEN, write_assignment
+from bakeoff.data.assignment import FROZEN, digest_of, write_assignment
 from bakeoff.data.labels import counts
 from bakeoff.data.reader import address
 from bakeoff.data.recipes import read_for
@@ -66,14 +66,14 @@ def work(
         with profile.stage("reading"):
             data = read(asked, recipe, reporter, signature_of(recipe))
         checkpointer.header = header_of(asked, data)
-        if resume:
-            same_images(run, data)
         with profile.stage("net"):
             begun = start(recipe, data, asked.seed)
         if begun.declared:
             reporter.log(f"not kept of its own training: {'; '.join(begun.declared)}")
         with profile.stage("decoding"):
             context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
+        if resume:
+            context = replace(context, data=same_images(run, context.data))
         try:
             return _train(context)
         finally:
@@ -126,9 +126,9 @@ def verified(context: Context) -> Context:
 
 def _train(context: Context) -> dict[str, Any]:
     checkpointer = context.checkpointer
-    context.run.json("manifest.json", _manifest(context.data))
     with space_for(context.run.path / FROZEN, 256 * len(context.data)):
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
+    context.run.json("manifest.json", _manifest(context.data))
     with profile.stage("audit"):
         audit_before(context)
     graph = _start_graph(context)
@@ -291,6 +291,7 @@ def _manifest(data: Data) -> dict[str, Any]:
         "classes": list(data.classes),
         "fingerprint": data.fingerprint,
         "splits": {split.name: len(split) for split in data.splits.values()},
+        "split_sha256": digest_of(data.manifest.sha256, data.assignment),
         "excluded": [{"path": path, "reason": reason} for path, reason in data.excluded],
     }
 

@@ -7,8 +7,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bakeoff.data import Data
-from bakeoff.data.assignment import FROZEN, changes
+from bakeoff.data.assignment import FROZEN, changes, order_of
 from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.rundir.checkpoint import load
 from bakeoff.rundir.folder import JOB, Run
@@ -73,23 +75,24 @@ def header_of(job: Job, data: Data) -> dict[str, Any]:
     }
 
 
-def same_images(run: Run, data: Data) -> None:
-    """Refuse to go on with other images: the order of the batches would mean something else.
+def same_images(run: Run, data: Data) -> Data:
+    """The images in the order in which the run had them, however they are named by now; others are refused.
 
     Raises:
         DataError: images were added, removed, changed or relabelled.
     """
     path = run.path / "manifest.json"
     if not path.is_file():
-        return  # killed before it got there: nothing was trained
-    expected = read_json(path)["fingerprint"]
+        return data  # killed before it got there: nothing was trained
+    expected, kept = read_json(path)["fingerprint"], run.path / FROZEN
     if expected != data.fingerprint:
-        kept = run.path / FROZEN
         found = changes(kept, data.manifest) if kept.is_file() else ""
         raise DataError(
             f"{data.path}: the images are not those that {run.path} began with: "
             f"{found or 'labels, class names or declared splits are others'}.\nBring them back, or train anew."
         )
+    rows = order_of(kept, data.manifest) if kept.is_file() else None
+    return data if rows is None or (rows == np.arange(len(rows))).all() else data.ordered(rows)
 
 
 def _recipe_digest(job: Job) -> str:
