@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +24,12 @@ from bakeoff.data.cache import held
 from bakeoff.errors import DataError
 from bakeoff.files import atomic_write, content, regular
 from bakeoff.preprocessing import decode, read_header
+from bakeoff.preprocessing._work import LARGEST_FILE, check_size
 from bakeoff.protocols import Progress
 from bakeoff.workers.profile import stage
 
 CHUNK = 64
 WHOLE = 32 << 20  # larger files are read in pieces of this many bytes
-MOST = 2 << 30  # bytes of an image that is decoded
 SAVE_EVERY_S = 30.0
 Visit = Callable[[int, bytes, bytes], str]
 """What decodes a new file: from its place, SHA-256 and content to why it can't be decoded, or ""."""
@@ -126,6 +125,7 @@ def _look(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> tup
     try:
         with regular(path) as file:
             before = _stamp(file.fileno())
+            check_size(os.fstat(file.fileno()).st_size)
             with stage("hashes"):
                 data = file.read(WHOLE)
                 size = len(data)
@@ -135,10 +135,9 @@ def _look(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> tup
                         hasher.update(piece)
                         size += len(piece)
                 digest = hasher.digest()
-                file.seek(0)
                 if not size:
                     raise DataError("empty (0 bytes)")
-                header = read_header(BytesIO(data) if size < WHOLE else file)
+                header = read_header(data if size < WHOLE else path)
             visited = visit(digest, data) if visit and size < WHOLE else None
             if not _ends_well(data, size):
                 if visited:
@@ -162,7 +161,7 @@ def verified(root: str, name: str, sha256: bytes) -> bytes:
     """
     path = Path(os.path.join(root, name))
     try:
-        found = content(path, MOST)
+        found = content(path, LARGEST_FILE)
     except OSError as error:
         raise DataError(_unread(path, error)) from None
     if hashlib.sha256(found).digest() == sha256:

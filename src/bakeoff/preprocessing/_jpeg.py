@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.errors import DataError
 
@@ -76,17 +75,24 @@ def _first_codes(tables: bytes) -> list[int]:
 
 def _cut(content: bytes) -> bool:
     """Whether the codes end before the pixels do: the last of them are of pixels in the midst of the image."""
+    from PIL import ImageChops
+
     at = content.find(_END, _header(content)[1])
     if at < 0:
         return False
-    whole, less = _pixels(content), _pixels(content[: at - _LAST] + _END)
-    changed = (whole != less) & (whole != _GREY)
-    last = (whole.shape[0] - 1) // _BLOCK * _BLOCK  # the first row of the last blocks
-    return bool(changed[:last].any() or changed[last:, : -_FAR * _BLOCK].any())
+    whole, less = _image(content), _image(content[: at - _LAST] + _END)
+    box = ImageChops.difference(whole, less).getbbox()
+    if box is None:
+        return False
+    one, other = (np.asarray(image.crop(box)) for image in (whole, less))
+    changed = (one != other) & (one != _GREY)
+    last = max(0, (whole.height - 1) // _BLOCK * _BLOCK - box[1])  # the first row of the last blocks
+    return bool(changed[:last].any() or changed[last:, : max(0, whole.width - _FAR * _BLOCK - box[0])].any())
 
 
-def _pixels(content: bytes) -> NDArray[np.uint8]:
+def _image(content: bytes) -> Image.Image:
     from PIL import Image
 
     with Image.open(BytesIO(content), formats=("JPEG",)) as image:
-        return np.asarray(image)
+        image.load()
+        return image

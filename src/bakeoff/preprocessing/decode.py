@@ -2,7 +2,8 @@
 
 Rules, in this order:
     format       by content, never by suffix; only the formats in `FORMATS` (no EPS: it would start Ghostscript)
-    bombs        more than 178,956,970 pixels by the header: refused before decoding
+    bombs        more than 178,956,970 pixels by the header (a third of it where they take more memory: alpha, 16 bits,
+             WebP, JPEG 2000, AVIF, HEIC), more than 1 GiB, or what takes minutes (`_work`): refused before decoding
     animation    the first frame
     truncation   refused; Pillow's filling with grey is not used, nor libjpeg's (`_jpeg`)
     1 bit        grey, 0 or 255
@@ -23,9 +24,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
-from io import BytesIO
-from pathlib import Path
+from io import BytesIO, UnsupportedOperation
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,13 +35,12 @@ from bakeoff.errors import DataError
 from bakeoff.files import regular
 from bakeoff.preprocessing._jpeg import check_jpeg
 from bakeoff.preprocessing._quiet import quiet
+from bakeoff.preprocessing._work import LARGE, LARGEST_PIXELS, alone, check_parts, check_pixels, check_size
 from bakeoff.preprocessing.formats import sniff
 
 if TYPE_CHECKING:
     from PIL import Image
 
-LARGEST_PIXELS = 178_956_970
-WHOLE = 32 << 20  # bytes of a file that are read at once
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 
 _BY_EXTRA = ("HEIC", "AVIF")
@@ -104,17 +104,30 @@ def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Lea
     Raises:
         DataError: as `decode`.
     """
-    whole = _whole(source)
+    if _large(source):
+        with alone:
+            return _scaled(_content(source), least)
+    return _scaled(_content(source), least)
+
+
+def _scaled(whole: bytes, least: Least | None) -> Scaled:
     with quiet(), _opened(whole) as image:
-        try:
-            scaled = None if least is None else _draft(image, least)
-            width, height = image.size
-            image.load()
-            check_jpeg(image, whole)
-            orientation = _orientation(image)  # after loading: Pillow turns a TIFF by itself
-            turned = _orient(_to_grey_or_rgb(image), orientation)
-        except Exception as error:
-            raise _reason(error) from None
+        if check_pixels(image, whole):
+            with alone:
+                return _loaded(image, whole, least)
+        return _loaded(image, whole, least)
+
+
+def _loaded(image: Image.Image, whole: bytes, least: Least | None) -> Scaled:
+    try:
+        scaled = None if least is None else _draft(image, least)
+        width, height = image.size
+        image.load()
+        check_jpeg(image, whole)
+        orientation = _orientation(image)  # after loading: Pillow turns a TIFF by itself
+        turned = _orient(_to_grey_or_rgb(image), orientation)
+    except Exception as error:
+        raise _reason(error) from None
     if scaled is None:
         return Scaled(turned, (turned.height, turned.width), (0, 0, turned.width, turned.height))
     full, (right, bottom) = scaled
@@ -139,7 +152,8 @@ def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
     Raises:
         DataError: it isn't an image of a known format, or too large; the message is one short reason.
     """
-    with quiet(), _opened(source) as image:
+    with quiet(), _opened(whole := _content(source)) as image:
+        check_pixels(image, whole)
         width, height = image.size
         # A TIFF's size is already turned when Pillow opens it.
         if _orientation(image) >= 5 and image.format != "TIFF":
@@ -147,32 +161,40 @@ def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
         return Header(height, width, image.mode in _GREY)
 
 
-def _opened(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Image.Image:
+def _opened(content: bytes) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
+    check_parts(content)
     try:
-        stream: IO[bytes] | Path = Path(os.fspath(source)) if isinstance(source, str | os.PathLike) else _stream(source)
-        image = Image.open(stream, formats=_formats())
+        return Image.open(BytesIO(content), formats=_formats())
     except UnidentifiedImageError:
-        raise DataError(_unknown(source)) from None
+        raise DataError(_unknown(content)) from None
     except Exception as error:
         raise _reason(error) from None
-    width, height = image.size
-    if width * height > LARGEST_PIXELS:
-        image.close()
-        raise DataError(f"too large ({width} x {height} pixels; at most {LARGEST_PIXELS:,})")
-    return image
 
 
-def _whole(source: str | os.PathLike[str] | bytes | IO[bytes]) -> str | os.PathLike[str] | bytes | IO[bytes]:
-    """The bytes of a file that isn't large: read at once, threads wait for each other less than with a read a block."""
-    if not isinstance(source, str | os.PathLike):
-        return source
+def _content(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes:
+    """The bytes of a file, read at once: threads wait for each other less than with a read a block."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
     try:
+        if not isinstance(source, str | os.PathLike):
+            with suppress(AttributeError, UnsupportedOperation):
+                source.seek(0)
+            return source.read()
         with regular(source, buffering=0) as file:
-            return source if os.fstat(file.fileno()).st_size > WHOLE else file.read()
+            check_size(os.fstat(file.fileno()).st_size)
+            return file.read()
     except OSError as error:
         raise _reason(error) from None
+
+
+def _large(source: object) -> bool:
+    """Whether a file, which isn't read yet, will take much memory."""
+    try:
+        return isinstance(source, str | os.PathLike) and os.stat(source).st_size > LARGE
+    except OSError:  # said where it is read
+        return False
 
 
 @cache
@@ -188,10 +210,6 @@ def _formats() -> tuple[str, ...]:
         pi_heif.register_heif_opener()
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-def _stream(source: bytes | IO[bytes]) -> IO[bytes]:
-    return BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
 
 
 def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
@@ -268,24 +286,14 @@ def _box(image: Image.Image, orientation: int, right: float, bottom: float) -> t
     return left, top, left + image.width - right, top + image.height - bottom
 
 
-def _unknown(source: object) -> str:
-    head = _head(source)
+def _unknown(content: bytes) -> str:
+    head = content[:512]
     if not head:
         return "empty (0 bytes)"
     if (kind := sniff(head[:16])) in _BY_EXTRA:
         return f"{kind}, for which an extra is needed: pip install 'bakeoff[heif]'"
     printable = sum(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
     return "text, not an image" if b"\0" not in head and printable > 0.95 * len(head) else "not a known image format"
-
-
-def _head(source: object) -> bytes:
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source[:512])
-    if isinstance(source, str | os.PathLike):
-        with regular(source) as file:
-            return file.read(512)
-    source.seek(0)  # type: ignore[attr-defined]
-    return bytes(source.read(512))  # type: ignore[attr-defined]
 
 
 def _reason(error: Exception) -> Exception:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.preprocessing.decode import LARGEST_PIXELS, Least, Scaled, decode_scaled
+from bakeoff.preprocessing._work import LARGEST_PIXELS
+from bakeoff.preprocessing.decode import Least, Scaled, decode_scaled
 from bakeoff.preprocessing.signature import Signature
 
 if TYPE_CHECKING:
