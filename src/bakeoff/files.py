@@ -1,21 +1,32 @@
-"""How files are opened and written: regular ones alone; whole or not at all; what is said where there is no space."""
+"""How files are opened and written: regular ones alone; whole or not at all; what is said where there is no space.
+
+All that is written, renamed or removed goes out through here. Links are followed in the folder that the user named, as
+`cp` and `tar` do (`--run`, the folder of `--output`, the cache); never below it, and never in the place of the file:
+there a link is replaced.
+"""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import re
 import secrets
+import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from bakeoff.errors import NoSpaceError, UsageError
-from bakeoff.system import BINARY, TO_READ, of_another, sync
+from bakeoff.system import TO_READ, TO_WRITE, folder_below, of_another, sync
 
 MOST_TEXT = 256 << 20
+LEFT_S = 86400.0  # what is older and still has a temporary name belongs to no process
+_LEFT = re.compile(r"\.(.+)\.[0-9a-z_]{8}\.tmp", re.DOTALL)
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -82,25 +93,163 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def _way(path: Path, root: Path | None, *, make: bool) -> Iterator[tuple[Path, int | None]]:
+    """A name, and the open folder that it belongs to: between `root` and the name no link is followed."""
+    root = path.parent if root is None else root
+    handle = folder_below(root, path.parent.relative_to(root).parts, make=make)
+    try:
+        yield (path if handle is None else Path(path.name)), handle
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def make_folder(path: Path, root: Path | None = None) -> Path:
+    """The folder, made where it is missing.
+
+    Args:
+        root: the folder above it that the user named, or the cache; below it no link is followed.
+
+    Raises:
+        OSError: a link, or no folder.
+    """
+    with _way(path / "in it", root, make=True):
+        return path
+
+
+def opened(path: Path, flags: int, root: Path | None = None) -> int:
+    """A descriptor to write with, of a regular file that has no other name: that one could lie anywhere.
+
+    Args:
+        path: of the file; its folder is made where `flags` have O_CREAT.
+        flags: as for `os.open`.
+        root: as for `make_folder`; None: the file's folder.
+
+    Raises:
+        OSError: a link, symbolic or hard; a pipe, a device, a folder; or it can't be opened.
+    """
+    with _way(path, root, make=bool(flags & os.O_CREAT)) as (name, inside):
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "a link, which isn't followed", os.fspath(path))
+        handle = os.open(name, flags | TO_WRITE, 0o666, dir_fd=inside)
+    status = os.fstat(handle)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
+        return handle
+    os.close(handle)
+    kind = "a hard link: what is written here would be in another file, too" if status.st_nlink > 1 else "not a file"
+    raise OSError(errno.EMLINK, kind, os.fspath(path))
+
+
+@contextmanager
+def atomic_write(path: Path, root: Path | None = None) -> Iterator[IO[bytes]]:
     """A file that takes its name only when it is complete: temporary file, fsync, rename, fsync of the folder.
 
-    Readers see the old file or the new one; whoever renames last wins; what is interrupted leaves the old one.
+    Readers see the old file or the new one; whoever renames last wins; what is interrupted leaves the old one. A link
+    that has the name is replaced, and what it leads to stays.
+
+    Args:
+        root: as for `make_folder`; None: the file's folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # not by mkstemp: others may read what we write
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
+    with _way(path, root, make=True) as (name, inside):
+        fresh = name.with_name(_temporary(path.name))  # not by mkstemp: others may read what we write
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | TO_WRITE, 0o666, dir_fd=inside)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, name, src_dir_fd=inside, dst_dir_fd=inside)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(fresh, dir_fd=inside)
+            raise
+        sync(path.parent)
+
+
+def _temporary(name: str) -> str:
+    """What is being written has such a name, and `sweep` knows it again."""
+    return f".{name}.{secrets.token_hex(4)}.tmp"
+
+
+@contextmanager
+def fresh(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, for what takes that place when it is whole; at the end it is removed."""
+    sweep(make_folder(target.parent), target.name)
+    made = target.with_name(_temporary(target.name))
+    made.mkdir()
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
+        yield made
+    finally:
         with suppress(OSError):
-            os.unlink(name)
+            remove(made)
+
+
+def temporary(kind: str) -> str:
+    """A new folder of our own among the system's temporary ones; it stays until it is removed."""
+    place = Path(tempfile.gettempdir())
+    sweep(place, f"bakeoff-{kind}")
+    return tempfile.mkdtemp(prefix=f".bakeoff-{kind}.", suffix=".tmp", dir=place)
+
+
+@contextmanager
+def workspace(kind: str) -> Iterator[Path]:
+    """The same, removed at the end."""
+    made = Path(temporary(kind))
+    try:
+        yield made
+    finally:
+        with suppress(OSError):
+            remove(made)
+
+
+def put(made: Path, target: Path) -> None:
+    """Give a file or folder its place; what was there goes once the new one stands. A link there is replaced."""
+    if not (made.is_dir() and os.path.lexists(target)):
+        os.replace(made, target)
+        return
+    old = target.with_name(_temporary(target.name))
+    os.replace(target, old)
+    try:
+        os.replace(made, target)
+    except OSError:
+        os.replace(old, target)
         raise
-    sync(path.parent)
+    with suppress(OSError):
+        remove(old)
+
+
+def remove(path: Path, root: Path | None = None) -> None:
+    """Take away a file, a folder with all that is in it, or a link, but not what the link leads to.
+
+    Args:
+        root: as for `make_folder`; None: the file's folder.
+
+    Raises:
+        OSError: it can't be removed. Where nothing is there, nothing happens.
+    """
+    with suppress(FileNotFoundError), _way(path, root, make=False) as (name, inside):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(name, dir_fd=inside)
+        else:
+            os.unlink(name, dir_fd=inside)
+
+
+def sweep(place: Path, name: str = "", *, age_s: float = LEFT_S) -> None:
+    """Take away what processes that were killed had not finished writing.
+
+    Args:
+        place: a folder.
+        name: what they were writing; "": anything.
+        age_s: younger ones stay, and those of other users: somebody may be at work on them.
+    """
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            match = _LEFT.fullmatch(entry.name)
+            if match is None or name not in ("", match[1]) or entry.is_symlink():
+                continue
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime > age_s and not of_another(Path(entry.path)):
+                    remove(Path(entry.path))
 
 
 @contextmanager
@@ -119,12 +268,15 @@ def space_for(path: Path, needed: int) -> Iterator[None]:
         raise NoSpaceError(f"{path}: can't be written: {error.strerror or error}.") from None
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, root: Path | None = None) -> None:
     """Write a text file: it has its name only when it is complete.
+
+    Args:
+        root: as for `make_folder`; None: the file's folder.
 
     Raises:
         NoSpaceError: the disk is full, or the place can't be written.
     """
     content = text.encode()
-    with space_for(path, len(content)), atomic_write(path) as stream:
+    with space_for(path, len(content)), atomic_write(path, root) as stream:
         stream.write(content)

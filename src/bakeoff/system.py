@@ -6,20 +6,24 @@ Linux is where everything runs and is tested. macOS and Windows follow what thei
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # what is a link isn't opened
 TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 BINARY = getattr(os, "O_BINARY", 0)  # Windows changes line ends in files that are opened without it
+TO_WRITE = BINARY | NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # beside O_WRONLY or O_RDWR
+BY_HANDLE = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")  # names are looked up in an open folder
 LONGEST_S = 60.0  # an age of this process above this is a clock that can't be trusted
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
 _position = threading.Lock()
 
@@ -110,6 +114,55 @@ def _start_from_psutil() -> float:
 def of_another(path: Path) -> bool:
     """Whether a file or folder is another user's; where the system doesn't say, it isn't."""
     return hasattr(os, "getuid") and path.stat().st_uid != os.getuid()
+
+
+def folder_below(root: Path, names: Sequence[str], *, make: bool) -> int | None:
+    """A descriptor of the folder `names` below `root`, found through no link but those of `root` itself.
+
+    Args:
+        make: folders that are missing.
+
+    Returns:
+        None where names can't be looked up in an open folder, as on Windows; links are looked for all the same.
+
+    Raises:
+        OSError: a link, no folder, or it isn't there.
+    """
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
+    handle = os.open(root, _FOLDER) if BY_HANDLE else None
+    place = root
+    try:
+        for name in names:
+            place = place / name
+            inner = _inner(place, handle, make=make)
+            if handle is not None:
+                os.close(handle)
+            handle = inner
+    except OSError as error:
+        if handle is not None:
+            os.close(handle)
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "a link, which isn't followed", os.fspath(place)) from None
+        error.filename = os.fspath(place)
+        raise
+    return handle
+
+
+def _inner(place: Path, outer: int | None, *, make: bool) -> int | None:
+    name: Path | str = place if outer is None else place.name
+    try:
+        if outer is not None:
+            return os.open(name, _FOLDER | NO_LINK, dir_fd=outer)
+        if place.is_symlink() or not place.exists():
+            raise FileNotFoundError(errno.ENOENT, "isn't there")
+    except FileNotFoundError:
+        if not make:
+            raise
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=outer)
+        return _inner(place, outer, make=False)
+    return None
 
 
 def lock(handle: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def test_a_failed_write_leaves_the_old_one(bundle: Bundle, tmp_path: Path, monke
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sys.modules["bakeoff.bundle.write"], "sync", full)
+    monkeypatch.setattr("bakeoff.files.sync", full)
     with pytest.raises(DataError, match=r"bundle: No space left.*MiB"):
         write(tmp_path / "bundle", replace(bundle, framework="jax"))
     assert bundles.read(tmp_path).framework == "torch"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import DataError
+from bakeoff.files import atomic_write, fresh, put
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import SCHEMA
@@ -28,27 +27,19 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     from safetensors.numpy import save
 
     target = Path(folder)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
     arrays = {path: np.asarray(array, order="C") for path, array in bundle.graph.arrays().items()}
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        (temporary / WEIGHTS_NAME).write_bytes(save(arrays))  # save_file's error for a full disk is no OSError
         value = described(bundle) | {"weights_sha256": weights_sha256(arrays)}
         text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-        (temporary / JSON_NAME).write_text(text, encoding="utf-8")
-        for name in (WEIGHTS_NAME, JSON_NAME):
-            sync(temporary / name)
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
+        with fresh(target) as temporary:
+            with atomic_write(temporary / WEIGHTS_NAME) as stream:
+                stream.write(save(arrays))  # save_file's error for a full disk is no OSError
+            with atomic_write(temporary / JSON_NAME) as stream:
+                stream.write(text.encode())
+            put(temporary, target)
     except OSError as error:
         needed = sum(array.nbytes for array in arrays.values()) / 2**20
         raise DataError(f"{target}: {error.strerror or error}. It needs {needed:.1f} MiB there.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
     sync(target.parent)
     return target
 

@@ -39,6 +39,7 @@ def command(
 ) -> None:
     """Train for some steps at growing rates, and say which one to start from; nothing is kept."""
     from bakeoff.cli import _output as out
+    from bakeoff.files import write_text
     from bakeoff.recipe import to_toml
     from bakeoff.training.api import choose_framework, resolve
     from bakeoff.training.job import Job, check
@@ -53,7 +54,7 @@ def command(
     with progress() as listen, Worker(job.framework, threads=threads) as worker:
         found = worker.call("bakeoff.training.rate_finder:work", listen, job=job.to_json(), steps=steps)
     if plot is not None:
-        plot.write_text(page(found), encoding="utf-8")
+        write_text(plot, page(found))
     if json:
         out.print_json(found)
         return

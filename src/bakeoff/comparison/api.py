@@ -22,6 +22,7 @@ from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import right
 from bakeoff.evaluation.statistics.paired import Paired, paired
+from bakeoff.files import make_folder, put, remove, write_text
 from bakeoff.parity import Trace, check, judge
 from bakeoff.parity import to_json as certificate_json
 from bakeoff.parity.noise import Spread, gradient_error, without_gradient
@@ -150,7 +151,7 @@ class Comparison:
         (self.path / "predictions").rmdir()
         with ExitStack() as stack:
             self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
-            (self.path / "traces").mkdir()
+            make_folder(self.path / "traces", self.path)
             prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
             of = len(self.names) + 2
             self.reporter.stage(1, of, "parity")
@@ -164,9 +165,7 @@ class Comparison:
         measured = {name: self._measured(name, trained[name], timed[name]) for name in self.names}
         result = self._result(certificate, measured, prepared, context.data)
         folder.json("compare.json", result)
-        for trace in (self.path / "traces").iterdir():
-            trace.unlink()
-        (self.path / "traces").rmdir()
+        remove(self.path / "traces")
         return {"schema": SCHEMA, **result}
 
     def _worker(self, name: str, precision: str = "float32") -> Worker:
@@ -187,7 +186,7 @@ class Comparison:
         draws = str(self.draws) if self.draws.is_file() else None  # what the very first net drew
         answer = self._call(name, "trace", worker, precision=precision, output=str(output), draws=draws, **options)
         if draws is None:
-            output.rename(self.draws)
+            put(output, self.draws)
             output = self.draws
         if precision == "float32" and not variant:
             self.started[name] = answer["weights"]
@@ -294,8 +293,6 @@ class Comparison:
     def _train(self, name: str) -> dict[str, Any]:
         self.reporter.log(f"training in {name}")
         Run(self.jobs[name].run).create()
-        from bakeoff.files import write_text
-
         write_text(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)
         result: dict[str, Any] = self.workers[name].call(
             "bakeoff.training.work:work", self._within, job=self.jobs[name].to_json(), began=time.time()

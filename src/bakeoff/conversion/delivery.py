@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from bakeoff.conversion.output import rebundled
 from bakeoff.conversion.session import WORK, Caller, Session
 from bakeoff.conversion.sourcing import tried
 from bakeoff.errors import DataError, UnsupportedError
+from bakeoff.files import fresh, make_folder, put, write_text
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Certificate, Check
@@ -55,15 +54,15 @@ class Delivery:
     def __init__(self, session: Session) -> None:
         self.session, self.request = session, session.request
         self.temporary: Path | None = None
+        self.stack = ExitStack()
         self.custom: list[str] = []
 
     def __enter__(self) -> Delivery:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        if self.temporary is not None:
-            shutil.rmtree(self.temporary, ignore_errors=True)
-            self.temporary = None
+        self.stack.close()
+        self.temporary = None
 
     @property
     def _writer(self) -> Caller:
@@ -78,8 +77,7 @@ class Delivery:
         self.session.say("write", 4)
         output = self.request.output
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            self.temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+            self.temporary = self.stack.enter_context(fresh(output))
         except OSError as error:
             raise DataError(f"{output}: {error.strerror or error}. Choose another --output.") from None
         path = self.temporary / output.name
@@ -126,7 +124,7 @@ class Delivery:
         """
         again = self.session.folder / "again" / path.name
         if path.suffix not in contents.FORMATS:
-            again.parent.mkdir(exist_ok=True)
+            make_folder(again.parent)
             self._make(again)
         different = self._call("compare_contents", path, own=self.request.own, again=str(again))
         return check("output.contents", float(len(different)), 0.0, contents.listed(different))
@@ -136,10 +134,10 @@ class Delivery:
         request = self.request
         assert self.temporary is not None
         for made in sorted(self.temporary.iterdir(), key=lambda made: made.name == request.output.name):
-            _replace(made, request.output.with_name(made.name))
+            put(made, request.output.with_name(made.name))
         value = written(request, self.session.described, certificate, self.session.weights, self.custom)
         path = place_of(request.output)
-        path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
         result = {**value, "output": str(request.output), "certificate": str(path)}
         return Converted(request.output, certificate, path, result)
 
@@ -148,21 +146,10 @@ def report(session: Session, certificate: Certificate) -> Path:
     """The report of the first layer that differs, beside the place of the output."""
     request = session.request
     path = request.output.with_name(f"{request.output.name}.report.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
     value = {**to_json(certificate), "source": request.source, "to": request.to}
     try:
         value["first_layer_that_differs"] = session.first_apart()
     except Exception as error:
         value["first_layer_that_differs"] = {"unknown": f"{type(error).__name__}: {error}"[:500]}
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
     return path
-
-
-def _replace(made: Path, target: Path) -> None:
-    if made.is_dir() and target.exists():
-        old = target.with_name(f".{target.name}.{os.getpid()}.old")
-        os.replace(target, old)
-        os.replace(made, target)
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    os.replace(made, target)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -23,6 +21,7 @@ from bakeoff.conversion.accepting import check_accepted, not_kept
 from bakeoff.conversion.questions import Described, trial_of
 from bakeoff.conversion.request import Request, keras_backend
 from bakeoff.errors import UnsupportedError
+from bakeoff.files import workspace
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.layout import said
 from bakeoff.graph.passes import of_size
@@ -96,7 +95,7 @@ class Session:
 
     def __enter__(self) -> Self:
         self.stack = ExitStack()
-        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="bakeoff-convert-")))
+        self.folder = self.stack.enter_context(workspace("convert"))
         request = self.request
         if self.live is not None:
             self.source = Here()

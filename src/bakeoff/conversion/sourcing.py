@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from bakeoff.conversion.session import Session
 from bakeoff.errors import ParityError
+from bakeoff.files import workspace
 from bakeoff.parity import check, relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Array, Check
@@ -23,8 +23,8 @@ def tried(work: Session, made: Path) -> list[Check]:
     """The page in a process of its own, where Bakeoff can't be imported."""
     images: Array = work.given()
     expected: Array = work.expected()
-    with tempfile.TemporaryDirectory() as place:
-        given, answers = Path(place) / "given.npz", Path(place) / "said.npz"
+    with workspace("page") as place:
+        given, answers = place / "given.npz", place / "said.npz"
         np.savez(given, images=images)
         line = [sys.executable, str(ALONE), str(made), str(given), str(answers)]
         backend = work.request.target if work.request.target != "torch" else ""

@@ -5,6 +5,7 @@ BAKEOFF_CACHE_LIMIT     what images may take on disk, as 20GB or 500MB; 0: no im
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
@@ -12,10 +13,13 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from bakeoff.errors import UsageError
+from bakeoff.files import make_folder, remove, sweep, temporary
+from bakeoff.system import of_another
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -24,15 +28,65 @@ FREE = 2 << 30  # always left on the disk
 FEATURES_LIMIT = 2 << 30
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
+_refused: list[str] = []
+
 
 def cache_root() -> Path:
-    """`$XDG_CACHE_HOME/bakeoff`, else the platform's cache folder; may not exist yet."""
+    """`$XDG_CACHE_HOME/bakeoff`, else the platform's cache folder; may not exist yet.
+
+    One that others could have laid out isn't used: what is in it may be theirs, and what is written into it may go
+    elsewhere. This process and those that it starts have a temporary one then.
+    """
     home = os.environ.get("XDG_CACHE_HOME")
     if home:
-        return Path(home) / "bakeoff"
-    from platformdirs import user_cache_path
+        root = Path(home) / "bakeoff"
+    else:
+        from platformdirs import user_cache_path
 
-    return user_cache_path("bakeoff", appauthor=False)
+        root = user_cache_path("bakeoff", appauthor=False)
+    why = _strange(root)
+    return _instead(root, why) if why else root
+
+
+@lru_cache(maxsize=64)
+def _strange(root: Path) -> str:
+    """What is wrong with a cache folder, in words, "" where nothing is; leftovers of killed processes are removed."""
+    if not root.is_dir():
+        return ""
+    if of_another(root):
+        return "it is another user's"
+    for kind in root.iterdir():
+        if kind.is_symlink():
+            return f"{kind.name} is a link"
+        if not kind.is_dir():
+            continue
+        if of_another(kind):
+            return f"{kind.name} is another user's"
+        with os.scandir(kind) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    return f"{kind.name}/{entry.name} is a link"
+        sweep(kind)
+    return ""
+
+
+def _instead(root: Path, why: str) -> Path:
+    variable = f"_BAKEOFF_CACHE_{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}"
+    place = os.environ.get(variable)
+    if place is None:
+        place = os.environ[variable] = temporary("cache")
+        atexit.register(remove, Path(place))
+        _refused.append(
+            f"the cache {root} isn't used: {why}. Remove it, or set XDG_CACHE_HOME to a folder of your own."
+        )
+    return Path(place)
+
+
+def refused() -> tuple[str, ...]:
+    """What is to be said of caches that aren't used, once."""
+    found = tuple(_refused)
+    _refused.clear()
+    return found
 
 
 def held(kind: str, place: Path, load: Callable[[Path], dict[K, V]]) -> tuple[Path, dict[K, V]]:
@@ -68,7 +122,7 @@ def make_space(folder: Path, size: int, most: int) -> bool:
     if size > most:
         return False
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         trim(folder, most - size)
         return shutil.disk_usage(folder).free >= size + FREE
     except OSError:
@@ -87,7 +141,7 @@ def trim(folder: Path, most: int) -> None:
         if held <= most:
             return
         with suppress(OSError):
-            path.unlink()
+            remove(path)
             held -= size
 
 

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from bakeoff.errors import CorruptError
-from bakeoff.files import regular
+from bakeoff.files import opened, regular
 from bakeoff.protocols import Progress
 
 MOST_FILES = 5_000_000
@@ -138,8 +138,7 @@ def safe_name(archive: Path, name: str) -> str:
 def _write(archive: Path, target: Path, member: Member) -> None:
     place = target / member.name
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as file:
+        with os.fdopen(opened(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, target), "wb") as file:
             while piece := member.file.read(_PIECE):
                 file.write(piece)
     except (FileExistsError, NotADirectoryError):

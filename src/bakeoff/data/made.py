@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bakeoff.data.cache import cache_root
 from bakeoff.errors import DataError
+from bakeoff.files import fresh
 
 
 def stamp(path: Path) -> str:
@@ -35,20 +34,21 @@ def made_once(kind: str, files: Sequence[Path], make: Callable[[Path], None], *m
     key = "\x1f".join([*stamps, *more])
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     place = cache_root() / "made" / f"{kind}-{digest}"
-    if place.is_dir():
+    if _is_there(place):
         return place
-    fresh = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
     try:
-        fresh.mkdir(parents=True)
-        make(fresh)
-        for file, old in zip(files, stamps, strict=True):
-            if stamp(file) != old:
-                raise DataError(f"{file}: changed while it was read.\nTry again when it is whole.")
-        os.rename(fresh, place)
+        with fresh(place) as made:
+            make(made)
+            for file, old in zip(files, stamps, strict=True):
+                if stamp(file) != old:
+                    raise DataError(f"{file}: changed while it was read.\nTry again when it is whole.")
+            os.rename(made, place)
     except OSError as error:
-        if place.is_dir():
+        if _is_there(place):
             return place
         raise DataError(f"{place.parent}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return place
+
+
+def _is_there(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data import cache
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, opened, remove
 from bakeoff.preprocessing import Signature
-from bakeoff.system import BINARY, let_go, write_at
+from bakeoff.system import let_go, write_at
 
 FORMAT = 1
 HEADER = 4096
@@ -43,7 +43,7 @@ class PixelCache:
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
         self.path, self.count, self.shape = path, count, shape
-        self._handle = os.open(path, os.O_RDWR | BINARY)
+        self._handle = opened(path, os.O_RDWR)
         weakref.finalize(self, os.close, self._handle)
         self.row_bytes = int(np.prod(shape, dtype=np.int64))
         self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
@@ -140,7 +140,7 @@ def _whole(path: Path, size: int, count: int, shape: tuple[int, int, int]) -> bo
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == size and file.read(HEADER) == _header(count, shape):
                 return True
-        path.unlink()
+        remove(path)
     except OSError:
         pass
     return False

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bakeoff import registry
 from bakeoff.data.assignment import BadFiles, Rules, assignment_of, draws_anything, read_assignment
+from bakeoff.data.cache import refused
 from bakeoff.data.hashing import FileFacts, hash_files
 from bakeoff.data.images import KEPT_BYTES, Bad, Images, in_threads
 from bakeoff.data.labels import counts as counts_of
@@ -250,7 +251,7 @@ def read_data(
         manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
-    left = dict(table.ignored), table.unused
+    left = dict(table.ignored), (*table.unused, *refused())
     data = Data(place, table.classes, manifest, nothing, None, None, images, rules, excluded, lost, *left)
     return _divided(data, manifest, images)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.errors import UsageError
+from bakeoff.files import make_folder, opened
 
 
 def write_digits(directory: str | os.PathLike[str]) -> int:
@@ -27,7 +28,9 @@ def write_digits(directory: str | os.PathLike[str]) -> int:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     for name in digits.target_names:
-        (root / str(name)).mkdir(parents=True, exist_ok=True)
+        make_folder(root / str(name), root)
     for index, (image, label) in enumerate(zip(images, digits.target, strict=True)):
-        Image.fromarray(image).save(root / str(label) / f"{index:04d}.png")
+        place = root / str(label) / f"{index:04d}.png"
+        with os.fdopen(opened(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root), "wb") as file:
+            Image.fromarray(image).save(file, "PNG")
     return len(images)

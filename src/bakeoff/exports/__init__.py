@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +9,7 @@ from bakeoff import bundle as bundles
 from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError
+from bakeoff.files import fresh, put
 
 FORMATS = "bakeoff.exports.formats"
 OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
@@ -43,16 +42,13 @@ def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = Non
     target = _target(Path("." if output is None else output), form, to)
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
-    folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        folder.mkdir(parents=True)
-        form.write(chosen, folder / target.name)
-        for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
-            _replace(made, target.with_name(made.name))
+        with fresh(target) as folder:
+            form.write(chosen, folder / target.name)
+            for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
+                put(made, target.with_name(made.name))
     except OSError as error:
         raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
-    finally:
-        _remove(folder)
     return target
 
 
@@ -65,21 +61,3 @@ def _target(output: Path, form: ModuleType, to: str) -> Path:
             raise UsageError(f"--output {output}: the format {to!r} writes {extension} files, not {output.suffix}.")
         return output.with_name(output.name + extension)
     return output
-
-
-def _replace(temporary: Path, target: Path) -> None:
-    """Put the new file or folder in the place of the old one."""
-    if not (temporary.is_dir() and target.exists()):
-        os.replace(temporary, target)
-        return
-    old = target.with_name(f".{os.getpid()}.old.{target.name}")
-    os.replace(target, old)
-    os.replace(temporary, target)
-    _remove(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    elif path.is_file():
-        path.unlink()

@@ -11,7 +11,7 @@ from typing import Any
 
 from bakeoff import registry
 from bakeoff.errors import DataError, UsageError
-from bakeoff.files import write_text
+from bakeoff.files import make_folder, write_text
 from bakeoff.reports.source import Report, read
 from bakeoff.texts import catalogue
 
@@ -44,7 +44,7 @@ def written(html: str, target: Path) -> Path:
         UsageError: it can't be written.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_text(target, html.encode("utf-8", "replace").decode("utf-8"))  # names may hold lone surrogates
     except OSError as error:
         raise UsageError(f"{target}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bakeoff.errors import CorruptError, NotWorthSavingError, VersionError
-from bakeoff.files import atomic_write, read_json, regular, space_for
+from bakeoff.files import atomic_write, read_json, regular, remove, space_for
 from bakeoff.schemas import SCHEMA, Array
 
 FOLDER = "checkpoints"
@@ -86,14 +86,14 @@ def save(run: Path, found: Checkpoint) -> Path:
     meta = {**found.meta, "arrays": name + ARRAYS, "arrays_sha256": hashlib.sha256(content).hexdigest()}
     value = {"schema": SCHEMA, "sha256": _digest(meta), **meta}
     with space_for(folder, len(content)):
-        with atomic_write(folder / (name + ARRAYS)) as stream:
+        with atomic_write(folder / (name + ARRAYS), run) as stream:
             stream.write(content)
-        with atomic_write(folder / (name + JSON)) as stream:
+        with atomic_write(folder / (name + JSON), run) as stream:
             stream.write((json.dumps(value, indent=1) + "\n").encode())
     for path in _files(folder):
         if path.name.split(".")[0] != name:
             with suppress(OSError):
-                path.unlink()
+                remove(path, run)
     return folder / (name + JSON)
 
 

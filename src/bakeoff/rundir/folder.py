@@ -32,10 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, space_for, write_text
+from bakeoff.files import atomic_write, make_folder, opened, space_for, write_text
 from bakeoff.rundir.loggers import Loggers
 from bakeoff.schemas import SCHEMA, Predictions
-from bakeoff.system import BINARY, NO_LINK
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
@@ -64,7 +63,7 @@ class Run:
             raise UsageError(
                 f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it.{more}"
             )
-        (self.path / "predictions").mkdir(parents=True)
+        make_folder(self.path / "predictions", self.path)
         return self
 
     def line(self, name: str, row: dict[str, Any]) -> None:
@@ -76,8 +75,7 @@ class Run:
         content = (json.dumps(row) + "\n").encode()
         with space_for(self.path / name, len(content)):
             if name not in self._open:
-                handle = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY | NO_LINK, 0o666)
-                self._open[name] = os.fdopen(handle, "ab")
+                self._open[name] = os.fdopen(opened(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab")
             self._open[name].write(content)
         self.loggers.tell("row", name, row)
 
@@ -108,7 +106,7 @@ class Run:
             if size < wanted:
                 raise CorruptError(f"{path}: {size} bytes, and the checkpoint knows {wanted}: cut short. Train again.")
             if size > wanted:
-                handle = os.open(path, os.O_WRONLY | BINARY | NO_LINK)
+                handle = opened(path, os.O_WRONLY)
                 os.ftruncate(handle, wanted)
                 os.close(handle)
 
@@ -127,5 +125,5 @@ class Run:
         """Keep the logits of a split, and the names of its images, relative to the data."""
         target = self.path / "predictions" / f"{split}.npz"
         size = found.logits.nbytes + found.labels.nbytes + found.records.nbytes + paths.nbytes
-        with space_for(target, size), atomic_write(target) as stream:
+        with space_for(target, size), atomic_write(target, self.path) as stream:
             np.savez(stream, logits=found.logits, labels=found.labels, records=found.records, paths=paths)

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from bakeoff import system
 from bakeoff.errors import UsageError
-from bakeoff.files import own, space_for
+from bakeoff.files import opened, own, space_for
 
 NAME = ".lock"
 PATIENCE_S = 7.0  # a worker whose parent was killed saves and ends within five seconds
@@ -33,7 +33,7 @@ class RunLock:
     def __enter__(self) -> RunLock:
         own(self.path.parent)
         with space_for(self.path, 64):
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | system.NO_LINK, 0o666)
+            handle = opened(self.path, os.O_RDWR | os.O_CREAT)
         end = time.monotonic() + self.patience_s
         while not system.lock(handle):
             if time.monotonic() >= end:
@@ -62,7 +62,7 @@ class RunLock:
 def held(folder: Path) -> bool:
     """Whether a process is writing to a run folder."""
     try:
-        handle = os.open(folder / NAME, os.O_RDWR | system.NO_LINK)
+        handle = opened(folder / NAME, os.O_RDWR)
     except OSError:
         return False
     free = system.lock(handle)

@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from bakeoff.checkpoints import hdf5
 from bakeoff.checkpoints.keras import CONFIG, METADATA, check
 from bakeoff.errors import CorruptError
+from bakeoff.files import workspace
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import keras as the_keras
 from bakeoff.runtimes._runtime import FunctionRuntime
@@ -85,8 +85,8 @@ def model(path: Path) -> Any:
     try:
         if path.suffix == SUFFIX:
             return keras.saving.load_model(str(path), compile=False, safe_mode=True)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(shutil.copyfile(path, Path(folder) / "net.h5"))
+        with workspace("keras") as folder:
+            copy = Path(shutil.copyfile(path, folder / "net.h5"))
             hdf5.set_config(copy, json.dumps(config))
             return keras.saving.load_model(str(copy), compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its parsers raise

@@ -16,6 +16,7 @@ from bakeoff import frameworks
 from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
+from bakeoff.files import own, remove, write_text
 from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
@@ -275,6 +276,7 @@ def resume(
     }
     changes |= {"data": address(data) if data else None}
     job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
+    own(path)
     chosen = loads(job.recipe)
     check(job, chosen)
     _present(job.data)
@@ -291,8 +293,6 @@ def _present(data: str | Path) -> None:
 
 
 def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, resume: bool = False) -> dict[str, Any]:
-    from bakeoff.files import write_text
-
     arguments: dict[str, Any] = {"job": job.to_json(), "began": began, "resume": resume}
     write_text(Path(job.run) / "recipe.toml", job.recipe)
     if not any(isinstance(phase, Finetune) for phase in recipe.phases):  # no framework runs: no process of its own
@@ -344,7 +344,7 @@ def _discard(path: Path) -> None:
         JOB,
         LOCK,
     ):
-        (path / name).unlink(missing_ok=True)
+        remove(path / name)
     for folder in (path / "predictions", path):
         try:
             folder.rmdir()

@@ -74,7 +74,6 @@ def captured(name: str, seed: int, input_size: tuple[int, int] | None = None) ->
     try:
         found = read_bundle(folder)
     except BakeoffError:  # not there yet, or of another version, or damaged
-        folder.parent.mkdir(parents=True, exist_ok=True)
         _capture(framework, source, folder)
         found = read_bundle(folder)
     extra = {**found.extra, "origin": {"source": plain, "weights": tag}}

@@ -22,7 +22,7 @@ from bakeoff.data.recipes import read_for
 from bakeoff.errors import DataError, NoSpaceError
 from bakeoff.evaluation.scores import score, threshold_of
 from bakeoff.evaluation.tta import compared
-from bakeoff.files import space_for
+from bakeoff.files import remove, space_for
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.preprocessing import Signature
 from bakeoff.recipe import loads
@@ -231,7 +231,7 @@ def _finish(
     notify.end(context, scores, logits)
     plain = msgspec.structs.replace(result, wall_s=context.checkpointer.wall_s).to_json()
     context.run.json(NAME, plain)
-    (context.run.path / BEGUN).unlink(missing_ok=True)
+    remove(context.run.path / BEGUN)
     return plain
 
 

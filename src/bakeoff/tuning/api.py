@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from typing import Any
 from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
-from bakeoff.files import own, write_text
+from bakeoff.files import make_folder, own, put, remove, write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -125,7 +124,7 @@ class _Search:
     def _study(self, optuna: Any) -> Any:
         """The study of this folder, new or gone on with."""
         own(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         if any(self.path.iterdir()) and not (self.path / STUDY).is_file():
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
         study = optuna.create_study(
@@ -150,7 +149,7 @@ class _Search:
 
         overrides = [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
         folder = self.path / f"trial-{trial.number}"
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         seen = 0
 
         def watch(message: dict[str, Any]) -> None:
@@ -167,11 +166,11 @@ class _Search:
                 self.data, with_overrides(self.recipe, overrides), run=folder, checkpoint_every=None, **settings
             )
         except _HopelessError:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             self._say(f"trial {trial.number + 1}: stopped, below the median of the others")
             raise optuna.TrialPruned from None
         except Cancelled:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             raise
         facts = trained.facts
         accuracy = facts.validation[choice_of(facts.validation)]
@@ -187,10 +186,9 @@ class _Search:
         """The best run so far stays, as `best`; of equals, the first."""
         best = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
         if best and max(best) >= accuracy and (self.path / "best").is_dir():
-            shutil.rmtree(folder)
+            remove(folder)
             return
-        shutil.rmtree(self.path / "best", ignore_errors=True)
-        folder.rename(self.path / "best")
+        put(folder, self.path / "best")
 
     def _finish(self, study: Any) -> Tuned:
         try:

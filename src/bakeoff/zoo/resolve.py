@@ -13,10 +13,8 @@ the library itself finds it there, too. Nothing is fetched where the user said -
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.files import fresh, opened, put, write_text
 from bakeoff.protocols import Progress
 from bakeoff.zoo.listing import Entry, WeightsFile, source
 
@@ -213,7 +212,6 @@ def _fetch(entry: Entry, weights: WeightsFile, progress: Progress | None) -> Pat
         with opener.open(request, timeout=TIMEOUT) as answer:
             sent = {key.lower(): value for key, value in answer.headers.items()} | redirects.sent
             target = _placed(target, weights, sent)
-            target.parent.mkdir(parents=True, exist_ok=True)
             return _stored(answer, target, weights, sent, progress)
     except urllib.error.HTTPError as error:
         raise DataError(_missing(entry, weights, f"the address answers {error.code} {error.reason}")) from None
@@ -229,32 +227,30 @@ def _placed(target: Path, weights: WeightsFile, sent: dict[str, str]) -> Path:
         return target
     folder = target.parents[2]
     ref = folder / "refs" / "main"
-    ref.parent.mkdir(parents=True, exist_ok=True)
-    ref.write_text(commit, encoding="utf-8")
+    write_text(ref, commit, folder)
     return folder / "snapshots" / commit / weights.file
 
 
 def _stored(answer: Any, target: Path, weights: WeightsFile, sent: dict[str, str], progress: Progress | None) -> Path:
     expected = int(answer.headers.get("Content-Length") or 0)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            done = 0
-            while block := answer.read(BLOCK):
-                file.write(block)
-                done += len(block)
-                if progress:
-                    progress(done, max(done, expected))
-        if expected and done != expected:
-            raise DataError(f"{target.name}: {done:,} of {expected:,} bytes came; the connection broke. Try again.")
-        etag = sent.get("x-linked-etag", "").strip('"')
-        if len(etag) == 64 and (found := _digest(Path(name), "sha256")) != etag:
-            raise CorruptError(_changed(target, "SHA-256", found, etag))
-        _checked(Path(name), weights)
-        os.replace(name, target)
+        with fresh(target) as folder:
+            made, done = folder / target.name, 0
+            with os.fdopen(opened(made, os.O_WRONLY | os.O_CREAT), "wb") as file:
+                while block := answer.read(BLOCK):
+                    file.write(block)
+                    done += len(block)
+                    if progress:
+                        progress(done, max(done, expected))
+            if expected and done != expected:
+                raise DataError(f"{target.name}: {done:,} of {expected:,} bytes came; the connection broke. Try again.")
+            etag = sent.get("x-linked-etag", "").strip('"')
+            if len(etag) == 64 and (found := _digest(made, "sha256")) != etag:
+                raise CorruptError(_changed(target, "SHA-256", found, etag))
+            _checked(made, weights)
+            put(made, target)
+    except (TimeoutError, ConnectionError):  # of the network
+        raise
     except OSError as error:
         raise DataError(f"{target}: {error.strerror or error}. Make room, or give the file by --weights.") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
     return target

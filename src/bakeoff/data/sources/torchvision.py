@@ -17,6 +17,7 @@ import numpy as np
 from bakeoff.data.cache import cache_root
 from bakeoff.data.sources import _hub
 from bakeoff.errors import DataError
+from bakeoff.files import make_folder
 from bakeoff.protocols import Progress
 
 PRIORITY = 40
@@ -89,7 +90,7 @@ def _make(maker: Any, spec: _hub.Spec, options: dict[str, Any]) -> Any:
     try:
         return maker(root, download=False, **options)
     except RuntimeError:
-        os.makedirs(root, exist_ok=True)
+        make_folder(Path(root))
         return maker(root, download=True, **options)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from bakeoff.data.cache import cache_root
 from bakeoff.data.extract import MOST_FILES, safe_name
 from bakeoff.errors import BakeoffError, DataError, MissingDependencyError
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, make_folder, remove, write_text
 from bakeoff.protocols import Progress
 
 PRIORITY = 50
@@ -80,7 +80,7 @@ def _copied(system: Any, place: str, url: str, progress: Progress | None) -> Pat
         raise FileNotFoundError(url)
     if len(files) > MOST_FILES:
         raise DataError(f"{url}: more than {MOST_FILES:,} files.\nGive a folder further down.")
-    root = cache_root() / "remote" / key / "tree"
+    root = make_folder(cache_root() / "remote" / key / "tree", cache_root())
     base = system._strip_protocol(place).rstrip("/") + "/"
     jobs = [(path, info, root / safe_name(Path(url), path.removeprefix(base))) for path, info in sorted(files.items())]
     _forget(root, {target for *_, target in jobs})
@@ -99,12 +99,11 @@ def _bring(system: Any, place: str, info: Any, target: Path, root: Path) -> None
     mark = mark.with_name(f"{mark.name}.version")
     if target.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == version:
         return
-    mark.unlink(missing_ok=True)
-    with system.open(place, "rb") as source, atomic_write(target) as file:
+    remove(mark, root.parent)
+    with system.open(place, "rb") as source, atomic_write(target, root) as file:
         while piece := source.read(_PIECE):
             file.write(piece)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(version, encoding="utf-8")
+    write_text(mark, version, root.parent)
 
 
 def _version(info: Any) -> str:
@@ -118,4 +117,4 @@ def _forget(root: Path, wanted: set[Path]) -> None:
         for name in names:
             place = Path(folder) / name
             if not name.startswith(".") and place not in wanted:
-                place.unlink()
+                remove(place, root)

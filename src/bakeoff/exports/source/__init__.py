@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from bakeoff.files import make_folder
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import shortened
 
@@ -25,6 +26,6 @@ def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
         UnsupportedError: something in the graph has no line of plain code, by name.
     """
     form = importlib.import_module(f"bakeoff.exports.source._{to}_file")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     form.write(shortened(graph), folder, title)
     return folder / "model.py"

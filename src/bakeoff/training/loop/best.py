@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.files import atomic_write, space_for
+from bakeoff.files import atomic_write, remove, space_for
 from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.schemas import SCHEMA, Array
 
@@ -32,13 +32,13 @@ def keep(run: Path, most: int, epoch: int, accuracy: float, arrays: Mapping[str,
     kept, lost = rows[:most], rows[most:]
     if any(row["epoch"] == epoch for row in kept):
         content = save({path: np.ascontiguousarray(array) for path, array in arrays.items()})
-        with space_for(folder, len(content)), atomic_write(folder / f"best-{epoch:04d}.safetensors") as stream:
+        with space_for(folder, len(content)), atomic_write(folder / f"best-{epoch:04d}.safetensors", run) as stream:
             stream.write(content)
-    with space_for(folder, 1024), atomic_write(folder / LIST) as stream:
+    with space_for(folder, 1024), atomic_write(folder / LIST, run) as stream:
         stream.write((json.dumps({"schema": SCHEMA, "epochs": kept}, indent=1) + "\n").encode())
     for row in lost:
         with suppress(OSError):
-            (folder / row["file"]).unlink()
+            remove(folder / row["file"], run)
 
 
 def listed(run: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 from bakeoff.data.cache import FEATURES_LIMIT, cache_root, make_space, touch
 from bakeoff.data.images import ahead, unique_rows
 from bakeoff.evaluation.tta import mirrored
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, remove
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array, Batch
@@ -53,7 +53,7 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
                     context.run.json(engines.FILE, json.loads(str(stored["engine"])))
                     return found, True
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)  # cut short or overwritten: computed again
+            remove(path)  # cut short or overwritten: computed again
     with stage("features"):
         computed = _compute(context, graph, view)
     with suppress(OSError):

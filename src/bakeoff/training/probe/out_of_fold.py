@@ -24,6 +24,7 @@ from bakeoff.data.audit import Judged, Subject
 from bakeoff.data.cache import cache_root
 from bakeoff.data.images import Images
 from bakeoff.data.labels import counts, matrix, multilabel
+from bakeoff.files import opened
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.schemas import Array
@@ -203,8 +204,7 @@ class _Store:
         """To be used as a context; without a writable cache, features are kept in memory alone."""
         if self.path is not None:
             with suppress(OSError):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab")
+                self._file = os.fdopen(opened(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "ab")
                 rest = self._file.tell() % self.type.itemsize
                 if rest:  # cut short in the middle of a record
                     self._file.truncate(self._file.tell() - rest)
