@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from bakeoff import bundle, models
 from bakeoff.bundle import Bundle
 from bakeoff.cli import _errors, _output, main
 from bakeoff.preprocessing import Signature
-from bakeoff.texts.catalogue import visible
+from bakeoff.shown import cell, html, to_json, visible
 from bakeoff.workers.progress import _Plain
 
 NAMES = (
@@ -77,3 +79,56 @@ def test_cells_are_no_formulas_and_rows_stay_rows(
     texts = [cell for row in rows[1:] for cell in row]
     assert not [cell for cell in texts if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
     assert {"'=cmd|'/c calc'!A0", "'+1", "'-2", "'@SUM(A1)", "two\nlines"} <= set(texts)
+
+
+def test_no_call_site_can_forget(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is handed to a console, nothing but its own styles moves the cursor."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    console, table = _output.console(), _output.table("\x1b[2J")
+    table.add_row(Text(NAMES[0]))
+    for what in (NAMES[9], Text(NAMES[8]), Panel(Text(NAMES[0]), title=NAMES[0]), table, {"name": NAMES[0]}):
+        console.print(what, markup=False)
+    said = capsys.readouterr().out
+    assert not set(said) & set("\x1b\x07\x9b\u202e")
+    assert r"\x9b2J" in said
+
+
+def test_pages_and_cards_show_names(tmp_path: Path) -> None:
+    from bakeoff.drawing.card import Card
+    from bakeoff.reports.render import templates
+
+    hostile = "\x1b[31m<b>\u202e\x9b\udcff"
+    made = templates().from_string("{{ name }} {{ number }}").render(name=hostile, number=3)
+    for page in (made, Card(hostile, {hostile: hostile}).html(), str(html(hostile))):
+        assert r"\x1b[31m&lt;b&gt;\u202e\x9b\udcff" in page
+    assert made.endswith(" 3")
+
+
+def test_json_and_cells_are_harmless_and_the_same() -> None:
+    for name in (*NAMES, "\x7f\udcff", "猫 é"):
+        text = to_json({"name": name})
+        assert json.loads(text) == {"name": name}
+        assert not set(text) & set("\x1b\x07\x9b\u202e\x7f\udcff")
+    assert to_json({"name": "猫"}) == '{"name": "猫"}'
+    assert cell("\x1b[31m") == "\x1b[31m"
+    assert cell("\x1b[31m", seen=True) == r"\x1b[31m"
+
+
+def test_a_path_of_any_length_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["predict", "a" * 31_000, "x"], ["data", "audit", "a" * 31_000], ["runs", "a/" * 15_500]):
+        assert main(words) != 0
+        said = capsys.readouterr().err
+        assert "unexpected" not in said
+        assert 100 < len(said) < 2_000
+
+
+def test_what_is_printed_goes_through_the_console() -> None:
+    """Or through `visible`: see `bakeoff.shown`."""
+    root = Path(_output.__file__).parents[1]
+    own = {"cli/_errors.py", "workers/progress.py", "data/sources/_hub.py", "cli/recipes.py", "cli/_app.py"}
+    own |= {f"zoo/{name}.py" for name in ("census", "sources/keras", "sources/timm", "sources/transformers")}
+    raw = re.compile(r"(?<![.\w])print\(|echo\(|Console\(|std(out|err)\.write\(", re.ASCII)
+    found = {str(path.relative_to(root)) for path in root.rglob("*.py") if raw.search(path.read_text())}
+    assert found - own == {"cli/_output.py", "exports/source/_torch_file.py"}

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 
 from bakeoff.errors import BakeoffError, CorruptError
-from bakeoff.texts.catalogue import visible
+from bakeoff.shown import visible
 
 LINES = 3
 INTERRUPTED = 130
+LONGEST = 5000  # above the longest path of any system, which is 4,096 bytes
 
 
 def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
@@ -60,7 +61,12 @@ def say(text: str) -> None:
     lines = [line for line in text.splitlines() if line.strip()] or ["failed, and said nothing"]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
-    print("bakeoff: " + "\n         ".join(map(visible, lines)), file=sys.stderr)
+    print("bakeoff: " + "\n         ".join(visible(_cut(line)) for line in lines), file=sys.stderr)
+
+
+def _cut(line: str) -> str:
+    """A line that somebody reads: no path is as long as what is cut."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 20]} ... {line[-LONGEST // 20 :]}"
 
 
 def end(text: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.texts.catalogue import visible
+from bakeoff.shown import to_json, visible
 from bakeoff.workers.progress import console as console
 from bakeoff.workers.progress import seconds as seconds
 
@@ -19,17 +18,13 @@ if TYPE_CHECKING:
 def print_json(value: dict[str, Any]) -> None:
     """One object, with its schema number, on one line of stdout; NaN and infinity become null.
 
-    Text stays as it is where stdout takes it; file names that are no text, and what stdout can't encode, are escaped.
+    Text stays as it is where stdout takes it; file names that are no text, what moves a terminal's cursor, and what
+    stdout can't encode, are escaped.
     """
     from bakeoff.schemas import SCHEMA  # brings NumPy, which help does without
 
     value = _finite({"schema": SCHEMA, **value})
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(to_json(value, sys.stdout.encoding) + "\n")
     sys.stdout.flush()
 
 

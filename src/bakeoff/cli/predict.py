@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bakeoff.cli import _options as options
+from bakeoff.shown import cell
 
 if TYPE_CHECKING:
     from bakeoff.runtimes import Opened
@@ -21,7 +23,6 @@ EXAMPLES = (
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
     ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def command(
@@ -103,12 +104,12 @@ def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     import csv
     import sys
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer, shown = csv.writer(sys.stdout, lineterminator="\n"), partial(cell, seen=sys.stdout.isatty())
     writer.writerow(["path", "labels", "probabilities", "error"])
     for row in rows:
         pairs = row.get("labels", [])
         cells = ["|".join(str(pair[place]) for pair in pairs) for place in (0, 1)]
-        writer.writerow(map(_cell, [row["path"], *cells, row.get("error", "")]))
+        writer.writerow(map(shown, [row["path"], *cells, row.get("error", "")]))
         yield row
 
 
@@ -117,19 +118,14 @@ def _csv(rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
     import csv
     import sys
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer, shown = csv.writer(sys.stdout, lineterminator="\n"), partial(cell, seen=sys.stdout.isatty())
     more = [f"{column}_{place}" for place in range(2, top + 1) for column in ("label", "probability")]
     writer.writerow(["path", "label", "probability", "error", *more])
     for row in rows:
         others = [value for pair in row.get("top", [])[1:] for value in pair]
         cells = [row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others]
-        writer.writerow(map(_cell, cells))
+        writer.writerow(map(shown, cells))
         yield row
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: text that begins like one has an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -180,14 +176,13 @@ def _common(paths: list[str]) -> str:
 
 
 def _draw(rows: list[dict[str, Any]], plot: Path, font: Path | None) -> None:
-    import sys
-
+    from bakeoff.cli import _output as out
     from bakeoff.cli._errors import say
     from bakeoff.evaluation.plot import MOST, draw
 
     missing = draw(rows, plot, font=font)
     more = f", the first {MOST} of {len(rows):,} images" if len(rows) > MOST else ""
-    print(f"drawn: {plot}{more}", file=sys.stderr)
+    out.console(stderr=True).print(out.plain(f"drawn: {plot}{more}"))
     if missing:
         say(
             f"no font here has {' '.join(sorted(missing))}: drawn as boxes.\n"

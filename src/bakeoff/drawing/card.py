@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.schemas import brief
+from bakeoff.shown import html
 
 if TYPE_CHECKING:
     from bakeoff.drawing.svg import Series
@@ -31,10 +32,8 @@ class Card:
 
     def html(self) -> str:
         """The card; names may hold anything."""
-        from markupsafe import escape
-
-        rows = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in self.figures.items())
-        inner = f"<b>{escape(self.title)}</b><dl>{rows}</dl>{''.join(self.parts)}"
+        rows = "".join(f"<dt>{html(key)}</dt><dd>{html(value)}</dd>" for key, value in self.figures.items())
+        inner = f"<b>{html(self.title)}</b><dl>{rows}</dl>{''.join(self.parts)}"
         return f'<style>{STYLE.read_text(encoding="utf-8")}</style><div class="bakeoff">{inner}</div>'
 
 
@@ -60,13 +59,11 @@ def names(given: Iterable[str], most: int = 8) -> str:
 
 def picture(image: Any, *caption: str) -> str:
     """A thumbnail with a few words below it; the words alone where there is no image."""
-    from markupsafe import escape
-
     from bakeoff.drawing.thumbnail import uri
 
     link, tiny = (None, False) if image is None else uri(image)
     shown = f'<img src="{link}" alt="" {"class=tiny" if tiny else ""}>' if link else ""
-    return f"<figure>{shown}<figcaption>{'<br>'.join(str(escape(word)) for word in caption)}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption>{'<br>'.join(str(html(word)) for word in caption)}</figcaption></figure>"
 
 
 def curve(series: Iterable[Series], title: str, x_label: str) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from bakeoff.shown import html
+
 WIDTH, HEIGHT = 480, 280
 LEFT, RIGHT, TOP, BOTTOM = 66, 16, 12, 44
 
@@ -164,6 +166,4 @@ def _done(parts: list[str]) -> Any:
 
 
 def _escape(text: str) -> str:
-    from markupsafe import escape
-
-    return str(escape(text))
+    return str(html(text))

@@ -13,6 +13,7 @@ from bakeoff import registry
 from bakeoff.errors import DataError, UsageError
 from bakeoff.files import make_folder, write_text
 from bakeoff.reports.source import Report, read
+from bakeoff.shown import html
 from bakeoff.texts import catalogue
 
 SECTIONS = "bakeoff.reports.sections"
@@ -101,7 +102,7 @@ def templates() -> Any:
     """Jinja's environment: everything escaped, nothing undefined."""
     from jinja2 import Environment, StrictUndefined
 
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=html)
     made.filters.update(percent=catalogue.percent, short=catalogue.short, size=catalogue.size)
     macros: Any = made.from_string(_text("macros.html")).module
     made.globals["legend"] = macros.legend

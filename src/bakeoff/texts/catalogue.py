@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 
 from bakeoff.errors import UsageError
@@ -38,8 +37,6 @@ SHARED: dict[str, dict[str, str]] = {
 }
 
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", "onnxruntime": "ONNX Runtime"}
-
-DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def check(language: str) -> None:
@@ -87,17 +84,6 @@ def short(value: float | None) -> str:
     if magnitude >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
-
-
-def visible(text: str, *, lines: bool = True) -> str:
-    """A text for a terminal: what would move its cursor, colour it or turn its direction is written as an escape.
-
-    Args:
-        lines: whether lines and tabs stay; in a name they are no lines.
-    """
-    kept = "\n\t" if lines else ""
-    odd = (each in kept or (unicodedata.category(each) != "Cc" and each not in DIRECTIONS) for each in text)
-    return "".join(each if fine else ascii(each)[1:-1] for each, fine in zip(text, odd, strict=True))
 
 
 def size(count: float | None) -> str:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from bakeoff.texts.catalogue import visible
+from bakeoff.shown import html, visible
 from bakeoff.workers.channel import Listener
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.segment import Segment as Piece
 
     from bakeoff.protocols import Progress  # brings NumPy, which help does without
 
@@ -139,11 +140,16 @@ def _pace_text(pace: Pace, unit: str) -> str:
 def console(*, stderr: bool = False) -> Console:
     """A Rich console that leaves words alone: no colours for numbers, no emoji, no markup in names, no escape codes."""
     from rich.console import Console
+    from rich.segment import Segment
     from rich.text import Text
 
     class Safe(Console):
         def render_str(self, text: str, **given: Any) -> Text:
             return super().render_str(visible(text), **given)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Piece]:
+            for text, style, control in super().render(renderable, options):  # of whatever kind it was
+                yield Segment(text if control else visible(text), style, control)
 
     return Safe(stderr=stderr, highlight=False, emoji=False, soft_wrap=True)
 
@@ -221,18 +227,16 @@ class _Notebook:
             self._draw()
 
     def __call__(self, message: dict[str, Any]) -> None:
-        from markupsafe import escape
-
         if message["kind"] == "log":
-            self._logs.append(str(escape(message["text"])))
+            self._logs.append(str(html(message["text"])))
         elif stage := stage_of(message):
             share = f'value="{message["number"] - 1}" max="{message["of"]}"'
-            self._rows[""] = f"<progress {share}></progress> {escape(stage)}"
+            self._rows[""] = f"<progress {share}></progress> {html(stage)}"
         elif message["kind"] == "progress":
             phase, done, total = phase_of(message), message["done"], message["total"]
             pace = self._paces.see(phase, done)
             more = (_pace_text(pace, message.get("unit", "")), _left(pace, total), message.get("note", ""))
-            words = escape("  ".join((phase, f"{100 * done / max(total, 1):.0f} %", *filter(None, more))))
+            words = html("  ".join((phase, f"{100 * done / max(total, 1):.0f} %", *filter(None, more))))
             self._rows[phase] = f'<progress value="{done}" max="{max(total, 1)}"></progress> {words}'
         if time.perf_counter() - self._drawn > DRAWN_EVERY_S:
             self._draw()
