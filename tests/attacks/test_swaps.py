@@ -136,13 +136,19 @@ def test_two_hundred_disturbances_poison_nothing(photos: Path, monkeypatch: pyte
 
 
 def _opened(
-    photos: Path, opened: Callable[..., int], left: list[int], way: Callable[[], None], path: Any, *more: Any
+    photos: Path,
+    opened: Callable[..., int],
+    left: list[int],
+    way: Callable[[], None],
+    path: Any,
+    *more: Any,
+    **named: Any,
 ) -> int:
     if str(path).startswith(str(photos)):
         left[0] -= 1
         if left[0] == 0:
             way()
-    return opened(path, *more)
+    return opened(path, *more, **named)
 
 
 def _disturb(way: str, victim: Path, other: Path) -> None:

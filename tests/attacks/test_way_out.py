@@ -77,7 +77,7 @@ def marks(root: Path, outside: Path) -> None:
 
 def made(root: Path, outside: Path) -> None:
     (root / "made").symlink_to(outside)
-    made_once("archive", "key", lambda target: None)
+    made_once("archive", (), lambda target: None, "key")
 
 
 def predictions(root: Path, outside: Path) -> None:

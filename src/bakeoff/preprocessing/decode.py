@@ -45,6 +45,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000"
 
 _BY_EXTRA = ("HEIC", "AVIF")
 _ORIENTATION = 0x0112
+_TURNING = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type")  # names of what may turn a PNG
 _GREY = frozenset(["1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I"])
 _ALPHA = frozenset(["RGBA", "RGBa", "LA", "La", "PA"])
 _SIXTEEN = frozenset(["I;16", "I;16L", "I;16B", "I;16N"])
@@ -120,7 +121,8 @@ def _scaled(whole: bytes, least: Least | None) -> Scaled:
 
 def _loaded(image: Image.Image, whole: bytes, least: Least | None) -> Scaled:
     try:
-        scaled = None if least is None else _draft(image, least)
+        drafts = image.format in ("JPEG", "MPO")  # others can't; and a PNG is loaded to be asked for its orientation
+        scaled = _draft(image, least) if least is not None and drafts else None
         width, height = image.size
         image.load()
         check_jpeg(image, whole)
@@ -129,6 +131,8 @@ def _loaded(image: Image.Image, whole: bytes, least: Least | None) -> Scaled:
     except Exception as error:
         raise _reason(error) from None
     if scaled is None:
+        if least is not None and not drafts:
+            least((turned.height, turned.width))
         return Scaled(turned, (turned.height, turned.width), (0, 0, turned.width, turned.height))
     full, (right, bottom) = scaled
     return Scaled(turned, full, _box(turned, orientation, width - right, height - bottom))
@@ -136,8 +140,6 @@ def _loaded(image: Image.Image, whole: bytes, least: Least | None) -> Scaled:
 
 def _draft(image: Image.Image, least: Least) -> tuple[tuple[int, int], tuple[float, float]] | None:
     """Ask a JPEG for a smaller decoding; the oriented full size, (right, bottom) of the image before orientation."""
-    if image.format not in ("JPEG", "MPO"):  # others can't; and a PNG is loaded to be asked for its orientation
-        return None
     across = _orientation(image) >= 5
     width, height = image.size
     whole = (width, height) if across else (height, width)
@@ -155,8 +157,9 @@ def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
     with quiet(), _opened(whole := _content(source)) as image:
         check_pixels(image, whole)
         width, height = image.size
-        # A TIFF's size is already turned when Pillow opens it.
-        if _orientation(image) >= 5 and image.format != "TIFF":
+        # A TIFF's size is already turned when Pillow opens it; a PNG is loaded for a word that may come last.
+        silent = image.format == "PNG" and not any(word in whole for word in _TURNING)
+        if image.format != "TIFF" and not silent and _orientation(image) >= 5:
             width, height = height, width
         return Header(height, width, image.mode in _GREY)
 
