@@ -17,7 +17,7 @@
     ├── DivergedError            a loss or a weight that has grown a thousandfold             exit code 1
     ├── NotWorthSavingError      arrays for a checkpoint that aren't finite                   exit code 1
     ├── OutOfMemoryError         a step needs more memory than there is                       exit code 1
-    └── Cancelled                somebody asked to stop                                      exit code 130 or 143
+    └── Cancelled                somebody asked to stop                                      exit code 130, 143 or 129
 
 A message says what came, what was expected and how to mend it, in at most three lines.
 """
@@ -146,7 +146,7 @@ class OutOfMemoryError(BakeoffError):
 
 
 class Cancelled(BakeoffError):  # noqa: N818 - a request that was met, not an error
-    """Somebody asked to stop: Ctrl-C, SIGTERM, or the parent went away.
+    """Somebody asked to stop: Ctrl-C, SIGTERM, SIGHUP, or the parent went away.
 
     Args:
         code: what the command returns: 128 + the signal's number.

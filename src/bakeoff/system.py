@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import platform
+import signal
 import sys
 import threading
 import time
@@ -109,6 +110,23 @@ def _start_from_psutil() -> float:
     import psutil
 
     return float(psutil.Process().create_time())
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process stands still, as after SIGSTOP."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    except psutil.Error:
+        return False
+
+
+def go_on(pid: int) -> None:
+    """Let a process of ours go on that was stopped, where the system stops processes."""
+    if hasattr(signal, "SIGCONT"):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def of_another(path: Path) -> bool:

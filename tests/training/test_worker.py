@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import pytest
 
 from bakeoff import errors
 from bakeoff.errors import Cancelled
+from bakeoff.workers import launch
 from bakeoff.workers.launch import Worker, environment
 
 # Python runs a module of this name at its start: the functions that these tests call, inside the package as all entries
@@ -182,6 +185,25 @@ def test_cancel_stops_at_the_next_step_and_leaves_the_worker_of_use(worker: Work
     assert caught.value.exit_code == 130
     assert {message["kind"] for message in heard} == {"progress"}
     assert worker.call("bakeoff._exam:counts", seconds=0.05) == 4  # the next call isn't cancelled with it
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process stands still there")
+def test_a_worker_that_was_stopped_is_named_and_hears_that_it_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parent waited in silence for ever, Ctrl-C or not."""
+    monkeypatch.setattr(launch, "LOOK_S", 0.05)
+    said: list[str] = []
+
+    def listen(message: dict[str, Any]) -> None:
+        if message["kind"] == "log":
+            said.append(message["text"])
+            one.cancel(143)
+        elif not said:
+            os.kill(one.pid, signal.SIGSTOP)
+
+    with Worker("onnxruntime") as one, pytest.raises(Cancelled) as caught:
+        one.call("bakeoff._exam:counts", listen)
+    assert caught.value.exit_code == 143
+    assert said == [f"the onnxruntime worker, process {one.pid}, was stopped. Let it go on: kill -CONT {one.pid}"]
 
 
 @pytest.mark.clock

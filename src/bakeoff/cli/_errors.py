@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.shown import visible
+from bakeoff.workers.stopping import unwound
 
 LINES = 3
 INTERRUPTED = 130
+STOPPED = (INTERRUPTED, 143, 129)  # by Ctrl-C, SIGTERM, SIGHUP
 LONGEST = 5000  # above the longest path of any system, which is 4,096 bytes
 
 
@@ -23,10 +26,11 @@ def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
     """
     debug = debug or os.environ.get("BAKEOFF_DEBUG", "") not in ("", "0")
     try:
-        work()
+        with unwound():
+            work()
     except SystemExit as end:
         code = _code(end)
-        if code == INTERRUPTED:  # Typer has turned Ctrl-C into an exit
+        if code in STOPPED:  # Typer has turned Ctrl-C into an exit
             say("stopped")
         return code
     except KeyboardInterrupt:
@@ -61,7 +65,8 @@ def say(text: str) -> None:
     lines = [line for line in text.splitlines() if line.strip()] or ["failed, and said nothing"]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], " ".join(lines[LINES - 1 :])]
-    print("bakeoff: " + "\n         ".join(visible(_cut(line)) for line in lines), file=sys.stderr)
+    with suppress(OSError):  # a terminal that was closed
+        print("bakeoff: " + "\n         ".join(visible(_cut(line)) for line in lines), file=sys.stderr)
 
 
 def _cut(line: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +26,16 @@ from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.files import make_folder, put, remove, write_text
 from bakeoff.parity import Trace, check, judge
 from bakeoff.parity import to_json as certificate_json
+from bakeoff.parity.certificate import from_json
 from bakeoff.parity.noise import Spread, gradient_error, without_gradient
 from bakeoff.recipe import narrow, to_toml
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, accuracies, scored
 from bakeoff.rundir.folder import Run
+from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.readers import read_predictions
-from bakeoff.rundir.result import read_result, result_of
+from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.rundir.result import NAME, read_result, result_of
 from bakeoff.schemas import SCHEMA, Array, Certificate, Check
 from bakeoff.training.api import resolve
 from bakeoff.training.job import Job
@@ -40,8 +43,10 @@ from bakeoff.training.job import check as check_job
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
+from bakeoff.workers.stopping import asked_politely, going_on
 
 METHOD = "bakeoff.comparison.method:"
+ASKED, PARITY = "asked.json", "parity.json"  # what a comparison was begun with, and what the judge found
 ROUNDS, ROUND_SECONDS = 5, 0.4
 DRAWS = 3  # of errors in gradients: what one does in steps of Adam is chance
 VARIANTS = {
@@ -95,7 +100,8 @@ def compare(
         data: images, as for `train`.
         recipe: a name, a file or a Recipe.
         frameworks: the first is the reference of the float64 checks.
-        run: the folder to write, new; None: under `runs/`.
+        run: the folder to write, new, or that of the same comparison, stopped: what is finished in it isn't done again
+            (the checks of parity, each training). None: a new one under `runs/`.
         overrides: as `"phases.0.epochs=1"`.
         seed: of split, start weights and order.
         precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
@@ -104,6 +110,7 @@ def compare(
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.
+        Cancelled: somebody asked to stop; the message has the line that goes on.
     """
     chosen = narrow(resolve(recipe, overrides=overrides, seed=seed))
     names = _checked([registered.ALIASES.get(name, name) for name in frameworks])
@@ -115,8 +122,18 @@ def compare(
     for job in jobs.values():
         check_job(job, chosen)
     find_source(Path(data).expanduser())  # nothing there: said before a process starts
+    given: list[tuple[str, object]] = [
+        ("--frameworks", ",".join(names)),
+        *(("--set", one) for one in overrides),
+        ("--seed", seed),
+    ]
+    given += [("--threads", threads), ("--precision", precision), ("--run", path)]
     comparison = Comparison(jobs, chosen, path, Reporter(listen))
-    return Compared(path, comparison.run())
+    with (
+        going_on("compare", data, recipe if isinstance(recipe, str) else chosen.title, given),
+        asked_politely(comparison.stop),
+    ):
+        return Compared(path, comparison.run())
 
 
 def _checked(names: Sequence[str]) -> list[str]:
@@ -141,21 +158,31 @@ class Comparison:
         self.held: list[str] = []
         self.noise: list[Trace] | None = None
         self.draws = path / "traces" / "draws.npz"
+        self.workers: dict[str, Worker] = {}
+
+    def stop(self, code: int) -> None:
+        """Ask whatever runs to stop at its next step boundary."""
+        self.reporter.cancel(code)
+        for worker in self.workers.values():
+            worker.cancel(code)
 
     def run(self) -> dict[str, Any]:
         """Everything; the object that `compare --json` prints."""
         context = context_of(self.jobs[self.names[0]], self.reporter)
         check_phase(context)
         batches = parity_batches(context)
-        folder = Run(self.path).create()
-        (self.path / "predictions").rmdir()
-        with ExitStack() as stack:
-            self.workers = {name: stack.enter_context(self._worker(name)) for name in self.names}
+        folder, finished = self._begin(context.data.fingerprint)
+        if finished:
+            return finished
+        with RunLock(self.path), ExitStack() as stack:
+            for name in self.names:
+                self.workers[name] = stack.enter_context(self._worker(name))
+            remove(self.path / "traces")
             make_folder(self.path / "traces", self.path)
             prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
             of = len(self.names) + 2
             self.reporter.stage(1, of, "parity")
-            certificate = Certificate(tuple(self._parity(prepared, truth(context, batches))), self._environment())
+            certificate = self._certificate(folder, prepared, lambda: truth(context, batches))
             trained = {}
             for number, name in enumerate(self.names, 2):
                 self.reporter.stage(number, of, f"train in {name}")
@@ -168,12 +195,45 @@ class Comparison:
         remove(self.path / "traces")
         return {"schema": SCHEMA, **result}
 
+    def _begin(self, fingerprint: str) -> tuple[Run, dict[str, Any]]:
+        """The folder, new or gone on with, and the result where it is finished.
+
+        Raises:
+            UsageError: of another comparison.
+        """
+        jobs = {name: {**job.to_json(), "run": name} for name, job in self.jobs.items()}
+        asked = {"schema": SCHEMA, "images": fingerprint, "jobs": jobs}
+        asked = json.loads(json.dumps(asked))
+        folder = Run(self.path)
+        if not (self.path / ASKED).is_file():
+            folder.create()
+            (self.path / "predictions").rmdir()
+            folder.json(ASKED, asked)
+        elif read_json(self.path / ASKED) != asked:
+            raise UsageError(
+                f"--run {self.path}: a comparison with other settings or of other images. Choose another folder."
+            )
+        done = self.path / "compare.json"
+        return folder, read_json(done) if done.is_file() else {}
+
+    def _certificate(self, folder: Run, prepared: dict[str, Any], expected: Callable[[], Array]) -> Certificate:
+        """What the judge found, now or before this comparison was stopped."""
+        kept = self.path / PARITY
+        if kept.is_file():
+            known = read_json(kept)
+            self.held = known["held"]
+            return from_json(known["certificate"])
+        certificate = Certificate(tuple(self._parity(prepared, expected())), self._environment())
+        folder.json(PARITY, {"held": self.held, "certificate": certificate_json(certificate)})
+        return certificate
+
     def _worker(self, name: str, precision: str = "float32") -> Worker:
         job = self.jobs[name]
         return Worker(name, device=job.device, threads=job.threads, precision=precision)
 
     def _call(self, name: str, function: str, worker: Worker | None = None, **arguments: Any) -> Any:
         chosen = worker or self.workers[name]
+        self.reporter.check(f"before {function.replace('_', ' ')} in {name}")
         return chosen.call(METHOD + function, self.reporter.say, **arguments)
 
     # parity
@@ -291,6 +351,11 @@ class Comparison:
     # accuracy and speed
 
     def _train(self, name: str) -> dict[str, Any]:
+        done = self.path / name / NAME
+        if done.is_file():
+            return {key: value for key, value in read_json(done).items() if key != "schema"}
+        remove(self.path / name)
+        self.reporter.check(f"before training in {name}")
         self.reporter.log(f"training in {name}")
         Run(self.jobs[name].run).create()
         write_text(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from bakeoff import system
 from bakeoff.errors import UsageError
-from bakeoff.files import opened, own, space_for
+from bakeoff.files import opened, own, space_for, sweep
 
 NAME = ".lock"
 PATIENCE_S = 7.0  # a worker whose parent was killed saves and ends within five seconds
@@ -43,6 +43,8 @@ class RunLock:
                     f"{self.path.parent}: in use by {owner}.\nWait for that process to end, or stop it; then try again."
                 )
             time.sleep(0.1)
+        for folder in (self.path.parent, *(self.path.parent / name for name in ("checkpoints", "predictions"))):
+            sweep(folder, age_s=0.0)  # nobody else writes here now
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
         with suppress(OSError):  # a full disk: the lock holds without the name of its owner

@@ -33,7 +33,7 @@ from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
-from bakeoff.workers.stopping import asked_politely
+from bakeoff.workers.stopping import asked_politely, code_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -320,11 +320,14 @@ def _fresh(data: str | Path, recipe: str | Recipe, began: float) -> Path:
 
 def _resumable(path: Path, error: BaseException) -> BaseException:
     """The error, with the line that goes on where the run can go on after it."""
-    if not (path / JOB).is_file() or not isinstance(error, Cancelled | WorkerError | NoSpaceError):
+    stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+    if not (path / JOB).is_file() or not (stopped or isinstance(error, Cancelled | WorkerError | NoSpaceError)):
         return error
     line = f"Go on: bakeoff train --resume {shlex.quote(str(path))}"
     if isinstance(error, Cancelled):
         return Cancelled(f"{error}\n{line}", error.exit_code)
+    if stopped:
+        return Cancelled(f"stopped at once\n{line}", code_of(error))
     error.args = (f"{error}\n{line}", *error.args[1:])
     return error
 

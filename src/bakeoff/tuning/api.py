@@ -22,6 +22,7 @@ from bakeoff.training.api import choose_framework, resolve, train
 from bakeoff.tuning.ranges import Range, parse
 from bakeoff.workers.channel import Listener
 from bakeoff.workers.progress import live
+from bakeoff.workers.stopping import going_on
 
 STUDY = "study.db"
 ASKED = "asked"  # what a study was begun with, beside its trials
@@ -81,6 +82,7 @@ def tune(
     Raises:
         UsageError: no range, a key that the recipe doesn't have, or a folder of another search.
         MissingDependencyError: Optuna isn't installed.
+        Cancelled: somebody asked to stop; the message has the line that goes on.
     """
     if find_spec("optuna") is None:
         raise MissingDependencyError("optuna", "tune", "bakeoff tune")
@@ -96,7 +98,11 @@ def tune(
     title = recipe if isinstance(recipe, str) else chosen.title
     path = Path(run) if run else Path("runs") / f"tune-{Path(data).stem}-{Path(title).stem}"
     settings = {"framework": choose_framework(framework, chosen), "threads": threads, "listen": listen}
-    return _Search(data, chosen, ranges, path, settings).run(trials)
+    given: list[tuple[str, object]] = [("--search", f"{name}={text}") for name, text in (search or {}).items()]
+    given += [*(("--set", one) for one in overrides), ("--framework", framework), ("--backbone", backbone)]
+    given += [("--seed", seed), ("--threads", threads), ("--trials", trials), ("--run", path)]
+    with going_on("tune", data, recipe if isinstance(recipe, str) else chosen.title, given):
+        return _Search(data, chosen, ranges, path, settings).run(trials)
 
 
 class _Search:
@@ -169,7 +175,7 @@ class _Search:
             remove(folder)
             self._say(f"trial {trial.number + 1}: stopped, below the median of the others")
             raise optuna.TrialPruned from None
-        except Cancelled:
+        except (Cancelled, KeyboardInterrupt, SystemExit):
             remove(folder)
             raise
         facts = trained.facts

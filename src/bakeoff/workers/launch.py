@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bakeoff import errors
+from bakeoff import errors, system
 from bakeoff.workers.channel import Listener
 
+LOOK_S = 5.0  # between two looks at whether a worker stands still
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -55,6 +57,9 @@ class Worker:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        done = threading.Event()
+        if listen:
+            threading.Thread(target=self._watch, args=(done, listen), daemon=True).start()
         try:
             self._process.stdin.write(json.dumps({"entry": entry, "arguments": arguments}) + "\n")
             self._process.stdin.flush()
@@ -68,11 +73,24 @@ class Worker:
                     listen(message)
         except BrokenPipeError:
             pass
+        finally:
+            done.set()
         raise self._died()
+
+    def _watch(self, done: threading.Event, listen: Listener) -> None:
+        """Say it once where the process was stopped by somebody: it would be waited for in silence, for ever."""
+        while not done.wait(LOOK_S):
+            if system.stopped(self.pid):
+                text = (
+                    f"the {self.framework} worker, process {self.pid}, was stopped. Let it go on: kill -CONT {self.pid}"
+                )
+                listen({"kind": "log", "text": text})
+                return
 
     def cancel(self, code: int = 130) -> None:
         """Ask the running function to stop at its next step boundary, with that exit code."""
         if self._process.stdin and self._process.poll() is None:
+            system.go_on(self.pid)  # one that was stopped hears nothing
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(json.dumps({"cancel": True, "code": code}) + "\n")
                 self._process.stdin.flush()

@@ -1,38 +1,83 @@
-"""Ctrl-C and SIGTERM: the step ends, a checkpoint is written, then the training stops. A second one stops at once."""
+"""Ctrl-C, SIGTERM, SIGHUP: the step ends, a checkpoint is written, the training stops. A second one stops at once."""
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from bakeoff.errors import Cancelled
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def asked_politely(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop(exit code)` on the first signal: 130 for SIGINT, 143 for SIGTERM.
+    """Call `stop(exit code)` on the first signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
 
-    Outside of the main thread, where Python takes no signals, nothing changes.
+    Outside of the main thread, where Python takes no signals, nothing changes; nor for SIGHUP under nohup.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     heard: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if heard:
-            if number == signal.SIGTERM:
-                raise SystemExit(128 + number)
-            raise KeyboardInterrupt
+            at_once(number, frame)
         heard.append(number)
         stop(128 + number)
 
-    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    with _heard_by(on_signal, SIGNALS):
+        yield
+
+
+@contextmanager
+def unwound() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: workers and unfinished files go with it."""
+    with _heard_by(at_once, SIGNALS[1:]):
+        yield
+
+
+def at_once(number: int, frame: FrameType | None) -> None:
+    """Leave from where the process stands, through all `finally`."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+@contextmanager
+def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, object]]) -> Iterator[None]:
+    """Whatever stops what is done here is a `Cancelled` that has the line that goes on.
+
+    Args:
+        given: options and their values; None: it wasn't given.
+    """
+    try:
+        yield
+    except (Cancelled, KeyboardInterrupt, SystemExit) as error:
+        said = str(error).partition("\n")[0] if isinstance(error, Cancelled) else "stopped at once"
+        code = error.exit_code if isinstance(error, Cancelled) else code_of(error)
+        options = [str(word) for name, value in given if value is not None for word in (name, value)]
+        line = shlex.join(["bakeoff", verb, str(data), "--recipe", recipe, *options])
+        raise Cancelled(f"{said}\nGo on: {line}", code) from None
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of what `at_once` raised."""
+    return int(error.code or 0) if isinstance(error, SystemExit) else 128 + signal.SIGINT
+
+
+@contextmanager
+def _heard_by(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hangup = getattr(signal, "SIGHUP", None)
+    kept = [number for number in numbers if number != hangup or signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in kept}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
