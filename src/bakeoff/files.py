@@ -268,6 +268,21 @@ def space_for(path: Path, needed: int) -> Iterator[None]:
         raise NoSpaceError(f"{path}: can't be written: {error.strerror or error}.") from None
 
 
+@contextmanager
+def room_for(target: Path) -> Iterator[None]:
+    """Turn what libraries that write by themselves say of a full disk, each in its own words, into one line.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "errno", None) not in _FULL and "no space left" not in str(error).lower():
+            raise
+        raise NoSpaceError(f"{target}: no space left there. Choose another --output, or make room.") from None
+
+
 def write_text(path: Path, text: str, root: Path | None = None) -> None:
     """Write a text file: it has its name only when it is complete.
 

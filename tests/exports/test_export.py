@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,51 @@ def test_onnx_and_torch(folder: Path, bundle: Bundle, form: str) -> None:
     _needs(runtime)
     assert _run(folder, form).split() == [file, runtime]
     _check(folder, bundle, form)
+
+
+FULL = """
+import sys
+from pathlib import Path
+from bakeoff.errors import NoSpaceError
+from bakeoff.exports import export
+from bakeoff.conversion.output import write_state
+folder, full, form = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+try:
+    if form[0] == ".":
+        from bakeoff.bundle import read
+        from bakeoff.files import room_for
+        with room_for(full / ("m" + form)):
+            write_state(read(folder / "bundle").graph.arrays(), full / ("m" + form))
+    else:
+        export(folder / "bundle", form, full)
+except NoSpaceError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 KiB that a file fills."""
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(tmp_path)]
+    if not shutil.which("mount") or subprocess.run(mounted, capture_output=True).returncode:
+        pytest.skip("no disk of a few kilobytes can be made here: it takes the rights of an administrator")
+    (tmp_path / "there").write_bytes(bytes(12 << 10))
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+WRITERS = {"onnx": [], "keras": [pytest.mark.tensorflow], "savedmodel": [pytest.mark.tensorflow]}
+WRITERS |= {"torch": [pytest.mark.torch], ".pth": [pytest.mark.torch], ".safetensors": [pytest.mark.torch]}
+
+
+@pytest.mark.parametrize("form", [pytest.param(form, marks=marks) for form, marks in WRITERS.items()])
+def test_a_full_disk_is_named_and_nothing_is_left_on_it(folder: Path, full: Path, form: str) -> None:
+    """torch's own writer ended the process, TensorFlow's and safetensors' have errors of their own."""
+    _needs({"onnx": "onnx", "keras": "keras", "savedmodel": "tensorflow"}.get(form, "torch"))
+    said = _run(folder, str(full), form, script=FULL)
+    assert "no space left there. Choose another --output, or make room." in said
+    assert said.startswith(str(full))
+    assert [path.name for path in full.iterdir()] == ["there"]
 
 
 @pytest.mark.tensorflow

@@ -16,7 +16,7 @@ from bakeoff.conversion.output import rebundled
 from bakeoff.conversion.session import WORK, Caller, Session
 from bakeoff.conversion.sourcing import tried
 from bakeoff.errors import DataError, UnsupportedError
-from bakeoff.files import fresh, make_folder, put, write_text
+from bakeoff.files import fresh, make_folder, put, room_for, write_text
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Certificate, Check
@@ -89,15 +89,15 @@ class Delivery:
         return [*self.read_back(path), self.as_meant(path)]
 
     def _make(self, path: Path) -> None:
-        if self.request.page:
-            self._call("write_page", path, title=Path(self.request.source).name)
-            return
-        if self.request.to != "bundle":
-            self._call("write", path)
-            return
-        weights = self.session.weights
-        named = {"licence": weights.weights.licence} if weights and weights.weights else {}  # else the source's own
-        write_bundle(path, rebundled(self.session.bundle, **named))
+        with room_for(self.request.output if path.parent == self.temporary else path.parent):
+            if self.request.page:
+                self._call("write_page", path, title=Path(self.request.source).name)
+            elif self.request.to != "bundle":
+                self._call("write", path)
+            else:
+                weights = self.session.weights  # None: the source's own
+                named = {"licence": weights.weights.licence} if weights and weights.weights else {}
+                write_bundle(path, rebundled(self.session.bundle, **named))
 
     def read_back(self, path: Path) -> list[Check]:
         """What the output gives, against the source."""

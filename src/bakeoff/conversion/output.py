@@ -12,6 +12,7 @@ from bakeoff import checkpoints, registry
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError
 from bakeoff.exports._text import text
+from bakeoff.files import atomic_write
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import prune
 from bakeoff.parity import relative
@@ -184,19 +185,17 @@ def write_state(state: dict[str, Array], output: Path, module: Any = None) -> No
         module: whose state it is; its versions go along, without which MNASNet takes no state dict.
 
     Raises:
-        DataError: the file can't be written.
+        OSError: the file can't be written.
     """
-    try:
-        if output.suffix == ".safetensors":
-            from safetensors.numpy import save_file
+    if output.suffix == ".safetensors":
+        from safetensors.numpy import save as content_of  # save_file's error for a full disk is no OSError
 
-            save_file({name: np.asarray(array, order="C") for name, array in state.items()}, str(output))
-            return
-        from bakeoff.frameworks.torch.arrays import save, tensors
+        with atomic_write(output) as file:
+            file.write(content_of({name: np.asarray(array, order="C") for name, array in state.items()}))
+        return
+    from bakeoff.frameworks.torch.arrays import save, tensors
 
-        save(tensors(state, module), output)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{output}: {error}. Choose another --output, or make room.") from None
+    save(tensors(state, module), output)
 
 
 def bits(output: Path, state: dict[str, Array]) -> float:

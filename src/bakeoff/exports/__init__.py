@@ -9,7 +9,7 @@ from bakeoff import bundle as bundles
 from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError
-from bakeoff.files import fresh, put
+from bakeoff.files import fresh, put, room_for
 
 FORMATS = "bakeoff.exports.formats"
 OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
@@ -43,7 +43,7 @@ def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = Non
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
     try:
-        with fresh(target) as folder:
+        with room_for(target), fresh(target) as folder:
             form.write(chosen, folder / target.name)
             for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
                 put(made, target.with_name(made.name))

@@ -12,12 +12,14 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import CorruptError
+from bakeoff.files import atomic_write
 from bakeoff.runtimes._allowed import hold
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import library
@@ -62,8 +64,10 @@ def program(module: Any, shape: tuple[int, int, int]) -> Any:
 
 def save(found: Any, path: Path, text: str) -> None:
     """Write a program, and what the file says about itself."""
-    with path.open("wb") as file:  # by its name, torch would write that into the file
-        library("torch", "torch", "export to .pt2").export.save(found, file, extra_files={FILE: text})
+    content = BytesIO()  # by its name, torch would write that into the file; and on a full disk torch ends the process
+    library("torch", "torch", "export to .pt2").export.save(found, content, extra_files={FILE: text})
+    with atomic_write(path) as file:
+        file.write(content.getbuffer())
 
 
 def ready() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from bakeoff.files import atomic_write
 from bakeoff.schemas import Array
 
 
@@ -28,8 +30,10 @@ def tensors(arrays: Mapping[str, Array], module: Any = None) -> dict[str, Any]:
 
 def save(state: Mapping[str, Any], path: Path) -> None:
     """Write a state dict as torch does: `.pth`, `.pt`."""
-    with path.open("wb") as file:  # by its name, torch would write that into the file
-        torch.save(state, file)
+    content = BytesIO()  # by its name, torch would write that into the file; and on a full disk torch ends the process
+    torch.save(state, content)
+    with atomic_write(path) as file:
+        file.write(content.getbuffer())
 
 
 def copy_in(module: Any, arrays: Mapping[str, Array]) -> None:
