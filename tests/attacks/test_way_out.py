@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff import bundle, exports, files, models
+from bakeoff import bundle, exports, files, models, system
 from bakeoff.bundle import Bundle
 from bakeoff.conversion import delivery
 from bakeoff.data import cache
@@ -77,7 +77,7 @@ def marks(root: Path, outside: Path) -> None:
 
 def made(root: Path, outside: Path) -> None:
     (root / "made").symlink_to(outside)
-    made_once("archive", (), lambda target: None, "key")
+    made_once("archive", [outside / "kept"], lambda target: None)
 
 
 def predictions(root: Path, outside: Path) -> None:
@@ -132,10 +132,12 @@ def plot(root: Path, outside: Path) -> None:
 ATTACKS = (pixels, features, hard, remote, marks, made, predictions, metrics, exported, bundled, certificate, plot)
 
 
+@pytest.mark.parametrize("by_handle", [True, False], ids=["here", "where folders have no descriptors"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_nothing_is_written_through_a_link(
-    attack: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    attack: Callable[[Path, Path], None], by_handle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(system, "BY_HANDLE", by_handle and system.BY_HANDLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     root, outside = tmp_path / "bakeoff", tmp_path / "outside"
     root.mkdir()

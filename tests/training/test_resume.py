@@ -396,20 +396,24 @@ def test_a_probe_goes_on_from_its_start(probed: Any, tmp_path: Path) -> None:
 def _full_after(calls: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """From the call of that number on, nothing can be written below the folder; what was written before it."""
     done: list[str] = []
+    places: dict[int | None, Path] = {}  # of folders that are open
 
     def full(name: str, real: Any) -> Any:
         def call(path: Any, *arguments: Any, **more: Any) -> Any:
-            if str(path).startswith(str(folder)) and (name != "open" or arguments[0] & os.O_CREAT):
+            place = places.get(more.get("dir_fd", more.get("src_dir_fd")), Path()) / path
+            if str(place).startswith(str(folder)) and (name != "open" or arguments[0] & os.O_CREAT):
                 if len(done) == calls:
                     raise OSError(errno.ENOSPC, "No space left on device")
-                done.append(f"{name} {path}")
-            return real(path, *arguments, **more)
+                done.append(f"{name} {place}")
+            found = real(path, *arguments, **more)
+            if name == "open":
+                places[found] = place
+            return found
 
         return call
 
     for name in ("open", "replace"):
         monkeypatch.setattr(os, name, full(name, getattr(os, name)))
-    monkeypatch.setattr(Path, "write_bytes", full("write", Path.write_bytes))
     return done
 
 
