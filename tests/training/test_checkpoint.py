@@ -150,10 +150,10 @@ def test_the_json_alone_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     save(tmp_path, made(1))
     real = checkpoint.atomic_write
 
-    def dies_before_json(path: Path) -> Any:
+    def dies_before_json(path: Path, root: Path) -> Any:
         if path.suffix == ".json":
             raise KeyboardInterrupt
-        return real(path)
+        return real(path, root)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "atomic_write", dies_before_json)
