@@ -38,41 +38,31 @@ def pixels(root: Path, outside: Path) -> None:
     cache.make_space(cache.cache_root() / "pixels", 100, 150)
 
 
-def features(root: Path, outside: Path) -> None:
+def features(root: Path, outside: Path, lay: Callable[[Path, Path], None] = Path.symlink_to) -> None:
     (root / "embeddings").mkdir()
-    (root / "embeddings" / "x.bin").symlink_to(outside / "kept")
+    lay(root / "embeddings" / "x.bin", outside / "kept")
     with _Store(root / "embeddings" / "x.bin", 4).open() as store:
         store.add([b"\0" * 32], np.zeros((1, 4), np.float16))
 
 
 def hard(root: Path, outside: Path) -> None:
-    (root / "embeddings").mkdir()
-    (root / "embeddings" / "x.bin").hardlink_to(outside / "kept")
-    with _Store(root / "embeddings" / "x.bin", 4).open() as store:
-        store.add([b"\0" * 32], np.zeros((1, 4), np.float16))
+    features(root, outside, Path.hardlink_to)
 
 
-def remote(root: Path, outside: Path) -> None:
+def remote(root: Path, outside: Path, name: str = "tree") -> None:
     """What isn't at the URL any more is taken away from its copy: from the folder that the link leads to."""
     import fsspec
 
     system: Any = fsspec.filesystem("memory")
     system.pipe("/photos/a/1.png", b"x")
-    key = url.hashlib.sha256(b"memory://photos").hexdigest()[:24]
-    (root / "remote" / key).mkdir(parents=True)
-    (root / "remote" / key / "tree").symlink_to(outside)
+    place = root / "remote" / url.hashlib.sha256(b"memory://photos").hexdigest()[:24] / name
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside)
     url._copied(system, "/photos", "memory://photos", None)
 
 
 def marks(root: Path, outside: Path) -> None:
-    import fsspec
-
-    system: Any = fsspec.filesystem("memory")
-    system.pipe("/photos/a/1.png", b"x")
-    key = url.hashlib.sha256(b"memory://photos").hexdigest()[:24]
-    (root / "remote" / key / "versions").mkdir(parents=True)
-    (root / "remote" / key / "versions" / "a").symlink_to(outside)
-    url._copied(system, "/photos", "memory://photos", None)
+    remote(root, outside, "versions/a")
 
 
 def made(root: Path, outside: Path) -> None:
