@@ -49,17 +49,19 @@ def cell(value: Any, *, seen: bool = False) -> Any:
     return f"'{text}" if value.startswith(FORMULA) else text
 
 
-def to_json(value: Any, encoding: str | None = None) -> str:
-    """JSON on one line: the same value for a program, and harmless where a person looks at it.
+def to_json(value: Any, encoding: str | None = None, *, indent: int | None = None, nan: bool = False) -> str:
+    """JSON: the same value for a program, and harmless where a person looks at it.
 
     Args:
         encoding: of where it goes; what that lacks is escaped, too.
+        indent: None: all on one line.
+        nan: whether numbers may be none.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=nan, indent=indent)
     try:
         text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, ensure_ascii=True, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=True, allow_nan=nan, indent=indent)
     if text.isascii() and text.isprintable():
         return text
-    return "".join(f"\\u{ord(each):04x}" if _odd(each) else each for each in text)
+    return "".join(f"\\u{ord(each):04x}" if each != "\n" and _odd(each) else each for each in text)

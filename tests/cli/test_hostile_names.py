@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bakeoff import bundle, models
+from bakeoff import recipe as recipes
 from bakeoff.bundle import Bundle
 from bakeoff.cli import _errors, _output, main
 from bakeoff.preprocessing import Signature
@@ -108,9 +109,14 @@ def test_pages_and_cards_show_names(tmp_path: Path) -> None:
 
 def test_json_and_cells_are_harmless_and_the_same() -> None:
     for name in (*NAMES, "\x7f\udcff", "猫 é"):
-        text = to_json({"name": name})
-        assert json.loads(text) == {"name": name}
-        assert not set(text) & set("\x1b\x07\x9b\u202e\x7f\udcff")
+        for text in (to_json({"name": name}), to_json({"name": name}, indent=1)):
+            assert json.loads(text) == {"name": name}
+            assert not set(text) & set("\x1b\x07\x9b\u202e\x7f\udcff")
+    recipe = recipes.loads(
+        'title = "x\\u009b2J\\u202e\\u007f"\n[model]\nname = "mnist_cnn"\n[[phases]]\nstrategy = "finetune"\n'
+    )
+    assert 'title = "x\\u009b2J\\u202e\\u007f"' in recipes.to_toml(recipe)
+    assert recipes.loads(recipes.to_toml(recipe)) == recipe
     assert to_json({"name": "猫"}) == '{"name": "猫"}'
     assert cell("\x1b[31m") == "\x1b[31m"
     assert cell("\x1b[31m", seen=True) == r"\x1b[31m"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from bakeoff.files import atomic_write, fresh, put
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import SCHEMA
+from bakeoff.shown import to_json
 from bakeoff.system import sync
 
 
@@ -30,7 +30,7 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     arrays = {path: np.asarray(array, order="C") for path, array in bundle.graph.arrays().items()}
     try:
         value = described(bundle) | {"weights_sha256": weights_sha256(arrays)}
-        text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+        text = to_json(value, indent=1, nan=True) + "\n"
         with fresh(target) as temporary:
             with atomic_write(temporary / WEIGHTS_NAME) as stream:
                 stream.write(save(arrays))  # save_file's error for a full disk is no OSError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from bakeoff.files import fresh, make_folder, put, room_for, write_text
 from bakeoff.parity import check, relative, to_json
 from bakeoff.parity.tolerance import LOGITS, with_noise
 from bakeoff.schemas import Certificate, Check
+from bakeoff.shown import to_json as shown
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Delivery:
             put(made, request.output.with_name(made.name))
         value = written(request, self.session.described, certificate, self.session.weights, self.custom)
         path = place_of(request.output)
-        write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+        write_text(path, shown(value, indent=1, nan=True) + "\n")
         result = {**value, "output": str(request.output), "certificate": str(path)}
         return Converted(request.output, certificate, path, result)
 
@@ -151,5 +151,5 @@ def report(session: Session, certificate: Certificate) -> Path:
         value["first_layer_that_differs"] = session.first_apart()
     except Exception as error:
         value["first_layer_that_differs"] = {"unknown": f"{type(error).__name__}: {error}"[:500]}
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, shown(value, indent=1, nan=True) + "\n")
     return path

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.recipe.schema import Recipe
+from bakeoff.shown import to_json
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -67,5 +68,4 @@ def _key(key: str) -> str:
 
 
 def _string(text: str) -> str:
-    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return to_json(text)  # JSON's escapes are TOML's, and DEL is one

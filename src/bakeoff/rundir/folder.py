@@ -35,6 +35,7 @@ from bakeoff.errors import CorruptError, UsageError
 from bakeoff.files import atomic_write, make_folder, opened, space_for, write_text
 from bakeoff.rundir.loggers import Loggers
 from bakeoff.schemas import SCHEMA, Predictions
+from bakeoff.shown import to_json
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
@@ -119,7 +120,7 @@ class Run:
 
     def json(self, name: str, value: dict[str, Any]) -> None:
         """Write a file whole or not at all."""
-        write_text(self.path / name, json.dumps({"schema": SCHEMA, **value}, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / name, to_json({"schema": SCHEMA, **value}, indent=2, nan=True) + "\n")
 
     def predictions(self, split: str, found: Predictions, paths: NDArray[np.str_]) -> None:
         """Keep the logits of a split, and the names of its images, relative to the data."""
