@@ -136,7 +136,11 @@ def opened(path: Path, flags: int, root: Path | None = None) -> int:
     if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:
         return handle
     os.close(handle)
-    kind = "a hard link: what is written here would be in another file, too" if status.st_nlink > 1 else "not a file"
+    kind = (
+        "a hard link, so that another file would change, too; make a copy (cp -r)"
+        if status.st_nlink > 1
+        else "not a file"
+    )
     raise OSError(errno.EMLINK, kind, os.fspath(path))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bakeoff import bundle, exports, files, models, system
+from bakeoff import bundle, exports, files, models, recipe, system
 from bakeoff.bundle import Bundle
 from bakeoff.conversion import delivery
 from bakeoff.data import cache
@@ -23,6 +23,7 @@ from bakeoff.preprocessing import Signature
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Certificate
 from bakeoff.training.probe.out_of_fold import _Store
+from bakeoff.tuning import api as tuning
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 KEPT = "as it was" * 100
@@ -88,6 +89,18 @@ def metrics(root: Path, outside: Path) -> None:
     run.close()
 
 
+def study(root: Path, outside: Path) -> None:
+    optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
+    (root / "run").mkdir()
+    (outside / "kept").write_bytes(b"")  # an empty database
+    (root / "run" / "study.db").hardlink_to(outside / "kept")
+    try:
+        tuning._Search("x", recipe.load("mnist-cnn"), {}, root / "run", {})._study(optuna)
+    finally:
+        assert (outside / "kept").read_bytes() == b""
+        (outside / "kept").write_text(KEPT)
+
+
 def exported(root: Path, outside: Path) -> None:
     (root / "model.onnx").symlink_to(outside / "kept")
     exports.export(net(), "onnx", root / "model.onnx", force=True)
@@ -119,7 +132,21 @@ def plot(root: Path, outside: Path) -> None:
         assert main(list(map(str, words))) == 0
 
 
-ATTACKS = (pixels, features, hard, remote, marks, made, predictions, metrics, exported, bundled, certificate, plot)
+ATTACKS = (
+    pixels,
+    features,
+    hard,
+    remote,
+    marks,
+    made,
+    predictions,
+    metrics,
+    study,
+    exported,
+    bundled,
+    certificate,
+    plot,
+)
 
 
 @pytest.mark.parametrize("by_handle", [True, False], ids=["here", "where folders have no descriptors"])
@@ -137,6 +164,21 @@ def test_nothing_is_written_through_a_link(
     with suppress(BakeoffError, OSError):
         attack(root, outside)
     assert {one.name: one.read_text() for one in outside.iterdir()} == {"kept": KEPT, "1.png.version": KEPT}
+
+
+def test_a_link_to_a_folder_is_followed_where_the_user_names_it_and_not_below(tmp_path: Path) -> None:
+    for name in ("real", "elsewhere"):
+        (tmp_path / name).mkdir()
+    named, below = tmp_path / "named", tmp_path / "real" / "below"
+    named.symlink_to("real")
+    below.symlink_to(tmp_path / "elsewhere")
+    files.write_text(named / "x", "written")
+    assert (tmp_path / "real" / "x").read_text() == "written"
+    for write in (files.make_folder, lambda path, root: files.write_text(path / "x", "", root)):
+        with pytest.raises((BakeoffError, OSError), match="a link, which isn't followed"):
+            write(named / "below", named)  # type: ignore[operator]
+    files.remove(below)
+    assert (tmp_path / "elsewhere").is_dir()
 
 
 @pytest.mark.parametrize("name", ["pixels", "features/x.npz"])

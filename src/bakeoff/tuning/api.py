@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import Any
 from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
-from bakeoff.files import make_folder, own, put, remove, write_text
+from bakeoff.files import make_folder, opened, own, put, remove, write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -133,6 +134,8 @@ class _Search:
         make_folder(self.path)
         if any(self.path.iterdir()) and not (self.path / STUDY).is_file():
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
+        if (self.path / STUDY).exists():
+            os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
         study = optuna.create_study(
             study_name="bakeoff",
             storage=f"sqlite:///{(self.path / STUDY).as_posix()}",

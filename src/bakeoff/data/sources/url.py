@@ -18,7 +18,7 @@ from typing import Any
 from bakeoff.data.cache import cache_root
 from bakeoff.data.extract import MOST_FILES, safe_name
 from bakeoff.errors import BakeoffError, DataError, MissingDependencyError
-from bakeoff.files import atomic_write, make_folder, remove, write_text
+from bakeoff.files import atomic_write, make_folder, remove, sweep, write_text
 from bakeoff.protocols import Progress
 
 PRIORITY = 50
@@ -114,6 +114,7 @@ def _version(info: Any) -> str:
 def _forget(root: Path, wanted: set[Path]) -> None:
     """Take away copies of what isn't there any more."""
     for folder, _, names in os.walk(root):
+        sweep(Path(folder))
         for name in names:
             place = Path(folder) / name
             if not name.startswith(".") and place not in wanted:
