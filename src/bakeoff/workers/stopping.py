@@ -65,7 +65,9 @@ def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, ob
 
 def code_of(error: BaseException) -> int:
     """The exit code of what `at_once` raised."""
-    return int(error.code or 0) if isinstance(error, SystemExit) else 128 + signal.SIGINT
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    return 128 + signal.SIGINT
 
 
 @contextmanager
