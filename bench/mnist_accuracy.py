@@ -66,9 +66,12 @@ def main(seeds: int) -> None:
             text = f"mnist accuracy, {framework}: median {100 * median(found):.2f} % of {seeds} seeds, wanted >= 97.3 %"
             _common.say(text, median(found) >= 0.973)
         bundle = nudged_bundle(folder / "torch0", folder / "nudged")
-        again = bakeoff.train(data, "mnist-cnn", framework="torch", seed=0, run=folder / "again", start=bundle)
+        from_it, one_thread = bakeoff.Options(start=bundle), bakeoff.Options(threads=1)
+        again = bakeoff.train(data, "mnist-cnn", framework="torch", seed=0, run=folder / "again", options=from_it)
         one = ["phases.0.epochs=1"]
-        sums = bakeoff.train(data, "mnist-cnn", framework="torch", run=folder / "sums", threads=1, overrides=one)
+        sums = bakeoff.train(
+            data, "mnist-cnn", framework="torch", run=folder / "sums", overrides=one, options=one_thread
+        )
         a, b, c = losses(folder / "torch0"), losses(folder / "tensorflow0"), losses(again.path)
         d = losses(sums.path)
     first = np.abs(a - b)[:50] / a[:50]

@@ -56,6 +56,8 @@ def test_public_names() -> None:
     expected = ["run", "data", "split", "abstain", "labels", "follow_links", "tta", "progress", "quiet"]
     assert list(inspect.signature(bakeoff.evaluate).parameters) == expected
     assert list(inspect.signature(bakeoff.load).parameters) == ["path"]
+    usual = ["framework", "run", "overrides", "phases", "backbone", "seed", "device", "quiet"]
+    assert list(inspect.signature(bakeoff.train).parameters) == ["data", "recipe", *usual, "options"]
 
 
 def test_what_a_model_says(model: bakeoff.Model) -> None:

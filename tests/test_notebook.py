@@ -33,7 +33,10 @@ from bakeoff.rundir.finished import Finished
 from bakeoff.schemas import Brief, Certificate, Check, Figures
 
 LONGEST = 2000
-SCRIPT = "bakeoff.train('digits', 'mnist-cnn', run={run!r}, overrides=['phases.0.epochs={epochs}'], threads=1{more})"
+SCRIPT = (
+    "bakeoff.train('digits', 'mnist-cnn', run={run!r}, overrides=['phases.0.epochs={epochs}'], "
+    "options=bakeoff.Options(threads=1{more}))"
+)
 needs_torch = pytest.mark.skipif(frameworks.version("torch") is None, reason="PyTorch is not installed")
 
 

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from bakeoff.reports import report
     from bakeoff.reports.audit import audit
     from bakeoff.training.api import train
+    from bakeoff.training.options import Options
     from bakeoff.tuning.api import tune
 
 __all__ = [
     "Model",
+    "Options",
     "__version__",
     "audit",
     "compare",
@@ -49,6 +51,7 @@ __all__ = [
 
 _HOMES = {
     "Model": "bakeoff.model",
+    "Options": "bakeoff.training.options",
     "audit": "bakeoff.reports.audit",
     "compare": "bakeoff.comparison.api",
     "convert": "bakeoff.conversion.live",

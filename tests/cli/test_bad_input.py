@@ -157,6 +157,7 @@ def test_options_that_contradict(command: Command, photos: Path, trained: Path) 
     refused(command("predict", trained, photos, "--json", "--csv"), 2, "--json and --csv")
     refused(command("predict", trained, photos, "--plot", "labels.xyz"), 2, "labels.xyz", ".png")
     refused(command("train", photos, "--phases", "probe,,"), 2, "--phases")
+    refused(command("train", "--resume", trained, "--budget", "10m"), 2, "--resume goes on with")
 
 
 def test_an_error_that_nobody_foresaw(command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,10 +81,10 @@ def test_the_line_before_training_has_it(recipe: str, tmp_path: Path) -> None:
     if recipe == "splits":
         folder(tmp_path / "data/test", {})
     said: list[str] = []
-    listen = lambda message: said.append(str(message.get("text", "")))  # noqa: E731
-    bakeoff.train(tmp_path / "data", framework="onnxruntime", run=tmp_path / "run", listen=listen)
+    options = bakeoff.Options(listen=lambda message: said.append(str(message.get("text", ""))))
+    bakeoff.train(tmp_path / "data", framework="onnxruntime", run=tmp_path / "run", options=options)
     again = len(said)
-    bakeoff.train(tmp_path / "data", framework="onnxruntime", run=tmp_path / "again", listen=listen)
+    bakeoff.train(tmp_path / "data", framework="onnxruntime", run=tmp_path / "again", options=options)
     assert any("1 blank" in line for line in said[:again]), said
     assert any("1 blank" in line for line in said[again:]), said[again:]
 

@@ -93,7 +93,7 @@ def test_with_drawn_weights_it_trains_and_predicts(name: str, framework: str, im
         run=tmp_path / "run",
         backbone=f"{backbone(name)}@random",
         overrides=changes,
-        threads=1,
+        options=bakeoff.Options(threads=1),
     )
     result: dict[str, Any] = trained.result
     assert result["num_train"] == 24

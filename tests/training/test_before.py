@@ -13,6 +13,7 @@ from bakeoff.data import read_data
 from bakeoff.data.assignment import read_assignment
 from bakeoff.errors import BadFilesError
 from bakeoff.training.api import Trained, train
+from bakeoff.training.options import Options
 
 
 def photos(root: Path) -> Path:
@@ -48,7 +49,8 @@ def trained(data: Path, heard: list[str], tmp_path_factory: pytest.TempPathFacto
 
     run = tmp_path_factory.mktemp("runs") / "run"
     changes = ["data.bad_files=exclude"]
-    return train(data, "photos", framework="onnxruntime", run=run, phases=["probe"], overrides=changes, listen=listen)
+    options = Options(listen=listen)
+    return train(data, "photos", framework="onnxruntime", run=run, phases=["probe"], overrides=changes, options=options)
 
 
 def test_what_is_wrong_is_told_and_kept(data: Path, trained: Trained, heard: list[str]) -> None:

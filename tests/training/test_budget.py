@@ -11,6 +11,7 @@ from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.training import budget
 from bakeoff.training.api import train
+from bakeoff.training.options import Options
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
@@ -45,4 +46,4 @@ def test_the_best_that_fits(
 
 def test_a_recipe_beside_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--budget chooses"):
-        train(tmp_path, "mnist-cnn", budget="10m")
+        train(tmp_path, "mnist-cnn", options=Options(budget="10m"))

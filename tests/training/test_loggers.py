@@ -27,8 +27,8 @@ def test_tensorboard_reads_it_and_the_training_is_the_same(tmp_path: Path) -> No
     digits = tmp_path / "digits"
     write_digits(digits)
     plain, logged = (
-        bakeoff.train(digits, "mnist-cnn", framework="torch", run=tmp_path / name, overrides=SHORT, loggers=loggers)
-        for name, loggers in (("plain", ()), ("logged", ("tensorboard",)))
+        bakeoff.train(digits, "mnist-cnn", framework="torch", run=tmp_path / name, overrides=SHORT, options=options)
+        for name, options in (("plain", bakeoff.Options()), ("logged", bakeoff.Options(loggers=["tensorboard"])))
     )
     assert plain.result["weights_sha256"] == logged.result["weights_sha256"]
 
@@ -56,7 +56,9 @@ def _events(folder: Path) -> Any:
 def test_an_unknown_logger_is_refused(tmp_path: Path) -> None:
     write_digits(tmp_path / "digits")
     with pytest.raises(UsageError, match="unknown logger 'tensorbord'; did you mean 'tensorboard'"):
-        bakeoff.train(tmp_path / "digits", "mnist-cnn", run=tmp_path / "run", loggers=["tensorbord"])
+        bakeoff.train(
+            tmp_path / "digits", "mnist-cnn", run=tmp_path / "run", options=bakeoff.Options(loggers=["tensorbord"])
+        )
     assert not (tmp_path / "run").exists()
 
 

@@ -15,6 +15,7 @@ from bakeoff.errors import BadFilesError, BakeoffError, DataError, UsageError, V
 from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
 from bakeoff.schemas import SCHEMA
 from bakeoff.training.api import Trained, train
+from bakeoff.training.options import Options
 
 SETTINGS = ["phases.0.epochs=2", "phases.0.batch_size=32", "phases.0.schedule.peak=0.005"]
 
@@ -34,7 +35,7 @@ KEYS = {
 
 
 def fit(data: Path, run: Path, **more: Any) -> Trained:
-    return train(data, "mnist-mlp", framework="torch", run=run, overrides=SETTINGS, threads=1, **more)
+    return train(data, "mnist-mlp", framework="torch", run=run, overrides=SETTINGS, options=Options(threads=1, **more))
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +171,10 @@ def test_a_run_folder_in_use_is_refused(digits: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "kind", "says"),
     [
-        ({"precision": "float8"}, UsageError, "--precision float8"),
-        ({"precision": "float16", "device": "cpu"}, UsageError, "--precision float16 is for a GPU"),
-        ({"precision": "bfloat16", "recipe": "photos-fast", "framework": "torch"}, UsageError, "only probes"),
-        ({"compile": "yes"}, UsageError, "--compile yes"),
+        ({"options": Options(precision="float8")}, UsageError, "--precision float8"),
+        ({"options": Options(precision="float16"), "device": "cpu"}, UsageError, "--precision float16 is for a GPU"),
+        ({"options": Options(precision="bfloat16"), "recipe": "photos-fast"}, UsageError, "only probes"),
+        ({"options": Options(compile="yes")}, UsageError, "--compile yes"),
         ({"device": "tpu"}, UsageError, "--device tpu"),
         ({"framework": "onnxruntime"}, UsageError, "can't fine-tune"),
         ({"framework": "mxnet"}, BakeoffError, "mxnet"),
@@ -205,9 +206,8 @@ def test_a_probe_alone_needs_no_framework_and_no_worker(tmp_path: Path, monkeypa
     monkeypatch.setattr(api, "Worker", None)
     settings = ["input.size=[32,32]", "data.split.train=0.6", "data.split.validation=0.2", "data.split.test=0.2"]
     said: list[str] = []
-    found = train(
-        data, "photos", run=tmp_path / "run", overrides=settings, listen=lambda message: said.append(str(message))
-    )
+    options = Options(listen=lambda message: said.append(str(message)))
+    found = train(data, "photos", run=tmp_path / "run", overrides=settings, options=options)
     assert [phase["name"] for phase in found.result["phases"]] == ["probe"]
     assert any("fine-tuning was left out: it needs a training framework" in line for line in said)
     assert "finetune" not in (tmp_path / "run" / "recipe.toml").read_text()

@@ -42,7 +42,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(images: Path, run: Path, said: list[str], recipe: Recipe) -> Trained:
-    return bakeoff.train(images, recipe, framework="torch", run=run, listen=lambda message: said.append(str(message)))
+    options = bakeoff.Options(listen=lambda message: said.append(str(message)))
+    return bakeoff.train(images, recipe, framework="torch", run=run, options=options)
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -36,38 +36,23 @@ Overrides = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of split, start weights and order; the recipe's otherwise.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The new run folder; runs/... otherwise.")]
-Threads = Annotated[
-    int | None,
-    computing("--threads", min=1, help="Threads of the libraries; all cores otherwise."),
-]
+Threads = Annotated[int | None, computing("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
 Precision = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
     computing(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),
 ]
-Mirror = Annotated[
-    Path | None,
-    weights("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR."),
-]
+Mirror = Annotated[Path | None, weights("--mirror", metavar="DIR", help="A folder of weights; also BAKEOFF_MIRROR.")]
 Offline = Annotated[bool, weights("--offline", help="Never use the network.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Separator = Annotated[
     str | None,
-    data(
-        "--label-separator",
-        metavar="TEXT",
-        help="A list's cell has several labels with this between them, as '|'.",
-    ),
+    data("--label-separator", metavar="TEXT", help="A list's cell has several labels with this between them, as '|'."),
 ]
 LabelColumns = Annotated[
-    str | None,
-    data("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each."),
+    str | None, data("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
 ]
 FollowLinks = Annotated[
-    bool,
-    data(
-        "--follow-links",
-        help="Symbolic links among the images are followed; else they are bad files.",
-    ),
+    bool, data("--follow-links", help="Symbolic links among the images are followed; else they are bad files.")
 ]
 Tta = Annotated[
     str,

@@ -50,8 +50,7 @@ def command(
     offline: options.Offline = False,
     seed: Annotated[int, typer.Option("--seed", help="Of random weights and noise.")] = 0,
     accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", metavar="NAME", help="What of training may be lost; repeatable."),
+        list[str] | None, typer.Option("--accept", metavar="NAME", help="What of training may be lost; repeatable.")
     ] = None,
     as_source: Annotated[
         bool, typer.Option("--source", help="Plain code and weights in a folder: torch or keras.")

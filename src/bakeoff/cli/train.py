@@ -41,27 +41,21 @@ Data = Annotated[
 Framework = Annotated[
     str | None,
     options.computing(
-        metavar="NAME",
-        help="torch, tensorflow (tf), jax, onnxruntime (probe alone); the first installed otherwise.",
+        metavar="NAME", help="torch, tensorflow (tf), jax, onnxruntime (probe alone); the first installed otherwise."
     ),
 ]
 Backbone = Annotated[str | None, options.weights(metavar="NAME", help="A pretrained net (bakeoff models).")]
 Weights = Annotated[
-    Path | None,
-    options.weights(
-        "--weights",
-        metavar="FILE",
-        help="A file of weights, for a backbone of LIBRARY/NAME.",
-    ),
+    Path | None, options.weights("--weights", metavar="FILE", help="A file of weights, for a backbone of LIBRARY/NAME.")
 ]
 RandomWeights = Annotated[
-    bool,
-    options.weights("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME."),
+    bool, options.weights("--random-weights", help="Draw the weights of a backbone of LIBRARY/NAME.")
 ]
-Until = Annotated[
-    str | None,
-    options.weights(metavar="STAGE", help="Cut the backbone behind this stage."),
+Start = Annotated[
+    Path | None,
+    options.weights("--start", metavar="RUN", help="A run or bundle of the same net, to start from its weights."),
 ]
+Until = Annotated[str | None, options.weights(metavar="STAGE", help="Cut the backbone behind this stage.")]
 Phases = Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")]
 Epochs = Annotated[int | None, _usual(metavar="N", min=1, help="Of fine-tuning.")]
 BatchSize = Annotated[int | None, _usual(metavar="N", min=1, help="Images a step.")]
@@ -71,42 +65,26 @@ Size = Annotated[str | None, _usual(metavar="H,W", help="Images are brought to i
 Device = Annotated[Literal["auto", "cpu", "cuda", "gpu"], options.computing(help="Where; gpu is cuda.")]
 Compile = Annotated[
     Literal["off", "on", "auto"],
-    options.computing(
-        help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does.",
-    ),
+    options.computing(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
 ]
 BadFiles = Annotated[
     Literal["fail", "exclude"] | None,
-    options.data(
-        "--bad-files",
-        help="Files that are no images: stop and name them, or leave them out and list them.",
-    ),
+    options.data("--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."),
 ]
 Resume = Annotated[
     Path | None,
-    _run(
-        "--resume",
-        metavar="RUN",
-        help="Go on with a run that was stopped or killed, from its checkpoint.",
-    ),
+    _run("--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."),
 ]
 CheckpointEvery = Annotated[
     str | None,
-    _run(
-        "--checkpoint-every",
-        metavar="30s|N",
-        help="How often: a time, or a number of steps; 30s otherwise.",
-    ),
+    _run("--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."),
 ]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
 ]
 Profile = Annotated[bool, _run("--profile", help="Print where the time went.")]
-Log = Annotated[
-    list[str] | None,
-    _run("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated."),
-]
+Log = Annotated[list[str] | None, _run("--log", metavar="NAME", help=f"Log to {LOGGERS}, too; may be repeated.")]
 
 
 def command(
@@ -120,6 +98,7 @@ def command(
     mirror: options.Mirror = None,
     offline: options.Offline = False,
     until: Until = None,
+    start: Start = None,
     phases: Phases = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -147,38 +126,37 @@ def command(
     """Train a classifier on the images of DATA, and leave a run folder behind."""
     from bakeoff.system import process_start
     from bakeoff.training import api
-    from bakeoff.training.loop.cadence import DEFAULT
+    from bakeoff.training.options import Options
     from bakeoff.workers.progress import progress
 
-    backbone, labels = _weighted(backbone, weights, random_weights), options.label_changes(separator, columns)
-    labels += ["data.follow_links=true"] if follow_links else []
-    names = options.listed(phases, "--phases")
+    backbone, names = _weighted(backbone, weights, random_weights), options.listed(phases, "--phases")
     usual = {"epochs": epochs, "batch_size": batch_size, "schedule.peak": lr}
     changes = [*options.shortcuts(recipe, names, usual, augment, size), *(overrides or [])]
-    changes += [*([f"data.bad_files={bad_files}"] if bad_files else []), *labels]
+    changes += [f"data.bad_files={bad_files}"] if bad_files else []
+    changes += options.label_changes(separator, columns) + (["data.follow_links=true"] if follow_links else [])
+    often: dict[str, Any] = {"checkpoint_every": checkpoint_every} if checkpoint_every else {}
     with progress() as listen, options.network(mirror, offline):
-        both: dict[str, Any] = {"framework": framework, "threads": threads, "listen": listen, "began": process_start()}
+        both: dict[str, Any] = {"threads": threads, "listen": listen, "began": process_start(), **often}
         if resume is not None:
-            _alone(recipe, changes, backbone, until, phases, seed, run, precision, compile)
+            _alone(recipe, changes, backbone, until, start, phases, seed, run, budget, log, precision, compile)
             moved = None if device == "auto" else device
-            trained = api.resume(resume, data=data, device=moved, checkpoint_every=checkpoint_every, **both)
+            trained = api.resume(resume, data=data, framework=framework, device=moved, **both)
+        elif data is None:
+            raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
         else:
+            both |= {"until": until, "start": start, "budget": budget, "loggers": log or ()}
+            rest = Options(precision=precision, compile=compile, **both)
             trained = api.train(
                 data,
                 recipe,
+                framework=framework,
                 run=run,
                 overrides=changes,
                 phases=names,
                 backbone=backbone,
-                until=until,
                 seed=seed,
                 device=device,
-                precision=precision,
-                compile=compile,
-                checkpoint_every=checkpoint_every or DEFAULT,
-                loggers=log or (),
-                budget=budget,
-                **both,
+                options=rest,
             )
     _show(trained, data, recipe, json, profile)
 

@@ -106,7 +106,7 @@ def compare(
         seed: of split, start weights and order.
         precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
             are mixed in, those steps are judged besides, against their own noise.
-        listen, quiet: as for `train`.
+        listen, quiet: gets progress and log messages, as dicts; no bar.
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.

@@ -85,7 +85,7 @@ def convert(
             keeps the biased running variance, and the certificate says by how much that is another. "exact" keeps the
             source's, by a layer that a process needs Bakeoff to load.
         accept: names of what of its training may be lost, as ("augmentation",); the error that asks for it says which.
-        listen, quiet: as for `bakeoff.train`.
+        listen, quiet: gets progress and log messages, as dicts; no bar.
 
     Returns:
         (model, certificate). It gives logits: a last softmax of Keras is left off (`certificate.environment["head"]`

@@ -27,12 +27,12 @@ from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.training.job import Job, check
-from bakeoff.training.loop.cadence import DEFAULT
+from bakeoff.training.options import Options, with_options
 from bakeoff.training.rescue.resume import job_of
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
-from bakeoff.workers.progress import live
+from bakeoff.workers.progress import bar, live
 from bakeoff.workers.stopping import asked_politely, code_of
 
 
@@ -127,9 +127,9 @@ def without_optional(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
-@live()
+@with_options
 def train(
-    data: str | Path | None = None,
+    data: str | Path,
     recipe: str | Recipe = "photos",
     *,
     framework: str | None = None,
@@ -137,19 +137,10 @@ def train(
     overrides: Sequence[str] = (),
     phases: Sequence[str] = (),
     backbone: str | None = None,
-    until: str | None = None,
     seed: int | None = None,
     device: str = "auto",
-    precision: str = "float32",
-    compile: str = "off",
-    threads: int | None = None,
-    start: str | Path | None = None,
-    checkpoint_every: str | None = DEFAULT,
-    loggers: Sequence[str] = (),
-    budget: str | None = None,
-    listen: Listener | None = None,
     quiet: bool = False,
-    began: float | None = None,
+    options: Options = Options(),  # noqa: B008  it is frozen
 ) -> Trained:
     """A classifier trained on the images of `data`.
 
@@ -160,62 +151,65 @@ def train(
         recipe: a name of the library, a TOML file, or a Recipe.
         framework: torch, tensorflow, jax or onnxruntime (probe alone); None: the first that is installed.
         run: the run folder, new; None: `runs/DATA-RECIPE-TIME` here.
-        overrides: as `"phases.0.epochs=1"`.
+        overrides: as `["phases.0.epochs=1"]`.
         phases: strategies to keep, as `["probe"]`.
-        backbone, until: a pretrained backbone, and the stage to cut it at.
+        backbone: a pretrained one.
+        seed: of split, start weights and order; None: the recipe's.
         device: auto, cpu, or cuda (gpu).
-        precision: float32, float64, bfloat16 or float16; the last two mixed, over float32 weights.
-        compile: off, on, or auto, which measures whether it pays.
-        start: a run or bundle of the same net, whose weights to start from.
-        checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
-        loggers: where else to log, beside the run folder: files of `training.loggers`, as `tensorboard`.
-        budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
-        listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
         quiet: no bar.
-        began: when the user's process started, seconds since 1970; None: now.
+        options: the rest, as `bakeoff.Options(precision="bfloat16", threads=4)`.
 
     Raises:
         UsageError, DataError, MissingDependencyError: as they say.
         Cancelled: somebody asked to stop; the message has the line that goes on.
     """
-    if data is None:
-        raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
-    began = time.time() if began is None else began
-    if budget is not None:
-        recipe = _within(budget, data, recipe, backbone, listen)
-    chosen = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=until, seed=seed)
-    name = choose_framework(framework, chosen)
-    whole, chosen = chosen, without_optional(chosen) if name == "onnxruntime" else chosen
-    path = Path(run) if run else _fresh(data, recipe, began)
-    weights = str(Path(start).resolve()) if start else None
-    job = Job(
+    began = time.time() if options.began is None else options.began
+    with bar(options.listen, quiet=quiet) as listen:
+        if options.budget is not None:
+            recipe = _within(options.budget, data, recipe, backbone, listen)
+        whole = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=options.until, seed=seed)
+        name = choose_framework(framework, whole)
+        chosen = without_optional(whole) if name == "onnxruntime" else whole
+        path = Path(run) if run else _fresh(data, recipe, began)
+        trained = _begin(_job(data, chosen, name, path, device, options), chosen, listen, began)
+        if chosen != whole:
+            Reporter(listen).log(
+                "fine-tuning was left out: it needs a training framework (pip install 'bakeoff[torch]')"
+            )
+    return trained
+
+
+def _job(data: str | Path, recipe: Recipe, framework: str, run: Path, device: str, options: Options) -> Job:
+    return Job(
         data=str(data),
-        recipe=to_toml(chosen),
-        framework=name,
-        run=str(path),
-        seed=chosen.seed,
+        recipe=to_toml(recipe),
+        framework=framework,
+        run=str(run),
+        seed=recipe.seed,
         device="cuda" if device == "gpu" else device,
-        precision=precision,
-        compile=compile,
-        threads=threads,
-        start=weights,
-        checkpoint_every=checkpoint_every,
-        loggers=tuple(loggers),
+        precision=options.precision,
+        compile=options.compile,
+        threads=options.threads,
+        start=str(Path(options.start).resolve()) if options.start else None,
+        checkpoint_every=options.checkpoint_every,
+        loggers=tuple(options.loggers),
     )
-    check(job, chosen)
-    _present(data)
+
+
+def _begin(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> Trained:
+    """The training, in a new run folder, which goes away again where nothing was trained."""
+    check(job, recipe)
+    _present(job.data)
+    path = Path(job.run)
     Run(path).create()
     try:
-        Run(path).json(JOB, {**job.to_json(), "data": address(data)})
-        trained = Trained(path, _work(job, chosen, listen, began))
+        Run(path).json(JOB, {**job.to_json(), "data": address(job.data)})
+        return Trained(path, _work(job, recipe, listen, began))
     except Cancelled as stopped:
         raise _resumable(path, stopped) from None
     except BaseException as error:
         _discard(path)
         raise _resumable(path, error) from None
-    if chosen != whole:
-        Reporter(listen).log("fine-tuning was left out: it needs a training framework (pip install 'bakeoff[torch]')")
-    return trained
 
 
 def _within(
@@ -256,7 +250,7 @@ def resume(
         data: where the same images lie now, if they were moved.
         framework: another one to go on in.
         device, threads, checkpoint_every: instead of what the run was asked for.
-        listen, quiet: as for `train`.
+        listen, quiet: gets progress and log messages, as dicts; no bar.
 
     Raises:
         UsageError: not a run, or another process works on it.
@@ -273,8 +267,8 @@ def resume(
         "device": "cuda" if device == "gpu" else device,
         "threads": threads,
         "checkpoint_every": checkpoint_every,
+        "data": address(data) if data else None,
     }
-    changes |= {"data": address(data) if data else None}
     job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
     own(path)
     chosen = loads(job.recipe)
@@ -336,17 +330,8 @@ def _discard(path: Path) -> None:
     """Take away a run folder in which nothing was trained yet; one with metrics stays."""
     if (path / "metrics.jsonl").exists() or (path / FOLDER).exists():
         return
-    for name in (
-        "recipe.toml",
-        "manifest.json",
-        "split.npz",
-        "audit.json",
-        "engine.json",
-        profile.FILE,
-        BEGUN,
-        JOB,
-        LOCK,
-    ):
+    ours = ("recipe.toml", "manifest.json", "split.npz", "audit.json", "engine.json", profile.FILE, BEGUN, JOB, LOCK)
+    for name in ours:
         remove(path / name)
     for folder in (path / "predictions", path):
         try:

@@ -24,12 +24,7 @@ class Job:
         run: the run folder.
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
-        precision: one of `bakeoff.precision.NAMES`.
-        compile: off, on or auto: whether a step is compiled; auto measures.
-        threads: of the framework and the decoder; None: chosen by the size of the work.
-        start: a bundle whose weights to start from, instead of drawn or pretrained ones.
-        loggers: destinations of `bakeoff.training.loggers` besides the run folder.
-        checkpoint_every: `30s`, `100 steps`; None: no checkpoints.
+        precision, compile, threads, start, checkpoint_every, loggers: as in `Options`.
     """
 
     data: str

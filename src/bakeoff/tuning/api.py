@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from bakeoff.rundir.readers import read_lines
 from bakeoff.schemas import SCHEMA
 from bakeoff.seeds import key
 from bakeoff.training.api import choose_framework, resolve, train
+from bakeoff.training.options import Options
 from bakeoff.tuning.ranges import Range, parse
-from bakeoff.workers.channel import Listener
+from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
@@ -78,7 +79,7 @@ def tune(
         search: {key: range} besides; see `bakeoff.tuning.ranges`.
         trials: how many trainings in all, stopped ones included.
         run: the folder; None: `runs/tune-DATA-RECIPE`.
-        framework, overrides, backbone, seed, threads, listen, quiet: as for `train`.
+        framework, overrides, backbone, seed, quiet: as for `train`; threads, listen: as for its `Options`.
 
     Raises:
         UsageError: no range, a key that the recipe doesn't have, or a folder of another search.
@@ -98,19 +99,22 @@ def tune(
         raise UsageError(f"--trials {trials}: expected 1 or more.")
     title = recipe if isinstance(recipe, str) else chosen.title
     path = Path(run) if run else Path("runs") / f"tune-{Path(data).stem}-{Path(title).stem}"
-    settings = {"framework": choose_framework(framework, chosen), "threads": threads, "listen": listen}
+    name, options = choose_framework(framework, chosen), Options(threads=threads, listen=listen, checkpoint_every=None)
     given: list[tuple[str, object]] = [("--search", f"{name}={text}") for name, text in (search or {}).items()]
     given += [*(("--set", one) for one in overrides), ("--framework", framework), ("--backbone", backbone)]
     given += [("--seed", seed), ("--threads", threads), ("--trials", trials), ("--run", path)]
     with going_on("tune", data, recipe if isinstance(recipe, str) else chosen.title, given):
-        return _Search(data, chosen, ranges, path, settings).run(trials)
+        return _Search(data, chosen, ranges, path, name, options).run(trials)
 
 
+@dataclass(frozen=True)
 class _Search:
-    def __init__(
-        self, data: str | Path, recipe: Recipe, ranges: Mapping[str, Range], path: Path, settings: dict[str, Any]
-    ) -> None:
-        self.data, self.recipe, self.ranges, self.path, self.settings = data, recipe, ranges, path, settings
+    data: str | Path
+    recipe: Recipe
+    ranges: Mapping[str, Range]
+    path: Path
+    framework: str
+    options: Options
 
     def run(self, trials: int) -> Tuned:
         import optuna
@@ -164,16 +168,15 @@ class _Search:
         def watch(message: dict[str, Any]) -> None:
             nonlocal seen
             seen = _report(trial, folder, seen)
-            if listen := self.settings["listen"]:
+            if listen := self.options.listen:
                 listen(message)
             if seen and trial.should_prune():
                 raise _HopelessError("below the median")
 
         try:
-            settings = {**self.settings, "listen": watch}
-            trained = train(
-                self.data, with_overrides(self.recipe, overrides), run=folder, checkpoint_every=None, **settings
-            )
+            options = replace(self.options, listen=watch)
+            changed = with_overrides(self.recipe, overrides)
+            trained = train(self.data, changed, framework=self.framework, run=folder, options=options)
         except _HopelessError:
             remove(folder)
             self._say(f"trial {trial.number + 1}: stopped, below the median of the others")
@@ -224,8 +227,7 @@ class _Search:
         )
 
     def _say(self, text: str) -> None:
-        if listen := self.settings["listen"]:
-            listen({"kind": "log", "text": text})
+        Reporter(self.options.listen).log(text)
 
 
 def _report(trial: Any, folder: Path, seen: int) -> int:

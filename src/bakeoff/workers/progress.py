@@ -90,11 +90,23 @@ def progress(*, bars: bool = True) -> Iterator[Listener]:
         yield shown
 
 
+@contextmanager
+def bar(listen: Listener | None, *, quiet: bool) -> Iterator[Listener | None]:
+    """For a function of Python: `listen`, or a bar in its place where somebody sees it: not where it is quiet, with
+    output that is redirected, or within another such function.
+    """
+    notebook = _in_notebook()
+    if _SHOWN or listen or quiet or not (notebook or sys.stderr.isatty()):
+        yield listen
+        return
+    with _Notebook() if notebook else _Bars() as shown:
+        yield shown
+
+
 def live(
     takes: str = "listen", made: Callable[[Listener], object] = lambda listen: listen
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """For a function of Python that shows its progress by itself, where somebody sees it: not with `quiet=True`, with
-    output that is redirected, within another such function, or where its argument `takes` has it told elsewhere.
+    """For a function that has a `bar` unless its argument `takes` has it told elsewhere.
 
     Args:
         made: from a listener to what the argument is to be.
@@ -103,11 +115,10 @@ def live(
     def wrapped(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def shown(*args: P.args, **given: P.kwargs) -> R:
-            notebook = _in_notebook()
-            if _SHOWN or given.get(takes) or given.get("quiet") or not (notebook or sys.stderr.isatty()):
-                return function(*args, **given)
-            with _Notebook() if notebook else _Bars() as listen:
-                given[takes] = made(listen)
+            before: Any = given.get(takes)
+            with bar(before, quiet=bool(given.get("quiet"))) as listen:
+                if listen and not before:
+                    given[takes] = made(listen)
                 return function(*args, **given)
 
         return shown

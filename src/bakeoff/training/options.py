@@ -1,0 +1,65 @@
+"""What a training may be told besides what is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from bakeoff.errors import UsageError
+from bakeoff.training.loop.cadence import DEFAULT
+from bakeoff.workers.channel import Listener
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Options:
+    """What is rarely asked of `train`; `dataclasses.replace` gives a changed copy.
+
+    Attributes:
+        until: the stage to cut the backbone at.
+        precision: float32, float64, bfloat16 or float16; the last two mixed, over float32 weights.
+        compile: off, on, or auto, which measures whether it pays.
+        threads: of the framework and the decoder; None: chosen by the size of the work.
+        start: a run or bundle of the same net, whose weights to start from.
+        checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
+        loggers: where else to log, beside the run folder: files of `training.loggers`, as `["tensorboard"]`.
+        budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
+        listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
+        began: when the user's process started, seconds since 1970; None: now.
+    """
+
+    until: str | None = None
+    precision: str = "float32"
+    compile: str = "off"
+    threads: int | None = None
+    start: str | Path | None = None
+    checkpoint_every: str | None = DEFAULT
+    loggers: Sequence[str] = ()
+    budget: str | None = None
+    listen: Listener | None = None
+    began: float | None = None
+
+    def __repr__(self) -> str:
+        """What was asked for; the rest is as it is by default."""
+        held = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in held.items())})"
+
+
+def with_options(function: Callable[P, R]) -> Callable[P, R]:
+    """For a function that takes `options`: one of them as a keyword is refused, with where it belongs."""
+
+    @wraps(function)
+    def told(*args: P.args, **given: P.kwargs) -> R:
+        if old := [one.name for one in fields(Options) if one.name in given]:
+            what = f"{', '.join(old)} {'is an option' if len(old) == 1 else 'are options'}"
+            raise UsageError(f"{what}: options=bakeoff.Options({', '.join(f'{name}=...' for name in old)})")
+        if not isinstance(asked := given.get("options", Options()), Options):
+            raise UsageError(f"options is of {type(asked).__name__}; expected bakeoff.Options, as Options(threads=1)")
+        return function(*args, **given)
+
+    return told
