@@ -196,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 61_400, "tests": 33_600}  # with GRU, the default run, and a way in and a way out for files
+LINES = {"src": 61_400, "tests": 34_200}  # with GRU, the default run, a way in and out for files, and attacks on them
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
