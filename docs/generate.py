@@ -28,6 +28,7 @@ from bakeoff.ops._page import Case, Gap, Mode
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))  # what cases are run on
 README = DOCS.parent / "README.md"
+SECURITY = DOCS.parent / "SECURITY.md"
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 
@@ -448,14 +449,25 @@ def readme() -> str:
     return text[:start] + "\n".join(rows) + "\n" + text[end:]
 
 
+def security() -> str:
+    """SECURITY.md with its table of what every installation brings, from pyproject.toml and `doctor`."""
+    from bakeoff.cli.doctor import BASE
+
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    purposes = dict(BASE)
+    rows = [f"| {line} | {purposes[re.split('[<>=]', line)[0]]} |" for line in project["dependencies"]]
+    text = SECURITY.read_text(encoding="utf-8")
+    start, end = text.index("| numpy"), text.index("\n\n", text.index("| numpy"))
+    return text[:start] + "\n".join(rows) + text[end:]
+
+
 def main() -> int:
     """Write, or check."""
-    page, text = differences(), readme()
+    made = {DIFFERENCES: differences(), README: readme(), SECURITY: security()}
     if "--check" in sys.argv:
-        same = DIFFERENCES.is_file() and DIFFERENCES.read_text(encoding="utf-8") == page
-        return 0 if same and README.read_text(encoding="utf-8") == text else 1
-    README.write_text(text, encoding="utf-8")
-    DIFFERENCES.write_text(page, encoding="utf-8")
+        return int(any(not path.is_file() or path.read_text(encoding="utf-8") != text for path, text in made.items()))
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
     print(DIFFERENCES.relative_to(DOCS.parent))
     folder = DOCS / "reference"
     folder.mkdir(exist_ok=True)

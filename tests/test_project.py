@@ -229,6 +229,22 @@ def functions(text: str) -> list[tuple[str, int]]:
     return found
 
 
+def test_what_security_names_is_there() -> None:
+    """Each line of the threat model says by which attacks it is held, and where."""
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    tests = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"`(test_\w+)`", text)) <= tests
+    rows = [line.split("|")[1:-1] for line in text.split("## What Bakeoff")[0].splitlines() if line.startswith("| ")][
+        1:
+    ]
+    assert len(rows) > 6
+    assert all("`test_" in row[-1] for row in rows)
+    for named in re.findall(r"`(?:src/bakeoff/)?([\w/]+(?:\.py|/))`", text):
+        assert any(
+            (root / named).exists() for root in (ROOT / "src" / "bakeoff", ROOT, ROOT / "src/bakeoff/preprocessing")
+        )
+
+
 def test_licences_of_what_is_shipped_are_where_the_project_says() -> None:
     """The builder skips a file that isn't there without a word, and the wheel is then without the font's licence."""
     named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]

