@@ -21,10 +21,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from bakeoff.errors import NoSpaceError, UsageError
+from bakeoff.errors import BakeoffError, CorruptError, NoSpaceError, UsageError
 from bakeoff.system import TO_READ, TO_WRITE, folder_below, of_another, sync
 
 MOST_TEXT = 256 << 20
+FREE_BYTES, GROWTH = 100 << 20, 100  # what is packed may grow so many times, and needn't be asked below so many bytes
 LEFT_S = 86400.0  # what is older and still has a temporary name belongs to no process
 _LEFT = re.compile(r"\.(.+)\.[0-9a-z_]{8}\.tmp", re.DOTALL)
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -73,8 +74,8 @@ def content(path: Path, most: int = MOST_TEXT) -> bytes:
         OSError: as `regular`; or it is larger than such a file can be.
     """
     with regular(path) as file:
-        found = file.read(most + 1)
-    if len(found) > most:
+        found = b"" if (large := os.fstat(file.fileno()).st_size > most) else file.read(most + 1)
+    if large or len(found) > most:
         raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
     return found
 
@@ -90,6 +91,47 @@ def read_json(path: Path) -> Any:
         return json.loads(content(path))
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The arrays of an `.npz`, by name; nothing is unpickled.
+
+    Raises:
+        OSError: as `regular`.
+        Exception: of NumPy, zipfile or zlib, where it is damaged, or a bomb.
+    """
+    import numpy as np
+
+    with regular(path) as file, np.load(file, allow_pickle=False) as archive:
+        size = sum(one.file_size for one in archive.zip.infolist())
+        if size > max(FREE_BYTES, GROWTH * path.stat().st_size):
+            raise ValueError(f"grows to {size:,} bytes: a bomb")
+        return {name: archive[name] for name in archive.files}
+
+
+@contextmanager
+def named(path: Path, remedy: str, kind: type[BakeoffError] = CorruptError) -> Iterator[None]:
+    """One error that names the file and the remedy, for all that a damaged or edited file makes of its readers.
+
+    Raises:
+        BakeoffError: what was raised inside, with the file before it, unless it names one beside it; else `kind`.
+    """
+    try:
+        yield
+    except BakeoffError as error:
+        if str(path.parent) not in str(error):
+            error.args = (f"{path}: {error}", *error.args[1:])
+        raise
+    except Exception as error:  # readers of bytes, JSON and arrays have no error in common
+        raise kind(f"{path}: {said(error)}. {remedy}") from error
+
+
+def said(error: Exception) -> str:
+    """What a reader's error says of its file, in short."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"can't be read ({(error.strerror or type(error).__name__).lower()})"
+    text = ascii(" ".join(str(error).split()))[1:-1]
+    return f"damaged or edited ({type(error).__name__}: {text[:80]})"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -32,6 +33,7 @@ from bakeoff.evaluation.scores import score
 from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
+from bakeoff.files import named
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, normalize
 from bakeoff.protocols import LabelRule, Progress
@@ -255,8 +257,10 @@ def evaluate(
         read = read.verify(model.signature) if read.rules.bad_files == "exclude" else read
         files = {**{name: len(part) for name, part in read.splits.items()}, "excluded": len(read.excluded)}
         found, other, unused = _predicted(model, read, split, progress, mirror=tta == "flip")
-    plain = _plain(score(found, model.classes, model.bundle.threshold), model)
-    more = details(found, model.classes, _tuning(model, split), abstain)
+    kept = model.path / "predictions" / f"{split}.npz"
+    with named(kept, "It isn't that of this model. Train it again.") if data is None else nullcontext():
+        plain = _plain(score(found, model.classes, model.bundle.threshold), model)
+        more = details(found, model.classes, _tuning(model, split), abstain)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
     given_as = {"data": None if data is None else str(data), "split": split, "files": files, "unused": unused}
     return Figures({**plain, **more, **gained, **given_as})

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import CorruptError, DataError, VersionError
-from bakeoff.files import read_json
+from bakeoff.files import named, read_json
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.rundir.result import BEGUN
 from bakeoff.schemas import SCHEMA
+
+COPY = "Copy the bundle anew."
 
 
 def folder_of(path: str | Path) -> Path | None:
@@ -35,8 +39,12 @@ def read(path: str | Path) -> Bundle:
     folder = folder_of(path)
     if folder is None:
         raise DataError(f"{path}: neither a run nor a bundle ({JSON_NAME} is missing). Train one: bakeoff train DATA")
-    if not (folder / JSON_NAME).is_file():
-        return _bundle(*stopped.content(folder), folder / BEGUN)
+    stands = (folder / JSON_NAME).is_file()
+    with named(folder / (JSON_NAME if stands else BEGUN), COPY):
+        return _finished(folder) if stands else _bundle(*stopped.content(folder))
+
+
+def _finished(folder: Path) -> Bundle:
     value = _json(folder / JSON_NAME)
     if value.get("schema") != SCHEMA:
         raise VersionError(
@@ -48,24 +56,34 @@ def read(path: str | Path) -> Bundle:
         raise CorruptError(
             f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew."
         )
-    return _bundle(value, arrays, folder / JSON_NAME)
+    return _bundle(value, arrays)
 
 
-def _bundle(value: dict[str, Any], arrays: dict[str, Any], origin: Path) -> Bundle:
-    try:
-        return Bundle(
-            graph=serialize.from_json(value["graph"], arrays),
-            signature=Signature.from_json(value["signature"]),
-            classes=tuple(value["classes"]),
-            recipe_toml=value["recipe"],
-            scores=value["scores"],
-            framework=value["framework"],
-            loss=value["loss"],
-            threshold=float(value.get("threshold", 0.5)),
-            extra=value["extra"],
-        )
-    except (KeyError, TypeError) as error:
-        raise CorruptError(f"{origin}: {error!r} is missing or of the wrong kind: edited? Copy it anew.") from None
+class _Said(msgspec.Struct):
+    """The plain part of a bundle's JSON."""
+
+    classes: tuple[str, ...]
+    recipe: str
+    scores: dict[str, Any]
+    framework: str
+    loss: str
+    extra: dict[str, Any]
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+
+
+def _bundle(value: dict[str, Any], arrays: dict[str, Any]) -> Bundle:
+    said = msgspec.convert(value, _Said)
+    return Bundle(
+        graph=serialize.from_json(value["graph"], arrays),
+        signature=Signature.from_json(value["signature"]),
+        classes=said.classes,
+        recipe_toml=said.recipe,
+        scores=said.scores,
+        framework=said.framework,
+        loss=said.loss,
+        threshold=said.threshold,
+        extra=said.extra,
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

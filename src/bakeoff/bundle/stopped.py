@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.errors import DataError
+from bakeoff.files import named
 from bakeoff.recipe import loads
 from bakeoff.rundir import checkpoint
+from bakeoff.rundir.readers import ANEW
 from bakeoff.rundir.result import BEGUN, read_begun
 from bakeoff.schemas import Array
 
@@ -24,13 +26,19 @@ def is_stopped(path: Path) -> bool:
 
 def note(path: str | Path) -> str:
     """What to say where such a run is used; nothing of a finished one."""
-    run = Path(path)
+    with named(Path(path) / BEGUN, ANEW):
+        return _note(Path(path))
+
+
+def _note(run: Path) -> str:
     if not is_stopped(run) or (meta := checkpoint.last(run)) is None:
         return ""
-    phase, step = loads(read_begun(run)["bundle"]["recipe"]).phases[meta["phase"]], meta["state"]["step"]
-    epoch, epochs = meta["state"]["epoch"], getattr(phase, "epochs", 0)
-    place = f"step {step} of {phase.strategy}, {epoch} of {epochs} epochs done" if step else f"before {phase.strategy}"
-    return f"{path} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
+    with named((run / checkpoint.FOLDER / meta["arrays"]).with_suffix(checkpoint.JSON), ANEW):
+        number, step, epoch = meta["phase"], meta["state"]["step"], meta["state"]["epoch"]
+    phase = loads(read_begun(run)["bundle"]["recipe"]).phases[number]
+    done = f"{epoch} of {getattr(phase, 'epochs', 0)} epochs done"
+    place = f"step {step} of {phase.strategy}, {done}" if step else f"before {phase.strategy}"
+    return f"{run} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
 
 
 def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -83,7 +83,8 @@ def _best(run: Path, facts: Result) -> dict[str, Any]:
     from bakeoff.rundir.readers import read_lines
 
     num, rows = facts.num_validation, read_lines(run / "epochs.jsonl")
-    best = max((row["validation_accuracy"] for row in rows if "validation_accuracy" in row), default=None)
+    known = (row.get("validation_accuracy") for row in rows)
+    best = max((accuracy for accuracy in known if accuracy is not None), default=None)
     return {} if best is None else {"accuracy": best, "accuracy_interval": wilson(round(best * num), num), "num": num}
 
 

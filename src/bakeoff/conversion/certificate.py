@@ -19,7 +19,7 @@ import msgspec
 from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.files import content
+from bakeoff.files import content, named
 from bakeoff.parity import from_json, to_json
 from bakeoff.parity.tolerance import JUDGE
 from bakeoff.runtimes.keras_file import sidecar
@@ -166,12 +166,10 @@ def read(path: Path) -> tuple[Stored, Certificate, bool]:
         raise CorruptError(f"{path}: not readable as JSON ({error}). Copy the certificate anew.") from None
     if not isinstance(value, dict) or value.get("kind") != KIND:
         raise DataError(f"{path}: no certificate of a conversion.\nExpected NAME{SUFFIX}, as convert writes it.")
-    try:
+    with named(path, "Copy the certificate anew."):
         certificate = from_json(value)
         stored = msgspec.convert(value, Stored)
         _contradiction(stored, certificate, path)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise CorruptError(f"{path}: damaged or edited ({error}). Copy the certificate anew.") from None
     return stored, certificate, value.get("seal") == seal(value)
 
 

@@ -20,7 +20,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, read_json, regular
+from bakeoff.files import atomic_write, named, read_arrays, read_json
 from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
@@ -163,7 +163,8 @@ def changes(path: Path, manifest: Manifest) -> str:
 
 def contents(path: Path) -> dict[str, bytes]:
     """SHA-256 of each image by its path, from a file that `write_assignment` made."""
-    with regular(path) as file, np.load(file, allow_pickle=False) as archive:
+    with named(path, "Use the split of another run."):
+        archive = read_arrays(path)
         names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0") if "paths" in archive else []
         return dict(zip(names, (row.tobytes() for row in archive["sha256"]), strict=bool(names)))
 
@@ -178,21 +179,19 @@ def read_assignment(path: str | Path) -> dict[bytes, int]:
     place = Path(path)
     place = place / FROZEN if place.is_dir() else place
     try:
-        with place.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            digests, assignment = archive["sha256"], archive["side"]
-            good = digests.dtype == np.uint8 and digests.shape == (len(assignment), 32) and assignment.dtype == np.int8
-            if not good or not np.isin(assignment, range(len(SPLITS))).all():
-                raise ValueError("columns")
-            beside = place.with_name("manifest.json")
-            written = read_json(beside).get("split_sha256") if beside.is_file() else None
-            if written not in (None, digest_of(digests, assignment)):
-                raise CorruptError(f"{place}: isn't the split that the run wrote. Bring it back, or train anew.")
-            return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
+        archive = read_arrays(place)
+        digests, assignment = archive["sha256"], archive["side"]
+        good = digests.dtype == np.uint8 and digests.shape == (len(assignment), 32) and assignment.dtype == np.int8
+        if not good or not np.isin(assignment, range(len(SPLITS))).all():
+            raise ValueError("columns")
+        beside = place.with_name("manifest.json")
+        written = read_json(beside).get("split_sha256") if beside.is_file() else None
+        if written not in (None, digest_of(digests, assignment)):
+            raise CorruptError(f"{place}: isn't the split that the run wrote. Bring it back, or train anew.")
+        return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
     except FileNotFoundError:
         raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
     except CorruptError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, ImportError) as error:
-        raise CorruptError(f"{place}: damaged ({type(error).__name__}). Use the split of another run.") from None
-    except Exception as error:  # zipfile has errors of its own
+    except Exception as error:  # of NumPy, zipfile, zlib
         raise CorruptError(f"{place}: damaged ({type(error).__name__}). Use the split of another run.") from None

@@ -21,13 +21,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from bakeoff.errors import CorruptError
-from bakeoff.files import opened, regular
+from bakeoff.files import FREE_BYTES, GROWTH, opened, regular
 from bakeoff.protocols import Progress
 
 MOST_FILES = 5_000_000
 MOST_BYTES = 4 << 30  # of one member
-FREE_BYTES = 100 << 20  # below this, growth isn't looked at
-GROWTH = 100
 _PIECE = 1 << 20
 _LONGEST_READ = 64 << 20  # no header of a tar is that long
 _LONGEST_NAME = 1024
@@ -145,12 +143,17 @@ def _write(archive: Path, target: Path, member: Member) -> None:
         raise CorruptError(f"{archive}: {member.name!r} is a file and a folder. It was not unpacked.") from None
 
 
+def growth(archive: Path) -> int:
+    """How many bytes may come out of a file."""
+    return max(FREE_BYTES, GROWTH * archive.stat().st_size)
+
+
 class _Budget:
     """How much may still come out of an archive."""
 
     def __init__(self, archive: Path) -> None:
         self.archive = archive
-        self.limit = max(FREE_BYTES, GROWTH * archive.stat().st_size)
+        self.limit = growth(archive)
         self.used = 0
 
     def spend(self, count: int, name: str) -> None:
@@ -209,7 +212,7 @@ def _tar(archive: Path) -> Iterator[tuple[Member, int]]:
     with (
         regular(archive) as raw,
         _decompressed(raw) as plain,
-        tarfile.open(fileobj=_Careful(plain), mode="r:") as opened,  # type: ignore[call-overload]
+        tarfile.open(fileobj=_Careful(plain, growth(archive)), mode="r:") as opened,  # type: ignore[call-overload]
     ):
         for info in opened:
             opened.members = []  # tarfile would keep every member in memory
@@ -249,8 +252,8 @@ def _decompressed(raw: IO[bytes]) -> Iterator[Any]:
 class _Careful:
     """A file of which no header can ask for more than a header needs: tarfile reads those at once."""
 
-    def __init__(self, file: Any) -> None:
-        self.file = file
+    def __init__(self, file: Any, most: int) -> None:
+        self.file, self.most = file, most
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LONGEST_READ:
@@ -259,6 +262,8 @@ class _Careful:
         return found
 
     def seek(self, position: int, whence: int = 0) -> int:
+        if position > self.most:  # what is passed over is unpacked, too
+            raise ValueError("it grows a hundredfold: a bomb")
         found: int = self.file.seek(position, whence)
         return found
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from bakeoff.data.cache import held
 from bakeoff.errors import DataError
-from bakeoff.files import atomic_write, content, regular
+from bakeoff.files import atomic_write, content, read_arrays, regular
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.preprocessing._work import LARGEST_FILE, check_size
 from bakeoff.protocols import Progress
@@ -234,12 +234,12 @@ class HashCache:
 
 
 def _load(path: Path) -> dict[str, tuple[Stamp, FileFacts]]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        if int(archive["format"]) != _FORMAT:
-            return {}
-        names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0")
-        stamps, headers = archive["stamps"].tolist(), archive["headers"].tolist()
-        digests = archive["sha256"].tobytes()
+    archive = read_arrays(path)
+    if int(archive["format"]) != _FORMAT:
+        return {}
+    names = archive["paths"].tobytes().decode("utf-8", "surrogateescape").split("\0")
+    stamps, headers = archive["stamps"].tolist(), archive["headers"].tolist()
+    digests = archive["sha256"].tobytes()
     known: dict[str, tuple[Stamp, FileFacts]] = {}
     for index, (name, stamp, header) in enumerate(zip(names, stamps, headers, strict=True)):
         facts = FileFacts(digests[32 * index : 32 * index + 32], stamp[0], header[0], header[1], bool(header[2]))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.cache import held
 from bakeoff.errors import DataError
-from bakeoff.files import atomic_write
+from bakeoff.files import atomic_write, read_arrays
 from bakeoff.preprocessing import decode
 from bakeoff.protocols import Progress
 
@@ -257,11 +257,11 @@ def _stack(arrays: Sequence[NDArray[Any]], like: NDArray[Any]) -> NDArray[Any]:
 
 
 def _load(path: Path) -> dict[bytes, Look]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        if int(archive["format"]) != _FORMAT:
-            return {}
-        digests, hashes = archive["sha256"].tobytes(), archive["hash"].tolist()
-        grey, tint = iter(archive["grey"]), iter(archive["tint"])
+    archive = read_arrays(path)
+    if int(archive["format"]) != _FORMAT:
+        return {}
+    digests, hashes = archive["sha256"].tobytes(), archive["hash"].tolist()
+    grey, tint = iter(archive["grey"]), iter(archive["tint"])
     names = [digests[32 * index : 32 * index + 32] for index in range(len(hashes))]
     return {
         name: Look(value, next(grey), next(tint)) if value else NOTHING

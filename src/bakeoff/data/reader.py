@@ -35,7 +35,8 @@ from bakeoff.data.perceptual_hash import (
 from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
-from bakeoff.errors import BadFilesError, DataError, UsageError
+from bakeoff.errors import BadFilesError, BakeoffError, DataError, UsageError
+from bakeoff.files import said
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
@@ -286,7 +287,7 @@ def read_table(
                 given["labels"] = labels
             if "follow_links" in takes:
                 given["follow_links"] = follow_links
-            table = cast(Table, cast(Any, source.read)(path, **given))
+            table = _read(source, path, given)
             odd = next((name for name in table.classes if not _writable(name)), None)
             if odd is not None:
                 raise DataError(f"{path}: the class {odd!a} has a name that isn't UTF-8.\nRename it.")
@@ -295,6 +296,15 @@ def read_table(
             return replace(table, links=_links(table.root, table.paths.tolist()))
         path = fetch(path, progress)
     raise DataError(f"{path}: an archive in an archive in an archive.\nUnpack it first.")
+
+
+def _read(source: Source, path: Path, given: dict[str, Any]) -> Table:
+    try:
+        return cast(Table, cast(Any, source.read)(path, **given))
+    except (BakeoffError, OSError):
+        raise
+    except Exception as error:  # of NumPy, zlib, pyarrow, ...
+        raise DataError(f"{path}: {said(error)}.\nMend it, or get it anew.") from error
 
 
 def _links(root: Path, paths: Sequence[str]) -> tuple[str, ...]:

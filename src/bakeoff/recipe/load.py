@@ -53,7 +53,7 @@ def loads(text: str, *, origin: str = "recipe") -> Recipe:
         raise RecipeError(f"{origin}: it has a key of more than {PARTS} parts; those of a recipe have a few.")
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits isn't TOMLDecodeError's
         raise RecipeError(f"{origin}: is not valid TOML: {error}.") from None
     return parse(values, origin)
 

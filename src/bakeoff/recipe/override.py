@@ -41,7 +41,7 @@ def _value(text: str) -> Any:
         return _REMOVED
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text
     plain = set(parsed) == {"value"} and isinstance(parsed["value"], bool | int | float | str | list | dict)
     return parsed["value"] if plain else text

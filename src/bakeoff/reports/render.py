@@ -11,8 +11,9 @@ from typing import Any
 
 from bakeoff import registry
 from bakeoff.errors import DataError, UsageError
-from bakeoff.files import make_folder, write_text
+from bakeoff.files import make_folder, named, write_text
 from bakeoff.reports.source import Report, read
+from bakeoff.rundir.result import BEGUN, NAME
 from bakeoff.shown import html
 from bakeoff.texts import catalogue
 
@@ -35,7 +36,10 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     source = Path(run)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder. Give a run folder: bakeoff report RUN")
-    return written(render(read(source, lang)), source / "report.html" if output is None else Path(output))
+    of = next((name for name in ("compare.json", NAME) if (source / name).is_file()), BEGUN)
+    with named(source / of, "Make the run anew, or copy its folder anew."):
+        page = render(read(source, lang))
+    return written(page, source / "report.html" if output is None else Path(output))
 
 
 def written(html: str, target: Path) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,8 @@ from bakeoff.data.assignment import FROZEN, contents
 from bakeoff.errors import CorruptError, DataError
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
-from bakeoff.rundir.readers import read_json, read_lines, read_paths, read_predictions
+from bakeoff.files import content, named
+from bakeoff.rundir.readers import ANEW, read_json, read_lines, read_paths, read_predictions
 from bakeoff.rundir.result import BEGUN, Result, read_result
 from bakeoff.schemas import Predictions, Score
 
@@ -118,21 +120,26 @@ def read(path: Path, language: str) -> Report:
 def _view(path: Path) -> RunView:
     facts = read_result(path)
     try:
+        with named(path / "manifest.json", ANEW):
+            manifest = _optional(path / "manifest.json")
+            msgspec.convert(manifest, _Manifest)
+        with named(path / "recipe.toml", ANEW):
+            recipe = content(path / "recipe.toml").decode() if (path / "recipe.toml").is_file() else ""
         split = next((name for name in SPLITS if (path / "predictions" / f"{name}.npz").is_file()), "test")
         predictions, threshold = read_predictions(path, split), 0.5 if facts.threshold is None else facts.threshold
         return RunView(
             name=facts.framework,
             facts=facts,
             environment={k: str(v) for k, v in _optional(path / "environment.json").items() if k != "schema"},
-            manifest=_optional(path / "manifest.json"),
-            recipe=(path / "recipe.toml").read_text(encoding="utf-8") if (path / "recipe.toml").is_file() else "",
+            manifest=manifest,
+            recipe=recipe,
             steps=tuple(read_lines(path / "metrics.jsonl")),
             epochs=tuple(read_lines(path / "epochs.jsonl")),
             split=split,
             predictions=predictions,
             paths=read_paths(path, split),
             contents=contents(path / FROZEN) if (path / FROZEN).is_file() else {},
-            score=None if predictions is None else score(predictions, facts.classes, threshold),
+            score=_score(path / "predictions" / f"{split}.npz", predictions, facts.classes, threshold),
             unfinished=(path / BEGUN).is_file(),
         )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
@@ -140,6 +147,20 @@ def _view(path: Path) -> RunView:
             f"{path}: a file of this run is truncated or was edited ({type(error).__name__}: {str(error)[:80]}).\n"
             "Train it again."
         ) from None
+
+
+def _score(path: Path, predictions: Predictions | None, classes: list[str], threshold: float) -> Score | None:
+    try:
+        return None if predictions is None else score(predictions, classes, threshold)
+    except DataError as error:
+        raise CorruptError(f"{path}: {error}\nIt, or run.json, was edited. {ANEW}") from None
+
+
+class _Manifest(msgspec.Struct):
+    """What a report shows of manifest.json."""
+
+    data: str = ""
+    fingerprint: str = ""
 
 
 def _optional(path: Path) -> dict[str, Any]:

@@ -16,17 +16,41 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from bakeoff.errors import CorruptError, NotWorthSavingError, VersionError
-from bakeoff.files import atomic_write, read_json, regular, remove, space_for
+from bakeoff.files import atomic_write, named, read_json, regular, remove, space_for
 from bakeoff.schemas import SCHEMA, Array
 
 FOLDER = "checkpoints"
 Found = TypeVar("Found")
 ARRAYS, JSON = ".safetensors", ".json"
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class _State(msgspec.Struct, frozen=True):
+    """Where the loop was; phases keep more here."""
+
+    step: _Count = 0
+    epoch: _Count = 0
+
+
+class _Stood(msgspec.Struct):
+    """What every checkpoint says, as far as it is there."""
+
+    arrays: Annotated[str, msgspec.Meta(pattern=r"^\d{8}\.safetensors$")]
+    arrays_sha256: str
+    recipe: str = ""
+    logs: dict[str, _Count] = {}
+    phase: _Count = 0
+    phases: list[dict[str, Any]] = []
+    wall_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    state: _State = _State()
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,8 @@ def _newest(run: Path, read: Callable[[Path], Found]) -> Found | None:
     error: CorruptError | None = None
     for path in sorted((path for path in _files(run / FOLDER) if path.suffix == JSON), reverse=True):
         try:
-            return read(path)
+            with named(path, "Train the run again."):
+                return read(path)
         except CorruptError as found:
             error = error or found
     if error is not None:
@@ -137,6 +162,7 @@ def _meta(path: Path) -> dict[str, Any]:
     meta = {key: inner for key, inner in value.items() if key not in ("schema", "sha256")}
     if value.get("sha256") != _digest(meta):
         raise CorruptError(f"{path}: its content doesn't match its hash: edited? Train the run again.")
+    msgspec.convert(meta, _Stood)
     return meta
 
 

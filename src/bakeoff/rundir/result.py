@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from bakeoff.errors import CorruptError
+from bakeoff.files import named
 from bakeoff.rundir import checkpoint
-from bakeoff.rundir.readers import read_json
+from bakeoff.rundir.readers import ANEW, read_json
 
 NAME = "run.json"
 BEGUN = "begun.json"
+
+
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Split(msgspec.Struct):
+    """What is said of a split, as far as it is shown."""
+
+    accuracy: _Share | None
+    accuracy_interval: tuple[_Share, _Share] | None = None
+    num: int | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,9 +64,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameters: int
     loss: str
     threshold: float | None = None
-    seed: int
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     device: str
     precision: str
+
+    def __post_init__(self) -> None:
+        for found in (self.validation, self.test):
+            msgspec.convert(found, _Split)
 
     @property
     def split(self) -> str:
@@ -79,10 +94,8 @@ def result_of(value: dict[str, Any], path: Path) -> Result:
     Raises:
         CorruptError: a field is missing, or of another type; names it and the file.
     """
-    try:
+    with named(path, ANEW):
         return msgspec.convert(value, Result)
-    except msgspec.ValidationError as error:
-        raise CorruptError(f"{path}: truncated or edited ({error}).\nTrain the run again.") from None
 
 
 def read_begun(run: Path) -> dict[str, Any]:
@@ -101,4 +114,5 @@ def read_result(run: Path) -> Result:
     if not (run / BEGUN).is_file():
         return result_of(read_json(run / NAME), run / NAME)
     known = {key: value for key, value in (checkpoint.last(run) or {}).items() if key in ("phases", "wall_s")}
-    return result_of(read_begun(run)["result"] | known, run / BEGUN)
+    with named(run / BEGUN, ANEW):
+        return result_of(read_begun(run)["result"] | known, run / BEGUN)

@@ -16,19 +16,19 @@ from bakeoff import frameworks
 from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
-from bakeoff.files import own, remove, write_text
-from bakeoff.recipe import load, loads, select_phases, to_toml, with_overrides
+from bakeoff.files import named, own, remove, write_text
+from bakeoff.recipe import load, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
 from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.rundir.finished import Finished, accuracies, scored
 from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
-from bakeoff.rundir.readers import read_json
+from bakeoff.rundir.readers import ANEW, read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.training.job import Job, check
 from bakeoff.training.options import Options, with_options
-from bakeoff.training.rescue.resume import job_of
+from bakeoff.training.rescue.resume import job_of, recipe_of
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
@@ -60,7 +60,8 @@ class Trained(Finished):
     def profile(self) -> dict[str, float]:
         """Seconds of every stage of the training, as `bakeoff train --profile` prints them; of an old run none."""
         held = self.path / profile.FILE
-        return dict(read_json(held)["wall_s"]) if held.is_file() else {}
+        with named(held, ANEW):
+            return msgspec.convert(read_json(held)["wall_s"], dict[str, float]) if held.is_file() else {}
 
     def _card(self) -> Card:
         found = self.facts
@@ -260,6 +261,7 @@ def resume(
     began, path = time.time() if began is None else began, Path(run)
     if (path / NAME).is_file():
         result = read_json(path / NAME)
+        result_of(result, path / NAME)
         return Trained(path, {key: value for key, value in result.items() if key != "schema"})
     asked = job_of(path)
     changes: dict[str, Any] = {
@@ -271,8 +273,7 @@ def resume(
     }
     job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
     own(path)
-    chosen = loads(job.recipe)
-    check(job, chosen)
+    chosen = recipe_of(job)
     _present(job.data)
     try:
         if job != asked:

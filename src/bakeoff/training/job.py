@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
@@ -31,10 +33,10 @@ class Job:
     recipe: str
     framework: str
     run: str
-    seed: int = 0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     device: str = "cpu"
     precision: str = "float32"
-    threads: int | None = None
+    threads: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     start: str | None = None
     checkpoint_every: str | None = None
     loggers: tuple[str, ...] = ()

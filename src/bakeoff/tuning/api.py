@@ -12,7 +12,7 @@ from typing import Any
 from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
-from bakeoff.files import make_folder, opened, own, put, remove, write_text
+from bakeoff.files import make_folder, named, opened, own, put, remove, write_text
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -140,13 +140,15 @@ class _Search:
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
         if (self.path / STUDY).exists():
             os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
-        study = optuna.create_study(
-            study_name="bakeoff",
-            storage=f"sqlite:///{(self.path / STUDY).as_posix()}",
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-            load_if_exists=True,
-        )
+        with named(self.path / STUDY, "Choose another folder, or remove it."):
+            study = optuna.create_study(
+                study_name="bakeoff",
+                storage=f"sqlite:///{(self.path / STUDY).as_posix()}",
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+                load_if_exists=True,
+            )
+            study.get_trials(deepcopy=False)
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
         before = study.user_attrs.get(ASKED)
         if before not in (None, asked):
@@ -234,7 +236,7 @@ def _report(trial: Any, folder: Path, seen: int) -> int:
     """Tell the study of the epochs that are new; how many it knows then."""
     try:
         rows = [row for row in read_lines(folder / "epochs.jsonl") if "validation_accuracy" in row]
-    except ValueError:  # its last line is being written
+    except CorruptError:  # its last line is being written
         return seen
     for index, row in enumerate(rows[seen:], seen):
         trial.report(row[f"validation_{choice_of(row, 'validation_')}"], index)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.sources._unpickle import plain
+from bakeoff.data.sources._unpickle import MOST_BYTES, plain
 from bakeoff.errors import DataError
+from bakeoff.files import content as content_of
 from bakeoff.protocols import Table
 
 PRIORITY = 14
@@ -84,7 +85,7 @@ def _found(path: Path) -> tuple[Path, _Layout] | None:
 def _part(file: Path, layout: _Layout) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if layout.pickled:
         return _pickled(file)
-    content = np.frombuffer(file.read_bytes(), np.uint8)
+    content = np.frombuffer(content_of(file, MOST_BYTES), np.uint8)
     width = layout.labels + PIXELS
     if not len(content) or len(content) % width:
         raise DataError(f"{file}: {len(content):,} bytes, no multiple of {width:,}: cut short. Get it anew.")
@@ -112,7 +113,7 @@ def _names(file: Path, layout: _Layout) -> tuple[str, ...]:
         value = plain(file)
         names = value.get("fine_label_names", value.get("label_names"))
     else:
-        names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in content_of(file).decode("utf-8").splitlines() if line.strip()]
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
         raise DataError(f"{file}: no list of class names.")
     return tuple(names)

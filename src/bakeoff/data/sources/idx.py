@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import DataError
+from bakeoff.files import FREE_BYTES, GROWTH, regular
 from bakeoff.protocols import Table
 
 PRIORITY = 15
@@ -90,11 +91,13 @@ def _labels_of(images: Path) -> Path:
 
 
 def _array(file: Path, rank: int) -> NDArray[np.uint8]:
-    opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # noqa: SIM115
     try:
-        with opened as stream:
+        with regular(file) as raw, gzip.open(raw) if file.suffix == ".gz" else raw as stream:
             magic, *shape = struct.unpack(f">{1 + rank}I", stream.read(4 + 4 * rank))
             size = int(np.prod(shape, dtype=np.float64))
+            most = file.stat().st_size if file.suffix != ".gz" else max(FREE_BYTES, GROWTH * file.stat().st_size)
+            if magic == 0x800 + rank and size > most:
+                raise DataError(f"{file}: its header says {size:,} bytes, more than it can hold. Get it anew.")
             if magic != 0x800 + rank or size > _MOST:
                 raise DataError(f"{file}: no IDX file of rank {rank} and bytes (begins with {magic:#x}).")
             content = stream.read(size)

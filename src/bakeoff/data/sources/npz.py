@@ -7,7 +7,6 @@ y_validation) are taken for validation. Nothing is unpickled.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from bakeoff.data.sources._cells import class_name
 from bakeoff.data.sources._names import in_order
 from bakeoff.errors import DataError
+from bakeoff.files import read_arrays
 from bakeoff.protocols import Table
 
 PRIORITY = 10
@@ -64,10 +64,10 @@ def read(path: Path) -> Table:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        return read_arrays(path)
+    except Exception as error:  # of NumPy, zipfile, zlib
         text = "holds Python objects, which are never unpickled" if "allow_pickle" in str(error) else "can't be read"
+        text = str(error) if "bomb" in str(error) else text
         raise DataError(f"{path}: {text}; expected an archive of NumPy arrays, as numpy.savez writes.") from None
 
 

@@ -22,9 +22,12 @@ from bakeoff.data.sources._cells import decoded, text, words
 from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, table_of
 from bakeoff.data.sources._structure import split_code
 from bakeoff.errors import DataError
+from bakeoff.files import content as content_of
 from bakeoff.protocols import LabelRule, Table
 
 PRIORITY = 10
+LARGEST, LONGEST = 1 << 30, 1 << 20  # bytes: of a list, of a line
+FILLED = 10_000_000  # cells
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
@@ -40,9 +43,15 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
         DataError: columns are missing, a row is incomplete, classes are too few or clash.
     """
     try:
-        content = decoded(path.read_bytes(), path, "surrogateescape")  # names of files may be in any encoding
+        raw = content_of(path, LARGEST)
     except OSError as error:
         raise DataError(f"{path}: can't be read ({(error.strerror or 'I/O error').lower()}).") from None
+    at = 0
+    while len(raw) - at > LONGEST:
+        at = raw.rfind(b"\n", at, at + LONGEST) + 1
+        if not at:
+            raise DataError(f"{path}: a line of more than {LONGEST:,} bytes.\nExpected a line an image.")
+    content = decoded(raw, path, "surrogateescape")  # names of files may be in any encoding
     json_lines = path.suffix.lower() in (".jsonl", ".ndjson")
     names, cells = _json(path, content) if json_lines else _csv(path, content)
     known = [name for name in names if name.strip().casefold() == "fold"]
@@ -67,7 +76,10 @@ def _csv(path: Path, content: str) -> tuple[list[str], list[dict[str, Any]]]:
     delimiter = max("\t;,", key=first.count) if first else ","
     try:
         reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-        names, rows = list(reader.fieldnames or ()), list(reader)
+        names = list(reader.fieldnames or ())
+        if len(names) * content.count("\n") > len(content) + FILLED:  # cells that lack are filled
+            raise DataError(f"{path}: {len(names):,} columns, and most rows lack most of them.\nMend its first line.")
+        rows = list(reader)
     except csv.Error as error:
         raise DataError(
             f"{path}: no table ({error}).\nExpected a header with path and label, and a row an image."

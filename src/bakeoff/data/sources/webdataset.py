@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from bakeoff.data.extract import SUFFIXES as ARCHIVES
@@ -23,8 +23,7 @@ from bakeoff.data.made import made_once
 from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._structure import code_of, split_code
 from bakeoff.data.sources._writer import Writer, written
-from bakeoff.errors import DataError
-from bakeoff.files import regular
+from bakeoff.errors import CorruptError, DataError
 from bakeoff.preprocessing import SUFFIXES
 from bakeoff.protocols import Progress
 
@@ -90,20 +89,13 @@ def _split_of(shard: Path) -> str:
 def _is_shard(path: Path) -> bool:
     """Whether one of the first files is a label that follows, or comes before, an image of its key."""
     found: dict[str, set[str]] = {}
-    with (
-        suppress(tarfile.TarError, OSError, EOFError, ValueError),
-        regular(path) as file,
-        tarfile.open(fileobj=file) as opened,
-    ):
-        for count, info in enumerate(opened):
-            if info.isfile():
-                key, suffix = _key(info.name)
-                kinds = found.setdefault(key, set())
-                kinds.add("image" if f".{suffix}" in SUFFIXES else suffix)
-                if "image" in kinds and kinds & set(LABELS):
-                    return True
-            if count > 16:
-                break
+    with suppress(CorruptError, OSError):
+        for member, _ in islice(members(path), 16):
+            key, suffix = _key(member.name)
+            kinds = found.setdefault(key, set())
+            kinds.add("image" if f".{suffix}" in SUFFIXES else suffix)
+            if "image" in kinds and kinds & set(LABELS):
+                return True
     return False
 
 

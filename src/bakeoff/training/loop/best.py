@@ -6,15 +6,24 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
-from bakeoff.files import atomic_write, remove, space_for
+from bakeoff.files import atomic_write, read_json, remove, space_for
 from bakeoff.rundir.checkpoint import FOLDER
 from bakeoff.schemas import SCHEMA, Array
 
 LIST = "best.json"
+
+
+class _Kept(msgspec.Struct):
+    """A row of the list; its file is deleted when a better one comes, so it lies nowhere else."""
+
+    epoch: int
+    validation_accuracy: float
+    file: Annotated[str, msgspec.Meta(pattern=r"^best-\d+\.safetensors$")]
 
 
 def keep(run: Path, most: int, epoch: int, accuracy: float, arrays: Mapping[str, Array]) -> None:
@@ -42,9 +51,9 @@ def keep(run: Path, most: int, epoch: int, accuracy: float, arrays: Mapping[str,
 
 
 def listed(run: Path) -> list[dict[str, Any]]:
-    """The kept epochs, best first."""
+    """The kept epochs, best first; none where there is no list that can be read."""
     try:
-        found = json.loads((run / FOLDER / LIST).read_text())["epochs"]
-    except (OSError, ValueError, KeyError):
+        rows = msgspec.convert(read_json(run / FOLDER / LIST)["epochs"], list[_Kept])
+    except (OSError, ValueError, KeyError, TypeError):
         return []
-    return list(found)
+    return [msgspec.to_builtins(row) for row in rows]

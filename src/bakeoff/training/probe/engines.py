@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff import frameworks
-from bakeoff.errors import BakeoffError, DataError
+from bakeoff.errors import BakeoffError
 from bakeoff.graph import Graph, interpreter
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
@@ -67,7 +67,7 @@ def noted(context: Context) -> dict[str, Any]:
     """What the run knows of its engine, for run.json."""
     try:
         found = read_json(context.run.path / FILE)
-    except DataError:
+    except BakeoffError:
         return {"engine": ONNX}
     return {key: value for key, value in found.items() if key != "schema"}
 

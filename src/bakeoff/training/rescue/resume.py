@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN, changes, order_of
 from bakeoff.errors import CorruptError, DataError, UsageError
-from bakeoff.rundir.checkpoint import load
+from bakeoff.files import named
+from bakeoff.recipe import Recipe, loads
+from bakeoff.rundir.checkpoint import FOLDER, load
 from bakeoff.rundir.folder import JOB, Run
-from bakeoff.rundir.readers import read_json
-from bakeoff.training.job import Job
+from bakeoff.rundir.readers import ANEW, read_json
+from bakeoff.training.job import Job, check
 from bakeoff.training.loop.cadence import parse
 from bakeoff.training.loop.checkpointer import Checkpointer
 
@@ -32,12 +35,20 @@ def job_of(run: str | Path) -> Job:
         raise UsageError(
             f"--resume {path}: {JOB} is missing there: not a run that can go on. Train anew: bakeoff train"
         )
-    value = read_json(path / JOB)
-    known = {field.name for field in fields(Job)}
-    try:
-        return replace(Job(**{key: inner for key, inner in value.items() if key in known}), run=str(path))
-    except TypeError as error:
-        raise CorruptError(f"{path / JOB}: {error}: edited? Train the run again.") from None
+    with named(path / JOB, ANEW):
+        return replace(msgspec.convert(read_json(path / JOB), Job), run=str(path))
+
+
+def recipe_of(job: Job) -> Recipe:
+    """The recipe that a run goes on with.
+
+    Raises:
+        BakeoffError: as `check`, with job.json before it.
+    """
+    with named(Path(job.run) / JOB, ANEW):
+        recipe = loads(job.recipe)
+        check(job, recipe)
+        return recipe
 
 
 def checkpointer_of(job: Job, run: Run, began: float, *, resume: bool) -> Checkpointer:
@@ -55,11 +66,13 @@ def checkpointer_of(job: Job, run: Run, began: float, *, resume: bool) -> Checkp
         checkpointer.resumed_from = 0
         return checkpointer
     meta = found.meta
-    if meta["recipe"] != _recipe_digest(job):
-        raise CorruptError(f"{run.path}: its checkpoint belongs to another recipe than {JOB} has. Train the run again.")
-    run.rewind(meta["logs"])
-    checkpointer.phase, checkpointer.phases = meta["phase"], list(meta["phases"])
-    checkpointer.found, checkpointer.resumed_from, checkpointer.earlier_s = found, meta["state"]["step"], meta["wall_s"]
+    with named((run.path / FOLDER / meta["arrays"]).with_suffix(".json"), ANEW):
+        if meta["recipe"] != _recipe_digest(job):
+            raise CorruptError(f"{run.path}: its checkpoint belongs to another recipe than {JOB} has. {ANEW}")
+        run.rewind(meta["logs"])
+        checkpointer.phase, checkpointer.phases = meta["phase"], list(meta["phases"])
+        checkpointer.resumed_from, checkpointer.earlier_s = meta["state"]["step"], meta["wall_s"]
+    checkpointer.found = found
     return checkpointer
 
 
@@ -84,7 +97,8 @@ def same_images(run: Run, data: Data) -> Data:
     path = run.path / "manifest.json"
     if not path.is_file():
         return data  # killed before it got there: nothing was trained
-    expected, kept = read_json(path)["fingerprint"], run.path / FROZEN
+    with named(path, ANEW):
+        expected, kept = read_json(path)["fingerprint"], run.path / FROZEN
     if expected != data.fingerprint:
         found = changes(kept, data.manifest) if kept.is_file() else ""
         raise DataError(

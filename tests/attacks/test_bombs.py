@@ -1,0 +1,133 @@
+"""Lists, arrays and archives that ask for far more than they hold, and files of a run that say what none would."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff import recipe
+from bakeoff.data.extract import extract, members
+from bakeoff.data.reader import read_table
+from bakeoff.errors import BakeoffError, CorruptError
+from bakeoff.rundir.readers import read_predictions
+from bakeoff.runtimes.torch_export import _refuse_hostile
+from bakeoff.training.loop import best
+from bakeoff.training.rescue.resume import job_of
+
+GIB = 1 << 30
+
+
+def long_line(path: Path) -> None:
+    path.write_bytes(b"path,label\n" + b"a" * (8 << 20))
+
+
+def long_object(path: Path) -> None:
+    path.write_bytes(b'{"path": "a.png", "label": "' + b"a" * (8 << 20) + b'"}\n')
+
+
+def columns(path: Path) -> None:
+    path.write_bytes(b"path,label" + b",a" * 100_000 + b"\n" + b"a\n" * 200_000)
+
+
+def hole(path: Path) -> None:
+    path.write_bytes(b"path,label\n")
+    with path.open("r+b") as file:
+        file.truncate(2 * GIB)
+
+
+def noughts(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "|u1", "fortran_order": False, "shape": (160 << 10, 32, 32)}
+        )
+        with archive.open("x_train.npy", "w", force_zip64=True) as file:
+            file.write(header.getvalue())
+            for _ in range(160):
+                file.write(bytes(1 << 20))
+
+
+def promised(path: Path) -> None:
+    path.write_bytes(gzip.compress(struct.pack(">4I", 0x803, 1 << 20, 64, 64) + bytes(1 << 20)))
+    path.with_name("train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 1 << 20)))
+
+
+LISTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "line.csv": (long_line, "a line of more than"),
+    "line.jsonl": (long_object, "a line of more than"),
+    "columns.csv": (columns, "100,002 columns"),
+    "hole.csv": (hole, "larger than"),
+    "noughts.npz": (noughts, "a bomb"),
+    "train-images-idx3-ubyte.gz": (promised, "more than it can hold"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_costs_what_its_size_explains(name: str, tmp_path: Path) -> None:
+    make, says = LISTS[name]
+    make(tmp_path / name)
+    with pytest.raises(BakeoffError, match=f"{name}.*{says}"):
+        read_table(tmp_path / name)
+
+
+def test_what_is_passed_over_in_an_archive_counts(tmp_path: Path) -> None:
+    image = io.BytesIO()
+    Image.new("L", (8, 8)).save(image, "PNG")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=1) as archive:
+        for name, size in (("notes.bin", 128 << 20), ("a.png", len(image.getvalue()))):
+            info = tarfile.TarInfo(name)
+            info.size = size
+            archive.addfile(info, io.BytesIO(bytes(size) if size > 999 else image.getvalue()))
+    with pytest.raises(CorruptError, match="a bomb"):
+        [member.name for member, _ in members(tmp_path / "a.tar.gz")]
+    with pytest.raises(CorruptError, match="bomb"):
+        extract(tmp_path / "a.tar.gz", tmp_path / "out")
+
+
+def test_an_exported_program_is_no_bomb(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/models/model.json", b" " * (128 << 20))
+    with pytest.raises(CorruptError, match="a bomb"):
+        _refuse_hostile(tmp_path / "a.pt2")
+
+
+def test_a_list_of_best_epochs_names_no_file_elsewhere(tmp_path: Path) -> None:
+    """A row that isn't among the best any more has its file deleted."""
+    (tmp_path / "kept").write_text("as it was")
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    rows = [{"epoch": 0, "validation_accuracy": 0.1, "file": "../../kept"}]
+    (tmp_path / "run/checkpoints/best.json").write_text(json.dumps({"schema": 1, "epochs": rows}))
+    best.keep(tmp_path / "run", 1, 1, 0.5, {"w": np.ones(2)})
+    assert (tmp_path / "kept").read_text() == "as it was"
+
+
+@pytest.mark.parametrize("edit", [{"seed": 10**30}, {"seed": -1}, {"threads": 0}, {"loggers": [1]}, {"data": None}])
+def test_a_job_says_what_can_be_done(edit: dict[str, object], tmp_path: Path) -> None:
+    asked = {"schema": 1, "data": "x", "recipe": "", "framework": "torch", "run": "r"}
+    (tmp_path / "job.json").write_text(json.dumps(asked | edit))
+    with pytest.raises(CorruptError, match=f"job.json.*{next(iter(edit))}"):
+        job_of(tmp_path)
+
+
+def test_empty_predictions_are_named(tmp_path: Path) -> None:
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions/test.npz").write_bytes(b"")
+    with pytest.raises(CorruptError, match=r"test\.npz: damaged.*Train the run again"):
+        read_predictions(tmp_path, "test")
+
+
+def test_a_number_of_five_thousand_digits_is_no_toml() -> None:
+    with pytest.raises(BakeoffError, match="not valid TOML"):
+        recipe.loads("seed = " + "9" * 5000)
+    with pytest.raises(BakeoffError, match="seed"):
+        recipe.with_overrides(recipe.load("mnist-cnn"), ["seed=" + "9" * 5000])
