@@ -22,6 +22,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.preprocessing import Signature
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Certificate
+from bakeoff.training.options import Options
 from bakeoff.training.probe.out_of_fold import _Store
 from bakeoff.tuning import api as tuning
 
@@ -95,7 +96,7 @@ def study(root: Path, outside: Path) -> None:
     (outside / "kept").write_bytes(b"")  # an empty database
     (root / "run" / "study.db").hardlink_to(outside / "kept")
     try:
-        tuning._Search("x", recipe.load("mnist-cnn"), {}, root / "run", {})._study(optuna)
+        tuning._Search("x", recipe.load("mnist-cnn"), {}, root / "run", "torch", Options())._study(optuna)
     finally:
         assert (outside / "kept").read_bytes() == b""
         (outside / "kept").write_text(KEPT)
