@@ -320,6 +320,39 @@ def test_weights_worked_out_by_hooks_are_real_ones_afterwards() -> None:
     assert live.logits(x.double().permute(0, 2, 3, 1).numpy()).shape == (3, 5)
 
 
+class Again(nn.Module):
+    """A block that two places hold, and a layer that a list and an attribute hold; one weight of two layers."""
+
+    def __init__(self, outer: bool) -> None:
+        super().__init__()
+        self.first, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 5)
+        self.norm, middle = nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+        self.blocks = nn.ModuleList([nn.Sequential(middle, self.norm), nn.Sequential(middle, nn.Conv2d(4, 4, 1))])
+        self.blocks[1][1].weight = middle.weight
+        if outer:
+            self.block = self.blocks[1]
+
+    def forward(self, x: Any) -> Any:
+        x = self.first(x)
+        for block in [*self.blocks, getattr(self, "block", self.norm)]:
+            x = F.gelu(block(x))
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_module_that_several_places_hold_stays_as_it_was(outer: bool) -> None:
+    """A pass without numbers puts tensors in the place of its weights, and back."""
+    model = made(lambda: Again(outer))
+    before = dict([*model.named_parameters(), *model.named_buffers()])
+    captured = capture(model, input_size=SIZE)
+    after = dict([*model.named_parameters(), *model.named_buffers()])
+    assert all(after[name] is tensor for name, tensor in before.items()), "other tensors are in their place"
+    assert set(after) == set(before)
+    x = inputs()
+    with torch.no_grad():
+        assert difference(build(captured.graph, "float64").module(x), model.eval()(x)) < CLOSE
+
+
 def test_only_modules_and_sizes_are_taken() -> None:
     with pytest.raises(UsageError, match=r"expected a torch\.nn\.Module"):
         capture("resnet18")

@@ -47,9 +47,12 @@ def refuse_kept_losses(model: nn.Module, size: tuple[int, int], channels: int, n
         FakeTensorMode(allow_non_fake_inputs=True) as mode,
     ):
         before = {(id(part), key): value for part in model.modules() for key, value in vars(part).items()}
-        state = {path: mode.from_tensor(tensor) for path, tensor in tensors(model).items()}
+        # each place once: of a module under two names functional_call would put back the tensor that it had put there
+        places = (f"{path}.{key}".lstrip(".") for path, part in model.named_modules() for key in _held(part))
+        state, images = tensors(model), torch.empty(2, channels, *size, dtype=dtype_of(model))
+        state = {path: mode.from_tensor(state[path]) for path in places}
         try:
-            out = torch.func.functional_call(model, state, torch.empty(2, channels, *size, dtype=dtype_of(model)))
+            out = torch.func.functional_call(model, state, images, tie_weights=False)
         except Exception:  # the export says why
             return
         roots = [tensor.grad_fn for tensor in torch.utils._pytree.tree_leaves(out) if isinstance(tensor, torch.Tensor)]
@@ -59,6 +62,10 @@ def refuse_kept_losses(model: nn.Module, size: tuple[int, int], channels: int, n
                     f"{name}: training keeps a term of the loss in {place}, beside the logits; nothing carries it.\n"
                     "Convert the module without it, and add the term to the loss in the training loop."
                 )
+
+
+def _held(module: nn.Module) -> list[str]:
+    return [name for name, tensor in (module._parameters | module._buffers).items() if tensor is not None]
 
 
 def _kept(model: nn.Module, before: Mapping[tuple[int, str], Any]) -> Iterator[tuple[str, torch.Tensor]]:
