@@ -163,6 +163,46 @@ def test_a_model_of_ones_own_class_without_a_configuration(tmp_path: Path) -> No
         checked(tmp_path, wider)
 
 
+def test_layers_of_ones_own_that_take_no_name_and_no_dtype(tmp_path: Path) -> None:
+    """As of tutorials: Keras itself couldn't read them from a configuration, with or without get_config."""
+    import keras
+
+    class Plain(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = keras.layers.Dense(6, activation="tanh")
+
+        def build(self, shape: Any) -> None:
+            self.inner.build(shape)
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    @keras.saving.register_keras_serializable("mine")  # type: ignore[untyped-decorator]
+    class Told(Plain):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.units, self.inner = units, keras.layers.Dense(units)
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "units": self.units}
+
+    class Forgets(Told):
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name}
+
+    def model(last: Any) -> Any:
+        within = keras.Sequential([keras.Input((12, 12, 6)), Told(5), keras.layers.Conv2D(4, 3)])
+        x = keras.Input((12, 12, 3))
+        y = keras.layers.GlobalAveragePooling2D()(within(Plain()(x)))
+        return keras.Model(x, last(y))
+
+    certificate = checked(tmp_path, model(Told(3)))
+    assert certificate.passed, [check for check in certificate.checks if not check.passed]
+    with pytest.raises(UnsupportedError, match=r"missing 1 required .*'units'.*\n.*own classes: Forgets"):
+        checked(tmp_path, model(Forgets(3)))
+
+
 def test_what_keeps_weights_after_a_step_has_to_be_accepted(tmp_path: Path) -> None:
     import keras
 

@@ -165,22 +165,28 @@ def copied(model: Any, precision: str) -> Any:
         UnsupportedError: a class of the user's own that can't be made from its configuration.
     """
     kind = type(model)
-    own = {type(one).__name__: type(one) for one in model._flatten_layers() if not is_keras(type(one))}
-    before = keras.config.dtype_policy()
+    own = {keras.saving.get_registered_name(type(one)): type(one) for one in model._flatten_layers()}
+    own = {name: one for name, one in own.items() if not is_keras(one)}
+    makers = {name: _maker(one) for name, one in own.items()}
+    known, before = keras.saving.get_custom_objects(), keras.config.dtype_policy()
+    kept = {name: known[name] for name in makers if name in known}
+    known.update({name: makers[name] for name in kept})  # within models Keras prefers what is registered to a scope
     keras.config.set_dtype_policy(precision)  # of the layers that the user's own make for themselves
     try:
-        with keras.saving.custom_object_scope(own):
+        with keras.saving.custom_object_scope(makers):
             clone = _made(kind, _with_dtype(model.get_config(), precision))
             shape = (model.get_build_config() or {}).get("input_shape")
             if not clone.built and shape:  # a class of the user's own makes its weights when it sees an image
                 clone(np.zeros((1, *shape[1:]), precision))
     except (TypeError, ValueError, NotImplementedError) as error:  # Keras's words for a missing get_config
+        why = " ".join(str(error).rpartition("Exception encountered:")[2].split())[:200]
+        named = ", ".join(sorted(one.__name__ for one in own.values())) or kind.__name__
         raise UnsupportedError(
-            f"{model.name}: it can't be copied for the checks ({str(error).splitlines()[0][:200]}).\n"
-            f"Give get_config() to its own classes: {', '.join(sorted(own)) or kind.__name__}."
+            f"{model.name}: it can't be copied for the checks ({why}).\nGive get_config() to its own classes: {named}."
         ) from None
     finally:
         keras.config.set_dtype_policy(before)
+        known.update(kept)
     _same_weights(model, clone)
     for old, new in zip(_weights(model), _weights(clone), strict=True):
         new.regularizer = old.regularizer  # what acts there; the configuration says what was set, perhaps too late
@@ -198,14 +204,28 @@ def copied(model: Any, precision: str) -> Any:
 
 
 def _made(kind: type, config: dict[str, Any]) -> Any:
-    """A model of its configuration; of a class that doesn't take what Keras adds (trainable, dtype), by the rest."""
+    """A model or layer of its configuration; of a class that doesn't take what Keras adds (trainable, dtype), by the
+    rest.
+
+    Raises:
+        ValueError: it lacks what the class needs.
+    """
     try:
         return kind.from_config(config)  # type: ignore[attr-defined]
     except TypeError:
         taken = inspect.signature(kind).parameters
         if is_keras(kind) or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
             raise
+    try:
         return kind(**{key: value for key, value in config.items() if key in taken})
+    except TypeError as error:
+        raise ValueError(str(error)) from None  # Keras would tell a TypeError in words of its own
+
+
+def _maker(kind: type) -> type:
+    """What Keras calls in the place of a user's class where it reads a configuration."""
+    methods = {"from_config": staticmethod(partial(_made, kind)), "__module__": kind.__module__}
+    return type(kind.__name__, (), methods)
 
 
 def _same_weights(model: Any, clone: Any) -> None:
