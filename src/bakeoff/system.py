@@ -23,6 +23,10 @@ TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0
 BINARY = getattr(os, "O_BINARY", 0)  # Windows changes line ends in files that are opened without it
 TO_WRITE = BINARY | NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # beside O_WRONLY or O_RDWR
 BY_HANDLE = os.open in os.supports_dir_fd and hasattr(os, "O_DIRECTORY")  # names are looked up in an open folder
+HANGUP = (
+    (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+)  # its terminal went away; a process may be told not to care
+STOPPING = (signal.SIGINT, signal.SIGTERM, *HANGUP)
 LONGEST_S = 60.0  # an age of this process above this is a clock that can't be trusted
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from bakeoff.errors import Cancelled
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from bakeoff.system import HANGUP, STOPPING
 
 
 @contextmanager
@@ -28,14 +27,14 @@ def asked_politely(stop: Callable[[int], None]) -> Iterator[None]:
         heard.append(number)
         stop(128 + number)
 
-    with _heard_by(on_signal, SIGNALS):
+    with _heard_by(on_signal, STOPPING):
         yield
 
 
 @contextmanager
 def unwound() -> Iterator[None]:
     """SIGTERM and SIGHUP end a command as Ctrl-C does: workers and unfinished files go with it."""
-    with _heard_by(at_once, SIGNALS[1:]):
+    with _heard_by(at_once, STOPPING[1:]):
         yield
 
 
@@ -75,8 +74,7 @@ def _heard_by(handler: Callable[[int, FrameType | None], None], numbers: Iterabl
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    hangup = getattr(signal, "SIGHUP", None)
-    kept = [number for number in numbers if number != hangup or signal.getsignal(number) != signal.SIG_IGN]
+    kept = [number for number in numbers if number not in HANGUP or signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in kept}
     try:
         yield
