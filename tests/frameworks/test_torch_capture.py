@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -430,6 +431,39 @@ def test_angles_in_float32_are_left_out_where_mathematics_is_compared() -> None:
     single = LiveTorch(model, captured, "float32").logits(images.astype("float32"))
     assert single.dtype == np.float32
     assert difference(torch.from_numpy(single), torch.from_numpy(exact)) < 1e-5
+
+
+POSITIONS: dict[str, Callable[[int], torch.Tensor]] = {
+    "counted": lambda n: (~torch.zeros(n).to(dtype=torch.bool)).cumsum(0, dtype=torch.float32),
+    "a range": lambda n: torch.arange(n, dtype=torch.float32),
+    "a line": lambda n: torch.linspace(0.1, 3.3, n),
+    "a quotient": lambda n: torch.arange(n) / 7,
+    "written down": lambda n: torch.tensor([0.3 * place for place in range(n)]),
+    "filled": lambda n: torch.full((n,), 0.7),
+    "powers": lambda n: 10000.0 ** (2 * torch.div(torch.arange(n).to(torch.float32), 2, rounding_mode="floor") / n),
+}
+
+
+class Positions(nn.Module):
+    """Sines of numbers that the net makes in float32, by itself."""
+
+    def __init__(self, made: str) -> None:
+        super().__init__()
+        self.made = made
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        places = POSITIONS[self.made](x.shape[3])
+        return (x * (places / (places[-1:] + 1e-6) * 2.3).sin().to(x.dtype)).mean((2, 3))
+
+
+@pytest.mark.parametrize("made", POSITIONS)
+def test_numbers_that_a_net_makes_in_float32_are_no_difference_in_float64(made: str) -> None:
+    model = Positions(made)
+    captured = capture(model, input_size=SIZE)
+    images = inputs().permute(0, 2, 3, 1).numpy()
+    exact = LiveTorch(model, captured, "float64").logits(images)
+    found = build(captured.graph.astype("float64"), "float64").module(torch.from_numpy(images).permute(0, 3, 1, 2))
+    assert difference(found, torch.from_numpy(exact)) < 1e-12
 
 
 class Signs(nn.Module):

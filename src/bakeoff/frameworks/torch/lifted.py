@@ -17,7 +17,8 @@ from torch.overrides import TorchFunctionMode
 CASTS = frozenset((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16, torch.Tensor.to, torch.Tensor.type,
                    torch.Tensor.type_as))  # fmt: skip
 
-FILLED = frozenset((torch.rand, torch.randn, torch.empty, torch.ones, torch.zeros))  # exactly, or by what comes next
+# Exactly, or by what comes next.
+FILLED = frozenset((torch.rand, torch.randn, torch.empty, torch.full, torch.ones, torch.zeros))
 
 
 def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> torch.Tensor:
@@ -35,7 +36,10 @@ EXACT: dict[Any, Any] = {F.hardsigmoid: _hardsigmoid, F.celu: _celu, torch.celu:
 
 
 class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no types
-    """Inside it, what is float64 stays float64.
+    """Inside it, what is float64 stays float64, and what is made of whole numbers or of nothing is float64, too.
+
+    So positions by `cumsum(dtype=torch.float32)`, `torch.arange(n, dtype=torch.float32)` or `torch.linspace` are worked
+    on as the graph works on them.
 
     Attributes:
         casts: how many casts were left out so far.
@@ -51,11 +55,10 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
             return EXACT[func](*args, **kwargs)
         if func in FILLED and (kwargs.get("dtype") is None or _narrow(kwargs["dtype"])):  # a mask, to be scaled
             kwargs["dtype"] = torch.float64
-        if func in CASTS and _whole(args[0]):  # counted in float32, to be multiplied with what stayed float64
-            out = func(*args, **kwargs)
-            return out.double() if isinstance(out, torch.Tensor) and _narrow(out.dtype) else out
         if not args or not _double(args[0]):
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            made = isinstance(out, torch.Tensor) and _narrow(out.dtype) and "out" not in kwargs
+            return out.double() if made and not any(map(_floating, [*_flat(args), *kwargs.values()])) else out
         if func not in CASTS and _narrow(kwargs.get("dtype")):  # softmax(x, dim, dtype=torch.float32), and sums
             self.casts += 1
             kwargs["dtype"] = torch.float64
@@ -66,8 +69,12 @@ class Lifted(TorchFunctionMode):  # type: ignore[misc]  # torch.overrides has no
         return out
 
 
-def _whole(given: Any) -> bool:
-    return isinstance(given, torch.Tensor) and not given.is_floating_point() and not given.is_complex()
+def _flat(args: Any) -> list[Any]:
+    return [one for arg in args for one in (arg if isinstance(arg, list | tuple) else [arg])]
+
+
+def _floating(given: Any) -> bool:
+    return isinstance(given, torch.Tensor) and (given.is_floating_point() or given.is_complex())
 
 
 def _double(given: Any) -> bool:
