@@ -24,7 +24,7 @@ from bakeoff.data.labels import arranged, counts
 from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
 from bakeoff.drawing.card import Card, Shown, names
-from bakeoff.errors import DataError, UsageError
+from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.given import InMemory, Rows, images_of
 from bakeoff.evaluation.kinds import of_loss
@@ -279,6 +279,11 @@ def _kept(model: Model, split: str) -> Predictions:
         raise UsageError(
             f"{model.path}: no predictions on {split!r} were kept with it.\n"
             f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split}"
+        )
+    kept, known = found.logits.shape[-1], len(model.classes)
+    if kept not in (known, 1 if known == 2 else known):
+        raise CorruptError(
+            f"{model.path}: bundle.json has {known} classes, its predictions {kept}: edited? Train again."
         )
     return found
 

@@ -114,6 +114,8 @@ def read(path: Path, language: str) -> Report:
     names = comparison.get("frameworks")
     if not isinstance(names, dict) or not names or any(Path(name).name != name or name == ".." for name in names):
         raise CorruptError(f"{path / 'compare.json'}: `frameworks` must name the frameworks. Compare again.")
+    if missing := [name for name in names if not (path / name).is_dir()]:
+        raise DataError(f"{path / 'compare.json'}: names {missing[0]!r}, which isn't there. Compare again.")
     return Report(tuple(_view(path / name) for name in names), comparison, language, path.resolve().name)
 
 

@@ -28,8 +28,8 @@ def scored(found: Mapping[str, Any]) -> str:
     """`81.8 % of 200 images (75.2 to 87.0)`, as far as it is known; a dash where nothing was scored."""
     if found.get("accuracy") is None:
         return "–"
-    num = f" of {found['num']:,} images" if "num" in found else ""
-    spread = " to ".join(f"{100 * side:.1f}" for side in found.get("accuracy_interval", ()))
+    num = f" of {found['num']:,} images" if found.get("num") is not None else ""
+    spread = " to ".join(f"{100 * side:.1f}" for side in found.get("accuracy_interval") or ())
     return f"{100 * found['accuracy']:.1f} %{num}{spread and f' ({spread})'}"
 
 
