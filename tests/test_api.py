@@ -53,7 +53,7 @@ def test_public_names() -> None:
     assert bakeoff.__all__ == sorted(bakeoff.__all__)
     for name in bakeoff.__all__:
         assert getattr(bakeoff, name) is not None
-    expected = ["run", "data", "split", "abstain", "labels", "follow_links", "tta", "progress", "quiet"]
+    expected = ["run", "data", "split", "abstain", "labels", "bad_files", "follow_links", "tta", "progress", "quiet"]
     assert list(inspect.signature(bakeoff.evaluate).parameters) == expected
     assert list(inspect.signature(bakeoff.load).parameters) == ["path"]
     usual = ["framework", "run", "overrides", "phases", "backbone", "seed", "device", "quiet"]

@@ -63,7 +63,7 @@ class BadFilesError(DataError):
         count = "1 file is" if len(self.files) == 1 else f"{len(self.files)} files are"
         super().__init__(
             f"{count} not a readable image: {first}{more}\n"
-            "Mend or remove them, or leave them out with --bad-files exclude (they are then listed in the run)."
+            "Mend or remove them, or leave them out with --bad-files exclude (they are then named and counted)."
         )
 
     def __reduce__(self) -> tuple[type[BadFilesError], tuple[tuple[tuple[str, str], ...]]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bakeoff.bundle import Bundle, folder_of
 from bakeoff.bundle import read as read_bundle
 from bakeoff.data import Data, Split
-from bakeoff.data.assignment import FROZEN, changes
+from bakeoff.data.assignment import FROZEN, BadFiles, changes
 from bakeoff.data.labels import arranged, counts
 from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
@@ -214,6 +214,7 @@ def evaluate(
     split: str = "test",
     abstain: float | None = None,
     labels: LabelRule | None = None,
+    bad_files: BadFiles | None = None,
     follow_links: bool | None = None,
     tta: str = "none",
     progress: Progress | None = None,
@@ -229,6 +230,7 @@ def evaluate(
         split: train, validation, test, or all (every image of `data`).
         abstain: a probability; `coverage` has a row for a model that keeps quiet below it.
         labels: how the list `data` says several labels of an image; None: as in training.
+        bad_files: `fail` stops and names what can't be read, `exclude` counts it; None: as in training.
         follow_links: symbolic links are the files that they lead to; None: as in training.
         tta: `flip` asks about each image and its mirror image; `tta` says how their mean fares.
         progress: called with (done, total); None: a bar, where a terminal or a notebook shows it.
@@ -253,7 +255,7 @@ def evaluate(
     else:
         recipe = loads(model.bundle.recipe_toml)
         given: dict[str, Any] = {"labels": labels, "follow_links": follow_links, "frozen": _frozen(model, split)}
-        read = read_for(recipe, Path(data), recipe.seed, judged=True, **given)
+        read = read_for(recipe, Path(data), recipe.seed, judged=True, bad_files=bad_files, **given)
         read = read.verify(model.signature) if read.rules.bad_files == "exclude" else read
         files = {**{name: len(part) for name, part in read.splits.items()}, "excluded": len(read.excluded)}
         found, other, unused = _predicted(model, read, split, progress, mirror=tta == "flip")

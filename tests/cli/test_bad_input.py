@@ -78,6 +78,18 @@ def test_excluded_files_are_counted_and_the_rest_is_trained(command: Command, tm
     assert said.value["num_train"] + said.value["num_validation"] + said.value["num_test"] == 24
 
 
+def test_every_verb_whose_message_names_bad_files_has_it(command: Command, trained: Path, tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "cats")
+    zero_bytes(folder)
+    evaluate = ("evaluate", trained, folder, "--split", "all")
+    refused(command(*evaluate), 3, "--bad-files exclude")
+    said = command(*evaluate, "--bad-files", "exclude", "--json")
+    assert (said.code, said.value["num"], said.value["files"]["excluded"]) == (0, 24, 1), said.err
+    search = ("--search", "phases.0.batch_size=2 | 4")
+    for words in (("compare", folder), ("tune", folder, *search, "--run", tmp_path / "tuned"), ("find-rate", folder)):
+        refused(command(*words, "--recipe", "mnist-cnn", "--set", "nets=1", "--bad-files", "exclude"), 2, "nets")
+
+
 def test_a_folder_that_is_not_there(command: Command, tmp_path: Path) -> None:
     refused(command("train", tmp_path / "nothing"), 3, "nothing", "no such file or folder")
 

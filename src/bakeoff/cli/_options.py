@@ -51,6 +51,10 @@ Separator = Annotated[
 LabelColumns = Annotated[
     str | None, data("--label-columns", metavar="NAMES", help="A list's columns of 0 and 1, a class each.")
 ]
+BadFiles = Annotated[
+    Literal["fail", "exclude"] | None,
+    data("--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."),
+]
 FollowLinks = Annotated[
     bool, data("--follow-links", help="Symbolic links among the images are followed; else they are bad files.")
 ]
@@ -126,6 +130,11 @@ def label_rule(separator: str | None, columns: str | None) -> LabelRule | None:
     if separator == "":
         raise UsageError("--label-separator: expected what stands between labels, as '|'.")
     return LabelRule(separator, tuple(listed(columns, "--label-columns"))) or None
+
+
+def bad_file_changes(bad_files: str | None) -> list[str]:
+    """`--bad-files` as a change of the recipe's key."""
+    return [f"data.bad_files={bad_files}"] if bad_files else []
 
 
 def label_changes(separator: str | None, columns: str | None) -> list[str]:

@@ -28,6 +28,7 @@ def command(
     run: options.RunFolder = None,
     precision: options.Precision = "float32",
     threads: options.Threads = None,
+    bad_files: options.BadFiles = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -44,7 +45,7 @@ def command(
             data,
             recipe,
             frameworks=tuple(names),
-            overrides=tuple(overrides or ()),
+            overrides=(*(overrides or ()), *options.bad_file_changes(bad_files)),
             run=run,
             seed=seed,
             precision=precision,

@@ -34,6 +34,7 @@ def command(
     ] = 100,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the curve.")] = None,
     threads: options.Threads = None,
+    bad_files: options.BadFiles = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -48,7 +49,8 @@ def command(
 
     if plot is not None and (plot.suffix.lower() not in (".html", ".htm") or not plot.parent.is_dir()):
         raise UsageError(f"--plot {plot}: expected an .html file in a folder that is there, as rates.html.")
-    chosen = resolve(recipe, overrides=overrides or (), phases=options.listed(phases, "--phases"))
+    changes = [*(overrides or ()), *options.bad_file_changes(bad_files)]
+    chosen = resolve(recipe, overrides=changes, phases=options.listed(phases, "--phases"))
     job = Job(str(data), to_toml(chosen), choose_framework(framework, chosen), ".", chosen.seed, threads=threads)
     check(job, chosen)
     with progress() as listen, Worker(job.framework, threads=threads) as worker:

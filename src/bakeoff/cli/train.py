@@ -67,10 +67,6 @@ Compile = Annotated[
     Literal["off", "on", "auto"],
     options.computing(help="Compile the step (torch.compile, XLA); auto measures whether it pays. JAX always does."),
 ]
-BadFiles = Annotated[
-    Literal["fail", "exclude"] | None,
-    options.data("--bad-files", help="Files that are no images: stop and name them, or leave them out and list them."),
-]
 Resume = Annotated[
     Path | None,
     _run("--resume", metavar="RUN", help="Go on with a run that was stopped or killed, from its checkpoint."),
@@ -111,7 +107,7 @@ def command(
     precision: options.Precision = "float32",
     compile: Compile = "off",
     threads: options.Threads = None,
-    bad_files: BadFiles = None,
+    bad_files: options.BadFiles = None,
     follow_links: options.FollowLinks = False,
     separator: options.Separator = None,
     columns: options.LabelColumns = None,
@@ -132,7 +128,7 @@ def command(
     backbone, names = _weighted(backbone, weights, random_weights), options.listed(phases, "--phases")
     usual = {"epochs": epochs, "batch_size": batch_size, "schedule.peak": lr}
     changes = [*options.shortcuts(recipe, names, usual, augment, size), *(overrides or [])]
-    changes += [f"data.bad_files={bad_files}"] if bad_files else []
+    changes += options.bad_file_changes(bad_files)
     changes += options.label_changes(separator, columns) + (["data.follow_links=true"] if follow_links else [])
     often: dict[str, Any] = {"checkpoint_every": checkpoint_every} if checkpoint_every else {}
     with progress() as listen, options.network(mirror, offline):

@@ -34,6 +34,7 @@ def command(
     seed: options.Seed = None,
     run: options.RunFolder = None,
     threads: options.Threads = None,
+    bad_files: options.BadFiles = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -50,7 +51,7 @@ def command(
             trials=trials,
             framework=framework,
             run=run,
-            overrides=tuple(overrides or ()),
+            overrides=(*(overrides or ()), *options.bad_file_changes(bad_files)),
             backbone=backbone,
             seed=seed,
             threads=threads,

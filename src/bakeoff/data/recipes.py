@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bakeoff.data.assignment import BadFiles
 from bakeoff.data.reader import Data, read_data
 from bakeoff.preprocessing import Signature
 from bakeoff.protocols import LabelRule, Progress
@@ -18,6 +19,7 @@ def read_for(
     frozen: str | Path | None = None,
     labels: LabelRule | None = None,
     judged: bool = False,
+    bad_files: BadFiles | None = None,
     follow_links: bool | None = None,
     signature: Signature | None = None,
     progress: Progress | None = None,
@@ -29,7 +31,7 @@ def read_for(
         frozen: a run whose sides are kept.
         labels: how a list says that images have several labels; None: as the recipe has it.
         judged: as `read_data` has it.
-        follow_links: None: as the recipe has it.
+        bad_files, follow_links: None: as the recipe has it.
         signature: as `read_data` has it.
     """
     asked = recipe.data
@@ -37,7 +39,7 @@ def read_for(
         path,
         split=(asked.split.train, asked.split.validation, asked.split.test),
         seed=seed,
-        bad_files=asked.bad_files,
+        bad_files=bad_files or asked.bad_files,
         folds=asked.folds,
         fold=asked.fold,
         frozen=frozen,
