@@ -32,6 +32,19 @@ def test_options_are_a_value_that_shows_what_was_asked_for() -> None:
         bakeoff.train("photos", options={"compile": "on"})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"threads": "2"}, {"threads": 0}, {"start": 3}, {"checkpoint_every": 30}, {"budget": 60}, {"listen": 3}),
+        *({"loggers": "tensorboard"}, {"loggers": None}, {"began": "now"}),
+    ],
+)
+def test_an_option_of_another_kind_is_named_with_what_is_expected(given: dict[str, Any]) -> None:
+    """They ended in a TypeError, some of them in a worker."""
+    with pytest.raises(UsageError, match=f"^{next(iter(given))}=.*: expected .*[.]$"):
+        bakeoff.Options(**given)
+
+
 def test_the_command_line_gives_every_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr(api, "train", lambda *_, **given: seen.update(given) or sys.exit(0))

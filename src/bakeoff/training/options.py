@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from bakeoff.errors import UsageError
 from bakeoff.training.loop.cadence import DEFAULT
@@ -14,6 +14,15 @@ from bakeoff.workers.channel import Listener
 
 P = ParamSpec("P")
 R = TypeVar("R")
+KINDS: dict[str, tuple[Any, str]] = {
+    "threads": (int | None, "a whole number from 1, or None"),
+    "start": (str | Path | None, "the path of a run or bundle, or None"),
+    "checkpoint_every": (str | None, "as '30s', '5m' or '100 steps', or None"),
+    "loggers": (list | tuple, "a list of names"),
+    "budget": (str | None, "as '90s', '10m' or '1h', or None"),
+    "listen": (Callable | None, "a function of one dict, or None"),
+    "began": (float | int | None, "seconds since 1970, or None"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -31,6 +40,9 @@ class Options:
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
         began: when the user's process started, seconds since 1970; None: now.
+
+    Raises:
+        UsageError: a value of another kind, as `budget=60`; says what is expected.
     """
 
     until: str | None = None
@@ -43,6 +55,12 @@ class Options:
     budget: str | None = None
     listen: Listener | None = None
     began: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, (kind, expected) in KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (name == "threads" and value is not None and value < 1):
+                raise UsageError(f"{name}={value!r}: expected {expected}.")
 
     def __repr__(self) -> str:
         """What was asked for; the rest is as it is by default."""
