@@ -36,7 +36,7 @@ EXAMPLES = (
 
 Data = Annotated[
     Path | None,
-    typer.Argument(metavar="DATA", help="A folder of class folders, or an .npz of arrays.", show_default=False),
+    typer.Argument(metavar="DATA", help="Class folders, a list, an archive, arrays, a URL, ...", show_default=False),
 ]
 Framework = Annotated[
     str | None,
