@@ -101,6 +101,28 @@ def test_an_exported_program_is_no_bomb(tmp_path: Path) -> None:
         _refuse_hostile(tmp_path / "a.pt2")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a/data/aotinductor/model/x.so",),
+        ("a/data/constants/opaque_obj_0",),
+        ("a/models/other.json",),
+        ("a/models/model.JSON",),
+        ("a/models/model.json", "a/models/model.json"),
+        ("a/models/model.json", "a/MODELS/model.json"),
+        ("../a/models/model.json",),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_exported_program_has_nothing_that_another_reader_could_find(names: tuple[str, ...], tmp_path: Path) -> None:
+    """torch loads compiled code and pickled objects, asks for no case, and takes another one of two entries."""
+    with zipfile.ZipFile(tmp_path / "a.pt2", "w") as archive:
+        for name in names:
+            archive.writestr(name, "{}")
+    with pytest.raises(CorruptError, match="and could run code"):
+        _refuse_hostile(tmp_path / "a.pt2", trust=True)
+
+
 def test_a_list_of_best_epochs_names_no_file_elsewhere(tmp_path: Path) -> None:
     """A row that isn't among the best any more has its file deleted."""
     (tmp_path / "kept").write_text("as it was")
