@@ -5,17 +5,20 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import shutil
 import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bakeoff import recipe
+from bakeoff import bundle, recipe
 from bakeoff.data.extract import extract, members
 from bakeoff.data.reader import read_table
 from bakeoff.errors import BakeoffError, CorruptError
@@ -25,6 +28,7 @@ from bakeoff.training.loop import best
 from bakeoff.training.rescue.resume import job_of
 
 GIB = 1 << 30
+KEPT = Path(__file__).parents[1] / "compatibility/0.1/comparison/torch/bundle"
 
 
 def long_line(path: Path) -> None:
@@ -153,3 +157,39 @@ def test_a_number_of_five_thousand_digits_is_no_toml() -> None:
         recipe.loads("seed = " + "9" * 5000)
     with pytest.raises(BakeoffError, match="seed"):
         recipe.with_overrides(recipe.load("mnist-cnn"), ["seed=" + "9" * 5000])
+
+
+EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another number of classes": lambda told: told.update(classes=["a"]),
+    "no class": lambda told: told.update(classes=[]),
+    "another output": lambda told: told["graph"].update(outputs={"logits": [told["graph"]["nodes"][0]["id"], 0]}),
+    "two inputs": lambda told: told["graph"]["inputs"].update(other=["batch", 8, 8, 1]),
+    "larger images": lambda told: told["signature"].update(size=[8192, 8192]),
+    "other channels": lambda told: told["signature"].update(channels=3),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_bundle_fits_together(edit: str, tmp_path: Path) -> None:
+    shutil.copytree(KEPT, tmp_path / "bundle")
+    told = json.loads((tmp_path / "bundle/bundle.json").read_text())
+    EDITS[edit](told)
+    (tmp_path / "bundle/bundle.json").write_text(json.dumps(told))
+    with pytest.raises(CorruptError, match=r"bundle.json.*the signature says"):
+        bundle.read(tmp_path)
+
+
+def test_weights_of_a_bundle_are_no_larger_than_its_net(tmp_path: Path) -> None:
+    """safetensors panics where 40 GB don't fit, and waits for a pipe."""
+    shutil.copytree(KEPT, tmp_path / "bundle")
+    weights = tmp_path / "bundle/weights.safetensors"
+    header = json.dumps({"a": {"dtype": "F32", "shape": [10 * GIB], "data_offsets": [0, 40 * GIB]}}).encode()
+    weights.write_bytes(len(header).to_bytes(8, "little") + header)
+    os.truncate(weights, 8 + len(header) + 40 * GIB)
+    with pytest.raises(CorruptError, match=r"weights.safetensors.*its net has at most"):
+        bundle.read(tmp_path)
+    weights.unlink()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(weights)
+        with pytest.raises(CorruptError, match=r"weights.safetensors.*a pipe, not a file"):
+            bundle.read(tmp_path)

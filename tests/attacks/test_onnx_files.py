@@ -11,9 +11,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from bakeoff.errors import CorruptError
-from bakeoff.runtimes import onnxruntime
+from bakeoff.evaluation.given import images_of
+from bakeoff.evaluation.predict import predict
+from bakeoff.preprocessing import Signature
+from bakeoff.runtimes import Opened, onnxruntime
 from bakeoff.runtimes._bounds import Bounded, bounded
 
 
@@ -122,6 +126,31 @@ def test_a_file_for_one_batch_size_takes_any_number_of_images(count: int, tmp_pa
     images = np.arange(count * 12, dtype=np.float32).reshape(count, 2, 2, 3)
     runtime = Bounded(onnxruntime.load(tmp_path / "x.onnx"), tmp_path / "x.onnx")
     np.testing.assert_array_equal(runtime.predict(images), images.transpose(0, 3, 1, 2).reshape(count, 12))
+
+
+@pytest.mark.parametrize(
+    ("node", "says"),
+    [
+        (helper.make_node("Flatten", ["y"], ["z"], axis=0), "run: .*ValueError"),  # all images in one row
+        (helper.make_node("Concat", ["y", "y"], ["z"], axis=0), "run: .*ValueError"),
+        (helper.make_node("ReduceMean", ["y"], ["z"], keepdims=0), "run: .*ValueError"),
+        (helper.make_node("Concat", ["y", "y"], ["z"], axis=1), r"gives float32 \(2, 24\)"),
+        (helper.make_node("Einsum", ["y", "y"], ["z"], equation="ab,cd->abcd"), "gives float32"),
+        (helper.make_node("Cast", ["y"], ["z"], to=TensorProto.INT32), "gives int32"),
+    ],
+    ids=lambda one: getattr(one, "op_type", ""),
+)
+def test_what_a_net_gives_is_looked_at(node: onnx.NodeProto, says: str, tmp_path: Path) -> None:
+    """A row an image, a number a class: others were errors without a name, or another image's answer."""
+    made = model("nothing")
+    made.graph.node.append(node)
+    made.graph.output[0].CopyFrom(onnx.ValueInfoProto(name="z"))
+    (tmp_path / "x.onnx").write_bytes(made.SerializeToString())
+    runtime, names = onnxruntime.load(tmp_path / "x.onnx"), tuple(map(str, range(12)))
+    opened = Opened(runtime, Signature((2, 2)), names, "softmax_cross_entropy", tmp_path / "x.onnx")
+    rows = predict(opened, images_of([Image.new("RGB", (2, 2))] * 2))
+    with pytest.raises(CorruptError, match=says):
+        next(rows)
 
 
 @pytest.mark.parametrize("said", ["no such room", "zoom is not implemented", "the shape is wrong"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,13 +12,14 @@ import msgspec
 from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import CorruptError, DataError, VersionError
-from bakeoff.files import named, read_json
+from bakeoff.files import named, read_json, regular
 from bakeoff.graph import serialize
-from bakeoff.graph.graph import weights_sha256
+from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.rundir.result import BEGUN
 from bakeoff.schemas import SCHEMA
 
+WIDEST, NAMES = 8, 4096  # bytes: of a number; of what a header says of an array
 COPY = "Copy the bundle anew."
 
 
@@ -51,12 +54,17 @@ def _finished(folder: Path) -> Bundle:
             f"{folder / JSON_NAME}: schema {value.get('schema')!r}; this version of Bakeoff reads {SCHEMA}.\n"
             "Use the version that wrote it, or train it again."
         )
-    arrays = _arrays(folder / WEIGHTS_NAME)
+    arrays = _arrays(folder / WEIGHTS_NAME, _most(value["graph"]["parameters"]))
     if weights_sha256(arrays) != value.get("weights_sha256"):
         raise CorruptError(
             f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew."
         )
     return _bundle(value, arrays)
+
+
+def _most(parameters: dict[str, Any]) -> int:
+    """Bytes of a file of weights that has these, with their names: the file may claim anything."""
+    return NAMES * (len(parameters) + 1) + sum(WIDEST * int(math.prod(row["shape"])) for row in parameters.values())
 
 
 class _Said(msgspec.Struct):
@@ -73,9 +81,11 @@ class _Said(msgspec.Struct):
 
 def _bundle(value: dict[str, Any], arrays: dict[str, Any]) -> Bundle:
     said = msgspec.convert(value, _Said)
+    graph, signature = serialize.from_json(value["graph"], arrays), Signature.from_json(value["signature"])
+    _fit(graph, signature, len(said.classes))
     return Bundle(
-        graph=serialize.from_json(value["graph"], arrays),
-        signature=Signature.from_json(value["signature"]),
+        graph=graph,
+        signature=signature,
         classes=said.classes,
         recipe_toml=said.recipe,
         scores=said.scores,
@@ -84,6 +94,21 @@ def _bundle(value: dict[str, Any], arrays: dict[str, Any]) -> Bundle:
         threshold=said.threshold,
         extra=said.extra,
     )
+
+
+def _fit(graph: Graph, signature: Signature, classes: int) -> None:
+    """Nothing else is asked of a net than what it takes and gives."""
+    taken, image = graph.input_shape[1:], (*signature.size, signature.channels)
+    fits = len(taken) == 3 and all(a in (b, str(a)) for a, b in zip(taken, image, strict=True))
+    if (
+        len(graph.inputs) != 1
+        or not fits
+        or graph.output_shape[1:] not in ((classes,), (1 if classes == 2 else classes,))
+    ):
+        raise CorruptError(
+            f"the net takes {', '.join(graph.inputs)} {taken} and gives {graph.output_shape[1:]}; the signature says "
+            f"{image}, and there are {classes} classes. {COPY}"
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -96,12 +121,18 @@ def _json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path, most: int) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
+        with regular(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > most:
+                raise ValueError(f"{size:,} bytes; its net has at most {most:,}")
         found: dict[str, Any] = load_file(str(path))
-    except (SafetensorError, OSError, ValueError) as error:
+    except BaseException as error:  # safetensors panics where there is no memory, which is no Exception
+        known = isinstance(error, (SafetensorError, OSError, ValueError))
+        if not known and type(error).__name__ != "PanicException":
+            raise
         raise CorruptError(f"{path}: not readable as safetensors ({error}). Copy the bundle anew.") from None
     return found

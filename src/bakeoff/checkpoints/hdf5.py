@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError
+from bakeoff.files import FREE_BYTES, GROWTH
 from bakeoff.schemas import Array
 
 SUFFIXES = (".h5", ".hdf5")
@@ -35,6 +36,8 @@ def read(path: Path) -> dict[str, Array]:
             return arrays(file, size, str(path))
     except OSError as error:
         raise _unreadable(error, path) from None
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # as h5py has it
+        raise CorruptError(f"{path}: damaged ({str(error)[:120]}). Get the file anew.") from None
 
 
 def config(path: Path) -> tuple[str | None, str]:
@@ -69,8 +72,8 @@ def arrays(file: Any, size: int, what: str) -> dict[str, Array]:
         if data.dtype.kind not in "fiub":
             continue  # names and the like
         total += data.nbytes
-        if total > EXPANSION * size:
-            raise CorruptError(f"{what}: {name!r} claims {data.nbytes:,} bytes, in a file of {size:,}. It wasn't read.")
+        if total > max(FREE_BYTES, GROWTH * size):  # packed, or one of many names
+            raise CorruptError(f"{what}: up to {name!r} it claims {total:,} bytes, and has {size:,}. It wasn't read.")
         stored = data.id.get_storage_size()
         if data.nbytes > EXPANSION * max(stored, 1) and data.nbytes:
             raise CorruptError(f"{what}: {name!r} claims {data.nbytes:,} bytes and stores {stored:,}. It wasn't read.")

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import CorruptError, DataError
+from bakeoff.files import named
 from bakeoff.schemas import Array
 
 SUFFIXES = (".safetensors",)
-LARGEST_HEADER = 100_000_000  # the format's own limit
+MOST_ENTRIES = 200_000
+LARGEST_HEADER = 20_000_000  # 100,000 tensors; the format's own limit, 100 MB, takes a minute to read
 DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -64,7 +66,8 @@ def read(path: Path) -> dict[str, Array]:
     if start + end != size:
         raise CorruptError(f"{path}: its tensors take {end:,} bytes, the file has {size - start:,}: truncated?")
     data = np.memmap(path, np.uint8, "r", offset=start) if end else np.zeros(0, np.uint8)
-    return {name: _tensor(name, row, data, path) for name, row in rows}
+    with named(path, "Get the file anew."):  # sizes that NumPy refuses
+        return {name: _tensor(name, row, data, path) for name, row in rows}
 
 
 def _header(text: bytes, path: Path) -> dict[str, dict[str, Any]]:
@@ -78,6 +81,8 @@ def _header(text: bytes, path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(value, dict):
             raise ValueError("no object")
         value.pop("__metadata__", None)
+        if len(value) > MOST_ENTRIES:
+            raise ValueError(f"{len(value):,} tensors")
         for name, row in value.items():
             first, last = row["data_offsets"]
             numbers = [first, last, *row["shape"]]

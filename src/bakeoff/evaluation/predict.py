@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from bakeoff.data.reader import LINK
 from bakeoff.data.sources.folder import images_below
-from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
 from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.kinds import of, of_loss
 from bakeoff.evaluation.tta import check, mirrored
+from bakeoff.files import said
 from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
@@ -173,7 +174,18 @@ def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
     """From uint8 images to probabilities (N, classes)."""
 
     def logits(images: Array) -> Array:
-        found = opened.runtime.predict(images)
+        try:
+            found = np.asarray(opened.runtime.predict(images))
+        except BakeoffError:
+            raise
+        except Exception as error:  # of any library, about what the file asks for
+            raise CorruptError(f"{opened.path}: the model can't be run: {said(error)}. Export it anew.") from error
+        count, known = len(images), len(opened.classes)
+        if found.dtype.kind != "f" or found.shape not in ((count, known), (count, 1 if known == 2 else known)):
+            raise CorruptError(
+                f"{opened.path}: the model gives {found.dtype} {found.shape} for {count} images and {known} classes. "
+                "Export it anew."
+            )
         if not np.isfinite(found).all():
             raise BakeoffError(
                 f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."

@@ -64,6 +64,8 @@ class OnnxRuntime:
             images = np.concatenate([images, np.zeros((-count % step, *images.shape[1:]), images.dtype)])
         parts = [images[start : start + step] for start in range(0, len(images), step)]
         done = [self._call(wanted.name, np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype)) for part in parts]
+        if any(part.shape[:1] != out.shape[:1] for part, out in zip(parts, done, strict=True)):
+            raise ValueError(f"{[len(part) for part in parts][:3]} images give {[out.shape for out in done][:3]}")
         return np.concatenate(done)[:count] if done else self._nothing()
 
     def _call(self, name: str, native: Array) -> Array:
