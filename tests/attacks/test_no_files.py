@@ -64,6 +64,18 @@ def test_runs_of_pipes_are_named(kind: str, tmp_path: Path) -> None:
         called(tmp_path, *words)
 
 
+@pytest.mark.parametrize("kind", TYPES)
+def test_parts_of_a_saved_model_are_files(kind: str, tmp_path: Path) -> None:
+    from bakeoff.errors import CorruptError
+    from bakeoff.runtimes import savedmodel
+
+    (tmp_path / "variables").mkdir()
+    savedmodel._regular(tmp_path)
+    TYPES[kind](tmp_path / "variables" / "variables.index")
+    with pytest.raises(CorruptError, match=r"variables\.index"):
+        savedmodel._regular(tmp_path)
+
+
 def test_logs_may_have_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "__defaults__", (100,))
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n\n' * 50)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.errors import CorruptError
+from bakeoff.files import named, regular
 from bakeoff.runtimes._allowed import hold, refuse
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import library
@@ -76,6 +77,7 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
     tf = library("tensorflow", "tensorflow", "a SavedModel")
     if threads:
         _set_threads(tf, threads)
+    _regular(path)
     if not trust:
         _refuse_hostile(path)
     try:
@@ -104,6 +106,14 @@ def _set_threads(tf: Any, threads: int) -> None:
 
     with contextlib.suppress(RuntimeError):  # once TensorFlow runs, its number of threads is fixed
         tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def _regular(path: Path) -> None:
+    """TensorFlow would wait for a pipe."""
+    for one in path.rglob("*"):
+        if not one.is_dir():
+            with named(one, "Export it anew."):
+                regular(one).close()
 
 
 def _refuse_hostile(path: Path) -> None:
