@@ -32,6 +32,7 @@ ELSEWHERE = {  # what doesn't go through there, and why it may
     "comparison/api.py": "the empty folder that it has just made",
     "training/api.py": "folders that are empty",
     "data/made.py": "a new folder takes its name, and none that is there is replaced",
+    "runtimes/torch_export.py": "an archive in memory",
     "zoo/census.py": "a developer's tool: it writes into the source",
     "workers/launch.py": "a temporary file without a name",
     "cli/_errors.py": "the system's own nothing",

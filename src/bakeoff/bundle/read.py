@@ -99,7 +99,7 @@ def _bundle(value: dict[str, Any], arrays: dict[str, Any]) -> Bundle:
 def _fit(graph: Graph, signature: Signature, classes: int) -> None:
     """Nothing else is asked of a net than what it takes and gives."""
     taken, image = graph.input_shape[1:], (*signature.size, signature.channels)
-    fits = len(taken) == 3 and all(a in (b, str(a)) for a, b in zip(taken, image, strict=True))
+    fits = len(taken) == 3 and all(not isinstance(a, int) or a == b for a, b in zip(taken, image, strict=True))
     if (
         len(graph.inputs) != 1
         or not fits
