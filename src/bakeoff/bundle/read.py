@@ -100,11 +100,8 @@ def _fit(graph: Graph, signature: Signature, classes: int) -> None:
     """Nothing else is asked of a net than what it takes and gives."""
     taken, image = graph.input_shape[1:], (*signature.size, signature.channels)
     fits = len(taken) == 3 and all(not isinstance(a, int) or a == b for a, b in zip(taken, image, strict=True))
-    if (
-        len(graph.inputs) != 1
-        or not fits
-        or graph.output_shape[1:] not in ((classes,), (1 if classes == 2 else classes,))
-    ):
+    wrong = classes and graph.output_shape[1:] not in ((classes,), (1 if classes == 2 else classes,))
+    if len(graph.inputs) != 1 or not fits or wrong:
         raise CorruptError(
             f"the net takes {', '.join(graph.inputs)} {taken} and gives {graph.output_shape[1:]}; the signature says "
             f"{image}, and there are {classes} classes. {COPY}"
