@@ -255,3 +255,13 @@ def test_a_gpu_is_not_hidden_where_it_is_asked_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert environment("torch", "auto", None, "float32")["CUDA_VISIBLE_DEVICES"] == "0"
     assert environment("torch", "cpu", None, "float32")["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_a_listener_whose_own_reader_is_gone_ends_the_call() -> None:
+    """As `bakeoff train 2>&1 | head -1`: taken for the worker's end, it was waited for, for ever."""
+
+    def listen(message: dict[str, Any]) -> None:
+        raise BrokenPipeError
+
+    with Worker("onnxruntime") as one, pytest.raises(BrokenPipeError):
+        one.call("bakeoff._exam:counts", listen)

@@ -61,8 +61,11 @@ class Worker:
         if listen:
             threading.Thread(target=self._watch, args=(done, listen), daemon=True).start()
         try:
-            self._process.stdin.write(json.dumps({"entry": entry, "arguments": arguments}) + "\n")
-            self._process.stdin.flush()
+            with contextlib.suppress(
+                BrokenPipeError
+            ):  # the worker's; where `listen` writes to one, that is the caller's
+                self._process.stdin.write(json.dumps({"entry": entry, "arguments": arguments}) + "\n")
+                self._process.stdin.flush()
             for line in self._process.stdout:
                 message = json.loads(line)
                 if message["kind"] == "result":
@@ -71,8 +74,6 @@ class Worker:
                     raise _error(message)
                 if listen:
                     listen(message)
-        except BrokenPipeError:
-            pass
         finally:
             done.set()
         raise self._died()
