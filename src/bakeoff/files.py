@@ -93,6 +93,11 @@ def read_json(path: Path) -> Any:
         raise ValueError("nested too deep") from None
 
 
+def growth(path: Path) -> int:
+    """How many bytes may come out of a file that is packed."""
+    return max(FREE_BYTES, GROWTH * path.stat().st_size)
+
+
 def read_arrays(path: Path) -> dict[str, Any]:
     """The arrays of an `.npz`, by name; nothing is unpickled.
 
@@ -104,7 +109,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
     with regular(path) as file, np.load(file, allow_pickle=False) as archive:
         size = sum(one.file_size for one in archive.zip.infolist())
-        if size > max(FREE_BYTES, GROWTH * path.stat().st_size):
+        if size > growth(path):
             raise ValueError(f"grows to {size:,} bytes: a bomb")
         return {name: archive[name] for name in archive.files}
 

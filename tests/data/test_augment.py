@@ -200,7 +200,9 @@ def test_a_grey_array_is_cropped_from_itself() -> None:
 
     pixels = np.stack([image(10, 10, 1, seed)[..., 0] for seed in range(4)])
     table = Table(("a",), np.array(list("wxyz")), np.zeros(4, np.int64), np.zeros(4, np.int8), pixels=pixels)
-    view = images.Images(table, channels=1, size=(10, 10)).view(Signature((10, 10), channels=1))
+    view = images.Images(table, channels=1, size=(10, 10), sha256=np.zeros((4, 32), np.uint8)).view(
+        Signature((10, 10), channels=1)
+    )
     target = np.empty((4, 10, 10, 1), np.uint8)
     whole = augmentation("none", [{"name": "random_resized_crop", "scale": [1, 1], "ratio": [1, 1]}])
     assert whole.fill(view, target, np.arange(4), np.arange(4), seed=0, epoch=0) == []

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from bakeoff.errors import CorruptError
-from bakeoff.files import FREE_BYTES, GROWTH, opened, regular
+from bakeoff.files import GROWTH, growth, opened, regular
 from bakeoff.protocols import Progress
 
 MOST_FILES = 5_000_000
@@ -141,11 +141,6 @@ def _write(archive: Path, target: Path, member: Member) -> None:
                 file.write(piece)
     except (FileExistsError, NotADirectoryError):
         raise CorruptError(f"{archive}: {member.name!r} is a file and a folder. It was not unpacked.") from None
-
-
-def growth(archive: Path) -> int:
-    """How many bytes may come out of a file."""
-    return max(FREE_BYTES, GROWTH * archive.stat().st_size)
 
 
 class _Budget:

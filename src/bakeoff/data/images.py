@@ -7,7 +7,6 @@ not at all    what is larger still: decoded each time it is asked for
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -139,7 +138,7 @@ class Images:
         *,
         channels: int,
         size: tuple[int, int] | None,
-        sha256: NDArray[np.uint8] | None = None,
+        sha256: NDArray[np.uint8],
     ) -> None:
         self.table, self.channels, self.size, self.sha256 = table, channels, size, sha256
         self.shrunk: dict[bytes, Shrunk] = {}  # by content, of those that were decoded while they were read
@@ -158,8 +157,7 @@ class Images:
         if self.table.pixels is not None:
             image: NDArray[np.uint8] = self.table.pixels[record]
             return image
-        root, name = str(self.table.root), str(self.table.paths[record])
-        return os.path.join(root, name) if self.sha256 is None else verified(root, name, self.sha256[record].tobytes())
+        return verified(str(self.table.root), str(self.table.paths[record]), self.sha256[record].tobytes())
 
     def view(self, signature: Signature, keep: Keep = "auto") -> View:
         """The view of a signature; the same one each time while it is kept.
@@ -201,7 +199,7 @@ class Images:
         ready, size = np.zeros(count, bool), int(np.prod(shape, dtype=np.int64))
         if keep == "memory" or (keep == "auto" and size <= KEPT_BYTES):
             return View(self, signature, np.empty(shape, np.uint8), ready)
-        if keep in ("auto", "disk") and self.sha256 is not None:
+        if keep in ("auto", "disk"):
             contents, rows = unique_rows(self.sha256)
             disk = PixelCache.open(contents, signature)
             if disk is not None:
@@ -230,8 +228,7 @@ class Images:
         table = replace(
             table, paths=table.paths[rows], labels=table.labels[rows], split=table.split[rows], pixels=pixels
         )
-        sha256 = None if self.sha256 is None else self.sha256[rows]
-        new = Images(table, channels=self.channels, size=self.size, sha256=sha256)
+        new = Images(table, channels=self.channels, size=self.size, sha256=self.sha256[rows])
         new.shrunk = self.shrunk
         for name, view in self._kept.items():
             if view.array is not None and pixels is None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.errors import CorruptError
-from bakeoff.files import FREE_BYTES, GROWTH, atomic_write, regular
+from bakeoff.files import atomic_write, growth, regular
 from bakeoff.runtimes._allowed import hold
 from bakeoff.runtimes._metadata import FILE, KEY
 from bakeoff.runtimes._missing import library
@@ -157,7 +157,7 @@ def _refuse_hostile(path: Path, trust: bool = False) -> BytesIO:
     kept, texts, seen = BytesIO(), [], set[str]()
     try:
         with regular(path) as file, zipfile.ZipFile(file) as archive, zipfile.ZipFile(kept, "w") as looked_through:
-            if sum(one.file_size for one in archive.infolist()) > max(FREE_BYTES, GROWTH * path.stat().st_size):
+            if sum(one.file_size for one in archive.infolist()) > growth(path):
                 raise ValueError("it grows a hundredfold: a bomb")
             for entry in archive.infolist():
                 name, part = entry.filename, archive.read(entry)

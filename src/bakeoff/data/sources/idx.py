@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import DataError
-from bakeoff.files import FREE_BYTES, GROWTH, regular
+from bakeoff.files import growth, regular
 from bakeoff.protocols import Table
 
 PRIORITY = 15
@@ -95,7 +95,7 @@ def _array(file: Path, rank: int) -> NDArray[np.uint8]:
         with regular(file) as raw, gzip.open(raw) if file.suffix == ".gz" else raw as stream:
             magic, *shape = struct.unpack(f">{1 + rank}I", stream.read(4 + 4 * rank))
             size = int(np.prod(shape, dtype=np.float64))
-            most = file.stat().st_size if file.suffix != ".gz" else max(FREE_BYTES, GROWTH * file.stat().st_size)
+            most = growth(file) if file.suffix == ".gz" else file.stat().st_size
             if magic == 0x800 + rank and size > most:
                 raise DataError(f"{file}: its header says {size:,} bytes, more than it can hold. Get it anew.")
             if magic != 0x800 + rank or size > _MOST:
