@@ -196,7 +196,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 61_400, "tests": 34_300}  # with GRU, the default run, a way in and out for files, and attacks on them
+LINES = {"src": 66_300, "tests": 37_000}  # with a way in and out for files, attacks, artefacts, their gate and a server
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
