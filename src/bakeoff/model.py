@@ -106,9 +106,11 @@ class Model(Shown):
     @cached_property
     def opened(self) -> Opened:
         """The net in ONNX Runtime, which predicts unless another is asked for."""
+        from bakeoff import runtimes
         from bakeoff.runtimes import onnxruntime
 
-        runtime, threshold = onnxruntime.from_graph(self.graph), self.bundle.threshold
+        runtime = runtimes.held(self.path, False, lambda: onnxruntime.from_graph(self.graph))
+        threshold = self.bundle.threshold
         return Opened(runtime, self.signature, self.classes, self.loss, self.path, threshold)
 
     def to_torch(self) -> Any:

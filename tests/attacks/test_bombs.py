@@ -18,10 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bakeoff
 from bakeoff import bundle, recipe
 from bakeoff.data.extract import extract, members
 from bakeoff.data.reader import read_table
 from bakeoff.errors import BakeoffError, CorruptError
+from bakeoff.evaluation.opening import open_model
+from bakeoff.evaluation.predict import predict
 from bakeoff.rundir.readers import read_predictions
 from bakeoff.runtimes.torch_export import _refuse_hostile
 from bakeoff.training.loop import best
@@ -173,6 +176,19 @@ def test_a_bundle_fits_together(edit: str, tmp_path: Path) -> None:
     (tmp_path / "bundle/bundle.json").write_text(json.dumps(told))
     with pytest.raises(CorruptError, match=r"bundle.json.*the signature says"):
         bundle.read(tmp_path)
+
+
+def test_a_bundle_costs_what_its_size_explains(tmp_path: Path) -> None:
+    """A padding of 15,000 and a pooling that takes it away again: 14 GB an image."""
+    shutil.copytree(KEPT, tmp_path / "bundle")
+    told = json.loads((tmp_path / "bundle/bundle.json").read_text())
+    nodes = {node["id"]: node["attributes"] for node in told["graph"]["nodes"]}
+    nodes["conv1"]["pad"], nodes["pool1"]["stride"] = [15_000] * 4, [10_001] * 2
+    (tmp_path / "bundle/bundle.json").write_text(json.dumps(told))
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for opened in (open_model(tmp_path), bakeoff.load(tmp_path).opened):
+        with pytest.raises(CorruptError, match=r"more than 2.0 GiB of memory"):
+            list(predict(opened, [tmp_path / "a.png"]))
 
 
 def test_weights_of_a_bundle_are_no_larger_than_its_net(tmp_path: Path) -> None:

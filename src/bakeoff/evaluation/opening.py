@@ -14,7 +14,7 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
     Args:
         path: a run folder, a bundle, or what a file of `runtimes` reads, as `.onnx`.
         threads: inside an operator; None: the library's own choice.
-        trust: whether an exported file may be made of more than what classifiers need.
+        trust: whether an exported file may be made of more than what classifiers need, and any model take any time.
 
     Raises:
         DataError: it is none of them.
@@ -22,8 +22,9 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
         CorruptError: it is damaged, or holds what must not be executed.
         MissingDependencyError: the library that runs it is not installed.
     """
-    if bundle.folder_of(path) is None:
+    folder = bundle.folder_of(path)
+    if folder is None:
         return runtimes.open_file(path, threads, trust)
     read = bundle.read(path)
-    runtime = onnxruntime.from_graph(read.graph, threads)
+    runtime = runtimes.held(folder, trust, lambda: onnxruntime.from_graph(read.graph, threads))
     return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)

@@ -6,19 +6,19 @@ imports its library, and `load(path, threads, trust)`.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.runtimes._bounds import LOAD_S, Bounded, bounded, end_by
+from bakeoff.runtimes._bounds import Bounded, end_by, loading
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "end_by", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "end_by", "held", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,6 +56,19 @@ def recognise(path: Path) -> str | None:
     return next((name for name in names() if registry.load(__name__, name).accepts(path)), None)
 
 
+def held(path: Path, trust: bool, load: Callable[[], Runtime]) -> Runtime:
+    """What `load` gives, held to time and memory as it is loaded and as it runs, unless it is trusted.
+
+    Raises:
+        CorruptError: it asks for more memory than its size explains.
+    """
+    if trust:
+        return load()
+    with loading(path):
+        runtime = load()
+    return Bounded(runtime, path)
+
+
 def _reads() -> list[str]:
     return [registry.load(__name__, name).READS for name in names()]
 
@@ -80,8 +93,6 @@ def open_file(path: str | Path, threads: int | None = None, trust: bool = False)
         raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     reader = registry.load(__name__, name)
     reader.ready()
-    with nullcontext() if trust else bounded(path, LOAD_S):
-        runtime: Runtime = reader.load(path, threads, trust)
+    runtime = held(path, trust, lambda: reader.load(path, threads, trust))
     about = decode(runtime.metadata.get(KEY), str(path))
-    runtime = runtime if trust else Bounded(runtime, path)
     return Opened(runtime, about.signature, about.classes, about.loss, path, about.threshold, about.output)
