@@ -130,7 +130,7 @@ def _bring(source: Callable[[], AbstractContextManager[Any]], url: str, info: An
         while piece := file.read(_PIECE):
             given += len(piece)
             if given > (MOST_BYTES if said is None else said):
-                most = f"it said ({said:,} bytes)" if said is not None else f"{MOST_BYTES:,} bytes, and doesn't say its size"
+                most = f"{MOST_BYTES:,} bytes, and doesn't say its size" if said is None else f"it said ({said:,})"
                 raise DataError(f"{url}: it gives more than {most}.\nGet it by other means, and give the file.")
             if shutil.disk_usage(root).free < FREE:
                 raise NoSpaceError(f"{target}: less than {FREE >> 30} GiB would be left on its disk.\nMake room.")
