@@ -27,6 +27,7 @@ from bakeoff.drawing.card import Card, Shown, names
 from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.given import InMemory, Rows, images_of
+from bakeoff.evaluation.heatmaps import HeatMap, heatmap
 from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.predict import TOP, predict
 from bakeoff.evaluation.scores import score
@@ -35,7 +36,7 @@ from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.files import named
 from bakeoff.graph.graph import Graph
-from bakeoff.preprocessing import Signature, normalize
+from bakeoff.preprocessing import Signature, decode, normalize
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.rundir.finished import scored
@@ -106,12 +107,9 @@ class Model(Shown):
     @cached_property
     def opened(self) -> Opened:
         """The net in ONNX Runtime, which predicts unless another is asked for."""
-        from bakeoff import runtimes
-        from bakeoff.runtimes import onnxruntime
+        from bakeoff.evaluation.opening import of_bundle
 
-        runtime = runtimes.held(self.path, False, lambda: onnxruntime.from_graph(self.graph))
-        threshold = self.bundle.threshold
-        return Opened(runtime, self.signature, self.classes, self.loss, self.path, threshold)
+        return of_bundle(self.bundle, self.path)
 
     def to_torch(self) -> Any:
         """A new torch.fx.GraphModule of torch's own modules, (N, C, H, W) to logits; in eval mode, trainable.
@@ -183,6 +181,27 @@ class Model(Shown):
         given = images_of(images)
         rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta)
         return Rows(rows, (one for one in given if isinstance(one, InMemory)))
+
+    def heatmap(self, image: Any, label: str | None = None) -> HeatMap:
+        """Where in an image a label comes from: how far its log-odds fall when one place says nothing.
+
+        Args:
+            image: one, as for `predict`.
+            label: a class; None: the most probable one.
+
+        Raises:
+            UsageError: more than one image, nothing that is an image, or no such class.
+            DataError: the image can't be read.
+        """
+        given = images_of(image)
+        if len(given) != 1:
+            raise UsageError(f"heatmap: {len(given)} images; expected one.")
+        memory = given[0].source if isinstance(given[0], InMemory) else None
+        source = given[0] if memory is None else memory if isinstance(memory, bytes) else decode(memory)
+        try:
+            return heatmap(self.opened, source, label)
+        except DataError as error:
+            raise DataError(f"{given[0]}: {error}") from None
 
     def logits(self, images: Array) -> Array:
         """(N, classes), or (N, 1) for one binary logit.

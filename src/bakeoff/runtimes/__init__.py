@@ -33,6 +33,8 @@ class Opened(Brief):
         path: where it came from.
         threshold: the probability from which one of several labels is given.
         output: what the runtime gives: logits, or probabilities of several labels.
+        head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
+            where there is no such map.
     """
 
     runtime: Runtime
@@ -42,6 +44,7 @@ class Opened(Brief):
     path: Path
     threshold: float = 0.5
     output: str = "logits"
+    head: Callable[[], Runtime] | None = None
 
 
 def names() -> tuple[str, ...]:
