@@ -35,6 +35,7 @@ from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.files import named
+from bakeoff.given import held
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import Signature, decode, normalize
 from bakeoff.protocols import LabelRule, Progress
@@ -164,6 +165,7 @@ class Model(Shown):
             raise DataError(f"{target}: {error.strerror or error}. Choose another file, or make room.") from None
         return target
 
+    @held
     def predict(self, images: Any, *, top: int = TOP, tta: str = "none") -> Rows:
         """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
 
@@ -213,6 +215,7 @@ class Model(Shown):
         return self.opened.runtime.predict(ready)
 
 
+@held
 def load(path: str | os.PathLike[str]) -> Model:
     """The model of a run folder or a bundle.
 
@@ -227,6 +230,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     return Model(read_bundle(where), where)
 
 
+@held
 @live("progress", lambda listen: counter(listen, "evaluate"))
 def evaluate(
     run: str | os.PathLike[str],

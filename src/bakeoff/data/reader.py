@@ -37,6 +37,7 @@ from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
 from bakeoff.errors import BadFilesError, BakeoffError, DataError, UsageError
 from bakeoff.files import absent, said
+from bakeoff.given import held
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
@@ -182,6 +183,7 @@ class Data(Shown):
         return _divided(known, self.manifest.select(keep), self.images.select(keep))
 
 
+@held
 @live("progress", lambda listen: counter(listen, "reading"))
 def read_data(
     path: str | os.PathLike[str],

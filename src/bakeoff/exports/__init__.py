@@ -10,6 +10,7 @@ from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError
 from bakeoff.files import fresh, put, room_for
+from bakeoff.given import held
 
 FORMATS = "bakeoff.exports.formats"
 OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
@@ -20,6 +21,7 @@ def names() -> tuple[str, ...]:
     return registry.names(FORMATS)
 
 
+@held
 def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False) -> Path:
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
 

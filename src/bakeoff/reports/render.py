@@ -12,6 +12,7 @@ from typing import Any
 from bakeoff import registry
 from bakeoff.errors import DataError, UsageError
 from bakeoff.files import absent, make_folder, named, write_text
+from bakeoff.given import held
 from bakeoff.reports.source import Report, read
 from bakeoff.rundir.result import BEGUN, NAME
 from bakeoff.shown import html
@@ -20,6 +21,7 @@ from bakeoff.texts import catalogue
 SECTIONS = "bakeoff.reports.sections"
 
 
+@held
 def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en") -> Path:
     """Where the report was written: one self-contained HTML file.
 

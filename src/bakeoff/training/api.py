@@ -17,6 +17,7 @@ from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.files import named, own, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import load, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
@@ -128,6 +129,7 @@ def without_optional(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
+@held
 @with_options
 def train(
     data: str | Path,
@@ -229,6 +231,7 @@ def _within(
     return found.recipe
 
 
+@held
 @live()
 def resume(
     run: str | Path,
