@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -45,6 +44,7 @@ from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.rundir.result import NAME
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import SCHEMA, Array, Batch, Figures, MultilabelScore, Predictions, Score
+from bakeoff.shown import shell
 from bakeoff.workers.progress import counter, live
 
 SPLITS = ("train", "validation", "test", "all")
@@ -305,7 +305,7 @@ def _kept(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: no predictions on {split!r} were kept with it.\n"
-            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split}"
+            f"Give the images too: bakeoff evaluate {shell(model.path)} DATA --split {split}"
         )
     kept, known = found.logits.shape[-1], len(model.classes)
     if kept not in (known, 1 if known == 2 else known):
@@ -320,7 +320,7 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: it kept no predictions of mirrored images (evaluation.tta in the recipe does).\n"
-            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split} --tta flip"
+            f"Give the images too: bakeoff evaluate {shell(model.path)} DATA --split {split} --tta flip"
         )
     return found
 

@@ -42,4 +42,4 @@ def command(
         return
     console = out.console()
     console.print(f"{made}  {size / 1e6:,.2f} MB", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff predict {out.shell(made)} IMAGES")
+    out.next_steps(f"bakeoff predict {out.shell(made)} IMAGES")
