@@ -199,7 +199,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 66_300, "tests": 37_000}  # with a way in and out for files, attacks, artefacts, their gate and a server
+LINES = {"src": 71_500, "tests": 40_000}  # with files held to one way in and out, attacks, artefacts, their gate, a server
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 
