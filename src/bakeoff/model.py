@@ -402,13 +402,14 @@ def _places(model: Model, data: Data, chosen: Sequence[Split]) -> NDArray[np.int
 def _unused(model: Model, data: Data, found: Predictions, split: str) -> list[str]:
     """What the user gave and isn't used; classes of the model that no image shows."""
     notes, kept = list(data.unused), _frozen(model)
-    if changed := changes(kept / FROZEN, data.manifest) if kept and _is_its_own(data) else "":
+    bad = [path for path, _ in data.excluded]
+    if changed := changes(kept / FROZEN, data.manifest, bad, apart=True) if kept and _is_its_own(data) else "":
         notes.append(f"images of {data.path} since the training: {changed}; what is not known is not in its test set")
     if kept is None and split != "all" and (data.manifest.split < 0).any():
         notes.append(
             f"{model.path} doesn't say what it was trained on: the split was drawn anew, and may hold some of it"
         )
-    if bad := [path for path, _ in data.excluded]:
+    if bad:
         notes.append(f"{len(bad):,} of {len(data) + len(bad):,} files can't be read and aren't scored: {_some(bad)}")
     empty = [name for name, num in zip(model.classes, counts(found.labels, len(model.classes)), strict=True) if not num]
     if empty and not model.multilabel:
