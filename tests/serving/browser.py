@@ -70,8 +70,10 @@ class Tab:
             time.sleep(0.05)
         return found
 
-    def open(self, url: str, width: int = 1400, dark: bool = False, language: str = "en-US") -> None:
-        """Go there, in a window of that width."""
+    def open(
+        self, url: str, width: int = 1400, dark: bool = False, language: str = "en-US", there: str = ".card"
+    ) -> None:
+        """Go there, in a window of that width, until something is there."""
         phone = width < 800
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=phone)
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
@@ -80,7 +82,7 @@ class Tab:
         agent = self.js("navigator.userAgent")
         self.call("Emulation.setUserAgentOverride", userAgent=agent, acceptLanguage=language)
         self.call("Page.navigate", url=url)
-        self.until("document.readyState === 'complete' && document.querySelectorAll('.card').length")
+        self.until(f"document.readyState === 'complete' && document.querySelectorAll('{there}').length")
 
     def drop(self, *files: Path) -> None:
         """Drop files on the middle of the page, as from the desktop."""

@@ -113,6 +113,24 @@ def test_the_keyboard_is_enough(page: Client, folder: Path, tab: Tab) -> None:
     assert tab.js("document.documentElement.lang") == "zh-CN"
 
 
+@needs_browser
+def test_a_token_is_asked_for_and_a_pasted_file_of_any_kind_gets_an_answer(folder: Path, tab: Tab) -> None:
+    with serve({"one": folder / "one"}, rest_port=0, grpc_port=None, grace_s=0.0, token="s3cret") as server:
+        tab.open(server.url, there="#token:not([hidden])")
+        assert "A token is needed" in tab.js("document.getElementById('cards').innerText")
+        tab.js("document.getElementById('secret').value = 's3cret'")
+        tab.js("document.getElementById('token').requestSubmit()")
+        tab.until("document.querySelectorAll('.card').length")
+        assert tab.js("document.getElementById('token').hidden")
+        tab.js(
+            "const data = new DataTransfer(); data.items.add(new File(['<b>text</b>'], 'a.txt', {type: 'text/plain'}));"
+            "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))"
+        )
+        assert "text, not an image" in tab.until("document.querySelector('.answer .bad')?.innerText")
+        tab.js("document.querySelector('.result .bare').click()")  # removed: nothing of it is left
+        assert tab.js("document.querySelectorAll('.result').length") == 0
+
+
 def walk(tab: Tab, condition: str) -> None:
     """Tab on until something has the focus."""
     for _ in range(30):
@@ -160,7 +178,7 @@ def test_no_other_page_may_ask(page: Client, path: str) -> None:
         {},
         {**OWN, "Origin": "http://localhost:1"},
         {**OWN, "Origin": "null"},
-        {**OWN, "Sec-Fetch-Site": "cross-site"},
+        {**OWN, "Sec-Fetch-Site": "cross-site", "Origin": own},
         {**OWN, "Sec-Fetch-Site": "same-site"},
     ):
         assert re.match("Only the page|Pages of other", page.error(path, body, 403, headers=headers))

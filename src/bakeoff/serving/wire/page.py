@@ -96,9 +96,12 @@ def same_origin(request: Request) -> None:
         Refused: it doesn't.
     """
     headers = request.headers
-    origin = headers.get("origin")
-    foreign = origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-    if foreign or headers.get("sec-fetch-site", "same-origin") != "same-origin" or HEADER not in headers:
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:  # said by the browser, and right behind a proxy that changes the host, too
+        own = site == "same-origin"
+    else:
+        own = origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+    if not own or HEADER not in headers:
         raise Refused("PERMISSION_DENIED", "Only the page of this server may ask this.")
 
 
