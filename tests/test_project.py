@@ -106,7 +106,7 @@ EXTRAS = {
     "frameworks.tensorflow": {"tensorflow"},
     "frameworks.jax": {"jax"},
     "frameworks._keras": {"tensorflow", "jax"},
-    "runtimes": {"torch", "tensorflow"},
+    "runtimes": {"torch", "tensorflow", "litert", "openvino"},
     "zoo.sources": {"zoo", "torch", "tensorflow", "transformers"},
     "data.sources": {"sources", "zoo"},
     "checkpoints.hdf5": {"tensorflow"},

@@ -56,6 +56,8 @@ EXTRAS = (
     ("s3fs", "sources", "s3:// as data"),
     ("tensorflow-datasets", "sources", "tfds/NAME as data"),
     ("pi-heif", "heif", "photos of iPhones (HEIC)"),
+    ("ai-edge-litert", "litert", "running what export --to litert writes; bakeoff[tensorflow] writes it"),
+    ("openvino", "openvino", "export --to openvino, and running it"),
     ("uvicorn", "serve", "bakeoff serve: HTTP"),
     ("httptools", "serve", "its parser"),
     ("uvloop", "serve", "its event loop"),
