@@ -257,3 +257,16 @@ def test_a_bundle_is_an_artefact(bundle: Bundle, tmp_path: Path) -> None:
     assert bundles.read(path).classes == CLASSES
     assert gate.verify(path).passed
     assert whole(bundle) is bundle.graph
+
+
+def test_several_labels_and_two_classes_pass_and_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = replace(made(), loss="multi_label_cross_entropy", threshold=0.3)
+    found = export_checked(several, "onnx", tmp_path / "several.onnx")
+    assert "logits" not in {one.name for one in found.gate.checks}  # it gives probabilities
+    assert export_checked(several, "bundle", tmp_path / "b").gate.passed
+    graph = models.build("mnist_cnn", (24, 24), 3, 1)
+    two = replace(made(), graph=graph, classes=("cat", "dog"), loss="binary_cross_entropy")
+    assert export_checked(two, "onnx", tmp_path / "two.onnx").gate.passed
+    monkeypatch.setattr(onnx, "text", lambda b: says(replace(b, threshold=0.9)))
+    (tmp_path / "x").mkdir()
+    stopped(several, tmp_path / "x" / "several.onnx", "labels")

@@ -38,9 +38,11 @@ def names() -> tuple[str, ...]:
     return registry.names(FORMATS)
 
 
-def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None, **how: Any) -> Path:
+def export(
+    bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False, **how: Any
+) -> Path:
     """What was written: `export_checked`, which has the arguments, gives what the gate said of it, too."""
-    return export_checked(bundle, to, output, **how).path
+    return export_checked(bundle, to, output, force=force, **how).path
 
 
 def export_checked(

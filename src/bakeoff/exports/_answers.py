@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff import runtimes
 from bakeoff.errors import BakeoffError, DataError
 from bakeoff.evaluation.kinds import of, of_loss
+from bakeoff.evaluation.opening import open_model
 from bakeoff.files import atomic_write, read_arrays
 from bakeoff.preprocessing import Signature, normalize
 from bakeoff.preprocessing.pixels import draw, resize
@@ -35,12 +37,12 @@ class Answers:
 
     Attributes:
         decoded, prepared, normalised: digests, str, (N,); empty where an artefact takes bytes and doesn't show them.
-        output: what the net gives, (N, n).
+        output: what is given, (N, n).
         probabilities: (N, classes).
         labels: names, str, (N,).
         classes: names, in the order of the probabilities.
-        form: `logits` or `probabilities`: what `output` is.
-        tensor: what the net gives for normalised images, where `output` is for bytes; else the same.
+        form: `logits` or `probabilities`: what `tensor` is.
+        tensor: what the net gives for normalised images; `output` is the same, or the logits of the files themselves.
     """
 
     decoded: Array
@@ -85,8 +87,7 @@ def answers(opened: Opened, contents: Sequence[bytes], *, pixels: bool = True) -
     starts = range(0, len(contents), BATCH)
     parts = [_part(opened, contents[start : start + BATCH], pixels) for start in starts]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    form = "logits" if bytes_of(opened) else opened.output
-    return Answers(**joined, classes=np.array(opened.classes), form=np.array(form))
+    return Answers(**joined, classes=np.array(opened.classes), form=np.array(opened.output))
 
 
 def _part(opened: Opened, contents: Sequence[bytes], pixels: bool) -> dict[str, Array]:
@@ -157,12 +158,8 @@ def ask(
         threads: inside an operator.
         pixels: whether digests of the stages before the net are wanted.
     """
-    from bakeoff import runtimes
-    from bakeoff.evaluation.opening import open_model
-
     runtimes.end_by(_end)
-    opened = session.setdefault(artefact, None) or open_model(artefact, threads)
-    session[artefact] = opened
+    opened = session["opened"] = session.get("opened") or opened_with(artefact, threads)
     try:
         answers(opened, unpacked(read_arrays(Path(pictures))), pixels=pixels).save(Path(output))
     except BakeoffError:
@@ -170,6 +167,12 @@ def ask(
     except Exception as error:  # of any library, about what the file asks for
         raise DataError(f"{artefact}: it can't be run ({' '.join(str(error).split())[:200]}).") from error
     return opened.runtime.name
+
+
+def opened_with(artefact: str, threads: int) -> Opened:
+    """An artefact in this process, before its library is imported: TensorFlow reads its threads then."""
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    return open_model(artefact, threads)
 
 
 def _end(text: str) -> None:

@@ -20,7 +20,6 @@ from bakeoff import runtimes
 from bakeoff.bundle import Bundle
 from bakeoff.data import Data
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, DataError, MissingDependencyError, WorkerError
-from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.exports import _golden
@@ -37,7 +36,7 @@ from bakeoff.workers.launch import Worker
 MAX_LOSS = 2.0  # points of accuracy, of what is no float32
 EXACT = 128  # held-out images, where every answer has to be the same
 COUNTED = 1000  # where those that are, are counted
-RAN, CLASSES = "opens and answers", "class names"
+RAN = "opens and answers"
 
 Say = Callable[[str], None]
 
@@ -98,7 +97,7 @@ class Golden:
         files: by name.
         truth: the source's answers, its output in float64.
         noisy: its output in float32; of an artefact of 16 bits, with weights that were rounded to them.
-        margins: how far a logit has to move to change a picture's label.
+        margins: how far probabilities have to move to change a picture's label.
         precision: of the artefact.
     """
 
@@ -107,6 +106,17 @@ class Golden:
     noisy: Array
     margins: Array
     precision: str
+
+    def logits(self, found: Array) -> Check:
+        """Of an artefact, for the golden pictures."""
+        return deployed.logits(found, self.truth.output, self.noisy, self.precision)
+
+    def probabilities(self, found: Array, expected: Answers) -> Check:
+        """Of an artefact, for any pictures: they may move as far as their logits may."""
+        far = deployed.reach(expected.output, self.logits(self.truth.output))
+        independent = expected.output.shape[1] == 1 or not np.allclose(expected.probabilities.sum(1), 1)
+        slope = deployed.SIGMOID if independent else deployed.SOFTMAX
+        return deployed.probabilities(found, expected.probabilities, far, slope)
 
     def save(self, path: Path) -> None:
         """Write it."""
@@ -151,7 +161,7 @@ def golden_of(bundle: Bundle, precision: str = "float32") -> Golden:
     contents, exact = list(files.values()), _opened(bundle, _Numpy(bundle.graph))
     truth = answers(exact, contents)
     noisy = answers(_opened(bundle, onnxruntime.from_graph(_rounded(bundle.graph, precision))), contents)
-    return Golden(files, truth, noisy.output, _margins(bundle, truth.output), precision)
+    return Golden(files, truth, noisy.output, _margins(bundle, truth.probabilities), precision)
 
 
 def _opened(bundle: Bundle, runtime: Any) -> Opened:
@@ -175,59 +185,48 @@ def _to_bfloat16(array: Array) -> Array:
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
 
 
-def _margins(bundle: Bundle, logits: Array) -> Array:
+def _margins(bundle: Bundle, shares: Array) -> Array:
     if bundle.multilabel:
-        share = min(max(bundle.threshold, 1e-12), 1 - 1e-12)
-        return np.asarray(np.abs(logits - math.log(share / (1 - share))).min(axis=1))
-    if logits.shape[1] == 1:
-        return np.abs(logits[:, 0])
-    best = np.sort(logits, axis=1)[:, -2:]
+        return np.asarray(np.abs(shares - bundle.threshold).min(axis=1))
+    best = np.sort(shares, axis=1)[:, -2:]
     return np.asarray((best[:, 1] - best[:, 0]) / 2)
 
 
 def stages(golden: Golden, found: Answers) -> list[Check]:
     """The checks of what an artefact answered to golden pictures."""
     truth, names = golden.truth, list(golden.files)
-    gives_shares = str(found.form) == "probabilities"
-    slope = deployed.SIGMOID if gives_shares or truth.output.shape[1] == 1 else deployed.SOFTMAX
-    expected, noisy = (_sigmoid(one) if gives_shares else one for one in (truth.output, golden.noisy))
-    net = deployed.logits(found.tensor, expected, noisy, golden.precision)
-    far = deployed.reach(expected, net) * (4 if gives_shares else 1)  # a sigmoid moves by a quarter of its logit
-    checks = [replace(net, name="probabilities" if gives_shares else "logits")]
+    of_logits = golden.logits(truth.output)
+    if shares := str(found.form) == "probabilities":
+        net = golden.probabilities(found.tensor, truth)
+    else:
+        net = golden.logits(found.tensor)
+    checks = [] if shares else [net]
     if len(found.decoded):
         parts = zip(deployed.STAGES, ("decoded", "prepared", "normalised"), strict=False)
-        pixels = [deployed.same(stage, getattr(found, part) != getattr(truth, part), names) for stage, part in parts]
-        checks = [*pixels, *checks]
+        checks += [deployed.same(stage, getattr(found, part) != getattr(truth, part), names) for stage, part in parts]
     elif net.passed:
-        checks += _by_bytes(names, found.output, expected, far)
-    if not gives_shares:
-        checks.append(deployed.probabilities(found.probabilities, truth.probabilities, far, slope))
+        checks += _by_bytes(names, found.output, truth.output, deployed.reach(truth.output, of_logits))
+    checks.append(golden.probabilities(found.probabilities, truth))
     if golden.precision != "int8":
-        checks.append(deployed.labels(found.labels, truth.labels, golden.margins, far, names))
-    return [*checks, _classes(found.classes, truth.classes)]
-
-
-def _sigmoid(logits: Array) -> Array:
-    return np.asarray(of_loss("multi_label_cross_entropy").probabilities(logits))
+        checks.append(deployed.labels(found.labels, truth.labels, golden.margins, checks[-1].tolerance, names))
+    return sorted([*checks, _classes(found.classes, truth.classes)], key=deployed.order)
 
 
 def _classes(found: Array, expected: Array) -> Check:
     wrong = np.ones(1, bool) if found.shape != expected.shape else found != expected
     check = deployed.same("labels", wrong, [f"{a} for {b}" for a, b in zip(found, expected, strict=False)])
-    return replace(check, detail=check.detail.replace("pictures", CLASSES))
+    return replace(check, detail=check.detail.replace("pictures", "class names"))
 
 
 def _by_bytes(names: Sequence[str], found: Array, expected: Array, far: float) -> list[Check]:
     """The stages before the net, of an artefact that shows none of them: by the pictures that it gets wrong."""
     if found.shape != expected.shape:
         return [deployed.same("logits", np.ones(1, bool), more=f": {found.shape} for {expected.shape}")]
-    wrong = ~(np.abs(found - expected).max(axis=1) <= far)
-    groups = {"normalised input": _golden.PLAIN, "decoded pixels": _golden.DECODED}
-    rest = [name for name in names if name not in (*_golden.PLAIN, *_golden.DECODED)]
-    checks = []
-    for stage, members in (*groups.items(), ("prepared pixels", rest)):
-        chosen = [place for place, name in enumerate(names) if name in members]
-        checks.append(deployed.same(stage, wrong[chosen], [names[place] for place in chosen], ", by their logits"))
+    wrong, checks = ~(np.abs(found - expected).max(axis=1) <= far), list[Check]()
+    kinds = np.array([0 if name in _golden.PLAIN else 1 if name in _golden.DECODED else 2 for name in names])
+    for kind, stage in enumerate(("normalised input", "decoded pixels", "prepared pixels")):
+        chosen = [name for name, one in zip(names, kinds, strict=True) if one == kind]
+        checks.append(deployed.same(stage, wrong[kinds == kind], chosen, ", by their logits"))
         if not checks[-1].passed:  # of what comes of wrong pixels nothing more can be told
             break
     return checks
@@ -343,10 +342,9 @@ def _judged(
     )
     if golden.precision == "int8":
         return [deployed.accuracy(split, low / 100, max_loss / 100, says)]
-    expected = golden.truth.output
-    of_net = deployed.logits(expected, expected, golden.noisy, golden.precision)
-    far = 2 * deployed.reach(truth.output, of_net)  # both were computed in float32
-    checks = [deployed.same(f"labels.{split}", (found.labels != truth.labels) & (_margins(bundle, truth.output) > far))]
+    far = 2 * golden.probabilities(truth.probabilities, truth).tolerance  # both were computed in float32
+    wrong = (found.labels != truth.labels) & (_margins(bundle, truth.probabilities) > far)
+    checks = [deployed.same(f"labels.{split}", wrong)]
     if golden.precision != "float32":  # what was lost, by these images; their number needs no interval: labels agree
         loss = row["source_accuracy"] - row["accuracy"]
         checks.append(deployed.accuracy(split, -loss, max_loss / 100, says))

@@ -14,6 +14,7 @@ from bakeoff import registry
 from bakeoff.drawing import scatter
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.exports import FORMATS, Exported, export_checked, names, size_of
+from bakeoff.exports._answers import opened_with
 from bakeoff.exports._held_out import data_of
 from bakeoff.exports.gate import COUNTED, Asked
 from bakeoff.files import workspace
@@ -100,10 +101,7 @@ def timed(
     session: dict[str, Any], reporter: Any, *, artefact: str, threads: int, calls: int, batch: int
 ) -> tuple[list[float], float]:
     """Called in a fresh process: the seconds of each of so many single images, and of a batch, an image."""
-    from bakeoff.evaluation.opening import open_model
-
-    opened = session.get("opened") or open_model(artefact, threads)
-    session["opened"] = opened
+    opened = session["opened"] = session.get("opened") or opened_with(artefact, threads)
     shape = (batch, *opened.signature.size, opened.signature.channels)
     images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     singles = []

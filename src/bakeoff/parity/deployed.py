@@ -81,10 +81,11 @@ def probabilities(found: Array, expected: Array, far: float, slope: float) -> Ch
 
 
 def labels(found: Array, expected: Array, margins: Array, far: float, names: Sequence[str] = ()) -> Check:
-    """Labels by name. Where rounding of the logits alone may change one, nothing can be told.
+    """Labels by name. Where rounding alone may change one, nothing can be told.
 
     Args:
-        margins: (N,): how far a logit has to move to change a picture's label.
+        margins: (N,): how far probabilities have to move to change a picture's label.
+        far: how far they may.
     """
     wrong = (found != expected) & (margins > far)
     near = int(((found != expected) & (margins <= far)).sum())
@@ -101,8 +102,11 @@ def accuracy(split: str, least: float, most_loss: float, says: str) -> Check:
     return check(f"accuracy.{split}", max(0.0, -least), most_loss, says)
 
 
+def order(check: Check) -> int:
+    """Its place among the stages; what is none comes last."""
+    return STAGES.index(check.name) if check.name in STAGES else len(STAGES)
+
+
 def first(checks: Sequence[Check]) -> Check | None:
     """The first check, in the order of the stages, that did not pass."""
-    failed = [one for one in checks if not one.passed]
-    order = {name: place for place, name in enumerate(STAGES)}
-    return min(failed, key=lambda one: order.get(one.name, len(order)), default=None)
+    return min((one for one in checks if not one.passed), key=order, default=None)
