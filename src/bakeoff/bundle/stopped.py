@@ -5,7 +5,6 @@ A training writes `begun.json` before its first step: its bundle without weights
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bakeoff.rundir import checkpoint
 from bakeoff.rundir.readers import ANEW
 from bakeoff.rundir.result import BEGUN, read_begun
 from bakeoff.schemas import Array
+from bakeoff.shown import shell
 
 
 def is_stopped(path: Path) -> bool:
@@ -60,4 +60,4 @@ def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _resume(run: Path) -> str:
-    return f"bakeoff train --resume {shlex.quote(str(run))}"
+    return f"bakeoff train --resume {shell(run)}"

@@ -53,6 +53,7 @@ EXTRAS = (
     ("datasets", "sources", "hf/NAME as data"),
     ("fsspec", "sources", "URLs as data"),
     ("pyarrow", "sources", "Parquet as data"),
+    ("aiohttp", "sources", "https:// as data"),
     ("s3fs", "sources", "s3:// as data"),
     ("tensorflow-datasets", "sources", "tfds/NAME as data"),
     ("pi-heif", "heif", "photos of iPhones (HEIC)"),

@@ -24,6 +24,7 @@ from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import right
 from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.files import make_folder, put, remove, write_text
+from bakeoff.given import held
 from bakeoff.parity import Trace, check, judge
 from bakeoff.parity import to_json as certificate_json
 from bakeoff.parity.certificate import from_json
@@ -79,6 +80,7 @@ class Compared(Finished):
         return Card(str(self.path), figures, accuracies((name, self.path / name) for name in runs))
 
 
+@held
 @live()
 def compare(
     data: str | Path,

@@ -20,7 +20,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, named, read_arrays, read_json
+from bakeoff.files import absent, atomic_write, named, read_arrays, read_json
 from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
@@ -190,7 +190,9 @@ def read_assignment(path: str | Path) -> dict[bytes, int]:
             raise CorruptError(f"{place}: isn't the split that the run wrote. Bring it back, or train anew.")
         return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
     except FileNotFoundError:
-        raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
+        raise UsageError(
+            f"{place}: {absent(place, 'file')} Expected a run folder whose split is to be used again."
+        ) from None
     except CorruptError:
         raise
     except Exception as error:  # of NumPy, zipfile, zlib

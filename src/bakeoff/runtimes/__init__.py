@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
+from bakeoff.files import absent
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes._bounds import Bounded, end_by, loading
 from bakeoff.runtimes._metadata import KEY, decode
@@ -33,6 +34,8 @@ class Opened(Brief):
         path: where it came from.
         threshold: the probability from which one of several labels is given.
         output: what the runtime gives: logits, or probabilities of several labels.
+        head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
+            where there is no such map.
     """
 
     runtime: Runtime
@@ -42,6 +45,7 @@ class Opened(Brief):
     path: Path
     threshold: float = 0.5
     output: str = "logits"
+    head: Callable[[], Runtime] | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -89,8 +93,8 @@ def open_file(path: str | Path, threads: int | None = None, trust: bool = False)
     path = Path(path)
     name = recognise(path)
     if name is None:
-        found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
-        raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
+        found = "no model that Bakeoff knows." if path.exists() else absent(path)
+        raise DataError(f"{path}: {found}\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     reader = registry.load(__name__, name)
     reader.ready()
     runtime = held(path, trust, lambda: reader.load(path, threads, trust))

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._allowed import trusted
-from bakeoff.runtimes._runtime import Runtime
+from bakeoff.runtimes._runtime import Mapped, Runtime
 from bakeoff.schemas import Array
 from bakeoff.system import address_space
 
@@ -113,6 +114,14 @@ class Bounded:
         self.seconds_an_image = time.monotonic() - begun
         return np.concatenate([first, self._call(images[1:])]) if len(images) > 1 else first
 
+    def values(self, images: Array) -> list[Array]:
+        """All outputs of a runtime that is `Mapped`, (N, ...) each."""
+        with self._held(images):
+            return cast(Mapped, self.runtime).values(images)
+
     def _call(self, images: Array) -> Array:
-        with bounded(self.path, max(CALL_S, SLOWER * self.seconds_an_image * len(images))):
+        with self._held(images):
             return self.runtime.predict(images)
+
+    def _held(self, images: Array) -> AbstractContextManager[None]:
+        return bounded(self.path, max(CALL_S, SLOWER * self.seconds_an_image * len(images)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.files import named, own, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import load, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
@@ -26,6 +26,7 @@ from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import ANEW, read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
+from bakeoff.shown import shell
 from bakeoff.training.job import Job, check
 from bakeoff.training.options import Options, with_options
 from bakeoff.training.rescue.resume import job_of, recipe_of
@@ -128,6 +129,7 @@ def without_optional(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
+@held
 @with_options
 def train(
     data: str | Path,
@@ -229,6 +231,7 @@ def _within(
     return found.recipe
 
 
+@held
 @live()
 def resume(
     run: str | Path,
@@ -318,7 +321,7 @@ def _resumable(path: Path, error: BaseException) -> BaseException:
     stopped = isinstance(error, KeyboardInterrupt | SystemExit)
     if not (path / JOB).is_file() or not (stopped or isinstance(error, Cancelled | WorkerError | NoSpaceError)):
         return error
-    line = f"Go on: bakeoff train --resume {shlex.quote(str(path))}"
+    line = f"Go on: bakeoff train --resume {shell(path)}"
     if isinstance(error, Cancelled):
         return Cancelled(f"{error}\n{line}", error.exit_code)
     if stopped:

@@ -13,6 +13,7 @@ from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import make_folder, named, opened, own, put, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -50,6 +51,7 @@ class _HopelessError(BakeoffError):
     """A training that is stopped early: others were better at this epoch."""
 
 
+@held
 @live()
 def tune(
     data: str | Path,
