@@ -95,10 +95,9 @@ def _export(run: Path, to: str, output: Path | None, json: bool, how: dict[str, 
         out.print_json({**old, **new, "gate": made.gate.to_json()})
         return
     console = out.console()
-<<<<<<< HEAD
     _said(made.gate, console)
     console.print(f"{made.path}  {size / 1e6:,.2f} MB", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff predict {out.shell(made.path)} IMAGES")
+    out.next_steps(f"bakeoff predict {out.shell(made.path)} IMAGES")
 
 
 def _said(gate: Gate, console: Any) -> None:
@@ -154,7 +153,3 @@ def _compare(run: Path, plot: Path | None, data: Path | None, threads: int | Non
     console.print(f"[dim]{out.escaped(found['how'])}[/dim]")
     for need, name in found["best"].items():
         console.print(f"{need.replace('_', ' ')}  {name}", markup=False)
-=======
-    console.print(f"{made}  {size / 1e6:,.2f} MB", markup=False)
-    out.next_steps(f"bakeoff predict {out.shell(made)} IMAGES")
->>>>>>> origin/main

@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 from bakeoff import bundle as bundles
 from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
-<<<<<<< HEAD
 from bakeoff.errors import DataError, MissingDependencyError, ParityError, UsageError
 from bakeoff.files import fresh, put, remove, room_for, write_text
+from bakeoff.given import held
 from bakeoff.shown import to_json
 
 if TYPE_CHECKING:
     from bakeoff.exports.gate import Gate
-=======
-from bakeoff.errors import DataError, UsageError
-from bakeoff.files import fresh, put, room_for
-from bakeoff.given import held
->>>>>>> origin/main
 
 FORMATS = "bakeoff.exports.formats"
 OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
@@ -44,7 +39,7 @@ def names() -> tuple[str, ...]:
     return registry.names(FORMATS)
 
 
-<<<<<<< HEAD
+@held
 def export(
     bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False, **how: Any
 ) -> Path:
@@ -52,6 +47,7 @@ def export(
     return export_checked(bundle, to, output, force=force, **how).path
 
 
+@held
 def export_checked(
     bundle: Bundle | str | Path,
     to: str,
@@ -65,10 +61,6 @@ def export_checked(
     exact: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Exported:
-=======
-@held
-def export(bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False) -> Path:
->>>>>>> origin/main
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
 
     It takes its place once the gate has let it through: a fresh process answers as the source does (`exports.gate`).
