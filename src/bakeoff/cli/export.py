@@ -26,6 +26,10 @@ def command(
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.* otherwise.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    model_version: Annotated[
+        int | None,
+        typer.Option("--model-version", metavar="N", help="Of a savedmodel; the next that is free otherwise."),
+    ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -35,7 +39,7 @@ def command(
     from bakeoff.exports import export
 
     say_unfinished(run)
-    made = export(run, to, output, force=force)
+    made = export(run, to, output, force=force, model_version=model_version)
     size = sum(path.stat().st_size for path in ([made] if made.is_file() else made.rglob("*")) if path.is_file())
     if json:
         out.print_json({"run": str(run), "format": to, "output": str(made), "size_bytes": size})
