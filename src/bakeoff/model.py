@@ -25,6 +25,7 @@ from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
 from bakeoff.drawing.card import Card, Shown, names
 from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.evaluation import unknown
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.given import InMemory, Rows, images_of
 from bakeoff.evaluation.kinds import of_loss
@@ -41,7 +42,7 @@ from bakeoff.recipe import loads
 from bakeoff.rundir.finished import scored
 from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.rundir.result import NAME
-from bakeoff.runtimes import Opened
+from bakeoff.runtimes import Opened, Similar
 from bakeoff.schemas import SCHEMA, Array, Batch, Figures, MultilabelScore, Predictions, Score
 from bakeoff.workers.progress import counter, live
 
@@ -106,10 +107,9 @@ class Model(Shown):
     @cached_property
     def opened(self) -> Opened:
         """The net in ONNX Runtime, which predicts unless another is asked for."""
-        from bakeoff.runtimes import onnxruntime
+        from bakeoff.evaluation.opening import open_bundle
 
-        runtime, threshold = onnxruntime.from_graph(self.graph), self.bundle.threshold
-        return Opened(runtime, self.signature, self.classes, self.loss, self.path, threshold)
+        return open_bundle(self.bundle, self.path)
 
     def to_torch(self) -> Any:
         """A new torch.fx.GraphModule of torch's own modules, (N, C, H, W) to logits; in eval mode, trainable.
@@ -165,7 +165,8 @@ class Model(Shown):
         return target
 
     def predict(self, images: Any, *, top: int = TOP, tta: str = "none") -> Rows:
-        """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
+        """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`; of a
+        model that tells images of no class also `unknown` and `similarity`.
 
         Args:
             images: one or many of: a path of a file, or of a folder of any depth; the bytes of a file; an open binary
@@ -221,8 +222,9 @@ def evaluate(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
-    `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there) and what
-    `bakeoff.evaluation.details` adds, as `bakeoff evaluate --json` prints it.
+    `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there), what
+    `bakeoff.evaluation.details` adds, and `unknown` (how many images were called so, among right and wrong ones; where
+    the model tells such), as `bakeoff evaluate --json` prints it.
 
     Args:
         run: a run folder or a bundle.
@@ -263,6 +265,8 @@ def evaluate(
     with named(kept, "It isn't that of this model. Train it again.") if data is None else nullcontext():
         plain = _plain(score(found, model.classes, model.bundle.threshold), model)
         more = details(found, model.classes, _tuning(model, split), abstain)
+        if model.bundle.unknown is not None and found.similarity is not None:
+            more["unknown"] = unknown.figures(found, model.bundle.unknown.threshold)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
     given_as = {"data": None if data is None else str(data), "split": split, "files": files, "unused": unused}
     return Figures({**plain, **more, **gained, **given_as})
@@ -316,8 +320,12 @@ def _predicted(
         if progress:
             progress(done, total)
 
-    asks = [model.logits, *([lambda images: model.logits(mirrored(images))] if mirror else [])]
+    runtime = model.opened.runtime
+    plain = runtime.whole.predict if isinstance(runtime, Similar) else model.logits
+    asks = [plain, *([lambda images: model.logits(mirrored(images))] if mirror else [])]
     found = predictions_of(chain.from_iterable(batches), images, asks, seen)
+    if isinstance(runtime, Similar):
+        found[0] = replace(found[0], logits=found[0].logits[:, :-1], similarity=found[0].logits[:, -1])
     if model.multilabel:
         found = [replace(one, labels=arranged(one.labels, data.classes, model.classes)) for one in found]
     else:

@@ -96,7 +96,7 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
 def _as_csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
     from bakeoff.evaluation.kinds import of_loss
 
-    return _csv_multilabel(rows) if of_loss(opened.loss).multilabel else _csv(rows, min(top, len(opened.classes)))
+    return _csv_multilabel(rows) if of_loss(opened.loss).multilabel else _csv(opened, rows, top)
 
 
 def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -113,16 +113,19 @@ def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _csv(rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
-    """Write a line a row: path, label, probability, error, then the further classes."""
+def _csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
+    """Write a line a row: path, label, probability, error, the further classes; unknown and similarity where known."""
     import csv
     import sys
 
     writer, shown = csv.writer(sys.stdout, lineterminator="\n"), partial(cell, seen=sys.stdout.isatty())
-    more = [f"{column}_{place}" for place in range(2, top + 1) for column in ("label", "probability")]
-    writer.writerow(["path", "label", "probability", "error", *more])
+    count = min(top, len(opened.classes))
+    more = [f"{column}_{place}" for place in range(2, count + 1) for column in ("label", "probability")]
+    last = () if opened.unknown is None else ("unknown", "similarity")
+    writer.writerow(["path", "label", "probability", "error", *more, *last])
     for row in rows:
-        others = [value for pair in row.get("top", [])[1:] for value in pair]
+        others = [value for pair in row.get("top", [])[1:] for value in pair] or [""] * len(more)
+        others += [str(row.get(name, "")).lower() for name in last]
         cells = [row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others]
         writer.writerow(map(shown, cells))
         yield row
@@ -141,6 +144,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
     table.add_column("label")
     table.add_column("probability", justify="right")
     table.add_column("then", style="dim", overflow="fold")
+    if any("similarity" in row for row in rows):
+        table.add_column("similarity", no_wrap=True)
     for row in rows:
         name = out.plain(row["path"][len(common) :])
         if "error" in row:
@@ -155,7 +160,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
             table.add_row(name, out.plain(", ".join(names) or "(none)", "bold"), shares, out.plain(rest))
             continue
         rest = ", ".join(f"{label} {out.percent(share)}" for label, share in row["top"][1:] if share >= 0.0005)
-        table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest))
+        near = [f"{row['similarity']:.2f}{', unknown' if row['unknown'] else ''}"] if "similarity" in row else []
+        table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest), *near)
     console.print(table)
 
 

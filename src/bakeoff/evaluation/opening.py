@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bakeoff import bundle, runtimes
-from bakeoff.runtimes import Opened, onnxruntime
+from bakeoff.graph.similarity import joined
+from bakeoff.runtimes import Opened, Similar, onnxruntime
 
 
 def open_model(path: str | Path, threads: int | None = None, trust: bool = False) -> Opened:
@@ -24,6 +25,13 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
     """
     if bundle.folder_of(path) is None:
         return runtimes.open_file(path, threads, trust)
-    read = bundle.read(path)
-    runtime = onnxruntime.from_graph(read.graph, threads)
-    return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)
+    return open_bundle(bundle.read(path), Path(path), threads)
+
+
+def open_bundle(read: bundle.Bundle, path: Path, threads: int | None = None) -> Opened:
+    """The net of a bundle in ONNX Runtime, with what it knows of images of no class."""
+    told = read.signature, read.classes, read.loss, path, read.threshold
+    if read.unknown is None:
+        return Opened(onnxruntime.from_graph(read.graph, threads), *told)
+    whole = onnxruntime.from_graph(joined(read.graph, read.unknown.means), threads)
+    return Opened(Similar(whole), *told, unknown=read.unknown.threshold)

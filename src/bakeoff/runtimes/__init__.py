@@ -16,9 +16,10 @@ from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes._bounds import LOAD_S, Bounded, bounded, end_by
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
+from bakeoff.runtimes._similar import Similar
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "end_by", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "Similar", "end_by", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +33,7 @@ class Opened(Brief):
         loss: softmax_cross_entropy, binary_cross_entropy or multi_label_cross_entropy: how logits become probabilities.
         path: where it came from.
         threshold: the probability from which one of several labels is given.
+        unknown: the similarity below which an image is of no class, where the runtime is `Similar`; None: not known.
         output: what the runtime gives: logits, or probabilities of several labels.
     """
 
@@ -42,6 +44,7 @@ class Opened(Brief):
     path: Path
     threshold: float = 0.5
     output: str = "logits"
+    unknown: float | None = None
 
 
 def names() -> tuple[str, ...]:
