@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,15 +20,15 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle.layout import Unknown
 from bakeoff.cli._app import build
 from bakeoff.errors import BakeoffError, CorruptError
-from bakeoff.evaluation.opening import open_bundle
+from bakeoff.evaluation.opening import of_bundle
 from bakeoff.evaluation.predict import predict
 from bakeoff.evaluation.unknown import figures, fit, similarity
 from bakeoff.graph import run
-from bakeoff.graph.similarity import features_of, joined
+from bakeoff.graph.similarity import features_of, with_similarity
 from bakeoff.preprocessing import Signature
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.readers import read_predictions
-from bakeoff.runtimes import Similar
+from bakeoff.runtimes._heatmap import drops
 from bakeoff.schemas import Array, Predictions
 
 RNG = np.random.default_rng(0)
@@ -103,14 +104,14 @@ def test_the_net_says_what_numpy_says(bundle: Bundle, dtype: str) -> None:
     fitted = fit(run(body, RNG.normal(size=(30, 8, 8, 1)).astype(dtype)), np.arange(30) % 3, 3)
     assert fitted is not None
     bundle = replace(bundle, graph=graph, unknown=fitted[0])
-    opened = open_bundle(bundle, Path("x"))
-    assert isinstance(opened.runtime, Similar)
-    logits, near = opened.runtime.both(images)
+    opened = of_bundle(bundle, Path("x"))
+    runtime: Any = opened.runtime
+    logits, *_, near = runtime.values(images)
     close = 1e-5 if dtype == "float32" else 1e-12
     np.testing.assert_allclose(logits, run(graph, images), atol=close)
-    np.testing.assert_allclose(near, similarity(run(body, images), fitted[0].means), atol=close)
+    np.testing.assert_allclose(near[:, 0], similarity(run(body, images), fitted[0].means), atol=close)
     np.testing.assert_array_equal(opened.runtime.predict(images), logits)
-    assert joined(graph, fitted[0].means).output_shape[1] == 4
+    assert list(with_similarity(graph, fitted[0].means).outputs) == ["logits", "similarity"]
 
 
 def test_nets_without_a_dense_end_have_none() -> None:
@@ -193,11 +194,11 @@ def test_labels_stay_and_unknown_stands_beside_them(bundle: Bundle, tmp_path: Pa
         files.append(tmp_path / f"{number}.png")
     (tmp_path / "bad.png").write_text("no image")
     files.insert(3, tmp_path / "bad.png")
-    first = list(predict(open_bundle(bundle, Path("x")), files))
+    first = list(predict(of_bundle(bundle, Path("x")), files))
     assert bundle.unknown is not None
     middle = float(np.median([row["similarity"] for row in first if "similarity" in row]))
-    opened = open_bundle(replace(bundle, unknown=replace(bundle.unknown, threshold=middle)), Path("x"))
-    plain = list(predict(open_bundle(replace(bundle, unknown=None), Path("x")), files))
+    opened = of_bundle(replace(bundle, unknown=replace(bundle.unknown, threshold=middle)), Path("x"))
+    plain = list(predict(of_bundle(replace(bundle, unknown=None), Path("x")), files))
     for tta in ("none", "flip"):
         rows = list(predict(opened, files, tta=tta, batch_size=5))
         assert sum(row.get("unknown", False) for row in rows) == 6
@@ -233,13 +234,21 @@ def test_what_the_command_line_shows(given: list[str], bundle: Bundle, tmp_path:
     bundles.write(tmp_path / "bundle", bundle)
     for name in ("a.png", "b.png"):
         Image.new("L", (8, 8), 90).save(tmp_path / name)
-    line = ["predict", str(tmp_path / "bundle"), *map(str, tmp_path.glob("?.png")), *given]
+    (tmp_path / "c.png").write_text("no image")
+    line = ["predict", str(tmp_path / "bundle"), *map(str, sorted(tmp_path.glob("?.png"))), *given]
     done = CliRunner().invoke(build(line), line)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output
     assert "unknown" in done.output
     assert "similarity" in done.output
     if given == ["--csv"]:
-        lines = [line.split(",") for line in done.stdout.splitlines()]
+        lines = list(csv.reader(done.stdout.splitlines()))
         assert lines[0][-2:] == ["unknown", "similarity"]
         assert {len(line) for line in lines} == {len(lines[0])}
         assert lines[1][-2] in ("true", "false")
+
+
+def test_a_heat_map_is_the_same_beside_it(bundle: Bundle) -> None:
+    pixels = RNG.integers(0, 256, (8, 8, 1), dtype=np.uint8)
+    told, plain = (drops(of_bundle(one, Path("x")), pixels) for one in (bundle, replace(bundle, unknown=None)))
+    assert told.way == plain.way == "map"
+    np.testing.assert_allclose(told.values, plain.values, atol=1e-5)

@@ -25,7 +25,8 @@ from bakeoff.evaluation.tta import check, mirrored
 from bakeoff.files import said
 from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
 from bakeoff.protocols import Progress
-from bakeoff.runtimes import Opened, Similar
+from bakeoff.runtimes import Opened
+from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import Array
 from bakeoff.system import cpus
 
@@ -180,10 +181,11 @@ def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
 
     def both(images: Array) -> tuple[Array, Array | None]:
         try:
-            if isinstance(opened.runtime, Similar):
-                found, near = opened.runtime.both(images)
-            else:
+            if opened.unknown is None:
                 found, near = np.asarray(opened.runtime.predict(images)), None
+            else:
+                found, *_, column = cast(Mapped, opened.runtime).values(images)
+                near = column[:, 0]
         except BakeoffError:
             raise
         except Exception as error:  # of any library, about what the file asks for

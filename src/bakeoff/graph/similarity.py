@@ -15,7 +15,8 @@ from bakeoff.graph.passes import append, prune
 from bakeoff.ops._dimension import Dim
 from bakeoff.schemas import Array
 
-PREFIX = "bakeoff_similarity"
+NAME = "similarity"
+NODES = f"bakeoff.{NAME}"  # a name that no net has
 
 
 def features_of(graph: Graph) -> Graph | None:
@@ -29,21 +30,16 @@ def features_of(graph: Graph) -> Graph | None:
     return prune(replace(graph, outputs={"features": last.inputs[0]}))
 
 
-def joined(graph: Graph, means: Array) -> Graph:
-    """The net with its similarity as one number more: (batch, logits + 1).
-
-    One output, so that whatever runs graphs runs this; `runtimes.Similar` takes it apart.
+def with_similarity(graph: Graph, means: Array) -> Graph:
+    """The net with its similarity as its last output, (batch, 1).
 
     Args:
         graph: a classifier that `features_of` has features of.
         means: of the features of each class, float, (classes, n), each of length 1.
     """
-    head = graph.node(graph.output.node)
-    kernel = np.ascontiguousarray(means.T, graph.dtype)
-    found = append(graph, "l2_normalize", f"{PREFIX}_unit", head.inputs[0])
-    found = append(
-        found, "dense", PREFIX, Ref(f"{PREFIX}_unit"), weights={"kernel": kernel}, units=len(means), bias=False
-    )
-    found = append(found, "reduce_max", f"{PREFIX}_nearest", Ref(PREFIX), axes=(1,), keepdims=True)
-    found = append(found, "concat", f"{PREFIX}_joined", graph.output, Ref(f"{PREFIX}_nearest"), axis=1)
-    return replace(found, outputs={"joined": Ref(f"{PREFIX}_joined")})
+    head, unit = graph.node(graph.output.node), f"{NODES}.unit"
+    found = append(graph, "l2_normalize", unit, head.inputs[0])
+    weights = {"kernel": np.ascontiguousarray(means.T, graph.dtype)}
+    found = append(found, "dense", f"{NODES}.classes", Ref(unit), weights=weights, units=len(means), bias=False)
+    found = append(found, "reduce_max", f"{NODES}.nearest", Ref(f"{NODES}.classes"), axes=(1,), keepdims=True)
+    return replace(found, outputs={**graph.outputs, NAME: Ref(f"{NODES}.nearest")})
