@@ -170,6 +170,12 @@ def _show_details(found: dict[str, Any], abstain: float | None) -> None:
     if row is not None:
         right = "none answered" if row["accuracy"] is None else f"{out.percent(row['accuracy'])} of those right"
         console.print(f"[dim]answering from {abstain:g} on[/dim] {out.percent(row['coverage'])} answered, {right}")
+    if (none := found.get("unknown")) is not None:
+        right = "" if none["accuracy"] is None else f", {out.percent(none['accuracy'])} of those right"
+        console.print(
+            f"[dim]answering what isn't unknown[/dim] {out.percent(none['coverage'])} answered{right}; "
+            f"of the {none['num']:,} unknown {none['right']:,} were right, {none['wrong']:,} wrong"
+        )
 
 
 def _mistakes(found: dict[str, Any], index: int) -> Any:

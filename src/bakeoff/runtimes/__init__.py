@@ -36,6 +36,8 @@ class Opened(Brief):
         output: what the runtime gives: logits, or probabilities of several labels.
         head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
             where there is no such map.
+        unknown: the similarity below which an image is of no class; the runtime then gives similarities, too, as the
+            last of its values; None: not known.
     """
 
     runtime: Runtime
@@ -46,6 +48,7 @@ class Opened(Brief):
     threshold: float = 0.5
     output: str = "logits"
     head: Callable[[], Runtime] | None = None
+    unknown: float | None = None
 
 
 def names() -> tuple[str, ...]:
