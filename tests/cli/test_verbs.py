@@ -122,6 +122,9 @@ def test_predict_goes_on_after_a_bad_file(command: Command, photos: Path, traine
 def test_predict_draws_heat_maps(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no image")
+    said = command("predict", trained, photos, "--heatmap", bad)
+    assert (said.code, said.out) == (2, "")
+    assert "bad.jpg: that is no folder" in said.err
     said = command("predict", trained, photos, bad, "--json", "--heatmap", tmp_path / "maps")
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert said.code == 3

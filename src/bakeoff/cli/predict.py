@@ -72,6 +72,8 @@ def command(
         from bakeoff.drawing.sheet import check_output
 
         check_output(plot)
+    if heatmap is not None and heatmap.exists() and not heatmap.is_dir():
+        raise UsageError(f"--heatmap {heatmap}: that is no folder. Name another.")
     if url is not None:
         if tta != "none" or trust or threads or heatmap:
             raise UsageError("--tta, --trust, --threads and --heatmap: not with --url; the server decides.")
