@@ -17,6 +17,7 @@ from bakeoff.conversion.delivery import Delivery
 from bakeoff.conversion.request import PAGE, Request, requested
 from bakeoff.conversion.session import Session
 from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
+from bakeoff.given import held
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import JUDGE, NOISE
 from bakeoff.schemas import Certificate, Check
@@ -28,6 +29,7 @@ SAID = ("licence", "caution", "size", "fixed_size", "head", "signature", "custom
 NAMING = ("output.contents", "certificate.says")  # checks whose details name what differs
 
 
+@held
 @live()
 def verify(
     path: str | Path,

@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.files import absent
+from bakeoff.given import held as looked_at
 from bakeoff.registry import nearest
 from bakeoff.rundir.folder import JOB
 from bakeoff.rundir.lock import held
@@ -26,6 +27,7 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+@looked_at
 def runs(folder: str | Path = "runs", *, sort: str = "date") -> list[Figures]:
     """The runs of a folder, finished, running, stopped or damaged.
 

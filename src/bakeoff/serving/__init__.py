@@ -12,12 +12,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.given import held
+
 if TYPE_CHECKING:
     from bakeoff.serving.server import Server
 
 __all__ = ["serve"]
 
 
+@held
 def serve(models: str | os.PathLike[str] | Mapping[str, Any], **settings: Any) -> Server:
     """A server, to be used with `with`: it answers inside.
 

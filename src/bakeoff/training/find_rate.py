@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bakeoff.errors import UsageError
+from bakeoff.given import held
 from bakeoff.recipe import to_toml
 from bakeoff.recipe.schema import Recipe
 from bakeoff.training.api import choose_framework, resolve
@@ -18,6 +19,7 @@ from bakeoff.workers.progress import live
 LEAST = 10  # steps of a sweep
 
 
+@held
 @live()
 def find_rate(
     data: str | Path,
