@@ -113,11 +113,14 @@ EXTRAS = {
     "training.loggers": {"logging"},
     "tuning": {"tune"},
     "preprocessing.decode": {"heif"},
+    "serving": {"serve"},
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "huggingface_hub": "huggingface-hub",
+    "grpc": "grpcio",
     "pi_heif": "pi-heif",
+    "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
 }

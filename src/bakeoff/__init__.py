@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bakeoff.model import Model, evaluate, load
     from bakeoff.reports import report
     from bakeoff.reports.audit import audit
+    from bakeoff.serving import serve
     from bakeoff.training.api import train
     from bakeoff.training.options import Options
     from bakeoff.tuning.api import tune
@@ -45,6 +46,7 @@ __all__ = [
     "loaders",
     "read_data",
     "report",
+    "serve",
     "train",
     "tune",
 ]
@@ -60,6 +62,7 @@ _HOMES = {
     "load": "bakeoff.model",
     "read_data": "bakeoff.data.reader",
     "report": "bakeoff.reports",
+    "serve": "bakeoff.serving",
     "train": "bakeoff.training.api",
     "tune": "bakeoff.tuning.api",
 }

@@ -56,6 +56,12 @@ EXTRAS = (
     ("s3fs", "sources", "s3:// as data"),
     ("tensorflow-datasets", "sources", "tfds/NAME as data"),
     ("pi-heif", "heif", "photos of iPhones (HEIC)"),
+    ("uvicorn", "serve", "bakeoff serve: HTTP"),
+    ("httptools", "serve", "its parser"),
+    ("uvloop", "serve", "its event loop"),
+    ("grpcio", "serve", "bakeoff serve: gRPC, and predict --url grpc://"),
+    ("protobuf", "serve", "their messages"),
+    ("prometheus-client", "serve", "bakeoff serve: /metrics"),
 )
 
 
