@@ -1,6 +1,11 @@
-"""A model that is served, and the three ways to ask it: `serving_default`, `serve_tensor` and `classify`.
+"""A model that is served, and the ways to ask it: those of the SavedModel that is exported, with the same answers.
 
-They are those of the SavedModel that `export --to savedmodel` writes, and the answers are the same.
+serving_default  bytes, strings (N,): image files            -> labels, probabilities, logits
+serve_images     images, uint8 (N, H, W, C): of its size     -> labels, probabilities, logits
+serve_tensor     input, float32 (N, H, W, C): normalised     -> logits, or probabilities of several labels
+classify         inputs, strings (N,): tf.Example's          -> classes, scores: the most probable first
+
+Of several labels an image, `labels` has a column a class: its name from the threshold on, else "".
 """
 
 from __future__ import annotations
@@ -11,20 +16,20 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.errors import DataError
 from bakeoff.evaluation.kinds import of, of_loss
 from bakeoff.preprocessing import normalize, prepare
 from bakeoff.runtimes import Opened
 from bakeoff.schemas import Array
+from bakeoff.serving.messages import message, parsed
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import Info, Signature, Tensors, name_of, strings
+from bakeoff.serving.tensors import KINDS, Info, Signature, Tensors, name_of, strings
 
-DEFAULT, TENSOR, CLASSIFY = "serving_default", "serve_tensor", "classify"
-BYTES, IMAGES, EXAMPLES = "bytes", "images", "inputs"
+DEFAULT, IMAGES, TENSOR, CLASSIFY = "serving_default", "serve_images", "serve_tensor", "classify"
+EXAMPLES = "inputs"
 ENCODED = "image/encoded"  # the feature of a tf.Example that holds the image
-BETWEEN = "|"  # labels of one image, where it may have several
+AT_ONCE = 4  # images of an array that one thread takes
 Share = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 
@@ -52,23 +57,22 @@ class Served:
     @cached_property
     def signatures(self) -> dict[str, Signature]:
         """By name."""
-        classes = len(self.opened.classes)
-        signature, logits = self.opened.signature, 1 if self.kind.name == "binary" else classes
-        outputs = {
-            "labels": Info("DT_STRING", (-1,), "labels:0"),
-            "probabilities": Info("DT_FLOAT", (-1, classes), "probabilities:0"),
-            **({"logits": Info("DT_FLOAT", (-1, logits), "logits:0")} if self.opened.output == "logits" else {}),
-        }
-        images = Info("DT_UINT8", (-1, *signature.size, signature.channels), f"{IMAGES}:0")
-        classified = {
+        classes, several = len(self.opened.classes), self.kind.multilabel
+        image = (-1, *self.opened.signature.size, self.opened.signature.channels)
+        shares = {"probabilities": Info("DT_FLOAT", (-1, classes), "probabilities:0")}
+        logits = {"logits": Info("DT_FLOAT", (-1, 1 if self.kind.name == "binary" else classes), "logits:0")}
+        labels = {"labels": Info("DT_STRING", (-1, classes) if several else (-1,), "labels:0")}
+        outputs = {**labels, **shares, **(logits if self.opened.output == "logits" else {})}
+        ranked = {
             "classes": Info("DT_STRING", (-1, classes), "classes:0"),
             "scores": Info("DT_FLOAT", (-1, classes), "scores:0"),
         }
         examples = {EXAMPLES: Info("DT_STRING", (-1,), f"{EXAMPLES}:0")}
         return {
-            DEFAULT: Signature({BYTES: Info("DT_STRING", (-1,), f"{BYTES}:0")}, outputs),
-            TENSOR: Signature({IMAGES: images}, outputs),
-            CLASSIFY: Signature(examples, classified, "tensorflow/serving/classify"),
+            DEFAULT: Signature({"bytes": Info("DT_STRING", (-1,), "bytes:0")}, outputs),
+            IMAGES: Signature({"images": Info("DT_UINT8", image, "images:0")}, outputs),
+            TENSOR: Signature({"input": Info("DT_FLOAT", image, "input:0")}, shares if several else logits),
+            CLASSIFY: Signature(examples, ranked, "tensorflow/serving/classify"),
         }
 
     @cached_property
@@ -96,59 +100,64 @@ class Served:
             raise invalid(f"{alias} has shape {list(given.shape)}; expected {list(info.shape)}, where -1 is any size.")
         if len(given) > self.rows:
             raise invalid(f"Task size {len(given)} is larger than maximum batch size {self.rows}")
-        if signature == TENSOR:
-            return self.answers(self._of_arrays(given, share))
-        images = [_encoded(place, one) for place, one in enumerate(given)] if signature == CLASSIFY else list(given)
-        logits = self._of_images(images, share)
-        return self.answers(logits) if signature == DEFAULT else self.ranked(logits)
+        if info.dtype != "DT_STRING":
+            found = self._of_arrays(given, share)
+        elif signature == DEFAULT:
+            found = self._of_files(list(given), share)
+        else:
+            found = self._of_files([_encoded(place, one) for place, one in enumerate(given)], share)
+        answers = self.ranked(found) if signature == CLASSIFY else self.answers(found)
+        return {name: answers[name] for name in self.signatures[signature].outputs}
 
-    def answers(self, logits: Array) -> dict[str, Array]:
-        """Labels, probabilities and logits (N, classes) of what the runtime gave."""
-        shares = self.probabilities(logits)
-        found = {"labels": strings([self.label(row).encode() for row in shares]), "probabilities": shares}
-        return {**found, "logits": logits} if self.opened.output == "logits" else found
+    def answers(self, found: Array) -> dict[str, Array]:
+        """Labels, probabilities and logits of what the runtime gave."""
+        shares, classes = self.probabilities(found), self.opened.classes
+        names = strings([name.encode() for name in (*classes, "")])
+        if self.kind.multilabel:
+            places = np.where(shares >= self.opened.threshold, np.arange(len(classes)), len(classes))
+        else:
+            places = shares.argmax(1)
+        answers = {"labels": names[places], "probabilities": shares.astype(np.float32)}
+        return {**answers, "logits": found} if self.opened.output == "logits" else answers
 
-    def ranked(self, logits: Array) -> dict[str, Array]:
+    def ranked(self, found: Array) -> dict[str, Array]:
         """Classes and scores (N, classes) of what the runtime gave, the most probable first."""
-        shares = self.probabilities(logits)
+        shares = self.probabilities(found).astype(np.float32)
         order = np.argsort(-shares, axis=1, kind="stable")
         names = strings([name.encode() for name in self.opened.classes])
         return {"classes": names[order], "scores": np.take_along_axis(shares, order, 1)}
 
-    def probabilities(self, logits: Array) -> Array:
-        """(N, classes), float32."""
+    def probabilities(self, found: Array) -> Array:
+        """(N, classes), float64."""
         if self.opened.output == "probabilities":
-            return logits.astype(np.float32)
-        found: Array = of(multilabel=self.kind.multilabel, outputs=logits.shape[1]).probabilities(logits)
-        return found.astype(np.float32)
+            return found.astype(np.float64)
+        shares: Array = of(multilabel=self.kind.multilabel, outputs=found.shape[1]).probabilities(found)
+        return shares
 
-    def label(self, shares: Array) -> str:
-        """The most probable class; of several labels all from the threshold on, with `|` between them."""
-        row = self.kind.row(shares, self.opened.classes, np.float32(self.opened.threshold), 1)
-        return BETWEEN.join(name for name, _ in row["labels"]) if "labels" in row else str(row["label"])
-
-    def _of_images(self, images: list[bytes], share: Share) -> Array:
+    def _of_files(self, files: list[bytes], share: Share) -> Array:
         def one(numbered: tuple[int, bytes]) -> Array:
             place, content = numbered
             try:
                 pixels = prepare(content, self.opened.signature)
             except DataError as error:
                 raise invalid(f"image {place} can't be read: {error}") from None
-            return self._logits(pixels[None])
+            return self._computed(normalize(pixels[None], self.opened.signature))
 
-        return self._joined(share(one, list(enumerate(images))) if images else [])
+        return self._joined(share(one, list(enumerate(files))) if files else [])
 
     def _of_arrays(self, images: Array, share: Share) -> Array:
-        parts = np.array_split(images, max(1, len(images) // 4)) if len(images) else []
-        return self._joined(share(self._logits, parts) if parts else [])
+        def some(part: Array) -> Array:
+            return self._computed(part if part.dtype != np.uint8 else normalize(part, self.opened.signature))
+
+        parts = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
+        return self._joined(share(some, parts) if parts else [])
 
     def _joined(self, parts: list[Array]) -> Array:
-        outputs = self.signatures[DEFAULT].outputs
-        width = outputs["logits" if "logits" in outputs else "probabilities"].shape[1]
-        return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+        (info,) = self.signatures[TENSOR].outputs.values()
+        return np.concatenate(parts) if parts else np.zeros((0, info.shape[1]), np.float32)
 
-    def _logits(self, images: NDArray[np.uint8]) -> Array:
-        found = np.asarray(self.opened.runtime.predict(normalize(images, self.opened.signature)))
+    def _computed(self, images: Array) -> Array:
+        found = np.asarray(self.opened.runtime.predict(images))
         count, known = len(images), len(self.opened.classes)
         if found.dtype.kind != "f" or found.shape not in ((count, known), (count, 1 if known == 2 else known)):
             raise Refused("INTERNAL", f"The model gives {found.dtype} {found.shape} for {count} images.")
@@ -156,15 +165,11 @@ class Served:
 
 
 def _word(dtype: str) -> str:
-    from bakeoff.serving.tensors import KINDS
-
     return KINDS[dtype].word
 
 
 def _encoded(place: int, example: bytes) -> bytes:
     """The image in a serialized tf.Example."""
-    from bakeoff.serving.messages import message, parsed
-
     found = parsed(message("tensorflow.Example"), example, f"Could not parse example input, value: {place}")
     features = found.features.feature
     values: list[bytes] = list(features[ENCODED].bytes_list.value) if ENCODED in features else []

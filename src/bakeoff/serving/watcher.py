@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,7 @@ import numpy as np
 from bakeoff import bundle, runtimes
 from bakeoff.errors import BakeoffError, DataError
 from bakeoff.evaluation.opening import open_model
-from bakeoff.runtimes import Opened
-from bakeoff.serving.model import TENSOR, Served
+from bakeoff.serving.model import IMAGES, Served
 from bakeoff.serving.models import END, LOADING, START, UNKNOWN, Given, Models
 from bakeoff.serving.refused import Refused
 
@@ -107,8 +107,7 @@ class Watcher:
     def _load(self, given: Given, version: int, path: Path, *, strict: bool) -> None:
         self.models.say(given.name, version, LOADING)
         try:
-            served = Served(given.name, version, opened(inner(path), self.trust), self.rows)
-            warmed(served)
+            served = loaded(given.name, version, path, self.rows, self.trust)
         except Exception as error:  # of any library
             self.models.say(given.name, version, END, UNKNOWN, FAILED)
             if strict:
@@ -157,30 +156,26 @@ def inner(path: Path) -> Path:
     return found[0]
 
 
-def opened(path: Path, trust: bool) -> Opened:
-    """A model whose calls may come from any thread, each computed by one.
+def loaded(name: str, version: int, path: Path, rows: int, trust: bool) -> Served:
+    """A version that has answered once, for one black image: what is slow only then is over.
 
-    What holds a file of others to time and memory belongs to the whole process, so that it can't be done a request:
-    it is held while it is loaded and asked the first time. After that a call has no other shape.
-    """
-    found = open_model(path, threads=1, trust=trust)
-    return found
-
-
-def warmed(served: Served) -> None:
-    """Ask for one black image: what is slow only once is over, and a model that can't answer isn't served.
+    What holds a model of others to memory and time belongs to the whole process, so that it can't be done a request: it
+    is held while it is loaded and asked the first time. Later calls have no other shape but for the number of images.
 
     Raises:
-        BakeoffError: it gives no finite numbers.
+        BakeoffError: it can't be loaded, or gives no finite numbers.
     """
-    signature = served.opened.signature
-    black = np.zeros((1, *signature.size, signature.channels), np.uint8)
+    found = open_model(inner(path), threads=1, trust=trust)
+    served = Served(name, version, found, rows)
+    black = np.zeros((1, *found.signature.size, found.signature.channels), np.uint8)
     try:
-        found = served.run(TENSOR, {"images": black})
+        answers = served.run(IMAGES, {"images": black})
     except Refused as error:
         raise BakeoffError(error.message) from None
-    if not np.isfinite(found["probabilities"]).all():
+    if not np.isfinite(answers["probabilities"]).all():
         raise BakeoffError("it gives numbers that aren't finite.")
+    free = getattr(found.runtime, "runtime", found.runtime)
+    return Served(name, version, replace(found, runtime=free), rows)
 
 
 def print_of(path: Path) -> Print:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bakeoff.schemas import Array
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import KINDS, Info, Tensors
+from bakeoff.serving.tensors import KINDS, Info, Tensors, name_of
 from bakeoff.serving.wire._json import encoded, is_base64, numbers, shown, type_of, unpacked
 
 Wanted = Mapping[str, Info]
@@ -257,4 +257,4 @@ def _text(name: str, tensor: Array) -> list[str]:
         return numbers(flat)
     if tensor.dtype.kind in "iub":
         return [json.dumps(one) for one in flat.tolist()]
-    raise invalid(f"Failed to write JSON value for tensor type: {tensor.dtype}")
+    raise invalid(f"Failed to write JSON value for tensor type: {KINDS[name_of(tensor)].word}")

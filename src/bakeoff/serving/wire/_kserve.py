@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from bakeoff.schemas import Array
-from bakeoff.serving.model import DEFAULT, TENSOR, Served
+from bakeoff.serving.model import DEFAULT, IMAGES, TENSOR, Served
 from bakeoff.serving.models import Models
 from bakeoff.serving.refused import Refused, invalid
 from bakeoff.serving.tensors import BY_KSERVE, KINDS, Signature, name_of, strings
 
 EXTENSIONS = ["binary_tensor_data"]
 PLATFORM = "bakeoff_onnxruntime"
+ASKED = (DEFAULT, IMAGES, TENSOR)
 
 
 def found(models: Models, name: str, version: str) -> Served:
@@ -79,14 +80,14 @@ def asked(served: Served, inputs: Mapping[str, Array], outputs: list[str]) -> tu
     Raises:
         Refused: of none; or an output is asked for that it doesn't have.
     """
-    for name in (DEFAULT, TENSOR):
+    for name in ASKED:
         signature = served.signatures[name]
         if inputs.keys() == signature.inputs.keys():
             for output in outputs:
                 if output not in signature.outputs:
                     raise invalid(f"unexpected inference output '{output}' for model '{served.name}'")
             return name, signature
-    known = " or ".join(repr(one) for name in (DEFAULT, TENSOR) for one in served.signatures[name].inputs)
+    known = " or ".join(repr(one) for name in ASKED for one in served.signatures[name].inputs)
     raise invalid(f"inputs {', '.join(sorted(map(repr, inputs))) or 'missing'}; model '{served.name}' takes {known}.")
 
 
