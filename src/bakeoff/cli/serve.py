@@ -50,6 +50,15 @@ def command(
     ] = False,
     tls_cert: Annotated[Path | None, _access(metavar="FILE", help="Certificate (PEM): TLS at both ports.")] = None,
     tls_key: Annotated[Path | None, _access(metavar="FILE", help="Its key (PEM).")] = None,
+    model_config_file: Annotated[
+        Path | None, _files("--model_config_file", metavar="FILE", help="Names, places, versions, labels of models.")
+    ] = None,
+    monitoring_config_file: Annotated[
+        Path | None, _files("--monitoring_config_file", metavar="FILE", help="Whether and where measures are.")
+    ] = None,
+    batching_parameters_file: Annotated[
+        Path | None, _files("--batching_parameters_file", metavar="FILE", help="Rows, threads and the queue.")
+    ] = None,
     queue: Annotated[int | None, _limits(min=1, help="Requests that may wait; 32 a thread otherwise.")] = None,
     rows: Annotated[int, _limits(min=1, help="Images a request may have.")] = 1024,
     body_mb: Annotated[int, _limits(min=1, max=2047, help="MiB a request may have.")] = 64,
@@ -60,6 +69,9 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Serve models to the clients of TensorFlow Serving and KServe, over HTTP and gRPC."""
+    from dataclasses import replace
+
+    from bakeoff.serving import config_files
     from bakeoff.serving.naming import from_environment, given
     from bakeoff.serving.server import Server
     from bakeoff.serving.settings import Settings
@@ -70,7 +82,12 @@ def command(
         timeout_s=timeout, grace_s=grace, token=token, open_=open_, cors=cors, cert=tls_cert, key=tls_key,
         trust=trust, unload_first=unload_first, access_log=access_log,
     )  # fmt: skip
+    if monitoring_config_file is not None:
+        settings = replace(settings, metrics_path=config_files.metrics_path(monitoring_config_file))
+    if batching_parameters_file is not None:
+        settings = config_files.batching(batching_parameters_file, settings)
     wanted = [given(text) for text in [*(models or ()), *(name or ())]]
+    wanted += config_files.models(model_config_file) if model_config_file else []
     default = from_environment()
     server = Server(wanted or ([default] if default else []), settings)
     with asked_politely(lambda _: server.stop()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 import sys
@@ -25,6 +26,7 @@ from bakeoff.shown import to_json
 
 T = TypeVar("T")
 ROOM = "bakeoff.serving.wire"
+DRAINED = 2  # times the most bytes of a request
 HELD = 8  # times the most bytes of a request, for all of them together
 ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 NOTHING = Response(
@@ -85,6 +87,7 @@ class App:
             code, response = "INTERNAL", refusal(self.broken(error))
         finally:
             self._held -= body.held
+        await body.drain()
         await _send(send, request, response, CORS if self.settings.cors else ())
         self.note(protocol, request, code, begun, {"status": response.status, "client": (scope["client"] or ("",))[0]})
 
@@ -129,7 +132,7 @@ class _Body:
     """The body of a request, read when it is asked for, within its bounds of bytes and time."""
 
     def __init__(self, app: App, receive: Any) -> None:
-        self.app, self.receive, self.held = app, receive, 0
+        self.app, self.receive, self.held, self.size, self.whole = app, receive, 0, 0, False
 
     async def read(self, headers: Mapping[str, str]) -> bytes:
         """All of it, unpacked.
@@ -145,6 +148,7 @@ class _Body:
             async with asyncio.timeout(settings.body_s):
                 found = await self._all()
         except TimeoutError:
+            self.whole = True  # for us it is
             said = f"The body did not come within {settings.body_s:g} s."
             raise Refused("DEADLINE_EXCEEDED", said, status=408) from None
         if "gzip" in headers.get("content-encoding", ""):
@@ -152,20 +156,35 @@ class _Body:
         return found
 
     async def _all(self) -> bytes:
-        parts, size = [], 0
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise Refused("CANCELLED", "The client went away.")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self.app.settings.most:
+        parts = list[bytes]()
+        while not self.whole:
+            part = await self._part()
+            if self.size > self.app.settings.most:
                 raise self._large()
             self.app.hold(len(part))
             self.held += len(part)
             parts.append(part)
-            if not message.get("more_body"):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _part(self) -> bytes:
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            self.whole = True
+            raise Refused("CANCELLED", "The client went away.")
+        part: bytes = message.get("body", b"")
+        self.size += len(part)
+        self.whole = not message.get("more_body")
+        return part
+
+    async def drain(self) -> None:
+        """Let what is left of a refused request go by: most clients read no answer before they have sent it all."""
+        if self.whole:
+            return
+        settings = self.app.settings
+        with contextlib.suppress(TimeoutError, Refused):
+            async with asyncio.timeout(settings.body_s):
+                while not self.whole and self.size <= DRAINED * settings.most:
+                    await self._part()
 
     def _unpacked(self, packed: bytes) -> bytes:
         """What gzip packed; nothing where it is damaged, as TensorFlow Serving has it."""

@@ -109,9 +109,7 @@ class Server:
 
     async def _serve(self, ready: Callable[[], None]) -> None:
         self._loop, settings = asyncio.get_running_loop(), self.settings
-        watcher = Watcher(
-            self.models, self.say, trust=settings.trust, unload_first=settings.unload_first, rows=settings.rows
-        )
+        watcher = Watcher(self.models, self.say, settings)
         await asyncio.to_thread(watcher.start)
         workers = Workers(settings.cores, settings.waiting)
         app = App(settings, self.models, workers, self.say)
@@ -137,35 +135,35 @@ class Server:
 
         from bakeoff.serving.http_connection import connection
 
-        bound = _bound(self.settings.host, self.settings.rest_port)
-        self.rest_port = bound.getsockname()[1]
-        config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            http=connection(self.settings),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            limit_concurrency=self.settings.connections,
-            timeout_keep_alive=60,
-            timeout_graceful_shutdown=int(DRAIN_S),
-            ssl_certfile=self.settings.cert,
-            ssl_keyfile=self.settings.key,
-        )
-        server = _Uvicorn(config)
-        with _named(self.settings):
-            config.load()
-        task = asyncio.create_task(server.serve(sockets=[bound]))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await task
+        with contextlib.closing(_bound(self.settings.host, self.settings.rest_port)) as bound:
+            self.rest_port = bound.getsockname()[1]
+            config = uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                http=connection(self.settings),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+                limit_concurrency=self.settings.connections,
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=int(DRAIN_S),
+                ssl_certfile=self.settings.cert,
+                ssl_keyfile=self.settings.key,
+            )
+            server = _Uvicorn(config)
+            with _named(self.settings):
+                config.load()
+            task = asyncio.create_task(server.serve(sockets=[bound]))
+            while not server.started and not task.done():
+                await asyncio.sleep(0.005)
+            try:
+                yield
+            finally:
+                server.should_exit = True
+                await task
 
 
 def _installed(settings: Settings) -> None:

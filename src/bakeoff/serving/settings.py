@@ -37,6 +37,7 @@ class Settings:
         trust: load files that are made of more than what classifiers need.
         unload_first: end the old version before the new one is loaded: less memory, and a gap.
         access_log: a JSON line a request, on stderr.
+        poll_s: between two looks for new versions.
         metrics_path: TensorFlow Serving's; "" has none.
     """
 
@@ -60,6 +61,7 @@ class Settings:
     trust: bool = False
     unload_first: bool = False
     access_log: bool = False
+    poll_s: float = 1.0
     metrics_path: str = "/monitoring/prometheus/metrics"
 
     def __post_init__(self) -> None:

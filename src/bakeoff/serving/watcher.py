@@ -20,8 +20,8 @@ from bakeoff.evaluation.opening import open_model
 from bakeoff.serving.model import IMAGES, Served
 from bakeoff.serving.models import END, LOADING, START, UNKNOWN, Given, Models
 from bakeoff.serving.refused import Refused
+from bakeoff.serving.settings import Settings
 
-POLL_S = 1.0
 FAILED = "It could not be loaded; the server's log says why."
 Print = tuple[tuple[str, int, int], ...]
 
@@ -29,18 +29,8 @@ Print = tuple[tuple[str, int, int], ...]
 class Watcher:
     """Loads what a server was given, and looks for new versions."""
 
-    def __init__(
-        self,
-        models: Models,
-        say: Callable[[str], None],
-        *,
-        trust: bool = False,
-        unload_first: bool = False,
-        rows: int = 1024,
-        poll_s: float = POLL_S,
-    ) -> None:
-        self.models, self.say, self.trust = models, say, trust
-        self.unload_first, self.rows, self.poll_s = unload_first, rows, poll_s
+    def __init__(self, models: Models, say: Callable[[str], None], settings: Settings) -> None:
+        self.models, self.say, self.settings = models, say, settings
         self._seen: dict[tuple[str, int], Print] = {}
         self._failed: dict[tuple[str, int], Print] = {}
         self._stop = threading.Event()
@@ -65,7 +55,7 @@ class Watcher:
             self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(self.poll_s):
+        while not self._stop.wait(self.settings.poll_s):
             for given in self.models.given.values():
                 try:
                     self._look(given, first=False)
@@ -84,7 +74,7 @@ class Watcher:
         old = [version for version in self.models.available(given.name) if version not in wanted]
         for version in sorted(wanted - set(self.models.available(given.name))):
             if self._whole(given.name, version, there[version], first):
-                if self.unload_first:
+                if self.settings.unload_first:
                     self._unload(given, old)
                 self._load(given, version, there[version], strict=False)
         if wanted and (not wanted.isdisjoint(self.models.available(given.name))):
@@ -107,7 +97,7 @@ class Watcher:
     def _load(self, given: Given, version: int, path: Path, *, strict: bool) -> None:
         self.models.say(given.name, version, LOADING)
         try:
-            served = loaded(given.name, version, path, self.rows, self.trust)
+            served = loaded(given.name, version, path, self.settings.rows, self.settings.trust)
         except Exception as error:  # of any library
             self.models.say(given.name, version, END, UNKNOWN, FAILED)
             if strict:
