@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from bakeoff.cli import _options as options
 from bakeoff.shown import cell
-
-if TYPE_CHECKING:
-    from bakeoff.runtimes import Opened
 
 PANEL, PLACE = "Use", 2
 EXAMPLES = (
@@ -21,13 +19,18 @@ EXAMPLES = (
     ("bakeoff predict runs/RUN holiday/ --top 3", "every image below a folder, three classes each"),
     ("bakeoff predict model.onnx holiday/ --csv > labels.csv", "with an exported file"),
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
+    ("bakeoff predict --url http://localhost:8501/v1/models/NAME cat.jpg", "by a server: bakeoff serve, or another"),
     ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
 )
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder, a bundle, or an exported file.")],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Images, and folders of any depth.")],
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="A run folder, a bundle, or an exported file.")
+    ] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATHS...", help="Images, and folders of any depth.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to list for each image.")] = 5,
     json: Annotated[bool, typer.Option("--json", help="One JSON object an image, one a line, on stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values on stdout.")] = False,
@@ -42,18 +45,20 @@ def command(
     trust: Annotated[
         bool, typer.Option("--trust", help="Run a file that asks for more than classifiers need; it may reach files.")
     ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Ask a server, without MODEL: http://HOST:8501/v1/models/NAME, grpc://..."),
+    ] = None,
+    token: Annotated[str, typer.Option(envvar="BAKEOFF_TOKEN", help="The server's secret, for --url.")] = "",
     threads: options.Threads = None,
     debug: options.Debug = False,
 ) -> None:
     """Label images. A file that is no image gets a row with the reason, and the exit code is then not 0."""
     import sys
 
-    from bakeoff import runtimes
     from bakeoff.cli import _output as out
-    from bakeoff.cli._errors import end, say, say_unfinished
+    from bakeoff.cli._errors import say
     from bakeoff.errors import DataError, UsageError
-    from bakeoff.evaluation.opening import open_model
-    from bakeoff.evaluation.predict import predict
     from bakeoff.workers.progress import counter, progress
 
     if json and csv:
@@ -62,20 +67,19 @@ def command(
         from bakeoff.drawing.sheet import check_output
 
         check_output(plot)
-    say_unfinished(model)
-    runtimes.end_by(end)
-    if trust:
-        say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
-    opened = open_model(model, threads, trust)
+    if url is not None:
+        if tta != "none" or trust or threads:
+            raise UsageError("--tta, --trust and --threads: not with --url; the server decides.")
+        source: Source = _from_server(url, token, [*([model] if model else ()), *(paths or ())], follow_links)
+    else:
+        if model is None or not paths:
+            raise UsageError("no image was given. Name files or folders after the model, or a server with --url.")
+        source = _from_model(model, paths, threads, trust, tta, follow_links)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
-        told: dict[str, Any] = {
-            "say": lambda line: say(f"note: {line}"),
-            "progress": counter(listen, "predict"),
-        }
-        rows = predict(opened, paths, top=top, tta=tta, follow_links=follow_links, **told)
+        rows = source.rows(top, counter(listen, "predict"))
         show = out.print_json if json else None
-        kept = list(_passed(_as_csv(opened, rows, top) if csv else rows, show))
+        kept = list(_passed(source.as_csv(rows, top) if csv else rows, show))
     if not json and not csv:
         _table(kept)
     if plot is not None:
@@ -93,10 +97,53 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
         yield row
 
 
-def _as_csv(opened: Opened, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
-    from bakeoff.evaluation.kinds import of_loss
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from; whether images have several labels, and how many classes there are (None: not known)."""
 
-    return _csv_multilabel(rows) if of_loss(opened.loss).multilabel else _csv(rows, min(top, len(opened.classes)))
+    rows: Callable[[int, Callable[[int, int], None]], Iterable[dict[str, Any]]]
+    several: bool
+    classes: int | None = None
+
+    def as_csv(self, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
+        """Write them as they come."""
+        most = top if self.classes is None else min(top, self.classes)
+        return _csv_multilabel(rows) if self.several else _csv(rows, most)
+
+
+def _from_model(
+    model: Path, paths: list[Path], threads: int | None, trust: bool, tta: str, follow_links: bool
+) -> Source:
+    from bakeoff import runtimes
+    from bakeoff.cli._errors import end, say, say_unfinished
+    from bakeoff.evaluation.kinds import of_loss
+    from bakeoff.evaluation.opening import open_model
+    from bakeoff.evaluation.predict import predict
+
+    say_unfinished(model)
+    runtimes.end_by(end)
+    if trust:
+        say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
+    opened = open_model(model, threads, trust)
+    told: dict[str, Any] = {"tta": tta, "follow_links": follow_links, "say": lambda line: say(f"note: {line}")}
+    return Source(
+        lambda top, progress: predict(opened, paths, top=top, progress=progress, **told),
+        of_loss(opened.loss).multilabel,
+        len(opened.classes),
+    )
+
+
+def _from_server(url: str, token: str, paths: list[Path], follow_links: bool) -> Source:
+    from bakeoff.cli import _remote
+    from bakeoff.cli._errors import say
+    from bakeoff.evaluation.predict import find_images
+    from bakeoff.serving.client import Remote
+
+    found = find_images(paths, follow_links=follow_links)
+    for line in found.unused:
+        say(f"note: {line}")
+    remote = Remote(url, token)
+    return Source(lambda top, progress: _remote.rows(remote, found, top, progress), remote.several)
 
 
 def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

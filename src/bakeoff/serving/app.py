@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import secrets
-import sys
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +24,7 @@ from bakeoff.serving.work import Workers
 from bakeoff.shown import to_json
 
 T = TypeVar("T")
+Say = Callable[[str], None]
 ROOM = "bakeoff.serving.wire"
 DRAINED = 2  # times the most bytes of a request
 HELD = 8  # times the most bytes of a request, for all of them together
@@ -51,8 +51,8 @@ class App:
         stopping: whether it was told to stop: it still answers, and isn't ready.
     """
 
-    def __init__(self, settings: Settings, models: Models, workers: Workers, say: Callable[[str], None]) -> None:
-        self.settings, self.models, self.workers, self.say = settings, models, workers, say
+    def __init__(self, settings: Settings, models: Models, workers: Workers, say: Say, log: Say = print) -> None:
+        self.settings, self.models, self.workers, self.say, self.log = settings, models, workers, say, log
         self.metrics = Metrics(workers)
         self.stopping = False
         self.protocols = {name: registry.load(ROOM, name) for name in registry.names(ROOM)}
@@ -115,7 +115,7 @@ class App:
         if self.settings.access_log:
             line = {"time": round(time.time(), 3), "id": request.id, "protocol": protocol, "model": model, **more}
             where = {"method": request.method, "target": request.target[:1000]}
-            print(to_json({**line, **where, "code": code, "ms": round(1000 * seconds, 2)}), file=sys.stderr)
+            self.log(to_json({**line, **where, "code": code, "ms": round(1000 * seconds, 2)}))
 
     def hold(self, size: int) -> None:
         """Make room for so many bytes of a request.

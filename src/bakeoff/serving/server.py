@@ -31,7 +31,12 @@ DRAIN_S = 30.0  # for requests that are under way when a server ends
 
 def to_stderr(line: str) -> None:
     """A line of the server's log."""
-    print(f"bakeoff: {visible(line, lines=False)}", file=sys.stderr, flush=True)
+    to_log(f"bakeoff: {visible(line, lines=False)}")
+
+
+def to_log(line: str) -> None:
+    """The same, as it is."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Server:
@@ -112,7 +117,7 @@ class Server:
         watcher = Watcher(self.models, self.say, settings)
         await asyncio.to_thread(watcher.start)
         workers = Workers(settings.cores, settings.waiting)
-        app = App(settings, self.models, workers, self.say)
+        app = App(settings, self.models, workers, self.say, to_log)
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await stack.enter_async_context(self._http(app))

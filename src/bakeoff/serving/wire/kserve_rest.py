@@ -103,11 +103,11 @@ def _inferred(app: App, name: str, version: str, body: bytes, length: str | None
     binary |= {
         one["name"]: _parameters(one)["binary_data"] is True for one in wanted if "binary_data" in _parameters(one)
     }
-    told = {"model_name": served.name, "model_version": str(served.version), **_echo(value)}
+    told = {"model_name": served.name, "model_version": str(served.version), **_id_of(value)}
     return _written(told, answers, binary)
 
 
-def _echo(value: dict[str, Any]) -> dict[str, Any]:
+def _id_of(value: dict[str, Any]) -> dict[str, Any]:
     if "id" in value and not isinstance(value["id"], str):
         raise invalid("'id' must be a string.")
     return {"id": value["id"]} if "id" in value else {}
