@@ -13,6 +13,7 @@ from bakeoff.serving.refused import Refused, invalid
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
 STATES = {START: "START", LOADING: "LOADING", AVAILABLE: "AVAILABLE", UNLOADING: "UNLOADING", END: "END"}
 OK, UNKNOWN = 0, 2
+ANY = 0  # OpenVINO's client says it for the newest version; a version of that number comes first
 KEPT = 100  # versions of a model that stay in the history
 
 
@@ -70,7 +71,8 @@ class Models:
             if version is None:
                 raise invalid(f"Unrecognized servable version label: {label}")
         with self._lock:
-            found = served.get(max(served, default=-1) if version is None else version)
+            newest = served.get(max(served, default=-1))
+            found = newest if version is None else served.get(version, newest if version == ANY else None)
         if found is None:
             asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise Refused("NOT_FOUND", f"Servable not found for request: {asked}")
@@ -84,7 +86,7 @@ class Models:
         """
         with self._lock:
             known = sorted(self._states.get(name, {}).items(), reverse=True)
-        if version is not None:
+        if version is not None and (version != ANY or any(number == ANY for number, _ in known)):
             known = [one for one in known if one[0] == version]
             if not known:
                 raise Refused("NOT_FOUND", f"Could not find version {version} of model {name}")
