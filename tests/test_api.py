@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 
 import bakeoff
-from bakeoff import bundle, frameworks, models
+from bakeoff import bundle, frameworks, models, registry
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError, UsageError, VersionError
 from bakeoff.evaluation.kinds import SINGLE
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.recipe import load, to_toml, with_overrides
+from bakeoff.workers.launch import Worker
 
 CLASSES = ("狗", "猫")
 SIGNATURE = Signature((12, 12), channels=3, mean=(0.5,), std=(0.25,))
@@ -58,6 +59,27 @@ def test_public_names() -> None:
     assert list(inspect.signature(bakeoff.load).parameters) == ["path"]
     usual = ["framework", "run", "overrides", "phases", "backbone", "seed", "device", "quiet"]
     assert list(inspect.signature(bakeoff.train).parameters) == ["data", "recipe", *usual, "options"]
+
+
+BY_ANOTHER_NAME = {"data": "read_data", "predict": "load"}  # model.predict
+LISTS = {"doctor", "models", "recipes"}  # of what is installed, for people
+
+
+def test_every_verb_of_the_command_line_is_a_function() -> None:
+    verbs = {name.replace("_", "-") for name in registry.names("bakeoff.cli")} - LISTS
+    assert {"find-rate", "runs", "verify"} <= verbs
+    for verb in verbs:
+        assert BY_ANOTHER_NAME.get(verb, verb.replace("-", "_")) in bakeoff.__all__, verb
+
+
+def test_find_rate(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"rates": [0.01] * 100, "losses": [1.0] * 100, "rate": 0.02}
+    monkeypatch.setattr(Worker, "call", lambda *_, **asked: told | {"steps": asked["steps"]})
+    found = bakeoff.find_rate(photos, "cnn-224", phases=["finetune"], framework="torch", steps=60, quiet=True)
+    assert (found.rate, found.override) == (0.02, "phases.0.schedule.peak=2.0e-02")
+    assert len(repr(found)) < 2000
+    with pytest.raises(UsageError, match="10 or more"):
+        bakeoff.find_rate(photos, "mnist-cnn", steps=3)
 
 
 def test_what_a_model_says(model: bakeoff.Model) -> None:

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from bakeoff import loaders
     from bakeoff.comparison.api import compare
     from bakeoff.conversion.live import convert
+    from bakeoff.conversion.verify import verify
     from bakeoff.data.reader import read_data
     from bakeoff.exports import export
     from bakeoff.model import Model, evaluate, load
     from bakeoff.reports import report
     from bakeoff.reports.audit import audit
+    from bakeoff.reports.runs import runs
     from bakeoff.serving import serve
     from bakeoff.training.api import train
+    from bakeoff.training.find_rate import find_rate
     from bakeoff.training.options import Options
     from bakeoff.tuning.api import tune
 
@@ -42,13 +45,16 @@ __all__ = [
     "convert",
     "evaluate",
     "export",
+    "find_rate",
     "load",
     "loaders",
     "read_data",
     "report",
+    "runs",
     "serve",
     "train",
     "tune",
+    "verify",
 ]
 
 _HOMES = {
@@ -59,12 +65,15 @@ _HOMES = {
     "convert": "bakeoff.conversion.live",
     "evaluate": "bakeoff.model",
     "export": "bakeoff.exports",
+    "find_rate": "bakeoff.training.find_rate",
     "load": "bakeoff.model",
     "read_data": "bakeoff.data.reader",
     "report": "bakeoff.reports",
+    "runs": "bakeoff.reports.runs",
     "serve": "bakeoff.serving",
     "train": "bakeoff.training.api",
     "tune": "bakeoff.tuning.api",
+    "verify": "bakeoff.conversion.verify",
 }
 
 

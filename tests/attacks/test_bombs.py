@@ -18,10 +18,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bakeoff
 from bakeoff import bundle, recipe
 from bakeoff.data.extract import extract, members
 from bakeoff.data.reader import read_table
+from bakeoff.data.sources import parquet
 from bakeoff.errors import BakeoffError, CorruptError
+from bakeoff.evaluation.opening import open_model
+from bakeoff.evaluation.predict import predict
 from bakeoff.rundir.readers import read_predictions
 from bakeoff.runtimes.torch_export import _refuse_hostile
 from bakeoff.training.loop import best
@@ -82,6 +86,27 @@ def test_a_list_costs_what_its_size_explains(name: str, tmp_path: Path) -> None:
     make(tmp_path / name)
     with pytest.raises(BakeoffError, match=f"{name}.*{says}"):
         read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count", "says"),
+    [
+        (["a.png"], 9, "9 rows, more than its size explains"),
+        ([b"\0" * 200_000], 9, "grows beyond 1,000,000 bytes"),  # once in the file
+        (["a" * 2_000_000], 1, "grows beyond 1,000,000 bytes"),
+    ],
+)
+def test_a_cell_of_parquet_stands_for_no_billion_rows(
+    cells: list[Any], count: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrow, library = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"image": cells * count, "label": [str(row % 2) for row in range(count)]})
+    library.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(parquet, "growth", lambda _: 1_000_000)
+    monkeypatch.setattr(parquet, "FREE_ROWS", 8 - (tmp_path / "a.parquet").stat().st_size * (cells == ["a.png"]))
+    with pytest.raises(BakeoffError, match=says):
+        read_table(tmp_path / "a.parquet")
 
 
 def test_what_is_passed_over_in_an_archive_counts(tmp_path: Path) -> None:
@@ -173,6 +198,19 @@ def test_a_bundle_fits_together(edit: str, tmp_path: Path) -> None:
     (tmp_path / "bundle/bundle.json").write_text(json.dumps(told))
     with pytest.raises(CorruptError, match=r"bundle.json.*the signature says"):
         bundle.read(tmp_path)
+
+
+def test_a_bundle_costs_what_its_size_explains(tmp_path: Path) -> None:
+    """A padding of 15,000 and a pooling that takes it away again: 14 GB an image."""
+    shutil.copytree(KEPT, tmp_path / "bundle")
+    told = json.loads((tmp_path / "bundle/bundle.json").read_text())
+    nodes = {node["id"]: node["attributes"] for node in told["graph"]["nodes"]}
+    nodes["conv1"]["pad"], nodes["pool1"]["stride"] = [15_000] * 4, [10_001] * 2
+    (tmp_path / "bundle/bundle.json").write_text(json.dumps(told))
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    for opened in (open_model(tmp_path), bakeoff.load(tmp_path).opened):
+        with pytest.raises(CorruptError, match=r"more than 2.0 GiB of memory"):
+            list(predict(opened, [tmp_path / "a.png"]))
 
 
 def test_weights_of_a_bundle_are_no_larger_than_its_net(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from bakeoff import bundle, recipe
-from bakeoff.cli import runs
 from bakeoff.conversion import certificate
 from bakeoff.data.assignment import changes, read_assignment
 from bakeoff.data.hashing import FileFacts, HashCache
@@ -27,6 +26,7 @@ from bakeoff.data.reader import read_table
 from bakeoff.errors import BakeoffError
 from bakeoff.model import evaluate
 from bakeoff.reports import report
+from bakeoff.reports.runs import row_of
 from bakeoff.rundir import checkpoint
 from bakeoff.rundir.finished import accuracies
 from bakeoff.rundir.result import read_result
@@ -51,7 +51,7 @@ def resumed(run: Path) -> None:
         found.slots()
     bundle.note(run)
     bundle.read(run)
-    runs._row(run)
+    row_of(run)
     listed(run)
 
 
@@ -67,7 +67,7 @@ def finished(run: Path) -> None:
     assert trained.profile is not None
     trained._card()
     accuracies([("a", run)])
-    runs._row(run)
+    row_of(run)
 
 
 def cached(path: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bakeoff.errors import RecipeError
+from bakeoff.data.hashing import look_at
+from bakeoff.errors import DataError, RecipeError
 from bakeoff.files import content, read_json, regular
+from bakeoff.preprocessing import decode, read_header
 from bakeoff.recipe import load
 from bakeoff.rundir.readers import read_lines
 
@@ -51,6 +53,16 @@ def test_data_that_is_no_file_is_named(kind: str, name: str, tmp_path: Path) -> 
     TYPES[kind](tmp_path / name)
     with pytest.raises(BakeoffError):
         read_data(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="no such files on this system")
+@pytest.mark.parametrize("place", ["/proc/self/pagemap", "/proc/self/environ", "/proc/self/maps"])
+def test_what_has_no_size_is_not_read(place: str) -> None:
+    """A list may name it as an image; the first of them has 256 GiB."""
+    assert look_at(Path(place)).reason == "empty (0 bytes)"
+    for read in (decode, read_header):
+        with pytest.raises(DataError, match="empty"):
+            read(place)
 
 
 @pytest.mark.parametrize("kind", TYPES)

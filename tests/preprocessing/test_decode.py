@@ -12,6 +12,7 @@ from PIL import Image
 from bakeoff.errors import DataError
 from bakeoff.preprocessing import decode, read_header
 from bakeoff.preprocessing import decode as decode_function
+from bakeoff.preprocessing.decode import decode_scaled
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
@@ -176,8 +177,27 @@ def test_a_bomb_is_refused_before_decoding() -> None:
     header = b"IHDR" + size + small[24:29]
     bomb = small[:8] + small[8:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
     for function in (decode_function, read_header):
-        with pytest.raises(DataError, match="too large"):
+        with pytest.raises(DataError, match=r"too large .20000 x 9000 pixels; at most 178,956,970"):
             function(bomb)
+
+
+def test_photos_of_200_megapixels_are_read_and_above_that_the_size_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # while it is written
+    exif = Image.Exif()
+    exif[274] = 6
+    photo = saved(Image.linear_gradient("L").resize((16_320, 12_240)), "JPEG", exif=exif)
+    monkeypatch.undo()
+    at = photo.index(b"\xff\xc0") + 5  # height and width
+    small = decode_scaled(photo, lambda _: (200, 150))
+    assert small.size == read_header(photo)[:2] == (16_320, 12_240)
+    full = decode_function(photo).resize((1530, 2040), reducing_gap=1)
+    assert full.getpixel((0, 1000)) == small.image.getpixel((0, 1000))
+    with pytest.raises(DataError, match="truncated"):
+        decode_function(photo[: len(photo) * 2 // 3] + b"\xff\xd9")
+    with pytest.raises(DataError, match=r"too large .16400 x 16400 pixels; at most 268,435,456"):
+        decode_function(photo[:at] + (16_400).to_bytes(2, "big") * 2 + photo[at + 4 :])
+    with pytest.raises(Image.DecompressionBombError):  # others of the process keep their limit
+        Image.open(io.BytesIO(photo))
 
 
 def test_floating_point_has_no_range() -> None:

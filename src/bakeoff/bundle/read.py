@@ -12,7 +12,7 @@ import msgspec
 from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import CorruptError, DataError, VersionError
-from bakeoff.files import named, read_json, regular
+from bakeoff.files import absent, named, read_json, regular
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.preprocessing.signature import Signature
@@ -41,7 +41,8 @@ def read(path: str | Path) -> Bundle:
     """
     folder = folder_of(path)
     if folder is None:
-        raise DataError(f"{path}: neither a run nor a bundle ({JSON_NAME} is missing). Train one: bakeoff train DATA")
+        what = f"neither a run nor a bundle ({JSON_NAME} is missing)." if Path(path).exists() else absent(path)
+        raise DataError(f"{path}: {what} Train one: bakeoff train DATA")
     stands = (folder / JSON_NAME).is_file()
     with named(folder / (JSON_NAME if stands else BEGUN), COPY):
         return _finished(folder) if stands else _bundle(*stopped.content(folder))

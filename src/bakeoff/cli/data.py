@@ -56,7 +56,7 @@ def sample(
         return
     console = out.console()
     console.print(f"{num:,} images of 10 classes in {out.shell(directory)}", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff train {out.shell(directory)} --recipe mnist-cnn")
+    out.next_steps(f"bakeoff train {out.shell(directory)} --recipe mnist-cnn")
 
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(AUDIT_EXAMPLES))

@@ -40,12 +40,14 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Score a model on labelled images, split as it was in training."""
-    from bakeoff.cli._errors import say, say_unfinished
+    from bakeoff import runtimes
+    from bakeoff.cli._errors import end, say, say_unfinished
     from bakeoff.cli._output import print_json
     from bakeoff.model import evaluate
     from bakeoff.workers.progress import counter, progress
 
     say_unfinished(run)
+    runtimes.end_by(end)
     with progress() as listen:
         found = evaluate(
             run,

@@ -41,28 +41,29 @@ def command(
     """Train for some steps at growing rates, and say which one to start from; nothing is kept."""
     from bakeoff.cli import _output as out
     from bakeoff.files import write_text
-    from bakeoff.recipe import to_toml
-    from bakeoff.training.api import choose_framework, resolve
-    from bakeoff.training.job import Job, check
-    from bakeoff.workers.launch import Worker
+    from bakeoff.training.find_rate import find_rate
     from bakeoff.workers.progress import progress
 
     if plot is not None and (plot.suffix.lower() not in (".html", ".htm") or not plot.parent.is_dir()):
         raise UsageError(f"--plot {plot}: expected an .html file in a folder that is there, as rates.html.")
-    changes = [*(overrides or ()), *options.bad_file_changes(bad_files)]
-    chosen = resolve(recipe, overrides=changes, phases=options.listed(phases, "--phases"))
-    job = Job(str(data), to_toml(chosen), choose_framework(framework, chosen), ".", chosen.seed, threads=threads)
-    check(job, chosen)
-    with progress() as listen, Worker(job.framework, threads=threads) as worker:
-        found = worker.call("bakeoff.training.rate_finder:work", listen, job=job.to_json(), steps=steps)
+    with progress() as listen:
+        found = find_rate(
+            data,
+            recipe,
+            framework=framework,
+            overrides=[*(overrides or ()), *options.bad_file_changes(bad_files)],
+            phases=options.listed(phases, "--phases"),
+            steps=steps,
+            threads=threads,
+            listen=listen,
+        )
     if plot is not None:
-        write_text(plot, page(found))
+        write_text(plot, page(found.to_json()))
     if json:
-        out.print_json(found)
+        out.print_json(found.to_json())
         return
-    out.console().print(f"[bold]{found['rate']:.1e}[/bold]  is a rate to train with: the loss falls fast there")
-    number = next(index for index, phase in enumerate(chosen.phases) if phase.strategy == "finetune")
-    out.console().print(f"  --set phases.{number}.schedule.peak={found['rate']:.1e}", markup=False)
+    out.console().print(f"[bold]{found.rate:.1e}[/bold]  is a rate to train with: the loss falls fast there")
+    out.console().print(f"  --set {found.override}", markup=False)
 
 
 def page(found: dict[str, Any]) -> str:

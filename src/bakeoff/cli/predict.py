@@ -21,6 +21,7 @@ EXAMPLES = (
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
     ("bakeoff predict --url http://localhost:8501/v1/models/NAME cat.jpg", "by a server: bakeoff serve, or another"),
     ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
+    ("bakeoff predict runs/RUN cat.jpg --heatmap maps/", "where in the image the label comes from"),
 )
 
 
@@ -39,6 +40,10 @@ def command(
     ] = None,
     font: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A font for --plot; the system's otherwise.")
+    ] = None,
+    heatmap: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Draw each image with where its label comes from, below this folder."),
     ] = None,
     tta: options.Tta = "none",
     follow_links: options.FollowLinks = False,
@@ -68,13 +73,13 @@ def command(
 
         check_output(plot)
     if url is not None:
-        if tta != "none" or trust or threads:
-            raise UsageError("--tta, --trust and --threads: not with --url; the server decides.")
+        if tta != "none" or trust or threads or heatmap:
+            raise UsageError("--tta, --trust, --threads and --heatmap: not with --url; the server decides.")
         source: Source = _from_server(url, token, [*([model] if model else ()), *(paths or ())], follow_links)
     else:
         if model is None or not paths:
             raise UsageError("no image was given. Name files or folders after the model, or a server with --url.")
-        source = _from_model(model, paths, threads, trust, tta, follow_links)
+        source = _from_model(model, paths, threads, trust, tta, follow_links, heatmap)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
         rows = source.rows(top, counter(listen, "predict"))
@@ -84,6 +89,8 @@ def command(
         _table(kept)
     if plot is not None:
         _draw(kept, plot, font)
+    if heatmap is not None:
+        say(f"heat maps: {heatmap}: {sum('heatmap' in row for row in kept):,} images")
     bad = sum("error" in row for row in kept)
     if bad:
         say(f"{bad} of {len(kept)} files could not be read; their rows say why.")
@@ -112,7 +119,13 @@ class Source:
 
 
 def _from_model(
-    model: Path, paths: list[Path], threads: int | None, trust: bool, tta: str, follow_links: bool
+    model: Path,
+    paths: list[Path],
+    threads: int | None,
+    trust: bool,
+    tta: str,
+    follow_links: bool,
+    heatmap: Path | None,
 ) -> Source:
     from bakeoff import runtimes
     from bakeoff.cli._errors import end, say, say_unfinished
@@ -126,8 +139,17 @@ def _from_model(
         say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
     opened = open_model(model, threads, trust)
     told: dict[str, Any] = {"tta": tta, "follow_links": follow_links, "say": lambda line: say(f"note: {line}")}
+
+    def rows(top: int, progress: Callable[[int, int], None]) -> Iterable[dict[str, Any]]:
+        found = predict(opened, paths, top=top, progress=progress, **told)
+        if heatmap is None:
+            return found
+        from bakeoff.evaluation.heatmaps import written
+
+        return written(opened, found, heatmap)
+
     return Source(
-        lambda top, progress: predict(opened, paths, top=top, progress=progress, **told),
+        rows,
         of_loss(opened.loss).multilabel,
         len(opened.classes),
     )

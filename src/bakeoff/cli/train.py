@@ -11,6 +11,7 @@ import typer
 from bakeoff import registry
 from bakeoff.cli import _options as options
 from bakeoff.errors import UsageError
+from bakeoff.files import absent
 
 if TYPE_CHECKING:
     from bakeoff.rundir.result import Result
@@ -165,7 +166,7 @@ def _weighted(backbone: str | None, weights: Path | None, random_weights: bool) 
     if backbone is None or "/" not in backbone or "+" in backbone or (weights and random_weights):
         raise UsageError(f"{option}: is for one backbone by name, as --backbone timm/resnet18; give one of the two.")
     if weights is not None and not weights.is_file():
-        raise UsageError(f"{option}: there is no such file. Expected a .pth, .safetensors, .keras or .h5 file.")
+        raise UsageError(f"{option}: {absent(weights, 'file')} Expected a .pth, .safetensors, .keras or .h5 file.")
     return f"{backbone}@{weights.resolve() if weights else 'random'}"
 
 

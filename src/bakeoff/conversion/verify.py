@@ -21,16 +21,29 @@ from bakeoff.parity import check
 from bakeoff.parity.tolerance import JUDGE, NOISE
 from bakeoff.schemas import Certificate, Check
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.progress import live
 from bakeoff.zoo.resolve import Found, resolve
 
 SAID = ("licence", "caution", "size", "fixed_size", "head", "signature", "custom_objects", "notes")
 NAMING = ("output.contents", "certificate.says")  # checks whose details name what differs
 
 
+@live()
 def verify(
-    path: str | Path, *, offline: bool = False, mirror: str | None = None, listen: Listener | None = None
+    path: str | Path,
+    *,
+    offline: bool = False,
+    mirror: str | None = None,
+    listen: Listener | None = None,
+    quiet: bool = False,
 ) -> Certificate:
     """The checks of a certificate, run again on this machine; `.passed` says whether they hold.
+
+    Args:
+        path: NAME.certificate.json, as `convert` writes it; what was converted lies beside it.
+        offline: only what is on this machine already.
+        mirror: where weights are looked for first, as for `convert`.
+        listen: told how far it is; None: a bar, unless `quiet`.
 
     Raises:
         CorruptError: the certificate was edited; the output, the source or the weights are not the ones that were

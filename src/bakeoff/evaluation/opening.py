@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from bakeoff import bundle, runtimes
-from bakeoff.runtimes import Opened, onnxruntime
+from bakeoff.graph.last_map import halves
+from bakeoff.runtimes import Opened, Runtime, onnxruntime
 
 
 def open_model(path: str | Path, threads: int | None = None, trust: bool = False) -> Opened:
@@ -14,7 +16,7 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
     Args:
         path: a run folder, a bundle, or what a file of `runtimes` reads, as `.onnx`.
         threads: inside an operator; None: the library's own choice.
-        trust: whether an exported file may be made of more than what classifiers need.
+        trust: whether an exported file may be made of more than what classifiers need, and any model take any time.
 
     Raises:
         DataError: it is none of them.
@@ -22,8 +24,29 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
         CorruptError: it is damaged, or holds what must not be executed.
         MissingDependencyError: the library that runs it is not installed.
     """
-    if bundle.folder_of(path) is None:
+    folder = bundle.folder_of(path)
+    if folder is None:
         return runtimes.open_file(path, threads, trust)
-    read = bundle.read(path)
-    runtime = onnxruntime.from_graph(read.graph, threads)
-    return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)
+    return of_bundle(bundle.read(path), Path(path), threads, trust)
+
+
+def of_bundle(read: bundle.Bundle, path: Path, threads: int | None = None, trust: bool = False) -> Opened:
+    """A model that was read, ready to predict in ONNX Runtime; it gives its last feature map where it has one.
+
+    Args:
+        read: a bundle.
+        path: a run folder, or a bundle.
+        threads: as for `open_model`.
+        trust: likewise.
+    """
+    folder = bundle.folder_of(path) or path
+    whole, head = halves(read.graph, read.signature.size) or (read.graph, None)
+
+    @cache
+    def second() -> Runtime:
+        assert head is not None
+        return runtimes.held(folder, trust, lambda: onnxruntime.from_graph(head, threads))
+
+    runtime = runtimes.held(folder, trust, lambda: onnxruntime.from_graph(whole, threads))
+    given = (read.signature, read.classes, read.loss, path, read.threshold)
+    return Opened(runtime, *given, head=second if head is not None else None)

@@ -24,6 +24,7 @@ _GREY = 128
 _CORNER = 4  # pixels: inside the last block
 _BLOCK = 16  # pixels: what is coded together, at most
 _LAST = 2  # bytes of codes
+_LARGE, _EIGHTH = 64 << 20, 8  # pixels above which an eighth of them each way is compared, for memory's sake
 _FAR = 10  # blocks: more than these bytes can hold, even where all are of one colour
 _RUN = bytes(64)
 _END = b"\xff\xd9"
@@ -80,19 +81,23 @@ def _cut(content: bytes) -> bool:
     at = content.find(_END, _header(content)[1])
     if at < 0:
         return False
-    whole, less = _image(content), _image(content[: at - _LAST] + _END)
+    (whole, scale), (less, _) = _image(content), _image(content[: at - _LAST] + _END)
     box = ImageChops.difference(whole, less).getbbox()
     if box is None:
         return False
     one, other = (np.asarray(image.crop(box)) for image in (whole, less))
     changed = (one != other) & (one != _GREY)
-    last = max(0, (whole.height - 1) // _BLOCK * _BLOCK - box[1])  # the first row of the last blocks
-    return bool(changed[:last].any() or changed[last:, : max(0, whole.width - _FAR * _BLOCK - box[0])].any())
+    block = _BLOCK // scale
+    last = max(0, (whole.height - 1) // block * block - box[1])  # the first row of the last blocks
+    return bool(changed[:last].any() or changed[last:, : max(0, whole.width - _FAR * block - box[0])].any())
 
 
-def _image(content: bytes) -> Image.Image:
-    from PIL import Image
+def _image(content: bytes) -> tuple[Image.Image, int]:
+    """The image, and how many of its pixels are one each way."""
+    from PIL.JpegImagePlugin import JpegImageFile
 
-    with Image.open(BytesIO(content), formats=("JPEG",)) as image:
+    with JpegImageFile(BytesIO(content)) as image:  # without the limit of `Image.open`: this was decoded already
+        scale = _EIGHTH if image.width * image.height > _LARGE else 1
+        image.draft(None, (image.width // scale, image.height // scale))
         image.load()
-        return image
+        return image, scale

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_PIXELS = 178_956_970
+LARGEST_JPEG = 1 << 28  # pixels, of which one takes 4 bytes, 8 where it is turned: phones make 200 million
 LARGEST_FILE = 1 << 30  # bytes
 LARGE = 32 << 20  # bytes, or half as many pixels of a costly kind: above it, one image is decoded at a time
 SMALL = 32 << 10  # bytes, which hold too few parts to look for
@@ -38,11 +39,13 @@ alone = threading.RLock()
 
 
 def check_size(size: int) -> None:
-    """That a file isn't larger than any image.
+    """That a file isn't larger than any image, nor without a size: some of those below /proc have no end.
 
     Raises:
         DataError: it is.
     """
+    if not size:
+        raise DataError("empty (0 bytes)")
     if size > LARGEST_FILE:
         raise DataError(f"too large ({size:,} bytes; at most {LARGEST_FILE:,})")
 
@@ -70,8 +73,9 @@ def check_pixels(image: Image.Image, content: bytes) -> bool:
     pixels, kind = image.width * image.height, image.mode
     plain = kind in _BIT or (kind in _RGB and image.format not in _CODECS)
     weight = 1 if plain and "transparency" not in image.info else COSTLY
-    if pixels * weight > LARGEST_PIXELS:
-        raise DataError(f"too large ({image.width} x {image.height} pixels; at most {LARGEST_PIXELS // weight:,})")
+    most = LARGEST_JPEG if image.format in _JPEGS and kind in ("L", "RGB") else LARGEST_PIXELS // weight
+    if pixels > most:
+        raise DataError(f"too large ({image.width} x {image.height} pixels; at most {most:,})")
     if image.format in _JPEGS and (scans := content.count(b"\xff\xda")) * max(pixels, 1 << 20) > SCANNED:
         raise _costs(f"{scans:,} scans")
     return pixels * weight > 2 * LARGE

@@ -2,8 +2,9 @@
 
 Rules, in this order:
     format       by content, never by suffix; only the formats in `FORMATS` (no EPS: it would start Ghostscript)
-    bombs        more than 178,956,970 pixels by the header (a third of it where they take more memory: alpha, 16 bits,
-             WebP, JPEG 2000, AVIF, HEIC), more than 1 GiB, or what takes minutes (`_work`): refused before decoding
+    bombs        more than 178,956,970 pixels by the header (268,435,456 of a JPEG; a third where they take more memory:
+             alpha, 16 bits, WebP, JPEG 2000, AVIF, HEIC), more than 1 GiB, or what takes minutes (`_work`): refused
+             before decoding. 200 million of a JPEG that is turned take 1.6 GB; progressive ones up to 10 bytes a pixel
     animation    the first frame
     truncation   refused; Pillow's filling with grey is not used, nor libjpeg's (`_jpeg`)
     1 bit        grey, 0 or 255
@@ -23,6 +24,8 @@ at, where the result stays as large as was asked for. All other rules are the sa
 from __future__ import annotations
 
 import os
+import re
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -172,8 +175,21 @@ def _opened(content: bytes) -> Image.Image:
         return Image.open(BytesIO(content), formats=_formats())
     except UnidentifiedImageError:
         raise DataError(_unknown(content)) from None
+    except Image.DecompressionBombError as error:
+        return _above_pillows_limit(content, error)
     except Exception as error:
         raise _reason(error) from None
+
+
+def _above_pillows_limit(content: bytes, error: Exception) -> Image.Image:
+    """As `Image.open` gives it without its limit, which is the whole process's: `check_pixels` has one a kind."""
+    from PIL import Image
+
+    for factory, accepts in (Image.OPEN[name] for name in _formats()):
+        if accepts is None or accepts(content[:16]) is True:
+            with suppress(SyntaxError, IndexError, TypeError, struct.error, Image.DecompressionBombError):
+                return factory(BytesIO(content), "")
+    raise _reason(error)
 
 
 def _content(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes:
@@ -305,7 +321,8 @@ def _reason(error: Exception) -> Exception:
     if isinstance(error, MemoryError | DataError):
         return error
     if isinstance(error, Image.DecompressionBombError):
-        return DataError(f"too large (more than {LARGEST_PIXELS:,} pixels)")
+        pixels = re.search(r"\d+", str(error))
+        return DataError(f"too large ({int(pixels[0] if pixels else 0):,} pixels; at most {LARGEST_PIXELS:,})")
     if isinstance(error, FileNotFoundError):
         return DataError("no such file")
     if isinstance(error, OSError) and error.errno is not None:

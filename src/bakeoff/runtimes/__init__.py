@@ -6,19 +6,20 @@ imports its library, and `load(path, threads, trust)`.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
+from bakeoff.files import absent
 from bakeoff.preprocessing.signature import Signature
-from bakeoff.runtimes._bounds import LOAD_S, Bounded, bounded, end_by
+from bakeoff.runtimes._bounds import Bounded, end_by, loading
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "end_by", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "end_by", "freed", "held", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,8 @@ class Opened(Brief):
         path: where it came from.
         threshold: the probability from which one of several labels is given.
         output: what the runtime gives: logits, or probabilities of several labels.
+        head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
+            where there is no such map.
     """
 
     runtime: Runtime
@@ -42,6 +45,7 @@ class Opened(Brief):
     path: Path
     threshold: float = 0.5
     output: str = "logits"
+    head: Callable[[], Runtime] | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -54,6 +58,29 @@ def recognise(path: Path) -> str | None:
     if not path.exists():
         return None
     return next((name for name in names() if registry.load(__name__, name).accepts(path)), None)
+
+
+def held(path: Path, trust: bool, load: Callable[[], Runtime]) -> Runtime:
+    """What `load` gives, held to time and memory as it is loaded and as it runs, unless it is trusted.
+
+    Raises:
+        CorruptError: it asks for more memory than its size explains.
+    """
+    if trust:
+        return load()
+    with loading(path):
+        runtime = load()
+    return Bounded(runtime, path)
+
+
+def freed(opened: Opened) -> Opened:
+    """The same model, whose calls aren't held to time and memory: that is of the process, which may have more to do."""
+
+    def bare(runtime: Runtime) -> Runtime:
+        return runtime.runtime if isinstance(runtime, Bounded) else runtime
+
+    head = opened.head
+    return replace(opened, runtime=bare(opened.runtime), head=None if head is None else lambda: bare(head()))
 
 
 def _reads() -> list[str]:
@@ -76,12 +103,10 @@ def open_file(path: str | Path, threads: int | None = None, trust: bool = False)
     path = Path(path)
     name = recognise(path)
     if name is None:
-        found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
-        raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
+        found = "no model that Bakeoff knows." if path.exists() else absent(path)
+        raise DataError(f"{path}: {found}\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     reader = registry.load(__name__, name)
     reader.ready()
-    with nullcontext() if trust else bounded(path, LOAD_S):
-        runtime: Runtime = reader.load(path, threads, trust)
+    runtime = held(path, trust, lambda: reader.load(path, threads, trust))
     about = decode(runtime.metadata.get(KEY), str(path))
-    runtime = runtime if trust else Bounded(runtime, path)
     return Opened(runtime, about.signature, about.classes, about.loss, path, about.threshold, about.output)

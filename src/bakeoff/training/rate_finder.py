@@ -14,7 +14,7 @@ from bakeoff.errors import UsageError
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.folder import Run
-from bakeoff.schemas import Array, Batch
+from bakeoff.schemas import Array, Batch, Brief
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import Plan, planned
 from bakeoff.training.finetune.strategy import native, prepared
@@ -30,23 +30,25 @@ WIDTH = 3.0  # of the smoothing on both sides, in steps
 BLOWN = 4.0  # times the least loss: nothing beyond is worth seeing
 
 
-@dataclass(frozen=True)
-class Rates:
+@dataclass(frozen=True, repr=False)
+class Rates(Brief):
     """What was found.
 
     Attributes:
         rates: of the steps, growing by the same factor.
         losses: running means of the losses, corrected for their start.
         rate: one to train with; see `steepest`.
+        override: what sets it in the recipe, as `--set` and `train(overrides=[...])` take it.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     rate: float
+    override: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
-        return {"rate": self.rate, "rates": list(self.rates), "losses": list(self.losses)}
+        return {"rate": self.rate, "override": self.override, "rates": list(self.rates), "losses": list(self.losses)}
 
 
 def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], steps: int) -> dict[str, Any]:

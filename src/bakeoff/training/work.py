@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import msgspec
@@ -33,6 +32,7 @@ from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
 from bakeoff.rundir.result import BEGUN, NAME, Result
 from bakeoff.schemas import Predictions, Score
+from bakeoff.shown import shell
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
@@ -181,7 +181,7 @@ def _standing(context: Context, name: str, found: PhaseResult) -> str:
     """What a phase came to, and that it is there to be used while the next one is at work."""
     classes, threshold = context.data.classes, threshold_of(found.logits.get("validation"))
     scores = [f"{split} {scored(score(f, classes, threshold).to_json())}" for split, f in found.logits.items()]
-    usable = f"; usable already: bakeoff predict {quote(str(context.run.path))} IMAGES"
+    usable = f"; usable already: bakeoff predict {shell(context.run.path)} IMAGES"
     return f"{name}: {', '.join(scores)}{usable if context.checkpointer.every else ''}"
 
 

@@ -13,6 +13,7 @@ from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import make_folder, named, opened, own, put, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -26,7 +27,7 @@ from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
-STUDY = "study.db"
+STUDY, NAME = "study.db", "bakeoff"  # a file, and the study in it
 ASKED = "asked"  # what a study was begun with, beside its trials
 
 
@@ -50,6 +51,7 @@ class _HopelessError(BakeoffError):
     """A training that is stopped early: others were better at this epoch."""
 
 
+@held
 @live()
 def tune(
     data: str | Path,
@@ -141,16 +143,13 @@ class _Search:
         if (self.path / STUDY).exists():
             os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
         with named(self.path / STUDY, "Choose another folder, or remove it."):
-            study = optuna.create_study(
-                study_name="bakeoff",
-                storage=f"sqlite:///{(self.path / STUDY).as_posix()}",
-                direction="maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-                load_if_exists=True,
-            )
-            study.get_trials(deepcopy=False)
+            study = self._opened(optuna)
+            trials, states = study.get_trials(deepcopy=False), optuna.trial.TrialState
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
         before = study.user_attrs.get(ASKED)
+        if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
+            optuna.delete_study(study_name=NAME, storage=self._storage)  # it stopped, as at bad files: it holds nothing
+            study, before = self._opened(optuna), None
         if before not in (None, asked):
             raise UsageError(
                 f"--run {self.path}: a search with another recipe, other ranges or other images.\n"
@@ -158,6 +157,19 @@ class _Search:
             )
         study.set_user_attr(ASKED, asked)
         return study
+
+    @property
+    def _storage(self) -> str:
+        return f"sqlite:///{(self.path / STUDY).as_posix()}"
+
+    def _opened(self, optuna: Any) -> Any:
+        return optuna.create_study(
+            study_name=NAME,
+            storage=self._storage,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+            load_if_exists=True,
+        )
 
     def _trial(self, trial: Any) -> float:
         import optuna
