@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import CLASSES, Client, b64, image, put
+from served import CLASSES, Client, b64, image, put, until
 
+import bakeoff
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.serving import config_files
 from bakeoff.serving.models import Given
@@ -21,13 +20,6 @@ from bakeoff.serving.settings import Settings
 
 QUICK = Settings(rest_port=0, grpc_port=None, grace_s=0.0, poll_s=0.1)
 ONE = b64(image())
-
-
-def until(true: Callable[[], Any], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 def states(client: Client, name: str = "net") -> dict[str, str]:
@@ -122,6 +114,14 @@ def test_what_files_ask_for_and_is_not_there_is_named(read: Any, text: str, said
 def test_the_other_files_of_settings_are_read(tmp_path: Path) -> None:
     (tmp_path / "m").write_text('prometheus_config { enable: true path: "/x" }', encoding="utf-8")
     assert config_files.metrics_path(tmp_path / "m") == "/x"
+    with serve(Given("net", put(tmp_path / "net")), metrics_path="/x") as server:
+        client = Client(server)
+        client.json("/v1/models/net:predict", {"instances": [ONE]})
+        client.error("/v1/models/nobody:predict", {}, 404)
+        text = client.ask("/x")[1].decode()
+        assert ':tensorflow:serving:request_count{model_name="net",status="OK"} 1.0' in text
+        assert 'bakeoff_requests_total{code="NOT_FOUND",model="",protocol="tensorflow_rest"} 1.0' in text
+        assert "Should be /x" in client.error("/monitoring/prometheus/metrics", None)
     (tmp_path / "b").write_text("max_batch_size { value: 8 } num_batch_threads { value: 2 }", encoding="utf-8")
     found = config_files.batching(tmp_path / "b", QUICK)
     assert (found.rows, found.threads, found.queue) == (8, 2, None)
@@ -136,6 +136,8 @@ def test_names_versions_and_variables(tmp_path: Path, monkeypatch: pytest.Monkey
     assert from_environment() is None
     monkeypatch.setenv("MODEL_NAME", "shirts")
     assert from_environment() == Given("shirts", Path("/models/shirts"))
+    with pytest.raises(UsageError, match=r"'rest_prt'(.|\n)*did you mean 'rest_port'"):
+        bakeoff.serve(net, rest_prt=0)
     with pytest.raises(UsageError, match="two models of one name"):
         serve(given(f"a={net}"), given(f"a={net}"))
     with serve(given(f"a={net}@7")) as server:

@@ -149,6 +149,7 @@ class Server:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                log_level="critical",  # of requests that are none there would be a line each
                 server_header=False,
                 date_header=False,
                 proxy_headers=False,
