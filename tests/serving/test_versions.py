@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from served import CLASSES, Client, b64, image, put, until
 
 import bakeoff
-from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, UsageError
 from bakeoff.serving import config_files
+from bakeoff.serving.client import Remote
 from bakeoff.serving.models import Given
 from bakeoff.serving.naming import from_environment, given
 from bakeoff.serving.server import Server
@@ -63,6 +65,30 @@ def test_a_new_version_takes_over_when_it_is_whole_and_no_request_is_lost(tmp_pa
         assert client.ask("/v1/models/net/versions/1:predict", {"instances": [ONE]})[0] == 404
         shutil.rmtree(base / "2")
         until(lambda: states(client)["1"] == "AVAILABLE")
+
+
+def test_a_folder_that_goes_away_is_said_once_and_the_model_stays(tmp_path: Path) -> None:
+    put(tmp_path / "net" / "1")
+    said = list[str]()
+    with serve(Given("net", tmp_path / "net"), said=said) as server:
+        (tmp_path / "net").rename(tmp_path / "away")
+        until(lambda: any("there is no such" in line for line in said))
+        time.sleep(0.4)
+        assert Client(server).ask("/v1/models/net:predict", {"instances": [ONE]})[0] == 200
+        (tmp_path / "away").rename(tmp_path / "net")
+    assert sum("there is no such" in line for line in said) == 1
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "grpc", "prometheus_client", "google.protobuf"])
+def test_what_is_not_installed_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = lambda asked: None if asked == name else object()  # noqa: E731
+    monkeypatch.setattr("bakeoff.serving.server.find_spec", spec)
+    monkeypatch.setattr("bakeoff.serving.client.find_spec", spec)
+    with pytest.raises(MissingDependencyError, match=r"bakeoff\[serve\]"):
+        serve(Given("net", Path("net")), grpc_port=0)
+    if name == "grpc":
+        with pytest.raises(MissingDependencyError):
+            Remote("grpc://localhost:1/x")
 
 
 def test_policies_and_labels_of_a_file_of_models(tmp_path: Path) -> None:
