@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +43,13 @@ def image(kind: str = "JPEG", size: tuple[int, int] = (60, 40), mode: str = "RGB
 
 def b64(content: bytes) -> dict[str, str]:
     return {"b64": base64.b64encode(content).decode()}
+
+
+def until(true: Callable[[], Any], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
 
 
 @dataclass

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import CLASSES, Client, b64, image, put
+from served import CLASSES, Client, b64, image, put, until
 
-from bakeoff.errors import BakeoffError, DataError, UsageError
+import bakeoff
+from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, UsageError
 from bakeoff.serving import config_files
+from bakeoff.serving.client import Remote
 from bakeoff.serving.models import Given
 from bakeoff.serving.naming import from_environment, given
 from bakeoff.serving.server import Server
@@ -21,13 +22,6 @@ from bakeoff.serving.settings import Settings
 
 QUICK = Settings(rest_port=0, grpc_port=None, grace_s=0.0, poll_s=0.1)
 ONE = b64(image())
-
-
-def until(true: Callable[[], Any], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 def states(client: Client, name: str = "net") -> dict[str, str]:
@@ -71,6 +65,30 @@ def test_a_new_version_takes_over_when_it_is_whole_and_no_request_is_lost(tmp_pa
         assert client.ask("/v1/models/net/versions/1:predict", {"instances": [ONE]})[0] == 404
         shutil.rmtree(base / "2")
         until(lambda: states(client)["1"] == "AVAILABLE")
+
+
+def test_a_folder_that_goes_away_is_said_once_and_the_model_stays(tmp_path: Path) -> None:
+    put(tmp_path / "net" / "1")
+    said = list[str]()
+    with serve(Given("net", tmp_path / "net"), said=said) as server:
+        (tmp_path / "net").rename(tmp_path / "away")
+        until(lambda: any("there is no such" in line for line in said))
+        time.sleep(0.4)
+        assert Client(server).ask("/v1/models/net:predict", {"instances": [ONE]})[0] == 200
+        (tmp_path / "away").rename(tmp_path / "net")
+    assert sum("there is no such" in line for line in said) == 1
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "grpc", "prometheus_client", "google.protobuf"])
+def test_what_is_not_installed_is_named_with_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = lambda asked: None if asked == name else object()  # noqa: E731
+    monkeypatch.setattr("bakeoff.serving.server.find_spec", spec)
+    monkeypatch.setattr("bakeoff.serving.client.find_spec", spec)
+    with pytest.raises(MissingDependencyError, match=r"bakeoff\[serve\]"):
+        serve(Given("net", Path("net")), grpc_port=0)
+    if name == "grpc":
+        with pytest.raises(MissingDependencyError):
+            Remote("grpc://localhost:1/x")
 
 
 def test_policies_and_labels_of_a_file_of_models(tmp_path: Path) -> None:
@@ -122,6 +140,14 @@ def test_what_files_ask_for_and_is_not_there_is_named(read: Any, text: str, said
 def test_the_other_files_of_settings_are_read(tmp_path: Path) -> None:
     (tmp_path / "m").write_text('prometheus_config { enable: true path: "/x" }', encoding="utf-8")
     assert config_files.metrics_path(tmp_path / "m") == "/x"
+    with serve(Given("net", put(tmp_path / "net")), metrics_path="/x") as server:
+        client = Client(server)
+        client.json("/v1/models/net:predict", {"instances": [ONE]})
+        client.error("/v1/models/nobody:predict", {}, 404)
+        text = client.ask("/x")[1].decode()
+        assert ':tensorflow:serving:request_count{model_name="net",status="OK"} 1.0' in text
+        assert 'bakeoff_requests_total{code="NOT_FOUND",model="",protocol="tensorflow_rest"} 1.0' in text
+        assert "Should be /x" in client.error("/monitoring/prometheus/metrics", None)
     (tmp_path / "b").write_text("max_batch_size { value: 8 } num_batch_threads { value: 2 }", encoding="utf-8")
     found = config_files.batching(tmp_path / "b", QUICK)
     assert (found.rows, found.threads, found.queue) == (8, 2, None)
@@ -136,6 +162,8 @@ def test_names_versions_and_variables(tmp_path: Path, monkeypatch: pytest.Monkey
     assert from_environment() is None
     monkeypatch.setenv("MODEL_NAME", "shirts")
     assert from_environment() == Given("shirts", Path("/models/shirts"))
+    with pytest.raises(UsageError, match=r"'rest_prt'(.|\n)*did you mean 'rest_port'"):
+        bakeoff.serve(net, rest_prt=0)
     with pytest.raises(UsageError, match="two models of one name"):
         serve(given(f"a={net}"), given(f"a={net}"))
     with serve(given(f"a={net}@7")) as server:

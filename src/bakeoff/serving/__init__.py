@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.given import held
@@ -26,15 +27,22 @@ def serve(models: str | os.PathLike[str] | Mapping[str, Any], **settings: Any) -
 
     Args:
         models: a run, a bundle, an exported file, or a folder of versions; or several, by name.
-        settings: of `serving.settings.Settings`, as `rest_port`.
+        settings: of `serving.settings.Settings`, as `rest_port`; those of the command line, `open_` for --open.
 
     Raises:
         BakeoffError: a model can't be loaded, a setting is wrong, or a port is taken.
     """
+    from bakeoff import registry
+    from bakeoff.errors import UsageError
     from bakeoff.serving.naming import given
     from bakeoff.serving.server import Server
     from bakeoff.serving.settings import Settings
 
+    known = [one.name for one in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            near = registry.nearest(name, known)
+            raise UsageError(f"{name!r}: serve has no such setting{near}\nKnown: {', '.join(known)}")
     named = models if isinstance(models, Mapping) else {"": models}
     return Server(
         [given(f"{name}={path}" if name else str(path)) for name, path in named.items()], Settings(**settings)

@@ -59,6 +59,8 @@ class App:
         self.stopping = False
         self.protocols = {name: registry.load(ROOM, name) for name in registry.names(ROOM)}
         self._routes = [(name, one) for name, found in self.protocols.items() for one in _routes(found)]
+        if settings.metrics_path:
+            self._routes.append(("operations", self.protocols["operations"].metrics_at(settings.metrics_path)))
         self.collection = None if settings.collect is None else Collection(settings.collect, settings.collect_mb << 20)
         self._held = 0
 
@@ -81,9 +83,10 @@ class App:
         named = given if ID.fullmatch(given) else secrets.token_hex(8)
         request = Request(scope["method"], target, headers, lambda: body.read(headers), named)
         request.deadline_s = self.settings.timeout_s
-        protocol, code = "", "OK"
+        (protocol, route, match), code = self._route(request), "OK"
         try:
-            protocol, response = await self._answer(request)
+            guard.check(self.settings, request.headers, free=route is None or route.free)
+            response = NOTHING if route is None or match is None else await route.handler(self, request, match)
         except Refused as error:
             code, response = error.code, refusal(error)
         except Exception as error:  # a mistake of ours: said in the log alone
@@ -94,16 +97,13 @@ class App:
         await _send(send, request, response, CORS if self.settings.cors else ())
         self.note(protocol, request, code, begun, {"status": response.status, "client": (scope["client"] or ("",))[0]})
 
-    async def _answer(self, request: Request) -> tuple[str, Response]:
+    def _route(self, request: Request) -> tuple[str, Route | None, re.Match[str] | None]:
         for protocol, route in self._routes:
-            if route.methods and request.method not in route.methods:
-                continue
-            match = route.path.fullmatch(request.path)
-            if match is not None:
-                guard.check(self.settings, request.headers, free=route.free)
-                return protocol, await route.handler(self, request, match)
-        guard.check(self.settings, request.headers, free=True)
-        return "", NOTHING
+            if not route.methods or request.method in route.methods:
+                match = route.path.fullmatch(request.path)
+                if match is not None:
+                    return protocol, route, match
+        return "", None, None
 
     def broken(self, error: BaseException) -> Refused:
         """What is said of a mistake of ours."""

@@ -16,10 +16,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, UsageError
 from bakeoff.serving.messages import message
 from bakeoff.serving.model import CLASSIFY, ENCODED
 
@@ -161,6 +162,8 @@ def row(remote: Remote, pairs: Pairs, labels: Pairs, top: int) -> dict[str, Any]
 
 
 def _channel(parts: SplitResult) -> Any:
+    if find_spec("grpc") is None:
+        raise MissingDependencyError("grpc", "serve", "grpc://")
     import grpc
 
     options: Sequence[tuple[str, Any]] = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

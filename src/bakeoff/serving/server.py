@@ -149,6 +149,7 @@ class Server:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                log_level="critical",  # of requests that are none there would be a line each
                 server_header=False,
                 date_header=False,
                 proxy_headers=False,
@@ -174,8 +175,8 @@ class Server:
 def _installed(settings: Settings) -> None:
     needed = [*NEEDED, *([("grpc", "gRPC")] if settings.grpc_port is not None else [])]
     for name, purpose in needed:
-        if find_spec(name) is None:
-            raise MissingDependencyError(name.partition(".")[0], "serve", f"serving ({purpose})")
+        if find_spec(name.partition(".")[0]) is None or find_spec(name) is None:
+            raise MissingDependencyError(name, "serve", f"serving ({purpose})")
 
 
 def _loop_factory() -> Any:

@@ -33,6 +33,7 @@ class Watcher:
         self.models, self.say, self.settings = models, say, settings
         self._seen: dict[tuple[str, int], Print] = {}
         self._failed: dict[tuple[str, int], Print] = {}
+        self._wrong: dict[str, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="bakeoff-watch", daemon=True)
 
@@ -59,8 +60,11 @@ class Watcher:
             for given in self.models.given.values():
                 try:
                     self._look(given, first=False)
-                except Exception as error:  # the next look may see more
-                    self.say(f"{given.name}: {error}")
+                    self._wrong.pop(given.name, None)
+                except Exception as error:  # the next look may see more; it is said once
+                    if self._wrong.get(given.name) != str(error):
+                        self.say(f"{given.name}: {error}")
+                    self._wrong[given.name] = str(error)
 
     def _look(self, given: Given, *, first: bool) -> None:
         there = versions_of(given)

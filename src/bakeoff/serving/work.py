@@ -19,6 +19,7 @@ from bakeoff.serving.refused import Refused
 A = TypeVar("A")
 B = TypeVar("B")
 USUAL_S = 0.01  # of a request, until some were measured
+LAST_S = 5.0  # for a request that is computed when all ends
 WEIGHT = 0.05  # of the newest in the mean
 NO_TIME = "Deadline exceeded before the request was computed."
 
@@ -106,11 +107,11 @@ class Workers:
         return [result for result, _ in found]
 
     def close(self) -> None:
-        """End the threads, after what waits."""
+        """End the threads, after what waits; one that a library keeps is left behind."""
         for _ in self._all:
             self._put(None)
         for thread in self._all:
-            thread.join()
+            thread.join(LAST_S)
 
     def _put(self, job: Callable[[], None] | None, *, first: bool = False) -> None:
         (self._jobs.appendleft if first else self._jobs.append)(job)

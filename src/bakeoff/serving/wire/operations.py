@@ -27,9 +27,14 @@ async def ready(app: App, request: Request, match: re.Match[str]) -> Response:
 
 async def metrics(app: App, request: Request, match: re.Match[str]) -> Response:
     """The measures, as Prometheus reads them."""
-    if request.path not in ("/metrics", app.settings.metrics_path):
+    if request.path.startswith("/monitoring/") and request.path != app.settings.metrics_path:
         raise invalid(f"Unexpected path: {request.path}. Should be {app.settings.metrics_path}")
     return Response(app.metrics.text(), kind=TYPE)
+
+
+def metrics_at(path: str) -> Route:
+    """The measures at a place of the user's own."""
+    return Route(READ, re.compile(re.escape(path)), metrics)
 
 
 ROUTES = [
