@@ -13,13 +13,10 @@ from bakeoff.given import check
 CASES: list[tuple[Any, dict[str, Any], str]] = [
     (bakeoff.train, {"data": "a", "overrides": "model.name=b"}, r"overrides='model.name=b': .* a list, as \['model"),
     (bakeoff.train, {"data": "a", "overrides": {"phases.0.epochs": 1}}, r"a list, as \['phases.0.epochs=1'\]"),
-    (bakeoff.train, {"data": "a", "overrides": [1]}, "a list of texts"),
-    (bakeoff.train, {"data": "a", "overrides": None}, "a list"),
     (bakeoff.train, {"data": "a", "recipe": ["photos"]}, "recipe=.*a text or Recipe"),
     (bakeoff.train, {"data": "a", "seed": "3"}, "seed='3': expected a whole number"),
     (bakeoff.compare, {"data": "a", "frameworks": "torch, jax"}, r"as \['torch', 'jax'\]"),
     (bakeoff.tune, {"data": "a", "search": ["k=1 | 2"]}, "a dict"),
-    (bakeoff.read_data, {"path": "a", "split": "0.8"}, "a list or a dict"),
     (bakeoff.evaluate, {"run": "a", "split": ["test"]}, "split=.*a text"),
     (bakeoff.convert, {"model": object(), "to": "keras", "input_size": "9,9"}, "a tuple of numbers"),
     (bakeoff.Model.predict, {"self": None, "images": [], "top": "3"}, "a whole number"),

@@ -86,6 +86,14 @@ def test_parts_of_a_saved_model_are_files(kind: str, tmp_path: Path) -> None:
     TYPES[kind](tmp_path / "variables" / "variables.index")
     with pytest.raises(CorruptError, match=r"variables\.index"):
         savedmodel._regular(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/variables").symlink_to(tmp_path / "variables")  # what is behind it wasn't looked at
+    with pytest.raises(CorruptError, match=r"other/variables: .*a folder, not a file"):
+        savedmodel._regular(tmp_path / "other")
+    (tmp_path / "other/variables").unlink()
+    (tmp_path / "weights").write_bytes(b"")
+    (tmp_path / "other/variables.index").symlink_to(tmp_path / "weights")  # as caches have them
+    savedmodel._regular(tmp_path / "other")
 
 
 def test_logs_may_have_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,8 +96,7 @@ def test_a_folder_that_is_not_there(command: Command, tmp_path: Path) -> None:
     refused(command("train", tmp_path / "link"), 3, "link to what isn't there")
 
 
-VERBS = "evaluate {}|export {} --to onnx|predict {} a.png|report {}|verify {}|convert {} --to keras"
-VERBS += "|train {}|train --resume {}|runs {}|data audit {}"
+VERBS = "evaluate {}|export {} --to onnx|predict {} a.png|report {}|verify {}|convert {} --to keras|train {}|runs {}"
 
 
 @pytest.mark.parametrize("words", VERBS.split("|"))

@@ -359,7 +359,9 @@ class Comparison:
         if done.is_file():
             return {key: value for key, value in read_json(done).items() if key != "schema"}
         job = replace(self.jobs[name], checkpoint_every=DEFAULT)
-        again = self._stood(name)
+        again = False
+        with suppress(CorruptError):  # of damaged checkpoints it is begun anew
+            again = checkpoint.load(self.path / name) is not None
         self.reporter.check(f"before training in {name}")
         self.reporter.log(f"training in {name}" + (", from its checkpoint" if again else ""))
         if not again:
@@ -371,12 +373,6 @@ class Comparison:
             "bakeoff.training.work:work", self._within, job=job.to_json(), began=time.time(), resume=again
         )
         return result
-
-    def _stood(self, name: str) -> bool:
-        """Whether a training was stopped where it can go on; of damaged checkpoints it is begun anew."""
-        with suppress(CorruptError):
-            return checkpoint.load(self.path / name) is not None
-        return False
 
     def _within(self, message: dict[str, Any]) -> None:
         """What one training says; its stages are none of the whole."""

@@ -54,7 +54,7 @@ class Collection:
                 message = f"The folder of kept pictures is full: {self.most >> 20:,} MiB. Empty it, or allow more."
                 raise Refused("RESOURCE_EXHAUSTED", message, status=507)
             with space_for(target, len(content)):
-                make_folder(target.parent, self.folder.parent)
+                make_folder(target.parent, make_folder(self.folder))
                 with atomic_write(target, self.folder) as file:
                     file.write(content)
             for path in old:
