@@ -172,9 +172,9 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
     "cut short": lambda folder: (folder / "unknown.safetensors").write_bytes(b"1"),
     "far too large": lambda folder: (folder / "unknown.safetensors").write_bytes(bytes(10**6)),
     "another shape": _means(np.ones((3, 5), np.float32)),
-    "another name": _means(np.ones((3, 5), np.float32), "other"),
-    "infinite": _means(np.full((3, 9216), np.inf, np.float32)),
-    "whole numbers": _means(np.ones((3, 5), np.int64)),
+    "another name": _means(np.ones((3, 16), np.float32), "other"),
+    "infinite": _means(np.full((3, 16), np.inf, np.float32)),
+    "whole numbers": _means(np.ones((3, 16), np.int32)),
 }
 
 
