@@ -20,6 +20,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle.layout import Unknown
 from bakeoff.cli._app import build
 from bakeoff.errors import BakeoffError, CorruptError
+from bakeoff.evaluation.given import images_of
 from bakeoff.evaluation.opening import of_bundle
 from bakeoff.evaluation.predict import predict
 from bakeoff.evaluation.unknown import figures, fit, similarity
@@ -30,6 +31,7 @@ from bakeoff.rundir.folder import Run
 from bakeoff.rundir.readers import read_predictions
 from bakeoff.runtimes._heatmap import drops
 from bakeoff.schemas import Array, Predictions
+from bakeoff.serving.model import Served
 
 RNG = np.random.default_rng(0)
 
@@ -170,9 +172,9 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
     "cut short": lambda folder: (folder / "unknown.safetensors").write_bytes(b"1"),
     "far too large": lambda folder: (folder / "unknown.safetensors").write_bytes(bytes(10**6)),
     "another shape": _means(np.ones((3, 5), np.float32)),
-    "another name": _means(np.ones((3, 5), np.float32), "other"),
-    "infinite": _means(np.full((3, 9216), np.inf, np.float32)),
-    "whole numbers": _means(np.ones((3, 5), np.int64)),
+    "another name": _means(np.ones((3, 16), np.float32), "other"),
+    "infinite": _means(np.full((3, 16), np.inf, np.float32)),
+    "whole numbers": _means(np.ones((3, 16), np.int32)),
 }
 
 
@@ -252,3 +254,24 @@ def test_a_heat_map_is_the_same_beside_it(bundle: Bundle) -> None:
     told, plain = (drops(of_bundle(one, Path("x")), pixels) for one in (bundle, replace(bundle, unknown=None)))
     assert told.way == plain.way == "map"
     np.testing.assert_allclose(told.values, plain.values, atol=1e-5)
+
+
+@pytest.mark.parametrize("num", [0, 1, 9])
+def test_a_server_says_what_predict_says(bundle: Bundle, tmp_path: Path, num: int) -> None:
+    images = RNG.integers(0, 256, (num, 8, 8, 1), dtype=np.uint8)
+    assert bundle.unknown is not None
+    near = [row["similarity"] for row in predict(of_bundle(bundle, tmp_path), images_of(images))] if num else [0.0]
+    told = replace(bundle, unknown=replace(bundle.unknown, threshold=float(np.median(near))))
+    opened = of_bundle(told, tmp_path)
+    served = Served("net", 1, opened)
+    rows = list(predict(opened, images_of(images))) if num else []
+    found = served.run("serve_images", {"images": images})
+    assert found["unknown"].tolist() == [row["unknown"] for row in rows]
+    np.testing.assert_allclose(found["similarity"], [row["similarity"] for row in rows], atol=1e-6)
+    for name in ("serve_images", "serve_tensor"):  # what was there before is as it was
+        given = images if name == "serve_images" else images.astype(np.float32)
+        (alias,) = served.signatures[name].inputs
+        before = Served("net", 1, of_bundle(replace(bundle, unknown=None), tmp_path)).run(name, {alias: given})
+        after = served.run(name, {alias: given})
+        assert set(after) - set(before) == ({"unknown", "similarity"} if name == "serve_images" else set())
+        np.testing.assert_allclose(after["logits"], before["logits"], atol=1e-6)

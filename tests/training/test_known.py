@@ -21,12 +21,12 @@ from bakeoff.training.setup import HEAD
 PROBE = 'strategy = "probe"'
 
 
-@pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(params=[2, 1], ids=["two logits", "one binary logit"])
+def trained(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data = small(tmp_path / "images", a=110, b=110)
     found = context(data, recipe(PROBE, 'backbone = "small"'), tmp_path / "run", graph=backbone())
-    return found, probe.run(found, passes.with_head(backbone(), 2, name=HEAD), found.recipe.phases[0])
+    return found, probe.run(found, passes.with_head(backbone(), request.param, name=HEAD), found.recipe.phases[0])
 
 
 def test_the_bundle_gets_what_the_validation_images_say(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:

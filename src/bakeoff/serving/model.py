@@ -5,6 +5,7 @@ serve_images     images, uint8 (N, H, W, C): of its size     -> labels, probabil
 serve_tensor     input, float32 (N, H, W, C): normalised     -> logits, or probabilities of several labels
 classify         inputs, strings (N,): tf.Example's          -> classes, scores: the most probable first
 
+Where the model tells images of no class, the first two also give `unknown`, bool (N,), and `similarity`, float32 (N,).
 Of several labels an image, `labels` has a column a class: its name from the threshold on, else "".
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from bakeoff.errors import DataError
 from bakeoff.evaluation.kinds import of, of_loss
 from bakeoff.preprocessing import normalize, prepare
 from bakeoff.runtimes import Opened
+from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import Array
 from bakeoff.serving.messages import message, parsed
 from bakeoff.serving.refused import Refused, invalid
@@ -62,7 +64,9 @@ class Served:
         shares = {"probabilities": Info("DT_FLOAT", (-1, classes), "probabilities:0")}
         logits = {"logits": Info("DT_FLOAT", (-1, 1 if self.kind.name == "binary" else classes), "logits:0")}
         labels = {"labels": Info("DT_STRING", (-1, classes) if several else (-1,), "labels:0")}
+        known = {"unknown": Info("DT_BOOL", (-1,), "unknown:0"), "similarity": Info("DT_FLOAT", (-1,), "similarity:0")}
         outputs = {**labels, **shares, **(logits if self.opened.output == "logits" else {})}
+        outputs |= known if self._tells else {}
         ranked = {
             "classes": Info("DT_STRING", (-1, classes), "classes:0"),
             "scores": Info("DT_FLOAT", (-1, classes), "scores:0"),
@@ -74,6 +78,11 @@ class Served:
             TENSOR: Signature({"input": Info("DT_FLOAT", image, "input:0")}, shares if several else logits),
             CLASSIFY: Signature(examples, ranked, "tensorflow/serving/classify"),
         }
+
+    @property
+    def _tells(self) -> bool:
+        """Whether the runtime gives similarities: they are then one column more of what goes between threads."""
+        return self.opened.unknown is not None
 
     @cached_property
     def kind(self) -> Any:
@@ -110,7 +119,11 @@ class Served:
         return {name: answers[name] for name in self.signatures[signature].outputs}
 
     def answers(self, found: Array) -> dict[str, Array]:
-        """Labels, probabilities and logits of what the runtime gave."""
+        """Labels, probabilities and logits of what the runtime gave, and what is of no class."""
+        known: dict[str, Array] = {}
+        if self.opened.unknown is not None:
+            found, near = (np.ascontiguousarray(part) for part in (found[:, :-1], found[:, -1]))
+            known = {"unknown": near < self.opened.unknown, "similarity": near}
         shares, classes = self.probabilities(found), self.opened.classes
         names = strings([name.encode() for name in (*classes, "")])
         if self.kind.multilabel:
@@ -118,11 +131,11 @@ class Served:
         else:
             places = shares.argmax(1)
         answers = {"labels": names[places], "probabilities": shares.astype(np.float32)}
-        return {**answers, "logits": found} if self.opened.output == "logits" else answers
+        return {**answers, **known, **({"logits": found} if self.opened.output == "logits" else {})}
 
     def ranked(self, found: Array) -> dict[str, Array]:
         """Classes and scores (N, classes) of what the runtime gave, the most probable first."""
-        shares = self.probabilities(found).astype(np.float32)
+        shares = self.probabilities(found[:, :-1] if self._tells else found).astype(np.float32)
         order = np.argsort(-shares, axis=1, kind="stable")
         names = strings([name.encode() for name in self.opened.classes])
         return {"classes": names[order], "scores": np.take_along_axis(shares, order, 1)}
@@ -154,14 +167,16 @@ class Served:
 
     def _joined(self, parts: list[Array]) -> Array:
         (info,) = self.signatures[TENSOR].outputs.values()
-        return np.concatenate(parts) if parts else np.zeros((0, info.shape[1]), np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, info.shape[1] + self._tells), np.float32)
 
     def _computed(self, images: Array) -> Array:
-        found = np.asarray(self.opened.runtime.predict(images))
-        count, known = len(images), len(self.opened.classes)
+        found, *more = (
+            cast(Mapped, self.opened.runtime).values(images) if self._tells else [self.opened.runtime.predict(images)]
+        )
+        found, count, known = np.asarray(found), len(images), len(self.opened.classes)
         if found.dtype.kind != "f" or found.shape not in ((count, known), (count, 1 if known == 2 else known)):
             raise Refused("INTERNAL", f"The model gives {found.dtype} {found.shape} for {count} images.")
-        return found.astype(np.float32)
+        return np.concatenate([found, more[-1]], axis=1, dtype=np.float32) if self._tells else found.astype(np.float32)
 
 
 def _word(dtype: str) -> str:
