@@ -270,3 +270,22 @@ def test_several_labels_and_two_classes_pass_and_are_held(tmp_path: Path, monkey
     monkeypatch.setattr(onnx, "text", lambda b: says(replace(b, threshold=0.9)))
     (tmp_path / "x").mkdir()
     stopped(several, tmp_path / "x" / "several.onnx", "labels")
+
+
+def test_formats_are_measured_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bakeoff.exports import measured
+
+    bundles.write(tmp_path / "bundle", made())
+    monkeypatch.setattr(measured, "names", lambda: ("bundle", "onnx"))
+    found = measured.measure(tmp_path / "bundle")
+    rows = {(row["format"], row["precision"]): row for row in found["rows"]}
+    assert list(rows) == [("bundle", "float32"), ("onnx", "float32"), ("onnx", "float16"), ("onnx", "int8")]
+    assert "needs training images" in rows["onnx", "int8"]["error"]
+    assert found["best"]["smallest"] == "onnx float16"
+    for row in (rows["bundle", "float32"], rows["onnx", "float16"]):
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert row["accuracy"] is None  # it doesn't say what it was trained on
+    assert rows["onnx", "float16"]["difference"] > rows["onnx", "float32"]["difference"]
+    measured.draw(found, tmp_path / "plot.png")
+    with pytest.raises(UsageError, match="no image format"):
+        measured.draw(found, tmp_path / "plot.txt")
