@@ -199,7 +199,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 71_500, "tests": 40_000}  # with files held to one way in and out, attacks, artefacts, their gate, a server
+LINES = {"src": 71_500, "tests": 40_000}  # with one way in and out, attacks, artefacts, their gate, a server
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

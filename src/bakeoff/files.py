@@ -245,15 +245,22 @@ def _temporary(name: str) -> str:
 
 @contextmanager
 def fresh(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target`, for what takes that place when it is whole; at the end it is removed."""
+    """An empty folder beside `target`, for what takes that place when it is whole; at the end it is removed.
+
+    So is the folder around it, where it is new and nothing came of it.
+    """
+    new = not target.parent.exists()
     sweep(make_folder(target.parent), target.name)
     made = target.with_name(_temporary(target.name))
-    made.mkdir()
     try:
+        made.mkdir()
         yield made
     finally:
         with suppress(OSError):
             remove(made)
+        if new:
+            with suppress(OSError):
+                target.parent.rmdir()
 
 
 def temporary(kind: str) -> str:

@@ -19,16 +19,14 @@ _MANY = (list, tuple, set, frozenset, Mapping)
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "None": (lambda value: value is None, "None"),
     "str": (lambda value: isinstance(value, str), "a text"),
-    "Literal": (lambda value: isinstance(value, str), "a text"),
     "int": (lambda value: isinstance(value, Integral) and not isinstance(value, bool), "a whole number"),
     "float": (lambda value: isinstance(value, Real) and not isinstance(value, bool), "a number"),
     "Path": (lambda value: isinstance(value, os.PathLike), "a path"),
-    "os.PathLike": (lambda value: isinstance(value, os.PathLike), "a path"),
     "tuple": (lambda value: isinstance(value, list | tuple), "a tuple of numbers"),
     "Mapping": (lambda value: isinstance(value, Mapping), "a dict, as {'KEY': VALUE}"),
     "Sequence": (lambda value: isinstance(value, Iterable) and not isinstance(value, (*TEXT, Mapping)), "a list"),
 }
-_KINDS["Iterable"] = _KINDS["Sequence"]
+_KINDS |= {"Literal": _KINDS["str"], "os.PathLike": _KINDS["Path"], "Iterable": _KINDS["Sequence"]}
 
 
 def held(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,31 +47,26 @@ def held(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check(name: str, value: object, annotation: str) -> None:
-    """That a value is of one of the kinds of an annotation; what has a kind of its own is only no list and no dict.
-
-    Raises:
-        UsageError: it isn't.
-    """
+    """UsageError where a value is of no kind of an annotation; what has a kind of its own is only no list and no dict."""
     kinds = [one.partition("[")[0] for one in re.split(r" \| (?![^\[]*\])", annotation)]
     if {"Any", "bool", "<class 'inspect._empty'>"} & set(kinds):
         return
     known = [_KINDS[kind] for kind in kinds if kind in _KINDS]
     own = len(known) < len(kinds) and not isinstance(value, _MANY)
-    texts = "[str]" in annotation and isinstance(value, list | tuple)
     if not own and not any(fits(value) for fits, _ in known):
         words = " or ".join(dict.fromkeys([*(said for _, said in known), *({*kinds} - {*_KINDS})]))
         raise UsageError(f"{name}={_short(value)}: expected {words}{_as(value) if '[str]' in annotation else ''}.")
-    if texts and not all(isinstance(one, str) for one in value):  # type: ignore[attr-defined]
+    if "[str]" in annotation and isinstance(value, list | tuple) and not all(isinstance(one, str) for one in value):
         raise UsageError(f"{name}={_short(value)}: expected a list of texts.")
 
 
 def _as(value: object) -> str:
     """How what was given is written as a list of texts."""
     if isinstance(value, Mapping):
-        return f", as {_short([f'{key}={one}' for key, one in value.items()])}"
-    if isinstance(value, str):
-        return f", as {_short([value] if '=' in value else re.split(', *', value))}"
-    return ""
+        value = [f"{key}={one}" for key, one in value.items()]
+    elif isinstance(value, str):
+        value = [value] if "=" in value else re.split(", *", value)
+    return f", as {_short(value)}" if isinstance(value, list) else ""
 
 
 def _short(value: object) -> str:

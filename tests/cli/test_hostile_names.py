@@ -152,23 +152,11 @@ def test_what_is_printed_goes_through_the_console() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_what_is_suggested_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
     """Into bash, from a terminal: neither the bytes of a name nor what Rich takes for markup are lost on the way."""
-    names = [
-        b"caf\xe9",
-        b"a\nb",
-        b"\x1b[31mred",
-        "左\u202e右".encode(),
-        b"it's \\x41 \xff0",
-        b"[bold] x[/bold]",
-        b"-r $HOME",
-    ]
+    names = [b"caf\xe9", b"a\nb", b"\x1b[31mred", b"\xe2\x80\xae", b"it's \\x41 \xff0", b"[bold] x[/bold]", b"-r $HOME"]
     for name in names:
         _output.next_steps(f"printf %s {_output.shell(os.fsdecode(name))}")
         line = capsys.readouterr().out.splitlines()[-1].strip()
         assert visible(line) == line
         assert subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout == name
-
-
-def test_every_suggestion_is_quoted_there() -> None:
-    source = Path(_output.__file__).parents[1]
-    users = [path for path in source.rglob("*.py") if "shlex" in path.read_text(encoding="utf-8")]
-    assert users == [source / "shown.py"]
+    files = Path(_output.__file__).parents[1].rglob("*.py")
+    assert [path.name for path in files if "shlex" in path.read_text(encoding="utf-8")] == ["shown.py"]

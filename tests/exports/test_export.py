@@ -42,7 +42,7 @@ for form in sys.argv[2:]:
     opened = open_model(path, threads=1)
     assert opened.classes == ("猫", "b", "c") and opened.signature.mean == (0.5,), opened
     np.savez(folder / f"{form}.npz", logits=opened.runtime.predict(images), one=opened.runtime.predict(images[:1]))
-    print(path.name, opened.runtime.name)
+    print(path.relative_to(folder), opened.runtime.name)
 """
 
 
@@ -147,12 +147,76 @@ def test_a_full_disk_is_named_and_nothing_is_left_on_it(folder: Path, full: Path
 @pytest.mark.tensorflow
 def test_keras_and_savedmodel(folder: Path, bundle: Bundle) -> None:
     _needs("tensorflow")
-    assert _run(folder, "keras", "savedmodel") == "keras.keras keras-tensorflow\nsavedmodel tensorflow\n"
+    assert _run(folder, "keras", "savedmodel") == "keras.keras keras-tensorflow\nsavedmodel/1 tensorflow\n"
     _check(folder, bundle, "keras")
     _check(folder, bundle, "savedmodel")
     with zipfile.ZipFile(folder / "keras.keras") as archive:
         assert b"bakeoff" not in archive.read("config.json")  # stock layers: plain Keras loads it
     assert not list(folder.glob(".*"))
+
+
+SERVED = """
+import json, sys, warnings
+from pathlib import Path
+import tensorflow as tf
+from bakeoff.errors import UsageError
+from bakeoff.evaluation.opening import open_model
+from bakeoff.evaluation.predict import predict
+from bakeoff.exports import export
+from bakeoff.exports.formats.savedmodel import placed
+folder = Path(sys.argv[1])
+made = [export(folder / "bundle", "savedmodel", folder / "served", model_version=n) for n in (None, 7)]
+made += [placed(folder / "served", False), placed(folder / "served", True, 7), placed(folder / "new", False)]
+print(*(path.relative_to(folder) for path in made))
+for asked in ({"output": folder / "served", "model_version": 7}, {"output": made[0]}, {"output": folder / "bundle"},
+              {"output": folder / "x", "model_version": 0}):
+    if asked["output"].name == "bundle":
+        asked["output"] = folder
+    try:
+        export(folder / "bundle", "savedmodel", **asked)
+    except UsageError as error:
+        print(str(error).replace(str(folder), ""))
+export(folder / "bundle", "onnx", folder / "served.onnx")
+files = sorted(folder.glob("*.png"))
+contents = [path.read_bytes() for path in files]
+signatures = tf.saved_model.load(str(made[0])).signatures
+found = {key: value.numpy() for key, value in signatures["serving_default"](bytes=tf.constant(contents)).items()}
+feature = lambda content: tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+example = lambda content: tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature(content)}))
+ranked = signatures["classify"](inputs=tf.constant([example(one).SerializeToString() for one in contents]))
+for form in ("served", "served/7", "served.onnx"):
+    for at, row in enumerate(predict(open_model(folder / form), files, top=3)):
+        assert row["label"] == found["labels"][at].decode(), (form, row)
+        assert abs(row["probability"] - found["probabilities"][at].max()) < 1e-5, (form, row)
+        assert [name for name, _ in row["top"]] == [one.decode() for one in ranked["classes"][at].numpy()], (form, row)
+print(sorted(signatures), sorted(path.name for path in (made[0] / "assets.extra").iterdir()))
+"""
+
+
+@pytest.mark.tensorflow
+def test_a_saved_model_has_versions_and_takes_bytes(folder: Path) -> None:
+    from PIL import Image
+
+    _needs("tensorflow")
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (20 + number, 17, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    assert _run(folder, script=SERVED).splitlines() == [
+        "served/1 served/7 served/8 served/7 new/1",
+        "/served/7: is there already. Leave --model-version out, or replace it: --force",
+        "/served/1: one version of a model; expected a folder of versions, or none yet. Choose another --output.",
+        "/bundle: in use; expected a folder of versions, or none yet. Choose another --output.",
+        "--model-version 0: expected a number from 1 on.",
+        "['classify', 'serve_images', 'serve_tensor', 'serving_default'] ['bakeoff.json', 'card.md', 'labels.txt']",
+    ]
+    assert not list((folder / "served").glob(".*"))
+
+
+def test_an_option_of_another_format_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"--model-version: the format 'onnx' has no such option. It is of savedmodel."
+    ):
+        export(bundle, "onnx", tmp_path, model_version=3)
 
 
 @pytest.mark.tensorflow

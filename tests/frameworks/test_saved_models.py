@@ -122,6 +122,21 @@ def test_files_that_tensorflow_makes_are_refused_too(tmp_path: Path) -> None:
     refused(saved(tmp_path, act), "WriteFile", "PrintV2")
 
 
+@pytest.mark.parametrize("channels", [0, 3])
+def test_a_decoder_is_told_how_many_channels_it_gives(channels: int, tmp_path: Path) -> None:
+    """Left to itself, TensorFlow 2.21 writes an animated WebP beyond its memory, whichever decoder has it."""
+
+    def act(tf: Any, images: Any) -> None:
+        tf.io.decode_png(tf.strings.as_string(images[0, 0, 0, 0]), channels=channels)
+        tf.io.decode_gif(tf.strings.as_string(images[0, 0, 0, 0]))  # three, always
+
+    path = saved(tmp_path, act)
+    if channels:
+        savedmodel.load(path)
+    else:
+        refused(path, "DecodePng")
+
+
 def test_a_saver_is_none_because_its_argument_is_called_so(tmp_path: Path) -> None:
     def act(tf: Any, images: Any) -> None:
         @tf.function(input_signature=[tf.TensorSpec((), tf.string)])  # type: ignore[untyped-decorator]

@@ -99,9 +99,9 @@ def two_ways(net: Composer) -> object:
 
 
 def beside(net: Composer) -> object:
-    """A second way round the last convolution: the map before it is where all passes."""
+    """A second way round the last node with rows and columns: the one before it is where all passes."""
     x = net.add("conv2d", "first", net.input, filters=4, kernel=(3, 3))
-    y = net.add("conv2d", "second", x, filters=4, kernel=(3, 3), stride=(2, 2))
+    y = net.add("relu", "second", x)
     pools = net.add("global_avg_pool", "one", x), net.add("global_avg_pool", "other", y)
     return net.add("dense", "fc", net.add("add", "sum", *pools), units=3)
 
@@ -119,6 +119,19 @@ def tokens(net: Composer) -> object:
     x = net.add("conv2d", "patches", net.input, filters=8, kernel=(4, 4), stride=(4, 4))
     x = net.add("reshape", "tokens", x, shape=(Dim("batch"), 12, 8))
     return net.add("dense", "fc", net.add("reduce_mean", "mean", x, axes=(1,)), units=3)
+
+
+def test_what_works_on_tokens_to_its_end_has_no_map() -> None:
+    """Behind the patches lies all of the net: each place would cost a pass."""
+
+    def transformer(net: Composer) -> object:
+        x = net.add("conv2d", "patches", net.input, filters=8, kernel=(4, 4), stride=(4, 4))
+        x = net.add("reshape", "tokens", x, shape=(Dim("batch"), 12, 8))
+        return net.add(
+            "dense", "fc", net.add("reduce_mean", "mean", net.add("dense", "mlp", x, units=8), axes=(1,)), units=3
+        )
+
+    assert halves(net_of(transformer), (12, 16)) is None
 
 
 @pytest.mark.parametrize(

@@ -23,5 +23,5 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def client(bundles: Path) -> Iterator[Client]:
     models = {name: bundles / name for name in ("net", "tags", "two")}
-    with serve(models, rest_port=0, grpc_port=0, grace_s=0.0, rows=16) as server:
+    with serve(models, rest_port=0, grpc_port=0, grace_s=0.0, rows=16, body_s=2.0) as server:
         yield Client(server)

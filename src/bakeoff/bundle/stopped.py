@@ -27,18 +27,24 @@ def is_stopped(path: Path) -> bool:
 def note(path: str | Path) -> str:
     """What to say where such a run is used; nothing of a finished one."""
     with named(Path(path) / BEGUN, ANEW):
-        return _note(Path(path))
+        run = Path(path)
+        place = kept(run) if is_stopped(run) else ""
+        return (
+            f"{run} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
+            if place
+            else ""
+        )
 
 
-def _note(run: Path) -> str:
-    if not is_stopped(run) or (meta := checkpoint.last(run)) is None:
+def kept(run: Path) -> str:
+    """Where the last checkpoint of a run stood, in words; "" where there is none."""
+    if (meta := checkpoint.last(run)) is None or not is_stopped(run):
         return ""
     with named((run / checkpoint.FOLDER / meta["arrays"]).with_suffix(checkpoint.JSON), ANEW):
         number, step, epoch = meta["phase"], meta["state"]["step"], meta["state"]["epoch"]
     phase = loads(read_begun(run)["bundle"]["recipe"]).phases[number]
     done = f"{epoch} of {getattr(phase, 'epochs', 0)} epochs done"
-    place = f"step {step} of {phase.strategy}, {done}" if step else f"before {phase.strategy}"
-    return f"{run} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
+    return f"step {step} of {phase.strategy}, {done}" if step else f"before {phase.strategy}"
 
 
 def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:

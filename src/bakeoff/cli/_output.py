@@ -83,6 +83,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
+def words(text: str) -> None:
+    """Markup that breaks between words in a terminal, and nowhere else."""
+    console().print(text, soft_wrap=not console().is_terminal)
+
+
 def next_steps(*lines: str) -> None:
     """Commands that go on from here; brackets in names are no markup."""
     console().print("\n[dim]Next[/dim]")

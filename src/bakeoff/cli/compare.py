@@ -69,7 +69,7 @@ def _show(result: dict[str, Any]) -> None:
             console.print(f"  [red]{check['name']}[/red]: {out.escaped(check['detail'])}")
     console.print()
     console.print(_frameworks(result["frameworks"]))
-    console.print(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
+    out.words(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
     if result.get("run"):
         out.next_steps(f"open {out.shell(Path(result['run']) / 'report.html')}")
 

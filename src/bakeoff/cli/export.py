@@ -49,6 +49,10 @@ def command(
         bool, typer.Option("--unchecked", help="Keep it where the library that would check it isn't installed.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    model_version: Annotated[
+        int | None,
+        typer.Option("--model-version", metavar="N", help="Of a savedmodel; the next that is free otherwise."),
+    ] = None,
     threads: options.Threads = None,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -74,7 +78,7 @@ def command(
             _compare(run, output, data, threads, json, listen)
         else:
             how = {"precision": precision, "max_loss": max_loss, "unchecked": unchecked, "data": data, "force": force}
-            _export(run, str(to), output, json, how | {"say": say})
+            _export(run, str(to), output, json, {**how, "model_version": model_version, "say": say})
 
 
 def _export(run: Path, to: str, output: Path | None, json: bool, how: dict[str, Any]) -> None:

@@ -106,16 +106,22 @@ def _passed(rows: Iterable[dict[str, Any]], show: Any) -> Iterator[dict[str, Any
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from; whether images have several labels, and how many classes there are (None: not known)."""
+    """Where rows come from; whether images have several labels, how many classes there are (None: not known), and
+    whether rows say what is of no class."""
 
     rows: Callable[[int, Callable[[int, int], None]], Iterable[dict[str, Any]]]
     several: bool
     classes: int | None = None
+    unknown: bool = False
 
     def as_csv(self, rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
         """Write them as they come."""
         most = top if self.classes is None else min(top, self.classes)
-        return _csv_multilabel(rows) if self.several else _csv(rows, most)
+        return (
+            _csv_multilabel(rows)
+            if self.several
+            else _csv(rows, most, ("unknown", "similarity") if self.unknown else ())
+        )
 
 
 def _from_model(
@@ -152,6 +158,7 @@ def _from_model(
         rows,
         of_loss(opened.loss).multilabel,
         len(opened.classes),
+        opened.unknown is not None,
     )
 
 
@@ -182,16 +189,18 @@ def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _csv(rows: Iterable[dict[str, Any]], top: int) -> Iterator[dict[str, Any]]:
-    """Write a line a row: path, label, probability, error, then the further classes."""
+def _csv(rows: Iterable[dict[str, Any]], top: int, last: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Write a line a row: path, label, probability, error, the further classes, then the columns `last`."""
     import csv
     import sys
 
     writer, shown = csv.writer(sys.stdout, lineterminator="\n"), partial(cell, seen=sys.stdout.isatty())
     more = [f"{column}_{place}" for place in range(2, top + 1) for column in ("label", "probability")]
-    writer.writerow(["path", "label", "probability", "error", *more])
+    writer.writerow(["path", "label", "probability", "error", *more, *last])
     for row in rows:
         others = [value for pair in row.get("top", [])[1:] for value in pair]
+        if last:
+            others += [""] * (len(more) - len(others)) + [str(row.get(name, "")).lower() for name in last]
         cells = [row["path"], row.get("label", ""), row.get("probability", ""), row.get("error", ""), *others]
         writer.writerow(map(shown, cells))
         yield row
@@ -210,6 +219,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
     table.add_column("label")
     table.add_column("probability", justify="right")
     table.add_column("then", style="dim", overflow="fold")
+    if any("similarity" in row for row in rows):
+        table.add_column("similarity", no_wrap=True)
     for row in rows:
         name = out.plain(row["path"][len(common) :])
         if "error" in row:
@@ -224,7 +235,8 @@ def _table(rows: list[dict[str, Any]]) -> None:
             table.add_row(name, out.plain(", ".join(names) or "(none)", "bold"), shares, out.plain(rest))
             continue
         rest = ", ".join(f"{label} {out.percent(share)}" for label, share in row["top"][1:] if share >= 0.0005)
-        table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest))
+        near = [f"{row['similarity']:.2f}{', unknown' if row['unknown'] else ''}"] if "similarity" in row else []
+        table.add_row(name, out.plain(row["label"], "bold"), out.percent(row["probability"]), out.plain(rest), *near)
     console.print(table)
 
 

@@ -16,9 +16,11 @@ EXAMPLES = (
     ("bakeoff serve runs/RUN", "TensorFlow Serving's protocols at 8501 (HTTP) and 8500 (gRPC), on this machine"),
     ("bakeoff serve --name shirts=runs/A --name shoes=runs/B@3", "two models, with names and a version"),
     ("bakeoff serve models/shirts", "a folder of versions (1/, 2/, ...): new ones are taken while it runs"),
+    ("bakeoff serve runs/RUN --collect photos", "the page at / may keep pictures for the next training"),
     ("bakeoff serve runs/RUN --host 0.0.0.0 --token SECRET", "for others, who need the secret"),
 )
 _limits = partial(typer.Option, rich_help_panel="Limits")
+_page = partial(typer.Option, rich_help_panel="The page at /")
 _access = partial(typer.Option, rich_help_panel="Who may ask")
 _files = partial(typer.Option, rich_help_panel="Files of TensorFlow Serving")
 
@@ -59,6 +61,10 @@ def command(
     batching_parameters_file: Annotated[
         Path | None, _files("--batching_parameters_file", metavar="FILE", help="Rows, threads and the queue.")
     ] = None,
+    collect: Annotated[
+        Path | None, _page(metavar="FOLDER", help="Keep pictures that a user of the page labels: class folders.")
+    ] = None,
+    collect_mb: Annotated[int, _page(min=1, help="MiB that this folder may hold.")] = 1024,
     queue: Annotated[int | None, _limits(min=1, help="Requests that may wait; 32 a thread otherwise.")] = None,
     rows: Annotated[int, _limits(min=1, help="Images a request may have.")] = 1024,
     body_mb: Annotated[int, _limits(min=1, max=2047, help="MiB a request may have.")] = 64,
@@ -80,7 +86,7 @@ def command(
     settings = Settings(
         host=host, rest_port=rest_port, grpc_port=grpc_port, threads=threads, queue=queue, rows=rows, body_mb=body_mb,
         timeout_s=timeout, grace_s=grace, token=token, open_=open_, cors=cors, cert=tls_cert, key=tls_key,
-        trust=trust, unload_first=unload_first, access_log=access_log,
+        trust=trust, unload_first=unload_first, access_log=access_log, collect=collect, collect_mb=collect_mb,
     )  # fmt: skip
     if monitoring_config_file is not None:
         settings = replace(settings, metrics_path=config_files.metrics_path(monitoring_config_file))

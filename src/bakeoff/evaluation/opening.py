@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bakeoff import bundle, runtimes
 from bakeoff.graph.last_map import halves
+from bakeoff.graph.similarity import with_similarity
 from bakeoff.runtimes import Opened, Runtime, onnxruntime
 
 
@@ -31,7 +32,8 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
 
 
 def of_bundle(read: bundle.Bundle, path: Path, threads: int | None = None, trust: bool = False) -> Opened:
-    """A model that was read, ready to predict in ONNX Runtime; it gives its last feature map where it has one.
+    """A model that was read, ready to predict in ONNX Runtime; it gives its last feature map where it has one, and how
+    similar images are to its classes where it knows when that is too little.
 
     Args:
         read: a bundle.
@@ -41,6 +43,7 @@ def of_bundle(read: bundle.Bundle, path: Path, threads: int | None = None, trust
     """
     folder = bundle.folder_of(path) or path
     whole, head = halves(read.graph, read.signature.size) or (read.graph, None)
+    whole = whole if read.unknown is None else with_similarity(whole, read.unknown.means)
 
     @cache
     def second() -> Runtime:
@@ -49,4 +52,5 @@ def of_bundle(read: bundle.Bundle, path: Path, threads: int | None = None, trust
 
     runtime = runtimes.held(folder, trust, lambda: onnxruntime.from_graph(whole, threads))
     given = (read.signature, read.classes, read.loss, path, read.threshold)
-    return Opened(runtime, *given, head=second if head is not None else None)
+    threshold = None if read.unknown is None else read.unknown.threshold
+    return Opened(runtime, *given, head=second if head is not None else None, unknown=threshold)

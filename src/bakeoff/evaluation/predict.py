@@ -26,6 +26,7 @@ from bakeoff.files import said
 from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
+from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import Array
 from bakeoff.system import cpus
 
@@ -36,12 +37,13 @@ AHEAD = 4  # batches that are read before they are needed
 Row = dict[str, Any]
 """`path` and either `label`, `probability`, `top` ([[label, probability], ...], the most probable first) or `error`.
 
+Of a model that tells images of no class also `unknown` (whether this is one) and `similarity` (to the nearest class).
 Of a model for several labels: `labels` ([[label, probability], ...], all from the threshold on, the most probable
 first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
 """
 
 Read = tuple[Path | InMemory, Future[NDArray[np.uint8]]]
-Ask = Callable[[NDArray[np.uint8]], Array]
+Ask = Callable[[NDArray[np.uint8]], tuple[Array, Array | None]]
 
 
 class Found(NamedTuple):
@@ -143,12 +145,16 @@ def _rows(
 def _batch(opened: Opened, batch: list[Read], top: int, ask: Ask) -> Iterator[Row]:
     read = [(path, *_result(future)) for path, future in batch]
     images = [image for _, image, _ in read if image is not None]
-    shares: Iterator[Array] = iter(ask(np.stack(images)) if images else ())
+    shares, near = ask(np.stack(images)) if images else (np.zeros(0), None)
+    place = 0
     for path, image, reason in read:
         if image is None:
             yield {"path": str(path), "error": reason}
         else:
-            row = of_loss(opened.loss).row(next(shares), opened.classes, opened.threshold, top)
+            row = of_loss(opened.loss).row(shares[place], opened.classes, opened.threshold, top)
+            if near is not None and opened.unknown is not None:
+                row |= {"unknown": bool(near[place] < opened.unknown), "similarity": float(near[place])}
+            place += 1
             yield {"path": str(path), **row}
 
 
@@ -171,11 +177,15 @@ def _result(future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None
 
 
 def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
-    """From uint8 images to probabilities (N, classes)."""
+    """From uint8 images to probabilities (N, classes), and similarities (N,) where the model knows them."""
 
-    def logits(images: Array) -> Array:
+    def both(images: Array) -> tuple[Array, Array | None]:
         try:
-            found = np.asarray(opened.runtime.predict(images))
+            if opened.unknown is None:
+                found, near = np.asarray(opened.runtime.predict(images)), None
+            else:
+                found, *_, column = cast(Mapped, opened.runtime).values(images)
+                near = column[:, 0]
         except BakeoffError:
             raise
         except Exception as error:  # of any library, about what the file asks for
@@ -186,20 +196,21 @@ def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
                 f"{opened.path}: the model gives {found.dtype} {found.shape} for {count} images and {known} classes. "
                 "Export it anew."
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(found).all() or not (near is None or np.isfinite(near).all()):
             raise BakeoffError(
                 f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
             )
-        return found
+        return found, near
 
-    def ask(images: NDArray[np.uint8]) -> Array:
+    def ask(images: NDArray[np.uint8]) -> tuple[Array, Array | None]:
         ready = normalize(images, opened.signature, dtype)
         if opened.output == "probabilities":
-            shares = logits(ready).astype(np.float64)
-            return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
-        views = [logits(ready), *([] if tta == "none" else [logits(mirrored(ready))])]
+            shares = both(ready)[0].astype(np.float64)
+            return shares if tta == "none" else (shares + both(mirrored(ready))[0]) / 2, None
+        plain, near = both(ready)  # the threshold was chosen on images as they are: so is what it judges
+        views = [plain, *([] if tta == "none" else [both(mirrored(ready))[0]])]
         # by the logits, too: a net of another library may have a sigmoid over several classes
         kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=views[0].shape[1])
-        return kind.probabilities(views[0] if tta == "none" else kind.averaged(views))
+        return kind.probabilities(views[0] if tta == "none" else kind.averaged(views)), near
 
     return ask

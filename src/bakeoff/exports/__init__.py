@@ -60,6 +60,7 @@ def export_checked(
     data: str | Path | None = None,
     exact: int | None = None,
     say: Callable[[str], None] | None = None,
+    **options: Any,
 ) -> Exported:
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
 
@@ -68,7 +69,8 @@ def export_checked(
     Args:
         bundle: a bundle, or the path of one or of a run folder.
         to: a file of `exports.formats`, as `onnx`.
-        output: the file; an existing folder gets `model` with the format's extension; None: in the working folder.
+        output: the file; an existing folder gets `model` with the format's extension, or the run's name where versions
+            are put beside each other; None: in the working folder.
         force: replace what is there.
         precision: float32, float16 (of the weights), bfloat16 or int8, as far as the format has it.
         max_loss: points of accuracy that it may lose where the precision isn't float32; None: `gate.MAX_LOSS`.
@@ -76,9 +78,10 @@ def export_checked(
         data: where the run's images are now; None: where they were.
         exact: how many of them a file in float32 is asked; None: `gate.EXACT`.
         say: told what is being done.
+        options: of the format, as `model_version`: `OPTIONS` in its file.
 
     Raises:
-        UsageError: an unknown format or precision, an output whose extension is another's, or one that is there.
+        UsageError: an unknown format, precision or option, an output whose extension is another's, or that is there.
         MissingDependencyError: the format's library is not installed.
         ParityError: it doesn't answer as its source does. NAME.gate.json says where; what was there before is whole.
         DataError: the output can't be written; what was there before is whole.
@@ -88,13 +91,16 @@ def export_checked(
 
     form = registry.load(FORMATS, to, what="format")
     _check_how(form, to, precision, max_loss)
+    asked = _asked(form, to, options)
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
-    target = _target(Path("." if output is None else output), form, to)
+    target = _target(Path("." if output is None else output), form, to, bundle)
+    if hasattr(form, "placed"):
+        target = form.placed(target, force, asked.pop("model_version", None))
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
     run = Path(bundle) if isinstance(bundle, str | Path) else None
     images, why = data_of(run, chosen, None if data is None else Path(data))
-    more: dict[str, Any] = {} if precision == "float32" else {"precision": precision}
+    more = asked if precision == "float32" else {**asked, "precision": precision}
     if precision == "int8":
         more["calibration"] = calibration(images, why, chosen)
     try:
@@ -173,9 +179,26 @@ def _report(target: Path) -> Path:
     return target.with_name(target.name + REPORT)
 
 
-def _target(output: Path, form: ModuleType, to: str) -> Path:
+def _asked(form: ModuleType, to: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given.
+
+    Raises:
+        UsageError: one is another format's.
+    """
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    for name in given:
+        if name not in getattr(form, "OPTIONS", ()):
+            others = [one for one in names() if name in getattr(registry.load(FORMATS, one), "OPTIONS", ())]
+            known = f" It is of {registry.either(others)}." if others else ""
+            raise UsageError(f"--{name.replace('_', '-')}: the format {to!r} has no such option.{known}")
+    return given
+
+
+def _target(output: Path, form: ModuleType, to: str, source: Bundle | str | Path) -> Path:
     extension = form.EXTENSION
     if output.is_dir() and (extension or runtimes.recognise(output) is None):
+        if hasattr(form, "placed") and isinstance(source, str | Path):
+            return output / Path(source).resolve().name
         return output / getattr(form, "FOLDER", f"model{extension}")
     if extension and output.suffix != extension:
         if output.suffix in {*OTHERS, *(registry.load(FORMATS, name).EXTENSION for name in names())} - {""}:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from bakeoff.shown import visible
 
 BATCH = 32
 REFUSED = "refused"  # the digest of a picture that can't be decoded
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's, of what a graph decodes
 BETWEEN = "; "  # of several labels of an image
 
 
@@ -94,7 +96,7 @@ def _part(opened: Opened, contents: Sequence[bytes], pixels: bool) -> dict[str, 
     images, digests = _prepared(opened.signature, contents, pixels)
     output = tensor = np.asarray(opened.runtime.predict(normalize(images, opened.signature)))
     if by_bytes := bytes_of(opened):
-        output, found, names = by_bytes(contents)
+        output, found, names = by_bytes([_for_a_graph(content, opened.signature) for content in contents])
         digests = {name: rows[:0] for name, rows in digests.items()}
     else:
         kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=output.shape[1])
@@ -114,10 +116,23 @@ def bytes_of(opened: Opened) -> Callable[[Sequence[bytes]], tuple[Array, Array, 
 
     def ask(contents: Sequence[bytes]) -> tuple[Array, Array, list[str]]:
         found = {name: one.numpy() for name, one in served(bytes=tf.constant(list(contents))).items()}
-        labels = [one.decode() for one in found["labels"].tolist()]
+        rows = found["labels"].reshape(len(contents), -1).tolist()  # of several labels a column a class, "" for none
+        labels = [BETWEEN.join(sorted(one.decode() for one in row if one)) for row in rows]
         return found["logits"], found["probabilities"].astype(np.float64), labels
 
     return ask
+
+
+def _for_a_graph(content: bytes, signature: Signature) -> bytes:
+    """The file; of a kind that TensorFlow's decoders don't know (CMYK), what ours makes of it, as a PNG."""
+    from PIL import Image
+
+    with suppress(DataError, OSError, ValueError), Image.open(BytesIO(content)) as image:
+        if image.mode not in MODES:
+            made = BytesIO()
+            draw(content, signature).image.save(made, "PNG")
+            return made.getvalue()
+    return content
 
 
 def _labels(opened: Opened, found: Array) -> Iterator[str]:

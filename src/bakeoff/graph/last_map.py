@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import cast
@@ -17,8 +18,9 @@ NAME = "map"
 def halves(graph: Graph, size: tuple[int, int]) -> tuple[Graph, Graph] | None:
     """The net with its last feature map as a second output, and the part that makes logits of that; None without one.
 
-    The last is where all of the image still passes through one value that has rows and columns: what is behind it
-    pools, flattens and decides. The tokens of a transformer are no map.
+    The last is where all of the image still passes through one value that has rows and columns, and no weights come
+    before places are pooled or flattened: what is behind it is computed quickly. A transformer, which works on tokens
+    to its end, has none.
 
     Args:
         graph: images to logits.
@@ -31,7 +33,10 @@ def halves(graph: Graph, size: tuple[int, int]) -> tuple[Graph, Graph] | None:
         return None
     if found is None:
         return None
-    return replace(graph, outputs={**graph.outputs, NAME: found}), _behind(sized, found)
+    head = _behind(sized, found)
+    if any(node.parameters and _places(head, node) > 1 for node in head.nodes):
+        return None
+    return replace(graph, outputs={**graph.outputs, NAME: found}), head
 
 
 def _last_map(graph: Graph) -> Ref | None:
@@ -58,6 +63,12 @@ def _behind(graph: Graph, place: Ref) -> Graph:
 
     nodes = tuple(moved(node) for node in graph.nodes if node.id in ids)
     return prune(replace(graph, inputs={name: graph.shapes[place]}, nodes=nodes, penalties=()))
+
+
+def _places(graph: Graph, node: Node) -> int:
+    """Rows times columns of a node's value, or its number of tokens; 1 of a vector."""
+    sizes = [size for size in graph.shapes[Ref(node.id)][1:-1] if not isinstance(size, Dim)]
+    return math.prod(sizes)
 
 
 def _live(graph: Graph, begin: Set[str]) -> set[str]:

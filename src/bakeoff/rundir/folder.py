@@ -120,6 +120,7 @@ class Run:
     def predictions(self, split: str, found: Predictions, paths: NDArray[np.str_]) -> None:
         """Keep the logits of a split, and the names of its images, relative to the data."""
         target = self.path / "predictions" / f"{split}.npz"
+        more: dict[str, Any] = {} if found.similarity is None else {"similarity": found.similarity}
         size = found.logits.nbytes + found.labels.nbytes + found.records.nbytes + paths.nbytes
         with space_for(target, size), atomic_write(target, self.path) as stream:
-            np.savez(stream, logits=found.logits, labels=found.labels, records=found.records, paths=paths)
+            np.savez(stream, logits=found.logits, labels=found.labels, records=found.records, paths=paths, **more)

@@ -7,7 +7,7 @@ imports its library, and `load(path, threads, trust)`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff import registry
@@ -19,7 +19,7 @@ from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "end_by", "held", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "end_by", "freed", "held", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,6 +36,8 @@ class Opened(Brief):
         output: what the runtime gives: logits, or probabilities of several labels.
         head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
             where there is no such map.
+        unknown: the similarity below which an image is of no class; the runtime then gives similarities, too, as the
+            last of its values; None: not known.
     """
 
     runtime: Runtime
@@ -46,6 +48,7 @@ class Opened(Brief):
     threshold: float = 0.5
     output: str = "logits"
     head: Callable[[], Runtime] | None = None
+    unknown: float | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -71,6 +74,16 @@ def held(path: Path, trust: bool, load: Callable[[], Runtime]) -> Runtime:
     with loading(path):
         runtime = load()
     return Bounded(runtime, path)
+
+
+def freed(opened: Opened) -> Opened:
+    """The same model, whose calls aren't held to time and memory: that is of the process, which may have more to do."""
+
+    def bare(runtime: Runtime) -> Runtime:
+        return runtime.runtime if isinstance(runtime, Bounded) else runtime
+
+    head = opened.head
+    return replace(opened, runtime=bare(opened.runtime), head=None if head is None else lambda: bare(head()))
 
 
 def _reads() -> list[str]:

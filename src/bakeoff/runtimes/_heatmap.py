@@ -62,7 +62,7 @@ def drops(opened: Opened, pixels: NDArray[np.uint8], label: int | None = None) -
         plain, most = ask(images), SQUARES
     else:
         ask, filled = opened.head().predict, np.zeros(1, images.dtype)
-        plain, array = cast(Mapped, opened.runtime).values(images)
+        plain, array = cast(Mapped, opened.runtime).values(images)[:2]
         most = CELLS if max(array.shape[1:3]) <= CELLS else SQUARES
     _check(opened, plain)
     likeliest = int(plain[0, 0] > 0) if plain.shape[1] == 1 else int(plain.argmax())

@@ -28,10 +28,10 @@ class Runtime(Protocol):
 
 
 class Mapped(Runtime, Protocol):
-    """A loaded model that gives its last feature map, too."""
+    """A loaded model that gives its last feature map, similarities, or both, too."""
 
     def values(self, images: Array) -> list[Array]:
-        """Logits (N, n), and the map (N, rows, columns, channels), of normalised images."""
+        """Logits (N, n), the map (N, rows, columns, channels), and last similarities (N, 1), of normalised images."""
         ...
 
 

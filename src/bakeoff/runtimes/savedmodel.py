@@ -1,9 +1,13 @@
-"""TensorFlow's SavedModel: signature `serving_default`, float32 input `input` (N, H, W, C), output `logits`."""
+"""TensorFlow's SavedModel, a folder or the newest of the versions in one: NAME/1, NAME/2, ... as its server has them.
+
+What runs here is the signature `serve_tensor` (`serving_default` of folders that have no other): float32 input `input`
+(N, H, W, C), one output. Files of images are decoded by `preprocessing`, whatever else a folder can do.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +20,51 @@ from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
 
 READS = "a SavedModel folder"
-SIGNATURE = "serving_default"
+GRAPH = "saved_model.pb"
+SIGNATURES = ("serve_tensor", "serving_default")  # the first that there is
 EXTRA = "assets.extra"  # TensorFlow's folder for what others put beside a model
 KIND = "savedmodel"
 SAVES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
 OPERATOR = re.compile(r"_*[A-Z][A-Za-z0-9]*")  # a name like an operator's, which a function of the file may not hide
+DECODERS = frozenset({"DecodeAndCropJpeg", "DecodeBmp", "DecodeImage", "DecodeJpeg", "DecodePng", "DecodeWebP"})
+VERSION = re.compile(r"[1-9]\d{0,17}")
 SWAPS = frozenset({"api_implements", "implements", "_implements"})  # by which TensorFlow may put a function elsewhere
 
 
 def accepts(path: Path) -> bool:
-    """Whether it is a folder of this kind, by its names."""
-    return (path / "saved_model.pb").is_file()
+    """Whether it is a folder of this kind, or of its versions, by its names."""
+    return (version_of(path) / GRAPH).is_file()
 
 
-def save(model: Any, path: Path, shape: tuple[int, int, int], text: str, output: str = "logits") -> None:
-    """Write a Keras model (on TensorFlow) that takes (N, H, W, C).
+def versions(path: Path) -> list[int]:
+    """The numbers of the versions in a folder, in order."""
+    found = path.iterdir() if path.is_dir() and not (path / GRAPH).exists() else ()
+    return sorted(int(one.name) for one in found if VERSION.fullmatch(one.name) and (one / GRAPH).is_file())
+
+
+def version_of(path: Path) -> Path:
+    """The folder of the newest version; the path itself where it has none."""
+    return path / str(found[-1]) if (found := versions(path)) else path
+
+
+def save(model: Any, path: Path, endpoints: Mapping[str, tuple[Any, list[Any]]], beside: Mapping[str, str]) -> None:
+    """Write a Keras model (on TensorFlow).
 
     Args:
         model: the Keras model.
         path: of the new folder.
-        shape: (height, width, channels).
-        text: what the folder says about itself.
-        output: its name in the signature.
+        endpoints: {signature: (function, specifications of its arguments)}.
+        beside: {name: text} of what is put into `assets.extra`.
     """
-    tf = library("tensorflow", "tensorflow", "export to SavedModel")
     keras = library("keras", "tensorflow", "export to SavedModel")
-
-    def serve(input: Any) -> Any:
-        return {output: model(input, training=False)}
-
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(SIGNATURE, serve, input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="input")])
+    for name, (function, given) in endpoints.items():
+        archive.add_endpoint(name, function, input_signature=given)
     archive.write_out(str(path), verbose=False)
     (path / EXTRA).mkdir()
-    (path / EXTRA / FILE).write_text(text, encoding="utf-8")
+    for name, text in beside.items():
+        (path / EXTRA / name).write_text(text, encoding="utf-8")
 
 
 def ready() -> None:
@@ -63,7 +77,7 @@ def ready() -> None:
 
 
 def load(path: Path, threads: int | None = None, trust: bool = False) -> FunctionRuntime:
-    """The folder as a runtime.
+    """The folder, or the newest version in it, as a runtime.
 
     Args:
         path: the folder.
@@ -77,12 +91,13 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
     tf = library("tensorflow", "tensorflow", "a SavedModel")
     if threads:
         _set_threads(tf, threads)
+    path = version_of(path)
     _regular(path)
     if not trust:
         _refuse_hostile(path)
     try:
         loaded = tf.saved_model.load(str(path))
-        served = loaded.signatures[SIGNATURE]
+        served = next(loaded.signatures[name] for name in SIGNATURES if name in loaded.signatures)
         (name,) = served.structured_input_signature[1]
     except Exception as error:  # TensorFlow raises what its parsers raise
         raise CorruptError(
@@ -109,9 +124,9 @@ def _set_threads(tf: Any, threads: int) -> None:
 
 
 def _regular(path: Path) -> None:
-    """TensorFlow would wait for a pipe."""
+    """TensorFlow would wait for a pipe. A link to a file is read, as caches have them; one to a folder is refused."""
     for one in path.rglob("*"):
-        if not one.is_dir():
+        if one.is_symlink() or not one.is_dir():
             with named(one, "Export it anew."):
                 regular(one).close()
 
@@ -144,7 +159,14 @@ def _refuse_hostile(path: Path) -> None:
         saver = one.signature.name not in called and not one.attr.keys() & SWAPS
         found |= {node.op for node in one.node_def} - own - (SAVES if saver else set())
     hold(path, KIND, found)
+    refuse(path, sorted({node.op for one in functions for node in one.node_def if _overruns(node)}))
     refuse(path, sorted({said for node in objects.nodes for said in _of_object(node)}))
+
+
+def _overruns(node: Any) -> bool:
+    """Whether it decodes to as many channels as a file has: TensorFlow 2.21 then writes an animated WebP without alpha
+    beyond its memory. Each decoder takes the files of all others."""
+    return node.op in DECODERS and not ("channels" in node.attr and node.attr["channels"].i)
 
 
 def _calls(nodes: Any, own: set[str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from bakeoff import registry
 from bakeoff.serving import guard
 from bakeoff.serving.metrics import Metrics
 from bakeoff.serving.models import Models
+from bakeoff.serving.page.collect import Collection
 from bakeoff.serving.refused import HTTP, Refused
 from bakeoff.serving.settings import Settings
 from bakeoff.serving.wire import JSON, Request, Response, Route
@@ -48,6 +49,7 @@ class App:
         models: what is served.
         workers: who computes.
         metrics: what is counted.
+        collection: where pictures are kept for labelling; None: nowhere.
         stopping: whether it was told to stop: it still answers, and isn't ready.
     """
 
@@ -57,6 +59,7 @@ class App:
         self.stopping = False
         self.protocols = {name: registry.load(ROOM, name) for name in registry.names(ROOM)}
         self._routes = [(name, one) for name, found in self.protocols.items() for one in _routes(found)]
+        self.collection = None if settings.collect is None else Collection(settings.collect, settings.collect_mb << 20)
         self._held = 0
 
     @property

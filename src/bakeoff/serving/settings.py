@@ -39,6 +39,8 @@ class Settings:
         access_log: a JSON line a request, on stderr.
         poll_s: between two looks for new versions.
         metrics_path: TensorFlow Serving's; "" has none.
+        collect: a folder where pictures are kept for labelling, if the page's user says so.
+        collect_mb: the most that folder may hold, in MiB.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +65,8 @@ class Settings:
     access_log: bool = False
     poll_s: float = 1.0
     metrics_path: str = "/monitoring/prometheus/metrics"
+    collect: Path | None = None
+    collect_mb: int = 1024
 
     def __post_init__(self) -> None:
         if not self.local and not self.token and not self.open_:
@@ -72,6 +76,8 @@ class Settings:
             )
         if (self.cert is None) != (self.key is None):
             raise UsageError("--tls-cert and --tls-key: TLS needs both, as files of PEM.")
+        if self.collect is not None and self.collect.exists() and not self.collect.is_dir():
+            raise UsageError(f"--collect {self.collect}: that is no folder. Name another.")
         for file in (self.cert, self.key):
             if file is not None and not file.is_file():
                 raise UsageError(f"{file}: there is no such file; expected one of PEM.")

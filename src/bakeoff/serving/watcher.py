@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,8 +163,7 @@ def loaded(name: str, version: int, path: Path, rows: int, trust: bool) -> Serve
         raise BakeoffError(error.message) from None
     if not np.isfinite(answers["probabilities"]).all():
         raise BakeoffError("it gives numbers that aren't finite.")
-    free = getattr(found.runtime, "runtime", found.runtime)
-    return Served(name, version, replace(found, runtime=free), rows)
+    return Served(name, version, runtimes.freed(found), rows)
 
 
 def print_of(path: Path) -> Print:

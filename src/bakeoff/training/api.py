@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import msgspec
 
 from bakeoff import frameworks
+from bakeoff.bundle.stopped import kept as stopped_at
 from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
-from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
+from bakeoff.errors import BakeoffError, Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.files import named, own, remove, write_text
 from bakeoff.given import held
 from bakeoff.recipe import load, select_phases, to_toml, with_overrides
@@ -323,11 +325,18 @@ def _resumable(path: Path, error: BaseException) -> BaseException:
         return error
     line = f"Go on: bakeoff train --resume {shell(path)}"
     if isinstance(error, Cancelled):
-        return Cancelled(f"{error}\n{line}", error.exit_code)
+        return Cancelled(f"{error}{_kept(path)}\n{line}", error.exit_code)
     if stopped:
-        return Cancelled(f"stopped at once\n{line}", code_of(error))
+        return Cancelled(f"stopped at once{_kept(path)}\n{line}", code_of(error))
     error.args = (f"{error}\n{line}", *error.args[1:])
     return error
+
+
+def _kept(path: Path) -> str:
+    """What of a run that was stopped is there still, in words."""
+    with suppress(BakeoffError):
+        return f"; kept: {place}" if (place := stopped_at(path)) else "; nothing is kept yet, it begins anew"
+    return ""
 
 
 def _discard(path: Path) -> None:

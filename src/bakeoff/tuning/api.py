@@ -148,8 +148,7 @@ class _Search:
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
         before = study.user_attrs.get(ASKED)
         if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
-            optuna.delete_study(study_name=NAME, storage=self._storage)  # it stopped, as at bad files: it holds nothing
-            study, before = self._opened(optuna), None
+            study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
         if before not in (None, asked):
             raise UsageError(
                 f"--run {self.path}: a search with another recipe, other ranges or other images.\n"
@@ -158,14 +157,13 @@ class _Search:
         study.set_user_attr(ASKED, asked)
         return study
 
-    @property
-    def _storage(self) -> str:
-        return f"sqlite:///{(self.path / STUDY).as_posix()}"
-
-    def _opened(self, optuna: Any) -> Any:
+    def _opened(self, optuna: Any, *, anew: bool = False) -> Any:
+        storage = f"sqlite:///{(self.path / STUDY).as_posix()}"
+        if anew:
+            optuna.delete_study(study_name=NAME, storage=storage)
         return optuna.create_study(
             study_name=NAME,
-            storage=self._storage,
+            storage=storage,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
             load_if_exists=True,

@@ -55,7 +55,11 @@ def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, ob
     try:
         yield
     except (Cancelled, KeyboardInterrupt, SystemExit) as error:
-        said = str(error).partition("\n")[0] if isinstance(error, Cancelled) else "stopped at once"
+        said = (
+            str(error).partition("\n")[0]
+            if isinstance(error, Cancelled)
+            else "stopped at once; what is finished is kept"
+        )
         code = error.exit_code if isinstance(error, Cancelled) else code_of(error)
         options = [str(word) for name, value in given if value is not None for word in (name, value)]
         line = " ".join(map(shell, ["bakeoff", verb, data, "--recipe", recipe, *options]))

@@ -47,6 +47,9 @@ def endpoints(tf: Any, net: Any, bundle: Bundle, shape: tuple[int, int, int]) ->
         )
         return of_images(images)
 
+    given = [tf.TensorSpec((None,), tf.string)]
+    of_files = tf.function(of_files, autograph=False, input_signature=given)  # one graph for two signatures
+
     def serving_default(bytes: Any) -> Mapping[str, Any]:
         return answered(tf, of_files(bytes), bundle)
 

@@ -111,4 +111,5 @@ def _add(value: Any, name: str, feature: Any) -> None:
     if whole and not -(1 << 63) <= value < 1 << 63:
         raise invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
     content = unpacked(value["b64"]) if isinstance(value, dict) else encoded(value) if isinstance(value, str) else value
+    content = int(content) if whole else content
     getattr(feature, kind).value.append(content)

@@ -99,7 +99,7 @@ def same_images(run: Run, data: Data) -> Data:
     with named(path, ANEW):
         expected, kept = read_json(path)["fingerprint"], run.path / FROZEN
     if expected != data.fingerprint:
-        found = changes(kept, data.manifest) if kept.is_file() else ""
+        found = changes(kept, data.manifest, [path for path, _ in data.excluded]) if kept.is_file() else ""
         raise DataError(
             f"{data.path}: the images are not those that {run.path} began with: "
             f"{found or 'labels, class names or declared splits are others'}.\nBring them back, or train anew."
