@@ -136,7 +136,12 @@ def test_of_a_file_that_takes_bytes_the_stage_is_found_by_what_it_gets_wrong(bun
         image = decode(content)
         return image if min(image.size) == 27 else image.resize((27, 27), 0)
 
+    def shifted(content: bytes) -> Any:
+        image = decode(content)
+        return image.transform(image.size, 0, (1, 0, 1, 0, 1, 0))
+
     assert first_by_bytes(bundle, decode) is None
+    assert first_by_bytes(bundle, shifted) == "prepared pixels"  # the cut is off by one
     assert first_by_bytes(bundle, unturned) == "decoded pixels"  # EXIF ignored
     assert first_by_bytes(bundle, coarse) == "prepared pixels"  # no antialiasing
     assert first_by_bytes(bundle, lambda content: decode(content).point(lambda v: v // 2)) == "normalised input"
