@@ -294,3 +294,21 @@ def test_formats_are_measured_beside_each_other(tmp_path: Path, monkeypatch: pyt
     measured.draw(found, tmp_path / "plot.png")
     with pytest.raises(UsageError, match="no image format"):
         measured.draw(found, tmp_path / "plot.txt")
+
+
+@pytest.mark.parametrize(("licence", "warned"), [("CC BY-NC 4.0", True), ("not stated", True), ("Apache-2.0", False)])
+def test_what_a_licence_forbids_is_said(
+    licence: str, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bakeoff.cli import main
+
+    bundles.write(tmp_path / "b", replace(made(), extra={"licence": licence}))
+    assert main(["export", str(tmp_path / "b"), "--to", "onnx", "-o", str(tmp_path / "x.onnx"), "--json"]) == 0
+    shown = capsys.readouterr()
+    value = json.loads(shown.out)
+    assert (f"licence of the weights it started from: {licence}" in shown.err) == warned
+    assert (value["licence"], value["gate"]["passed"], value["bytes"]) == (licence, True, value["size_bytes"])
+    assert main(["export", str(tmp_path / "x.onnx"), "--verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["gate"]["passed"]
+    (tmp_path / "x.onnx").write_bytes(b"another")
+    assert main(["export", str(tmp_path / "x.onnx"), "--verify"]) == ParityError.exit_code
