@@ -47,7 +47,7 @@ def held(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check(name: str, value: object, annotation: str) -> None:
-    """UsageError where a value is of no kind of an annotation; what has a kind of its own is only no list and no dict."""
+    """UsageError where a value is of no kind of an annotation; one with a kind of its own is only no list or dict."""
     kinds = [one.partition("[")[0] for one in re.split(r" \| (?![^\[]*\])", annotation)]
     if {"Any", "bool", "<class 'inspect._empty'>"} & set(kinds):
         return

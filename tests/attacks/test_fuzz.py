@@ -107,7 +107,7 @@ def searched(folder: Path) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    search._finish(search._study(optuna))
+    search.run(0)
 
 
 # what is read, file by file: the folder or file that is handed over, and what reads it

@@ -151,7 +151,6 @@ def test_what_is_printed_goes_through_the_console() -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_what_is_suggested_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
-    """Into bash, from a terminal: neither the bytes of a name nor what Rich takes for markup are lost on the way."""
     names = [b"caf\xe9", b"a\nb", b"\x1b[31mred", b"\xe2\x80\xae", b"it's \\x41 \xff0", b"[bold] x[/bold]", b"-r $HOME"]
     for name in names:
         _output.next_steps(f"printf %s {_output.shell(os.fsdecode(name))}")

@@ -14,9 +14,12 @@ from browser import CHROMIUM, Tab, browser
 from PIL import Image
 from served import CLASSES, Client, image, put
 
+from bakeoff.bundle.layout import Unknown
 from bakeoff.data import read_data
 from bakeoff.errors import UsageError
+from bakeoff.graph.similarity import features_of
 from bakeoff.model import load
+from bakeoff.models import mnist_cnn_small
 from bakeoff.preprocessing.pixels import shown
 from bakeoff.serving import serve
 from bakeoff.serving.page import html
@@ -32,7 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     extra = {"licence": "CC BY-NC 4.0"}
     put(folder / "one", scores={"test": {"accuracy": 0.75, "num": 400}}, extra=extra)
-    put(folder / "two", seed=5)
+    body = features_of(mnist_cnn_small.build((24, 32), 3, len(CLASSES), 5))
+    means = np.eye(len(CLASSES), body.output_shape[1], dtype=np.float32)  # type: ignore[union-attr, arg-type]
+    put(folder / "two", seed=5, unknown=Unknown(1.0, 1, 20, means))  # nothing is known to it
     (folder / "a.jpg").write_bytes(image(size=(120, 60)))
     (folder / "b.tiff").write_bytes(image("TIFF", seed=1))
     (folder / "<b>.png").write_bytes(b"no picture")
@@ -157,6 +162,10 @@ def test_it_fits_a_phone_in_both_languages(folder: Path, tab: Tab, language: str
             shares = [100 * dict(map(tuple, one["top"]))[name] for one in (left, right)]
             assert [first[:-2], second[:-2]] == [f"{share:.1f}" for share in shares]
             assert float(difference.replace("−", "-")) == pytest.approx(shares[1] - shares[0], abs=0.0501)
+        assert tab.js("[...document.querySelectorAll('.answer')].map(one => one.querySelectorAll('.chip').length)") == [
+            0,
+            1,
+        ]
         assert tab.js("document.querySelectorAll('form.keep').length") == 0  # nothing is kept unless it was asked for
 
 
@@ -210,6 +219,15 @@ def test_what_is_kept_is_read_by_train_and_lies_in_one_class(page: Client, folde
     noise.save(folder / "large.bmp")
     assert "1 MiB" in page.error("/page/keep?label=hat", (folder / "large.bmp").read_bytes(), 507, headers=OWN)
     assert sorted(one.suffix for one in kept.rglob("*.*")) == [".jpg"] * len(list(kept.rglob("*.*")))
+
+
+def test_the_page_says_what_predict_says(page: Client, folder: Path) -> None:
+    for name in ("one", "two"):
+        (row,) = load(folder / name).predict(image(size=(120, 60)), top=9)
+        with serve({name: folder / name}, rest_port=0, grpc_port=None, grace_s=0.0) as server:
+            found = Client(server).json(f"/page/predict?model={name}", image(size=(120, 60)), headers=OWN)
+        assert {key: found.get(key) for key in row if key != "path"} == {key: row[key] for key in row if key != "path"}
+        assert ("unknown" in row) == (name == "two")
 
 
 def test_nothing_is_kept_unless_asked_for(client: Client) -> None:

@@ -27,18 +27,13 @@ def is_stopped(path: Path) -> bool:
 def note(path: str | Path) -> str:
     """What to say where such a run is used; nothing of a finished one."""
     with named(Path(path) / BEGUN, ANEW):
-        run = Path(path)
-        place = kept(run) if is_stopped(run) else ""
-        return (
-            f"{run} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
-            if place
-            else ""
-        )
+        said = f"{path} isn't finished: its last checkpoint is used ({{}}).\nGo on with it: {_resume(Path(path))}"
+        return said.replace("{}", place) if (place := kept(Path(path))) else ""
 
 
 def kept(run: Path) -> str:
     """Where the last checkpoint of a run stood, in words; "" where there is none."""
-    if (meta := checkpoint.last(run)) is None or not is_stopped(run):
+    if not is_stopped(run) or (meta := checkpoint.last(run)) is None:
         return ""
     with named((run / checkpoint.FOLDER / meta["arrays"]).with_suffix(checkpoint.JSON), ANEW):
         number, step, epoch = meta["phase"], meta["state"]["step"], meta["state"]["epoch"]

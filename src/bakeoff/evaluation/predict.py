@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 
 from bakeoff.data.reader import LINK
 from bakeoff.data.sources.folder import images_below
-from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
+from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluation.asking import Ask, asking, row
 from bakeoff.evaluation.given import InMemory
-from bakeoff.evaluation.kinds import of, of_loss
-from bakeoff.evaluation.tta import check, mirrored
-from bakeoff.files import said
-from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
+from bakeoff.evaluation.tta import check
+from bakeoff.preprocessing import SUFFIXES, Signature, decode, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
-from bakeoff.runtimes._runtime import Mapped
-from bakeoff.schemas import Array
 from bakeoff.system import cpus
 
 TOP = 5
@@ -43,7 +40,6 @@ first; maybe none), `threshold` and `top` in the place of `label`, `probability`
 """
 
 Read = tuple[Path | InMemory, Future[NDArray[np.uint8]]]
-Ask = Callable[[NDArray[np.uint8]], tuple[Array, Array | None]]
 
 
 class Found(NamedTuple):
@@ -116,7 +112,7 @@ def predict(
     found = find_images(paths, follow_links=follow_links)
     for line in found.unused if say else ():
         cast(Callable[[str], None], say)(line)
-    ask = _asking(opened, dtype, check(tta))
+    ask = asking(opened, dtype, check(tta))
     return _rows(opened, found, top, workers or min(8, cpus()), batch_size, ask, progress)
 
 
@@ -151,11 +147,8 @@ def _batch(opened: Opened, batch: list[Read], top: int, ask: Ask) -> Iterator[Ro
         if image is None:
             yield {"path": str(path), "error": reason}
         else:
-            row = of_loss(opened.loss).row(shares[place], opened.classes, opened.threshold, top)
-            if near is not None and opened.unknown is not None:
-                row |= {"unknown": bool(near[place] < opened.unknown), "similarity": float(near[place])}
+            yield {"path": str(path), **row(opened, shares[place], None if near is None else near[place], top)}
             place += 1
-            yield {"path": str(path), **row}
 
 
 def _prepared(path: Path | InMemory, signature: Signature, link: bool) -> NDArray[np.uint8]:
@@ -174,43 +167,3 @@ def _result(future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None
         return None, str(error)
     except OSError as error:
         return None, (error.strerror or "can't be read").lower()
-
-
-def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
-    """From uint8 images to probabilities (N, classes), and similarities (N,) where the model knows them."""
-
-    def both(images: Array) -> tuple[Array, Array | None]:
-        try:
-            if opened.unknown is None:
-                found, near = np.asarray(opened.runtime.predict(images)), None
-            else:
-                found, *_, column = cast(Mapped, opened.runtime).values(images)
-                near = column[:, 0]
-        except BakeoffError:
-            raise
-        except Exception as error:  # of any library, about what the file asks for
-            raise CorruptError(f"{opened.path}: the model can't be run: {said(error)}. Export it anew.") from error
-        count, known = len(images), len(opened.classes)
-        if found.dtype.kind != "f" or found.shape not in ((count, known), (count, 1 if known == 2 else known)):
-            raise CorruptError(
-                f"{opened.path}: the model gives {found.dtype} {found.shape} for {count} images and {known} classes. "
-                "Export it anew."
-            )
-        if not np.isfinite(found).all() or not (near is None or np.isfinite(near).all()):
-            raise BakeoffError(
-                f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
-            )
-        return found, near
-
-    def ask(images: NDArray[np.uint8]) -> tuple[Array, Array | None]:
-        ready = normalize(images, opened.signature, dtype)
-        if opened.output == "probabilities":
-            shares = both(ready)[0].astype(np.float64)
-            return shares if tta == "none" else (shares + both(mirrored(ready))[0]) / 2, None
-        plain, near = both(ready)  # the threshold was chosen on images as they are: so is what it judges
-        views = [plain, *([] if tta == "none" else [both(mirrored(ready))[0]])]
-        # by the logits, too: a net of another library may have a sigmoid over several classes
-        kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=views[0].shape[1])
-        return kind.probabilities(views[0] if tta == "none" else kind.averaged(views)), near
-
-    return ask

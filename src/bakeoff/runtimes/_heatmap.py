@@ -92,9 +92,9 @@ def log_odds(opened: Opened, found: Array, label: int) -> NDArray[np.float64]:
 def _without(odds: Callable[[Array], Array], array: Array, most: int, filled: Array) -> Array:
     """The log-odds without each block, (rows, columns): a row of blocks a call."""
     down, across = (_edges(size, most) for size in array.shape[1:3])
-    found = []
+    first, found = np.ascontiguousarray(array.transpose(0, 3, 1, 2)), []  # as ONNX Runtime takes it: moved once
     for top, bottom in pairwise(down):
-        copies = np.repeat(array, len(across) - 1, axis=0)
+        copies = np.repeat(first, len(across) - 1, axis=0).transpose(0, 2, 3, 1)
         for copy, (left, right) in zip(copies, pairwise(across), strict=True):
             copy[top:bottom, left:right] = filled
         found.append(odds(copies))

@@ -16,6 +16,7 @@ import numpy as np
 from bakeoff import bundle, runtimes
 from bakeoff.errors import BakeoffError, DataError
 from bakeoff.evaluation.opening import open_model
+from bakeoff.serving import golden
 from bakeoff.serving.model import IMAGES, Served
 from bakeoff.serving.models import END, LOADING, START, UNKNOWN, Given, Models
 from bakeoff.serving.refused import Refused
@@ -152,9 +153,10 @@ def loaded(name: str, version: int, path: Path, rows: int, trust: bool) -> Serve
     is held while it is loaded and asked the first time. Later calls have no other shape but for the number of images.
 
     Raises:
-        BakeoffError: it can't be loaded, or gives no finite numbers.
+        BakeoffError: it can't be loaded, gives no finite numbers, or doesn't know the golden pictures that lie with it.
     """
-    found = open_model(inner(path), threads=1, trust=trust)
+    where = inner(path)
+    found = open_model(where, threads=1, trust=trust)
     served = Served(name, version, found, rows)
     black = np.zeros((1, *found.signature.size, found.signature.channels), np.uint8)
     try:
@@ -163,7 +165,9 @@ def loaded(name: str, version: int, path: Path, rows: int, trust: bool) -> Serve
         raise BakeoffError(error.message) from None
     if not np.isfinite(answers["probabilities"]).all():
         raise BakeoffError("it gives numbers that aren't finite.")
-    return Served(name, version, runtimes.freed(found), rows)
+    free = Served(name, version, runtimes.freed(found), rows)
+    golden.hold(where, free)
+    return free
 
 
 def print_of(path: Path) -> Print:

@@ -28,6 +28,7 @@ from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
 STUDY, NAME = "study.db", "bakeoff"  # a file, and the study in it
+REMEDY = "Choose another folder, or remove it."
 ASKED = "asked"  # what a study was begun with, beside its trials
 
 
@@ -132,7 +133,8 @@ class _Search:
             # keyed by the trial, so that a search that was stopped goes on as if it had not been
             study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
             study.optimize(self._trial, n_trials=1, catch=())
-        return self._finish(study)
+        with named(self.path / STUDY, REMEDY):  # SQLite reads what is damaged as late as it can
+            return self._finish(study)
 
     def _study(self, optuna: Any) -> Any:
         """The study of this folder, new or gone on with."""
@@ -142,19 +144,19 @@ class _Search:
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
         if (self.path / STUDY).exists():
             os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
-        with named(self.path / STUDY, "Choose another folder, or remove it."):
+        with named(self.path / STUDY, REMEDY):
             study = self._opened(optuna)
             trials, states = study.get_trials(deepcopy=False), optuna.trial.TrialState
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
-        before = study.user_attrs.get(ASKED)
-        if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
-            study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
-        if before not in (None, asked):
-            raise UsageError(
-                f"--run {self.path}: a search with another recipe, other ranges or other images.\n"
-                "Choose another folder, or remove it."
-            )
-        study.set_user_attr(ASKED, asked)
+        with named(self.path / STUDY, REMEDY):
+            before = study.user_attrs.get(ASKED)
+            if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
+                study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
+            if before not in (None, asked):
+                raise UsageError(
+                    f"--run {self.path}: a search with another recipe, other ranges or other images.\n{REMEDY}"
+                )
+            study.set_user_attr(ASKED, asked)
         return study
 
     def _opened(self, optuna: Any, *, anew: bool = False) -> Any:

@@ -8,17 +8,15 @@ import time
 from io import BytesIO
 from typing import Any
 
-import numpy as np
-
 from bakeoff.drawing.heat import cells
 from bakeoff.drawing.thumbnail import uri
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, DataError
+from bakeoff.evaluation.asking import asking, row
 from bakeoff.evaluation.heatmaps import heatmap
-from bakeoff.preprocessing import decode
+from bakeoff.preprocessing import decode, prepare
 from bakeoff.preprocessing.formats import sniff
-from bakeoff.serving.model import DEFAULT, Served
+from bakeoff.serving.model import Served
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import strings
 
 MOST = 1000  # classes that are listed
 SHOWN = ("JPEG", "PNG", "GIF", "WebP", "BMP")  # by every browser
@@ -30,22 +28,21 @@ def answer(served: Served, content: bytes) -> dict[str, Any]:
     Raises:
         Refused: it can't be read as a picture, or the model fails on it.
     """
-    begun = time.perf_counter()
+    begun, opened = time.perf_counter(), served.opened
     try:
-        found = served.run(DEFAULT, {"bytes": strings([content])})
-    except Refused as error:
-        raise Refused(error.code, error.message.replace("image 0 ", "This ", 1)) from None
+        shares, near = asking(opened)(prepare(content, opened.signature)[None])
+    except DataError as error:
+        raise invalid(f"This can't be read: {error}") from None
+    except BakeoffError as error:
+        raise _without_path(error, served) from None
     took = 1000 * (time.perf_counter() - begun)
-    opened, shown = served.opened, sniff(content[:16]) in SHOWN
-    unknown = {"unknown": bool(np.asarray(found["unknown"])[0])} if "unknown" in found else {}
     return {
-        **served.kind.row(found["probabilities"][0], opened.classes, opened.threshold, MOST),
-        **unknown,
+        **row(opened, shares[0], None if near is None else near[0], MOST),
         "model": served.name,
         "version": served.version,
         "ms": round(took, 2),
         "sha256": hashlib.sha256(content).hexdigest(),
-        **({} if shown else {"preview": uri(decode(content))[0]}),
+        **({} if sniff(content[:16]) in SHOWN else {"preview": uri(decode(content))[0]}),
     }
 
 
