@@ -136,7 +136,12 @@ def test_of_a_file_that_takes_bytes_the_stage_is_found_by_what_it_gets_wrong(bun
         image = decode(content)
         return image if min(image.size) == 27 else image.resize((27, 27), 0)
 
+    def shifted(content: bytes) -> Any:
+        image = decode(content)
+        return image.transform(image.size, 0, (1, 0, 1, 0, 1, 0))
+
     assert first_by_bytes(bundle, decode) is None
+    assert first_by_bytes(bundle, shifted) == "prepared pixels"  # the cut is off by one
     assert first_by_bytes(bundle, unturned) == "decoded pixels"  # EXIF ignored
     assert first_by_bytes(bundle, coarse) == "prepared pixels"  # no antialiasing
     assert first_by_bytes(bundle, lambda content: decode(content).point(lambda v: v // 2)) == "normalised input"
@@ -270,3 +275,40 @@ def test_several_labels_and_two_classes_pass_and_are_held(tmp_path: Path, monkey
     monkeypatch.setattr(onnx, "text", lambda b: says(replace(b, threshold=0.9)))
     (tmp_path / "x").mkdir()
     stopped(several, tmp_path / "x" / "several.onnx", "labels")
+
+
+def test_formats_are_measured_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bakeoff.exports import measured
+
+    bundles.write(tmp_path / "bundle", made())
+    monkeypatch.setattr(measured, "names", lambda: ("bundle", "onnx"))
+    found = measured.measure(tmp_path / "bundle")
+    rows = {(row["format"], row["precision"]): row for row in found["rows"]}
+    assert list(rows) == [("bundle", "float32"), ("onnx", "float32"), ("onnx", "float16"), ("onnx", "int8")]
+    assert "needs training images" in rows["onnx", "int8"]["error"]
+    assert found["best"]["smallest"] == "onnx float16"
+    for row in (rows["bundle", "float32"], rows["onnx", "float16"]):
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert row["accuracy"] is None  # it doesn't say what it was trained on
+    assert rows["onnx", "float16"]["difference"] > rows["onnx", "float32"]["difference"]
+    measured.draw(found, tmp_path / "plot.png")
+    with pytest.raises(UsageError, match="no image format"):
+        measured.draw(found, tmp_path / "plot.txt")
+
+
+@pytest.mark.parametrize(("licence", "warned"), [("CC BY-NC 4.0", True), ("not stated", True), ("Apache-2.0", False)])
+def test_what_a_licence_forbids_is_said(
+    licence: str, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bakeoff.cli import main
+
+    bundles.write(tmp_path / "b", replace(made(), extra={"licence": licence}))
+    assert main(["export", str(tmp_path / "b"), "--to", "onnx", "-o", str(tmp_path / "x.onnx"), "--json"]) == 0
+    shown = capsys.readouterr()
+    value = json.loads(shown.out)
+    assert (f"licence of the weights it started from: {licence}" in shown.err) == warned
+    assert (value["licence"], value["gate"]["passed"], value["bytes"]) == (licence, True, value["size_bytes"])
+    assert main(["export", str(tmp_path / "x.onnx"), "--verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["gate"]["passed"]
+    (tmp_path / "x.onnx").write_bytes(b"another")
+    assert main(["export", str(tmp_path / "x.onnx"), "--verify"]) == ParityError.exit_code

@@ -148,12 +148,14 @@ def _compare(run: Path, plot: Path | None, data: Path | None, threads: int | Non
     table = out.table("format", "precision", *numbers, numbers=numbers)
     for row in found["rows"]:
         if row["error"]:
-            table.add_row(row["format"], row["precision"], out.plain(row["error"], "dim"))
             continue
         times = (out.number(row["p50_ms"]), out.number(row["p99_ms"]), out.number(row["images_per_s"]))
         shares = (out.percent(row["accuracy"]), out.percent(row["agreement"]))
         table.add_row(row["format"], row["precision"], f"{row['bytes'] / 1e6:.2f}", *times, *shares)
     console.print(table)
+    for row in found["rows"]:
+        if row["error"]:
+            console.print(f"[dim]{row['format']} {row['precision']}: {out.escaped(row['error'])}[/dim]")
     console.print(f"[dim]{out.escaped(found['how'])}[/dim]")
     for need, name in found["best"].items():
         console.print(f"{need.replace('_', ' ')}  {name}", markup=False)

@@ -1,8 +1,9 @@
 """Golden pictures: small files of every kind that goes wrong somewhere, and the source's answers, which travel along.
 
 A picture of the size that the resize leaves alone tells nothing of the resize, and a PNG nothing of the decoder of
-JPEGs: so of an artefact that takes bytes and shows no more than its output, the pictures that it gets wrong tell where:
-PLAIN ones meet the net alone, DECODED ones the decoder, too, and all others the resize.
+JPEGs: so of an artefact that takes bytes and shows no more than its output, the pictures that it gets wrong tell where.
+FLAT is of one colour, wherever it is cut and however resized; UNTOUCHED is cut and not resized; so are those that are
+DECODED, each by a way of its own; all others are resized.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ NAME = "golden.npz"
 MOST = 200_000  # bytes of all pictures
 LONGEST = 2600  # pixels: the side of a photo that is decoded at half its size
 TURNED, ACROSS = 6, 2  # orientations: a quarter turn, a mirror image
-PLAIN = ("png",)
+FLAT, UNTOUCHED = ("png-flat",), ("png",)
 DECODED = ("jpeg", "jpeg-turned", "jpeg-mirrored", "jpeg-grey", "jpeg-cmyk", "png-grey", "png-palette", "png-alpha")
 
 
@@ -39,6 +40,7 @@ def pictures(signature: Signature) -> dict[str, bytes]:
     large, small = (int(1.9 * height) + 1, int(1.4 * width) + 2), (max(2, int(0.55 * height)), max(3, int(0.7 * width)))
     turned = _drawn("jpeg-turned", plain).transpose(4)  # by ROTATE_270 of Pillow, which the orientation undoes
     made = {
+        "png-flat": _png(_flat(plain)),
         "png": _png(_drawn("png", plain)),
         "jpeg": _jpeg(_drawn("jpeg", plain)),
         "png-large": _png(_drawn("png-large", large)),
@@ -85,6 +87,12 @@ def _drawn(name: str, size: tuple[int, int]) -> Any:
     image[rows] = draw.integers(0, 256, 3)
     image[: size[0] // 2, columns] = draw.integers(0, 256, 3)
     return Image.fromarray(image)
+
+
+def _flat(size: tuple[int, int]) -> Any:
+    from PIL import Image
+
+    return Image.new("RGB", size[::-1], (200, 90, 30))
 
 
 def _with_alpha(image: Any) -> Any:

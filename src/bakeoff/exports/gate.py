@@ -223,8 +223,9 @@ def _by_bytes(names: Sequence[str], found: Array, expected: Array, far: float) -
     if found.shape != expected.shape:
         return [deployed.same("logits", np.ones(1, bool), more=f": {found.shape} for {expected.shape}")]
     wrong, checks = ~(np.abs(found - expected).max(axis=1) <= far), list[Check]()
-    kinds = np.array([0 if name in _golden.PLAIN else 1 if name in _golden.DECODED else 2 for name in names])
-    for kind, stage in enumerate(("normalised input", "decoded pixels", "prepared pixels")):
+    groups = (_golden.FLAT, _golden.UNTOUCHED, _golden.DECODED)
+    kinds = np.array([next((kind for kind, group in enumerate(groups) if name in group), 3) for name in names])
+    for kind, stage in enumerate(("normalised input", "prepared pixels", "decoded pixels", "prepared pixels")):
         chosen = [name for name, one in zip(names, kinds, strict=True) if one == kind]
         checks.append(deployed.same(stage, wrong[kinds == kind], chosen, ", by their logits"))
         if not checks[-1].passed:  # of what comes of wrong pixels nothing more can be told

@@ -13,15 +13,17 @@ from bakeoff import bundle as bundles
 from bakeoff import registry
 from bakeoff.drawing import scatter
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.exports import FORMATS, Exported, export_checked, names, size_of
+from bakeoff.exports import FORMATS, export_checked, names, size_of
 from bakeoff.exports._answers import opened_with
 from bakeoff.exports._held_out import data_of
 from bakeoff.exports.gate import COUNTED, Asked
-from bakeoff.files import workspace
+from bakeoff.files import make_folder, workspace
 from bakeoff.schemas import SCHEMA
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.launch import Worker
 
 ROUNDS, CALLS, BATCH = 6, 30, 16
+WRITERS = {"torch": "torch", "keras": "tensorflow", "savedmodel": "tensorflow", "litert": "tensorflow"}
 NEEDS = {"smallest": "bytes", "fastest": "p50_ms", "most_exact": "difference"}
 
 
@@ -42,19 +44,21 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
     """
     wanted = [(name, one) for name in names() for one in _precisions(name)]
     say = listen or (lambda message: None)
-    rows, made = list[dict[str, Any]](), dict[int, Exported]()
+    rows, made = list[dict[str, Any]](), dict[int, dict[str, Any]]()
     _, why = data_of(run, bundles.read(run), data)
     with workspace("compare") as folder, ExitStack() as processes:
         for number, (name, precision) in enumerate(wanted):
             say({"kind": "stage", "number": number + 1, "of": len(wanted) + 1, "text": f"{name} in {precision}"})
             rows.append({"format": name, "precision": precision, "error": ""})
+            what = {"run": str(run), "to": name, "precision": precision, "data": None if data is None else str(data)}
             try:
-                how: dict[str, Any] = {"precision": precision, "max_loss": 100.0, "data": data, "exact": COUNTED}
-                made[number] = export_checked(run, name, folder / f"{number}" / "model", **how)
+                with Worker(WRITERS.get(name, "onnxruntime")) as writer:  # two frameworks don't fit into one process
+                    what["output"] = str(make_folder(folder / f"{number}", folder) / "model")
+                    made[number] = writer.call("bakeoff.exports.measured:written", **what)
             except BakeoffError as error:
                 rows[-1]["error"] = str(error).splitlines()[0].replace(str(folder), "")
         say({"kind": "stage", "number": len(wanted) + 1, "of": len(wanted) + 1, "text": "time them, in turns"})
-        asked = {number: Asked(one.path, folder, threads) for number, one in made.items()}
+        asked = {number: Asked(Path(one["path"]), folder, threads) for number, one in made.items()}
         for process in asked.values():
             processes.enter_context(process.worker)
         for number, times in _in_turns(asked).items():
@@ -63,10 +67,17 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
     if not good:
         raise UsageError(f"{run}: it can't be written in any format: {rows[0]['error']}")
     best = {need: _called(min(good, key=lambda row: row[key])) for need, key in NEEDS.items()}
-    how_measured = f"{threads} thread{'s' * (threads > 1)}, {ROUNDS} rounds in turns, fresh processes; {why}".rstrip(
-        "; "
-    )
+    how_measured = f"threads: {threads}; {ROUNDS} rounds in turns, fresh processes; {why}".rstrip("; ")
     return {"schema": SCHEMA, "run": str(run), "threads": threads, "how": how_measured, "rows": rows, "best": best}
+
+
+def written(
+    session: dict[str, Any], reporter: Any, *, run: str, to: str, precision: str, output: str, data: str | None
+) -> dict[str, Any]:
+    """Called in a process of its own: an artefact's path and size, and what the gate said of it."""
+    how: dict[str, Any] = {"precision": precision, "max_loss": 100.0, "data": data, "exact": COUNTED}
+    made = export_checked(run, to, output, **how)
+    return {"path": str(made.path), "bytes": size_of(made.path), "gate": made.gate.to_json()}
 
 
 def draw(found: dict[str, Any], output: Path) -> None:
@@ -114,18 +125,16 @@ def timed(
     return singles, (time.perf_counter() - begun) / batch
 
 
-def _row(made: Exported, singles: list[float], batches: list[float]) -> dict[str, Any]:
+def _row(made: dict[str, Any], singles: list[float], batches: list[float]) -> dict[str, Any]:
     p50, p99 = (1000 * float(np.quantile(singles, share)) for share in (0.5, 0.99))
-    figures, net = made.gate.judged, next(one for one in made.gate.checks if one.name in ("logits", "probabilities"))
+    figures: dict[str, Any] = next(iter(made["gate"]["splits"].values()), {})
+    net = next(one for one in made["gate"]["checks"] if one["name"] in ("logits", "probabilities"))
     return {
-        "runtime": made.gate.runtime,
-        "bytes": size_of(made.path),
+        "runtime": made["gate"]["runtime"],
+        "bytes": made["bytes"],
         "p50_ms": p50,
         "p99_ms": p99,
         "images_per_s": 1 / float(np.median(batches)),
-        "accuracy": figures.get("accuracy"),
-        "accuracy_interval": figures.get("accuracy_interval"),
-        "agreement": figures.get("agreement"),
-        "num": figures.get("num"),
-        "difference": net.difference,
+        **{key: figures.get(key) for key in ("accuracy", "accuracy_interval", "agreement", "num")},
+        "difference": net["difference"],
     }

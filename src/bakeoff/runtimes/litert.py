@@ -5,6 +5,7 @@ Lite's own metadata has its files, too.
 from __future__ import annotations
 
 import threading
+import warnings
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -69,7 +70,11 @@ def save(
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as beside:
         beside.writestr(zipfile.ZipInfo(FILE), text)  # of 1980
-    path.write_bytes(converter.convert() + archive.getvalue())
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # that statistics of the input are missing, which are only wanted for int8 there
+        path.write_bytes(converter.convert() + archive.getvalue())
 
 
 def ready() -> None:

@@ -1,6 +1,6 @@
 """OpenVINO's IR: NAME.xml and NAME.bin, input (N, C, H, W).
 
-Left alone, OpenVINO computes in bfloat16 where the processor can: logits of EfficientNet-lite0 were off by 0.15 here.
+Left alone, OpenVINO computes in bfloat16 where the processor can: EfficientNet-lite0's logits were off by 0.07 of 15.
 What a file says of its precision (`rt_info`, `runtime_options`, `INFERENCE_PRECISION_HINT`) it doesn't follow by itself
 either, so that whoever compiles such a file has to hand that on, as is done here.
 
