@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there. Asked when the environment is made.
 SECOND = $(shell $(BIN)/python -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
 
-.PHONY: demo test test-slow lint format bench census docs clean
+.PHONY: demo test test-slow test-clients lint format bench census docs clean
 .DEFAULT_GOAL := help
 
 help:  ## the words
@@ -40,6 +40,15 @@ test: $(VENV)/.installed-dev  ## all tests but the slow ones
 
 test-slow: $(VENV)/.installed-dev  ## the slow ones
 	$(BIN)/python tests/parts.py --slow
+
+# Clients that clash with TensorFlow's protobuf, and the linters of deploy/: an environment of their own.
+$(VENV)-clients/.installed: tests/serving/clients/requirements.txt
+	$(PYTHON) -m venv $(VENV)-clients
+	$(VENV)-clients/bin/python -m pip install -q -r $<
+	@touch $@
+
+test-clients: $(VENV)/.installed-dev $(VENV)-clients/.installed  ## tritonclient, kserve, the linters of deploy/
+	$(BIN)/python -m pytest -n0 tests/serving/test_other_clients.py tests/docs/test_deploy.py
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the contract of pages, of imports
 	@failed=0; \

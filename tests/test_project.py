@@ -89,7 +89,7 @@ def test_files_are_short_and_finished(path: Path) -> None:
 
 def test_nothing_names_a_path_of_one_machine() -> None:
     suffixes = {".py", ".toml", ".md", ".txt", ".yml"}
-    skipped = {".venv", ".git", "runs", "demo", "site"}
+    skipped = {".venv", ".venv-clients", ".git", "runs", "demo", "site"}
     for path in ROOT.rglob("*"):
         if path.suffix in suffixes and not skipped & set(path.relative_to(ROOT).parts):
             assert not re.search(r"(?<![\w.])/(?:home|root|work|Users)/\w", path.read_text(encoding="utf-8")), path
@@ -106,18 +106,21 @@ EXTRAS = {
     "frameworks.tensorflow": {"tensorflow"},
     "frameworks.jax": {"jax"},
     "frameworks._keras": {"tensorflow", "jax"},
-    "runtimes": {"torch", "tensorflow"},
+    "runtimes": {"torch", "tensorflow", "litert", "openvino"},
     "zoo.sources": {"zoo", "torch", "tensorflow", "transformers"},
     "data.sources": {"sources", "zoo"},
     "checkpoints.hdf5": {"tensorflow"},
     "training.loggers": {"logging"},
     "tuning": {"tune"},
     "preprocessing.decode": {"heif"},
+    "serving": {"serve"},
 }
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "huggingface_hub": "huggingface-hub",
+    "grpc": "grpcio",
     "pi_heif": "pi-heif",
+    "prometheus_client": "prometheus-client",
     "sklearn": "scikit-learn",
     "tensorflow_datasets": "tensorflow-datasets",
 }
@@ -196,7 +199,7 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 66_300, "tests": 37_000}  # with a way in and out for files, attacks, artefacts, their gate and a server
+LINES = {"src": 71_500, "tests": 40_000}  # with one way in and out, attacks, artefacts, their gate, a server
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from bakeoff import system
+from bakeoff.cli._errors import guarded
+from bakeoff.errors import BakeoffError
 
 PACKAGE = Path(system.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -197,3 +199,27 @@ def test_folders_of_fonts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "win32": ["C:/Windows/Fonts", "/h/AppData/Local/Microsoft/Windows/Fonts"],
     }
     assert [path.as_posix() for path in system.font_folders()] == expected[name]
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [
+        ("RuntimeError: can't start new thread", "ulimit -u"),
+        ("env.cc:327 PosixThread::PosixThread(const char*)", "ulimit -u"),
+        ("bundle.json: damaged or edited (MemoryError: )", "ulimit -v"),
+        ("ImportError: libtorch_cpu.so: failed to map segment from shared object", "ulimit -v"),
+        ("[Errno 24] Too many open files: 'a.png'", "ulimit -n"),
+        ("a.png: no such file", ""),
+    ],
+)
+def test_what_the_system_gives_no_more_of_is_named(said: str, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the file nor the program is at fault, whatever was made of the error on its way."""
+    for kind in (BakeoffError, RuntimeError):
+
+        def work(kind: type[Exception] = kind) -> None:
+            raise kind(said)
+
+        assert guarded(work) != 0
+        found = capsys.readouterr().err
+        assert (limit in found and "Raise that limit" in found) if limit else "no more" not in found
+        assert "unexpected" not in found or not limit

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bakeoff.reports import report
     from bakeoff.reports.audit import audit
     from bakeoff.reports.runs import runs
+    from bakeoff.serving import serve
     from bakeoff.training.api import train
     from bakeoff.training.find_rate import find_rate
     from bakeoff.training.options import Options
@@ -50,6 +51,7 @@ __all__ = [
     "read_data",
     "report",
     "runs",
+    "serve",
     "train",
     "tune",
     "verify",
@@ -68,6 +70,7 @@ _HOMES = {
     "read_data": "bakeoff.data.reader",
     "report": "bakeoff.reports",
     "runs": "bakeoff.reports.runs",
+    "serve": "bakeoff.serving",
     "train": "bakeoff.training.api",
     "tune": "bakeoff.tuning.api",
     "verify": "bakeoff.conversion.verify",

@@ -18,12 +18,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from bakeoff.errors import BakeoffError, CorruptError, NoSpaceError, UsageError
 from bakeoff.system import TO_READ, TO_WRITE, folder_below, of_another, sync
 
+MOST_NAMES = 10_000  # in a folder, that are compared with one that is missing
 MOST_TEXT = 256 << 20
 FREE_BYTES, GROWTH = 100 << 20, 100  # what is packed may grow so many times, and needn't be asked below so many bytes
 LEFT_S = 86400.0  # what is older and still has a temporary name belongs to no process
@@ -44,6 +47,24 @@ def regular(path: str | os.PathLike[str], buffering: int = -1) -> IO[bytes]:
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
         raise OSError(errno.EINVAL, f"{kind}, not a file", os.fspath(path))
     return os.fdopen(handle, "rb", buffering)
+
+
+def absent(path: str | os.PathLike[str], what: str = "file or folder") -> str:
+    """`there is no such file or folder.`, with the nearest path there is; of a link that leads nowhere, that."""
+    path = Path(path)
+    if path.is_symlink() and not path.exists():
+        return "it is a link to what isn't there."
+    if path.exists():
+        return f"it is no {what}."
+    downwards = (*reversed(path.parents), path)
+    missing = next((one for one in downwards if not one.exists() and one.parent.is_dir()), path)
+    with suppress(OSError), os.scandir(missing.parent) as entries:
+        names = [entry.name for entry in islice(entries, MOST_NAMES)]
+        if near := get_close_matches(missing.name, names, n=1):
+            found = missing.with_name(near[0])
+            whole = found / path.relative_to(missing)
+            return f"there is no such {what}; did you mean {str(whole if whole.exists() else found)!r}?"
+    return f"there is no such {what}."
 
 
 def own(folder: Path) -> None:

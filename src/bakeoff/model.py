@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from shlex import quote
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,10 @@ from bakeoff.data.recipes import read_for
 from bakeoff.data.sources._names import difference
 from bakeoff.drawing.card import Card, Shown, names
 from bakeoff.errors import CorruptError, DataError, UsageError
+from bakeoff.evaluation import unknown
 from bakeoff.evaluation.details import details
 from bakeoff.evaluation.given import InMemory, Rows, images_of
+from bakeoff.evaluation.heatmaps import HeatMap, heatmap
 from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.predict import TOP, predict
 from bakeoff.evaluation.scores import score
@@ -34,15 +35,18 @@ from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
 from bakeoff.files import named
+from bakeoff.given import held
 from bakeoff.graph.graph import Graph
-from bakeoff.preprocessing import Signature, normalize
+from bakeoff.preprocessing import Signature, decode, normalize
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.recipe import loads
 from bakeoff.rundir.finished import scored
 from bakeoff.rundir.readers import read_json, read_predictions
 from bakeoff.rundir.result import NAME
 from bakeoff.runtimes import Opened
+from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import SCHEMA, Array, Batch, Figures, MultilabelScore, Predictions, Score
+from bakeoff.shown import shell
 from bakeoff.workers.progress import counter, live
 
 SPLITS = ("train", "validation", "test", "all")
@@ -106,12 +110,9 @@ class Model(Shown):
     @cached_property
     def opened(self) -> Opened:
         """The net in ONNX Runtime, which predicts unless another is asked for."""
-        from bakeoff import runtimes
-        from bakeoff.runtimes import onnxruntime
+        from bakeoff.evaluation.opening import of_bundle
 
-        runtime = runtimes.held(self.path, False, lambda: onnxruntime.from_graph(self.graph))
-        threshold = self.bundle.threshold
-        return Opened(runtime, self.signature, self.classes, self.loss, self.path, threshold)
+        return of_bundle(self.bundle, self.path)
 
     def to_torch(self) -> Any:
         """A new torch.fx.GraphModule of torch's own modules, (N, C, H, W) to logits; in eval mode, trainable.
@@ -166,8 +167,10 @@ class Model(Shown):
             raise DataError(f"{target}: {error.strerror or error}. Choose another file, or make room.") from None
         return target
 
+    @held
     def predict(self, images: Any, *, top: int = TOP, tta: str = "none") -> Rows:
-        """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`.
+        """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`; of a
+        model that tells images of no class also `unknown` and `similarity`.
 
         Args:
             images: one or many of: a path of a file, or of a folder of any depth; the bytes of a file; an open binary
@@ -184,6 +187,27 @@ class Model(Shown):
         rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta)
         return Rows(rows, (one for one in given if isinstance(one, InMemory)))
 
+    def heatmap(self, image: Any, label: str | None = None) -> HeatMap:
+        """Where in an image a label comes from: how far its log-odds fall when one place says nothing.
+
+        Args:
+            image: one, as for `predict`.
+            label: a class; None: the most probable one.
+
+        Raises:
+            UsageError: more than one image, nothing that is an image, or no such class.
+            DataError: the image can't be read.
+        """
+        given = images_of(image)
+        if len(given) != 1:
+            raise UsageError(f"heatmap: {len(given)} images; expected one.")
+        memory = given[0].source if isinstance(given[0], InMemory) else None
+        source = given[0] if memory is None else memory if isinstance(memory, bytes) else decode(memory)
+        try:
+            return heatmap(self.opened, source, label)
+        except DataError as error:
+            raise DataError(f"{given[0]}: {error}") from None
+
     def logits(self, images: Array) -> Array:
         """(N, classes), or (N, 1) for one binary logit.
 
@@ -194,6 +218,7 @@ class Model(Shown):
         return self.opened.runtime.predict(ready)
 
 
+@held
 def load(path: str | os.PathLike[str]) -> Model:
     """The model of a run folder or a bundle.
 
@@ -208,6 +233,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     return Model(read_bundle(where), where)
 
 
+@held
 @live("progress", lambda listen: counter(listen, "evaluate"))
 def evaluate(
     run: str | os.PathLike[str],
@@ -223,8 +249,9 @@ def evaluate(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """How a model fares on a split: `accuracy`, `accuracy_interval` (Wilson, 95 %), `num`, `loss`, `per_class`,
-    `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there) and what
-    `bakeoff.evaluation.details` adds, as `bakeoff evaluate --json` prints it.
+    `confusion` (row: true class), `unused` (a line for all that was given and isn't used, or isn't there), what
+    `bakeoff.evaluation.details` adds, and `unknown` (how many images were called so, among right and wrong ones; where
+    the model tells such), as `bakeoff evaluate --json` prints it.
 
     Args:
         run: a run folder or a bundle.
@@ -265,6 +292,8 @@ def evaluate(
     with named(kept, "It isn't that of this model. Train it again.") if data is None else nullcontext():
         plain = _plain(score(found, model.classes, model.bundle.threshold), model)
         more = details(found, model.classes, _tuning(model, split), abstain)
+        if model.bundle.unknown is not None and found.similarity is not None:
+            more["unknown"] = unknown.figures(found, model.bundle.unknown.threshold)
     gained = {} if other is None else {"tta": compared(found, other, model.classes, tta, model.bundle.threshold)}
     given_as = {"data": None if data is None else str(data), "split": split, "files": files, "unused": unused}
     return Figures({**plain, **more, **gained, **given_as})
@@ -282,7 +311,7 @@ def _kept(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: no predictions on {split!r} were kept with it.\n"
-            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split}"
+            f"Give the images too: bakeoff evaluate {shell(model.path)} DATA --split {split}"
         )
     kept, known = found.logits.shape[-1], len(model.classes)
     if kept not in (known, 1 if known == 2 else known):
@@ -297,7 +326,7 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
     if found is None:
         raise UsageError(
             f"{model.path}: it kept no predictions of mirrored images (evaluation.tta in the recipe does).\n"
-            f"Give the images too: bakeoff evaluate {quote(str(model.path))} DATA --split {split} --tta flip"
+            f"Give the images too: bakeoff evaluate {shell(model.path)} DATA --split {split} --tta flip"
         )
     return found
 
@@ -318,8 +347,15 @@ def _predicted(
         if progress:
             progress(done, total)
 
-    asks = [model.logits, *([lambda images: model.logits(mirrored(images))] if mirror else [])]
+    def both(images: Array) -> Array:
+        found, *_, near = cast(Mapped, model.opened.runtime).values(images)
+        return np.concatenate([found, near], axis=1)
+
+    near = model.bundle.unknown is not None
+    asks = [both if near else model.logits, *([lambda images: model.logits(mirrored(images))] if mirror else [])]
     found = predictions_of(chain.from_iterable(batches), images, asks, seen)
+    if near:
+        found[0] = replace(found[0], logits=found[0].logits[:, :-1], similarity=found[0].logits[:, -1])
     if model.multilabel:
         found = [replace(one, labels=arranged(one.labels, data.classes, model.classes)) for one in found]
     else:
@@ -379,13 +415,14 @@ def _places(model: Model, data: Data, chosen: Sequence[Split]) -> NDArray[np.int
 def _unused(model: Model, data: Data, found: Predictions, split: str) -> list[str]:
     """What the user gave and isn't used; classes of the model that no image shows."""
     notes, kept = list(data.unused), _frozen(model)
-    if changed := changes(kept / FROZEN, data.manifest) if kept and _is_its_own(data) else "":
+    bad = [path for path, _ in data.excluded]
+    if changed := changes(kept / FROZEN, data.manifest, bad, apart=True) if kept and _is_its_own(data) else "":
         notes.append(f"images of {data.path} since the training: {changed}; what is not known is not in its test set")
     if kept is None and split != "all" and (data.manifest.split < 0).any():
         notes.append(
             f"{model.path} doesn't say what it was trained on: the split was drawn anew, and may hold some of it"
         )
-    if bad := [path for path, _ in data.excluded]:
+    if bad:
         notes.append(f"{len(bad):,} of {len(data) + len(bad):,} files can't be read and aren't scored: {_some(bad)}")
     empty = [name for name, num in zip(model.classes, counts(found.labels, len(model.classes)), strict=True) if not num]
     if empty and not model.multilabel:

@@ -91,11 +91,13 @@ class Predictions(Brief):
         logits: float, (N, classes), or (N, 1) for one binary logit.
         labels: int64, (N,); where images may have several, uint8, (N, classes), of 0 and 1.
         records: int64, (N,), row numbers of the manifest.
+        similarity: float, (N,), to the nearest class (`bakeoff.graph.similarity`); None: not known.
     """
 
     logits: Array
     labels: NDArray[Any]
     records: NDArray[np.int64]
+    similarity: Array | None = None
 
 
 @dataclass(frozen=True)

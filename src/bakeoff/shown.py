@@ -7,6 +7,8 @@ file names that are no text. A spreadsheet takes no cell for a formula.
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import unicodedata
 from typing import Any
 
@@ -28,6 +30,15 @@ def visible(text: str, *, lines: bool = True) -> str:
 
 def _odd(each: str) -> bool:
     return unicodedata.category(each) in ("Cc", "Cs") or each in DIRECTIONS
+
+
+def shell(word: object) -> str:
+    """A word as a shell takes it; what can't be seen, and bytes that are no text, as bash and zsh escape them."""
+    text = str(word)
+    if visible(text, lines=False) == text:
+        return shlex.quote(text)
+    shown = (each if not _odd(each) else "".join(f"\\x{byte:02x}" for byte in os.fsencode(each)) for each in text)
+    return "$'" + "".join(f"\\{each}" if each in "\\'" else each for each in shown) + "'"
 
 
 def html(text: object) -> Any:

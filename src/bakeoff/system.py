@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import platform
+import re
 import signal
 import sys
 import threading
@@ -30,6 +31,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, *HANGUP)
 LONGEST_S = 60.0  # an age of this process above this is a clock that can't be trusted
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux, which Python's mmap doesn't name
+_LACKS = {  # as Python, the system's loader and ONNX Runtime say it
+    r"can't start new thread|PosixThread|pthread_create|Resource temporarily unavailable": "threads (ulimit -u)",
+    r"(?<![\w.])MemoryError|failed to map segment|Cannot allocate memory|bad_alloc": "memory (ulimit -v)",
+    r"Too many open files": "open files (ulimit -n)",
+}
 _position = threading.Lock()
 
 
@@ -88,6 +94,12 @@ def address_space(more: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def lacking(text: str) -> str:
+    """What this process may have no more of, as an error's text says, and the remedy; "" where it says nothing."""
+    what = next((words for pattern, words in _LACKS.items() if re.search(pattern, text)), "")
+    return f"this process may have no more {what}. Raise that limit, or end other programs." if what else ""
 
 
 def process_start() -> float:

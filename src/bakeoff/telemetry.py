@@ -2,8 +2,8 @@
 
 Most of them read their switch when they are imported. `import bakeoff` therefore sets all of them in the environment,
 which workers and other children inherit. What is already loaded is asked to stop by its own function: ONNX Runtime has
-then written its device id and event database, and sends nothing more. MLflow and Ray can't be asked: of these,
-Bakeoff has to be imported first. What a user has set to anything stays as it is.
+then written its device id and event database, and sends nothing more. MLflow, Ray and OpenVINO can't be asked: of
+these, Bakeoff has to be imported first. What a user has set to anything stays as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ def forbid() -> None:
     """Set every switch that the user hasn't, and stop what was loaded before."""
     ours = [name for name in SWITCHES if not os.environ.get(name)]
     os.environ.update({name: SWITCHES[name] for name in ours})
+    if (
+        "openvino" not in sys.modules
+    ):  # it tells of each import, unasked, and has no switch but a file in the user's home
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # as if it weren't installed
     runtime, hub = sys.modules.get("onnxruntime"), sys.modules.get("huggingface_hub.constants")
     if runtime is not None and "ORT_DISABLE_TELEMETRY" in ours:
         runtime.disable_telemetry_events()

@@ -22,6 +22,7 @@ import bakeoff
 from bakeoff import bundle, recipe
 from bakeoff.data.extract import extract, members
 from bakeoff.data.reader import read_table
+from bakeoff.data.sources import parquet
 from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.evaluation.opening import open_model
 from bakeoff.evaluation.predict import predict
@@ -85,6 +86,27 @@ def test_a_list_costs_what_its_size_explains(name: str, tmp_path: Path) -> None:
     make(tmp_path / name)
     with pytest.raises(BakeoffError, match=f"{name}.*{says}"):
         read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count", "says"),
+    [
+        (["a.png"], 9, "9 rows, more than its size explains"),
+        ([b"\0" * 200_000], 9, "grows beyond 1,000,000 bytes"),  # once in the file
+        (["a" * 2_000_000], 1, "grows beyond 1,000,000 bytes"),
+    ],
+)
+def test_a_cell_of_parquet_stands_for_no_billion_rows(
+    cells: list[Any], count: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrow, library = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"image": cells * count, "label": [str(row % 2) for row in range(count)]})
+    library.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(parquet, "growth", lambda _: 1_000_000)
+    monkeypatch.setattr(parquet, "FREE_ROWS", 8 - (tmp_path / "a.parquet").stat().st_size * (cells == ["a.png"]))
+    with pytest.raises(BakeoffError, match=says):
+        read_table(tmp_path / "a.parquet")
 
 
 def test_what_is_passed_over_in_an_archive_counts(tmp_path: Path) -> None:

@@ -23,17 +23,23 @@ from bakeoff.data.hashing import FileFacts, HashCache
 from bakeoff.data.manifest import Manifest
 from bakeoff.data.perceptual_hash import _Cache, looks_of, shrunk
 from bakeoff.data.reader import read_table
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.model import evaluate
 from bakeoff.reports import report
 from bakeoff.reports.runs import row_of
 from bakeoff.rundir import checkpoint
 from bakeoff.rundir.finished import accuracies
+from bakeoff.rundir.folder import Run
 from bakeoff.rundir.result import read_result
 from bakeoff.system import address_space
 from bakeoff.training.api import Trained
 from bakeoff.training.loop.best import listed
+from bakeoff.training.options import Options
+from bakeoff.training.probe.engines import noted
+from bakeoff.training.probe.features import _kept
 from bakeoff.training.rescue.resume import job_of, recipe_of
+from bakeoff.tuning.api import _Search
+from bakeoff.tuning.ranges import OneOf
 
 KEPT = Path(__file__).parents[1] / "compatibility" / "0.1"
 FEW, MANY = 15, 800  # inputs a target: some hundreds, and 20,000
@@ -79,6 +85,31 @@ def cached(path: Path) -> None:
         _Cache.open(path)
 
 
+def features_kept(path: Path) -> None:
+    """Features of a cache have their shape and are finite, or are computed anew."""
+    if (found := _kept(path, np.arange(64, dtype=np.uint8).reshape(2, 32), 5)) is not None:
+        assert (found[0].shape, found[0].dtype) == ((2, 5), np.float32)
+        assert np.isfinite(found[0]).all()
+        engine_noted(path, found[1])
+
+
+def engine_noted(path: Path, told: Any = None) -> None:
+    """What computed features goes into `run.json`, whatever `engine.json` says."""
+    run = Run(path.parent)
+    if told is not None:
+        run.json("told.json", told)
+    json.dumps(noted(SimpleNamespace(run=run)))  # type: ignore[arg-type]
+
+
+def searched(folder: Path) -> None:
+    """What `tune` reads before it trains."""
+    search = _Search("photos", recipe.load("mnist-cnn"), {"seed": OneOf(("1", "2"))}, folder, "torch", Options())
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    search.run(0)
+
+
 # what is read, file by file: the folder or file that is handed over, and what reads it
 TORCH, STOPPED = "comparison/torch", "interrupted"
 TARGETS: dict[str, list[tuple[str, Way]]] = {
@@ -105,7 +136,23 @@ TARGETS: dict[str, list[tuple[str, Way]]] = {
     "arrays.npz": [("arrays.npz", read_table)],
     "hashes/hashes.npz": [("hashes/hashes.npz", cached)],
     "looks/looks.npz": [("looks/looks.npz", cached)],
+    "features/kept.npz": [("features/kept.npz", features_kept)],
+    f"{TORCH}/engine.json": [(f"{TORCH}/engine.json", engine_noted)],
+    f"{TORCH}/predictions/validation.npz": [(TORCH, report)],
+    "search/study.db": [("search", searched)],
 }
+
+
+def study(folder: Path) -> None:
+    """A search of two trials, as it lies in its folder."""
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with pytest.raises(CorruptError, match="no trial was finished"):
+        searched(folder)
+    found = optuna.load_study(study_name="bakeoff", storage=f"sqlite:///{folder / 'study.db'}")
+    for value in (0.5, 0.75):
+        kinds = {"seed": optuna.distributions.CategoricalDistribution(["1", "2"])}
+        found.add_trial(optuna.trial.create_trial(params={"seed": "1"}, distributions=kinds, value=value))
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +170,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     looks = _Cache(place / "looks/looks.npz", {})
     looks.add([bytes(32)], looks_of([shrunk(Image.new("L", (64, 64)))]))
     looks.save()
+    (place / "features").mkdir()
+    told = json.dumps({"engine": "onnxruntime", "verified": {"passed": True}})
+    whole = {"features": np.ones((2, 5), np.float32), "sha256": np.arange(64, dtype=np.uint8).reshape(2, 32)}
+    np.savez(place / "features/kept.npz", engine=told, **whole)  # type: ignore[arg-type]
+    (place / TORCH / "engine.json").write_text(told)
+    study(place / "search")
     bundled = json.loads((place / TORCH / "bundle/bundle.json").read_text())
     told = {"schema": 1, "bundle": bundled, "result": json.loads((place / TORCH / "run.json").read_text())}
     (place / STOPPED / "begun.json").write_text(json.dumps(told))

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bakeoff.errors import RecipeError
+from bakeoff.data.hashing import look_at
+from bakeoff.errors import DataError, RecipeError
 from bakeoff.files import content, read_json, regular
+from bakeoff.preprocessing import decode, read_header
 from bakeoff.recipe import load
 from bakeoff.rundir.readers import read_lines
 
@@ -53,6 +55,16 @@ def test_data_that_is_no_file_is_named(kind: str, name: str, tmp_path: Path) -> 
         read_data(tmp_path / name)
 
 
+@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="no such files on this system")
+@pytest.mark.parametrize("place", ["/proc/self/pagemap", "/proc/self/environ", "/proc/self/maps"])
+def test_what_has_no_size_is_not_read(place: str) -> None:
+    """A list may name it as an image; the first of them has 256 GiB."""
+    assert look_at(Path(place)).reason == "empty (0 bytes)"
+    for read in (decode, read_header):
+        with pytest.raises(DataError, match="empty"):
+            read(place)
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_runs_of_pipes_are_named(kind: str, tmp_path: Path) -> None:
     for name in ("run.json", "job.json", "recipe.toml", "metrics.jsonl"):
@@ -74,6 +86,14 @@ def test_parts_of_a_saved_model_are_files(kind: str, tmp_path: Path) -> None:
     TYPES[kind](tmp_path / "variables" / "variables.index")
     with pytest.raises(CorruptError, match=r"variables\.index"):
         savedmodel._regular(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/variables").symlink_to(tmp_path / "variables")  # what is behind it wasn't looked at
+    with pytest.raises(CorruptError, match=r"other/variables: .*a folder, not a file"):
+        savedmodel._regular(tmp_path / "other")
+    (tmp_path / "other/variables").unlink()
+    (tmp_path / "weights").write_bytes(b"")
+    (tmp_path / "other/variables.index").symlink_to(tmp_path / "weights")  # as caches have them
+    savedmodel._regular(tmp_path / "other")
 
 
 def test_logs_may_have_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -133,6 +135,49 @@ def test_two_hundred_disturbances_poison_nothing(photos: Path, monkeypatch: pyte
         assert _work(photos, photos.parent / f"again{trial}") == truth, trial
     assert len(said) > 30  # the others read what was there then, whole
     assert all(name in text or "renamed.png" in text for name, text in said)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from bakeoff.errors import BakeoffError
+sys.path[:0] = [{here!r}]
+from test_swaps import _work
+try:
+    _work(Path({photos!r}), Path({run!r}))
+except BakeoffError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [40])
+def test_processes_beside_one_that_disturbs_poison_nothing(rounds: int, photos: Path) -> None:
+    """As training and audits run: processes with one cache, and images that change at any moment."""
+    rng, names, ended = random.Random(11), sorted(path for path in photos.rglob("*.png")), []
+    kept = {path: path.read_bytes() for path in names}
+    truth = _work(photos, photos.parent / "run")
+    shutil.rmtree(photos.parent / "cache")
+    audits = [sys.executable, "-m", "bakeoff", "data", "audit", str(photos), "--no-labels"]
+    for trial in range(rounds):
+        code = CHILD.format(here=str(Path(__file__).parent), photos=str(photos), run=str(photos.parent / f"run{trial}"))
+        calls = [[sys.executable, "-c", code], audits][: rng.choice([1, 2, 2])]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        processes = [subprocess.Popen(call, **pipes) for call in calls]
+        while any(one.poll() is None for one in processes):
+            victim, other = rng.sample(names, 2)
+            _disturb(rng.choice(["replace", "rename", "remove", "damage"]), victim, other)
+            time.sleep(rng.random() * 0.05)
+            for path in (victim, other):
+                path.with_name("new.tmp").write_bytes(kept[path])
+                os.replace(path.with_name("new.tmp"), path)
+            victim.with_name("renamed.png").unlink(missing_ok=True)
+        ended += [(one.returncode, one.communicate()[0]) for one in processes]
+        if rng.random() < 0.5:
+            time.sleep(2.1)  # what has settled is known by its times from then on
+        assert _work(photos, photos.parent / f"again{trial}") == truth, trial
+    assert not [said for _, said in ended if "Traceback" in said or "unexpected" in said]
+    assert {code for code, _ in ended} > {0}  # some were stopped, and some weren't
 
 
 def _opened(

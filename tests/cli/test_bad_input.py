@@ -92,6 +92,20 @@ def test_every_verb_whose_message_names_bad_files_has_it(command: Command, train
 
 def test_a_folder_that_is_not_there(command: Command, tmp_path: Path) -> None:
     refused(command("train", tmp_path / "nothing"), 3, "nothing", "no such file or folder")
+    (tmp_path / "link").symlink_to("x")
+    refused(command("train", tmp_path / "link"), 3, "link to what isn't there")
+
+
+VERBS = "evaluate {}|export {} --to onnx|predict {} a.png|report {}|verify {}|convert {} --to keras|train {}|runs {}"
+
+
+@pytest.mark.parametrize("words", VERBS.split("|"))
+def test_a_mistyped_path_has_the_nearest_one(words: str, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "shirts-1/best").mkdir(parents=True)
+    for typed, meant in (("shirts-1/bets", "shirts-1/best"), ("shirt-1/best", "shirts-1/best"), ("x/best", "")):
+        said = command(*(word.format(tmp_path / typed) for word in words.split()))
+        refused(said, said.code or 1, typed, "there is no such")
+        assert f"; did you mean {str(tmp_path / meant)!r}?" in said.err if meant else "did you mean" not in said.err
 
 
 def test_an_unknown_recipe_key(command: Command, photos: Path) -> None:

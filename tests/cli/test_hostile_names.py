@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -133,8 +135,27 @@ def test_a_path_of_any_length_is_a_message(capsys: pytest.CaptureFixture[str]) -
 def test_what_is_printed_goes_through_the_console() -> None:
     """Or through `visible`: see `bakeoff.shown`."""
     root = Path(_output.__file__).parents[1]
-    own = {"cli/_errors.py", "workers/progress.py", "data/sources/_hub.py", "cli/recipes.py", "cli/_app.py"}
+    own = {
+        "cli/_errors.py",
+        "workers/progress.py",
+        "data/sources/_hub.py",
+        "cli/recipes.py",
+        "cli/_app.py",
+        "serving/server.py",
+    }
     own |= {f"zoo/{name}.py" for name in ("census", "sources/keras", "sources/timm", "sources/transformers")}
     raw = re.compile(r"(?<![.\w])print\(|echo\(|Console\(|std(out|err)\.write\(", re.ASCII)
     found = {str(path.relative_to(root)) for path in root.rglob("*.py") if raw.search(path.read_text())}
     assert found - own == {"cli/_output.py", "exports/source/_torch_file.py"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_what_is_suggested_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [b"caf\xe9", b"a\nb", b"\x1b[31mred", b"\xe2\x80\xae", b"it's \\x41 \xff0", b"[bold] x[/bold]", b"-r $HOME"]
+    for name in names:
+        _output.next_steps(f"printf %s {_output.shell(os.fsdecode(name))}")
+        line = capsys.readouterr().out.splitlines()[-1].strip()
+        assert visible(line) == line
+        assert subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout == name
+    files = Path(_output.__file__).parents[1].rglob("*.py")
+    assert [path.name for path in files if "shlex" in path.read_text(encoding="utf-8")] == ["shown.py"]

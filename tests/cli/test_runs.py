@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Command
+from rich.console import Console
 
 import bakeoff
 from bakeoff import bundle
+from bakeoff.cli import _output, runs
 from bakeoff.errors import Cancelled, CorruptError
 from bakeoff.rundir.checkpoint import Checkpoint, grouped, save
 from bakeoff.rundir.lock import RunLock
@@ -112,3 +114,15 @@ def test_runs_that_are_not_there(tmp_path: Path, command: Command) -> None:
     assert "no such folder" in command("runs", tmp_path / "nowhere").err
     assert "no runs there yet" in command("runs", tmp_path).out
     assert "expected one of date" in command("runs", tmp_path, "--sort", "speed").err
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_cuts_nothing(width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(_output, "console", lambda: Console(force_terminal=True, width=width, color_system=None))
+    net = "+".join(["net_of_many"] * 4)
+    row = {"run": "runs/small", "state": "finished", "accuracy": 0.84, "wall_s": 81.0}
+    row |= {"accuracy_interval": (0.7, 0.9), "num": 9, "size_bytes": 10**8, "net": net, "split": "test", "error": ""}
+    runs._show({"runs": [row]})
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= width
+    assert "".join(line[lines[0].index("net, split") :] for line in lines[1:]).replace(" ", "") == f"{net},test"

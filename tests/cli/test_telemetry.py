@@ -102,6 +102,16 @@ def test_what_was_loaded_before_is_asked_to_stop() -> None:
     assert _python(code, {}) == "stopped True"
 
 
+def test_openvinos_telemetry_never_loads() -> None:
+    """It sends an event for each import, and asks nobody."""
+    pytest.importorskip("openvino")
+    code = (
+        "import bakeoff, openvino, sys; print([one for one in sys.modules if 'telemetry' in one and sys.modules[one]])"
+    )
+    assert "openvino_telemetry" not in _python(code, {})
+    assert "telemetry_stub" in _python(code, {})
+
+
 def _bare(home: Path) -> dict[str, str]:
     """Nothing but what Python needs: where it sees a CI (`CI`, `GITHUB_ACTIONS`), ONNX Runtime is silent by itself."""
     needed = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "OMP_NUM_THREADS")

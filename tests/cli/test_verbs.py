@@ -119,6 +119,18 @@ def test_predict_goes_on_after_a_bad_file(command: Command, photos: Path, traine
     assert "1 of 3 files" in said.err
 
 
+def test_predict_draws_heat_maps(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no image")
+    said = command("predict", trained, photos, bad, "--json", "--heatmap", tmp_path / "maps")
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert said.code == 3
+    assert sorted(row["heatmap"] for row in rows if "error" not in row) == sorted(
+        str(path) for path in (tmp_path / "maps").rglob("*.png")
+    )
+    assert len(rows) == 25
+
+
 def test_predict_csv(command: Command, photos: Path, trained: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad, with a comma.jpg"
     bad.touch()

@@ -12,6 +12,7 @@ import pytest
 
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of
 from bakeoff.comparison.verdict import verdict
+from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.statistics.paired import paired
 from bakeoff.parity import Trace
@@ -146,6 +147,16 @@ def test_batches_are_those_of_training(digits: Path) -> None:
     assert [len(batch.labels) for batch in parity_batches(context(digits, "phases.0.batch_size=5000"))] == [count]
     mixed = parity_batches(context(digits, "augment.operations=[{name='mixup'}]"))
     assert mixed[0].labels.shape == (64, 10)
+
+
+def test_damaged_images_are_left_out_of_the_checks_too(tmp_path: Path) -> None:
+    write_digits(tmp_path / "digits")
+    content = (place := min((tmp_path / "digits/3").iterdir())).read_bytes()
+    at = content.index(b"IDAT") + 4
+    place.write_bytes(content[:at] + bytes(8) + content[at + 8 :])
+    found = context(tmp_path / "digits", "data.bad_files=exclude")
+    assert len(found.data.excluded) == 1
+    assert parity_batches(found)  # decoded
 
 
 def test_what_training_refuses_is_refused_before(digits: Path) -> None:

@@ -86,7 +86,7 @@ def _needs(name: str) -> None:
 def test_every_format_says_what_it_is() -> None:
     from bakeoff import registry
 
-    assert names() == ("keras", "onnx", "savedmodel", "torch")
+    assert names() == ("bundle", "keras", "litert", "onnx", "openvino", "savedmodel", "torch")
     for name in names():
         assert registry.load("bakeoff.exports.formats", name).HELP
 

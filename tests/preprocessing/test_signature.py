@@ -62,6 +62,8 @@ def test_pixels_digest_ignores_the_numbers_alone() -> None:
         ({"size": (4, 4), "mean": (0.1, 0.2)}, "mean"),
         ({"size": (4, 4), "mean": float("nan")}, "mean"),
         ({"size": (4, 4), "std": 0.0}, "std"),
+        ({"size": (4, 4), "std": 1e-308}, "std"),
+        ({"size": (4, 4), "mean": -1e308}, "mean"),
     ],
 )
 def test_what_cannot_be_used_is_named(arguments: dict, word: str) -> None:

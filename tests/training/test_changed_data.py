@@ -140,6 +140,11 @@ def test_images_that_decoding_left_out_are_left_out_again(home: Path, tmp_path: 
     assert found["files"]["excluded"] == 1
     assert sum(found["files"].values()) == 40
     assert "1 of 40 files can't be read and aren't scored: 'a/0.png'" in found["unused"]
+    (data / "b" / "3.png").write_text("words")
+    (data / "b" / "5.png").unlink()
+    notes = bakeoff.evaluate(run, data)["unused"]
+    assert re.search(r": 1 gone \(b/5.png\);", notes[0])  # a file counts once: it is unreadable, or gone
+    assert "2 of 39 files can't be read and aren't scored: 'a/0.png', 'b/3.png'" in notes
 
 
 def damaged(root: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import bakeoff
 from bakeoff import recipe as recipes
 from bakeoff.data.sample import write_digits
-from bakeoff.errors import RecipeError, UsageError
+from bakeoff.errors import BadFilesError, RecipeError, UsageError
 from bakeoff.tuning.ranges import Between, OneOf, parse
 
 RATES = {"phases.0.schedule.peak": "0.00001 | 0.01"}
@@ -64,6 +64,19 @@ def test_the_better_rate_wins_and_the_search_goes_on(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="another recipe, other ranges"):
         bakeoff.tune(digits, "mnist-cnn", trials=4, **{**settings, "search": {"phases.0.batch_size": "16 | 32"}})
+
+
+@pytest.mark.torch
+def test_a_search_that_stopped_without_a_trial_leaves_its_folder_to_another(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    write_digits(tmp_path / "digits")
+    (tmp_path / "digits/3/words.png").write_text("words")
+    settings = {"framework": "torch", "run": tmp_path / "tuned", "search": RATES, "trials": 1, "recipe": "mnist-cnn"}
+    with pytest.raises(BadFilesError):
+        bakeoff.tune(tmp_path / "digits", **{**settings, "search": {SHORT[0][:15]: "2 | 3"}}, overrides=SHORT)
+    tuned = bakeoff.tune(tmp_path / "digits", **settings, overrides=[*SHORT, "data.bad_files=exclude"])
+    assert [row["state"] for row in tuned.result["trials"]] == ["complete"]
 
 
 @pytest.mark.torch

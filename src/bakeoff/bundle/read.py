@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from bakeoff.bundle import stopped
-from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
+from bakeoff.bundle.layout import JSON_NAME, UNKNOWN_NAME, WEIGHTS_NAME, Bundle, Unknown
 from bakeoff.errors import CorruptError, DataError, VersionError
-from bakeoff.files import named, read_json, regular
+from bakeoff.files import absent, named, read_json, regular
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import Graph, weights_sha256
+from bakeoff.graph.passes import features as width
+from bakeoff.graph.similarity import features_of
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.rundir import result as said_of
 from bakeoff.rundir.result import BEGUN
 from bakeoff.schemas import SCHEMA
 
@@ -41,7 +46,8 @@ def read(path: str | Path) -> Bundle:
     """
     folder = folder_of(path)
     if folder is None:
-        raise DataError(f"{path}: neither a run nor a bundle ({JSON_NAME} is missing). Train one: bakeoff train DATA")
+        what = f"neither a run nor a bundle ({JSON_NAME} is missing)." if Path(path).exists() else absent(path)
+        raise DataError(f"{path}: {what} Train one: bakeoff train DATA")
     stands = (folder / JSON_NAME).is_file()
     with named(folder / (JSON_NAME if stands else BEGUN), COPY):
         return _finished(folder) if stands else _bundle(*stopped.content(folder))
@@ -59,7 +65,23 @@ def _finished(folder: Path) -> Bundle:
         raise CorruptError(
             f"{folder / WEIGHTS_NAME}: its hash is not the one in {JSON_NAME}: truncated or edited. Copy it anew."
         )
-    return _bundle(value, arrays)
+    found = _bundle(value, arrays)
+    return found if value.get("unknown") is None else replace(found, unknown=_unknown(folder, value["unknown"], found))
+
+
+def _unknown(folder: Path, value: Any, bundle: Bundle) -> Unknown:
+    """What tells images of no class, as far as it fits the net."""
+    said, body = msgspec.convert(value, _Unknown), features_of(bundle.graph)
+    shape = (len(bundle.classes), 0 if body is None else width(body))
+    means = _arrays(folder / UNKNOWN_NAME, 2 * NAMES + WIDEST * math.prod(shape)).get("means")
+    if means is None or means.shape != shape or not means.size or means.dtype != np.float32:
+        got = "none" if means is None else f"{means.dtype} {means.shape}"
+        raise CorruptError(f"{folder / UNKNOWN_NAME}: class means {got}; expected float32 {shape}. {COPY}")
+    if not np.isfinite(means).all() or weights_sha256({"means": means}) != said.sha256:
+        raise CorruptError(
+            f"{folder / UNKNOWN_NAME}: its hash is not the one in {JSON_NAME}, or it isn't finite. {COPY}"
+        )
+    return Unknown(said.threshold, said.refused_validation, said.num, means, said.score)
 
 
 def _most(parameters: dict[str, Any]) -> int:
@@ -77,6 +99,12 @@ class _Said(msgspec.Struct):
     loss: str
     extra: dict[str, Any]
     threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+
+
+class _Unknown(said_of.Unknown):
+    """What is said of the threshold, and the hash of its means."""
+
+    sha256: str
 
 
 def _bundle(value: dict[str, Any], arrays: dict[str, Any]) -> Bundle:

@@ -5,7 +5,6 @@ A training writes `begun.json` before its first step: its bundle without weights
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bakeoff.rundir import checkpoint
 from bakeoff.rundir.readers import ANEW
 from bakeoff.rundir.result import BEGUN, read_begun
 from bakeoff.schemas import Array
+from bakeoff.shown import shell
 
 
 def is_stopped(path: Path) -> bool:
@@ -27,18 +27,19 @@ def is_stopped(path: Path) -> bool:
 def note(path: str | Path) -> str:
     """What to say where such a run is used; nothing of a finished one."""
     with named(Path(path) / BEGUN, ANEW):
-        return _note(Path(path))
+        said = f"{path} isn't finished: its last checkpoint is used ({{}}).\nGo on with it: {_resume(Path(path))}"
+        return said.replace("{}", place) if (place := kept(Path(path))) else ""
 
 
-def _note(run: Path) -> str:
+def kept(run: Path) -> str:
+    """Where the last checkpoint of a run stood, in words; "" where there is none."""
     if not is_stopped(run) or (meta := checkpoint.last(run)) is None:
         return ""
     with named((run / checkpoint.FOLDER / meta["arrays"]).with_suffix(checkpoint.JSON), ANEW):
         number, step, epoch = meta["phase"], meta["state"]["step"], meta["state"]["epoch"]
     phase = loads(read_begun(run)["bundle"]["recipe"]).phases[number]
     done = f"{epoch} of {getattr(phase, 'epochs', 0)} epochs done"
-    place = f"step {step} of {phase.strategy}, {done}" if step else f"before {phase.strategy}"
-    return f"{run} isn't finished: its last checkpoint is used ({place}).\nGo on with it: {_resume(run)}"
+    return f"step {step} of {phase.strategy}, {done}" if step else f"before {phase.strategy}"
 
 
 def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -60,4 +61,4 @@ def content(run: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _resume(run: Path) -> str:
-    return f"bakeoff train --resume {shlex.quote(str(run))}"
+    return f"bakeoff train --resume {shell(run)}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.bundle.layout import JSON_NAME, WEIGHTS_NAME, Bundle
+from bakeoff.bundle.layout import JSON_NAME, UNKNOWN_NAME, WEIGHTS_NAME, Bundle
 from bakeoff.errors import DataError
 from bakeoff.files import atomic_write, fresh, put
 from bakeoff.graph import serialize
@@ -30,10 +30,16 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
     arrays = {path: np.asarray(array, order="C") for path, array in bundle.graph.arrays().items()}
     try:
         value = described(bundle) | {"weights_sha256": weights_sha256(arrays)}
+        means = {} if bundle.unknown is None else {"means": bundle.unknown.means}
+        if bundle.unknown is not None:
+            value["unknown"] = bundle.unknown.to_json() | {"sha256": weights_sha256(means)}
         text = to_json(value, indent=1, nan=True) + "\n"
         with fresh(target) as temporary:
             with atomic_write(temporary / WEIGHTS_NAME) as stream:
                 stream.write(save(arrays))  # save_file's error for a full disk is no OSError
+            if means:
+                with atomic_write(temporary / UNKNOWN_NAME) as stream:
+                    stream.write(save(means))
             with atomic_write(temporary / JSON_NAME) as stream:
                 stream.write(text.encode())
             put(temporary, target)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.shown import visible
+from bakeoff.system import lacking
 from bakeoff.workers.stopping import unwound
 
 LINES = 3
@@ -42,22 +43,34 @@ def guarded(work: Callable[[], object], *, debug: bool = False) -> int:
     except BakeoffError as error:
         if debug:
             _traceback(error)
-        say(str(error))
+        say(_lacking(str(error)) or str(error))
         return error.exit_code
     except OSError as error:
         if debug:
             _traceback(error)
         if error.filename is None:
-            say(f"unexpected: {type(error).__name__}: {_one_line(error)}; run again with --debug")
+            say(_unexpected(error))
         else:
-            say(f"{error.filename}: {error.strerror or type(error).__name__}. Choose another place, or mend this one.")
+            where = f"{error.filename}: {error.strerror or type(error).__name__}"
+            say(_lacking(where) or f"{where}. Choose another place, or mend this one.")
         return 1
     except Exception as error:
         if debug:
             _traceback(error)
-        say(f"unexpected: {type(error).__name__}: {_one_line(error)}; run again with --debug")
+        say(_unexpected(error))
         return 1
     return 0
+
+
+def _unexpected(error: Exception) -> str:
+    said = f"{type(error).__name__}: {_one_line(error)}"
+    return _lacking(said) or f"unexpected: {said}; run again with --debug"
+
+
+def _lacking(said: str) -> str:
+    """Where the system gives no more, neither the file nor the program is at fault."""
+    why = lacking(said)
+    return f"{why}\nIt was said: {' '.join(said.split())[:200]}" if why else ""
 
 
 def say(text: str) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.shown import shell as shell
 from bakeoff.shown import to_json, visible
 from bakeoff.workers.progress import console as console
 from bakeoff.workers.progress import seconds as seconds
@@ -82,11 +83,16 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def shell(word: object) -> str:
-    """A word as a shell takes it."""
-    import shlex
+def words(text: str) -> None:
+    """Markup that breaks between words in a terminal, and nowhere else."""
+    console().print(text, soft_wrap=not console().is_terminal)
 
-    return shlex.quote(str(word))
+
+def next_steps(*lines: str) -> None:
+    """Commands that go on from here; brackets in names are no markup."""
+    console().print("\n[dim]Next[/dim]")
+    for line in lines:
+        console().print(f"  {line}", markup=False)
 
 
 def number(value: float | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import UsageError
+from bakeoff.shown import shell
 
 if TYPE_CHECKING:
     from bakeoff.graph import Graph
@@ -33,7 +33,7 @@ def net_of(name: str, size: tuple[int, int, int], classes: int) -> tuple[Graph, 
     if "/" in name:
         raise UsageError(
             f"--summary: {name} is not one of Bakeoff's own nets, nor a run or a bundle.\n"
-            f"Make a bundle of it first: bakeoff convert {quote(name)} --to bundle"
+            f"Make a bundle of it first: bakeoff convert {shell(name)} --to bundle"
         )
     return models.build(name, size[:2], size[2], classes), size[:2]
 

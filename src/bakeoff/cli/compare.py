@@ -69,10 +69,9 @@ def _show(result: dict[str, Any]) -> None:
             console.print(f"  [red]{check['name']}[/red]: {out.escaped(check['detail'])}")
     console.print()
     console.print(_frameworks(result["frameworks"]))
-    console.print(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
+    out.words(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
     if result.get("run"):
-        console.print("\n[dim]Next[/dim]")
-        console.print(f"  open {out.shell(Path(result['run']) / 'report.html')}", markup=False)
+        out.next_steps(f"open {out.shell(Path(result['run']) / 'report.html')}")
 
 
 def _frameworks(found: dict[str, dict[str, Any]]) -> Any:

@@ -97,7 +97,7 @@ def show(result: dict[str, Any]) -> None:
         console.print(f"[yellow]licence[/yellow]  {out.escaped(result['caution'])}")
     console.print(f"\n{result['summary']}", markup=False)
     console.print(f"\n{result['output']}\n{result['certificate']}", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff verify {out.shell(result['certificate'])}")
+    out.next_steps(f"bakeoff verify {out.shell(result['certificate'])}")
     if result["declared"]:
         lost = "; ".join(str(Declared(**row)) for row in result["declared"])
         console.print(f"\n[yellow]declared[/yellow]  not kept of its training, as accepted: {out.escaped(lost)}")

@@ -56,7 +56,7 @@ def sample(
         return
     console = out.console()
     console.print(f"{num:,} images of 10 classes in {out.shell(directory)}", markup=False)
-    console.print(f"\n[dim]Next[/dim]\n  bakeoff train {out.shell(directory)} --recipe mnist-cnn")
+    out.next_steps(f"bakeoff train {out.shell(directory)} --recipe mnist-cnn")
 
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(AUDIT_EXAMPLES))
@@ -113,15 +113,11 @@ def _table(found: Audit, report: Path | None, changes: list[str]) -> None:
     text = f"{total:,} files of {classes} classes: "
     text += f"{len(found.findings):,} findings" if found.findings else "nothing wrong was found"
     console.print(out.plain(text + (f"; {lost:,} can't be trained on" if lost else "")))
-    console.print("\n[dim]Next[/dim]")
-    bad = " --bad-files exclude" if lost else ""
-    if report is not None:
-        console.print(f"  open {out.shell(report)}", markup=False)
-    more = "".join(f" --set {out.shell(change)}" for change in changes)
+    more = (" --bad-files exclude" if lost else "") + "".join(f" --set {out.shell(change)}" for change in changes)
+    step = f"bakeoff train {out.shell(found.path)}{more}"
     if any(finding.detail.endswith("has no readable image") for finding in found.findings):  # train refuses such
-        console.print("  fill or remove the classes without images; then train")
-        return
-    console.print(f"  bakeoff train {out.shell(found.path)}{bad}{more}", markup=False)
+        step = "fill or remove the classes without images; then train"
+    out.next_steps(*([f"open {out.shell(report)}"] if report is not None else []), step)
 
 
 PREVIEW_EXAMPLES = (

@@ -53,9 +53,18 @@ EXTRAS = (
     ("datasets", "sources", "hf/NAME as data"),
     ("fsspec", "sources", "URLs as data"),
     ("pyarrow", "sources", "Parquet as data"),
+    ("aiohttp", "sources", "https:// as data"),
     ("s3fs", "sources", "s3:// as data"),
     ("tensorflow-datasets", "sources", "tfds/NAME as data"),
     ("pi-heif", "heif", "photos of iPhones (HEIC)"),
+    ("ai-edge-litert", "litert", "running what export --to litert writes; bakeoff[tensorflow] writes it"),
+    ("openvino", "openvino", "export --to openvino, and running it"),
+    ("uvicorn", "serve", "bakeoff serve: HTTP"),
+    ("httptools", "serve", "its parser"),
+    ("uvloop", "serve", "its event loop"),
+    ("grpcio", "serve", "bakeoff serve: gRPC, and predict --url grpc://"),
+    ("protobuf", "serve", "their messages"),
+    ("prometheus-client", "serve", "bakeoff serve: /metrics"),
 )
 
 

@@ -81,7 +81,7 @@ def _show(found: dict[str, Any]) -> None:
     headline = (
         f"{out.percent(found['accuracy'])} of {found['num']:,} images, {out.interval(found['accuracy_interval'])}"
     )
-    console.print(f"[bold]{found['split']}[/bold]  {headline}  [dim]loss {found['loss']:.4f}[/dim]\n")
+    out.words(f"[bold]{found['split']}[/bold]  {headline}  [dim]loss {found['loss']:.4f}[/dim]\n")
     mistakes = [_mistakes(found, index) for index in range(len(found["per_class"]))]
     console.print(_per_class(found, (), {"taken for": mistakes}))
 
@@ -97,14 +97,14 @@ def _show_multilabel(found: dict[str, Any]) -> None:
     others = [name for name in measures.names("multilabel", recorded=True) if name not in (*SAID_FIRST, choice)]
     at = ", ".join(_worded(found, name) for name in others if measures.decided(name))
     free = "".join(_worded(found, name) + ", " for name in others if not measures.decided(name))
-    console.print(
+    out.words(
         f"[bold]{found['split']}[/bold]  {_worded(found, choice)} "
         f"of {found['num']:,} images  [dim]{free}loss {found['loss']:.4f}[/dim]\n"
         f"at {found['threshold']:.2f}  {at}; "
         f"every label right: {out.percent(found['accuracy'])}, {out.interval(found['accuracy_interval'])}\n"
     )
     console.print(_per_class(found, ("average_precision", "roc_auc"), {}))
-    console.print("\n" + _calibration(found["calibration"]))
+    out.words("\n" + _calibration(found["calibration"]))
 
 
 def _per_class(found: dict[str, Any], ranks: tuple[str, ...], more: dict[str, list[Any]]) -> Any:
@@ -164,12 +164,18 @@ def _show_details(found: dict[str, Any], abstain: float | None) -> None:
 
     console = out.console()
     shown = [name for name in measures.among(found) if name not in SAID_FIRST and found[name] is not None]
-    console.print("\n" + "   ".join(_worded(found, name, "[dim]{}[/dim]") for name in shown))
-    console.print(_calibration(found["calibration"]))
+    out.words("\n" + "   ".join(_worded(found, name, "[dim]{}[/dim]") for name in shown))
+    out.words(_calibration(found["calibration"]))
     row = next((row for row in found["coverage"] if row["threshold"] == abstain), None)
     if row is not None:
         right = "none answered" if row["accuracy"] is None else f"{out.percent(row['accuracy'])} of those right"
         console.print(f"[dim]answering from {abstain:g} on[/dim] {out.percent(row['coverage'])} answered, {right}")
+    if (none := found.get("unknown")) is not None:
+        right = "" if none["accuracy"] is None else f", {out.percent(none['accuracy'])} of those right"
+        console.print(
+            f"[dim]answering what isn't unknown[/dim] {out.percent(none['coverage'])} answered{right}; "
+            f"of the {none['num']:,} unknown {none['right']:,} were right, {none['wrong']:,} wrong"
+        )
 
 
 def _mistakes(found: dict[str, Any], index: int) -> Any:

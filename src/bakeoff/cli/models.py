@@ -234,9 +234,7 @@ def _show_found(listed: list[dict[str, Any]], found: list[Any], everything: bool
     if len(shown) < len(rows):
         console.print(f"\n[dim]{len(rows) - len(shown)} more: --all, or another word[/dim]")
     if found:
-        console.print(
-            f"\n[dim]Next[/dim]\n  bakeoff models {found[0].name}\n  bakeoff convert {found[0].name} --to keras"
-        )
+        out.next_steps(f"bakeoff models {found[0].name}", f"bakeoff convert {found[0].name} --to keras")
 
 
 def _show_one(entry: Any) -> None:

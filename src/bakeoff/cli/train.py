@@ -11,6 +11,7 @@ import typer
 from bakeoff import registry
 from bakeoff.cli import _options as options
 from bakeoff.errors import UsageError
+from bakeoff.files import absent
 
 if TYPE_CHECKING:
     from bakeoff.rundir.result import Result
@@ -165,7 +166,7 @@ def _weighted(backbone: str | None, weights: Path | None, random_weights: bool) 
     if backbone is None or "/" not in backbone or "+" in backbone or (weights and random_weights):
         raise UsageError(f"{option}: is for one backbone by name, as --backbone timm/resnet18; give one of the two.")
     if weights is not None and not weights.is_file():
-        raise UsageError(f"{option}: there is no such file. Expected a .pth, .safetensors, .keras or .h5 file.")
+        raise UsageError(f"{option}: {absent(weights, 'file')} Expected a .pth, .safetensors, .keras or .h5 file.")
     return f"{backbone}@{weights.resolve() if weights else 'random'}"
 
 
@@ -285,13 +286,11 @@ def _next(trained: Trained, data: Path | None, recipe: str) -> None:
     from bakeoff.cli import _output as out
     from bakeoff.recipe import load, to_toml
 
-    run, console = out.shell(trained.path), out.console()
-    console.print("\n[dim]Next[/dim]")
-    console.print(f"  bakeoff predict {run} IMAGES", markup=False)
+    steps = [f"bakeoff predict {out.shell(trained.path)} IMAGES"]
     two = frameworks.installed()[:2]
     if data is not None and len(two) == 2 and any(phase["name"] == "finetune" for phase in trained.facts.phases):
         held = trained.path / "recipe.toml"  # with all that the options changed
         name = recipe if to_toml(load(recipe)) == held.read_text(encoding="utf-8") else held
         more = "" if two == ("torch", "tensorflow") else f" --frameworks {','.join(two)}"
-        console.print(f"  bakeoff compare {out.shell(data)} --recipe {out.shell(name)}{more}", markup=False)
-    console.print(f"  open {out.shell(trained.path / 'report.html')}", markup=False)
+        steps.append(f"bakeoff compare {out.shell(data)} --recipe {out.shell(name)}{more}")
+    out.next_steps(*steps, f"open {out.shell(trained.path / 'report.html')}")

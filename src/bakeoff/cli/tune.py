@@ -84,5 +84,7 @@ def _show(found: dict[str, Any], data: Path) -> None:
         shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
         table.add_row(str(row["number"] + 1), outcome, *shown)
     console.print(table)
-    console.print(f"\n[bold]Next[/bold]\n  bakeoff train {out.shell(data)} --recipe {out.shell(found['recipe'])}")
-    console.print(f"  bakeoff predict {out.shell(found['run'])} IMAGES", markup=False)
+    out.next_steps(
+        f"bakeoff train {out.shell(data)} --recipe {out.shell(found['recipe'])}",
+        f"bakeoff predict {out.shell(found['run'])} IMAGES",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -17,21 +17,23 @@ from bakeoff import frameworks as registered
 from bakeoff import precision as precisions
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
 from bakeoff.comparison.verdict import verdict
-from bakeoff.data.reader import find_source
+from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card
-from bakeoff.errors import DataError, UsageError
+from bakeoff.errors import CorruptError, DataError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import right
 from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.files import make_folder, put, remove, write_text
+from bakeoff.given import held
 from bakeoff.parity import Trace, check, judge
 from bakeoff.parity import to_json as certificate_json
 from bakeoff.parity.certificate import from_json
 from bakeoff.parity.noise import Spread, gradient_error, without_gradient
 from bakeoff.recipe import narrow, to_toml
 from bakeoff.recipe.schema import Recipe
+from bakeoff.rundir import checkpoint
 from bakeoff.rundir.finished import Finished, accuracies, scored
-from bakeoff.rundir.folder import Run
+from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
 from bakeoff.rundir.readers import read_json, read_predictions
@@ -40,6 +42,7 @@ from bakeoff.schemas import SCHEMA, Array, Certificate, Check
 from bakeoff.training.api import resolve
 from bakeoff.training.job import Job
 from bakeoff.training.job import check as check_job
+from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
@@ -79,6 +82,7 @@ class Compared(Finished):
         return Card(str(self.path), figures, accuracies((name, self.path / name) for name in runs))
 
 
+@held
 @live()
 def compare(
     data: str | Path,
@@ -101,7 +105,7 @@ def compare(
         recipe: a name, a file or a Recipe.
         frameworks: the first is the reference of the float64 checks.
         run: the folder to write, new, or that of the same comparison, stopped: what is finished in it isn't done again
-            (the checks of parity, each training). None: a new one under `runs/`.
+            (the checks of parity, each training), and a training goes on from its checkpoint. None: a new one.
         overrides: as `"phases.0.epochs=1"`.
         seed: of split, start weights and order.
         precision: of training and timing. The mathematics is judged in float32 and float64 all the same; where 16 bits
@@ -354,13 +358,19 @@ class Comparison:
         done = self.path / name / NAME
         if done.is_file():
             return {key: value for key, value in read_json(done).items() if key != "schema"}
-        remove(self.path / name)
+        job = replace(self.jobs[name], checkpoint_every=DEFAULT)
+        again = False
+        with suppress(CorruptError):  # of damaged checkpoints it is begun anew
+            again = checkpoint.load(self.path / name) is not None
         self.reporter.check(f"before training in {name}")
-        self.reporter.log(f"training in {name}")
-        Run(self.jobs[name].run).create()
-        write_text(Path(self.jobs[name].run) / "recipe.toml", self.jobs[name].recipe)
+        self.reporter.log(f"training in {name}" + (", from its checkpoint" if again else ""))
+        if not again:
+            remove(self.path / name)
+            run = Run(job.run).create()
+            write_text(run.path / "recipe.toml", job.recipe)
+            run.json(JOB, {**job.to_json(), "data": address(job.data)})
         result: dict[str, Any] = self.workers[name].call(
-            "bakeoff.training.work:work", self._within, job=self.jobs[name].to_json(), began=time.time()
+            "bakeoff.training.work:work", self._within, job=job.to_json(), began=time.time(), resume=again
         )
         return result
 
@@ -388,7 +398,7 @@ class Comparison:
             "accuracy_split": facts.split,
             choice: facts.judged[choice],
             **timed,
-            "train_wall_s": sum(phase["wall_s"] for phase in facts.phases),
+            "train_wall_s": sum(max(phase["wall_s"], sum(phase.get("epoch_wall_s", ()))) for phase in facts.phases),
             "weights_sha256": facts.weights_sha256,
             "run": str(self.path / name),
         }

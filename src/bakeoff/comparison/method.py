@@ -38,7 +38,7 @@ from bakeoff.training.loop.average import Average
 from bakeoff.training.loop.threads import SMALL, multiply_adds, threads_for
 from bakeoff.training.schedules import schedule
 from bakeoff.training.setup import start
-from bakeoff.training.work import read
+from bakeoff.training.work import read, verified
 from bakeoff.workers.channel import Reporter
 
 STEPS, DEEP_STEPS = 20, 4
@@ -51,7 +51,8 @@ def context_of(job: Job, reporter: Reporter) -> Context:
     """Data, signature and start graph of a job: the same in every process, from NumPy alone."""
     recipe = loads(job.recipe)
     data = read(job, recipe, reporter)
-    return Context(job, recipe, data, start(recipe, data, job.seed), Run(job.run), reporter)
+    found = Context(job, recipe, data, start(recipe, data, job.seed), Run(job.run), reporter)
+    return verified(found) if data.rules.bad_files == "exclude" else found
 
 
 def phase_of(recipe: Recipe) -> Finetune:

@@ -19,7 +19,7 @@ import msgspec
 from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.files import content, named
+from bakeoff.files import absent, content, named
 from bakeoff.parity import from_json, to_json
 from bakeoff.parity.tolerance import JUDGE
 from bakeoff.runtimes.keras_file import sidecar
@@ -161,7 +161,8 @@ def read(path: Path) -> tuple[Stored, Certificate, bool]:
     try:
         value = msgspec.json.decode(content(path))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}. Expected NAME{SUFFIX}, as convert writes it.") from None
+        what = f"{error.strerror}." if path.exists() else absent(path, "file")
+        raise DataError(f"{path}: {what} Expected NAME{SUFFIX}, as convert writes it.") from None
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"{path}: not readable as JSON ({error}). Copy the certificate anew.") from None
     if not isinstance(value, dict) or value.get("kind") != KIND:

@@ -18,6 +18,7 @@ from bakeoff.conversion.request import CHECKS, Request, keras_backend, names_in
 from bakeoff.conversion.session import Session
 from bakeoff.drawing.card import Card, names
 from bakeoff.errors import ParityError, UnsupportedError, UsageError
+from bakeoff.given import held
 from bakeoff.parity import check as checked
 from bakeoff.parity import relative
 from bakeoff.parity.tolerance import LOGITS, with_noise
@@ -58,6 +59,7 @@ class Converted(NamedTuple):
         return self._card().html()
 
 
+@held
 @live()
 @frameworks.undisturbed()
 def convert(

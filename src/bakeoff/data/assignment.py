@@ -8,7 +8,7 @@ drawn       by content: everything where nothing is declared; a validation share
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.sources._names import few
 from bakeoff.data.split import TEST, TRAIN, VALIDATION, by_content, by_fold, exact_share
 from bakeoff.errors import CorruptError, UsageError
-from bakeoff.files import atomic_write, named, read_arrays, read_json
+from bakeoff.files import absent, atomic_write, named, read_arrays, read_json
 from bakeoff.schemas import Brief
 
 BadFiles = Literal["fail", "exclude"]
@@ -145,8 +145,12 @@ def _by_content(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.argsort(np.ascontiguousarray(digests).view("V32").reshape(-1), kind="stable")
 
 
-def changes(path: Path, manifest: Manifest) -> str:
+def changes(path: Path, manifest: Manifest, unread: Collection[str] = (), *, apart: bool = False) -> str:
     """What of the images that a run kept in a file isn't there as it was, in words; "" where all are.
+
+    Args:
+        unread: files that are there, and not in the manifest: they can't be read.
+        apart: those are named elsewhere.
 
     Raises:
         CorruptError: the file is damaged.
@@ -156,8 +160,9 @@ def changes(path: Path, manifest: Manifest) -> str:
     known, here = set(digests), set(now.values())
     edited = [name for name, digest in now.items() if digest not in known and name in before]
     added = [name for name, digest in now.items() if digest not in known and name not in before]
-    gone = [name for name, digest in before.items() if digest not in here and name not in now]
-    found = ((edited, "changed"), (added, "added"), (gone, "gone"))
+    missing = [name for name, digest in before.items() if digest not in here and name not in now]
+    gone, lost = ([name for name in missing if (name in unread) == there] for there in (False, True))
+    found = ((edited, "changed"), (added, "added"), (gone, "gone"), ([] if apart else lost, "unreadable"))
     return ", ".join(f"{len(some):,} {what} ({few(some)})" for some, what in found if some)
 
 
@@ -190,7 +195,9 @@ def read_assignment(path: str | Path) -> dict[bytes, int]:
             raise CorruptError(f"{place}: isn't the split that the run wrote. Bring it back, or train anew.")
         return {row.tobytes(): int(split) for row, split in zip(digests, assignment, strict=True)}
     except FileNotFoundError:
-        raise UsageError(f"{place}: no such file; expected a run folder whose split is to be used again.") from None
+        raise UsageError(
+            f"{place}: {absent(place, 'file')} Expected a run folder whose split is to be used again."
+        ) from None
     except CorruptError:
         raise
     except Exception as error:  # of NumPy, zipfile, zlib

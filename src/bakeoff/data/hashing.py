@@ -135,8 +135,6 @@ def _look(path: Path, visit: Callable[[bytes, bytes], str] | None = None) -> tup
                         hasher.update(piece)
                         size += len(piece)
                 digest = hasher.digest()
-                if not size:
-                    raise DataError("empty (0 bytes)")
                 header = read_header(data if size < WHOLE else path)
             visited = visit(digest, data) if visit and size < WHOLE else None
             if not _ends_well(data, size):

@@ -36,7 +36,8 @@ from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
 from bakeoff.errors import BadFilesError, BakeoffError, DataError, UsageError
-from bakeoff.files import said
+from bakeoff.files import absent, said
+from bakeoff.given import held
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
@@ -182,6 +183,7 @@ class Data(Shown):
         return _divided(known, self.manifest.select(keep), self.images.select(keep))
 
 
+@held
 @live("progress", lambda listen: counter(listen, "reading"))
 def read_data(
     path: str | os.PathLike[str],
@@ -342,9 +344,7 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        raise DataError(
-            f"{path}: no such file or folder.\nGive a folder of class folders, a list, an archive, arrays, ..."
-        )
+        raise DataError(f"{path}: {absent(path)}\nGive a folder of class folders, a list, an archive, arrays, ...")
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."

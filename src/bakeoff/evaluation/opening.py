@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from bakeoff import bundle, runtimes
-from bakeoff.runtimes import Opened, onnxruntime
+from bakeoff.graph.last_map import halves
+from bakeoff.graph.similarity import with_similarity
+from bakeoff.runtimes import Opened, Runtime, onnxruntime
 
 
 def open_model(path: str | Path, threads: int | None = None, trust: bool = False) -> Opened:
@@ -25,6 +28,29 @@ def open_model(path: str | Path, threads: int | None = None, trust: bool = False
     folder = bundle.folder_of(path)
     if folder is None:
         return runtimes.open_file(path, threads, trust)
-    read = bundle.read(path)
-    runtime = runtimes.held(folder, trust, lambda: onnxruntime.from_graph(read.graph, threads))
-    return Opened(runtime, read.signature, read.classes, read.loss, Path(path), read.threshold)
+    return of_bundle(bundle.read(path), Path(path), threads, trust)
+
+
+def of_bundle(read: bundle.Bundle, path: Path, threads: int | None = None, trust: bool = False) -> Opened:
+    """A model that was read, ready to predict in ONNX Runtime; it gives its last feature map where it has one, and how
+    similar images are to its classes where it knows when that is too little.
+
+    Args:
+        read: a bundle.
+        path: a run folder, or a bundle.
+        threads: as for `open_model`.
+        trust: likewise.
+    """
+    folder = bundle.folder_of(path) or path
+    whole, head = halves(read.graph, read.signature.size) or (read.graph, None)
+    whole = whole if read.unknown is None else with_similarity(whole, read.unknown.means)
+
+    @cache
+    def second() -> Runtime:
+        assert head is not None
+        return runtimes.held(folder, trust, lambda: onnxruntime.from_graph(head, threads))
+
+    runtime = runtimes.held(folder, trust, lambda: onnxruntime.from_graph(whole, threads))
+    given = (read.signature, read.classes, read.loss, path, read.threshold)
+    threshold = None if read.unknown is None else read.unknown.threshold
+    return Opened(runtime, *given, head=second if head is not None else None, unknown=threshold)

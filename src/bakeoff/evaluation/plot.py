@@ -87,7 +87,7 @@ def _tile(
 def answer(row: Mapping[str, Any]) -> tuple[str, float]:
     """Label and probability; of several labels all that are given, and the least probability among them."""
     if "labels" not in row:
-        return row["label"], row["probability"]
+        return f"{row['label']}{' (unknown)' if row.get('unknown') else ''}", row["probability"]
     if not row["labels"]:
         return NONE, 1 - max((share for _, share in row["top"]), default=0.0)
     return ", ".join(name for name, _ in row["labels"]), row["labels"][-1][1]

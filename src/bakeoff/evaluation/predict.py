@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from bakeoff.data.reader import LINK
 from bakeoff.data.sources.folder import images_below
-from bakeoff.errors import BakeoffError, CorruptError, DataError, UsageError
+from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluation.asking import Ask, asking, row
 from bakeoff.evaluation.given import InMemory
-from bakeoff.evaluation.kinds import of, of_loss
-from bakeoff.evaluation.tta import check, mirrored
-from bakeoff.files import said
-from bakeoff.preprocessing import SUFFIXES, Signature, decode, normalize, prepare
+from bakeoff.evaluation.tta import check
+from bakeoff.preprocessing import SUFFIXES, Signature, decode, prepare
 from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
-from bakeoff.schemas import Array
 from bakeoff.system import cpus
 
 TOP = 5
@@ -36,12 +34,12 @@ AHEAD = 4  # batches that are read before they are needed
 Row = dict[str, Any]
 """`path` and either `label`, `probability`, `top` ([[label, probability], ...], the most probable first) or `error`.
 
+Of a model that tells images of no class also `unknown` (whether this is one) and `similarity` (to the nearest class).
 Of a model for several labels: `labels` ([[label, probability], ...], all from the threshold on, the most probable
 first; maybe none), `threshold` and `top` in the place of `label`, `probability` and `top`.
 """
 
 Read = tuple[Path | InMemory, Future[NDArray[np.uint8]]]
-Ask = Callable[[NDArray[np.uint8]], Array]
 
 
 class Found(NamedTuple):
@@ -114,7 +112,7 @@ def predict(
     found = find_images(paths, follow_links=follow_links)
     for line in found.unused if say else ():
         cast(Callable[[str], None], say)(line)
-    ask = _asking(opened, dtype, check(tta))
+    ask = asking(opened, dtype, check(tta))
     return _rows(opened, found, top, workers or min(8, cpus()), batch_size, ask, progress)
 
 
@@ -143,13 +141,14 @@ def _rows(
 def _batch(opened: Opened, batch: list[Read], top: int, ask: Ask) -> Iterator[Row]:
     read = [(path, *_result(future)) for path, future in batch]
     images = [image for _, image, _ in read if image is not None]
-    shares: Iterator[Array] = iter(ask(np.stack(images)) if images else ())
+    shares, near = ask(np.stack(images)) if images else (np.zeros(0), None)
+    place = 0
     for path, image, reason in read:
         if image is None:
             yield {"path": str(path), "error": reason}
         else:
-            row = of_loss(opened.loss).row(next(shares), opened.classes, opened.threshold, top)
-            yield {"path": str(path), **row}
+            yield {"path": str(path), **row(opened, shares[place], None if near is None else near[place], top)}
+            place += 1
 
 
 def _prepared(path: Path | InMemory, signature: Signature, link: bool) -> NDArray[np.uint8]:
@@ -168,38 +167,3 @@ def _result(future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None
         return None, str(error)
     except OSError as error:
         return None, (error.strerror or "can't be read").lower()
-
-
-def _asking(opened: Opened, dtype: str, tta: str) -> Ask:
-    """From uint8 images to probabilities (N, classes)."""
-
-    def logits(images: Array) -> Array:
-        try:
-            found = np.asarray(opened.runtime.predict(images))
-        except BakeoffError:
-            raise
-        except Exception as error:  # of any library, about what the file asks for
-            raise CorruptError(f"{opened.path}: the model can't be run: {said(error)}. Export it anew.") from error
-        count, known = len(images), len(opened.classes)
-        if found.dtype.kind != "f" or found.shape not in ((count, known), (count, 1 if known == 2 else known)):
-            raise CorruptError(
-                f"{opened.path}: the model gives {found.dtype} {found.shape} for {count} images and {known} classes. "
-                "Export it anew."
-            )
-        if not np.isfinite(found).all():
-            raise BakeoffError(
-                f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
-            )
-        return found
-
-    def ask(images: NDArray[np.uint8]) -> Array:
-        ready = normalize(images, opened.signature, dtype)
-        if opened.output == "probabilities":
-            shares = logits(ready).astype(np.float64)
-            return shares if tta == "none" else (shares + logits(mirrored(ready))) / 2
-        views = [logits(ready), *([] if tta == "none" else [logits(mirrored(ready))])]
-        # by the logits, too: a net of another library may have a sigmoid over several classes
-        kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=views[0].shape[1])
-        return kind.probabilities(views[0] if tta == "none" else kind.averaged(views))
-
-    return ask

@@ -1,19 +1,37 @@
-"""From a bundle to a file in another library's own format; one format is one file of `formats/`."""
+"""From a bundle to a file in another library's own format; one format is one file of `formats/`; all pass a gate."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bakeoff import bundle as bundles
 from bakeoff import registry, runtimes
 from bakeoff.bundle import Bundle
-from bakeoff.errors import DataError, UsageError
-from bakeoff.files import fresh, put, room_for
+from bakeoff.errors import DataError, MissingDependencyError, ParityError, UsageError
+from bakeoff.files import fresh, put, remove, room_for, write_text
+from bakeoff.given import held
+from bakeoff.shown import to_json
+
+if TYPE_CHECKING:
+    from bakeoff.exports.gate import Gate
 
 FORMATS = "bakeoff.exports.formats"
 OTHERS = (".h5", ".pb", ".pt", ".pth")  # suffixes of models that no format writes
+REPORT, GOLDEN = ".gate.json", "golden.npz"
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what the gate said of it."""
+
+    path: Path
+    gate: Gate
 
 
 def names() -> tuple[str, ...]:
@@ -21,10 +39,32 @@ def names() -> tuple[str, ...]:
     return registry.names(FORMATS)
 
 
+@held
 def export(
-    bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False, **options: Any
+    bundle: Bundle | str | Path, to: str, output: str | Path | None = None, *, force: bool = False, **how: Any
 ) -> Path:
+    """What was written: `export_checked`, which has the arguments, gives what the gate said of it, too."""
+    return export_checked(bundle, to, output, force=force, **how).path
+
+
+@held
+def export_checked(
+    bundle: Bundle | str | Path,
+    to: str,
+    output: str | Path | None = None,
+    *,
+    force: bool = False,
+    precision: str = "float32",
+    max_loss: float | None = None,
+    unchecked: bool = False,
+    data: str | Path | None = None,
+    exact: int | None = None,
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Exported:
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
+
+    It takes its place once the gate has let it through: a fresh process answers as the source does (`exports.gate`).
 
     Args:
         bundle: a bundle, or the path of one or of a run folder.
@@ -32,17 +72,25 @@ def export(
         output: the file; an existing folder gets `model` with the format's extension, or the run's name where versions
             are put beside each other; None: in the working folder.
         force: replace what is there.
+        precision: float32, float16 (of the weights), bfloat16 or int8, as far as the format has it.
+        max_loss: points of accuracy that it may lose where the precision isn't float32; None: `gate.MAX_LOSS`.
+        unchecked: keep it where the library that would run it is not installed.
+        data: where the run's images are now; None: where they were.
+        exact: how many of them a file in float32 is asked; None: `gate.EXACT`.
+        say: told what is being done.
         options: of the format, as `model_version`: `OPTIONS` in its file.
 
-    Returns:
-        What was written.
-
     Raises:
-        UsageError: an unknown format or option, an output whose extension is another's, or one that is there already.
+        UsageError: an unknown format, precision or option, an output whose extension is another's, or that is there.
         MissingDependencyError: the format's library is not installed.
+        ParityError: it doesn't answer as its source does. NAME.gate.json says where; what was there before is whole.
         DataError: the output can't be written; what was there before is whole.
     """
+    from bakeoff.exports._held_out import calibration, data_of
+    from bakeoff.exports.gate import MAX_LOSS
+
     form = registry.load(FORMATS, to, what="format")
+    _check_how(form, to, precision, max_loss)
     asked = _asked(form, to, options)
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
     target = _target(Path("." if output is None else output), form, to, bundle)
@@ -50,14 +98,85 @@ def export(
         target = form.placed(target, force, asked.pop("model_version", None))
     if target.exists() and not force:
         raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
+    run = Path(bundle) if isinstance(bundle, str | Path) else None
+    images, why = data_of(run, chosen, None if data is None else Path(data))
+    more = asked if precision == "float32" else {**asked, "precision": precision}
+    if precision == "int8":
+        more["calibration"] = calibration(images, why, chosen)
     try:
         with room_for(target), fresh(target) as folder:
-            form.write(chosen, folder / target.name, **asked)
+            (say or _silent)(f"write {to} in {precision}")
+            form.write(chosen, folder / target.name, **more)
+            given: dict[str, Any] = {"data": images, "max_loss": MAX_LOSS if max_loss is None else max_loss, "say": say}
+            given |= {} if exact is None else {"exact": exact}
+            gate = _passed(chosen, folder / target.name, target, to, precision, unchecked, why, given)
             for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
                 put(made, target.with_name(made.name))
+            remove(_report(target))
     except OSError as error:
         raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
-    return target
+    return Exported(target, gate)
+
+
+def _silent(text: str) -> None:
+    """Nothing is told."""
+
+
+def size_of(path: Path) -> int:
+    """Bytes of an artefact, with what its library needs beside it."""
+    from bakeoff.runtimes import openvino
+
+    files = [path, *([path.with_suffix(openvino.WEIGHTS)] if path.suffix == openvino.SUFFIX else [])]
+    every = [one for one in (files if path.is_file() else path.rglob("*")) if one.is_file() and one.name != GOLDEN]
+    return sum(one.stat().st_size for one in every)
+
+
+def _check_how(form: ModuleType, to: str, precision: str, max_loss: float | None) -> None:
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision!r}: expected {registry.either(PRECISIONS)}.")
+    if precision not in (known := getattr(form, "PRECISIONS", PRECISIONS[:1])):
+        raise UsageError(f"--precision {precision}: the format {to!r} has {registry.either(known)}.")
+    if max_loss is not None and not (math.isfinite(max_loss) and 0 <= max_loss <= 100):
+        raise UsageError(f"--max-loss {max_loss}: expected points of accuracy, from 0 to 100.")
+
+
+def _passed(
+    bundle: Bundle, made: Path, target: Path, to: str, precision: str, unchecked: bool, why: str, given: dict[str, Any]
+) -> Gate:
+    """What the gate said; golden pictures are put beside what was made.
+
+    Raises:
+        ParityError: it did not pass; the report is written.
+    """
+    from dataclasses import replace
+
+    from bakeoff.exports import _golden
+    from bakeoff.exports.gate import Gate, check, golden_of
+
+    golden = golden_of(bundle, precision)
+    try:
+        gate = replace(check(made, golden, bundle=bundle, **given), note=why)
+    except MissingDependencyError as error:
+        if not unchecked:
+            error.args = (f"{error}\nIt wasn't written, since nothing here can run it; if it must be: --unchecked",)
+            raise
+        gate = Gate((), None, note=str(error).splitlines()[0])
+    if gate.passed is False:
+        first = gate.first
+        assert first is not None
+        text = to_json({"artefact": str(target), "format": to, **gate.to_json()}, indent=1) + "\n"
+        write_text(_report(target), text)
+        raise ParityError(
+            f"{target}: not written: it doesn't answer as its source does. First difference: {first.name} "
+            f"({first.difference:.2g}, tolerance {first.tolerance:.2g}; {first.detail}).\n"
+            f"All of it: {_report(target)}"
+        )
+    golden.save(_golden.beside(made))
+    return gate
+
+
+def _report(target: Path) -> Path:
+    return target.with_name(target.name + REPORT)
 
 
 def _asked(form: ModuleType, to: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -39,11 +39,13 @@ alone = threading.RLock()
 
 
 def check_size(size: int) -> None:
-    """That a file isn't larger than any image.
+    """That a file isn't larger than any image, nor without a size: some of those below /proc have no end.
 
     Raises:
         DataError: it is.
     """
+    if not size:
+        raise DataError("empty (0 bytes)")
     if size > LARGEST_FILE:
         raise DataError(f"too large ({size:,} bytes; at most {LARGEST_FILE:,})")
 

@@ -134,3 +134,11 @@ def middle(size: tuple[int, int], cut: tuple[int, int], half: str = "even") -> t
     over = size[0] - cut[0], size[1] - cut[1]
     top, left = (n // 2 if half == "down" else round(n / 2) for n in over)
     return left, top, left + cut[1], top + cut[0]
+
+
+def shown(size: tuple[int, int], signature: Signature) -> tuple[float, float, float, float]:
+    """The part of an image of `size` (height, width) that comes into the input: (left, top, right, bottom) as shares
+    of its width and height."""
+    height, width = _before_cut(size, signature)
+    left, top, right, bottom = middle((height, width), signature.size, signature.half)
+    return left / width, top / height, right / width, bottom / height

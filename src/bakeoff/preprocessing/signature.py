@@ -23,6 +23,8 @@ Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 LARGEST_SIDE = 8192
 
+LARGEST = 1e9  # of normalised values: their squares and sums are far from float32's end
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -72,8 +74,10 @@ class Signature:
         _check_resize_to(self.fit, self.resize_to, self.size)
         object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
         object.__setattr__(self, "std", _per_channel("std", self.std, self.channels))
-        if min(self.std) <= 0:
+        if min(self.std) < 1 / LARGEST:
             raise UsageError(f"std is {list(self.std)}; expected numbers above 0 (the scale is 0 to 1, not 0 to 255).")
+        if max(map(abs, self.mean)) > LARGEST:
+            raise UsageError(f"mean is {list(self.mean)}; expected numbers on the scale 0 to 1.")
         if not isinstance(self.scaled_decode, bool):
             raise UsageError(f"scaled_decode is {self.scaled_decode!r}; expected true or false.")
 

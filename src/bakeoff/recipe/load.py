@@ -11,7 +11,7 @@ from typing import get_args
 import msgspec
 
 from bakeoff.errors import RecipeError
-from bakeoff.files import content
+from bakeoff.files import absent, content
 from bakeoff.recipe._checks import check
 from bakeoff.recipe._parse import parse
 from bakeoff.recipe.schema import Finetune, Phase, Recipe, Widen
@@ -112,7 +112,7 @@ def _find(name_or_path: str | Path) -> tuple[Path, str]:
     if path.is_file():
         return path, f"recipe {path}"
     if path.suffix == ".toml" or len(path.parts) > 1:
-        raise RecipeError(f"recipe {path}: there is no such file.\nRecipes by name: {', '.join(names())}")
+        raise RecipeError(f"recipe {path}: {absent(path, 'file')}\nRecipes by name: {', '.join(names())}")
     name = str(name_or_path)
     raise RecipeError(
         f"unknown recipe {name!r}{nearest(name, names())}\nKnown: {', '.join(names())}; or a path of a .toml"

@@ -15,6 +15,7 @@ from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import words as label_words
 from bakeoff.drawing.thumbnail import uri
 from bakeoff.errors import BakeoffError
+from bakeoff.given import held
 from bakeoff.protocols import LabelRule
 from bakeoff.reports.render import page, section, written
 from bakeoff.texts import catalogue
@@ -125,6 +126,7 @@ CLASSES = """
 """
 
 
+@held
 @live("progress", lambda listen: lambda part: counter(listen, part))
 def audit(
     data: str | os.PathLike[str],

@@ -11,7 +11,8 @@ from typing import Any
 
 from bakeoff import registry
 from bakeoff.errors import DataError, UsageError
-from bakeoff.files import make_folder, named, write_text
+from bakeoff.files import absent, make_folder, named, write_text
+from bakeoff.given import held
 from bakeoff.reports.source import Report, read
 from bakeoff.rundir.result import BEGUN, NAME
 from bakeoff.shown import html
@@ -20,6 +21,7 @@ from bakeoff.texts import catalogue
 SECTIONS = "bakeoff.reports.sections"
 
 
+@held
 def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en") -> Path:
     """Where the report was written: one self-contained HTML file.
 
@@ -35,7 +37,7 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     catalogue.check(lang)
     source = Path(run)
     if not source.is_dir():
-        raise DataError(f"{source}: no such folder. Give a run folder: bakeoff report RUN")
+        raise DataError(f"{source}: {absent(source, 'folder')} Give a run folder: bakeoff report RUN")
     of = next((name for name in ("compare.json", NAME) if (source / name).is_file()), BEGUN)
     with named(source / of, "Make the run anew, or copy its folder anew."):
         page = render(read(source, lang))

@@ -8,6 +8,7 @@ from typing import Any
 
 from bakeoff.errors import BakeoffError, DataError, UsageError
 from bakeoff.evaluation.statistics.wilson import wilson
+from bakeoff.files import absent
 from bakeoff.registry import nearest
 from bakeoff.rundir.folder import JOB
 from bakeoff.rundir.lock import held
@@ -44,7 +45,9 @@ def runs(folder: str | Path = "runs", *, sort: str = "date") -> list[Figures]:
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}: expected one of {', '.join(SORTS)}{nearest(sort, SORTS)}.")
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder. Runs are made by bakeoff train, in runs/ where it was called.")
+        raise DataError(
+            f"{folder}: {absent(folder, 'folder')} Runs are made by bakeoff train, in runs/ where it was called."
+        )
     found = {path.parent for depth in ("", "*/", "*/*/") for name in (JOB, NAME) for path in folder.glob(depth + name)}
     return sorted((Figures(row_of(run)) for run in sorted(found)), key=SORTS[sort])
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ from bakeoff.errors import CorruptError, UsageError
 from bakeoff.files import atomic_write, make_folder, opened, space_for, write_text
 from bakeoff.rundir.loggers import Loggers
 from bakeoff.schemas import SCHEMA, Predictions
-from bakeoff.shown import to_json
+from bakeoff.shown import shell, to_json
 
 JOB = "job.json"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
@@ -56,11 +55,7 @@ class Run:
             UsageError: it holds something already.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            more = (
-                f"\nGo on with it: bakeoff train --resume {shlex.quote(str(self.path))}"
-                if (self.path / JOB).is_file()
-                else ""
-            )
+            more = f"\nGo on with it: bakeoff train --resume {shell(self.path)}" if (self.path / JOB).is_file() else ""
             raise UsageError(
                 f"--run {self.path}: it is there already, and not empty. Choose another folder, or remove it.{more}"
             )
@@ -125,6 +120,7 @@ class Run:
     def predictions(self, split: str, found: Predictions, paths: NDArray[np.str_]) -> None:
         """Keep the logits of a split, and the names of its images, relative to the data."""
         target = self.path / "predictions" / f"{split}.npz"
+        more: dict[str, Any] = {} if found.similarity is None else {"similarity": found.similarity}
         size = found.logits.nbytes + found.labels.nbytes + found.records.nbytes + paths.nbytes
         with space_for(target, size), atomic_write(target, self.path) as stream:
-            np.savez(stream, logits=found.logits, labels=found.labels, records=found.records, paths=paths)
+            np.savez(stream, logits=found.logits, labels=found.labels, records=found.records, paths=paths, **more)

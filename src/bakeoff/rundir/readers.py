@@ -78,7 +78,7 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
         return None
     with named(path, ANEW):
         arrays = read_arrays(path)
-        found = Predictions(arrays["logits"], arrays["labels"], arrays["records"])
+        found = Predictions(arrays["logits"], arrays["labels"], arrays["records"], near := arrays.get("similarity"))
         (logits, labels), count = (found.logits, found.labels), len(found.logits)
         kinds = [array.dtype.kind for array in (logits, labels, found.records)]
         if kinds[0] != "f" or not set(kinds[1:]) <= set("iu") or logits.ndim != 2 or not np.isfinite(logits).all():
@@ -87,6 +87,8 @@ def read_predictions(run: Path, split: str) -> Predictions | None:
             raise ValueError(f"logits {logits.shape}, labels {labels.shape}")
         if labels.min() < 0 or labels.max() > (1 if labels.ndim == 2 else max(logits.shape[1], 2) - 1):
             raise ValueError("labels without a logit")
+        if near is not None and (near.dtype.kind != "f" or near.shape != (count,) or not np.isfinite(near).all()):
+            raise ValueError(f"similarity {near.dtype} {near.shape}, or some aren't finite")
         return found
 
 

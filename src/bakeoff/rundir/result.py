@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -26,6 +26,22 @@ class _Split(msgspec.Struct):
     num: int | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class Unknown(msgspec.Struct):
+    """What is said of the threshold that tells images of no class: `bakeoff.bundle.layout.Unknown` has the words."""
+
+    score: Literal["class_mean_cosine"]
+    threshold: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    refused_validation: _Count
+    num: _Count
+
+    def __post_init__(self) -> None:
+        if self.refused_validation > self.num:
+            raise ValueError(f"{self.refused_validation} of {self.num} images were refused")
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields in the order in which they are written; keys that a later version adds are left alone in reading.
 
@@ -42,6 +58,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         resumed_from: the step.
         loss: the page by which labels judged logits.
         threshold: the probability from which one of several labels is given; written of such alone.
+        unknown: score, threshold, refused_validation and num, where images of no class can be told.
     """
 
     run: str
@@ -64,6 +81,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameters: int
     loss: str
     threshold: float | None = None
+    unknown: Unknown | None = None
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     device: str
     precision: str

@@ -7,18 +7,19 @@ imports its library, and `load(path, threads, trust)`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bakeoff import registry
 from bakeoff.errors import DataError
+from bakeoff.files import absent
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes._bounds import Bounded, end_by, loading
 from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._runtime import Runtime
 from bakeoff.schemas import Brief
 
-__all__ = ["Opened", "Runtime", "end_by", "held", "names", "open_file", "recognise"]
+__all__ = ["Opened", "Runtime", "end_by", "freed", "held", "names", "open_file", "recognise"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +34,10 @@ class Opened(Brief):
         path: where it came from.
         threshold: the probability from which one of several labels is given.
         output: what the runtime gives: logits, or probabilities of several labels.
+        head: gives what makes logits of the last feature map, which the runtime then gives, too (it is `Mapped`); None
+            where there is no such map.
+        unknown: the similarity below which an image is of no class; the runtime then gives similarities, too, as the
+            last of its values; None: not known.
     """
 
     runtime: Runtime
@@ -42,6 +47,8 @@ class Opened(Brief):
     path: Path
     threshold: float = 0.5
     output: str = "logits"
+    head: Callable[[], Runtime] | None = None
+    unknown: float | None = None
 
 
 def names() -> tuple[str, ...]:
@@ -69,6 +76,16 @@ def held(path: Path, trust: bool, load: Callable[[], Runtime]) -> Runtime:
     return Bounded(runtime, path)
 
 
+def freed(opened: Opened) -> Opened:
+    """The same model, whose calls aren't held to time and memory: that is of the process, which may have more to do."""
+
+    def bare(runtime: Runtime) -> Runtime:
+        return runtime.runtime if isinstance(runtime, Bounded) else runtime
+
+    head = opened.head
+    return replace(opened, runtime=bare(opened.runtime), head=None if head is None else lambda: bare(head()))
+
+
 def _reads() -> list[str]:
     return [registry.load(__name__, name).READS for name in names()]
 
@@ -89,8 +106,8 @@ def open_file(path: str | Path, threads: int | None = None, trust: bool = False)
     path = Path(path)
     name = recognise(path)
     if name is None:
-        found = "no model that Bakeoff knows" if path.exists() else "there is no such file or folder"
-        raise DataError(f"{path}: {found}.\nExpected a run folder, a bundle, {registry.either(_reads())}.")
+        found = "no model that Bakeoff knows." if path.exists() else absent(path)
+        raise DataError(f"{path}: {found}\nExpected a run folder, a bundle, {registry.either(_reads())}.")
     reader = registry.load(__name__, name)
     reader.ready()
     runtime = held(path, trust, lambda: reader.load(path, threads, trust))

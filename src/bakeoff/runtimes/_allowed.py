@@ -6,18 +6,18 @@ processes. What isn't in the list isn't loaded, unless the user trusts who made 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from bakeoff.errors import CorruptError
+from bakeoff.shown import shell
 
 
 def trusted(path: Path) -> str:
     """What a user can do who knows where a file comes from."""
-    return f"If you trust who made it: bakeoff predict {shlex.quote(str(path))} IMAGES --trust"
+    return f"If you trust who made it: bakeoff predict {shell(path)} IMAGES --trust"
 
 
 @cache

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from bakeoff.errors import CorruptError
 from bakeoff.runtimes._allowed import trusted
-from bakeoff.runtimes._runtime import Runtime
+from bakeoff.runtimes._runtime import Mapped, Runtime
 from bakeoff.schemas import Array
 from bakeoff.system import address_space
 
@@ -106,13 +107,22 @@ class Bounded:
 
     def predict(self, images: Array) -> Array:
         """Logits or features (N, n) of normalised images, float32 (N, H, W, C)."""
-        if self.seconds_an_image or not len(images):
-            return self._call(images)
-        begun = time.monotonic()
-        first = self._call(images[:1])
-        self.seconds_an_image = time.monotonic() - begun
-        return np.concatenate([first, self._call(images[1:])]) if len(images) > 1 else first
+        return self._asked(images, lambda part: [self.runtime.predict(part)])[0]
 
-    def _call(self, images: Array) -> Array:
+    def values(self, images: Array) -> list[Array]:
+        """All outputs of a runtime that is `Mapped`, (N, ...) each."""
+        return self._asked(images, lambda part: cast(Mapped, self.runtime).values(part))
+
+    def _asked(self, images: Array, ask: Callable[[Array], list[Array]]) -> list[Array]:
+        if self.seconds_an_image or not len(images):
+            return self._call(images, ask)
+        begun = time.monotonic()
+        first = self._call(images[:1], ask)
+        self.seconds_an_image = time.monotonic() - begun
+        if len(images) == 1:
+            return first
+        return [np.concatenate(pair) for pair in zip(first, self._call(images[1:], ask), strict=True)]
+
+    def _call(self, images: Array, ask: Callable[[Array], list[Array]]) -> list[Array]:
         with bounded(self.path, max(CALL_S, SLOWER * self.seconds_an_image * len(images))):
-            return self.runtime.predict(images)
+            return ask(images)

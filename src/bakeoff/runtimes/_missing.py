@@ -21,7 +21,7 @@ def library(name: str, extra: str, purpose: str) -> Any:
         MissingDependencyError: it is not installed.
         UsageError: the one that it can't share a process with is loaded.
     """
-    if find_spec(name) is None:
+    if find_spec(name.split(".")[0]) is None:
         raise MissingDependencyError(name, extra, purpose)
     other = TOGETHER.get(name)
     if other and other in sys.modules and name not in sys.modules:

@@ -27,7 +27,7 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, dtype: str 
     """An onnx.ModelProto that computes what the graph computes in predict mode.
 
     Args:
-        graph: gives logits or features; the output has its name.
+        graph: gives logits or features; each output has its name.
         metadata: becomes metadata_props.
         dtype: "float32" or "float64".
 
@@ -39,12 +39,15 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, dtype: str 
     if dtype not in ("float32", "float64"):
         raise UnsupportedError(f"ONNX in {dtype}: not yet. Use float32 or float64.")
     lowering = _OnnxLowering(graph.astype(dtype), dtype)
-    result = lowering.walk().native
-    name = next(iter(graph.outputs))
-    lowering.name_output(result, name)
+    lowering.walk()
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    output = helper.make_tensor_value_info(name, kind, [_size(size) for size in graph.output_shape])
-    body = helper.make_graph(lowering.nodes, "net", lowering.inputs, [output], list(lowering.initializers.values()))
+    for name, ref in graph.outputs.items():
+        lowering.name_output(lowering.canonical(lowering.values[ref]).native, name)
+    outputs = [
+        helper.make_tensor_value_info(name, kind, [_size(size) for size in graph.shapes[ref]])
+        for name, ref in graph.outputs.items()
+    ]
+    body = helper.make_graph(lowering.nodes, "net", lowering.inputs, outputs, list(lowering.initializers.values()))
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(body, producer_name=PRODUCER, opset_imports=opsets, ir_version=IR_VERSION)
     helper.set_model_props(model, dict(metadata or {}))

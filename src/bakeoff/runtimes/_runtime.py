@@ -27,6 +27,14 @@ class Runtime(Protocol):
         ...
 
 
+class Mapped(Runtime, Protocol):
+    """A loaded model that gives its last feature map, similarities, or both, too."""
+
+    def values(self, images: Array) -> list[Array]:
+        """Logits (N, n), the map (N, rows, columns, channels), and last similarities (N, 1), of normalised images."""
+        ...
+
+
 @dataclass(frozen=True)
 class FunctionRuntime:
     """A runtime that is a function of at most `step` images."""

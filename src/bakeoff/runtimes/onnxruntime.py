@@ -55,6 +55,13 @@ class OnnxRuntime:
 
     def predict(self, images: Array) -> Array:
         """Logits or features (N, n) of normalised images (N, H, W, C)."""
+        return self._values(images, 1)[0]
+
+    def values(self, images: Array) -> list[Array]:
+        """All outputs, in order, (N, ...) each: behind the logits the last feature map of a graph that gives it."""
+        return self._values(images, len(self.session.get_outputs()))
+
+    def _values(self, images: Array, outputs: int) -> list[Array]:
         (wanted,) = self.session.get_inputs()
         dtype = np.float64 if wanted.type == "tensor(double)" else np.float32
         step = max(1, VALUES_A_CALL // max(1, math.prod(images.shape[1:])))
@@ -63,18 +70,16 @@ class OnnxRuntime:
             step = wanted.shape[0]
             images = np.concatenate([images, np.zeros((-count % step, *images.shape[1:]), images.dtype)])
         parts = [images[start : start + step] for start in range(0, len(images), step)]
-        done = [self._call(wanted.name, np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype)) for part in parts]
-        if any(part.shape[:1] != out.shape[:1] for part, out in zip(parts, done, strict=True)):
-            raise ValueError(f"{[len(part) for part in parts][:3]} images give {[out.shape for out in done][:3]}")
-        return np.concatenate(done)[:count] if done else self._nothing()
+        names = [one.name for one in self.session.get_outputs()][:outputs]
+        natives = (np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype) for part in parts)
+        done = [[np.asarray(out) for out in self.session.run(names, {wanted.name: native})] for native in natives]
+        if any(part.shape[:1] != out.shape[:1] for part, outs in zip(parts, done, strict=True) for out in outs):
+            raise ValueError(f"{[len(part) for part in parts][:3]} images give {[out[0].shape for out in done][:3]}")
+        return [np.concatenate(outs)[:count] for outs in zip(*done, strict=True)] if done else self._nothing(outputs)
 
-    def _call(self, name: str, native: Array) -> Array:
-        (out,) = self.session.run(None, {name: native})
-        return np.asarray(out)
-
-    def _nothing(self) -> Array:
-        size = self.session.get_outputs()[0].shape[-1]
-        return np.zeros((0, size if isinstance(size, int) else 0), np.float32)
+    def _nothing(self, outputs: int) -> list[Array]:
+        shapes = [one.shape[1:] for one in self.session.get_outputs()][:outputs]
+        return [np.zeros((0, *(size if isinstance(size, int) else 0 for size in one)), np.float32) for one in shapes]
 
 
 def from_graph(graph: Graph, threads: int | None = None) -> OnnxRuntime:

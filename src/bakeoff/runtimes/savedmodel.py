@@ -124,9 +124,9 @@ def _set_threads(tf: Any, threads: int) -> None:
 
 
 def _regular(path: Path) -> None:
-    """TensorFlow would wait for a pipe."""
+    """TensorFlow would wait for a pipe. A link to a file is read, as caches have them; one to a folder is refused."""
     for one in path.rglob("*"):
-        if not one.is_dir():
+        if one.is_symlink() or not one.is_dir():
             with named(one, "Export it anew."):
                 regular(one).close()
 

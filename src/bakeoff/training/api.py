@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from bakeoff import frameworks
+from bakeoff.bundle.stopped import kept as stopped_at
 from bakeoff.data.reader import address, find_source
 from bakeoff.drawing.card import Card, names
-from bakeoff.errors import Cancelled, NoSpaceError, UsageError, WorkerError
+from bakeoff.errors import BakeoffError, Cancelled, NoSpaceError, UsageError, WorkerError
 from bakeoff.files import named, own, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import load, select_phases, to_toml, with_overrides
 from bakeoff.recipe.schema import Finetune, Recipe, Widen
 from bakeoff.registry import nearest
@@ -26,6 +28,7 @@ from bakeoff.rundir.folder import JOB, Run
 from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import ANEW, read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
+from bakeoff.shown import shell
 from bakeoff.training.job import Job, check
 from bakeoff.training.options import Options, with_options
 from bakeoff.training.rescue.resume import job_of, recipe_of
@@ -128,6 +131,7 @@ def without_optional(recipe: Recipe) -> Recipe:
     return msgspec.structs.replace(recipe, phases=(first, *kept))
 
 
+@held
 @with_options
 def train(
     data: str | Path,
@@ -229,6 +233,7 @@ def _within(
     return found.recipe
 
 
+@held
 @live()
 def resume(
     run: str | Path,
@@ -318,13 +323,20 @@ def _resumable(path: Path, error: BaseException) -> BaseException:
     stopped = isinstance(error, KeyboardInterrupt | SystemExit)
     if not (path / JOB).is_file() or not (stopped or isinstance(error, Cancelled | WorkerError | NoSpaceError)):
         return error
-    line = f"Go on: bakeoff train --resume {shlex.quote(str(path))}"
+    line = f"Go on: bakeoff train --resume {shell(path)}"
     if isinstance(error, Cancelled):
-        return Cancelled(f"{error}\n{line}", error.exit_code)
+        return Cancelled(f"{error}{_kept(path)}\n{line}", error.exit_code)
     if stopped:
-        return Cancelled(f"stopped at once\n{line}", code_of(error))
+        return Cancelled(f"stopped at once{_kept(path)}\n{line}", code_of(error))
     error.args = (f"{error}\n{line}", *error.args[1:])
     return error
+
+
+def _kept(path: Path) -> str:
+    """What of a run that was stopped is there still, in words."""
+    with suppress(BakeoffError):
+        return f"; kept: {place}" if (place := stopped_at(path)) else "; nothing is kept yet, it begins anew"
+    return ""
 
 
 def _discard(path: Path) -> None:

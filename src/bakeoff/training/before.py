@@ -6,8 +6,6 @@ Labels aren't judged, and near copies are looked for where the pixels are in mem
 
 from __future__ import annotations
 
-from shlex import quote
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,7 @@ from bakeoff.data.audits.bad_file import kind_of
 from bakeoff.data.images import KEPT_BYTES
 from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, dim, perceptual_hashes_of
 from bakeoff.data.reader import file_facts, perceptual_hashes_at
+from bakeoff.shown import shell
 from bakeoff.training.context import Context
 
 FEW = 2000  # images that are decoded once more to be looked at
@@ -54,7 +53,7 @@ def _line(findings: tuple[Finding, ...], data: Data) -> str:
     for finding in findings:
         counts[finding.kind] = counts.get(finding.kind, 0) + (finding.kind != SAID)
     named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {quote(str(data.path))}"
+    return f"audit: {named}; see audit.json in the run, or: bakeoff data audit {shell(data.path)}"
 
 
 def _thumbnails(context: Context, perceptual: PerceptualHashes | None) -> NDArray[np.uint8] | None:

@@ -57,7 +57,7 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
     Raises:
         UsageError: the recipe has none.
     """
-    from bakeoff.training.work import read
+    from bakeoff.training.work import read, verified
 
     asked = Job(**job)
     recipe = loads(asked.recipe)
@@ -70,6 +70,7 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
     for sweep in range(SWEEPS):
         own = replace(asked, seed=asked.seed + sweep)
         context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
+        context = verified(context) if data.rules.bad_files == "exclude" else context
         try:
             found.append(find_rates(context, phase, steps=steps, done=sweep * steps))
         except UsageError as error:

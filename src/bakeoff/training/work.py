@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import msgspec
@@ -31,8 +30,9 @@ from bakeoff.rundir.finished import scored
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.result import BEGUN, NAME, Result
+from bakeoff.rundir.result import BEGUN, NAME, Result, Unknown
 from bakeoff.schemas import Predictions, Score
+from bakeoff.shown import shell
 from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
@@ -41,6 +41,7 @@ from bakeoff.training.job import Job, check, computed_by, device_of
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
+from bakeoff.training.unknown import unknown
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Reporter
 
@@ -181,7 +182,7 @@ def _standing(context: Context, name: str, found: PhaseResult) -> str:
     """What a phase came to, and that it is there to be used while the next one is at work."""
     classes, threshold = context.data.classes, threshold_of(found.logits.get("validation"))
     scores = [f"{split} {scored(score(f, classes, threshold).to_json())}" for split, f in found.logits.items()]
-    usable = f"; usable already: bakeoff predict {quote(str(context.run.path))} IMAGES"
+    usable = f"; usable already: bakeoff predict {shell(context.run.path)} IMAGES"
     return f"{name}: {', '.join(scores)}{usable if context.checkpointer.every else ''}"
 
 
@@ -210,6 +211,7 @@ def _finish(
 ) -> dict[str, Any]:
     classes, threshold = context.data.classes, threshold_of(logits.get("validation"))
     scores = {name: score(found, classes, threshold) for name, found in logits.items()}
+    none, logits = unknown(context, graph, logits)
     for name, found in logits.items():
         context.run.predictions(name, found, context.data.manifest.paths[found.records])
     for name, found in mirrored.items():
@@ -224,8 +226,10 @@ def _finish(
     result = _result(
         context, graph, {name: _scored(scores.get(name), tta.get(name)) for name in JUDGED}, threshold, device
     )
+    result = msgspec.structs.replace(result, unknown=none and Unknown(**none.to_json()))
     try:
-        write_bundle(context.run.path / "bundle", _bundle(context, graph, result, scores, environment))
+        finished = replace(_bundle(context, graph, result, scores, environment), unknown=none)
+        write_bundle(context.run.path / "bundle", finished)
     except DataError as error:
         raise NoSpaceError(str(error)) from None
     notify.end(context, scores, logits)

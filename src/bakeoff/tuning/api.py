@@ -13,6 +13,7 @@ from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import make_folder, named, opened, own, put, remove, write_text
+from bakeoff.given import held
 from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
@@ -26,7 +27,8 @@ from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
-STUDY = "study.db"
+STUDY, NAME = "study.db", "bakeoff"  # a file, and the study in it
+REMEDY = "Choose another folder, or remove it."
 ASKED = "asked"  # what a study was begun with, beside its trials
 
 
@@ -50,6 +52,7 @@ class _HopelessError(BakeoffError):
     """A training that is stopped early: others were better at this epoch."""
 
 
+@held
 @live()
 def tune(
     data: str | Path,
@@ -130,7 +133,8 @@ class _Search:
             # keyed by the trial, so that a search that was stopped goes on as if it had not been
             study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
             study.optimize(self._trial, n_trials=1, catch=())
-        return self._finish(study)
+        with named(self.path / STUDY, REMEDY):  # SQLite reads what is damaged as late as it can
+            return self._finish(study)
 
     def _study(self, optuna: Any) -> Any:
         """The study of this folder, new or gone on with."""
@@ -140,24 +144,32 @@ class _Search:
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
         if (self.path / STUDY).exists():
             os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
-        with named(self.path / STUDY, "Choose another folder, or remove it."):
-            study = optuna.create_study(
-                study_name="bakeoff",
-                storage=f"sqlite:///{(self.path / STUDY).as_posix()}",
-                direction="maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
-                load_if_exists=True,
-            )
-            study.get_trials(deepcopy=False)
+        with named(self.path / STUDY, REMEDY):
+            study = self._opened(optuna)
+            trials, states = study.get_trials(deepcopy=False), optuna.trial.TrialState
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
-        before = study.user_attrs.get(ASKED)
-        if before not in (None, asked):
-            raise UsageError(
-                f"--run {self.path}: a search with another recipe, other ranges or other images.\n"
-                "Choose another folder, or remove it."
-            )
-        study.set_user_attr(ASKED, asked)
+        with named(self.path / STUDY, REMEDY):
+            before = study.user_attrs.get(ASKED)
+            if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
+                study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
+            if before not in (None, asked):
+                raise UsageError(
+                    f"--run {self.path}: a search with another recipe, other ranges or other images.\n{REMEDY}"
+                )
+            study.set_user_attr(ASKED, asked)
         return study
+
+    def _opened(self, optuna: Any, *, anew: bool = False) -> Any:
+        storage = f"sqlite:///{(self.path / STUDY).as_posix()}"
+        if anew:
+            optuna.delete_study(study_name=NAME, storage=storage)
+        return optuna.create_study(
+            study_name=NAME,
+            storage=storage,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+            load_if_exists=True,
+        )
 
     def _trial(self, trial: Any) -> float:
         import optuna

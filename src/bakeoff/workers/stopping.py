@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from bakeoff.errors import Cancelled
+from bakeoff.shown import shell
 from bakeoff.system import HANGUP, STOPPING
 
 
@@ -55,10 +55,14 @@ def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, ob
     try:
         yield
     except (Cancelled, KeyboardInterrupt, SystemExit) as error:
-        said = str(error).partition("\n")[0] if isinstance(error, Cancelled) else "stopped at once"
+        said = (
+            str(error).partition("\n")[0]
+            if isinstance(error, Cancelled)
+            else "stopped at once; what is finished is kept"
+        )
         code = error.exit_code if isinstance(error, Cancelled) else code_of(error)
         options = [str(word) for name, value in given if value is not None for word in (name, value)]
-        line = shlex.join(["bakeoff", verb, str(data), "--recipe", recipe, *options])
+        line = " ".join(map(shell, ["bakeoff", verb, data, "--recipe", recipe, *options]))
         raise Cancelled(f"{said}\nGo on: {line}", code) from None
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from bakeoff import checkpoints
 from bakeoff.errors import BakeoffError
 from bakeoff.files import regular
+from bakeoff.shown import shell
 
 LIVE = "bakeoff.convert(net, to='keras' or 'torch')"
 WEIGHTS = "weights without their net.\nName their net: bakeoff convert timm/NAME --to keras --weights {path}"
@@ -80,12 +80,12 @@ def file(path: Path) -> str | None:
         said = _zip(path)
     elif said is None:
         said = _weights(path)
-    return said.format(path=quote(str(path))) if said else None
+    return said.format(path=shell(path)) if said else None
 
 
 def _folder(path: Path) -> str | None:
     names = {one.name for one in path.iterdir()}
-    return next((said.format(path=quote(str(path))) for name, said in FOLDERS.items() if name in names), None)
+    return next((said.format(path=shell(path)) for name, said in FOLDERS.items() if name in names), None)
 
 
 def _zip(path: Path) -> str | None:

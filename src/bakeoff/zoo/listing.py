@@ -14,11 +14,10 @@ from typing import Any
 
 from bakeoff import registry
 from bakeoff.errors import MissingDependencyError, UsageError
+from bakeoff.texts.licence import caution
 
 FOLDER = Path(__file__).parent / "catalogue"
 PACKAGE = "bakeoff.zoo.sources"
-NON_COMMERCIAL = ("-nc", "non-commercial", "noncommercial", "research", "fair", "swag")
-FREE = ("apache", "mit", "bsd", "cc-by-4", "cc by 4", "cc0", "isc", "openrail")
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,7 @@ class WeightsFile:
     @property
     def caution(self) -> str | None:
         """What a user should know of the licence before using the weights; None where there is nothing to say."""
-        if self.licence is None:
-            return "the source doesn't state a licence for these weights"
-        lowered = self.licence.lower()
-        if any(word in lowered for word in NON_COMMERCIAL):
-            return f"not for commercial use: {self.licence}"
-        if any(word in lowered for word in FREE) and "not stated" not in lowered:
-            return None
-        return f"read the licence of these weights first: {self.licence}"
+        return caution(self.licence)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
 from bakeoff.bundle.layout import MULTI_LABEL
 from bakeoff.errors import DataError, UnsupportedError, UsageError
+from bakeoff.files import absent
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import said
 from bakeoff.preprocessing.signature import Signature
@@ -111,7 +112,7 @@ def recognise(text: str) -> tuple[str, str]:
     if not path.exists():
         head = text.partition("/")[0]
         hint = f" Sources by name: {', '.join(f'{name}/...' for name in listing.libraries())} (bakeoff models)."
-        raise DataError(f"{text}: there is no such file or folder, and no source {head!r}.\n{hint.strip()}")
+        raise DataError(f"{text}: no source {head!r}, and {absent(text)}\n{hint.strip()}")
     known = foreign.file(path)
     if known:
         raise DataError(f"{text}: {known}")

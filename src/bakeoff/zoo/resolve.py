@@ -23,7 +23,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bakeoff.errors import CorruptError, DataError, UsageError
-from bakeoff.files import fresh, opened, put, write_text
+from bakeoff.files import absent, fresh, opened, put, write_text
 from bakeoff.protocols import Progress
 from bakeoff.zoo.listing import Entry, WeightsFile, source
 
@@ -118,8 +118,8 @@ def address(weights: WeightsFile) -> str:
 
 def _given(path: Path) -> Found:
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"--weights {path}: {what}. Expected a .pth, .safetensors, .keras or .h5 file.")
+        what = "is a folder." if path.is_dir() else absent(path, "file")
+        raise DataError(f"--weights {path}: {what} Expected a .pth, .safetensors, .keras or .h5 file.")
     return Found(path, "file", _digest(path, "sha256"))
 
 
@@ -129,7 +129,7 @@ def _mirrored(entry: Entry, weights: WeightsFile, given: str | os.PathLike[str] 
         return None
     folder = Path(chosen)
     if not folder.is_dir():
-        raise UsageError(f"mirror {folder}: there is no such folder. Set --mirror or {MIRROR} to one, or to nothing.")
+        raise UsageError(f"mirror {folder}: {absent(folder, 'folder')} Set --mirror or {MIRROR} to one, or to nothing.")
     parts = urlsplit(weights.address)
     places = [folder / parts.netloc / parts.path.lstrip("/")]
     if weights.repo:

@@ -2,6 +2,8 @@
 
 Images in a column are bytes, or structs of `bytes` and `path` as Hugging Face writes them; they are written to the
 cache once. The split is a column, or the beginning of the file's name (`train-00000-of-00001.parquet`).
+
+One cell may stand for any number of rows: a file of 300 KB held a billion. So rows and bytes are held to its size.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ from bakeoff.data.sources._cells import text, words
 from bakeoff.data.sources._rows import NO_RULE, Columns, Row, columns_of, labels_of, table_of
 from bakeoff.data.sources._structure import split_code
 from bakeoff.errors import DataError, MissingDependencyError
+from bakeoff.files import growth
 from bakeoff.protocols import LabelRule, Table
 
 PRIORITY = 12
+FREE_ROWS = 1_000_000  # and one for each byte of a file
+AT_ONCE = 256  # rows
+HELD = 2 << 30  # bytes of rows at once, should all cells be as large as the largest can be
 
 
 def accepts(path: Path) -> bool:
@@ -62,7 +68,7 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
 
         found = table.read(place / "index.jsonl", strict=strict)
         return replace(found, unused=(*found.unused, *columns.unused(path, schema.names)))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
         raise DataError(f"{path}: no Parquet that can be read ({str(error).splitlines()[0][:80]}).") from None
 
 
@@ -83,14 +89,34 @@ def _split_of(file: Path) -> str:
     return word if split_code(word) is not None else ""
 
 
+def _listed(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows, with these columns.
+
+    Raises:
+        DataError: it grows beyond what its size explains.
+    """
+    opened = library.ParquetFile(file)
+    about, most, given = opened.metadata, growth(file), 0
+    if about.num_rows > FREE_ROWS + file.stat().st_size:
+        raise DataError(f"{file}: {about.num_rows:,} rows, more than its size explains: a bomb.")
+    groups = (about.row_group(place) for place in range(about.num_row_groups))
+    sizes = [sum(one.column(place).total_uncompressed_size for place in range(one.num_columns)) for one in groups]
+    if sum(sizes) <= most:
+        at_once = min(AT_ONCE, HELD // max([1, *sizes]) or 1)
+        for batch in opened.iter_batches(batch_size=at_once, columns=names):
+            given += batch.nbytes
+            if given > most:
+                break
+            yield from batch.to_pylist()
+    if max(given, sum(sizes)) > most:
+        raise DataError(f"{file}: grows beyond {most:,} bytes: a bomb.")
+
+
 def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[tuple[Any, Row]]:
-    number = 0
-    for batch in library.ParquetFile(file).iter_batches(batch_size=256, columns=columns.names):
-        for row in batch.to_pylist():
-            number += 1
-            split = columns.side(file, number, row) or _split_of(file)
-            group = words(row[columns.group]) if columns.group else ""
-            yield row[columns.path], Row("", _labels(file, number, columns, row, names), split, group)
+    for number, row in enumerate(_listed(library, file, columns.names), 1):
+        split = columns.side(file, number, row) or _split_of(file)
+        group = words(row[columns.group]) if columns.group else ""
+        yield row[columns.path], Row("", _labels(file, number, columns, row, names), split, group)
 
 
 def _labels(
@@ -120,12 +146,9 @@ def _rows(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) ->
 def _one_each(library: Any, files: list[Path], columns: Columns) -> bool:
     """Whether each row of a column a class has exactly one 1: the images themselves are not read."""
     for file in files:
-        number = 0
-        for batch in library.ParquetFile(file).iter_batches(columns=list(columns.classes)):
-            for row in batch.to_pylist():
-                number += 1
-                if len(columns.labels(file, number, row)) != 1:
-                    return False
+        rows = _listed(library, file, list(columns.classes))
+        if any(len(columns.labels(file, number, row)) != 1 for number, row in enumerate(rows, 1)):
+            return False
     return True
 
 

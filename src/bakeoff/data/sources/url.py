@@ -2,7 +2,8 @@
 
 The file, or every file below the folder, is copied to the cache, a file once for each of its versions, and read from
 there as what it is. How the place is reached (keys, endpoints) is left to fsspec's own settings, as
-`$FSSPEC_S3_ENDPOINT_URL`.
+`$FSSPEC_S3_ENDPOINT_URL`. No file gives more than it said, nor 4 GiB without a word of it, and 2 GiB of the disk stay
+free; what servers behind HTTP may do besides stands in `_http`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bakeoff.data.cache import cache_root
-from bakeoff.data.extract import MOST_FILES, safe_name
-from bakeoff.errors import BakeoffError, DataError, MissingDependencyError
+from bakeoff.data.cache import FREE, cache_root
+from bakeoff.data.extract import MOST_BYTES, MOST_FILES, safe_name
+from bakeoff.data.sources import _http
+from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, NoSpaceError
 from bakeoff.files import atomic_write, make_folder, remove, sweep, write_text
 from bakeoff.protocols import Progress
 
@@ -40,13 +44,14 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
         DataError: nothing is there, or it can't be reached.
     """
     url = url_of(path)
+    way = _http.Way(url) if url.startswith(tuple(f"{scheme}://" for scheme in _http.SCHEMES)) else None
     try:
         import fsspec
     except ImportError:
         raise MissingDependencyError("fsspec", "sources", "reading URLs") from None
     try:
-        system, place = fsspec.core.url_to_fs(url)
-        return _copied(system, place, url, progress)
+        system, place = fsspec.core.url_to_fs(url, **({"get_client": way.client} if way else {}))
+        return _answered(system, place, url) if way else _copied(system, place, url, progress)
     except BakeoffError:
         raise
     except ImportError as error:
@@ -57,6 +62,8 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
             f"{url}: nothing is there.\nGive a folder of class folders, or a file that a source reads."
         ) from None
     except Exception as error:  # of any of fsspec's many systems
+        if way and way.refused:
+            raise DataError(f"{url}: {way.refused}.\nGive that address itself if you mean it.") from None
         text = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(
             f"{url}: can't be read ({type(error).__name__}: {text}).\nSee fsspec for how it is reached."
@@ -68,41 +75,66 @@ def url_of(path: Path) -> str:
     return _SCHEME.sub(lambda match: f"{match[1]}:{'///' if match[1] == 'file' else '//'}", str(path), count=1)
 
 
-def _copied(system: Any, place: str, url: str, progress: Progress | None) -> Path:
-    key = hashlib.sha256(url.encode()).hexdigest()[:24]
+def _target(place: str, url: str) -> Path:
     name = PurePosixPath(place.rstrip("/")).name or "data"
+    return _folder(url) / safe_name(Path(url), name)
+
+
+def _folder(url: str) -> Path:
+    return cache_root() / "remote" / hashlib.sha256(url.encode()).hexdigest()[:24]
+
+
+def _answered(system: Any, place: str, url: str) -> Path:
+    """One request says which version it is, and brings it."""
+    target = _target(place, url)
+    with _http.Answer(system, place) as answer:
+        _bring(lambda: answer, url, answer.facts, target, target.parent)
+    return target
+
+
+def _copied(system: Any, place: str, url: str, progress: Progress | None) -> Path:
+    def bring(place: str, info: Any, target: Path, root: Path) -> None:
+        _bring(lambda: system.open(place, "rb"), url, info, target, root)
+
     if system.isfile(place):
-        target = cache_root() / "remote" / key / safe_name(Path(url), name)
-        _bring(system, place, system.info(place), target, target.parent)
+        target = _target(place, url)
+        bring(place, system.info(place), target, target.parent)
         return target
     files = system.find(place, detail=True)
     if not files:
         raise FileNotFoundError(url)
     if len(files) > MOST_FILES:
         raise DataError(f"{url}: more than {MOST_FILES:,} files.\nGive a folder further down.")
-    root = make_folder(cache_root() / "remote" / key / "tree", cache_root())
+    root = make_folder(_folder(url) / "tree", cache_root())
     base = system._strip_protocol(place).rstrip("/") + "/"
     jobs = [(path, info, root / safe_name(Path(url), path.removeprefix(base))) for path, info in sorted(files.items())]
     _forget(root, {target for *_, target in jobs})
     with ThreadPoolExecutor(_AT_ONCE, "bakeoff-fetch") as pool:
-        work: Callable[[tuple[str, Any, Path]], None] = lambda job: _bring(system, *job, root)  # noqa: E731
+        work: Callable[[tuple[str, Any, Path]], None] = lambda job: bring(*job, root)  # noqa: E731
         for done, _ in enumerate(pool.map(work, jobs), 1):
             if progress:
                 progress(done, len(jobs))
     return root
 
 
-def _bring(system: Any, place: str, info: Any, target: Path, root: Path) -> None:
+def _bring(source: Callable[[], AbstractContextManager[Any]], url: str, info: Any, target: Path, root: Path) -> None:
     """Copy a file, unless this version of it was copied before."""
-    version = _version(info)
+    version, said = _version(info), info.get("size")
     mark = root.parent / "versions" / target.relative_to(root)
     mark = mark.with_name(f"{mark.name}.version")
-    if target.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == version:
+    if version and target.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == version:
         return
     remove(mark, root.parent)
-    with system.open(place, "rb") as source, atomic_write(target, root) as file:
-        while piece := source.read(_PIECE):
-            file.write(piece)
+    given = 0
+    with source() as file, atomic_write(target, root) as copy:
+        while piece := file.read(_PIECE):
+            given += len(piece)
+            if given > (MOST_BYTES if said is None else said):
+                most = f"{MOST_BYTES:,} bytes, and doesn't say its size" if said is None else f"it said ({said:,})"
+                raise DataError(f"{url}: it gives more than {most}.\nGet it by other means, and give the file.")
+            if shutil.disk_usage(root).free < FREE:
+                raise NoSpaceError(f"{target}: less than {FREE >> 30} GiB would be left on its disk.\nMake room.")
+            copy.write(piece)
     write_text(mark, version, root.parent)
 
 

@@ -8,7 +8,10 @@ from bakeoff.drawing.svg import Series, lines
 from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.statistics.calibration import Bin, calibration_error, reliability
 from bakeoff.evaluation.statistics.coverage import Coverage, coverage
+from bakeoff.evaluation.unknown import figures
 from bakeoff.reports.source import Report, RunView
+from bakeoff.rundir.result import Unknown
+from bakeoff.schemas import Predictions
 from bakeoff.texts.catalogue import Say, framework, percent
 
 ORDER = 55
@@ -28,6 +31,8 @@ TEXT = {
         "threshold": "from a probability of",
         "answered": "{name}: answered",
         "right": "{name}: right",
+        "none": "{name}: {refused} of {num} validation images and {count} of {total} {split} images are less similar "
+        "than {threshold} to every class; {right} of the latter were answered rightly. Such images are called unknown.",
         "note_multilabel": "All answers (each class of each image) grouped by their probability. On the thin line a "
         "label is there just as often as the probability says. Mean distance (expected calibration error): {error}.",
         "plot_multilabel": "How often a label is there, by its probability",
@@ -45,6 +50,8 @@ TEXT = {
         "threshold": "概率不低于",
         "answered": "{name}：作答比例",
         "right": "{name}：正确率",
+        "none": "{name}：验证集 {num} 张图片中有 {refused} 张、{split} {total} 张中有 {count} 张与每个类别的相似度都"
+        "低于 {threshold}；后者中有 {right} 张答对。这样的图片会标为未知（unknown）。",
         "note_multilabel": "把所有判断（每张图片的每个类别）按概率分组。落在细线上，"
         "说明标签出现的频率与所说的概率一致。平均偏差（期望校准误差）：{error}。",
         "plot_multilabel": "标签实际出现的频率",
@@ -75,6 +82,8 @@ TEMPLATE = """
 </tbody></table></div></div>
 {% endif %}
 </div>
+{% for line in unknown %}<p class="note">{{ line }}</p>
+{% endfor %}
 """
 
 
@@ -103,7 +112,24 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
             (percent(threshold, 0), [cell for each in shown for cell in _cells(say, each, i)])
             for i, threshold in enumerate(thresholds)
         ],
+        "unknown": [_none(say, run, told, found) for run, found in kept if (told := run.facts.unknown) is not None],
     }
+
+
+def _none(say: Say, run: RunView, told: Unknown, found: Predictions) -> str:
+    """How many images are called unknown; of a run whose predictions don't say it, of the validation images alone."""
+    row = figures(found, told.threshold) if found.similarity is not None else None
+    return say(
+        "none",
+        name=framework(run.name),
+        refused=f"{told.refused_validation:,}",
+        num=f"{told.num:,}",
+        threshold=f"{told.threshold:.2f}",
+        split=say(run.split),
+        total=f"{len(found.labels):,}",
+        count="–" if row is None else f"{row['num']:,}",
+        right="–" if row is None else f"{row['right']:,}",
+    )
 
 
 def _error(run: RunView, pair: tuple[Any, Any], runs: int) -> str:

@@ -17,7 +17,7 @@ PAIRS = 8
 TEXT = {
     "en": {
         "title": "Confusion matrix",
-        "note": "Rows: what the image is. Columns: what it was taken for. Darker: a larger share of its row.",
+        "note": "Rows: what the image is. Columns: what it was taken for. Stronger: a larger share of its row.",
         "pairs": "Most often confused",
         "pair": "{truth} taken for {predicted}: {count} of {num}",
         "none": "No image was confused.",
@@ -26,7 +26,7 @@ TEXT = {
     },
     "zh": {
         "title": "混淆矩阵",
-        "note": "行：图片实际是什么；列：被认成什么。颜色越深，占该行的比例越大。",
+        "note": "行：图片实际是什么；列：被认成什么。颜色越浓，占该行的比例越大。",
         "pairs": "最常见的混淆",
         "pair": "{truth} 被认成 {predicted}：{num} 张中有 {count} 张",
         "none": "没有图片被认错。",

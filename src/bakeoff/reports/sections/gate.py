@@ -12,6 +12,7 @@ ORDER = 25
 TEXT = {
     "en": {
         "title": "Was going on worth it?",
+        "who": "{name}, {phase}:",
         "finetune": "fine-tuning",
         "widen": "more backbones",
         "kept": "Kept: it is better on the validation images than what was there before it.",
@@ -34,6 +35,7 @@ TEXT = {
     },
     "zh": {
         "title": "继续训练是否值得？",
+        "who": "{name}，{phase}：",
         "finetune": "微调",
         "widen": "更多主干网络",
         "kept": "保留：在验证图片上，优于之前。",
@@ -58,7 +60,7 @@ TEXT = {
 
 TEMPLATE = """
 {% for row in rows %}
-<p>{% if rows|length > 1 %}<strong>{{ row.name }}, {{ row.phase }}:</strong> {% endif %}{{ row.decision }}</p>
+<p>{% if rows|length > 1 %}<strong>{{ row.who }}</strong> {% endif %}{{ row.decision }}</p>
 {% if row.cells %}
 <div class="scroll"><table class="stack">
 <thead><tr>{% for label, _ in row.cells %}<th class="number">{{ label }}</th>{% endfor %}</tr></thead>
@@ -77,7 +79,8 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     for run in report.runs:
         for phase in run.facts.phases:
             if "gate" in phase:
-                rows.append({"name": framework(run.name), "phase": say(phase["name"]), **_row(phase["gate"], say)})
+                who = say("who", name=framework(run.name), phase=say(phase["name"]))
+                rows.append({"who": who, **_row(phase["gate"], say)})
     return {"rows": rows} if rows else None
 
 

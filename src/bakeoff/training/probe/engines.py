@@ -63,6 +63,12 @@ def choose(context: Context, graph: Graph, images: Array) -> Engine:
     return chosen
 
 
+def at_hand(context: Context, graph: Graph) -> Engine:
+    """The same engine without the check, for what no net is trained on: the framework on a GPU, else ONNX Runtime."""
+    on_cpu = device_of(context.job, context.recipe) == "cpu"
+    return [_onnxruntime(context, graph), *([] if on_cpu else _framework(context, graph))][-1]
+
+
 def noted(context: Context) -> dict[str, Any]:
     """What the run knows of its engine, for run.json."""
     try:

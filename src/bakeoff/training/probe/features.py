@@ -8,14 +8,14 @@ from contextlib import suppress
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from bakeoff.data.cache import FEATURES_LIMIT, cache_root, make_space, touch
 from bakeoff.data.images import ahead, unique_rows
 from bakeoff.evaluation.tta import mirrored
-from bakeoff.files import atomic_write, remove
+from bakeoff.files import atomic_write, read_arrays, remove
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
 from bakeoff.schemas import Array, Batch
@@ -42,17 +42,11 @@ def features(context: Context, graph: Graph, view: View = "plain") -> tuple[Arra
     """
     hashes = context.data.manifest.sha256
     path = _path(context, graph, view)
-    if path.is_file():
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                rows = _rows(stored["sha256"], hashes)
-                if rows is not None:
-                    found: Array = stored["features"][rows]
-                    touch(path)
-                    context.run.json(engines.FILE, json.loads(str(stored["engine"])))
-                    return found, True
-        except Exception:  # of NumPy, zipfile, zlib, JSON
-            remove(path)  # cut short or overwritten: computed again
+    kept = _kept(path, hashes, cast(int, graph.output_shape[-1]))
+    if kept is not None:
+        touch(path)
+        context.run.json(engines.FILE, kept[1])
+        return kept[0], True
     with stage("features"):
         computed = _compute(context, graph, view)
     with suppress(OSError):
@@ -82,6 +76,29 @@ def _key(context: Context, graph: Graph, view: View) -> str:
         more.append(context.job.framework)
     parts = (contents, context.signature.digest(), weights_sha256(graph.arrays()), nodes, *versions, *more)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+
+
+def _kept(path: Path, wanted: Array, width: int) -> tuple[Array, dict[str, Any]] | None:
+    """Features (n, width) of images with these hashes, (n, 32), and what computed them, if a file has them all."""
+    if not path.is_file():
+        return None
+    try:
+        stored = read_arrays(path)
+        found, hashes, told = stored["features"], stored["sha256"], json.loads(str(stored["engine"]))
+        if (found.dtype, found.shape, hashes.dtype) != (np.float32, (len(hashes), width), np.uint8):
+            raise ValueError(f"features {found.dtype} {found.shape}")
+        if not isinstance(told["engine"], str) or not isinstance(told["verified"], dict):
+            raise ValueError("another engine")
+        rows = _rows(hashes, wanted)
+        if rows is None:
+            return None
+        if not np.isfinite(found[rows]).all():
+            raise ValueError("features that aren't finite")
+        return found[rows], {name: told[name] for name in ("engine", "verified")}
+    except Exception:  # of NumPy, zipfile, zlib, JSON
+        with suppress(OSError):
+            remove(path)  # cut short or overwritten: computed again
+        return None
 
 
 def _rows(stored: Array, wanted: Array) -> Array | None:

@@ -13,7 +13,7 @@ import numpy as np
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN, changes, order_of
 from bakeoff.errors import CorruptError, DataError, UsageError
-from bakeoff.files import named
+from bakeoff.files import absent, named
 from bakeoff.recipe import Recipe, loads
 from bakeoff.rundir.checkpoint import FOLDER, load
 from bakeoff.rundir.folder import JOB, Run
@@ -32,9 +32,8 @@ def job_of(run: str | Path) -> Job:
     """
     path = Path(run)
     if not (path / JOB).is_file():
-        raise UsageError(
-            f"--resume {path}: {JOB} is missing there: not a run that can go on. Train anew: bakeoff train"
-        )
+        what = f"{JOB} is missing there: not a run that can go on." if path.exists() else absent(path, "folder")
+        raise UsageError(f"--resume {path}: {what} Train anew: bakeoff train")
     with named(path / JOB, ANEW):
         return replace(msgspec.convert(read_json(path / JOB), Job), run=str(path))
 
@@ -100,7 +99,7 @@ def same_images(run: Run, data: Data) -> Data:
     with named(path, ANEW):
         expected, kept = read_json(path)["fingerprint"], run.path / FROZEN
     if expected != data.fingerprint:
-        found = changes(kept, data.manifest) if kept.is_file() else ""
+        found = changes(kept, data.manifest, [path for path, _ in data.excluded]) if kept.is_file() else ""
         raise DataError(
             f"{data.path}: the images are not those that {run.path} began with: "
             f"{found or 'labels, class names or declared splits are others'}.\nBring them back, or train anew."

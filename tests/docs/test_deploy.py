@@ -1,0 +1,59 @@
+"""The files of `deploy/`: linted, held to published schemas (`make test-clients`); what they tell the server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bakeoff.cli._app import build
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+CLIENTS = ROOT / ".venv-clients" / "bin"
+CHECKS = (
+    ("hadolint", "Dockerfile", "Dockerfile.gpu"),
+    ("check-jsonschema --builtin-schema vendor.compose-spec", "compose.yaml"),
+    ("kubernetes-validate --strict", "kubernetes.yaml"),
+    (f"python {ROOT}/tests/serving/clients/kserve_reads.py", "kserve.yaml"),
+)
+
+
+FAULTS = {
+    "EXPOSE 8500": "EXPOSE 85000",
+    "USER 10001": "USER root",
+    "containerPort:": "port-of:",
+    "ports:": "gates:",
+}
+
+
+def spoiled(text: str) -> str:
+    """The same with a fault that a linter or a schema has to see."""
+    for found, fault in FAULTS.items():
+        if found in text:
+            return text.replace(found, fault)
+    raise AssertionError("no fault for it")
+
+
+@pytest.mark.parametrize(("tool", "names"), [(tool, names) for tool, *names in CHECKS])
+def test_what_is_deployed_is_linted(tool: str, names: list[str], tmp_path: Path) -> None:
+    program, *options = tool.split()
+    if not (CLIENTS / program).is_file():
+        pytest.skip("the linters are in an environment of their own: make test-clients")
+    for name in names:
+        command = [str(CLIENTS / program), *options]
+        done = subprocess.run([*command, str(DEPLOY / name)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (tmp_path / name).write_text(spoiled((DEPLOY / name).read_text()))
+        assert subprocess.run([*command, str(tmp_path / name)], capture_output=True).returncode != 0
+
+
+def test_what_is_said_to_the_server_are_its_options() -> None:
+    command = get_command(build(["serve"])).commands["serve"]  # type: ignore[attr-defined]
+    known = {option for each in command.params for option in each.opts}
+    texts = [(DEPLOY / name).read_text() for name in ("Dockerfile", "kubernetes.yaml", "kserve.yaml")]
+    asked = {word for text in texts for word in re.findall(r'"(--[a-z-]+)"', re.sub(r"(?m)^\s*#.*$", "", text))}
+    assert {"--host", "--open", "--grace"} <= asked <= known

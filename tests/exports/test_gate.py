@@ -1,0 +1,272 @@
+"""The gate stops what answers otherwise than its source, names the first stage that differs, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff import bundle as bundles
+from bakeoff import models
+from bakeoff.bundle import Bundle
+from bakeoff.data import read_data
+from bakeoff.errors import DataError, MissingDependencyError, ParityError, UsageError
+from bakeoff.exports import _answers, _golden, _held_out, export, export_checked, gate
+from bakeoff.exports._text import exported as whole
+from bakeoff.exports._text import text as says
+from bakeoff.exports.formats import onnx
+from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import append
+from bakeoff.preprocessing import Signature, decode, normalize, prepare
+from bakeoff.runtimes import Opened, _onnx_smaller, onnxruntime
+
+CLASSES = ("cat", "dog", "emu")
+
+
+def made(seed: int = 0, **changed: Any) -> Bundle:
+    """A small net with its images: cut out of the middle after a resize to 27, so that three columns are left over."""
+    draw = np.random.default_rng(seed)
+    graph = models.build("mnist_cnn", (24, 24), 3, 3)
+    moved = {path: one + 0.2 * draw.normal(size=one.shape).astype(np.float32) for path, one in graph.arrays().items()}
+    about = {"fit": "crop", "resize": "bicubic", "resize_to": 27, "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)}
+    return Bundle(graph.with_arrays(moved), Signature((24, 24), **{**about, **changed}), CLASSES)  # type: ignore[arg-type]
+
+
+def other(bundle: Bundle, **changed: Any) -> Bundle:
+    return replace(bundle, signature=replace(bundle.signature, **changed))
+
+
+def softmaxed(bundle: Bundle) -> Graph:
+    graph = append(bundle.graph, "softmax", "again", bundle.graph.output)
+    return replace(graph, outputs={"logits": replace(bundle.graph.output, node="again")})
+
+
+SAID: dict[str, tuple[Callable[[Bundle], Bundle], str]] = {
+    "wrong mean": (lambda b: other(b, mean=(0.5, 0.5, 0.6)), "normalised input"),
+    "BGR": (lambda b: other(b, channel_order="BGR"), "normalised input"),
+    "class order": (lambda b: replace(b, classes=("dog", "cat", "emu")), "labels"),
+    "labels of another model": (lambda b: replace(b, classes=("oak", "ash", "elm")), "labels"),
+    "antialias off": (lambda b: other(b, resize="nearest"), "prepared pixels"),
+    "crop off by one": (lambda b: other(b, half="down"), "prepared pixels"),
+}
+NETS: dict[str, Callable[[Bundle], Graph]] = {
+    "stale weights": lambda b: made(seed=1).graph,
+    "softmax twice": softmaxed,
+}
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return made()
+
+
+def stopped(bundle: Bundle, place: Path, stage: str, to: str = "onnx") -> None:
+    """The gate names the stage; what was there before is whole, and beside it lies the report alone."""
+    place.write_bytes(b"before")
+    with pytest.raises(ParityError, match=rf"not written(.|\n)*First difference: {stage} \("):
+        export(bundle, to, place, force=True)
+    assert place.read_bytes() == b"before"
+    assert sorted(one.name for one in place.parent.iterdir()) == [place.name, f"{place.name}.gate.json"]
+    report = json.loads(place.with_name(f"{place.name}.gate.json").read_text(encoding="utf-8"))
+    assert (report["passed"], report["first_difference"]) == (False, stage)
+
+
+@pytest.mark.parametrize("fault", SAID)
+def test_what_a_file_says_wrongly_is_stopped(
+    fault: str, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, stage = SAID[fault]
+    monkeypatch.setattr(onnx, "text", lambda b: says(change(b)))
+    stopped(bundle, tmp_path / "net.onnx", stage)
+
+
+@pytest.mark.parametrize("fault", NETS)
+def test_another_net_is_stopped(fault: str, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "exported", NETS[fault])
+    stopped(bundle, tmp_path / "net.onnx", "logits")
+
+
+def test_bfloat16_left_on_is_stopped(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    from bakeoff.runtimes import openvino
+
+    if "BF16" not in str(__import__("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")):
+        pytest.skip("this processor computes no bfloat16")
+    monkeypatch.setitem(openvino.HINTS, "float32", "bf16")
+    stopped(bundle, tmp_path / "net.xml", "logits", "openvino")
+
+
+class ByBytes:
+    """An artefact that takes files, as one with its decoder inside; its faults are in what it does before the net."""
+
+    def __init__(self, bundle: Bundle, pixels: Callable[[bytes], Any]) -> None:
+        self.bundle, self.net, self.pixels = bundle, onnxruntime.from_graph(bundle.graph), pixels
+        self.predict = self.net.predict
+
+    def from_bytes(self, contents: list[bytes]) -> tuple[Any, Any, list[str]]:
+        images = np.stack([prepare(self.pixels(one), self.bundle.signature) for one in contents])
+        logits = self.predict(normalize(images, self.bundle.signature))
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        return logits, shares / shares.sum(1, keepdims=True), [CLASSES[one] for one in logits.argmax(1)]
+
+
+def first_by_bytes(bundle: Bundle, pixels: Callable[[bytes], Any]) -> str | None:
+    opened = Opened(ByBytes(bundle, pixels), bundle.signature, CLASSES, bundle.loss, Path("it"))  # type: ignore[arg-type]
+    golden = gate.golden_of(bundle)
+    found = gate.deployed.first(gate.stages(golden, _answers.answers(opened, list(golden.files.values()))))
+    return found.name if found else None
+
+
+def unturned(content: bytes) -> Any:
+    from io import BytesIO
+
+    from PIL import Image
+
+    image = Image.open(BytesIO(content))
+    return image.convert("RGB") if image.getexif().get(0x0112, 1) != 1 else decode(content)
+
+
+def test_of_a_file_that_takes_bytes_the_stage_is_found_by_what_it_gets_wrong(bundle: Bundle) -> None:
+    def coarse(content: bytes) -> Any:
+        image = decode(content)
+        return image if min(image.size) == 27 else image.resize((27, 27), 0)
+
+    assert first_by_bytes(bundle, decode) is None
+    assert first_by_bytes(bundle, unturned) == "decoded pixels"  # EXIF ignored
+    assert first_by_bytes(bundle, coarse) == "prepared pixels"  # no antialiasing
+    assert first_by_bytes(bundle, lambda content: decode(content).point(lambda v: v // 2)) == "normalised input"
+
+
+def test_golden_pictures_travel_and_are_small(bundle: Bundle, tmp_path: Path) -> None:
+    path = export(bundle, "onnx", tmp_path / "net.onnx")
+    beside = _golden.beside(path)
+    assert beside.stat().st_size <= _golden.MOST
+    found = gate.verify(path)
+    assert found.passed
+    kinds = {name.partition("-")[2] for name in gate.Golden.load(beside).files}
+    assert {"turned", "cmyk", "grey", "alpha", "large", "small"} <= kinds
+    again = export(bundle, "onnx", tmp_path / "again.onnx")
+    assert _golden.beside(again).read_bytes() == beside.read_bytes()
+    path.write_bytes(export(made(seed=1), "onnx", tmp_path / "other.onnx").read_bytes())
+    assert gate.verify(path).first.name == "logits"  # type: ignore[union-attr]
+    path.write_bytes(b"no net")
+    assert gate.verify(path).first.name == gate.RAN  # type: ignore[union-attr]
+    beside.write_bytes(beside.read_bytes()[:500])
+    with pytest.raises(BaseException, match="Export it anew"):
+        gate.verify(path)
+    beside.unlink()
+    with pytest.raises(DataError, match="no golden pictures"):
+        gate.verify(path)
+
+
+def test_golden_pictures_of_large_nets_are_small_too() -> None:
+    for size in ((28, 28), (224, 224), (600, 600)):
+        found = _golden.pictures(Signature(size, resize_to=max(size) + 32, fit="crop", scaled_decode=True))
+        assert sum(map(len, found.values())) <= _golden.MOST
+        assert len(found) > 7
+
+
+def test_a_missing_library_is_said_and_not_passed(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(self: Any, contents: Any, **more: Any) -> Any:
+        raise MissingDependencyError("onnxruntime", "", "prediction")
+
+    monkeypatch.setattr(gate.Asked, "answers", ask)
+    with pytest.raises(MissingDependencyError, match="--unchecked"):
+        export(bundle, "onnx", tmp_path / "net.onnx")
+    assert not list(tmp_path.iterdir())
+    found = export_checked(bundle, "onnx", tmp_path / "net.onnx", unchecked=True)
+    assert found.gate.to_json()["passed"] is None
+    assert "onnxruntime is not installed" in found.gate.note
+
+
+def test_precisions_are_those_of_the_format(bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--precision 'int9'.*expected float32, float16, bfloat16 or int8"):
+        export(bundle, "onnx", tmp_path, precision="int9")
+    with pytest.raises(UsageError, match=r"the format 'bundle' has float32"):
+        export(bundle, "bundle", tmp_path / "b", precision="float16")
+    with pytest.raises(UsageError, match="needs training images"):
+        export(bundle, "onnx", tmp_path, precision="int8")
+    with pytest.raises(UsageError, match="--max-loss"):
+        export(bundle, "onnx", tmp_path, max_loss=-1)
+
+
+def test_float16_is_half_as_large_and_within_its_rounding(bundle: Bundle, tmp_path: Path) -> None:
+    full = export(bundle, "onnx", tmp_path / "net.onnx")
+    half = export_checked(bundle, "onnx", tmp_path / "half.onnx", precision="float16")
+    assert half.path.stat().st_size < full.stat().st_size - 1000  # of 4,669 bytes
+    (net,) = (one for one in half.gate.checks if one.name == "logits")
+    assert 1e-5 < net.difference <= net.tolerance < 0.1
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Images of three colours with noise, split by their content."""
+    from PIL import Image
+
+    root, draw = tmp_path_factory.mktemp("photos"), np.random.default_rng(3)
+    for place, name in enumerate(CLASSES):
+        (root / name).mkdir()
+        for number in range(40):
+            pixels = draw.integers(0, 120, (30, 34, 3), dtype=np.uint8)
+            pixels[..., place] += 100
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return read_data(root, split=(0.4, 0.4, 0.2), seed=0)
+
+
+def scaled(model: Any, images: Any) -> Any:
+    """int8 with the scales of one kernel eight times too large."""
+    from onnx import numpy_helper
+
+    found = _onnx_smaller.to_int8(model, images)
+    (scale, *_) = (one for one in found.graph.initializer if one.name.endswith("_scale") and one.dims)
+    scale.CopyFrom(numpy_helper.from_array(8 * numpy_helper.to_array(scale), scale.name))
+    return found
+
+
+def test_int8_is_the_same_each_time_and_held_to_its_labels(bundle: Bundle, photos: Any, tmp_path: Path) -> None:
+    images, golden = _held_out.calibration(photos, "", bundle), gate.golden_of(bundle, "int8")
+    written = [onnx.write(bundle, tmp_path / f"{n}.onnx", "int8", images).read_bytes() for n in range(2)]
+    assert written[0] == written[1]
+    asked = {"bundle": bundle, "data": photos}
+    fine = gate.check(tmp_path / "0.onnx", golden, **asked, max_loss=25)
+    assert fine.passed, fine
+    assert fine.judged["num"] == len(photos.splits["validation"])
+    assert set(fine.splits) == {"validation", "test"}
+    few = gate.check(tmp_path / "0.onnx", golden, **asked, max_loss=0.1)  # what so few images can't rule out
+    assert few.first.name == "accuracy.validation"  # type: ignore[union-attr]
+    none = gate.check(tmp_path / "0.onnx", golden, bundle=bundle)
+    assert (none.passed, none.first.decided) == (False, False)  # type: ignore[union-attr]
+
+
+def test_a_wrong_scale_of_int8_is_stopped(bundle: Bundle, photos: Any, tmp_path: Path) -> None:
+    model = scaled(onnx.made(bundle), _held_out.calibration(photos, "", bundle))
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    found = gate.check(tmp_path / "net.onnx", gate.golden_of(bundle, "int8"), bundle=bundle, data=photos, max_loss=25)
+    assert found.first.name == "logits"  # type: ignore[union-attr]
+
+
+def test_a_bundle_is_an_artefact(bundle: Bundle, tmp_path: Path) -> None:
+    path = export(bundle, "bundle", tmp_path / "alone")
+    assert bundles.read(path).classes == CLASSES
+    assert gate.verify(path).passed
+    assert whole(bundle) is bundle.graph
+
+
+def test_several_labels_and_two_classes_pass_and_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    several = replace(made(), loss="multi_label_cross_entropy", threshold=0.3)
+    found = export_checked(several, "onnx", tmp_path / "several.onnx")
+    assert "logits" not in {one.name for one in found.gate.checks}  # it gives probabilities
+    assert export_checked(several, "bundle", tmp_path / "b").gate.passed
+    graph = models.build("mnist_cnn", (24, 24), 3, 1)
+    two = replace(made(), graph=graph, classes=("cat", "dog"), loss="binary_cross_entropy")
+    assert export_checked(two, "onnx", tmp_path / "two.onnx").gate.passed
+    monkeypatch.setattr(onnx, "text", lambda b: says(replace(b, threshold=0.9)))
+    (tmp_path / "x").mkdir()
+    stopped(several, tmp_path / "x" / "several.onnx", "labels")
