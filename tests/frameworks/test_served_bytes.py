@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +20,7 @@ from PIL import Image, ImageOps
 from bakeoff.bundle import Bundle
 from bakeoff.errors import DataError
 from bakeoff.evaluation.kinds import BINARY, MULTILABEL, SINGLE
+from bakeoff.evaluation.opening import open_model
 from bakeoff.exports import serving
 from bakeoff.exports.serving._resample import Cut, resample
 from bakeoff.preprocessing import Signature, normalize, prepare
@@ -160,3 +166,38 @@ def test_ranked_as_predict_ranks() -> None:
     rows = [SINGLE.row(row, names, 0.5, 3)["top"] for row in SINGLE.probabilities(logits)]
     assert [[one.decode() for one in row] for row in found["classes"].numpy()] == [[n for n, _ in row] for row in rows]
     assert np.allclose(found["scores"].numpy(), [[share for _, share in row] for row in rows], atol=2**-24)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_photos_of_clothes_are_called_the_same(tmp_path: Path) -> None:
+    """The 372 test photos, as bytes into the SavedModel and as `predict` prepares them for ONNX Runtime.
+
+    Probabilities: two libraries add float32 in their own order through 16 blocks; 1e-4 is a hundredth of a percent.
+    """
+    import tensorflow as tf
+
+    tar = Path(os.environ.get("BAKEOFF_CLOTHES", Path(__file__).parents[3] / "shared" / "data" / "clothing-small.tar"))
+    if not tar.exists():
+        pytest.skip("the photos of clothes are not here")
+    for words in (
+        ["train", tar, "--phases", "probe", "--run", "run"],
+        ["export", "run", "--to", "savedmodel", "-o", "sm"],
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "bakeoff", *map(str, words)], cwd=tmp_path, check=True, capture_output=True
+        )
+    with np.load(tmp_path / "run/predictions/test.npz") as test, tarfile.open(tar) as photos:
+        names = {str(name) for name in test["paths"]}
+        members = [one for one in photos if any(one.name.endswith(name) for name in names)]
+        contents = [photos.extractfile(one).read() for one in members]  # type: ignore[union-attr]
+    assert len(contents) == 372
+    opened = open_model(tmp_path / "run", threads=1)
+    images = np.stack([prepare(content, opened.signature) for content in contents])
+    assert not sum((graph(opened.signature)(one) != image).sum() for one, image in zip(contents, images, strict=True))
+    shares = SINGLE.probabilities(opened.runtime.predict(normalize(images, opened.signature)))
+    served = tf.saved_model.load(str(tmp_path / "sm" / "1")).signatures["serving_default"]
+    found = [served(bytes=tf.constant(contents[at : at + 31])) for at in range(0, 372, 31)]
+    labels = [one.decode() for part in found for one in part["labels"].numpy()]
+    assert labels == [opened.classes[at] for at in shares.argmax(1)]
+    assert np.abs(np.concatenate([part["probabilities"] for part in found]) - shares).max() < 1e-4

@@ -78,7 +78,14 @@ class _Axis(NamedTuple):
 
 
 def _resized(tf: Any, pixels: Any, axis: _Axis, name: str) -> Any:
-    """The first axis of uint8 (n, ...) resized; the others stay."""
+    """The first axis of uint8 (n, m, C) resized; the others stay."""
+    end, length = tf.cast(axis.to, tf.float32), tf.cast(axis.length, tf.float32)
+    same = tf.reduce_all([tf.equal(axis.begin, 0), tf.equal(tf.cast(axis.end, tf.float32), end), tf.equal(end, length)])
+    kept = pixels[axis.start : axis.start + axis.kept]
+    return tf.cond(same, lambda: kept, lambda: _weighed(tf, pixels, axis, name))
+
+
+def _weighed(tf: Any, pixels: Any, axis: _Axis, name: str) -> Any:
     first, weights = _weights(tf, axis, name)
     shape = tf.shape(pixels)
     flat = tf.reshape(pixels, (shape[0], shape[1] * shape[2]))
