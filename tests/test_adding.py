@@ -233,7 +233,7 @@ def test_help_and_refusals_know_what_is_new(copy: Path, images: Path, tmp_path: 
     shown = re.sub(r"[\s│]+", " ", verbs(copy, "--help", "export --help", "train --help", "recipes"))
     for words in (
         "classes Print the names of the classes",
-        "keras, numpy, onnx, savedmodel or torch.",
+        "bundle, keras, litert, numpy, onnx, openvino, savedmodel or torch.",
         "mlflow, plain_text or tensorboard",
         "all-new",
     ):
@@ -251,9 +251,9 @@ def test_help_and_refusals_know_what_is_new(copy: Path, images: Path, tmp_path: 
         "train x --recipe none",
     )
     for words in (
-        "Known: keras, numpy, onnx, savedmodel, torch",
+        "Known: bundle, keras, litert, numpy, onnx, openvino, savedmodel, torch",
         "writes .onnx files, not .numpy",
-        "a .keras file, a .numpy file",
+        ", a .numpy file, ",
         "Known: mlflow, plain_text, tensorboard",
         "Known: constant, cosine, linear, one_cycle, step",
         "Known: adagrad, adam, adamw",
