@@ -22,10 +22,12 @@ from bakeoff import bundle as bundles
 from bakeoff import models
 from bakeoff.bundle import Bundle
 from bakeoff.checkpoints.keras import check as keras_check
-from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UsageError, VersionError
+from bakeoff.errors import CorruptError, DataError, MissingDependencyError, NoSpaceError, UsageError, VersionError
+from bakeoff.evaluation.kinds import BINARY, MULTILABEL, SINGLE, Kind
 from bakeoff.evaluation.opening import open_model
 from bakeoff.exports import export, names
 from bakeoff.graph import run
+from bakeoff.preprocessing import normalize
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes import _metadata, open_file, torch_export
 
@@ -219,6 +221,55 @@ def test_an_option_of_another_format_is_named(bundle: Bundle, tmp_path: Path) ->
         export(bundle, "onnx", tmp_path, model_version=3)
 
 
+@pytest.mark.parametrize("kind", [SINGLE, BINARY, MULTILABEL], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_onnx_with_its_preprocessing(kind: Kind, order: str, tmp_path: Path) -> None:
+    import onnxruntime
+
+    graph = models.build("mnist_cnn", (12, 10), 3, 1 if kind is BINARY else 2)
+    signature = Signature((12, 10), 3, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), channel_order=order)  # type: ignore[arg-type]
+    made = export(Bundle(graph, signature, ("猫", "b"), loss=kind.loss), "onnx", tmp_path, with_preprocessing=True)
+    images = np.random.default_rng(1).integers(0, 256, (5, 12, 10, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    assert [one.shape for one in session.get_inputs()] == [["batch", 12, 10, 3]]
+    logits, shares = session.run(["logits", "probabilities"], {"images": images})
+    truth = run(graph, normalize(images, signature))
+    assert np.abs(logits - truth).max() <= 1e-5 * np.abs(truth).max()
+    assert np.abs(shares - kind.probabilities(logits)).max() <= 1e-6  # a few roundings of float32
+    opened = open_model(made, threads=1)
+    asked = opened.runtime.predict(normalize(images, signature))
+    assert np.array_equal(asked, shares if kind is MULTILABEL else logits), "the same bytes came to the net"
+
+
+STATE = """
+import sys
+from pathlib import Path
+import numpy as np
+import torch
+from bakeoff.bundle import read
+from bakeoff.exports import export
+from bakeoff.exports.source import write
+folder = Path(sys.argv[1])
+graph = read(folder / "bundle").graph
+made = export(folder / "bundle", "torch", folder / "net", state_dict=True)
+sys.path.insert(0, str(write(graph, "torch", folder / "page").parent))
+from model import Net
+net = Net().eval()
+net.load_state_dict(torch.load(made, weights_only=True))
+with torch.no_grad():
+    found = net(torch.from_numpy(np.load(folder / "images.npy").transpose(0, 3, 1, 2).copy()))
+np.savez(folder / "state.npz", logits=found.numpy(), one=found[:1].numpy())
+print(made.name, sorted(path.name for path in folder.glob("net*")))
+"""
+
+
+@pytest.mark.torch
+def test_a_state_dict_fits_the_class_of_the_page(folder: Path, bundle: Bundle) -> None:
+    _needs("torch")
+    assert _run(folder, script=STATE) == "net.pth ['net.pth', 'net.pth.bakeoff.json']\n"
+    _check(folder, bundle, "state")
+
+
 @pytest.mark.tensorflow
 def test_the_embedded_backbone_is_stock_keras(tmp_path: Path) -> None:
     _needs("tensorflow")
@@ -258,6 +309,21 @@ def test_outputs_are_named_by_rule(bundle: Bundle, tmp_path: Path, monkeypatch: 
     with pytest.raises(DataError, match="Choose another --output"):
         export(bundle, "onnx", tmp_path / "file" / "net.onnx")
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_nothing_came_of_goes(
+    there: bool, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    if there:
+        (tmp_path / "new").mkdir()
+    monkeypatch.setattr("bakeoff.exports.formats.onnx.write", full)
+    with pytest.raises(NoSpaceError, match="no space left there"):
+        export(bundle, "onnx", tmp_path / "new" / "net.onnx")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "new"] * there
 
 
 def test_what_is_no_model_is_named(tmp_path: Path, bundle: Bundle) -> None:

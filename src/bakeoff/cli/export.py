@@ -22,6 +22,7 @@ EXAMPLES = (
     ("bakeoff export runs/RUN --to onnx --precision int8", "a quarter of the size, and faster"),
     ("bakeoff export cats.onnx --verify", "ask it about its golden pictures, here"),
     ("bakeoff export runs/RUN --compare", "size, speed and accuracy of all formats, here"),
+    ("bakeoff export runs/RUN --to savedmodel --output models/cats", "models/cats/1 for TensorFlow Serving"),
     ("bakeoff predict cats.onnx cat.jpg", "what was exported predicts, too"),
 )
 NOT_FREE = ("non-commercial", "noncommercial", "-nc", "research only", "not stated")  # words of licences
@@ -53,6 +54,12 @@ def command(
         int | None,
         typer.Option("--model-version", metavar="N", help="Of a savedmodel; the next that is free otherwise."),
     ] = None,
+    with_preprocessing: Annotated[
+        bool, typer.Option("--with-preprocessing", help="Of onnx: uint8 images in, probabilities beside the logits.")
+    ] = False,
+    state_dict: Annotated[
+        bool, typer.Option("--state-dict", help="Of torch: a .pth for the class that `convert --source` writes.")
+    ] = False,
     threads: options.Threads = None,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -78,7 +85,8 @@ def command(
             _compare(run, output, data, threads, json, listen)
         else:
             how = {"precision": precision, "max_loss": max_loss, "unchecked": unchecked, "data": data, "force": force}
-            _export(run, str(to), output, json, {**how, "model_version": model_version, "say": say})
+            how |= {"model_version": model_version, "with_preprocessing": with_preprocessing, "state_dict": state_dict}
+            _export(run, str(to), output, json, {**how, "say": say})
 
 
 def _export(run: Path, to: str, output: Path | None, json: bool, how: dict[str, Any]) -> None:
@@ -101,7 +109,8 @@ def _export(run: Path, to: str, output: Path | None, json: bool, how: dict[str, 
     console = out.console()
     _said(made.gate, console)
     console.print(f"{made.path}  {size / 1e6:,.2f} MB", markup=False)
-    out.next_steps(f"bakeoff predict {out.shell(made.path)} IMAGES")
+    page = f"bakeoff convert {out.shell(run)} --to torch --source --output page"
+    out.next_steps(page if how["state_dict"] else f"bakeoff predict {out.shell(made.path)} IMAGES")
 
 
 def _said(gate: Gate, console: Any) -> None:

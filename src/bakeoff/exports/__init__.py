@@ -87,13 +87,14 @@ def export_checked(
         DataError: the output can't be written; what was there before is whole.
     """
     from bakeoff.exports._held_out import calibration, data_of
-    from bakeoff.exports.gate import MAX_LOSS
+    from bakeoff.exports.gate import MAX_LOSS, Gate
 
     form = registry.load(FORMATS, to, what="format")
     _check_how(form, to, precision, max_loss)
     asked = _asked(form, to, options)
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
-    target = _target(Path("." if output is None else output), form, to, bundle)
+    extension = next((end for name, end in getattr(form, "EXTENSIONS", {}).items() if name in asked), form.EXTENSION)
+    target = _target(Path("." if output is None else output), form, to, bundle, extension)
     if hasattr(form, "placed"):
         target = form.placed(target, force, asked.pop("model_version", None))
     if target.exists() and not force:
@@ -109,7 +110,10 @@ def export_checked(
             form.write(chosen, folder / target.name, **more)
             given: dict[str, Any] = {"data": images, "max_loss": MAX_LOSS if max_loss is None else max_loss, "say": say}
             given |= {} if exact is None else {"exact": exact}
-            gate = _passed(chosen, folder / target.name, target, to, precision, unchecked, why, given)
+            if extension == form.EXTENSION:
+                gate = _passed(chosen, folder / target.name, target, to, precision, unchecked, why, given)
+            else:
+                gate = Gate((), None, note=f"{extension} holds weights alone, and no net that could be asked")
             for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
                 put(made, target.with_name(made.name))
             remove(_report(target))
@@ -194,8 +198,7 @@ def _asked(form: ModuleType, to: str, options: dict[str, Any]) -> dict[str, Any]
     return given
 
 
-def _target(output: Path, form: ModuleType, to: str, source: Bundle | str | Path) -> Path:
-    extension = form.EXTENSION
+def _target(output: Path, form: ModuleType, to: str, source: Bundle | str | Path, extension: str) -> Path:
     if output.is_dir() and (extension or runtimes.recognise(output) is None):
         if hasattr(form, "placed") and isinstance(source, str | Path):
             return output / Path(source).resolve().name

@@ -2,7 +2,7 @@
 
 ONNX          metadata_props["bakeoff"]
 .pt2          extra file "bakeoff.json"
-.keras        NAME.keras.bakeoff.json beside it
+.keras, .pth  NAME.keras.bakeoff.json beside it
 SavedModel    assets.extra/bakeoff.json
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bakeoff.errors import CorruptError, DataError, UsageError, VersionError
@@ -37,6 +38,11 @@ class Metadata:
     loss: str
     threshold: float = 0.5
     output: str = "logits"
+
+
+def beside(path: Path) -> Path:
+    """The file beside one that has no place for the text."""
+    return path.with_name(f"{path.name}.{FILE}")
 
 
 def encode(signature: Signature, classes: Sequence[str], loss: str, **more: Any) -> str:

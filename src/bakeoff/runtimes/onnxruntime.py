@@ -29,13 +29,16 @@ import numpy as np
 
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError, UnsupportedError
 from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing import scale_and_offset
 from bakeoff.runtimes._allowed import hold
+from bakeoff.runtimes._metadata import KEY, decode
 from bakeoff.runtimes._onnx_build import to_onnx
 from bakeoff.schemas import Array
 
 READS = "a .onnx file"
 SUFFIX = ".onnx"
 KIND = "onnx"
+BYTES = "tensor(uint8)"  # the input of files that normalise, as `export --with-preprocessing` writes them
 LIBRARY = re.compile(r"$|ai\.onnx|com\.m|org\.pytorch")  # domains whose operators ONNX Runtime has, or may have
 VALUES_A_CALL = 224 * 224 * 3  # of the input: 1 image at 224, 192 of MNIST
 
@@ -64,6 +67,9 @@ class OnnxRuntime:
     def _values(self, images: Array, outputs: int) -> list[Array]:
         (wanted,) = self.session.get_inputs()
         dtype = np.float64 if wanted.type == "tensor(double)" else np.float32
+        whole = wanted.type == BYTES
+        if whole:
+            images = self._bytes(images)
         step = max(1, VALUES_A_CALL // max(1, math.prod(images.shape[1:])))
         count = len(images)
         if isinstance(wanted.shape[0], int):  # a file that was exported for one batch size
@@ -71,11 +77,21 @@ class OnnxRuntime:
             images = np.concatenate([images, np.zeros((-count % step, *images.shape[1:]), images.dtype)])
         parts = [images[start : start + step] for start in range(0, len(images), step)]
         names = [one.name for one in self.session.get_outputs()][:outputs]
-        natives = (np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype) for part in parts)
+        natives = (part if whole else np.ascontiguousarray(part.transpose(0, 3, 1, 2), dtype) for part in parts)
         done = [[np.asarray(out) for out in self.session.run(names, {wanted.name: native})] for native in natives]
         if any(part.shape[:1] != out.shape[:1] for part, outs in zip(parts, done, strict=True) for out in outs):
             raise ValueError(f"{[len(part) for part in parts][:3]} images give {[out[0].shape for out in done][:3]}")
         return [np.concatenate(outs)[:count] for outs in zip(*done, strict=True)] if done else self._nothing(outputs)
+
+    def _bytes(self, images: Array) -> Array:
+        """uint8 images of normalised ones, for a file that normalises: the nearest, where rounding is far from a half.
+
+        It is, while 255 times the mean has fewer than 22 bits before the point.
+        """
+        signature = decode(self.metadata.get(KEY), "an ONNX file").signature
+        scale, offset = scale_and_offset(signature)
+        found: Array = np.rint((images - offset) / scale).astype(np.uint8)
+        return np.ascontiguousarray(found[..., ::-1] if signature.channel_order == "BGR" else found)
 
     def _nothing(self, outputs: int) -> list[Array]:
         shapes = [one.shape[1:] for one in self.session.get_outputs()][:outputs]
@@ -121,7 +137,8 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> OnnxRun
         raise DataError(f"{path}: {error.strerror}. Expected an ONNX file.") from None
     _refuse_hostile(data, path, trust)
     session = _session(data, threads, str(path))
-    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
+    whole = [one.type for one in session.get_inputs()] == [BYTES]
+    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1 + whole:
         raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one image in, one vector out.")
     return OnnxRuntime(session, dict(session.get_modelmeta().custom_metadata_map))
 

@@ -29,3 +29,13 @@ def write(graph: Graph, to: str, folder: Path, title: str = "net") -> Path:
     make_folder(folder)
     form.write(shortened(graph), folder, title)
     return folder / "model.py"
+
+
+def write_state(graph: Graph, path: Path) -> None:
+    """Write the state dict alone: that of the net in the page for torch, which `load_state_dict` takes.
+
+    Raises:
+        UnsupportedError: as `write`.
+    """
+    form = importlib.import_module("bakeoff.exports.source._torch_file")
+    form.write_state(shortened(graph), path)

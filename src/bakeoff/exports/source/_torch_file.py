@@ -143,3 +143,8 @@ def write(graph: Graph, folder: Path, title: str) -> None:
     text, state = source(graph, title)
     save(state, folder / WEIGHTS)
     (folder / "model.py").write_text(text, encoding="utf-8")
+
+
+def write_state(graph: Graph, path: Path) -> None:
+    """What `weights.pt` would hold."""
+    save(source(graph, path.stem)[1], path)
