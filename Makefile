@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there. Asked when the environment is made.
 SECOND = $(shell $(BIN)/python -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
 
-.PHONY: demo test test-slow test-clients lint format bench census docs clean
+.PHONY: demo test test-slow test-clients bench-serve lint format bench census docs clean
 .DEFAULT_GOAL := help
 
 help:  ## the words
@@ -50,6 +50,15 @@ $(VENV)-clients/.installed: tests/serving/clients/requirements.txt
 test-clients: $(VENV)/.installed-dev $(VENV)-clients/.installed  ## tritonclient, kserve, the linters of deploy/
 	$(BIN)/python -m pytest -n0 tests/serving/test_other_clients.py tests/docs/test_deploy.py
 
+# What `bakeoff serve` is measured against, in an environment of its own.
+$(VENV)-peers/.installed:
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install -q litserve==0.2.19 onnxruntime pillow
+	@touch $@
+
+bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, requests a second
+	$(BIN)/python bench/serve.py
+
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the contract of pages, of imports
 	@failed=0; \
 	for tool in 'ruff check src tests bench docs/*.py' 'ruff format --check src tests bench docs/*.py' mypy 'python tests/ops/hold_pages.py' lint-imports; do \
@@ -62,7 +71,7 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in $(filter-out bench/census.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py bench/serve.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
 	$(BIN)/python bench/census.py

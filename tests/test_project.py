@@ -89,7 +89,7 @@ def test_files_are_short_and_finished(path: Path) -> None:
 
 def test_nothing_names_a_path_of_one_machine() -> None:
     suffixes = {".py", ".toml", ".md", ".txt", ".yml"}
-    skipped = {".venv", ".venv-clients", ".git", "runs", "demo", "site"}
+    skipped = {".venv", ".venv-clients", ".venv-peers", ".git", "runs", "demo", "site"}
     for path in ROOT.rglob("*"):
         if path.suffix in suffixes and not skipped & set(path.relative_to(ROOT).parts):
             assert not re.search(r"(?<![\w.])/(?:home|root|work|Users)/\w", path.read_text(encoding="utf-8")), path

@@ -1,4 +1,4 @@
-"""LitServe with the same ONNX file and the same preprocessing, by Pillow: python litserve_peer.py MODEL.onnx PORT WORKERS"""
+"""LitServe with the same file and the same preprocessing: python litserve_peer.py MODEL.onnx PORT WORKERS"""
 
 from __future__ import annotations
 
