@@ -112,6 +112,8 @@ class Loop:
         self.context.checkpointer.start(self.state.step)
         self.net.seek(self.state.noise)
         try:
+            if self.net.compiles == "always":  # minutes, for a large net
+                self.context.reporter.progress("finetune", self.state.seen, self.total, "compiling the first step")
             while self.state.epoch < self.phase.epochs and not self._is_over():
                 self._epoch()
                 self._after()
