@@ -13,13 +13,14 @@ from bakeoff import bundle as bundles
 from bakeoff import registry
 from bakeoff.drawing import scatter
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.exports import FORMATS, Exported, export_checked, names, size_of
+from bakeoff.exports import FORMATS, export_checked, names, size_of
 from bakeoff.exports._answers import opened_with
 from bakeoff.exports._held_out import data_of
 from bakeoff.exports.gate import COUNTED, Asked
 from bakeoff.files import workspace
 from bakeoff.schemas import SCHEMA
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.launch import Worker
 
 ROUNDS, CALLS, BATCH = 6, 30, 16
 NEEDS = {"smallest": "bytes", "fastest": "p50_ms", "most_exact": "difference"}
@@ -42,23 +43,27 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
     """
     wanted = [(name, one) for name in names() for one in _precisions(name)]
     say = listen or (lambda message: None)
-    rows, made = list[dict[str, Any]](), dict[int, Exported]()
+    rows, made = list[dict[str, Any]](), dict[int, Path]()
     _, why = data_of(run, bundles.read(run), data)
     with workspace("compare") as folder, ExitStack() as processes:
         for number, (name, precision) in enumerate(wanted):
             say({"kind": "stage", "number": number + 1, "of": len(wanted) + 1, "text": f"{name} in {precision}"})
             rows.append({"format": name, "precision": precision, "error": ""})
             try:
-                how: dict[str, Any] = {"precision": precision, "max_loss": 100.0, "data": data, "exact": COUNTED}
-                made[number] = export_checked(run, name, folder / f"{number}" / "model", **how)
+                how = {"to": name, "precision": precision, "data": None if data is None else str(data)}
+                output = str(folder / f"{number}" / "model")
+                with Worker("onnxruntime") as alone:  # some libraries crash beside each other
+                    path, row = alone.call("bakeoff.exports.measured:written", run=str(run), output=output, **how)
+                rows[-1] |= row
+                made[number] = Path(path)
             except BakeoffError as error:
                 rows[-1]["error"] = str(error).splitlines()[0].replace(str(folder), "")
         say({"kind": "stage", "number": len(wanted) + 1, "of": len(wanted) + 1, "text": "time them, in turns"})
-        asked = {number: Asked(one.path, folder, threads) for number, one in made.items()}
+        asked = {number: Asked(one, folder, threads) for number, one in made.items()}
         for process in asked.values():
             processes.enter_context(process.worker)
         for number, times in _in_turns(asked).items():
-            rows[number] |= _row(made[number], *times)
+            rows[number] |= _speed(*times)
     good = [row for row in rows if not row["error"]]
     if not good:
         raise UsageError(f"{run}: it can't be written in any format: {rows[0]['error']}")
@@ -114,18 +119,18 @@ def timed(
     return singles, (time.perf_counter() - begun) / batch
 
 
-def _row(made: Exported, singles: list[float], batches: list[float]) -> dict[str, Any]:
-    p50, p99 = (1000 * float(np.quantile(singles, share)) for share in (0.5, 0.99))
+def written(
+    session: dict[str, Any], reporter: Any, *, run: str, to: str, output: str, precision: str, data: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Called in a fresh process: the artefact's path, and what the gate and its size say of it."""
+    how: dict[str, Any] = {"precision": precision, "max_loss": 100.0, "data": data, "exact": COUNTED}
+    made = export_checked(Path(run), to, Path(output), **how)
     figures, net = made.gate.judged, next(one for one in made.gate.checks if one.name in ("logits", "probabilities"))
-    return {
-        "runtime": made.gate.runtime,
-        "bytes": size_of(made.path),
-        "p50_ms": p50,
-        "p99_ms": p99,
-        "images_per_s": 1 / float(np.median(batches)),
-        "accuracy": figures.get("accuracy"),
-        "accuracy_interval": figures.get("accuracy_interval"),
-        "agreement": figures.get("agreement"),
-        "num": figures.get("num"),
-        "difference": net.difference,
-    }
+    told = {key: figures.get(key) for key in ("accuracy", "accuracy_interval", "agreement", "num")}
+    row = {"runtime": made.gate.runtime, "bytes": size_of(made.path), **told, "difference": net.difference}
+    return str(made.path), row
+
+
+def _speed(singles: list[float], batches: list[float]) -> dict[str, Any]:
+    p50, p99 = (1000 * float(np.quantile(singles, share)) for share in (0.5, 0.99))
+    return {"p50_ms": p50, "p99_ms": p99, "images_per_s": 1 / float(np.median(batches))}
