@@ -13,7 +13,7 @@ import pytest
 
 from bakeoff import bundle as bundles
 from bakeoff import models
-from bakeoff.bundle import Bundle
+from bakeoff.bundle import Bundle, write
 from bakeoff.data import read_data
 from bakeoff.errors import DataError, MissingDependencyError, ParityError, UsageError
 from bakeoff.exports import _answers, _golden, _held_out, export, export_checked, gate
@@ -24,6 +24,7 @@ from bakeoff.graph.graph import Graph
 from bakeoff.graph.passes import append
 from bakeoff.preprocessing import Signature, decode, normalize, prepare
 from bakeoff.runtimes import Opened, _onnx_smaller, onnxruntime
+from bakeoff.schemas import Check
 
 CLASSES = ("cat", "dog", "emu")
 
@@ -167,6 +168,8 @@ def test_golden_pictures_travel_and_are_small(bundle: Bundle, tmp_path: Path) ->
     beside.unlink()
     with pytest.raises(DataError, match="no golden pictures"):
         gate.verify(path)
+    with pytest.raises(DataError, match="a run, not what was exported"):
+        gate.verify(write(tmp_path / "run", bundle))
 
 
 def test_golden_pictures_of_large_nets_are_small_too() -> None:
@@ -235,7 +238,9 @@ def scaled(model: Any, images: Any) -> Any:
     return found
 
 
-def test_int8_is_the_same_each_time_and_held_to_its_labels(bundle: Bundle, photos: Any, tmp_path: Path) -> None:
+def test_int8_is_the_same_each_time_and_held_to_its_labels(
+    bundle: Bundle, photos: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, golden = _held_out.calibration(photos, "", bundle), gate.golden_of(bundle, "int8")
     written = [onnx.write(bundle, tmp_path / f"{n}.onnx", "int8", images).read_bytes() for n in range(2)]
     assert written[0] == written[1]
@@ -245,9 +250,30 @@ def test_int8_is_the_same_each_time_and_held_to_its_labels(bundle: Bundle, photo
     assert fine.judged["num"] == len(photos.splits["validation"])
     assert set(fine.splits) == {"validation", "test"}
     few = gate.check(tmp_path / "0.onnx", golden, **asked, max_loss=0.1)  # what so few images can't rule out
-    assert few.first.name == "accuracy.validation"  # type: ignore[union-attr]
+    assert (few.first.name, few.first.decided) == ("accuracy.validation", False)  # type: ignore[union-attr]
+    assert few.first.detail.startswith("too few images to tell 0.1 points; ")  # type: ignore[union-attr]
+    monkeypatch.setattr(_held_out, "data_of", lambda *given: (photos, ""))
+    with pytest.raises(ParityError, match=r"nothing shows that .* too few images to tell 0\.1 points"):
+        export(bundle, "onnx", tmp_path / "few.onnx", precision="int8", max_loss=0.1)
     none = gate.check(tmp_path / "0.onnx", golden, bundle=bundle)
     assert (none.passed, none.first.decided) == (False, False)  # type: ignore[union-attr]
+
+
+def test_an_accuracy_is_decided_where_a_loss_is_shown_or_the_images_would_do() -> None:
+    right = np.arange(23) > 0
+    lost = gate._told(Check("accuracy.validation", 0.4, 0.02, False), right, high=-0.1)
+    assert lost.decided
+    assert gate._told(Check("accuracy.validation", 0.4, 0.3, False), right, high=0.1).decided
+    few = gate._told(Check("accuracy.validation", 0.1431, 0.02, False, "of 23 images"), right, high=0.1)
+    assert not few.decided
+    assert few.detail == "too few images to tell 2 points; more of them would, or --max-loss 15; of 23 images"
+
+
+def test_no_two_checks_have_one_name(bundle: Bundle, photos: Any, tmp_path: Path) -> None:
+    path = export(bundle, "onnx", tmp_path / "net.onnx")
+    found = gate.check(path, gate.golden_of(bundle, "float32"), bundle=bundle, data=photos)
+    names = [one.name for one in found.checks]
+    assert len(set(names)) == len(names), names
 
 
 def test_a_wrong_scale_of_int8_is_stopped(bundle: Bundle, photos: Any, tmp_path: Path) -> None:

@@ -170,3 +170,19 @@ def test_names_versions_and_variables(tmp_path: Path, monkeypatch: pytest.Monkey
         assert states(Client(server), "a") == {"7": "AVAILABLE"}
     with pytest.raises(DataError, match="there is no such file"), serve(given("a=/nowhere")):
         pass
+
+
+def test_a_folder_of_runs_is_no_model(tmp_path: Path) -> None:
+    put(tmp_path / "runs" / "hats")
+    with (
+        pytest.raises(DataError, match=r"a folder of runs.*Name one: .*hats"),
+        bakeoff.serve(tmp_path / "runs", rest_port=0),
+    ):
+        pass
+
+
+def test_nobody_there_and_another_name_are_said(client: Client) -> None:
+    with pytest.raises(BakeoffError, match="Is the server running"):
+        Remote("http://localhost:1/v1/models/net").ask(image())
+    with pytest.raises(BakeoffError, match="that was asked for is 'model'; name another at the end"):
+        Remote(client.server.url).ask(image())

@@ -170,11 +170,11 @@ def _passed(
         assert first is not None
         text = to_json({"artefact": str(target), "format": to, **gate.to_json()}, indent=1) + "\n"
         write_text(_report(target), text)
-        raise ParityError(
-            f"{target}: not written: it doesn't answer as its source does. First difference: {first.name} "
-            f"({first.difference:.2g}, tolerance {first.tolerance:.2g}; {first.detail}).\n"
-            f"All of it: {_report(target)}"
-        )
+        says = f"it doesn't answer as its source does. First difference: {first.name} "
+        says += f"({first.difference:.2g}, tolerance {first.tolerance:.2g}; {first.detail})."
+        if not first.decided:
+            says = f"nothing shows that it answers as its source does. {first.name}: {first.detail}."
+        raise ParityError(f"{target}: not written: {says}\nAll of it: {_report(target)}")
     golden.save(_golden.beside(made))
     return gate
 

@@ -22,7 +22,8 @@ from bakeoff.parity.trace import Trace
 from bakeoff.precision import ROUNDOFF
 from bakeoff.schemas import Array, Check
 
-STAGES = ("decoded pixels", "prepared pixels", "normalised input", "logits", "probabilities", "labels")
+NAMES = "class names"
+STAGES = ("decoded pixels", "prepared pixels", "normalised input", "logits", "probabilities", "labels", NAMES)
 FLOATS = ("float32", "float16", "bfloat16")
 SOFTMAX, SIGMOID = 0.5, 0.25  # how far a probability moves for each 1 that all logits move by, at the most
 QUESTION = "given"

@@ -28,6 +28,7 @@ Pairs = list[list[Any]]
 TRIES, LONGEST_S, TIMEOUT_S = 5, 10, 60
 UNREADABLE = re.compile(r"image 0 can't be read: (.*)", re.DOTALL)
 PATH = re.compile(r"(?:/(v[12])(?:/models)?)?/?([^/:]*)((?:/versions/\d+|/labels/[^/:]+)?)(?::\w+|/infer)?/?")
+NOBODY = "nothing answers there. Is the server running, at this port? bakeoff serve says where it listens."
 BUSY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
 
 
@@ -145,12 +146,17 @@ class Remote:
                     if not left or error.code != 503:
                         raise self._said(_message(error.read())) from None
                     time.sleep(min(LONGEST_S, int(error.headers.get("Retry-After") or 1)))
+            except ConnectionRefusedError:
+                raise self._said(NOBODY) from None
             except (OSError, ValueError) as error:
-                raise self._said(str(getattr(error, "reason", error))) from None
+                reason = getattr(error, "reason", error)
+                raise self._said(NOBODY if isinstance(reason, ConnectionRefusedError) else str(reason)) from None
         raise AssertionError
 
     def _said(self, text: str) -> BakeoffError:
         match = UNREADABLE.fullmatch(text)
+        if text.startswith("Servable not found"):
+            text += f"\nThe model that was asked for is {self._name!r}; name another at the end: .../v1/models/NAME"
         return DataError(match[1]) if match else BakeoffError(f"{self.url}: {text}")
 
 

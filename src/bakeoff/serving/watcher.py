@@ -73,6 +73,9 @@ class Watcher:
                 self._load(given, given.version, given.path, strict=True)
             return
         if first and not there:
+            runs = [one for one in sorted(given.path.iterdir()) if bundle.folder_of(one) is not None]
+            if runs:
+                raise DataError(f"{given.path}: a folder of runs, none of them a version. Name one: {runs[0]}")
             self.say(f"{given.path}: no version in it yet: folders whose names are numbers, as 1.")
         wanted = chosen(given, sorted(there))
         old = [version for version in self.models.available(given.name) if version not in wanted]
