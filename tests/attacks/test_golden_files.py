@@ -1,0 +1,98 @@
+"""Golden pictures that were edited: refused in a line that names them, by `export --verify` and by a server; and none
+makes an artefact pass that answers otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bakeoff.bundle import Bundle, write
+from bakeoff.errors import CorruptError
+from bakeoff.exports import export, gate
+from bakeoff.models import mnist_cnn_small
+from bakeoff.preprocessing import Signature
+from bakeoff.serving.watcher import loaded
+
+Edit = Callable[[Any], Any]
+EDITS: dict[str, Edit] = {
+    "one row": lambda value: value[:1],
+    "no row": lambda value: value[:0],
+    "another axis": lambda value: value[None],
+    "flat": lambda value: value.reshape(-1, 1, 1),
+    "a number": lambda value: np.array(1.5),
+    "complex": lambda value: np.zeros(value.shape, complex),
+    "times": lambda value: np.zeros(value.shape, "M8[s]"),
+}
+FLOATS: dict[str, Edit] = {
+    "nan": lambda value: np.full_like(value, np.nan),
+    "one infinite": lambda value: np.where(np.arange(value.size).reshape(value.shape) == 0, np.inf, value),
+    "text": lambda value: value.astype(str),
+}
+ROWS = ("names", "decoded", "prepared", "normalised", "labels", "output", "noisy", "tensor", "probabilities", "margins")
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("golden")
+    signature = Signature((24, 32), 3, "crop", "bicubic", mean=(0.5,), std=(0.25,))
+    bundle = Bundle(graph=mnist_cnn_small.build((24, 32), 3, 4), signature=signature, classes=tuple("abcd"))
+    return export(write(folder / "net", bundle), "onnx", folder / "net.onnx")
+
+
+def edited(artefact: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """A copy of the artefact whose golden pictures were changed."""
+    made, golden = folder / artefact.name, artefact.with_name(f"{artefact.name}.golden.npz")
+    made.write_bytes(artefact.read_bytes())
+    with np.load(golden) as archive:
+        found = {name: archive[name] for name in archive.files}
+    change(found)
+    np.savez(folder / golden.name, **found)
+    return made
+
+
+def refused(path: Path) -> None:
+    for ask in (gate.verify, lambda one: loaded("net", 1, one, 16, False)):
+        with pytest.raises(CorruptError) as caught:
+            ask(path)
+        said = str(caught.value)
+        assert "golden.npz" in said
+        assert "Export it anew." in said
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_arrays_that_do_not_belong_together(name: str, artefact: Path, tmp_path: Path) -> None:
+    edits = EDITS | (FLOATS if name in ROWS[5:] else {})
+    for edit in edits.values():
+
+        def change(found: dict[str, Any], edit: Edit = edit) -> None:
+            found[name] = edit(found[name])
+
+        refused(edited(artefact, tmp_path, change))
+    refused(edited(artefact, tmp_path, lambda found: found.pop(name)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.update(sizes=-found["sizes"]),
+        lambda found: found.update(sizes=found["sizes"] << 40),
+        lambda found: found.update(content=found["content"][:-1]),
+        lambda found: found.update(precision=np.array("float8")),
+        lambda found: found.update(form=np.array("x")),
+        lambda found: found.update(classes=found["classes"][:1]),
+        lambda found: found.update({name: found[name][:0] for name in (*ROWS, "sizes", "content")}),
+    ],
+    ids=["negative", "huge", "cut", "precision", "form", "classes", "no picture"],
+)
+def test_what_is_in_them(change: Any, artefact: Path, tmp_path: Path) -> None:
+    refused(edited(artefact, tmp_path, change))
+
+
+def test_as_they_are_they_pass(artefact: Path, tmp_path: Path) -> None:
+    path = edited(artefact, tmp_path, lambda found: None)
+    assert gate.verify(path).passed
+    assert loaded("net", 1, path, 16, False).version == 1
