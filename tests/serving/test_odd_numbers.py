@@ -16,8 +16,9 @@ from served import Client, b64, image, until
 
 from bakeoff.serving import serve
 from bakeoff.serving.messages import message
-from bakeoff.serving.models import LARGEST, version_number
+from bakeoff.serving.models import LARGEST, Given, version_number
 from bakeoff.serving.refused import Refused
+from bakeoff.serving.watcher import versions_of
 from bakeoff.serving.wire import _json
 
 PREDICT, INFER = "/v1/models/net:predict", "/v2/models/net/infer"
@@ -76,6 +77,12 @@ def test_versions_of_many_digits(client: Client) -> None:
     assert client.ask(f"/v1/models/net/versions/{zeros}7")[0] == 404
     for wrong in (f"{zeros}7", f"1{zeros}"):
         assert client.ask(f"/v2/models/net/versions/{wrong}")[0] == 404, "another version answered"
+
+
+def test_folders_whose_numbers_no_client_can_say_are_no_versions(tmp_path: Path) -> None:
+    for name in ("1", "0012", str(LARGEST), str(LARGEST + 1), "9" * 200, "-3", "٣", "1.5"):
+        (tmp_path / name).mkdir()
+    assert sorted(versions_of(Given("net", tmp_path)) or {}) == [1, 12, LARGEST]
 
 
 def test_broken_json_is_not_read_slowly_at_any_length() -> None:
