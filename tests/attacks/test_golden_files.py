@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bakeoff.bundle import Bundle, write
-from bakeoff.errors import CorruptError
+from bakeoff.errors import CorruptError, UsageError
+from bakeoff.evaluation.heatmaps import heatmap
+from bakeoff.evaluation.opening import open_model
 from bakeoff.exports import export, gate
 from bakeoff.models import mnist_cnn_small
 from bakeoff.preprocessing import Signature
 from bakeoff.serving.watcher import loaded
 
 Edit = Callable[[Any], Any]
+SIGNATURE = Signature((24, 32), 3, "crop", "bicubic", mean=(0.5,), std=(0.25,))
 EDITS: dict[str, Edit] = {
     "one row": lambda value: value[:1],
     "no row": lambda value: value[:0],
@@ -38,8 +42,7 @@ ROWS = ("names", "decoded", "prepared", "normalised", "labels", "output", "noisy
 @pytest.fixture(scope="module")
 def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("golden")
-    signature = Signature((24, 32), 3, "crop", "bicubic", mean=(0.5,), std=(0.25,))
-    bundle = Bundle(graph=mnist_cnn_small.build((24, 32), 3, 4), signature=signature, classes=tuple("abcd"))
+    bundle = Bundle(graph=mnist_cnn_small.build((24, 32), 3, 4), signature=SIGNATURE, classes=tuple("abcd"))
     return export(write(folder / "net", bundle), "onnx", folder / "net.onnx")
 
 
@@ -96,3 +99,19 @@ def test_as_they_are_they_pass(artefact: Path, tmp_path: Path) -> None:
     path = edited(artefact, tmp_path, lambda found: None)
     assert gate.verify(path).passed
     assert loaded("net", 1, path, 16, False).version == 1
+
+
+def test_weights_that_lie_where_openvino_would_write_stay(artefact: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "net.bin"
+    mine.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"net\.bin: is there already"):
+        export(artefact.parent / "net", "openvino", tmp_path / "net.xml")
+    assert [mine.read_bytes(), list(tmp_path.iterdir())] == [b"mine", [mine]]
+
+
+def test_a_heat_map_of_a_net_that_breaks_on_it_says_so(tmp_path: Path) -> None:
+    graph = mnist_cnn_small.build((24, 32), 3, 4)
+    arrays = {name: np.full_like(one, np.nan) if "dense" in name else one for name, one in graph.arrays().items()}
+    made = Bundle(graph=graph.with_arrays(arrays), signature=SIGNATURE, classes=tuple("abcd"))
+    with pytest.raises(CorruptError, match="numbers that aren't finite"):
+        heatmap(open_model(write(tmp_path / "net", made)), Image.linear_gradient("L"))
