@@ -209,7 +209,7 @@ def test_a_saved_model_has_versions_and_takes_bytes(folder: Path) -> None:
         "/served/1: one version of a model; expected a folder of versions, or none yet. Choose another --output.",
         "/bundle: in use; expected a folder of versions, or none yet. Choose another --output.",
         "--model-version 0: expected a number from 1 on.",
-        "['classify', 'serve_images', 'serve_tensor', 'serving_default'] ['bakeoff.json', 'card.md', 'labels.txt']",
+        "['classify', 'serve_images', 'serve_tensor', 'serving_default'] ['bakeoff.json', 'card.md', 'golden.npz', 'labels.txt']",
     ]
     assert not list((folder / "served").glob(".*"))
 

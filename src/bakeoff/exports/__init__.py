@@ -97,8 +97,7 @@ def export_checked(
     target = _target(Path("." if output is None else output), form, to, bundle, extension)
     if hasattr(form, "placed"):
         target = form.placed(target, force, asked.pop("model_version", None))
-    if target.exists() and not force:
-        raise UsageError(f"{target}: is there already. Choose another --output, or replace it: --force")
+    _free(form, target, force)
     run = Path(bundle) if isinstance(bundle, str | Path) else None
     images, why = data_of(run, chosen, None if data is None else Path(data))
     more = asked if precision == "float32" else {**asked, "precision": precision}
@@ -133,6 +132,14 @@ def size_of(path: Path) -> int:
     files = [path, *([path.with_suffix(openvino.WEIGHTS)] if path.suffix == openvino.SUFFIX else [])]
     every = [one for one in (files if path.is_file() else path.rglob("*")) if one.is_file() and one.name != GOLDEN]
     return sum(one.stat().st_size for one in every)
+
+
+def _free(form: Any, target: Path, force: bool) -> None:
+    """Refuse to replace what is there already: the file, or the weights that a format puts beside it."""
+    beside = [target.with_suffix(form.BESIDE)] if hasattr(form, "BESIDE") else []
+    for path in [target, *beside]:
+        if path.exists() and not force:
+            raise UsageError(f"{path}: is there already. Choose another --output, or replace it: --force")
 
 
 def _check_how(form: ModuleType, to: str, precision: str, max_loss: float | None) -> None:

@@ -109,5 +109,9 @@ def _edges(size: int, most: int) -> list[int]:
 
 def _check(opened: Opened, found: Array) -> None:
     known = len(opened.classes)
-    if found.shape not in ((1, known), (1, 1 if known == 2 else known)) or not np.isfinite(found).all():
+    if found.shape not in ((1, known), (1, 1 if known == 2 else known)):
         raise CorruptError(f"{opened.path}: the model gives {found.shape} for one image and {known} classes.")
+    if not np.isfinite(found).all():
+        raise CorruptError(
+            f"{opened.path}: the model gives numbers that aren't finite. Train it again with a lower rate."
+        )

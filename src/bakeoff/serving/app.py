@@ -62,6 +62,7 @@ class App:
         if settings.metrics_path:
             self._routes.append(("operations", self.protocols["operations"].metrics_at(settings.metrics_path)))
         self.collection = None if settings.collect is None else Collection(settings.collect, settings.collect_mb << 20)
+        self.unpacking = asyncio.Semaphore(settings.cores)
         self._held = 0
 
     @property
@@ -155,7 +156,10 @@ class _Body:
             said = f"The body did not come within {settings.body_s:g} s."
             raise Refused("DEADLINE_EXCEEDED", said, status=408) from None
         if "gzip" in headers.get("content-encoding", ""):
-            return await asyncio.to_thread(self._unpacked, found)
+            async with self.app.unpacking:
+                found = await asyncio.to_thread(self._unpacked, found)
+            self.app.hold(len(found))  # beside what came: it lies there until it is answered
+            self.held += len(found)
         return found
 
     async def _all(self) -> bytes:

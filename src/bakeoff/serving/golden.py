@@ -10,7 +10,7 @@ import numpy as np
 
 from bakeoff.errors import BakeoffError, CorruptError
 from bakeoff.files import named, read_arrays
-from bakeoff.parity import deployed
+from bakeoff.parity import deployed, golden_arrays
 from bakeoff.schemas import Check
 from bakeoff.serving.model import DEFAULT, Served
 from bakeoff.serving.refused import Refused
@@ -33,6 +33,7 @@ def hold(artefact: Path, served: Served) -> int:
         return 0
     with named(path, AGAIN):
         found = read_arrays(path)
+        golden_arrays.hold(found)
         ends = np.cumsum(found["sizes"]).tolist()
         content = found["content"].tobytes()
         files = [content[a:b] for a, b in zip([0, *ends], ends, strict=False)]

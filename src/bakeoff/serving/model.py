@@ -115,6 +115,9 @@ class Served:
             found = self._of_files(list(given), share)
         else:
             found = self._of_files([_encoded(place, one) for place, one in enumerate(given)], share)
+        if signature != TENSOR and not (fine := np.isfinite(found).all(axis=1)).all():
+            place = int(np.argmin(fine))
+            raise Refused("FAILED_PRECONDITION", f"The model gives no finite numbers for image {place}.")
         answers = self.ranked(found) if signature == CLASSIFY else self.answers(found)
         return {name: answers[name] for name in self.signatures[signature].outputs}
 

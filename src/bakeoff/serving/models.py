@@ -14,7 +14,14 @@ START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
 STATES = {START: "START", LOADING: "LOADING", AVAILABLE: "AVAILABLE", UNLOADING: "UNLOADING", END: "END"}
 OK, UNKNOWN = 0, 2
 ANY = 0  # OpenVINO's client says it for the newest version; a version of that number comes first
+LARGEST = (1 << 63) - 1  # of versions
 KEPT = 100  # versions of a model that stay in the history
+
+
+def version_number(digits: str) -> int:
+    """A version of a request as a number, however many digits it has; beyond `LARGEST` it only says so."""
+    found = digits.lstrip("0")
+    return int(found or "0") if len(found) < 20 else LARGEST + 1
 
 
 @dataclass(frozen=True)

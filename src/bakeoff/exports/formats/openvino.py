@@ -10,7 +10,7 @@ from bakeoff.exports.formats import onnx
 from bakeoff.runtimes import openvino
 from bakeoff.schemas import Array
 
-EXTENSION = ".xml"
+EXTENSION, BESIDE = ".xml", openvino.WEIGHTS
 HELP = "an OpenVINO IR, .xml and .bin, input (N, C, H, W), for Intel's processors; says to compute in float32"
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 

@@ -17,8 +17,9 @@ from bakeoff.serving.refused import invalid
 
 SHOWN, LONGEST = 256, 1024  # characters of a value in a message; of one string in it
 NAMES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
-SPACE = b" \t\n\r"
 DEEPEST = 200
+LOOKED_AT = 1 << 20  # bytes of a broken body that are read once more for RapidJSON's words: a second or so
+_SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 _WORDS = {
     b"n": (b"null", None),
@@ -39,15 +40,27 @@ def read(body: bytes) -> dict[str, Any]:
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
+    text = body.decode("utf-8", "surrogateescape").lstrip(" \t\n\r")
     try:
-        found, _ = _DECODER.raw_decode(body.decode("utf-8", "surrogateescape").lstrip(" \t\n\r"))
+        found, _ = _DECODER.raw_decode(text)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deep") from None
-    except ValueError:
+    except ValueError as error:
+        if len(body) > LOOKED_AT:
+            raise invalid(f"JSON Parse error: {_python_says(error, text)}") from None
         found = _Reader(body).document()
     if not isinstance(found, dict):
         raise invalid(f"JSON Value: {shown(found)} Is not object")
     return found
+
+
+def _python_says(error: ValueError, text: str) -> str:
+    """Of a body that is too large to be read slowly."""
+    if not text:
+        return "The document is empty."
+    if not isinstance(error, json.JSONDecodeError):  # thousands of digits
+        return "Number too big to be stored in double."
+    return f"{error.msg}, {len(text) - error.pos} characters before the end"
 
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -78,8 +91,7 @@ class _Reader:
         raise invalid(f"JSON Parse error: {what} at offset: {self.at}")
 
     def _next(self) -> bytes:
-        while self.text[self.at : self.at + 1] and self.text[self.at] in SPACE:
-            self.at += 1
+        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # it always matches
         return self.text[self.at : self.at + 1]
 
     def _value(self, level: int) -> Any:

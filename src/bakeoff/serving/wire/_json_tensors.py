@@ -25,6 +25,7 @@ _WHOLE = {  # of what RapidJSON's IsInt, IsInt64 ... say yes to
     "DT_UINT64": (0, (1 << 64) - 1),
 }
 _DECIMAL = ("DT_FLOAT", "DT_DOUBLE")
+DEEPEST = 32  # lists in lists; NumPy ends at 64 axes, and rows are stacked to one more
 
 
 def inputs(request: dict[str, Any], wanted: Wanted, body: bytes) -> tuple[dict[str, Array], bool]:
@@ -138,7 +139,7 @@ def _quick(value: Any, dtype: str) -> Array | None:
         found = np.array(value)
     except (ValueError, OverflowError):
         return None
-    if found.dtype.kind not in kinds or not found.size:
+    if found.dtype.kind not in kinds or not found.size or found.ndim > DEEPEST:
         return None
     if dtype in _WHOLE:
         low, high = _WHOLE[dtype]
@@ -156,13 +157,18 @@ def _tensor(value: Any, dtype: str, plain: bool) -> Array:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > DEEPEST:
+        raise invalid(f"Encountered list at unexpected level: {DEEPEST} expected < {DEEPEST}")
     found = list(_leaves(value, 0, shape, dtype))
     made = np.empty(len(found), object)
     made[:] = found
     if dtype in _WHOLE:  # beyond the type's own range they wrap
         made = made.astype("uint64" if dtype == "DT_UINT64" else "int64")
-    with np.errstate(over="ignore"):
-        return made.astype(KINDS[dtype].numpy).reshape(shape)
+    try:
+        with np.errstate(over="ignore"):
+            return made.astype(KINDS[dtype].numpy).reshape(shape)
+    except OverflowError:  # a whole number of hundreds of digits
+        raise invalid("JSON Parse error: Number too big to be stored in double.") from None
 
 
 def _leaves(value: Any, level: int, shape: list[int], dtype: str) -> Iterator[Any]:

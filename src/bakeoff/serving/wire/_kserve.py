@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.schemas import Array
 from bakeoff.serving.model import DEFAULT, IMAGES, TENSOR, Served
-from bakeoff.serving.models import Models
+from bakeoff.serving.models import Models, version_number
 from bakeoff.serving.refused import Refused, invalid
 from bakeoff.serving.tensors import BY_KSERVE, KINDS, Signature, name_of, strings
 
@@ -28,10 +28,10 @@ def found(models: Models, name: str, version: str) -> Served:
     """
     if name not in models.given:
         raise Refused("NOT_FOUND", f"Model with name {name} does not exist.")
-    if version and not version.isdecimal():
+    if version and not (version.isascii() and version.isdecimal()):
         raise invalid(f"version {version!r}: expected a number.")
     try:
-        return models.find(name, int(version[:19]) if version else None)
+        return models.find(name, version_number(version) if version else None)
     except Refused:
         if version:
             raise Refused("NOT_FOUND", f"Model with name {name} and version {version} does not exist.") from None
@@ -121,10 +121,9 @@ def sized(name: str, shape: list[int], most: int, kind: np.dtype[Any]) -> int:
     """
     if any(not isinstance(size, int) or isinstance(size, bool) or size < 0 for size in shape) or len(shape) > 32:
         raise invalid(f"input '{name}': shape {shape} is none.")
-    count = math.prod(shape)
-    if count * kind.itemsize > most:
+    if math.prod(size or 1 for size in shape) * kind.itemsize > most:  # none of 0 hides others: NumPy multiplies them
         raise invalid(f"input '{name}': shape {shape} is too large.")
-    return count
+    return math.prod(shape)
 
 
 def from_raw(name: str, content: bytes, datatype: str, shape: list[int], most: int) -> Array:

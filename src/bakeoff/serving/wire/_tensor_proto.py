@@ -12,6 +12,7 @@ from bakeoff.serving.messages import message
 from bakeoff.serving.refused import Refused, invalid
 from bakeoff.serving.tensors import BY_ENUM, KINDS, name_of, strings
 
+DEEPEST = 64  # axes that NumPy has; TensorFlow has 254, and no model here takes more than 4
 FIELDS = {
     **dict.fromkeys(("DT_INT32", "DT_UINT8", "DT_INT16", "DT_INT8", "DT_UINT16"), "int_val"),
     "DT_FLOAT": "float_val",
@@ -38,10 +39,10 @@ def read(alias: str, given: Any, most: int) -> Array:
     """
     wrong, dtype = invalid(f"tensor parsing error: {alias}"), BY_ENUM.get(given.dtype)
     shape = [one.size for one in given.tensor_shape.dim]
-    if dtype is None or given.tensor_shape.unknown_rank or min(shape, default=0) < 0 or len(shape) > 254:
+    if dtype is None or given.tensor_shape.unknown_rank or min(shape, default=0) < 0 or len(shape) > DEEPEST:
         raise wrong
     count, kind = math.prod(shape), np.dtype(KINDS[dtype].numpy)
-    if count * kind.itemsize > most:
+    if math.prod(size or 1 for size in shape) * kind.itemsize > most:
         raise wrong
     content = given.tensor_content
     if content and dtype == "DT_STRING":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from bakeoff.serving.model import DEFAULT, Served
-from bakeoff.serving.models import STATES
+from bakeoff.serving.models import LARGEST, STATES, version_number
 from bakeoff.serving.refused import Refused, invalid
 from bakeoff.serving.wire import Request, Response, Route
 from bakeoff.serving.wire import _examples as examples
@@ -23,7 +23,6 @@ _POST = re.compile(rf"(?i)/v1/models/([^/:]+){_VERSION}:(classify|regress|predic
 _GET = re.compile(rf"(?i)/v1/models(?:/([^/:]+))?{_VERSION}(?:\/(metadata))?", re.ASCII)
 _ORIGIN = re.compile(r"https?://")
 CODES = {name: number for number, name in enumerate(("OK", "CANCELLED", "UNKNOWN"))}
-LARGEST = (1 << 63) - 1
 
 
 async def answer(app: App, request: Request, match: re.Match[str]) -> Response:
@@ -135,9 +134,9 @@ def _signature_name(request: dict[str, Any]) -> str:
 
 def _spec(match: re.Match[str]) -> tuple[str, int | None, str]:
     name, version, label = _decoded(match[1], "name"), match[2], _decoded(match[3], "version label")
-    if version is not None and int(version[:20]) > LARGEST:
+    if version is not None and version_number(version) > LARGEST:
         raise invalid(f"Failed to convert version: {version} to numeric.")
-    return name, None if version is None else int(version), label
+    return name, None if version is None else version_number(version), label
 
 
 def _decoded(text: str | None, what: str) -> str:
