@@ -54,7 +54,8 @@ def check(name: str, value: object, annotation: str) -> None:
     known = [_KINDS[kind] for kind in kinds if kind in _KINDS]
     own = len(known) < len(kinds) and not isinstance(value, _MANY)
     if not own and not any(fits(value) for fits, _ in known):
-        words = " or ".join(dict.fromkeys([*(said for _, said in known), *({*kinds} - {*_KINDS})]))
+        others = [f"bakeoff.{one}" if one == "Options" else one for one in kinds if one not in _KINDS]
+        words = " or ".join(dict.fromkeys([*(said for _, said in known), *others]))
         raise UsageError(f"{name}={_short(value)}: expected {words}{_as(value) if '[str]' in annotation else ''}.")
     if "[str]" in annotation and isinstance(value, list | tuple) and not all(isinstance(one, str) for one in value):
         raise UsageError(f"{name}={_short(value)}: expected a list of texts.")

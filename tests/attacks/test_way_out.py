@@ -77,7 +77,7 @@ def predictions(root: Path, outside: Path) -> None:
     run = Run(root / "run")
     (root / "run").mkdir()
     (root / "run" / "predictions").symlink_to(outside)
-    found = SimpleNamespace(**{name: np.zeros(1) for name in ("logits", "labels", "records")})
+    found = SimpleNamespace(**{name: np.zeros(1) for name in ("logits", "labels", "records")}, similarity=None)
     run.predictions("kept", found, np.array(["a"]))  # type: ignore[arg-type]
 
 

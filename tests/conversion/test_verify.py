@@ -170,5 +170,5 @@ def test_what_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(CorruptError, match="not readable as JSON"):
         verify(tmp_path / "x.json")
-    with pytest.raises(DataError, match="No such file"):
+    with pytest.raises(DataError, match="there is no such file; did you mean"):
         verify(tmp_path / "y.json")
