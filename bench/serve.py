@@ -81,8 +81,10 @@ def ours(net: Path) -> Iterator[tuple[int, str, psutil.Process]]:
     with subprocess.Popen([*command, "--grace", "0"], stdout=subprocess.PIPE, text=True, env=THREADS) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
-        yield ready["rest_port"], f"/v1/models/{net.name}:predict", psutil.Process(process.pid)
-        process.terminate()
+        try:
+            yield ready["rest_port"], f"/v1/models/{net.name}:predict", psutil.Process(process.pid)
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -96,9 +98,11 @@ def litserve(net: Path) -> Iterator[tuple[int, str, psutil.Process]]:
             except OSError:
                 time.sleep(0.2)
         whole = psutil.Process(process.pid)
-        yield PORT, "/predict", whole
-        for one in [*whole.children(recursive=True), whole]:
-            one.terminate()
+        try:
+            yield PORT, "/predict", whole
+        finally:
+            for one in [*whole.children(recursive=True), whole]:
+                one.terminate()
 
 
 def overload(net: Path, photos: Path, seconds: float, best: float) -> None:
