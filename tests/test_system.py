@@ -223,3 +223,18 @@ def test_what_the_system_gives_no_more_of_is_named(said: str, limit: str, capsys
         found = capsys.readouterr().err
         assert (limit in found and "Raise that limit" in found) if limit else "no more" not in found
         assert "unexpected" not in found or not limit
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address spaces are limited on Linux alone")
+def test_threads_that_hold_the_process_at_once_leave_its_limit_as_it_was() -> None:
+    """The first one in is the first one out: what it found is no longer what the second one found."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    first, second = system.address_space(8 << 30), system.address_space(9 << 30)
+    first.__enter__()
+    second.__enter__()
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] != before[0]
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before

@@ -77,23 +77,41 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+_holds: list[int] = []  # limits of `address_space` that are wanted now, by any thread: the limit is the process's
+_before: list[tuple[int, int]] = []  # what stood before the first of them
+_holding = threading.Lock()
+
+
 @contextmanager
 def address_space(more: int) -> Iterator[None]:
-    """Hold this process to `more` bytes above what it has now, where the system can; the rest gets no memory."""
+    """Hold this process to `more` bytes above what it has now, where the system can; the rest gets no memory.
+
+    Where several threads ask at once the loosest holds, and the last one to end puts back what stood before all.
+    """
     if sys.platform != "linux":
         yield
         return
     import resource
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    before = resource.getrlimit(resource.RLIMIT_AS)
     wanted = pages * resource.getpagesize() + more
-    known = [limit for limit in before if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *known]), before[1]))
+
+    def settle() -> None:
+        before = _before[-1]
+        known = [limit for limit in before if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([max(_holds), *known]), before[1]) if _holds else before)
+
+    with _holding:
+        if not _holds:
+            _before[:] = [resource.getrlimit(resource.RLIMIT_AS)]
+        _holds.append(wanted)
+        settle()
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+        with _holding:
+            _holds.remove(wanted)
+            settle()
 
 
 def lacking(text: str) -> str:
