@@ -78,7 +78,7 @@ def test_predict_says_the_same_by_a_server(
 def test_a_server_that_is_not_there_or_says_no_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     image = str(Path(__file__).parents[1] / "preprocessing" / "phone.heic")
     for url, said in (
-        ("http://127.0.0.1:9/v1/models/net", "refused"),
+        ("http://127.0.0.1:9/v1/models/net", "Is the server running"),
         (f"{client.server.url}/v1/models/no", "Servable not found for request: Latest(no)"),
         (f"{client.server.url}/v2/models/no", "Model with name no does not exist."),
         (f"grpc://127.0.0.1:{client.server.grpc_port}/no", "Servable not found for request: Latest(no)"),
