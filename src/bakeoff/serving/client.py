@@ -156,7 +156,7 @@ class Remote:
     def _said(self, text: str) -> BakeoffError:
         match = UNREADABLE.fullmatch(text)
         if text.startswith("Servable not found"):
-            text += f"\nThe model that was asked for is {self._name!r}; name another at the end: .../v1/models/NAME"
+            text += f". The model that was asked for is {self._name!r}; name another at the end: .../v1/models/NAME"
         return DataError(match[1]) if match else BakeoffError(f"{self.url}: {text}")
 
 
