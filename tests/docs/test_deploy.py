@@ -57,3 +57,6 @@ def test_what_is_said_to_the_server_are_its_options() -> None:
     texts = [(DEPLOY / name).read_text() for name in ("Dockerfile", "kubernetes.yaml", "kserve.yaml")]
     asked = {word for text in texts for word in re.findall(r'"(--[a-z-]+)"', re.sub(r"(?m)^\s*#.*$", "", text))}
     assert {"--host", "--open", "--grace"} <= asked <= known
+    page = (ROOT / "docs" / "how-to" / "migrate-serving.md").read_text()
+    told = {word for line in re.findall(r"bakeoff serve ([^#`\n]*)", page) for word in re.findall(r"--[a-z-]+", line)}
+    assert {"--name", "--rest-port", "--grpc-port"} <= told <= known

@@ -7,15 +7,20 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
-from served import Client, b64, image, until
+from served import Client, b64, image, put, until
 
+from bakeoff.evaluation.opening import open_model
+from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.serving import serve
 from bakeoff.serving.messages import message
+from bakeoff.serving.model import IMAGES, TENSOR, Served
 from bakeoff.serving.models import LARGEST, Given, version_number
 from bakeoff.serving.refused import Refused
 from bakeoff.serving.watcher import versions_of
@@ -114,3 +119,15 @@ def test_what_was_unpacked_counts_until_it_is_answered(bundles: Path) -> None:
         assert statuses.count(503) >= 8
         assert statuses.count(200) >= 7
         until(lambda: client.ask(PREDICT, body, {"Content-Encoding": "gzip"})[0] == 200)
+
+
+def test_numbers_that_are_not_finite_get_no_label(tmp_path: Path) -> None:
+    """Finite for the first image, none for the second: it is named, and `serve_tensor` gives what the net gave."""
+    logits = np.array([[1, 2, 3, 4, 5], [np.nan] * 5], np.float32)
+    opened = open_model(put(tmp_path / "net"))
+    served = Served("net", 1, replace(opened, runtime=FunctionRuntime("none", lambda images: logits[-len(images) :])))
+    images = np.zeros((2, 24, 32, 3), np.uint8)
+    with pytest.raises(Refused, match="no finite numbers for image 1"):
+        served.run(IMAGES, {"images": images})
+    found = served.run(TENSOR, {"input": images.astype(np.float32)})["logits"]
+    assert np.array_equal(found, logits, equal_nan=True)
