@@ -22,6 +22,7 @@ from bakeoff.version import __version__
 if TYPE_CHECKING:
     from bakeoff import loaders
     from bakeoff.comparison.api import compare
+    from bakeoff.comparison.backbones import compare_backbones
     from bakeoff.conversion.live import convert
     from bakeoff.conversion.verify import verify
     from bakeoff.data.reader import read_data
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "audit",
     "compare",
+    "compare_backbones",
     "convert",
     "evaluate",
     "export",
@@ -62,6 +64,7 @@ _HOMES = {
     "Options": "bakeoff.training.options",
     "audit": "bakeoff.reports.audit",
     "compare": "bakeoff.comparison.api",
+    "compare_backbones": "bakeoff.comparison.backbones",
     "convert": "bakeoff.conversion.live",
     "evaluate": "bakeoff.model",
     "export": "bakeoff.exports",

@@ -13,6 +13,7 @@ PANEL, PLACE = "Make", 3
 EXAMPLES = (
     ("bakeoff compare digits -r mnist-cnn", "PyTorch and TensorFlow: parity, speed, accuracy, verdict"),
     ("bakeoff compare digits -r mnist-cnn --frameworks torch,tensorflow,jax", "all three"),
+    ("bakeoff compare photos --backbones efficientnet_lite0,efficientnet_lite1", "which pretrained net"),
     ("bakeoff compare digits -r mnist-cnn --json > compared.json", "for programs"),
 )
 
@@ -23,6 +24,13 @@ def command(
     frameworks: Annotated[
         str, typer.Option(metavar="NAMES", help="Two or more, with commas between them.")
     ] = "torch,tensorflow",
+    backbones: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Two or more: which pretrained net, instead of which framework."),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(metavar="SHARE", help="What counts as equally accurate: 0.02 is two points.")
+    ] = 0.02,
     overrides: options.Overrides = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
@@ -39,6 +47,12 @@ def command(
     from bakeoff.reports import report
     from bakeoff.workers.progress import progress
 
+    if backbones is not None:
+        changes = (*(overrides or ()), *options.bad_file_changes(bad_files))
+        _backbones(
+            data, recipe, backbones, margin, json, {"overrides": changes, "run": run, "seed": seed, "threads": threads}
+        )
+        return
     names = options.listed(frameworks, "--frameworks")
     with progress() as listen:
         compared = compare(
@@ -57,6 +71,20 @@ def command(
     if not compared.result["parity"]["passed"]:
         failed = [check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]
         raise ParityError(f"the frameworks differ by more than the tolerances: {', '.join(failed)}.")
+
+
+def _backbones(data: Path, recipe: str, names: str, margin: float, json: bool, given: dict[str, Any]) -> None:
+    from bakeoff.cli import _backbones as table
+    from bakeoff.cli._output import give
+    from bakeoff.comparison.backbones import compare_backbones
+    from bakeoff.reports import report
+    from bakeoff.workers.progress import progress
+
+    with progress() as listen:
+        chosen = options.listed(names, "--backbones")
+        found = compare_backbones(data, chosen, recipe, margin=margin, listen=listen, **given)
+    report(found.path)
+    give(found.result, json, table.show)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -56,15 +56,15 @@ def lines(
     ticks_x = [tick for tick in ticks(min(xs), max(xs), 6) if min(xs) <= tick <= max(xs) and tick == int(tick)]
     place_x = scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     place_y = scale(ticks_y[0], ticks_y[-1], HEIGHT - BOTTOM, TOP)
-    parts = [_open(WIDTH, HEIGHT, title, "plot")]
+    parts = [opened(WIDTH, HEIGHT, title, "plot")]
     for tick in ticks_y:
         y = place_y(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_escape(y_format(tick))}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text_of(y_format(tick))}</text>')
     for tick in ticks_x:
         parts.append(f'<text x="{place_x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:,g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{_escape(x_label)}</text>')
+    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{text_of(x_label)}</text>')
     if level is not None:
         y = place_y(level)
         parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -77,7 +77,7 @@ def lines(
         if dots or len(points) == 1:
             radius = 4.5 if index == 0 else 2.5
             parts += [f'<circle class="dot s{index}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>' for x, y in points]
-    return _done(parts)
+    return closed(parts)
 
 
 def intervals(values: Sequence[tuple[float, float, float] | None], *, low: float, title: str) -> Any:
@@ -89,7 +89,7 @@ def intervals(values: Sequence[tuple[float, float, float] | None], *, low: float
     width, step = 240, 13
     height = step * len(values) + 5
     place = scale(low, 1.0, 6, width - 6)
-    parts = [_open(width, height, title, "strip")]
+    parts = [opened(width, height, title, "strip")]
     for tick in (low, (low + 1) / 2, 1.0):
         x = place(tick)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"/>')
@@ -100,21 +100,21 @@ def intervals(values: Sequence[tuple[float, float, float] | None], *, low: float
         share, least, most = (place(max(each, low)) for each in value)
         parts.append(f'<line class="whisker s{index}" x1="{least:.1f}" x2="{most:.1f}" y1="{y}" y2="{y}"/>')
         parts.append(f'<circle class="dot s{index}" cx="{share:.1f}" cy="{y}" r="4"/>')
-    return _done(parts)
+    return closed(parts)
 
 
 def heatmap(shares: Sequence[Sequence[float]], *, title: str) -> Any:
     """A square of cells, darker where the share is larger; row 0 on top."""
     count = len(shares)
     side = 400 / count
-    parts = [_open(400, 400, title, "heat"), '<rect class="frame" x="0" y="0" width="400" height="400"/>']
+    parts = [opened(400, 400, title, "heat"), '<rect class="frame" x="0" y="0" width="400" height="400"/>']
     for row, cells in enumerate(shares):
         for column, share in enumerate(cells):
             if share > 0:
                 kind = "right" if row == column else "wrong"
                 place = f'x="{column * side:.2f}" y="{row * side:.2f}" width="{side:.2f}" height="{side:.2f}"'
                 parts.append(f'<rect class="{kind}" {place} fill-opacity="{0.15 + 0.85 * share:.2f}"/>')
-    return _done(parts)
+    return closed(parts)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -154,16 +154,19 @@ def thinned(points: Sequence[tuple[float, float]], count: int = 300) -> tuple[tu
     return tuple(kept if kept[-1] == points[-1] else [*kept, points[-1]])
 
 
-def _open(width: float, height: float, title: str, kind: str) -> str:
-    label = _escape(title)
+def opened(width: float, height: float, title: str, kind: str) -> str:
+    """The first tag of a plot, which fits the page's width."""
+    label = text_of(title)
     return f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}"><title>{label}</title>'
 
 
-def _done(parts: list[str]) -> Any:
+def closed(parts: list[str]) -> Any:
+    """The parts as one piece of HTML."""
     from markupsafe import Markup
 
     return Markup("".join([*parts, "</svg>"]))
 
 
-def _escape(text: str) -> str:
+def text_of(text: str) -> str:
+    """Any text as SVG may hold it."""
     return str(html(text))

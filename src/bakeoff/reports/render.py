@@ -14,7 +14,7 @@ from bakeoff.errors import DataError, UsageError
 from bakeoff.files import absent, make_folder, named, write_text
 from bakeoff.given import held
 from bakeoff.reports.source import Report, read
-from bakeoff.rundir.result import BEGUN, NAME
+from bakeoff.rundir.result import BACKBONES, BEGUN, NAME
 from bakeoff.shown import html
 from bakeoff.texts import catalogue
 
@@ -38,7 +38,7 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     source = Path(run)
     if not source.is_dir():
         raise DataError(f"{source}: {absent(source, 'folder')} Give a run folder: bakeoff report RUN")
-    of = next((name for name in ("compare.json", NAME) if (source / name).is_file()), BEGUN)
+    of = next((name for name in (BACKBONES, "compare.json", NAME) if (source / name).is_file()), BEGUN)
     with named(source / of, "Make the run anew, or copy its folder anew."):
         page = render(read(source, lang))
     return written(page, source / "report.html" if output is None else Path(output))

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from bakeoff.evaluation.kinds import of_predictions
 from bakeoff.evaluation.scores import score
 from bakeoff.files import content, named
 from bakeoff.rundir.readers import ANEW, read_json, read_lines, read_paths, read_predictions
-from bakeoff.rundir.result import BEGUN, Result, read_result
+from bakeoff.rundir.result import BACKBONES, BEGUN, Result, read_result
 from bakeoff.schemas import Predictions, Score
 
 SPLITS = ("test", "validation")  # the first that a run has is the one that the report is about
@@ -72,12 +72,15 @@ class Report:
         comparison: compare.json; None for a single run.
         language: en or zh.
         title: the name of the folder.
+        leaderboard: backbones.json, of a list of backbones; the run is then that of the one that was chosen, so that
+            the test set is looked at once.
     """
 
     runs: tuple[RunView, ...]
     comparison: dict[str, Any] | None
     language: str
     title: str = ""
+    leaderboard: dict[str, Any] | None = None
 
     @property
     def first(self) -> RunView:
@@ -95,6 +98,37 @@ class Report:
         return any(run.predictions is not None and of_predictions(run.predictions).multilabel for run in self.runs)
 
 
+_Share = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class _Row(msgspec.Struct):
+    """What the page shows of a backbone."""
+
+    run: str
+    accuracy: _Share
+    accuracy_interval: tuple[_Share, _Share]
+    num: int
+    behind_best: _Share
+    behind_best_interval: tuple[_Share, _Share]
+    not_worse: bool
+    ms_per_image: _Positive
+    decode_ms: _Positive
+    net_ms: _Positive
+    parameters: int
+    bytes: int
+    licence: str | None
+
+
+class _Leaderboard(msgspec.Struct):
+    backbones: dict[str, _Row]
+    best: str
+    front: list[str]
+    choice: str
+    verdict: str
+    margin: _Share
+
+
 def read(path: Path, language: str) -> Report:
     """The report's material in a run folder, or in a comparison's.
 
@@ -103,6 +137,8 @@ def read(path: Path, language: str) -> Report:
         VersionError: it is of another schema.
         CorruptError: a file in it is truncated or was edited.
     """
+    if (path / BACKBONES).is_file():
+        return _leaderboard(path, language)
     if not (path / "compare.json").is_file():
         if not any((path / name).is_file() for name in ("run.json", BEGUN)):
             raise DataError(
@@ -117,6 +153,16 @@ def read(path: Path, language: str) -> Report:
     if missing := [name for name in names if not (path / name).is_dir()]:
         raise DataError(f"{path / 'compare.json'}: names {missing[0]!r}, which isn't there. Compare again.")
     return Report(tuple(_view(path / name) for name in names), comparison, language, path.resolve().name)
+
+
+def _leaderboard(path: Path, language: str) -> Report:
+    found = read_json(path / BACKBONES)
+    with named(path / BACKBONES, "Compare again."):
+        told = msgspec.convert(found, _Leaderboard)
+        chosen = path / Path(told.backbones[told.choice].run).name
+        if not all(name in told.backbones for name in told.front):
+            raise ValueError("a front of other backbones")
+    return Report((_view(chosen),), None, language, path.resolve().name, leaderboard=found)
 
 
 def _view(path: Path) -> RunView:

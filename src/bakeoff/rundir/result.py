@@ -13,6 +13,7 @@ from bakeoff.rundir.readers import ANEW, read_json
 
 NAME = "run.json"
 BEGUN = "begun.json"
+BACKBONES = "backbones.json"  # of a list of them, a run folder each
 
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]

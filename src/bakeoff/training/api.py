@@ -94,12 +94,12 @@ def resolve(
         found = select_phases(found, list(phases))
     extra = [] if seed is None else [f"seed={seed}"]
     if backbone is not None:
-        extra += ["model.name=", "model.arguments=", f'model.backbone="{_spelled(backbone)}"']
+        extra += ["model.name=", "model.arguments=", f'model.backbone="{spelled(backbone)}"']
     extra += [] if until is None else [f'model.until="{until}"']
     return with_overrides(found, [*overrides, *extra]) if overrides or extra else found
 
 
-def _spelled(backbone: str) -> str:
+def spelled(backbone: str) -> str:
     """Our own nets may be written with hyphens; other libraries' names, and files, are as they are."""
     return "+".join(name if "/" in name else name.replace("-", "_") for name in backbone.split("+"))
 

@@ -138,14 +138,14 @@ def backbones() -> tuple[str, ...]:
     return tuple(name for name in names if hasattr(registry.load("bakeoff.models", name), "SIGNATURE"))
 
 
-def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None, tuple[str, ...]]:
-    """A backbone's features, how it wants its images, the licence of its weights, and what isn't kept."""
-    if zoo.is_name(name):
-        from bakeoff.training.backbone import features as of_another_library
+def check_backbone(name: str) -> None:
+    """UsageError where it is no backbone of our own and isn't written as one of another library."""
+    for one in name.split("+"):
+        if not zoo.is_name(one):
+            _own(one)
 
-        size = recipe.input.size
-        graph, wanted, licence, lost = of_another_library(name, seed, input_size=size, until=recipe.model.until)
-        return Member(name, graph, _overridden(wanted, recipe)), licence, lost
+
+def _own(name: str) -> Any:
     pretrained = backbones()
     if name not in registry.names("bakeoff.models"):
         raise UsageError(
@@ -157,6 +157,18 @@ def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None, t
         raise UsageError(
             f"{name} is not a backbone: it has no pretrained weights. Use it as a model: --set model.name={name}"
         )
+    return model
+
+
+def _member(name: str, recipe: Recipe, seed: int) -> tuple[Member, str | None, tuple[str, ...]]:
+    """A backbone's features, how it wants its images, the licence of its weights, and what isn't kept."""
+    if zoo.is_name(name):
+        from bakeoff.training.backbone import features as of_another_library
+
+        size = recipe.input.size
+        graph, wanted, licence, lost = of_another_library(name, seed, input_size=size, until=recipe.model.until)
+        return Member(name, graph, _overridden(wanted, recipe)), licence, lost
+    model = _own(name)
     signature = _overridden(model.SIGNATURE, recipe)
     features = model.build(input_size=signature.size, channels=signature.channels, classes=None, seed=seed)
     if recipe.model.until:

@@ -38,6 +38,8 @@ class Head:
         scores: mean cross-entropy over the folds, by C.
         losses: mean cross-entropy on all rows after each iteration of the last fit.
         temperature: by which the logits were divided; 1: by nothing.
+        held: (n, classes), logits of the images, each by the fold that held it back, at the chosen C; None where there
+            was no cross-validation.
     """
 
     kernel: Array
@@ -46,6 +48,7 @@ class Head:
     scores: dict[float, float] = field(default_factory=dict)
     losses: tuple[float, ...] = ()
     temperature: float = 1.0
+    held: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -135,13 +138,14 @@ def _fit(task: _Task, penalties: Sequence[float], folds: int, seed: int, progres
     folds = min(folds, int(smallest))
     scores: dict[float, float] = {}
     starts: dict[float, tuple[Array, Array]] = {}
+    judged: dict[float, Array] = {}
     if len(penalties) > 1 and folds >= 2:
-        scores, starts = _cross_validate(task, penalties, folds, seed, progress)
+        scores, starts, judged = _cross_validate(task, penalties, folds, seed, progress)
     penalty = min(scores, key=lambda c: (scores[c], c)) if scores else penalties[len(penalties) // 2]
     losses: list[float] = []
     everything = np.ones((len(task.x), 1), bool)
     kernels, biases = _regress(task, penalty, everything, starts.get(penalty), losses=losses)
-    return Head(kernels[:, 0], biases[0], penalty, scores, tuple(losses))
+    return Head(kernels[:, 0], biases[0], penalty, scores, tuple(losses), held=judged.get(penalty))
 
 
 def _cooled(task: _Task, head: Head, folds: int, seed: int) -> Head:
@@ -169,8 +173,8 @@ def _repeated(start: tuple[Array, Array], folds: int) -> tuple[Array, Array]:
 
 def _cross_validate(
     task: _Task, penalties: Sequence[float], folds: int, seed: int, progress: Callable[[int, int], None]
-) -> tuple[dict[float, float], dict[float, tuple[Array, Array]]]:
-    """Mean cross-entropy on the held folds, by C, and the mean head of the folds as a start.
+) -> tuple[dict[float, float], dict[float, tuple[Array, Array]], dict[float, Array]]:
+    """Mean cross-entropy on the held folds, the mean head of the folds as a start, and the held images' logits, by C.
 
     All views of an image are in one fold, and its plain view is judged: that is what the net will be asked. From
     strict to loose, until the score has turned upwards: the objective's path is smooth, the score has one valley, and
@@ -182,11 +186,12 @@ def _cross_validate(
     start: tuple[Array, Array] | None = None
     scores: dict[float, float] = {}
     means: dict[float, tuple[Array, Array]] = {}
+    answers: dict[float, Array] = {}
     for number, penalty in enumerate(penalties):
         start = _regress(task, penalty, used, start, tolerance=LOOSE)
         kernel, bias = start
         logits = (plain @ kernel.astype("float32").reshape(plain.shape[1], -1)).reshape(-1, *kernel.shape[1:]) + bias
-        judged = logits[held]  # every image once, in the order of the images
+        judged = answers[penalty] = logits[held]  # every image once, in the order of the images
         if task.positives is None:
             scores[penalty] = float(np.average(losses_of(judged, labels), weights=weights))
         else:
@@ -195,7 +200,7 @@ def _cross_validate(
         means[penalty] = kernel.mean(1, keepdims=True), bias.mean(0, keepdims=True)
         if scores[penalty] > min(scores.values()):
             break
-    return scores, means
+    return scores, means, answers
 
 
 def _held(labels: Array, folds: int, seed: int) -> Array:

@@ -21,6 +21,8 @@ from bakeoff.training.probe.features import features
 from bakeoff.training.setup import HEAD
 from bakeoff.workers.profile import stage
 
+FOLDS = "probe-folds"  # predictions of the training images, each by a head that was made without it
+
 
 def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
     """Features of every image, a head from those of the training set, logits of the others.
@@ -54,6 +56,9 @@ def run(context: Context, graph: Graph, phase: Probe) -> PhaseResult:
             cooled=phase.temperature == "folds",
             progress=lambda done, total: context.reporter.progress("head", done, total, unit="fits"),
         )
+    if head.held is not None:
+        held = Predictions(head.held.astype("float32"), train.labels, train.indices)
+        context.run.predictions(FOLDS, held, context.data.manifest.paths[train.indices])
     for step, loss in enumerate(head.losses):
         context.run.line("metrics.jsonl", {"phase": "probe", "step": step, "loss": loss})
     context.run.close()
