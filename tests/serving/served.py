@@ -17,6 +17,8 @@ import numpy as np
 from PIL import Image
 
 from bakeoff.bundle import Bundle, write
+from bakeoff.bundle.layout import Unknown
+from bakeoff.graph.similarity import features_of
 from bakeoff.models import mnist_cnn_small
 from bakeoff.preprocessing import Signature
 from bakeoff.serving.server import Server
@@ -30,6 +32,14 @@ def put(path: Path, seed: int = 0, classes: tuple[str, ...] = CLASSES, **more: A
     outputs = 1 if more.get("loss") == "binary_cross_entropy" else len(classes)
     graph = mnist_cnn_small.build((24, 32), 3, outputs, seed)
     return write(path, Bundle(graph=graph, signature=SIGNATURE, classes=classes, **more))
+
+
+def put_telling(path: Path, threshold: float = 0.68) -> Path:
+    """One that tells images of no class: of `image(seed=0, 1, 2)`, whose similarities are 0.64, 0.71 and 0.64, two."""
+    body: Any = features_of(mnist_cnn_small.build((24, 32), 3, len(CLASSES)))
+    means = np.abs(np.random.default_rng(0).normal(size=(len(CLASSES), body.output_shape[1])))
+    unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+    return put(path, unknown=Unknown(threshold, 1, 20, unit.astype(np.float32)))
 
 
 def image(kind: str = "JPEG", size: tuple[int, int] = (60, 40), mode: str = "RGB", seed: int = 0, **save: Any) -> bytes:

@@ -49,7 +49,7 @@ def test_sigterm_is_not_ready_goes_on_drains_and_exits_0(bundles: Path) -> None:
     assert str(bundles) not in said
 
 
-@pytest.mark.parametrize("name", ["net", "tags", "two"])
+@pytest.mark.parametrize("name", ["net", "tags", "two", "knows"])
 def test_predict_says_the_same_by_a_server(
     name: str, client: Client, bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,14 +65,35 @@ def test_predict_says_the_same_by_a_server(
     here = rows(str(bundles / name))
     urls = [f"{client.server.url}/v1/models/{name}", f"{client.server.url}/v2/models/{name}"]
     urls += [f"{urls[0]}/versions/1:predict", f"grpc://127.0.0.1:{client.server.grpc_port}/{name}"]
-    for url in urls[: 3 if name == "tags" else 4]:  # over gRPC nobody says of the threshold
+    assert [row.get("unknown") for row in here] == ([True, False, True, None] if name == "knows" else [None] * 4)
+    for url in urls:
         there = rows("--url", url)
         assert [row.keys() for row in there] == [row.keys() for row in here]
         for a, b in zip(there, here, strict=True):
-            assert (a["path"], a.get("label"), a.get("error")) == (b["path"], b.get("label"), b.get("error"))
+            for key in ("path", "label", "error", "unknown"):
+                assert a.get(key) == b.get(key)
+            assert a.get("similarity") == pytest.approx(b.get("similarity"), abs=1e-6)
+            assert a.get("threshold") in (
+                b.get("threshold"),
+                None if url.startswith("grpc") else 2,
+            )  # who doesn't say it
             for key in {"top", "labels"} & a.keys():
                 assert [label for label, _ in a[key]] == [label for label, _ in b[key]]
                 assert [share for _, share in a[key]] == pytest.approx([share for _, share in b[key]], abs=1e-6)
+
+
+def test_unknown_is_in_the_table_and_in_csv_of_a_server(
+    client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in range(2):
+        (tmp_path / f"{place}.jpg").write_bytes(image(seed=place))
+    url = f"{client.server.url}/v1/models/knows"
+    assert main(["predict", "--url", url, str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count(", unknown") == 1
+    assert main(["predict", "--url", url, str(tmp_path), "--csv", "--top", "1"]) == 0
+    header, *lines = (line.split(",") for line in capsys.readouterr().out.splitlines())
+    assert header[-2:] == ["unknown", "similarity"]
+    assert [line[-2] for line in lines] == ["true", "false"]
 
 
 def test_a_server_that_is_not_there_or_says_no_is_one_line(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,7 +27,7 @@ def rows(remote: Remote, found: Found, top: int, progress: Callable[[int, int], 
                 raise DataError(LINK.reason)
             with regular(str(path)) as file:
                 content = file.read()
-            return {"path": str(path), **row(remote, *remote.ask(content), top)}
+            return {"path": str(path), **row(remote, remote.ask(content), top)}
         except DataError as error:
             return {"path": str(path), "error": str(error)}
         except OSError as error:

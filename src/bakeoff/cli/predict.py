@@ -174,7 +174,7 @@ def _from_server(url: str, token: str, paths: list[Path], follow_links: bool) ->
     for line in found.unused:
         say(f"note: {line}")
     remote = Remote(url, token)
-    return Source(lambda top, progress: _remote.rows(remote, found, top, progress), remote.several)
+    return Source(partial(_remote.rows, remote, found), remote.several, unknown=remote.tells)
 
 
 def _csv_multilabel(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,9 @@ def export_checked(
     _free(form, target, force)
     run = Path(bundle) if isinstance(bundle, str | Path) else None
     images, why = data_of(run, chosen, None if data is None else Path(data))
+    if chosen.unknown is not None and precision not in getattr(form, "TELLS", ()):
+        chosen = replace(chosen, unknown=None)
+        why += f"{'; ' if why else ''}{to} in {precision} has no place for what tells images of no class"
     more = asked if precision == "float32" else {**asked, "precision": precision}
     if precision == "int8":
         more["calibration"] = calibration(images, why, chosen)
@@ -159,8 +162,6 @@ def _passed(
     Raises:
         ParityError: it did not pass; the report is written.
     """
-    from dataclasses import replace
-
     from bakeoff.exports import _golden
     from bakeoff.exports.gate import Gate, check, golden_of
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from bakeoff.preprocessing import Signature, normalize
 from bakeoff.preprocessing.pixels import draw, resize
 from bakeoff.runtimes import Opened
 from bakeoff.runtimes._missing import library
+from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import Array
 from bakeoff.shown import visible
 
@@ -45,6 +46,9 @@ class Answers:
         classes: names, in the order of the probabilities.
         form: `logits` or `probabilities`: what `tensor` is.
         tensor: what the net gives for normalised images; `output` is the same, or the logits of the files themselves.
+        similarity: to the nearest class, (N,); (0,) where images of no class aren't told.
+        unknown: bool, likewise: which those are.
+        threshold: the similarity below which they are; 0 where there is none.
     """
 
     decoded: Array
@@ -56,6 +60,9 @@ class Answers:
     classes: Array
     form: Array
     tensor: Array
+    similarity: Array
+    unknown: Array
+    threshold: Array
 
     def save(self, path: Path, **more: Any) -> None:
         """Write an `.npz`, the same bytes for the same answers."""
@@ -64,8 +71,9 @@ class Answers:
 
     @classmethod
     def of(cls, arrays: dict[str, Any]) -> Answers:
-        """What `save` wrote, as `files.read_arrays` gives it."""
-        return cls(**{each.name: arrays[each.name] for each in fields(cls)})
+        """What `save` wrote, as `files.read_arrays` gives it; older files tell nothing of no class."""
+        none = {"similarity": np.zeros(0), "unknown": np.zeros(0, bool), "threshold": np.float64(0)}
+        return cls(**{each.name: {**none, **arrays}[each.name] for each in fields(cls)})
 
 
 def packed(contents: Sequence[bytes]) -> dict[str, Array]:
@@ -89,24 +97,36 @@ def answers(opened: Opened, contents: Sequence[bytes], *, pixels: bool = True) -
     starts = range(0, len(contents), BATCH)
     parts = [_part(opened, contents[start : start + BATCH], pixels) for start in starts]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Answers(**joined, classes=np.array(opened.classes), form=np.array(opened.output))
+    more = {"form": np.array(opened.output), "threshold": np.array(float(opened.unknown or 0))}
+    return Answers(**joined, classes=np.array(opened.classes), **more)
 
 
 def _part(opened: Opened, contents: Sequence[bytes], pixels: bool) -> dict[str, Array]:
     images, digests = _prepared(opened.signature, contents, pixels)
-    output = tensor = np.asarray(opened.runtime.predict(normalize(images, opened.signature)))
+    tensor, near = _values(opened, normalize(images, opened.signature))
+    output = tensor
     if by_bytes := bytes_of(opened):
-        output, found, names = by_bytes([_for_a_graph(content, opened.signature) for content in contents])
+        output, found, names, near = by_bytes([_for_a_graph(content, opened.signature) for content in contents])
         digests = {name: rows[:0] for name, rows in digests.items()}
     else:
         kind = of(multilabel=of_loss(opened.loss).multilabel, outputs=output.shape[1])
         found = kind.probabilities(output) if opened.output == "logits" else output.astype(np.float64)
         names = list(_labels(opened, found))
-    return {**digests, "output": output, "probabilities": found, "labels": np.array(names, str), "tensor": tensor}
+    told = {"similarity": near, "unknown": near < near.dtype.type(opened.unknown or 0)}
+    labels = np.array(names, str)
+    return {**digests, "output": output, "probabilities": found, "labels": labels, "tensor": tensor, **told}
 
 
-def bytes_of(opened: Opened) -> Callable[[Sequence[bytes]], tuple[Array, Array, list[str]]] | None:
-    """What gives logits, probabilities and labels of files, where an artefact takes them; None of others."""
+def _values(opened: Opened, images: Array) -> tuple[Array, Array]:
+    """Logits or probabilities, (N, n), and similarities, (N,); (0,) where there are none."""
+    if opened.unknown is None:
+        return np.asarray(opened.runtime.predict(images)), np.zeros(0, np.float32)
+    found, *_, near = cast(Mapped, opened.runtime).values(images)
+    return np.asarray(found), near[:, 0]
+
+
+def bytes_of(opened: Opened) -> Callable[[Sequence[bytes]], tuple[Array, Array, list[str], Array]] | None:
+    """What gives logits, probabilities, labels and similarities of files, of an artefact that takes them; else None."""
     runtime: Any = opened.runtime
     runtime = getattr(runtime, "runtime", runtime)  # without its bounds
     served = getattr(getattr(runtime, "_loaded", None), "signatures", {}).get("serving_default")
@@ -114,11 +134,12 @@ def bytes_of(opened: Opened) -> Callable[[Sequence[bytes]], tuple[Array, Array, 
         return getattr(runtime, "from_bytes", None)
     tf = library("tensorflow", "tensorflow", "a SavedModel")
 
-    def ask(contents: Sequence[bytes]) -> tuple[Array, Array, list[str]]:
+    def ask(contents: Sequence[bytes]) -> tuple[Array, Array, list[str], Array]:
         found = {name: one.numpy() for name, one in served(bytes=tf.constant(list(contents))).items()}
         rows = found["labels"].reshape(len(contents), -1).tolist()  # of several labels a column a class, "" for none
         labels = [BETWEEN.join(sorted(one.decode() for one in row if one)) for row in rows]
-        return found["logits"], found["probabilities"].astype(np.float64), labels
+        near = found.get("similarity", np.zeros(0, np.float32))
+        return found["logits"], found["probabilities"].astype(np.float64), labels, near
 
     return ask
 

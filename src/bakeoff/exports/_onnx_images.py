@@ -26,7 +26,7 @@ def of_images(model: Any, bundle: Bundle) -> Any:
     from onnx import TensorProto, helper
 
     graph, names = model.graph, _Names(model.graph)
-    (given,), (logits,) = graph.input, graph.output
+    (given,), (logits, *_) = graph.input, graph.output
     count, channels, height, width = (one.dim_param or one.dim_value for one in given.type.tensor_type.shape.dim)
     scale, offset = (names.constant(array) for array in scale_and_offset(bundle.signature))
     value = names.node("Cast", INPUT, to=TensorProto.FLOAT)

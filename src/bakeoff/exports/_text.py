@@ -7,6 +7,7 @@ from dataclasses import replace
 from bakeoff.bundle import Bundle
 from bakeoff.graph.graph import Graph, Ref, weights_sha256
 from bakeoff.graph.passes import append
+from bakeoff.graph.similarity import with_similarity
 from bakeoff.ops._dimension import fixed
 from bakeoff.runtimes import _metadata
 
@@ -16,6 +17,8 @@ def text(bundle: Bundle) -> str:
     more = {key: bundle.extra[key] for key in ("licence",) if key in bundle.extra}
     if bundle.multilabel:
         more |= {"threshold": bundle.threshold, "output": "probabilities"}
+    if bundle.unknown is not None:
+        more["unknown"] = bundle.unknown.to_json()
     digest = weights_sha256(bundle.graph.arrays())
     return _metadata.encode(
         bundle.signature,
@@ -28,13 +31,19 @@ def text(bundle: Bundle) -> str:
     )
 
 
+def telling(bundle: Bundle) -> Graph:
+    """The net to logits, and to the similarity of each image where the bundle tells those of no class by it."""
+    return bundle.graph if bundle.unknown is None else with_similarity(bundle.graph, bundle.unknown.means)
+
+
 def exported(bundle: Bundle) -> Graph:
-    """The net as it leaves the house: logits, or for several labels an image the probability of each class.
+    """The net as it leaves the house: logits, or for several labels an image the probability of each class; and what
+    `telling` adds.
 
     A softmax is left to the user, who may want the logits; without a sigmoid, logits of several labels tell nothing.
     """
     if not bundle.multilabel:
-        return bundle.graph
+        return telling(bundle)
     graph = append(bundle.graph, "sigmoid", "probabilities", bundle.graph.output)
     return replace(graph, outputs={"probabilities": Ref("probabilities")})
 

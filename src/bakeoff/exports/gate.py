@@ -26,9 +26,10 @@ from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.exports import _golden
 from bakeoff.exports._answers import Answers, answers, packed, unpacked
 from bakeoff.exports._held_out import HeldOut, held_out
+from bakeoff.exports._text import telling
 from bakeoff.files import atomic_write, named, read_arrays, workspace
-from bakeoff.graph import run
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.interpreter import trace
 from bakeoff.parity import deployed, golden_arrays, to_json
 from bakeoff.runtimes import Opened, onnxruntime, savedmodel
 from bakeoff.schemas import SCHEMA, Array, Certificate, Check
@@ -98,6 +99,7 @@ class Golden:
         files: by name.
         truth: the source's answers, its output in float64.
         noisy: its output in float32; of an artefact of 16 bits, with weights that were rounded to them.
+        near: its similarities, as `noisy`, (N,); (0,) where images of no class aren't told.
         margins: how far probabilities have to move to change a picture's label.
         precision: of the artefact.
     """
@@ -105,6 +107,7 @@ class Golden:
     files: dict[str, bytes]
     truth: Answers
     noisy: Array
+    near: Array
     margins: Array
     precision: str
 
@@ -119,10 +122,22 @@ class Golden:
         slope = deployed.SIGMOID if independent else deployed.SOFTMAX
         return deployed.probabilities(found, expected.probabilities, far, slope)
 
+    def unknown(self, found: Answers) -> list[Check]:
+        """Of an artefact that tells images of no class: how similar they are to classes, and which are of none."""
+        truth = self.truth
+        if found.similarity.shape != truth.similarity.shape:
+            return [deployed.same(deployed.SIMILARITY, np.ones(1, bool), more=": it gives none, or of other pictures")]
+        if not len(truth.similarity):
+            return []
+        check = deployed.similarity(found.similarity, truth.similarity, self.near, self.precision)
+        sure = np.abs(truth.similarity - truth.threshold) > deployed.reach(truth.similarity, check)
+        wrong = [*((found.unknown != truth.unknown) & sure), found.threshold != truth.threshold]
+        return [check, deployed.same(deployed.UNKNOWN, np.array(wrong), [*self.files, "threshold"])]
+
     def save(self, path: Path) -> None:
         """Write it."""
         names, precision = np.array(list(self.files)), np.array(self.precision)
-        more = {"names": names, "noisy": self.noisy, "margins": self.margins, "precision": precision}
+        more = {"names": names, "noisy": self.noisy, "near": self.near, "margins": self.margins, "precision": precision}
         self.truth.save(path, **more, **packed(list(self.files.values())))
 
     @classmethod
@@ -139,7 +154,14 @@ class Golden:
             found = read_arrays(path)
             golden_arrays.hold(found)
             files = dict(zip(found["names"].tolist(), unpacked(found), strict=True))
-            return cls(files, Answers.of(found), found["noisy"], found["margins"], str(found["precision"]))
+            return cls(
+                files,
+                Answers.of(found),
+                found["noisy"],
+                found.get("near", np.zeros(0)),
+                found["margins"],
+                str(found["precision"]),
+            )
 
 
 class _Numpy:
@@ -151,20 +173,25 @@ class _Numpy:
         self.graph = graph.astype("float64")
 
     def predict(self, images: Array) -> Array:
-        return run(self.graph, images.astype(np.float64))
+        return self.values(images)[0]
+
+    def values(self, images: Array) -> list[Array]:
+        found = trace(self.graph, images.astype(np.float64))
+        return [found[ref] for ref in self.graph.outputs.values()]
 
 
 def golden_of(bundle: Bundle, precision: str = "float32") -> Golden:
     """Golden pictures, with the answers of a bundle."""
     files = _golden.pictures(bundle.signature)
-    contents, exact = list(files.values()), _opened(bundle, _Numpy(bundle.graph))
+    contents, exact = list(files.values()), _opened(bundle, _Numpy(telling(bundle)))
     truth = answers(exact, contents)
-    noisy = answers(_opened(bundle, onnxruntime.from_graph(_rounded(bundle.graph, precision))), contents)
-    return Golden(files, truth, noisy.output, _margins(bundle, truth.probabilities), precision)
+    noisy = answers(_opened(bundle, onnxruntime.from_graph(_rounded(telling(bundle), precision))), contents)
+    return Golden(files, truth, noisy.output, noisy.similarity, _margins(bundle, truth.probabilities), precision)
 
 
 def _opened(bundle: Bundle, runtime: Any) -> Opened:
-    return Opened(runtime, bundle.signature, bundle.classes, bundle.loss, Path("source"), bundle.threshold)
+    given = (bundle.signature, bundle.classes, bundle.loss, Path("source"), bundle.threshold)
+    return Opened(runtime, *given, unknown=None if bundle.unknown is None else bundle.unknown.threshold)
 
 
 def _rounded(graph: Graph, precision: str) -> Graph:
@@ -208,6 +235,7 @@ def stages(golden: Golden, found: Answers) -> list[Check]:
     checks.append(golden.probabilities(found.probabilities, truth))
     if golden.precision != "int8":
         checks.append(deployed.labels(found.labels, truth.labels, golden.margins, checks[-1].tolerance, names))
+    checks += golden.unknown(found)
     return sorted([*checks, _classes(found.classes, truth.classes)], key=deployed.order)
 
 
@@ -302,7 +330,7 @@ def _with_held_out(
 ) -> Gate:
     """The first split that has images decides; the test set, where that is another one, is told."""
     plain = golden.precision == "float32"
-    source = _opened(bundle, onnxruntime.from_graph(bundle.graph.astype("float32"), asked.threads))
+    source = _opened(bundle, onnxruntime.from_graph(telling(bundle).astype("float32"), asked.threads))
     checks, splits, pictures = list(gate.checks), dict[str, dict[str, Any]](), gate.pictures
     for split in ("validation", "test"):
         held = held_out(data, split, bundle, exact if plain else COUNTED)

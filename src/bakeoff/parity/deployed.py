@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,8 +23,11 @@ from bakeoff.parity.trace import Trace
 from bakeoff.precision import ROUNDOFF
 from bakeoff.schemas import Array, Check
 
-NAMES = "class names"
-STAGES = ("decoded pixels", "prepared pixels", "normalised input", "logits", "probabilities", "labels", NAMES)
+NAMES, SIMILARITY, UNKNOWN = "class names", "similarity", "unknown"
+STAGES = (
+    *("decoded pixels", "prepared pixels", "normalised input"),
+    *("logits", "probabilities", "labels", SIMILARITY, UNKNOWN, NAMES),
+)
 FLOATS = ("float32", "float16", "bfloat16")
 SOFTMAX, SIGMOID = 0.5, 0.25  # how far a probability moves for each 1 that all logits move by, at the most
 QUESTION = "given"
@@ -60,6 +64,11 @@ def logits(found: Array, expected: Array, noisy: Array, precision: str) -> Check
         tolerance, why = explained(4 * ROUNDOFF[precision], spread.of_logits(QUESTION))
         return check("logits", difference, tolerance, f"{precision} against float64; {why}")
     return check("logits", difference, MOST, f"{precision} against float64; tolerance at its most; accuracy decides")
+
+
+def similarity(found: Array, expected: Array, noisy: Array, precision: str) -> Check:
+    """How similar pictures are to classes, (N,) each: as for `logits`: it is a product of features, too."""
+    return replace(logits(found[:, None], expected[:, None], noisy[:, None], precision), name=SIMILARITY)
 
 
 def reach(expected: Array, of_logits: Check) -> float:

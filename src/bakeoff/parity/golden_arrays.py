@@ -17,6 +17,7 @@ from bakeoff.schemas import Array
 AGAIN = "Export it anew."
 TEXTS = ("names", "decoded", "prepared", "normalised", "labels")
 FORMS = ("logits", "probabilities")
+NEW = ("similarity", "near", "unknown", "threshold")  # not in older files
 
 
 def hold(found: Mapping[str, Array]) -> None:
@@ -25,6 +26,7 @@ def hold(found: Mapping[str, Array]) -> None:
     Args:
         found: of N pictures and C classes TEXTS, str (N,); `output`, `noisy` and `tensor`, floats (N, C) or (N, 1);
             `probabilities` (N, C) and `margins` (N,), floats; `classes`, str (C,); `precision` and `form`, str;
+            `similarity` and `near`, floats, and `unknown`, bool, (N,) or (0,), `threshold`, a float, or none of NEW;
             `sizes`, whole numbers (N,); `content`, uint8: all files, one behind the other.
 
     Raises:
@@ -41,10 +43,16 @@ def hold(found: Mapping[str, Array]) -> None:
         "classes": ("U", [(classes,)]),
         "precision": ("U", [()]),
         "form": ("U", [()]),
+        **dict.fromkeys(NEW[:2], ("f", [(count,), (0,)])),
+        "unknown": ("b", [(count,), (0,)]),
+        "threshold": ("f", [()]),
         "sizes": ("i", [(count,)]),
         "content": ("u", [(found["content"].size,)]),
     }
+    old = not any(name in found for name in NEW)
     for name, (kind, allowed) in shapes.items():
+        if old and name in NEW:
+            continue
         array = found[name]
         if array.dtype.kind != kind or array.shape not in allowed:
             raise CorruptError(

@@ -22,6 +22,7 @@ FILE = "bakeoff.json"
 SCHEMA = 1
 LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "multi_label_cross_entropy")
 OUTPUTS = ("logits", "probabilities")
+SIMILARITY = "similarity"  # the output that tells images of no class
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Metadata:
     Attributes:
         threshold: the probability from which one of several labels is given.
         output: what the file gives: logits, or probabilities where a sigmoid is part of it.
+        unknown: the similarity below which an image is of no class; the file then has an output `similarity`, (N, 1).
     """
 
     signature: Signature
@@ -38,6 +40,7 @@ class Metadata:
     loss: str
     threshold: float = 0.5
     output: str = "logits"
+    unknown: float | None = None
 
 
 def beside(path: Path) -> Path:
@@ -76,6 +79,9 @@ def decode(text: str | bytes | None, what: str) -> Metadata:
         threshold, output = float(value.get("threshold", 0.5)), value.get("output", "logits")
         if output not in OUTPUTS:
             raise ValueError(f"output {output!r}")
-        return Metadata(Signature.from_json(value["signature"]), classes, value["loss"], threshold, output)
+        unknown = None if value.get("unknown") is None else float(value["unknown"]["threshold"])
+        if unknown is not None and not -1 <= unknown <= 1:
+            raise ValueError(f"unknown below {unknown}")
+        return Metadata(Signature.from_json(value["signature"]), classes, value["loss"], threshold, output, unknown)
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise CorruptError(f"{what}: what it says about itself is damaged ({error}). Export it anew.") from None

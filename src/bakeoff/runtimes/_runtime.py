@@ -37,16 +37,22 @@ class Mapped(Runtime, Protocol):
 
 @dataclass(frozen=True)
 class FunctionRuntime:
-    """A runtime that is a function of at most `step` images."""
+    """A runtime that is a function of at most `step` images, to logits alone or to a list of outputs, logits first."""
 
     name: str
-    function: Callable[[Array], Array]
+    function: Callable[[Array], Array | list[Array]]
     metadata: Mapping[str, str] = field(default_factory=dict)
     step: int = 32
 
     def predict(self, images: Array) -> Array:
         """Logits or features (N, n) of normalised images, float32 (N, H, W, C)."""
+        return self.values(images)[0]
+
+    def values(self, images: Array) -> list[Array]:
+        """All outputs, (N, ...) each."""
         import numpy as np
 
         parts = [images[start : start + self.step] for start in range(0, max(1, len(images)), self.step)]
-        return np.concatenate([np.asarray(self.function(part.astype(np.float32)), np.float32) for part in parts])
+        found = [self.function(part.astype(np.float32)) for part in parts]
+        rows = [one if isinstance(one, list) else [one] for one in found]
+        return [np.concatenate([np.asarray(one, np.float32) for one in outs]) for outs in zip(*rows, strict=True)]

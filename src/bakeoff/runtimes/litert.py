@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import warnings
 import zipfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def save(
     path: Path,
     shape: tuple[int, int, int],
     text: str,
-    output: str = "logits",
+    outputs: Sequence[str] = ("logits",),
     precision: str = "float32",
     calibration: Array | None = None,
 ) -> None:
@@ -47,14 +48,15 @@ def save(
         path: of the file.
         shape: (height, width, channels).
         text: what the file says about itself.
-        output: its name in the signature.
+        outputs: their names; a file has them in this order, which is that of the alphabet.
         precision: float16 is that of the weights in the file; int8 of all but input and output.
         calibration: for int8: normalised images, (N, H, W, C).
     """
     tf = library("tensorflow", "tensorflow", "export to LiteRT")
 
     def serve(input: Any) -> Any:
-        return {output: model(input, training=False)}
+        found = model(input, training=False)
+        return dict(zip(outputs, found if isinstance(found, list) else [found], strict=True))
 
     spec = tf.TensorSpec((None, *shape), tf.float32, name="input")
     traced = tf.function(serve, input_signature=[spec]).get_concrete_function()
@@ -105,20 +107,21 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
     try:
         net = lite.Interpreter(model_content=data, num_threads=threads or None)
         net.allocate_tensors()
-        (given,), (out,) = net.get_input_details(), net.get_output_details()
+        (given,), outs = net.get_input_details(), net.get_output_details()
+        if len(outs) > 2:
+            raise ValueError(f"it has {len(outs)} outputs")
     except (ValueError, RuntimeError, TypeError) as error:
         said = " ".join(str(error).split())[:200]
         raise CorruptError(f"{path}: LiteRT can't load it ({said}). Export it anew.") from None
     alone = threading.Lock()  # an interpreter has one place for its numbers
 
-    def logits(images: Array) -> Array:
+    def values(images: Array) -> list[Array]:
         with alone:
             net.set_tensor(given["index"], images)
             net.invoke()
-            found: Array = net.get_tensor(out["index"])
-        return found
+            return [net.get_tensor(out["index"]) for out in outs]
 
-    return FunctionRuntime("litert", logits, {KEY: _text(data, path)}, step=1)
+    return FunctionRuntime("litert", values, {KEY: _text(data, path)}, step=1)
 
 
 def _library() -> Any:

@@ -31,7 +31,7 @@ from bakeoff.errors import CorruptError, DataError, MissingDependencyError, Unsu
 from bakeoff.graph.graph import Graph
 from bakeoff.preprocessing import scale_and_offset
 from bakeoff.runtimes._allowed import hold
-from bakeoff.runtimes._metadata import KEY, decode
+from bakeoff.runtimes._metadata import KEY, SIMILARITY, decode
 from bakeoff.runtimes._onnx_build import to_onnx
 from bakeoff.schemas import Array
 
@@ -138,7 +138,8 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> OnnxRun
     _refuse_hostile(data, path, trust)
     session = _session(data, threads, str(path))
     whole = [one.type for one in session.get_inputs()] == [BYTES]
-    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1 + whole:
+    tells = [one.name for one in session.get_outputs()][-1:] == [SIMILARITY]
+    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1 + whole + tells:
         raise DataError(f"{path}: it has {len(session.get_inputs())} inputs; expected one image in, one vector out.")
     return OnnxRuntime(session, dict(session.get_modelmeta().custom_metadata_map))
 

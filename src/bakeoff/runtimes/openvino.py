@@ -19,7 +19,7 @@ import numpy as np
 from bakeoff.errors import CorruptError
 from bakeoff.files import MOST_TEXT, content, regular
 from bakeoff.runtimes._allowed import hold
-from bakeoff.runtimes._metadata import KEY
+from bakeoff.runtimes._metadata import KEY, SIMILARITY
 from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
@@ -87,17 +87,19 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
     try:
         core = ov.Core()
         compiled = core.compile_model(core.read_model(text, ov.Tensor(weights)), "CPU", config)
-        (out,) = compiled.outputs
+        first, *more = compiled.outputs
+        if more and [SIMILARITY in one.get_names() for one in compiled.outputs] != [False, True]:
+            raise ValueError(f"it has {1 + len(more)} outputs")
     except Exception as error:  # of OpenVINO's parsers
         said = " ".join(str(error).split())[:200]
         raise CorruptError(f"{path}: OpenVINO can't load it ({said}). Export it anew.") from None
     request = compiled.create_infer_request()
 
-    def logits(images: Array) -> Array:
-        found: Array = request.infer({0: np.ascontiguousarray(images.transpose(0, 3, 1, 2))})[out]
-        return found.copy()
+    def values(images: Array) -> list[Array]:
+        found = request.infer({0: np.ascontiguousarray(images.transpose(0, 3, 1, 2))})
+        return [found[out].copy() for out in (first, *more)]
 
-    return FunctionRuntime("openvino", logits, {KEY: says}, STEP)
+    return FunctionRuntime("openvino", values, {KEY: says}, STEP)
 
 
 def _looked_through(text: bytes, path: Path, trust: bool) -> tuple[str, str]:

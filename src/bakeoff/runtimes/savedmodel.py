@@ -1,7 +1,8 @@
 """TensorFlow's SavedModel, a folder or the newest of the versions in one: NAME/1, NAME/2, ... as its server has them.
 
 What runs here is the signature `serve_tensor` (`serving_default` of folders that have no other): float32 input `input`
-(N, H, W, C), one output. Files of images are decoded by `preprocessing`, whatever else a folder can do.
+(N, H, W, C), one output, and what tells images of no class. Files of images are decoded by `preprocessing`, whatever
+else a folder can do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from bakeoff.errors import CorruptError
 from bakeoff.files import named, regular
 from bakeoff.runtimes._allowed import hold, refuse
-from bakeoff.runtimes._metadata import FILE, KEY
+from bakeoff.runtimes._metadata import FILE, KEY, SIMILARITY
 from bakeoff.runtimes._missing import library
 from bakeoff.runtimes._runtime import FunctionRuntime
 from bakeoff.schemas import Array
@@ -23,7 +24,7 @@ READS = "a SavedModel folder"
 GRAPH = "saved_model.pb"
 SIGNATURES = ("serve_tensor", "serving_default")  # the first that there is
 EXTRA = "assets.extra"  # TensorFlow's folder for what others put beside a model
-KIND = "savedmodel"
+KIND, UNKNOWN = "savedmodel", "unknown"
 SAVES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
 OPERATOR = re.compile(r"_*[A-Z][A-Za-z0-9]*")  # a name like an operator's, which a function of the file may not hide
 DECODERS = frozenset({"DecodeAndCropJpeg", "DecodeBmp", "DecodeImage", "DecodeJpeg", "DecodePng", "DecodeWebP"})
@@ -104,14 +105,15 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
             f"{path}: TensorFlow can't load it ({str(error).splitlines()[0][:200]}). Export it anew."
         ) from None
 
-    def logits(images: Array) -> Array:
-        (out,) = served(**{name: tf.constant(images)}).values()
-        array: Array = out.numpy()
-        return array
+    def values(images: Array) -> list[Array]:
+        found = {key: one.numpy() for key, one in served(**{name: tf.constant(images)}).items() if key != UNKNOWN}
+        near = [found.pop(SIMILARITY).reshape(-1, 1)] if SIMILARITY in found else []
+        (out,) = found.values()
+        return [out, *near]
 
     beside = path / EXTRA / FILE
     text = beside.read_text(encoding="utf-8") if beside.is_file() else ""
-    kept = FunctionRuntime("tensorflow", logits, {KEY: text})
+    kept = FunctionRuntime("tensorflow", values, {KEY: text})
     object.__setattr__(kept, "_loaded", loaded)  # its variables die with it
     return kept
 

@@ -16,20 +16,41 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, UsageError
 from bakeoff.serving.messages import message
-from bakeoff.serving.model import CLASSIFY, ENCODED
+from bakeoff.serving.model import CLASSIFY, DEFAULT, ENCODED
+from bakeoff.serving.tensors import strings
+from bakeoff.serving.wire._tensor_proto import read, write
 
 Pairs = list[list[Any]]
+SERVICE = "/tensorflow.serving.PredictionService"
+TOLD = ("unknown", "similarity")
+MOST = 1 << 30  # bytes of an answer's tensor
 TRIES, LONGEST_S, TIMEOUT_S = 5, 10, 60
 UNREADABLE = re.compile(r"image 0 can't be read: (.*)", re.DOTALL)
 PATH = re.compile(r"(?:/(v[12])(?:/models)?)?/?([^/:]*)((?:/versions/\d+|/labels/[^/:]+)?)(?::\w+|/infer)?/?")
 NOBODY = "nothing answers there. Is the server running, at this port? bakeoff serve says where it listens."
 BUSY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+
+
+class Answer(NamedTuple):
+    """What a server says of an image.
+
+    Attributes:
+        pairs: all classes with their probabilities, the most probable first.
+        labels: those that are given as labels.
+        unknown, similarity: whether it is of no class, and how near it is to one; None: not said.
+    """
+
+    pairs: Pairs
+    labels: Pairs
+    unknown: bool | None = None
+    similarity: float | None = None
 
 
 class Remote:
@@ -38,6 +59,7 @@ class Remote:
     Attributes:
         threshold: of several labels an image; None where it has one, or the server doesn't say.
         several: whether images have several labels.
+        tells: whether it says which images are of no class.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -51,67 +73,115 @@ class Remote:
         self._name, self._version = unquote(match[2]) or "model", match[3]
         self._base = f"{parts.scheme}://{parts.netloc}"
         self._channel: Any = _channel(parts) if parts.scheme.startswith("grpc") else None
-        self._lock, self.threshold, self.several = threading.Lock(), None, False
+        self._lock, self.threshold, self.several, self.tells = threading.Lock(), None, False, False
         self._classes: list[str] = []
         self._learn()
 
-    def ask(self, content: bytes) -> tuple[Pairs, Pairs]:
-        """All classes with their probabilities, the most probable first; and those that are given as labels.
+    def ask(self, content: bytes) -> Answer:
+        """What it says of an image.
 
         Raises:
             DataError: the image can't be read.
             BakeoffError: the server refuses, or isn't there.
         """
-        if self._v2:
-            pairs = self._inferred(content)
-        elif self._channel is not None:
+        if not (self._v2 or self.tells or self.several):
             pairs = self._classified(content)
-        else:
-            example = {"signature_name": CLASSIFY, "examples": [{ENCODED: _b64(content)}]}
-            pairs = self._post(f"{self._path()}:classify", example)["results"][0]
-        if not self.several:
-            return pairs, pairs[:1]
-        least = 0.5 if self.threshold is None else self.threshold
-        return pairs, [pair for pair in pairs if pair[1] >= least]
+            return Answer(pairs, pairs[:1])
+        found = self._inferred(content) if self._v2 else self._predicted(content)
+        shares = found["probabilities"]
+        pairs = [[name, share] for name, share in zip(self._names(content, shares), shares, strict=True)]
+        given = [pair for pair, name in zip(pairs, found["labels"], strict=True) if name] if self.several else pairs
+        pairs, given = (sorted(some, key=lambda pair: -pair[1]) for some in (pairs, given))
+        near = (found["unknown"], found["similarity"]) if self.tells else (None, None)
+        return Answer(pairs, given if self.several else given[:1], *near)
 
     def _learn(self) -> None:
-        """What the model is like, where the server says more than its protocol asks for."""
-        if self._channel is not None:
-            return
-        try:
-            told = self._get(f"/v2/models/{quote(self._name)}").get("parameters", {})
-        except BakeoffError:
-            if self._v2:
-                raise
-            return
-        self._classes = list(told.get("classes", ()))
-        self.several = told.get("loss") == "multi_label_cross_entropy"
-        self.threshold = told.get("threshold") if self.several else None
+        """What the model is like, as far as the server says."""
+        outputs = self._outputs()
+        self.tells = {"unknown", "similarity"} <= outputs.keys()
+        self.several = outputs.get("labels", 1) == 2
+        if self._channel is None and self.several and not self._v2:
+            with suppress(BakeoffError):
+                self.threshold = self._get(f"/v2/models/{quote(self._name)}")["parameters"]["threshold"]
+
+    def _outputs(self) -> dict[str, int]:
+        """What the usual signature gives, and how many axes each has."""
+        if self._v2:
+            told = self._get(f"/v2/models/{quote(self._name)}")
+            more = told.get("parameters", {})
+            self._classes, self.threshold = list(more.get("classes", ())), more.get("threshold")
+            return {one["name"]: len(one["shape"]) for one in told["outputs"]}
+        if self._channel is None:
+            told = self._get(f"{self._path()}/metadata")["metadata"]["signature_def"]["signature_def"]
+            known = told.get(DEFAULT, {}).get("outputs", {})
+            return {name: len(one["tensor_shape"].get("dim", ())) for name, one in known.items()}
+        request = message("tensorflow.serving.GetModelMetadataRequest")(metadata_field=["signature_def"])
+        self._spec(request)
+        answer = self._call(f"{SERVICE}/GetModelMetadata", request, "GetModelMetadataResponse")
+        made = message("tensorflow.serving.SignatureDefMap").FromString(answer.metadata["signature_def"].value)
+        return {name: len(one.tensor_shape.dim) for name, one in made.signature_def[DEFAULT].outputs.items()}
+
+    def _names(self, content: bytes, shares: list[float]) -> list[str]:
+        """The classes, in the order of their probabilities.
+
+        TensorFlow Serving says them with Classify alone, the most probable first: so of one image both are asked.
+        """
+        if not self._classes and self._v2:
+            return [str(place) for place in range(len(shares))]
+        if not self._classes:
+            ranked = self._classified(content)
+            order = sorted(range(len(shares)), key=lambda place: -shares[place])
+            named = dict(zip(order, (name for name, _ in ranked), strict=True))
+            names = [named[place] for place in range(len(shares))]
+            if [share for _, share in ranked] != sorted(shares, reverse=True):  # computed twice, to other last digits
+                return names
+            self._classes = names
+        return self._classes
 
     def _path(self) -> str:
         return f"/v{2 if self._v2 else 1}/models/{quote(self._name)}{self._version}"
 
-    def _inferred(self, content: bytes) -> Pairs:
+    def _inferred(self, content: bytes) -> dict[str, Any]:
         asked = {"name": "bytes", "datatype": "BYTES", "shape": [1], "data": [_b64(content)["b64"]]}
-        found = self._post(f"{self._path()}/infer", {"inputs": [asked], "outputs": [{"name": "probabilities"}]})
-        (output,) = found["outputs"]
-        names = self._classes or [str(place) for place in range(len(output["data"]))]
-        return sorted(([name, share] for name, share in zip(names, output["data"], strict=True)), key=lambda p: -p[1])
+        wanted = ["probabilities", *(["labels"] if self.several else []), *(TOLD if self.tells else ())]
+        body = {"inputs": [asked], "outputs": [{"name": name} for name in wanted]}
+        found = {one["name"]: one["data"] for one in self._post(f"{self._path()}/infer", body)["outputs"]}
+        return {name: data[0] if name in TOLD else data for name, data in found.items()}
+
+    def _predicted(self, content: bytes) -> dict[str, Any]:
+        if self._channel is None:
+            body = {"signature_name": DEFAULT, "instances": [_b64(content)]}
+            found: dict[str, Any] = self._post(f"{self._path()}:predict", body)["predictions"][0]
+            return found
+        request = message("tensorflow.serving.PredictRequest")()
+        self._spec(request).signature_name = DEFAULT
+        write(strings([content]), request.inputs["bytes"])
+        outputs = self._call(f"{SERVICE}/Predict", request, "PredictResponse").outputs
+        return {name: read(name, one, MOST).tolist()[0] for name, one in outputs.items()}
 
     def _classified(self, content: bytes) -> Pairs:
+        if self._channel is None:
+            example = {"signature_name": CLASSIFY, "examples": [{ENCODED: _b64(content)}]}
+            pairs: Pairs = self._post(f"{self._path()}:classify", example)["results"][0]
+            return pairs
         request = message("tensorflow.serving.ClassificationRequest")()
-        spec, example = request.model_spec, request.input.example_list.examples.add()
-        spec.name, spec.signature_name = self._name, CLASSIFY
+        self._spec(request).signature_name = CLASSIFY
+        example = request.input.example_list.examples.add()
+        example.features.feature[ENCODED].bytes_list.value.append(content)
+        found = self._call(f"{SERVICE}/Classify", request, "ClassificationResponse")
+        return [[one.label, one.score] for one in found.result.classifications[0].classes]
+
+    def _spec(self, request: Any) -> Any:
+        """The model of a request of gRPC, named."""
+        spec = request.model_spec
+        spec.name = self._name
         if self._version.startswith("/versions/"):
             spec.version.value = int(self._version.rpartition("/")[2])
         elif self._version:
             spec.version_label = unquote(self._version.rpartition("/")[2])
-        example.features.feature[ENCODED].bytes_list.value.append(content)
-        answer = self._call("/tensorflow.serving.PredictionService/Classify", request.SerializeToString())
-        found = message("tensorflow.serving.ClassificationResponse").FromString(answer)
-        return [[one.label, one.score] for one in found.result.classifications[0].classes]
+        return spec
 
-    def _call(self, method: str, content: bytes) -> bytes:
+    def _call(self, method: str, request: Any, kind: str) -> Any:
         import grpc
 
         metadata = [("authorization", f"Bearer {self._token}")] if self._token else None
@@ -119,8 +189,8 @@ class Remote:
             try:
                 with self._lock:
                     call = self._channel.unary_unary(method)
-                answer: bytes = call(content, metadata=metadata, timeout=TIMEOUT_S)
-                return answer
+                answer: bytes = call(request.SerializeToString(), metadata=metadata, timeout=TIMEOUT_S)
+                return message(f"tensorflow.serving.{kind}").FromString(answer)
             except grpc.RpcError as error:
                 if not left or error.code().name not in BUSY:
                     raise self._said(error.details()) from None
@@ -160,11 +230,12 @@ class Remote:
         return DataError(match[1]) if match else BakeoffError(f"{self.url}: {text}")
 
 
-def row(remote: Remote, pairs: Pairs, labels: Pairs, top: int) -> dict[str, Any]:
+def row(remote: Remote, found: Answer, top: int) -> dict[str, Any]:
     """What `predict` says of an image."""
     if remote.several:
-        return {"labels": labels, "threshold": remote.threshold, "top": pairs[:top]}
-    return {"label": pairs[0][0], "probability": pairs[0][1], "top": pairs[:top]}
+        return {"labels": found.labels, "threshold": remote.threshold, "top": found.pairs[:top]}
+    (label, share), told = found.pairs[0], {"unknown": found.unknown, "similarity": found.similarity}
+    return {"label": label, "probability": share, "top": found.pairs[:top], **(told if remote.tells else {})}
 
 
 def _channel(parts: SplitResult) -> Any:

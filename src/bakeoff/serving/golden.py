@@ -52,6 +52,8 @@ def hold(artefact: Path, served: Served) -> int:
 def _checks(answers: dict[str, Any], served: Served, found: dict[str, Any]) -> Iterator[Check]:
     """Of probabilities, which move as far as the logits of the artefact's precision may, and of labels."""
     precision, output = str(found["precision"]), found["output"]
+    if "similarity" in answers and found.get("similarity", output[:0]).size:
+        yield deployed.similarity(answers["similarity"], found["similarity"], found["near"], precision)
     far = deployed.reach(output, deployed.logits(output, output, found["noisy"], precision))
     independent = served.kind.multilabel or output.shape[1] == 1
     slope = deployed.SIGMOID if independent else deployed.SOFTMAX

@@ -5,7 +5,8 @@ serve_images     images, uint8 (N, H, W, C): of its size     -> labels, probabil
 serve_tensor     input, float32 (N, H, W, C): normalised     -> logits, or probabilities of several labels
 classify         inputs, strings (N,): tf.Example's          -> classes, scores: the most probable first
 
-Where the model tells images of no class, the first two also give `unknown`, bool (N,), and `similarity`, float32 (N,).
+Where the model tells images of no class, all but the last (of which TensorFlow Serving takes two outputs) also give
+`unknown`, bool (N,), and `similarity`, float32 (N,).
 Of several labels an image, `labels` has a column a class: its name from the threshold on, else "".
 """
 
@@ -66,16 +67,18 @@ class Served:
         labels = {"labels": Info("DT_STRING", (-1, classes) if several else (-1,), "labels:0")}
         known = {"unknown": Info("DT_BOOL", (-1,), "unknown:0"), "similarity": Info("DT_FLOAT", (-1,), "similarity:0")}
         outputs = {**labels, **shares, **(logits if self.opened.output == "logits" else {})}
-        outputs |= known if self._tells else {}
+        known = known if self._tells else {}
         ranked = {
             "classes": Info("DT_STRING", (-1, classes), "classes:0"),
             "scores": Info("DT_FLOAT", (-1, classes), "scores:0"),
         }
         examples = {EXAMPLES: Info("DT_STRING", (-1,), f"{EXAMPLES}:0")}
         return {
-            DEFAULT: Signature({"bytes": Info("DT_STRING", (-1,), "bytes:0")}, outputs),
-            IMAGES: Signature({"images": Info("DT_UINT8", image, "images:0")}, outputs),
-            TENSOR: Signature({"input": Info("DT_FLOAT", image, "input:0")}, shares if several else logits),
+            DEFAULT: Signature({"bytes": Info("DT_STRING", (-1,), "bytes:0")}, {**outputs, **known}),
+            IMAGES: Signature({"images": Info("DT_UINT8", image, "images:0")}, {**outputs, **known}),
+            TENSOR: Signature(
+                {"input": Info("DT_FLOAT", image, "input:0")}, {**(shares if several else logits), **known}
+            ),
             CLASSIFY: Signature(examples, ranked, "tensorflow/serving/classify"),
         }
 
@@ -169,7 +172,7 @@ class Served:
         return self._joined(share(some, parts) if parts else [])
 
     def _joined(self, parts: list[Array]) -> Array:
-        (info,) = self.signatures[TENSOR].outputs.values()
+        info = next(iter(self.signatures[TENSOR].outputs.values()))
         return np.concatenate(parts) if parts else np.zeros((0, info.shape[1] + self._tells), np.float32)
 
     def _computed(self, images: Array) -> Array:

@@ -8,6 +8,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle import write as write_bundle
 
 EXTENSION = ""
+TELLS = ("float32",)
 FOLDER = "bundle"
 HELP = "a folder of weights and what they need, which Bakeoff reads: what else is exported starts from it"
 

@@ -13,10 +13,11 @@ from bakeoff.schemas import Array
 EXTENSION = ".tflite"
 HELP = "one .tflite file, input (N, H, W, C), for phones, boards and browsers: LiteRT, once TensorFlow Lite"
 PRECISIONS = ("float32", "float16", "int8")
+TELLS = ("float32", "float16")
 
 
 def write(bundle: Bundle, path: Path, precision: str = "float32", calibration: Array | None = None) -> Path:
     """Write the file."""
-    name = next(iter(exported(bundle).outputs))
-    litert.save(keras.made(bundle), path, input_shape(bundle), text(bundle), name, precision, calibration)
+    names = list(exported(bundle).outputs)
+    litert.save(keras.made(bundle), path, input_shape(bundle), text(bundle), names, precision, calibration)
     return path

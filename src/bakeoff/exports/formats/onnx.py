@@ -1,5 +1,7 @@
 """ONNX: float32 input `input` (N, C, H, W), output `logits` (`probabilities` of several labels), batch free.
 
+Of a model that tells images of no class, `similarity` (N, 1) is its last output.
+
 With its preprocessing: uint8 input `images` (N, H, W, C) of the model's size, outputs `logits` and `probabilities`.
 """
 
@@ -9,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.bundle import Bundle
-from bakeoff.exports._text import exported, text
+from bakeoff.exports._text import exported, telling, text
 from bakeoff.schemas import Array
 
 EXTENSION = ".onnx"
 OPTIONS = ("with_preprocessing",)
 HELP = "one .onnx file, opset 20, input (N, C, H, W), for ONNX Runtime and all that read ONNX"
 PRECISIONS = ("float32", "float16", "int8")
+TELLS = ("float32", "float16")
 
 
 def made(
@@ -33,7 +36,7 @@ def made(
     from bakeoff.runtimes._metadata import KEY
     from bakeoff.runtimes._onnx_build import to_onnx
 
-    model = to_onnx(bundle.graph if with_preprocessing else exported(bundle), {KEY: text(bundle)})
+    model = to_onnx(telling(bundle) if with_preprocessing else exported(bundle), {KEY: text(bundle)})
     if precision == "float16":
         model = _onnx_smaller.to_float16(model)
     if calibration is not None:

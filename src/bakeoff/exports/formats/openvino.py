@@ -13,6 +13,7 @@ from bakeoff.schemas import Array
 EXTENSION, BESIDE = ".xml", openvino.WEIGHTS
 HELP = "an OpenVINO IR, .xml and .bin, input (N, C, H, W), for Intel's processors; says to compute in float32"
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+TELLS = ("float32", "float16", "bfloat16")
 
 
 def write(bundle: Bundle, path: Path, precision: str = "float32", calibration: Array | None = None) -> Path:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from bakeoff.bundle import Bundle
 from bakeoff.errors import UsageError
-from bakeoff.exports._text import input_shape, text
+from bakeoff.exports._text import input_shape, telling, text
 from bakeoff.exports.serving.card import card
 from bakeoff.exports.serving.signatures import endpoints
 
 EXTENSION = ""
 FOLDER = "saved_model"
+TELLS = ("float32",)
 OPTIONS = ("model_version",)
 HELP = "a SavedModel folder NAME/VERSION that takes bytes of images, for TensorFlow and TensorFlow Serving"
 
@@ -58,7 +59,7 @@ def write(bundle: Bundle, path: Path) -> Path:
     from bakeoff.frameworks._keras.build import build
 
     tf = _missing.library("tensorflow", "tensorflow", "export to SavedModel")
-    net = build(bundle.graph, batch_norm="stock").model
+    net = build(telling(bundle), batch_norm="stock").model
     said = {FILE: text(bundle), "labels.txt": "".join(f"{name}\n" for name in bundle.classes), "card.md": card(bundle)}
     savedmodel.save(net, path, endpoints(tf, net, bundle, input_shape(bundle)), said)
     return path

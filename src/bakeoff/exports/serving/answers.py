@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from bakeoff.bundle import Bundle
 
 
-def answered(tf: Any, logits: Any, bundle: Bundle) -> dict[str, Any]:
-    """Labels, probabilities and logits.
+def answered(tf: Any, bundle: Bundle, logits: Any, *near: Any) -> dict[str, Any]:
+    """Labels, probabilities and logits, and what `known` gives.
 
     Args:
         tf: TensorFlow.
+        bundle: whose net gave the rest.
         logits: float32, (N, classes), or (N, 1) for two classes.
-        bundle: whose net gave them.
+        near: similarities, (N, 1), or nothing.
 
     Returns:
         `labels`, strings (N,), of several labels an image (N, classes); `probabilities`, float32 (N, classes);
@@ -32,7 +35,15 @@ def answered(tf: Any, logits: Any, bundle: Bundle) -> dict[str, Any]:
         labels = tf.gather(names, tf.cast(logits[:, 0] > 0, tf.int32))
     else:
         labels = tf.gather(names, tf.argmax(logits, -1))
-    return {"labels": labels, "probabilities": tf.cast(shares, tf.float32), "logits": logits}
+    return {"labels": labels, "probabilities": tf.cast(shares, tf.float32), "logits": logits, **known(bundle, *near)}
+
+
+def known(bundle: Bundle, *near: Any) -> dict[str, Any]:
+    """Which images are of no class, and their similarities; of a model that can't tell, nothing."""
+    if bundle.unknown is None:
+        return {}
+    similarity = near[0][:, 0]
+    return {"unknown": similarity < np.float32(bundle.unknown.threshold), "similarity": similarity}
 
 
 def ranked(tf: Any, logits: Any, bundle: Bundle) -> dict[str, Any]:

@@ -5,6 +5,8 @@ serve_images     images, uint8 (N, H, W, C): of its size     -> labels, probabil
 serve_tensor     input, float32 (N, H, W, C): normalised     -> logits, or probabilities of several labels
 classify         inputs, strings (N,): tf.Example's          -> classes, scores: the most probable first
 
+Where the model tells images of no class, all but the last (of which TensorFlow Serving takes two outputs) also give
+`unknown`, bool (N,), and `similarity`, float32 (N,).
 A tf.Example has the file in its feature `image/encoded`. Files are prepared one by one, each at its own size.
 """
 
@@ -14,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bakeoff.bundle import Bundle
-from bakeoff.exports.serving.answers import answered, ranked
+from bakeoff.exports.serving.answers import answered, known, ranked
 from bakeoff.exports.serving.stages import normalized, prepared
 
 FEATURE = "image/encoded"
@@ -29,15 +31,19 @@ def endpoints(tf: Any, net: Any, bundle: Bundle, shape: tuple[int, int, int]) ->
 
     Args:
         tf: TensorFlow.
-        net: from normalised images, float32 (N, H, W, C), to logits.
+        net: from normalised images, float32 (N, H, W, C), to logits, or to a list of these and similarities (N, 1).
         bundle: what it is.
         shape: (height, width, channels).
     """
 
-    def of_images(images: Any) -> Any:
-        return net(normalized(tf, images, bundle.signature), training=False)
+    def values(images: Any) -> tuple[Any, ...]:
+        found = net(images, training=False)
+        return tuple(found) if isinstance(found, list) else (found,)
 
-    def of_files(files: Any) -> Any:
+    def of_images(images: Any) -> tuple[Any, ...]:
+        return values(normalized(tf, images, bundle.signature))
+
+    def of_files(files: Any) -> tuple[Any, ...]:
         kept = tf.TensorSpec((*bundle.signature.size, bundle.signature.channels), tf.uint8)
         images = tf.map_fn(
             lambda file: prepared(tf, file, bundle.signature),
@@ -51,18 +57,20 @@ def endpoints(tf: Any, net: Any, bundle: Bundle, shape: tuple[int, int, int]) ->
     of_files = tf.function(of_files, autograph=False, input_signature=given)  # one graph for two signatures
 
     def serving_default(bytes: Any) -> Mapping[str, Any]:
-        return answered(tf, of_files(bytes), bundle)
+        return answered(tf, bundle, *of_files(bytes))
 
     def serve_images(images: Any) -> Mapping[str, Any]:
-        return answered(tf, of_images(images), bundle)
+        return answered(tf, bundle, *of_images(images))
 
     def serve_tensor(input: Any) -> Mapping[str, Any]:
-        logits = net(input, training=False)
-        return {"probabilities": tf.sigmoid(logits)} if bundle.multilabel else {"logits": logits}
+        logits, *near = values(input)
+        return (
+            {"probabilities": tf.sigmoid(logits)} if bundle.multilabel else {"logits": logits, **known(bundle, *near)}
+        )
 
     def classify(inputs: Any) -> Mapping[str, Any]:
         found = tf.io.parse_example(inputs, {FEATURE: tf.io.FixedLenFeature((), tf.string)})
-        return ranked(tf, of_files(found[FEATURE]), bundle)
+        return ranked(tf, of_files(found[FEATURE])[0], bundle)
 
     def strings(name: str) -> Any:
         return tf.TensorSpec((None,), tf.string, name=name)

@@ -63,7 +63,8 @@ class Built:
 
 
 def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, compute: str = "") -> Built:
-    """The native model with the graph's numbers in it; it takes (N, H, W, C) and gives (N, classes).
+    """The native model with the graph's numbers in it; it takes (N, H, W, C) and gives (N, classes), or
+    a list of what the graph gives.
 
     Args:
         batch_norm: "exact" keeps the running variance that the graph asks for, through a registered layer where Keras
@@ -75,10 +76,15 @@ def build(graph: Graph, dtype: str = "float32", batch_norm: str = "exact", *, co
     try:
         lowering = KerasLowering(graph, dtype, batch_norm, mixed=bool(compute))
         out = lowering.walk().native
+        more = [lowering.canonical(lowering.values[ref]).native for ref in list(graph.outputs.values())[1:]]
         held = [*lowering.bindings.values(), *(binding for binding, _ in lowering.constants.values())]
-        _rename(lowering.named(out), {binding.owner for binding in held})
+        _rename(lowering.named([out, *more]), {binding.owner for binding in held})
         built = Built(
-            keras.Model(lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0], out, name="net"),
+            keras.Model(
+                lowering.inputs if len(lowering.inputs) > 1 else lowering.inputs[0],
+                [out, *more] if more else out,
+                name="net",
+            ),
             lowering.bindings,
             placed(lowering.draws),
         )
@@ -165,10 +171,10 @@ class KerasLowering(Lowering):
         self._below: Any = None
         self._names: dict[str, str] = {}
 
-    def named(self, out: Any) -> list[tuple[str, Any]]:
-        """What each node gave, by its name in the model; and the model's own output."""
+    def named(self, outs: list[Any]) -> list[tuple[str, Any]]:
+        """What each node gave, by its name in the model; and the model's own outputs."""
         given = [(self._names.get(ref.node, ref.node), value.native) for ref, value in self.values.items()]
-        return [*given, ("logits", out)]
+        return [*given, *zip(("logits", *list(self.graph.outputs)[1:]), outs, strict=True)]
 
     def placeholder(self, name: str, shape: Shape) -> Any:
         sizes = tuple(None if isinstance(size, Dim) else size for size in shape[1:])
