@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import json
 import socket
 import threading
 import time
@@ -114,3 +115,52 @@ def test_a_file_gives_what_it_said(
     with pytest.raises(BakeoffError, match=says):
         url._bring(lambda: io.BytesIO(b"four"), "s3://a", {"size": said}, target, target.parent)
     assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "reference://::file://{0}/evil.json",
+        "reference::file://{0}/evil.json",
+        "simplecache::file://{0}/secret.csv",
+        "filecache::file://{0}/secret.csv",
+        "blockcache::https://example.com/a.csv",
+        "dir::file://{0}",
+        "zip://a::file://{0}/a.zip",
+        "tar://a::https://example.com/a.tar",
+        "libarchive://a::file://{0}/a.zip",
+        "generic://{0}/secret.csv",
+        "asynclocal://{0}/secret.csv",
+        "data:text/csv,abc",
+        "data://text/csv,abc",
+        "git://{0}:a",
+        "jupyter://127.0.0.1:1/a",
+        "dask://a",
+        "arrow_hdfs://a/b",
+        "cached://a",
+    ],
+)
+def test_what_fsspec_reads_through_another_is_no_store(given: str, tmp_path: Path) -> None:
+    """A file of others says what is read then, and from where: `reference` copied any file of this machine."""
+    (tmp_path / "secret.csv").write_text("secret")
+    (tmp_path / "evil.json").write_text(
+        json.dumps({"version": 1, "refs": {"a/1.png": [f"file://{tmp_path}/secret.csv"]}})
+    )
+    with pytest.raises(BakeoffError, match="is no store of files that is read"):
+        url.fetch(Path(given.format(tmp_path)))
+
+
+def test_a_chain_behind_a_store_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "secret.csv").write_text("secret")
+    with pytest.raises(DataError, match="nothing is there"):
+        url.fetch(Path(f"memory://a::file://{tmp_path}/secret.csv"))
+    assert not list((tmp_path / "cache").rglob("*.csv"))
+
+
+def test_a_file_of_this_machine_is_read_where_it_lies(tmp_path: Path) -> None:
+    """By the rules for links and for what is no file; no copy of it is made."""
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("a b.csv", "link"):
+        assert url.fetch(Path(f"file://{tmp_path}/{name}")) == tmp_path / name

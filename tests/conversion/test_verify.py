@@ -161,6 +161,7 @@ def test_a_pipe_is_no_file(place: str, value: dict[str, Any], tmp_path: Path) ->
 def test_folders_of_other_files_have_other_digests(tmp_path: Path) -> None:
     for name, files in {"a": {"x": b"1", "y": b"2"}, "b": {"x": b"1y\x002"}, "c": {"x": b"1", "z": b"2"}}.items():
         (tmp_path / name).mkdir()
+        (tmp_path / name / "bundle.json").write_bytes(b"")
         for file, content in files.items():
             (tmp_path / name / file).write_bytes(content)
     assert len({digest(tmp_path / name) for name in "abc"}) == 3

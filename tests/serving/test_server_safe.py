@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import socket
 import ssl
 import subprocess
@@ -24,7 +26,30 @@ ONE = {"instances": [b64(image())]}
 QUICK: dict[str, Any] = {"rest_port": 0, "grpc_port": None, "grace_s": 0.0}
 
 
-@pytest.mark.parametrize("host", ["evil.com", "127.0.0.1.evil.com", "", "localhost.evil.com:8501", "192.168.0.1"])
+ODD = (  # what one library takes for this machine, and another for evil.com
+    "evil.com\\@localhost",
+    "evil.com@localhost",
+    "user:pw@localhost",
+    "evil.com\\.localhost",
+    "evil.com%2f.localhost",
+    "evil.com .localhost",
+    "localhost evil.com",
+    "localhost/",
+    "localhost#@evil.com",
+    "localhost:80:80",
+    "localhost:x",
+    "..localhost",
+    "localhost..",
+    "[::1]x",
+    "[::1]@evil.com",
+    "[::1%25evil.com]",
+    "[localhost]",
+    "127.1",
+    "2130706433",
+)
+
+
+@pytest.mark.parametrize("host", ["evil.com", "127.0.0.1.evil.com", "", "localhost.evil.com:8501", "192.168.0.1", *ODD])
 def test_other_hosts_are_refused_at_a_loopback_address(client: Client, host: str) -> None:
     assert "Host header" in client.error(PREDICT, ONE, 403, headers={"Host": host})
     assert client.ask("/healthz", headers={"Host": host})[0] == 403
@@ -36,7 +61,8 @@ def test_names_of_this_machine_are_taken(client: Client, host: str) -> None:
 
 
 def test_pages_of_other_sites_may_not_ask_unless_told(client: Client, bundles: Path) -> None:
-    for origin in ("https://evil.com", "null"):
+    odd = (f"http://{host}" for host in ODD)
+    for origin in ("https://evil.com", "null", "//localhost", "file://localhost", "http://localhost/path", *odd):
         assert "Pages of other sites" in client.error(PREDICT, ONE, 403, headers={"Origin": origin})
     _, _, headers = client.ask(PREDICT, ONE, headers={"Origin": "http://localhost:3000"})
     assert not [name for name in headers if name.lower().startswith("access-control")]
@@ -92,6 +118,36 @@ def test_what_is_too_large_or_nested_is_refused(bundles: Path) -> None:
             with pytest.raises(grpc.RpcError) as caught:
                 channel.unary_unary("/tensorflow.serving.PredictionService/Predict")(request.SerializeToString())
             assert caught.value.details() == "tensor parsing error: bytes"
+
+
+COMMON = {"context": {"a": "x" * (1 << 20)}, "examples": [{}] * 1000}
+WIDE: dict[str, tuple[str, bytes, str]] = {
+    "lists": (PREDICT, b'{"instances":[' + b"[]," * (5 << 20) + b"[]]}", "JSON of more than 8,388,608 values"),
+    "numbers": (PREDICT, b'{"inputs":[' + b"0," * (9 << 20) + b"0]}", "JSON of more than 8,388,608 values"),
+    "objects": (PREDICT, b'{"a":[' + b"{}," * (5 << 20) + b"{}]}", "JSON of more than 8,388,608 values"),
+    "rows": (PREDICT, b'{"instances":[' + b'"",' * (4 << 20) + b'""]}', "Task size 4194305 is larger than"),
+    "a column": (PREDICT, b'{"inputs":[' + b'"",' * (4 << 20) + b'""]}', "Task size 4194305 is larger than"),
+    "examples": (
+        "/v1/models/net:classify",
+        b'{"examples":[' + b"{}," * (2 << 20) + b"{}]}",
+        "Task size 2097153 is larger than",
+    ),
+    "one context a thousand times": ("/v1/models/net:classify", json.dumps(COMMON).encode(), "context of 1,048,"),
+    "elements": (
+        "/v2/models/net/infer",
+        b'{"inputs":[{"name":"bytes","datatype":"BYTES","shape":[1],"data":[' + b'"",' * (1 << 20) + b'""]}]}',
+        "unexpected number of elements",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", WIDE)
+def test_a_body_of_millions_of_nothings_holds_nobody(attack: str, bundles: Path) -> None:
+    """While Python reads JSON no other thread has its turn: 20 MiB of `[],` held the health check for 4 to 10 s."""
+    path, body, says = WIDE[attack]
+    with serve({"net": bundles / "net"}, **QUICK) as server:
+        assert says in Client(server).error(path, body)
+        assert gc.isenabled()
 
 
 def test_messages_beyond_four_megabytes_are_taken(client: Client) -> None:

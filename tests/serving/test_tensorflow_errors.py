@@ -186,7 +186,7 @@ def test_over_http(client: Client, path: str, body: Any, status: int, wanted: st
 def test_of_several_inputs(body: Any, code: str, wanted: str) -> None:
     content = json.dumps(body).encode()
     with pytest.raises(Refused) as caught:
-        _json_tensors.inputs(read(content), TWO, content)
+        _json_tensors.inputs(read(content), TWO, content, 16)
     assert (caught.value.code, caught.value.message) == (code, wanted)
 
 
@@ -194,9 +194,9 @@ def test_types_without_json_and_numbers_that_wrap() -> None:
     half = {"a": Info("DT_HALF", (-1,), "a:0")}
     for body, code in (({"inputs": [1.5]}, "UNIMPLEMENTED"), ({"instances": [1.5]}, "INVALID_ARGUMENT")):
         with pytest.raises(Refused, match=r"Conversion of JSON Value: 1\.5 to type: half") as caught:
-            _json_tensors.inputs(body, half, b"")
+            _json_tensors.inputs(body, half, b"", 16)
         assert caught.value.code == code
-    found, rows = _json_tensors.inputs({"inputs": {"a": [1, 2.5], "b": [300, 1], "c": 0}}, TWO, b"")
+    found, rows = _json_tensors.inputs({"inputs": {"a": [1, 2.5], "b": [300, 1], "c": 0}}, TWO, b"", 16)
     assert (found["a"].tolist(), found["b"].tolist(), rows) == ([1, 2.5], [44, 1], False)
 
 

@@ -16,10 +16,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bakeoff.bundle.layout import JSON_NAME
 from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.files import absent, content, named
+from bakeoff.files import absent, content, named, regular
 from bakeoff.parity import from_json, to_json
 from bakeoff.parity.tolerance import JUDGE
 from bakeoff.runtimes.keras_file import sidecar
@@ -32,6 +33,9 @@ SUFFIX = ".certificate.json"
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]  # pixels
+Classes = Annotated[int, msgspec.Meta(ge=1, le=1 << 15)]  # ImageNet-21k has 21,841; each has a row in two nets
+MOST_PIXELS = 1 << 22  # of an image that others ask about: two nets are trained on some
+MOST_BYTES = 256 << 30  # that are hashed: a link to /proc/kcore says it has 128 TB
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
@@ -73,7 +77,7 @@ class Stored(msgspec.Struct, frozen=True):
     licence: str | None
     caution: str | None
     pictures: Text | None
-    classes: Annotated[int, msgspec.Meta(ge=1, le=10**6)] | None
+    classes: Classes | None
     input_size: tuple[Side, Side] | None
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     size: tuple[Side, Side]
@@ -184,6 +188,9 @@ def _contradiction(stored: Stored, certificate: Certificate, path: Path) -> None
         raise ValueError(f"it certifies {stored.output!r}, and should be called {Path(stored.output).name}{SUFFIX}")
     if (stored.source_sha256 is None) != (stored.source_kind == "zoo"):
         raise ValueError(f"source_sha256 is {stored.source_sha256!r} for a source of kind {stored.source_kind}")
+    for height, width in (stored.size, stored.input_size or stored.size):
+        if height * width > MOST_PIXELS:
+            raise ValueError(f"it asks about images of {height} x {width}")
     names = [row.name for row in stored.checks]
     if len(set(names)) != len(names):
         raise ValueError("a check stands in it twice")
@@ -230,20 +237,23 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's files by name and size.
 
     Raises:
-        DataError: neither a file nor a folder of files.
+        DataError: neither a file nor a folder of files; or they are larger than nets are.
     """
     whole = hashlib.sha256()
     library = writer_of(path)
     files = source(library).parts(source(library).weights_of(path)) if library else []
-    files = files or ([path] if path.is_file() else sorted(p for p in path.rglob("*") if not p.is_dir()))
+    within = path.rglob("*") if (path / JSON_NAME).is_file() else ()  # of a bundle; "/" is none
+    files = files or ([path] if path.is_file() else sorted(p for p in within if not p.is_dir()))
     odd = [file for file in files if not file.is_file()] or ([] if files else [path])
     if odd:
         raise DataError(f"{odd[0]}: no file that can be read. Keep the files as convert wrote them.")
+    if (size := sum(file.stat().st_size for file in files)) > MOST_BYTES:
+        raise DataError(f"{path}: {size:,} bytes, more than a net has. Keep the files as convert wrote them.")
     for file in files:
         if file != path:
             name = file.relative_to(path).as_posix()
             whole.update(f"{len(name.encode())} {name} {file.stat().st_size} ".encode())
-        with file.open("rb") as stream:
+        with regular(file) as stream:
             while block := stream.read(1 << 20):
                 whole.update(block)
     return whole.hexdigest()

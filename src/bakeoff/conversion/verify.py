@@ -172,7 +172,11 @@ def _weights(stored: Stored, request: Request, changed: list[str]) -> Found | No
 
 
 def _changed(path: Path, expected: str | None, what: str) -> list[str]:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         raise DataError(f"{path}: {what} of the certificate isn't there. Keep the files as convert wrote them.")
     if digest(path) == expected:
         return []

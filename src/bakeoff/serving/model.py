@@ -27,7 +27,7 @@ from bakeoff.runtimes._runtime import Mapped
 from bakeoff.schemas import Array
 from bakeoff.serving.messages import message, parsed
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import KINDS, Info, Signature, Tensors, name_of, strings
+from bakeoff.serving.tensors import KINDS, Info, Signature, Tensors, name_of, strings, within
 
 DEFAULT, IMAGES, TENSOR, CLASSIFY = "serving_default", "serve_images", "serve_tensor", "classify"
 EXAMPLES = "inputs"
@@ -110,8 +110,7 @@ class Served:
         given = given.reshape(1) if info.dtype == "DT_STRING" and given.ndim == 0 else given
         if given.ndim != len(info.shape) or any(w not in (-1, g) for w, g in zip(info.shape, given.shape, strict=True)):
             raise invalid(f"{alias} has shape {list(given.shape)}; expected {list(info.shape)}, where -1 is any size.")
-        if len(given) > self.rows:
-            raise invalid(f"Task size {len(given)} is larger than maximum batch size {self.rows}")
+        within(len(given), self.rows)
         if info.dtype != "DT_STRING":
             found = self._of_arrays(given, share)
         elif signature == DEFAULT:

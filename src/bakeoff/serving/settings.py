@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Settings:
 
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, that no other reaches."""
-    if host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost"):
+    if re.fullmatch(r"([\w-]+\.)*localhost\.?", host, re.ASCII | re.IGNORECASE):
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.schemas import Array
+from bakeoff.serving.refused import invalid
 
 Tensors = Mapping[str, Array]
 
@@ -46,6 +47,16 @@ BY_KSERVE = {kind.kserve: name for name, kind in KINDS.items()}
 def name_of(array: Array) -> str:
     """The TensorFlow name of an array's type."""
     return BY_NUMPY[array.dtype.name]
+
+
+def within(rows: int, most: int) -> None:
+    """Refuse more rows than a model takes.
+
+    Raises:
+        Refused: there are more.
+    """
+    if rows > most:
+        raise invalid(f"Task size {rows} is larger than maximum batch size {most}")
 
 
 def strings(values: list[bytes]) -> Array:

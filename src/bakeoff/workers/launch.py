@@ -130,8 +130,11 @@ class Worker:
 
 
 def environment(framework: str, device: str, threads: int | None, precision: str) -> dict[str, str]:
-    """The worker's environment: the backend of Keras, quiet logs, and threads where a library reads them at import."""
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    """The worker's environment: the backend of Keras, quiet logs, and threads where a library reads them at import.
+
+    No module comes from the working folder, which may be what others made: `python -m` would look there first.
+    """
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]))
     if framework in ("tensorflow", "jax"):
         env["KERAS_BACKEND"] = framework

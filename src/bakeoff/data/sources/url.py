@@ -26,6 +26,12 @@ from bakeoff.files import atomic_write, make_folder, remove, sweep, write_text
 from bakeoff.protocols import Progress
 
 PRIORITY = 50
+# Stores. What fsspec has besides (reference, simplecache, zip, a chain of them) reads what a file of others names, from
+# anywhere and past our bounds.
+STORES = (
+    *("abfs", "abfss", "adl", "az", "box", "dbfs", "dropbox", "ftp", "gcs", "gdrive", "github", "gs", "hdfs", "hf"),
+    *("http", "https", "memory", "oci", "oss", "s3", "s3a", "sftp", "smb", "ssh", "tos", "webdav", "webhdfs"),
+)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/{1,3}(?=[^/])")
 _PIECE = 1 << 20
 _AT_ONCE = 8
@@ -44,13 +50,20 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
         DataError: nothing is there, or it can't be reached.
     """
     url = url_of(path)
+    scheme = url.partition(":")[0]
+    if scheme in ("file", "local"):
+        return Path(url.removeprefix(f"{scheme}://"))
+    if scheme not in STORES:
+        raise DataError(f"{url}: {scheme!r} is no store of files that is read.\nGive one of: {', '.join(STORES)}.")
     way = _http.Way(url) if url.startswith(tuple(f"{scheme}://" for scheme in _http.SCHEMES)) else None
     try:
         import fsspec
     except ImportError:
         raise MissingDependencyError("fsspec", "sources", "reading URLs") from None
     try:
-        system, place = fsspec.core.url_to_fs(url, **({"get_client": way.client} if way else {}))
+        kind = fsspec.get_filesystem_class(scheme)  # and not `url_to_fs`, which takes `::` for a chain
+        system = kind(**kind._get_kwargs_from_urls(url), **({"get_client": way.client} if way else {}))
+        place = kind._strip_protocol(url)
         return _answered(system, place, url) if way else _copied(system, place, url, progress)
     except BakeoffError:
         raise
@@ -72,7 +85,9 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
 
 def url_of(path: Path) -> str:
     """The URL that became a path."""
-    return _SCHEME.sub(lambda match: f"{match[1]}:{'///' if match[1] == 'file' else '//'}", str(path), count=1)
+    return _SCHEME.sub(
+        lambda match: f"{match[1]}:{'///' if match[1] in ('file', 'local') else '//'}", str(path), count=1
+    )
 
 
 def _target(place: str, url: str) -> Path:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bakeoff.schemas import Array
 from bakeoff.serving.messages import message
 from bakeoff.serving.model import CLASSIFY, DEFAULT, EXAMPLES, Served, Share
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import Signature, strings
+from bakeoff.serving.tensors import Signature, strings, within
 from bakeoff.serving.wire._json import encoded, is_base64, shown, type_of, unpacked
 
+COPIED = 64 << 20  # bytes of a context, once for each example
 _WORDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def from_json(request: dict[str, Any]) -> list[bytes]:
+def from_json(request: dict[str, Any], most: int) -> list[bytes]:
     """The serialized examples of a classify request, each after what all have in common.
+
+    Args:
+        request: the JSON.
+        most: examples that the model takes.
 
     Raises:
         Refused: as TensorFlow Serving.
@@ -29,7 +35,8 @@ def from_json(request: dict[str, Any]) -> list[bytes]:
         raise invalid(f"JSON Value: {shown(request)} Expecting 'examples' value to be an list/array")
     if not found:
         raise invalid(f"JSON Value: {shown(request)} 'examples' value is an empty array")
-    return [context + _example(one) for one in found]
+    within(len(found), most)
+    return _each(context, (_example(one) for one in found), len(found))
 
 
 def from_input(given: Any) -> list[bytes]:
@@ -41,10 +48,16 @@ def from_input(given: Any) -> list[bytes]:
     with_context = given.WhichOneof("kind") == "example_list_with_context"
     listed: Any = given.example_list_with_context if with_context else given.example_list
     context = listed.context.SerializeToString() if with_context else b""
-    found = [context + one.SerializeToString() for one in listed.examples]
-    if not found:
+    if not listed.examples:
         raise invalid("Input is empty.")
-    return found
+    return _each(context, (one.SerializeToString() for one in listed.examples), len(listed.examples))
+
+
+def _each(context: bytes, examples: Iterable[bytes], count: int) -> list[bytes]:
+    """What all have in common before each: a message of 30 MiB may ask for a thousand copies of nearly all of it."""
+    if len(context) * count > COPIED:
+        raise invalid(f"The context of {len(context):,} bytes for {count:,} examples is more than {COPIED:,} bytes.")
+    return [context + one for one in examples]
 
 
 def classified(served: Served, asked: str, examples: list[bytes], share: Share) -> dict[str, Array]:

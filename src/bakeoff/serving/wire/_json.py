@@ -8,8 +8,12 @@ our own looks for what RapidJSON would say.
 from __future__ import annotations
 
 import binascii
+import gc
 import json
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from bakeoff.schemas import Array
@@ -19,6 +23,7 @@ SHOWN, LONGEST = 256, 1024  # characters of a value in a message; of one string 
 NAMES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
 DEEPEST = 200
 LOOKED_AT = 1 << 20  # bytes of a broken body that are read once more for RapidJSON's words: a second or so
+MOST = 8 << 20  # brackets and commas: 40 images of 224 x 224 x 3. While they are read, no other thread has its turn
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
 _WORDS = {
@@ -36,13 +41,16 @@ def read(body: bytes) -> dict[str, Any]:
     """The object of a request.
 
     Raises:
-        Refused: it isn't JSON, or no object.
+        Refused: it isn't JSON, or no object, or one of too many values.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
+    if len(body) > MOST and sum(map(body.count, (b"[", b"{", b","))) > MOST:
+        raise invalid(f"JSON of more than {MOST:,} values and lists; send images as base64, or tensors as binary data.")
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\n\r")
     try:
-        found, _ = _DECODER.raw_decode(text)
+        with _uncollected():
+            found, _ = _DECODER.raw_decode(text)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deep") from None
     except ValueError as error:
@@ -52,6 +60,25 @@ def read(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise invalid(f"JSON Value: {shown(found)} Is not object")
     return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python's collector would go through millions of new lists over and over, for a circle that JSON can't have."""
+    global _reading
+    with _counting:
+        _reading += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _counting:
+            _reading -= 1
+            if not _reading:
+                gc.enable()
+
+
+_counting, _reading = threading.Lock(), 0
 
 
 def _python_says(error: ValueError, text: str) -> str:

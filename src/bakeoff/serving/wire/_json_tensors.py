@@ -14,7 +14,7 @@ import numpy as np
 
 from bakeoff.schemas import Array
 from bakeoff.serving.refused import Refused, invalid
-from bakeoff.serving.tensors import KINDS, Info, Tensors, name_of
+from bakeoff.serving.tensors import KINDS, Info, Tensors, name_of, within
 from bakeoff.serving.wire._json import encoded, is_base64, numbers, shown, type_of, unpacked
 
 Wanted = Mapping[str, Info]
@@ -28,13 +28,14 @@ _DECIMAL = ("DT_FLOAT", "DT_DOUBLE")
 DEEPEST = 32  # lists in lists; NumPy ends at 64 axes, and rows are stacked to one more
 
 
-def inputs(request: dict[str, Any], wanted: Wanted, body: bytes) -> tuple[dict[str, Array], bool]:
+def inputs(request: dict[str, Any], wanted: Wanted, body: bytes, most: int) -> tuple[dict[str, Array], bool]:
     """The tensors of a predict request; whether it came in rows.
 
     Args:
         request: the JSON.
         wanted: the inputs of the signature.
         body: what the JSON was read from: whether NumPy may read lists of numbers depends on words in it.
+        most: rows that the model takes; more are refused before millions of them are looked at.
 
     Raises:
         Refused: as TensorFlow Serving.
@@ -49,10 +50,14 @@ def inputs(request: dict[str, Any], wanted: Wanted, body: bytes) -> tuple[dict[s
             raise invalid(f"JSON Value: {shown(request)} Expecting 'instances' to be an list/array")
         if not rows:
             raise invalid(f"JSON Value: {shown(request)} No values in 'instances' array")
+        within(len(rows), most)
         return _rows(rows, wanted, plain), True
     if "inputs" not in request:
         raise invalid("Missing 'inputs' or 'instances' key")
-    return _columns(request["inputs"], wanted, plain), False
+    columns = request["inputs"]
+    for column in columns.values() if _named(columns) else [columns]:
+        within(len(column) if isinstance(column, list) else 0, most)
+    return _columns(columns, wanted, plain), False
 
 
 def _rows(rows: list[Any], wanted: Wanted, plain: bool) -> dict[str, Array]:

@@ -156,14 +156,18 @@ def _of_json(name: str, kind: str, shape: list[Any], one: dict[str, Any], most: 
     data = one.get("data")
     if not isinstance(data, list):
         raise invalid(f"input '{name}': 'data' must be a list.")
-    flat = list(_flat(data)) if kind == "BYTES" else data
     if kind == "BYTES":
-        found = strings([_bytes(name, place, text) for place, text in enumerate(flat)])
-    else:
-        found = from_json(data, BY_KSERVE[kind], False if _has_truth(kind) else not _bools(data))
-    if found.size != count:
-        raise invalid(f"unexpected number of elements for input '{name}': {found.size} for {shape}.")
+        flat = list(_flat(data))
+        _counted(name, len(flat), count, shape)  # before they are unpacked
+        return strings([_bytes(name, place, text) for place, text in enumerate(flat)]).reshape(shape)
+    found = from_json(data, BY_KSERVE[kind], False if _has_truth(kind) else not _bools(data))
+    _counted(name, found.size, count, shape)
     return found.reshape(shape)
+
+
+def _counted(name: str, found: int, expected: int, shape: list[Any]) -> None:
+    if found != expected:
+        raise invalid(f"unexpected number of elements for input '{name}': {found} for {shape}.")
 
 
 def _has_truth(kind: str) -> bool:

@@ -62,14 +62,14 @@ def predict(app: App, name: str, version: int | None, label: str, body: bytes) -
     signature = served.signatures.get(asked or DEFAULT)
     if signature is None:
         raise invalid(f'Serving signature name: "{asked}" not found in signature def')
-    given, rows = tensors.inputs(request, signature.inputs, body)
+    given, rows = tensors.inputs(request, signature.inputs, body, served.rows)
     return tensors.predictions(served.run(asked or DEFAULT, given, app.workers.share), rows)
 
 
 def classify(app: App, name: str, version: int | None, label: str, body: bytes) -> bytes:
     """The answer to :classify."""
     request = wire.read(body)
-    asked, made = _signature_name(request), examples.from_json(request)
+    asked, made = _signature_name(request), examples.from_json(request, app.settings.rows)
     served = app.models.find(name, version, label)
     found = examples.classified(served, asked, made, app.workers.share)
     scores = wire.numbers(found["scores"].ravel())
@@ -85,7 +85,7 @@ def regress(app: App, name: str, version: int | None, label: str, body: bytes) -
     """Why there is no answer to :regress: classifiers have no such signature."""
     request = wire.read(body)
     asked = _signature_name(request)
-    examples.from_json(request)
+    examples.from_json(request, app.settings.rows)
     raise examples.no_regression(app.models.find(name, version, label), asked)
 
 
