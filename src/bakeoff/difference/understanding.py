@@ -1,9 +1,9 @@
 """How inputs were made, from the inputs alone: which resize fits them, and what their numbers are of its pixels.
 
 Every way of resizing that the causes know is tried on a few images. Normalising is affine, y = s u + o for each
-Every way of resizing that the causes know is tried on a few images. Normalising is affine, y = s u + o for each
 channel, so s and o come from least squares, and what is left over judges the pixels: in grey levels, less than one
 where the way is right.
+"""
 
 from __future__ import annotations
 
