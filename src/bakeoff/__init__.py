@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bakeoff.conversion.live import convert
     from bakeoff.conversion.verify import verify
     from bakeoff.data.reader import read_data
+    from bakeoff.difference.api import explain
     from bakeoff.exports import export
     from bakeoff.model import Model, evaluate, load
     from bakeoff.reports import report
@@ -46,6 +47,7 @@ __all__ = [
     "compare_backbones",
     "convert",
     "evaluate",
+    "explain",
     "export",
     "find_rate",
     "load",
@@ -67,6 +69,7 @@ _HOMES = {
     "compare_backbones": "bakeoff.comparison.backbones",
     "convert": "bakeoff.conversion.live",
     "evaluate": "bakeoff.model",
+    "explain": "bakeoff.difference.api",
     "export": "bakeoff.exports",
     "find_rate": "bakeoff.training.find_rate",
     "load": "bakeoff.model",

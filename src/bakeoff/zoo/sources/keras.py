@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from bakeoff.errors import UsageError
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.registry import nearest
 from bakeoff.zoo.listing import WeightsFile, imagenet, offered
 
 LIBRARY, NEEDS, EXTRA, FRAMEWORK = "keras", ("keras", "tensorflow"), "tensorflow", "keras"
@@ -71,6 +73,19 @@ def describe(model: str, weights: str | None = None) -> tuple[Signature, tuple[s
     mean, std = modes[mode(model)]
     order: Literal["RGB", "BGR"] = "BGR" if mode(model) == "caffe" else "RGB"
     return Signature((height, width), 3, "stretch", "bilinear", None, mean, std, channel_order=order), imagenet()
+
+
+def described(name: str) -> Signature:
+    """What a family asks of images, by the name of its module, as `mobilenet_v2`, or of its constructor.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    known = {one.lower(): one for one in offered("keras")}
+    plain = name.replace("_", "").lower()
+    if plain not in known:
+        raise UsageError(f"keras:{name}: no family of keras.applications{nearest(plain, known)}.")
+    return describe(known[plain])[0]
 
 
 def mode(model: str) -> str | None:

@@ -1,0 +1,231 @@
+"""`explain`: why two sides that should say the same do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.difference import inputs, nets
+from bakeoff.difference.account import Account
+from bakeoff.difference.causes import every
+from bakeoff.difference.engine import Verdict, flipped, verdict
+from bakeoff.difference.report import Explained, result
+from bakeoff.difference.sides import Given, figure, open_side
+from bakeoff.difference.understanding import understood
+from bakeoff.difference.worlds import Predicting, rounding
+from bakeoff.errors import DataError, UsageError
+from bakeoff.evaluation.predict import find_images
+from bakeoff.given import held
+from bakeoff.parity.trial import images as synthetic
+from bakeoff.preprocessing import decode
+from bakeoff.schemas import Array
+from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.progress import live
+
+MOST, MADE = 64, 16  # images of a folder that are asked about, spread evenly; images that are made where none is given
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The images that both sides are asked about.
+
+    Attributes:
+        content: their bytes.
+        names: of their files.
+        labels: the folders that they lie in; None where there are none.
+        made: whether they are noise.
+    """
+
+    content: tuple[bytes, ...]
+    names: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    made: bool = False
+
+
+@held
+@live()
+def explain(
+    a: str | Path,
+    b: str | Path | None = None,
+    images: str | Path | None = None,
+    *,
+    a_input: str | None = None,
+    b_input: str | None = None,
+    a_pre: str | None = None,
+    b_pre: str | None = None,
+    b_dump: str | None = None,
+    a_weights: str | None = None,
+    b_weights: str | None = None,
+    expect: float | None = None,
+    token: str = "",
+    steps: int = 8,
+    most: int = MOST,
+    listen: Listener | None = None,
+    quiet: bool = False,
+) -> Explained:
+    """Why two sides differ: the causes, each switched alone, with place, effect, share and the line to change.
+
+    Args:
+        a: a run, a bundle, a source that `convert` reads, an exported file, a server's URL, a training script, or a
+            dump (`INPUT.npy,LOGITS.npy`).
+        b: the same; None with `b_dump` or `expect`.
+        images: a folder, or an image; in folders named after classes, accuracy is told too. None: noise.
+        a_input, b_input: how images are prepared: `keras:NAME`, `torchvision:IMAGENET1K_V1`, or `key=value,...`.
+        a_pre, b_pre: FILE.py:FUNCTION from an image's path to the input.
+        b_dump: what B gave elsewhere: `INPUT.npy,LOGITS.npy`.
+        a_weights, b_weights: files of weights, for sources by name.
+        expect: the accuracy that was promised, in percent, in the place of B.
+        token: a server's secret.
+        steps: of a script that are recorded.
+        most: images that are asked about at most.
+        listen: gets progress.
+        quiet: no bar.
+
+    Raises:
+        UsageError: sides that can't be compared; says what to give.
+        DataError: a side or an image can't be read.
+    """
+    others = [name for name, value in (("B", b), ("--b-dump", b_dump), ("--expect", expect)) if value is not None]
+    if len(others) != 1:
+        raise UsageError(
+            f"given as the other side: {', '.join(others) or 'nothing'}. Give one: B, --b-dump or --expect."
+        )
+    pictures = _pictures(images, most)
+    tell = Reporter(listen)
+    common: dict[str, Any] = {"images": pictures.content, "names": pictures.names, "token": token, "steps": steps}
+    tell.stage(1, 3, "open A")
+    one = open_side(str(a), Given("a", input=a_input, pre=a_pre, weights=a_weights, **common))
+    tell.stage(2, 3, "open B")
+    if expect is not None:
+        two = figure(expect / 100)
+    else:
+        text = str(b) if b is not None else str(b_dump)
+        two = open_side(text, Given("b", input=b_input, pre=b_pre, weights=b_weights, **common))
+    tell.stage(3, 3, "switch causes")
+    return compared(one, two, pictures)
+
+
+def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
+    """The explanation of two accounts."""
+    a, b = (understood(one, pictures.content) for one in (a, b))
+    world = _world(a, b, pictures)
+    turned = not _asks(a) and _asks(b)
+    first, second = (b, a) if turned else (a, b)
+    if not _asks(first):
+        raise UsageError(
+            f"{a.name}, {b.name}: neither side can be asked, so nothing can be switched.\n"
+            "Give one side as a model, a run or an exported file; a dump is enough for the other."
+        )
+    world.floor = rounding(world, first)
+    found = verdict(world, first, second, every())
+    found = flipped(found) if turned else found
+    return Explained(result(a, b, world, found, stages(a, b, world, found), pictures))
+
+
+def _asks(one: Account) -> bool:
+    return (one.graph is not None or one.answer is not None) and one.seen.scores is None and one.seen.accuracy is None
+
+
+def _world(a: Account, b: Account, pictures: Pictures) -> Predicting:
+    names = [one.settings.get("output.classes") for one in (a, b)]
+    labels = pictures.labels
+    fits = [one for one in names if one and labels and set(labels) <= set(one)]
+    reference = (fits or [one for one in names if one] or [None])[0]
+    known = [{key: value for key, value in one.settings.items() if key.startswith("input.")} for one in (a, b)]
+    usual = {**inputs.USUAL, **known[1], **known[0]}
+    channels = usual["input.channels"]
+    usual.setdefault("input.mean", (0.0,) * channels)
+    usual.setdefault("input.std", (1.0,) * channels)
+    return Predicting(pictures.content, labels, reference, usual)
+
+
+def _pictures(given: str | Path | None, most: int) -> Pictures:
+    if given is None:
+        return _made()
+    path = Path(given)
+    files = [Path(str(one)) for one in find_images([path]).files]
+    chosen = [files[i] for i in sorted({round(i) for i in np.linspace(0, len(files) - 1, min(most, len(files)))})]
+    content = []
+    for file in chosen:
+        try:
+            content.append(file.read_bytes())
+            decode(content[-1])
+        except (OSError, DataError) as error:
+            raise DataError(f"{file}: {error}. Give images that can be read.") from None
+    folders = [file.relative_to(path).parts[0] if path.is_dir() and file.parent != path else "" for file in chosen]
+    labels = tuple(folders) if all(folders) else None
+    return Pictures(tuple(content), tuple(file.name for file in chosen), labels)
+
+
+def _made() -> Pictures:
+    """Noise in blocks, as PNG; not square, so that a crop shows."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    content = []
+    for pixels in synthetic(MADE, (240, 320), 3, seed=0):
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        content.append(file.getvalue())
+    return Pictures(tuple(content), tuple(f"{i:02d}.png" for i in range(MADE)), None, made=True)
+
+
+# stage by stage -------------------------------------------------------------------------------------------------------
+
+
+def stages(a: Account, b: Account, world: Predicting, found: Verdict) -> list[dict[str, Any]]:
+    """Each stage: equal, differs or not checkable, and by how much; the first image's, bit by bit."""
+    rows: list[dict[str, Any]] = []
+    both = [{**inputs.USUAL, **world.fallback, **one.settings} for one in (a, b)]
+    shown = all(one.sees("input.std") and one.seen.inputs is None for one in (a, b))
+    made = [inputs.stages(world.images[0], one) for one in both] if shown else None
+    for name in inputs.STAGES:
+        rows.append(_row(name, *(one[name] for one in made)) if made else {"stage": name, "state": "not checkable"})
+    rows += _net(a, b, world)
+    state = "equal" if found.gap <= found.floor else "differs"
+    rows.append({"stage": "output", "state": state, "difference": found.gap})
+    return rows
+
+
+def _row(name: str, one: Array, two: Array) -> dict[str, Any]:
+    if one.shape != two.shape:
+        return {"stage": name, "state": "differs", "detail": f"{one.shape} against {two.shape}"}
+    gap = float(np.abs(one.astype("f8") - two).max(initial=0.0))
+    return {"stage": name, "state": "equal" if gap == 0 else "differs", "difference": gap}
+
+
+def _net(a: Account, b: Account, world: Predicting) -> list[dict[str, Any]]:
+    """The first layer whose local error is above float64's rounding, both nets fed with A's input."""
+    if a.graph is None or b.graph is None:
+        return [{"stage": "net", "state": "not checkable"}]
+    if not nets.alike(a.graph, b.graph):
+        return [{"stage": "net", "state": "differs", "detail": "other layers"}]
+    small = a.graph.count() <= LARGE
+    if not small:
+        same = not [key for key in nets.settings(a.graph) if key.startswith("array.")]
+        return [{"stage": "net", "state": "equal" if same else "not checkable"}]
+    try:
+        walked = nets.walk(a.graph, b.graph, world.inputs(a)[:1])
+    except Exception as error:  # whatever a page's truth makes of another net's shapes
+        return [{"stage": "net", "state": "differs", "detail": str(error)[:120]}]
+    first = next((row for row in walked if row[2] > FLOOR), None)
+    if first is None:
+        return [{"stage": "net", "state": "equal", "difference": max(row[2] for row in walked)}]
+    path, op, local, _ = first
+    return [
+        {
+            "stage": "net",
+            "state": "differs",
+            "layer": path,
+            "operator": op,
+            "local": local,
+            "accumulated": walked[-1][3],
+        }
+    ]
+
+
+LARGE, FLOOR = 8_000_000, 1e-10  # parameters that NumPy walks in seconds; of a layer's values, in float64

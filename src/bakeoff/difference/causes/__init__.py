@@ -1,0 +1,96 @@
+"""What makes two sides differ, one cause a file: where it shows, how it is seen and switched, what to write instead.
+
+A file has
+    STAGE     where it acts, of `STAGES`
+    WORLD     "predict" (the default): it shows in answers to images; "train": in steps of training
+    KEYS      the settings that are one choice; `*` stands for anything
+    SAYS      the sentence, of {a} and {b}, the two values
+    FIX       {"torch": ..., "keras": ...}: the line to write, of {value}: what the other side has
+and, where KEYS are not all,
+    suspect   (a, b) -> the settings of b that make a's choice into b's, or None; the default: what of KEYS differs
+    guesses   (a) -> settings that sides are often found to have, which are tried where one doesn't show its own
+    values    (a, b, changes) -> the two values as words
+A cause is only suspected by what it sees. It is named when switching it alone closes the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from bakeoff import registry
+from bakeoff.difference.account import Account, apart, said
+
+STAGES = (
+    "decode",
+    "orient",
+    "resize",
+    "channels",
+    "normalise",
+    "net",
+    "output",
+    "data",
+    "start",
+    "loss",
+    "optimizer",
+    "schedule",
+    "training",
+    "evaluation",
+)
+Changes = Mapping[str, Any]
+
+
+class Cause:
+    """One file of this folder, with what it leaves out."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.module = name, registry.load(__name__, name, what="cause")
+        self.stage: str = self.module.STAGE
+        self.world: str = getattr(self.module, "WORLD", "predict")
+        self.keys: tuple[str, ...] = self.module.KEYS
+
+    def suspect(self, a: Account, b: Account) -> Changes | None:
+        """What makes a's choice into b's, where they differ in it."""
+        own = getattr(self.module, "suspect", None)
+        return own(a, b) if own else differing(a, b, self.keys)
+
+    def guesses(self, a: Account) -> Iterable[Changes]:
+        """Choices of others."""
+        own = getattr(self.module, "guesses", None)
+        return own(a) if own else ()
+
+    def values(self, a: Account, b: Account, changes: Changes) -> tuple[str, str]:
+        """The two choices in words."""
+        own = getattr(self.module, "values", None)
+        if own:
+            found: tuple[str, str] = own(a, b, changes)
+            return found
+        keys = sorted(changes)
+        return tuple(", ".join(dict.fromkeys(_word(one, key) for key in keys)) for one in (a, b))  # type: ignore[return-value]
+
+    def fix(self, value: str) -> dict[str, str]:
+        """The line to write in either framework, for the other side's value."""
+        return {name: line.replace("{value}", value) for name, line in self.module.FIX.items()}
+
+
+def _word(account: Account, key: str) -> str:
+    return said(account.settings[key]) if account.sees(key) else "not visible"
+
+
+@cache
+def every() -> tuple[Cause, ...]:
+    """All causes, in the order of their stages."""
+    found = [Cause(name) for name in registry.names(__name__)]
+    return tuple(sorted(found, key=lambda one: (STAGES.index(one.stage), one.name)))
+
+
+def claims(patterns: Iterable[str], key: str) -> bool:
+    """Whether a key is one of these; `*` stands for anything."""
+    return any(fnmatchcase(key, one) for one in patterns)
+
+
+def differing(a: Account, b: Account, patterns: Iterable[str]) -> Changes | None:
+    """The values of b where both show one and they differ; None where there are none."""
+    return {key: b.settings[key] for key in apart(a, b) if claims(patterns, key)} or None

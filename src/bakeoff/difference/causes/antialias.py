@@ -1,0 +1,22 @@
+"""Whether a resize averages what it leaves out: Pillow and torchvision do, tf.image.resize does only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account
+
+STAGE, KEYS = "resize", ("input.antialias",)
+SAYS = "antialiasing of the resize is {a} on one side and {b} on the other"
+FIX = {
+    "torch": "transforms.Resize(size, antialias={value})",
+    "keras": "tf.image.resize(image, size, antialias={value})",
+}
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    filters = [a.settings.get("input.filter"), "bilinear", "bicubic"]
+    kinds = dict.fromkeys(one for one in filters if one in ("bilinear", "bicubic"))
+    same = [{"input.antialias": not a.settings.get("input.antialias", True)}]
+    return same + [{"input.antialias": False, "input.filter": kind, "input.numbers": "floats"} for kind in kinds]

@@ -1,0 +1,32 @@
+"""How an image that isn't square becomes one: stretched, its middle cut out, or padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account, differing_fit
+
+STAGE, KEYS = "resize", ("input.fit", "input.resize_to")
+SAYS = "an image that isn't square is fitted by {a} on one side and {b} on the other"
+FIX = {
+    "torch": "transforms.Resize((height, width)) to stretch; Resize(side), CenterCrop(size) to crop",
+    "keras": "keras.utils.load_img(path, target_size=size, keep_aspect_ratio=...)  # False to stretch, True to crop",
+}
+suspect = differing_fit
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    size = max(a.settings.get("input.size", (224, 224)))
+    short = dict.fromkeys([0, size, round(size / 0.875), round(size * 232 / 224)])
+    crops = [{"input.fit": "crop", "input.resize_to": side} for side in short]
+    return [{"input.fit": "stretch", "input.resize_to": 0}, {"input.fit": "pad", "input.resize_to": 0}, *crops]
+
+
+def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:
+    return _said(a), _said(b if b.sees("input.fit") else a.switched(changes))
+
+
+def _said(one: Account) -> str:
+    to = one.settings.get("input.resize_to")
+    return f"{one.settings.get('input.fit')}{f' after {to}' if to else ''}"

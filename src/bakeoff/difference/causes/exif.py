@@ -1,0 +1,19 @@
+"""Whether the orientation that a camera wrote is applied: Pillow, torchvision and TensorFlow leave it to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account
+
+STAGE, KEYS = "orient", ("input.orient",)
+SAYS = "turning by EXIF is {a} on one side and {b} on the other"
+FIX = {
+    "torch": "ImageOps.exif_transpose(Image.open(path))  # leave it out for False",
+    "keras": "ImageOps.exif_transpose(keras.utils.load_img(path))  # leave it out for False",
+}
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    return [{"input.orient": not a.settings.get("input.orient", True)}]

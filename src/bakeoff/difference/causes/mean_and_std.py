@@ -1,0 +1,29 @@
+"""The mean and deviation that inputs are normalised by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account
+from bakeoff.difference.inputs import IMAGENET
+from bakeoff.difference.scales import kind_of_change
+
+STAGE, KEYS = "normalise", ("input.mean", "input.std")
+SAYS = "inputs are normalised by mean and deviation {a} on one side and {b} on the other"
+FIX = {
+    "torch": "transforms.Normalize(mean, std)  # {value}",
+    "keras": "layers.Normalization(mean=..., variance=...)  # {value}, on pixels / 255; variance is deviation squared",
+}
+
+
+def suspect(a: Account, b: Account) -> dict[str, Any] | None:
+    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "numbers" else None
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    if a.settings.get("input.channels", 3) != 3:
+        return []
+    caffe = {"input.mean": tuple(m / 255 for m in (103.939, 116.779, 123.68)), "input.std": (1 / 255,) * 3}
+    turned = {key: tuple(reversed(value)) for key, value in IMAGENET.items()}
+    return [IMAGENET, turned, caffe]

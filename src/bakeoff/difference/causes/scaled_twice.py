@@ -1,0 +1,33 @@
+"""Pixels divided by 255 once more than on the other side: before the net and inside it, or by loader and by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account
+from bakeoff.difference.scales import FACTOR, kind_of_change, ranges
+
+STAGE, KEYS = "normalise", ("input.mean", "input.std")
+SAYS = "inputs are {a} on one side and {b} on the other: divided by 255 once more"
+FIX = {
+    "torch": "transforms.ToTensor() divides by 255 already: leave out the second / 255",
+    "keras": "image / 255.0 or layers.Rescaling(1 / 255), not both",
+}
+
+
+def suspect(a: Account, b: Account) -> dict[str, Any] | None:
+    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "twice" else None
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    if not a.sees("input.std"):
+        return []
+    mean, std = a.settings["input.mean"], a.settings["input.std"]
+    y = [tuple(one * factor for one in std) for factor in (FACTOR, 1 / FACTOR)]
+    zero = [tuple(m * factor for m in mean) for factor in (FACTOR, 1 / FACTOR)]
+    within = {"input.mean": mean, "input.std": y[0]}  # the mean is taken away after the second division
+    return [*({"input.mean": m, "input.std": s} for m, s in zip(zero, y, strict=True)), within]
+
+
+values = ranges

@@ -1,0 +1,25 @@
+"""A net that predicts as if it were trained: eval() is missing, or training=True was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bakeoff.difference.account import Account
+
+STAGE, KEYS = "net", ("net.mode",)
+SAYS = "the net predicts in {a} mode on one side and in {b} mode on the other: statistics of the batch, dropout"
+FIX = {
+    "torch": "model.eval()  # before predicting; {value} mode is the other side's",
+    "keras": "model(images, training=False)  # {value} mode is the other side's",
+}
+
+
+def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    small = a.graph is not None and a.graph.count() <= 2_000_000
+    moves = a.graph is not None and any(node.keeps_state or node.draws for node in a.graph.nodes)
+    return [{"net.mode": "train"}] if small and moves else []
+
+
+def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:
+    return a.settings.get("net.mode", "eval"), changes["net.mode"]

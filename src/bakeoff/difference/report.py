@@ -1,0 +1,147 @@
+"""What an explanation says: to programs, in a terminal, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bakeoff.difference.account import NET, Account, apart, said
+from bakeoff.difference.engine import Share, Verdict
+from bakeoff.difference.nets import names
+from bakeoff.difference.worlds import Predicting
+from bakeoff.drawing.card import Card, Shown
+from bakeoff.schemas import SCHEMA
+
+
+@dataclass(frozen=True, repr=False)
+class Explained(Shown):
+    """What `explain` gives.
+
+    Attributes:
+        result: as `bakeoff explain --json` prints it.
+    """
+
+    result: Mapping[str, Any]
+
+    @property
+    def causes(self) -> list[dict[str, Any]]:
+        """The causes, the largest share first."""
+        found: list[dict[str, Any]] = self.result["causes"]
+        return found
+
+    @property
+    def remaining(self) -> float:
+        """Share of the gap that no cause explains."""
+        return float(self.result["remaining"])
+
+    def _card(self) -> Card:
+        rows = {f"{100 * one['share']:.0f} %": one["sentence"] for one in self.causes}
+        figures = {"verdict": self.result["verdict"], **rows, "remaining": f"{100 * self.remaining:.0f} %"}
+        return Card(f"{self.result['a']} and {self.result['b']}", figures)
+
+
+def result(
+    a: Account, b: Account, world: Any, found: Verdict, stages: list[dict[str, Any]], pictures: Any
+) -> dict[str, Any]:
+    """The plain dict of an explanation."""
+    causes = [told(a, b, one) for one in found.causes]
+    harmless = [told(a, b, one) for one in found.harmless]
+    return {
+        "schema": SCHEMA,
+        "a": a.name,
+        "b": b.name,
+        "kinds": [a.kind, b.kind],
+        "images": {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
+        "verdict": sentence(a, b, found, causes),
+        "gap": found.gap,
+        "floor": found.floor,
+        "accuracy": _accuracies(a, b, world),
+        "causes": causes,
+        "harmless": harmless,
+        "remaining": found.remaining,
+        "stages": stages,
+        "settings": table(a, b),
+        "notes": [f"{one.name}: {note}" for one in (a, b) for note in one.notes],
+    }
+
+
+def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
+    """A cause as a row."""
+    suspect = share.suspect
+    first, second = suspect.cause.values(a, b, suspect.there)
+    if suspect.guessed and second == "not visible":
+        second = ", ".join(dict.fromkeys(said(value) for _, value in sorted(suspect.there.items())))
+    says = suspect.cause.module.SAYS.format(a=first, b=second)
+    accuracy, between = share.accuracy if share.accuracy else (None, None)
+    return {
+        "cause": suspect.cause.name,
+        "stage": suspect.cause.stage,
+        "place": place(a, b, share),
+        "sentence": says,
+        "a": first,
+        "b": second,
+        "guessed": suspect.guessed,
+        "effect_logits": share.effect,
+        "effect_logits_interval": list(share.interval),
+        "effect_accuracy": accuracy,
+        "effect_accuracy_interval": None if between is None else list(between),
+        "share": share.share,
+        "closes": share.closes,
+        "opens": share.opens,
+        "fix": suspect.cause.fix(second),
+    }
+
+
+def place(a: Account, b: Account, share: Share) -> str:
+    """File and line on each side, layers of a net, or the stage."""
+    keys = [*share.suspect.there]
+    files = [next((one.places[key] for key in keys if key in one.places), "") for one in (a, b)]
+    if any(files):
+        return " / ".join(filter(None, files))
+    ops = {key.split(".")[1] for key in keys if key.startswith(NET) and key.count(".") > 1}
+    graph = a.graph or b.graph
+    if ops and graph is not None:
+        found = [name for op in sorted(ops) for name in names(graph, op)]
+        return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    return str(share.suspect.cause.stage)
+
+
+def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]]) -> str:
+    """The verdict in a sentence."""
+    if found.gap <= found.floor:
+        seeds = [one.settings.get("train.seed") for one in (a, b)]
+        same = "the same answers" if None in seeds or seeds[0] == seeds[1] else "the same answers; seeds differ"
+        return f"No difference larger than rounding: {same} (mean |difference| of logits {found.gap:.2g})."
+    if not causes:
+        return (
+            f"They differ by {found.gap:.3g} in the logits, and no cause that is known here closes the gap: "
+            "not visible from what was given."
+        )
+    first = causes[0]
+    rest = f"; {100 * found.remaining:.0f} % remains" if found.remaining > 0.02 else ""
+    more = f", with {len(causes) - 1} more" if len(causes) > 1 else ""
+    return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}."
+
+
+def _accuracies(a: Account, b: Account, world: Predicting) -> list[float | None]:
+    found: list[float | None] = []
+    for one in (a, b):
+        if one.seen.accuracy is not None or world.labels is None:
+            found.append(one.seen.accuracy)
+        else:
+            found.append(float((world.outcome(one).argmax(1) == world.labels).mean()))
+    return found
+
+
+def table(a: Account, b: Account) -> list[dict[str, Any]]:
+    """The settings of both; of a net only what differs."""
+    differ = set(apart(a, b))
+    rows = []
+    for key in sorted({*a.settings, *b.settings}):
+        plain = not key.startswith(NET)
+        if key == "side" or not (plain or (key in differ and not key.startswith("array."))):
+            continue
+        values = [said(one.settings[key]) if one.sees(key) else None for one in (a, b)]
+        rows.append({"setting": key, "a": values[0], "b": values[1], "same": key not in differ and None not in values})
+    return rows
