@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from bakeoff.errors import UsageError
 from bakeoff.graph import Composer
-from bakeoff.graph.initialize import Initializer
+from bakeoff.graph.initialize import Initializer, glorot_uniform, torch_uniform
 from bakeoff.ops._dimension import Dim
+
+T = TypeVar("T")
+STARTS: dict[str, Initializer] = {"torch": torch_uniform, "keras": glorot_uniform}
 
 
 def composer(input_size: tuple[int, int], channels: int, seed: int, initializer: Initializer) -> Composer:
@@ -31,3 +37,14 @@ def logits(classes: int | None, model: str) -> int:
     if classes < 1:
         raise UsageError(f"model {model!r}: classes is {classes}; expected at least 1 (1 is one binary logit).")
     return classes
+
+
+def one_of(model: str, name: str, given: str, known: Mapping[str, T]) -> T:
+    """What an argument of a recipe stands for.
+
+    Raises:
+        UsageError: it isn't one of those.
+    """
+    if given not in known:
+        raise UsageError(f"model {model}: {name}={given!r}: expected one of {', '.join(known)}.")
+    return known[given]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bakeoff.graph import Graph
-from bakeoff.graph.initialize import glorot_uniform
 from bakeoff.models import _start
 
 SUMMARY = "conv 32, pool, conv 64, pool, conv 64, dense 64, dense: 122,570 parameters on CIFAR-10 (article 001)"
 
 
-def build(input_size: tuple[int, int] = (32, 32), channels: int = 3, classes: int | None = 10, seed: int = 0) -> Graph:
+def build(
+    input_size: tuple[int, int] = (32, 32),
+    channels: int = 3,
+    classes: int | None = 10,
+    seed: int = 0,
+    start: Literal["torch", "keras"] = "keras",
+) -> Graph:
     """Conv 32, pool 2, conv 64, pool 2, conv 64 (3 x 3, no padding, relu each), dense 64 relu, dense.
 
     122,570 parameters at 32 x 32 x 3 and 10 classes. Source: "Duel in image recognition" (article 001). Start weights
@@ -20,8 +27,9 @@ def build(input_size: tuple[int, int] = (32, 32), channels: int = 3, classes: in
         channels: of the images.
         classes: the number of logits.
         seed: of the start weights.
+        start: whose way to draw them, `torch` or `keras`.
     """
-    net = _start.composer(input_size, channels, seed, glorot_uniform)
+    net = _start.composer(input_size, channels, seed, _start.one_of("cifar10_cnn", "start", start, _start.STARTS))
     x = net.input
     for block, filters in (("1", 32), ("2", 64), ("3", 64)):
         x = net.add("conv2d", f"conv{block}", x, filters=filters, kernel=(3, 3))

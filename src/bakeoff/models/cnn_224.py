@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bakeoff.graph import Graph
-from bakeoff.graph.initialize import glorot_uniform
 from bakeoff.models import _start
 
 SUMMARY = "conv 32, pool, dropout, dense 128, dropout, dense: 50,469,130 parameters at 224 pixels (article 000)"
@@ -17,6 +18,7 @@ def build(
     units: int = 128,
     dropout: float = 0.25,
     head_dropout: float = 0.5,
+    start: Literal["torch", "keras"] = "keras",
 ) -> Graph:
     """Conv 32 (3 x 3, no padding) relu, max pool 2, dropout 0.25, dense 128 relu, dropout 0.5, dense.
 
@@ -32,8 +34,9 @@ def build(
         units: of the hidden dense layer.
         dropout: the share dropped behind the pooling, in training.
         head_dropout: the share dropped before the last layer, in training.
+        start: whose way to draw the start weights, `torch` or `keras`.
     """
-    net = _start.composer(input_size, channels, seed, glorot_uniform)
+    net = _start.composer(input_size, channels, seed, _start.one_of("cnn_224", "start", start, _start.STARTS))
     x = net.add("conv2d", "conv1", net.input, filters=32, kernel=(3, 3))
     x = net.add("relu", "relu1", x)
     x = net.add("max_pool2d", "pool1", x, window=(2, 2), stride=(2, 2))

@@ -14,7 +14,8 @@ from bakeoff.errors import DataError, UsageError
 from bakeoff.files import absent, make_folder, named, write_text
 from bakeoff.given import held
 from bakeoff.reports.source import Report, read
-from bakeoff.rundir.result import BACKBONES, BEGUN, NAME
+from bakeoff.rundir.readers import read_json
+from bakeoff.rundir.result import BACKBONES, BEGUN, LEDGER, NAME
 from bakeoff.shown import html
 from bakeoff.texts import catalogue
 
@@ -38,6 +39,12 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     source = Path(run)
     if not source.is_dir():
         raise DataError(f"{source}: {absent(source, 'folder')} Give a run folder: bakeoff report RUN")
+    if (source / LEDGER).is_file():
+        from bakeoff.reports import ledger
+
+        with named(source / LEDGER, "Make it anew."):
+            page = ledger.render(read_json(source / LEDGER), lang)
+        return written(page, source / "report.html" if output is None else Path(output))
     of = next((name for name in (BACKBONES, "compare.json", NAME) if (source / name).is_file()), BEGUN)
     with named(source / of, "Make the run anew, or copy its folder anew."):
         page = render(read(source, lang))

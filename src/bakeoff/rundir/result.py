@@ -14,6 +14,7 @@ from bakeoff.rundir.readers import ANEW, read_json
 NAME = "run.json"
 BEGUN = "begun.json"
 BACKBONES = "backbones.json"  # of a list of them, a run folder each
+LEDGER = "ledger.json"  # of a published comparison, a run folder a training
 
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
