@@ -21,8 +21,22 @@ def command(
     data: options.DataPath,
     recipe: options.RecipeName = "photos",
     frameworks: Annotated[
-        str, typer.Option(metavar="NAMES", help="Two or more, with commas between them.")
-    ] = "torch,tensorflow",
+        str | None,
+        typer.Option(metavar="NAMES", help="With commas between them; torch and tensorflow. Of one alone, its modes."),
+    ] = None,
+    contestants: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Who is timed: torch-eager, torch-compiled, jax, ...; the same one twice."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As 15m: what doesn't fit is left out, and named.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each framework; from 5 on a claim is about them.")] = 1,
+    predict: Annotated[bool, typer.Option("--predict", help="Time predictions, too: own forms and exports.")] = False,
+    margin: Annotated[float, typer.Option(help="Accuracies closer than this are as good as equal.")] = 0.02,
+    price: Annotated[
+        float | None, typer.Option(help="Of an hour of this machine: what a million predictions cost.")
+    ] = None,
     overrides: options.Overrides = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
@@ -39,12 +53,19 @@ def command(
     from bakeoff.reports import report
     from bakeoff.workers.progress import progress
 
-    names = options.listed(frameworks, "--frameworks")
+    names = options.listed(frameworks, "--frameworks") if frameworks is not None else None
+    entrants = options.listed(contestants, "--contestants", twice=True) if contestants is not None else None
     with progress() as listen:
         compared = compare(
             data,
             recipe,
-            frameworks=tuple(names),
+            frameworks=names and tuple(names),
+            contestants=entrants and tuple(entrants),
+            budget=budget,
+            seeds=seeds,
+            predict=predict,
+            margin=margin,
+            price=price,
             overrides=(*(overrides or ()), *options.bad_file_changes(bad_files)),
             run=run,
             seed=seed,
