@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bakeoff import loaders
     from bakeoff.comparison.api import compare
     from bakeoff.comparison.backbones import compare_backbones
+    from bakeoff.comparison.ledger import as_published
     from bakeoff.conversion.live import convert
     from bakeoff.conversion.verify import verify
     from bakeoff.data.reader import read_data
@@ -42,6 +43,7 @@ __all__ = [
     "Model",
     "Options",
     "__version__",
+    "as_published",
     "audit",
     "compare",
     "compare_backbones",
@@ -64,6 +66,7 @@ __all__ = [
 _HOMES = {
     "Model": "bakeoff.model",
     "Options": "bakeoff.training.options",
+    "as_published": "bakeoff.comparison.ledger",
     "audit": "bakeoff.reports.audit",
     "compare": "bakeoff.comparison.api",
     "compare_backbones": "bakeoff.comparison.backbones",

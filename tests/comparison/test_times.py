@@ -1,4 +1,4 @@
-"""Ratios of times: no differences where there are none, found where they are; on calm machines, drifting and busy ones."""
+"""Ratios of times: none where there is none, found where there is one; on calm, drifting and busy machines."""
 
 from __future__ import annotations
 

@@ -150,8 +150,11 @@ def label_changes(separator: str | None, columns: str | None) -> list[str]:
     return found
 
 
-def listed(text: str | None, option: str) -> list[str]:
+def listed(text: str | None, option: str, *, twice: bool = False) -> list[str]:
     """`a,b` as a list.
+
+    Args:
+        twice: whether an entry may come again.
 
     Raises:
         UsageError: an entry is empty, or comes twice.
@@ -159,6 +162,8 @@ def listed(text: str | None, option: str) -> list[str]:
     if text is None:
         return []
     parts = [part.strip() for part in text.split(",")]
-    if not all(parts) or len(set(parts)) < len(parts):
-        raise UsageError(f"{option} {text!r}: expected different names with commas between them, as a,b.")
+    if not all(parts) or (len(set(parts)) < len(parts) and not twice):
+        raise UsageError(
+            f"{option} {text!r}: expected {'' if twice else 'different '}names with commas between them, as a,b."
+        )
     return parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,12 @@ import typer
 from bakeoff.cli import _options as options
 
 PANEL, PLACE = "Make", 3
+_instead = partial(typer.Option, rich_help_panel="Instead of frameworks")
 EXAMPLES = (
     ("bakeoff compare digits -r mnist-cnn", "PyTorch and TensorFlow: parity, speed, accuracy, verdict"),
     ("bakeoff compare digits -r mnist-cnn --frameworks torch,tensorflow,jax", "all three"),
     ("bakeoff compare photos --backbones efficientnet_lite0,efficientnet_lite1", "which pretrained net"),
+    ("bakeoff compare mnist.npz --as-published 002", "what each unfair choice in an article's comparison does"),
     ("bakeoff compare digits -r mnist-cnn --json > compared.json", "for programs"),
 )
 
@@ -22,15 +25,29 @@ def command(
     data: options.DataPath,
     recipe: options.RecipeName = "photos",
     frameworks: Annotated[
-        str, typer.Option(metavar="NAMES", help="Two or more, with commas between them.")
-    ] = "torch,tensorflow",
-    backbones: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Two or more: which pretrained net, instead of which framework."),
+        typer.Option(metavar="NAMES", help="With commas between them; torch and tensorflow. Of one alone, its modes."),
     ] = None,
-    margin: Annotated[
-        float, typer.Option(metavar="SHARE", help="What counts as equally accurate: 0.02 is two points.")
-    ] = 0.02,
+    contestants: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Who is timed: torch-eager, torch-compiled, jax, ...; the same one twice."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As 15m: what doesn't fit is left out, and named.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each framework; from 5 on a claim is about them.")] = 1,
+    predict: Annotated[bool, typer.Option("--predict", help="Time predictions, too: own forms and exports.")] = False,
+    margin: Annotated[float, typer.Option(help="Accuracies closer than this are as good as equal.")] = 0.02,
+    price: Annotated[
+        float | None, typer.Option(help="Of an hour of this machine: what a million predictions cost.")
+    ] = None,
+    backbones: Annotated[
+        str | None, _instead(metavar="NAMES", help="Two or more pretrained nets (bakeoff models), each under a head.")
+    ] = None,
+    published: Annotated[
+        str | None,
+        _instead("--as-published", metavar="ARTICLE", help="000 to 004: its choices, made fair one at a time."),
+    ] = None,
     overrides: options.Overrides = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
@@ -41,50 +58,44 @@ def command(
     debug: options.Debug = False,
 ) -> None:
     """Train the same net in several frameworks, prove that it is the same, and measure which is best."""
+    from bakeoff.cli import _instead as instead
     from bakeoff.cli._output import give
     from bakeoff.comparison.api import compare
     from bakeoff.errors import ParityError
     from bakeoff.reports import report
     from bakeoff.workers.progress import progress
 
+    changes = (*(overrides or ()), *options.bad_file_changes(bad_files))
+    shared: dict[str, Any] = {"overrides": changes, "run": run, "threads": threads}
     if backbones is not None:
-        changes = (*(overrides or ()), *options.bad_file_changes(bad_files))
-        _backbones(
-            data, recipe, backbones, margin, json, {"overrides": changes, "run": run, "seed": seed, "threads": threads}
-        )
+        instead.backbones(data, recipe, backbones, json, seed=seed, margin=margin, **shared)
         return
-    names = options.listed(frameworks, "--frameworks")
+    if published is not None:
+        instead.published(data, published, json, seeds=seeds, **shared)
+        return
+    names = options.listed(frameworks, "--frameworks") if frameworks is not None else None
+    entrants = options.listed(contestants, "--contestants", twice=True) if contestants is not None else None
     with progress() as listen:
         compared = compare(
             data,
             recipe,
-            frameworks=tuple(names),
-            overrides=(*(overrides or ()), *options.bad_file_changes(bad_files)),
-            run=run,
+            frameworks=names and tuple(names),
+            contestants=entrants and tuple(entrants),
+            budget=budget,
+            seeds=seeds,
+            predict=predict,
+            margin=margin,
+            price=price,
             seed=seed,
             precision=precision,
-            threads=threads,
             listen=listen,
+            **shared,
         )
     report(compared.path)
     give(compared.result, json, _show)
     if not compared.result["parity"]["passed"]:
         failed = [check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]
         raise ParityError(f"the frameworks differ by more than the tolerances: {', '.join(failed)}.")
-
-
-def _backbones(data: Path, recipe: str, names: str, margin: float, json: bool, given: dict[str, Any]) -> None:
-    from bakeoff.cli import _backbones as table
-    from bakeoff.cli._output import give
-    from bakeoff.comparison.backbones import compare_backbones
-    from bakeoff.reports import report
-    from bakeoff.workers.progress import progress
-
-    with progress() as listen:
-        chosen = options.listed(names, "--backbones")
-        found = compare_backbones(data, chosen, recipe, margin=margin, listen=listen, **given)
-    report(found.path)
-    give(found.result, json, table.show)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ import importlib.util
 import os
 import sys
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from bakeoff import registry
-from bakeoff.errors import BakeoffError, MissingDependencyError
+from bakeoff.errors import BakeoffError, MissingDependencyError, UsageError
 from bakeoff.frameworks._surroundings import undisturbed as undisturbed
 from bakeoff.protocols import Framework
 from bakeoff.telemetry import without_probe
@@ -83,6 +83,29 @@ def load(name: str) -> Framework:
     require(name)
     enter(name)
     return cast(Framework, registry.load(__name__, name, what="framework"))
+
+
+def keras_trained(name: str, graph: Any, *, device: str, precision: str, threads: int) -> Any:
+    """A Keras net on the backend of that name, which Keras's own trainer steps; in a process that has no Keras yet.
+
+    Raises:
+        UsageError: what is measured through Keras's trainer is measured in float32, on the CPU.
+    """
+    if precision != "float32" or device != "cpu":
+        raise UsageError(f"Keras's own trainer is compared in float32 on the CPU; asked: {precision} on {device}.")
+    if name == "torch":
+        load("torch")
+        os.environ["KERAS_BACKEND"] = "torch"
+        importlib.import_module("torch").set_num_threads(threads)
+    else:
+        load(name)
+    return importlib.import_module(f"{__name__}._keras.trained").TrainedNet(graph, precision)
+
+
+def pipeline(name: str) -> ModuleType:
+    """How a framework's users read images: its `pipeline.py`."""
+    load(name)
+    return importlib.import_module(f"{__name__}.{name}.pipeline")
 
 
 def bring_in(name: str) -> None:

@@ -26,8 +26,8 @@ TEXT = {
         "time": "time of a step an image",
         "same": "no difference seen",
         "note": "Each row changes one choice of the side that differs, and nothing else; effects need not add up. "
-        "Accuracy is of the last epoch on the same {num} test images, {seeds} training(s) a row: an interval over images says "
-        "nothing of other seeds. A time is the ratio of the changed net to the published one, all nets in turns "
+        "Accuracy is of the last epoch on the same {num} test images, {seeds} training(s) a row: an interval over images "
+        "says nothing of other seeds. A time is the ratio of the changed net to the published one, all nets in turns "
         "(99 % interval); it is called a difference where it is larger than the machine's own.",
         "all": "all of them",
         "notes": "What can't be switched",
@@ -48,7 +48,8 @@ TEXT = {
         "time": "每张图片的训练步用时",
         "same": "未见差别",
         "note": "每行只改变不同一边的一个选择；各项效果相加不一定等于总差距。"
-        "准确率取最后一轮，在同样的 {num} 张测试图片上计算，每行训练 {seeds} 次：图片上的置信区间不反映其他随机种子。用时是改变后与原文之比，所有网络轮流计时"
+        "准确率取最后一轮，在同样的 {num} 张测试图片上计算，每行训练 {seeds} 次：图片上的置信区间不反映其他随机种子。"
+        "用时是改变后与原文之比，所有网络轮流计时"
         "（99 % 置信区间）；大于机器自身波动时才称为差别。",
         "all": "全部改为公平",
         "notes": "无法切换的部分",

@@ -1,4 +1,4 @@
-"""Rounds in which all take turns forth and back (A B B A), so that a machine that slows down steadily favours nobody."""
+"""Rounds in which all take turns forth and back (A B B A), so that a machine that slows down favours nobody."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, ob
     """Whatever stops what is done here is a `Cancelled` that has the line that goes on.
 
     Args:
-        given: options and their values; None: it wasn't given.
+        given: options and their values; True: one without; None: it wasn't given.
     """
     try:
         yield
@@ -61,7 +61,8 @@ def going_on(verb: str, data: object, recipe: str, given: Iterable[tuple[str, ob
             else "stopped at once; what is finished is kept"
         )
         code = error.exit_code if isinstance(error, Cancelled) else code_of(error)
-        options = [str(word) for name, value in given if value is not None for word in (name, value)]
+        pairs = [(name,) if value is True else (name, value) for name, value in given if value is not None]
+        options = [str(word) for pair in pairs for word in pair]
         line = " ".join(map(shell, ["bakeoff", verb, data, "--recipe", recipe, *options]))
         raise Cancelled(f"{said}\nGo on: {line}", code) from None
 

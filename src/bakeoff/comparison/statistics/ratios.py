@@ -1,14 +1,15 @@
 """How many times as long one takes as another, from rounds in which both took turns.
 
-A round is A B B A or B A A B: what the machine loses steadily in a round meets both alike. Its log ratio is the mean of B's
-two logarithms less that of A's. Over rounds the 20 % trimmed mean of these is taken, because a busy machine has tails
-that a mean would follow, with a symmetric bootstrap-t interval: R. Wilcox, Introduction to Robust Estimation and
+A round is A B B A or B A A B: what the machine loses steadily in a round meets both alike. Its log ratio is the mean of
+B's two logarithms less that of A's. Over rounds the 20 % trimmed mean of these is taken, because a busy machine has
+tails that a mean would follow, with a symmetric bootstrap-t interval: R. Wilcox, Introduction to Robust Estimation and
 Hypothesis Testing, 4th ed. 2017, section 4.4.3; the standard error is Tukey and McLaughlin's, 1963, of the winsorized
 values. With 8 to 24 rounds a percentile interval of 99 % misses the truth in 1 to 4 % of cases, and this one in 0.5 to
 1.4 % (normal, t of 2 degrees, spikes; 1,000 simulations each), which is why it isn't the percentile one.
 
-A contestant beside itself shows what a difference of nothing looks like: A's way forth in one round and back in the next,
-against its other two, is an A B B A of A alone. The ratio counts only where its interval lies outside of 1 widened by that.
+A contestant beside itself shows what a difference of nothing looks like: A's way forth in one round and back in the
+next, against its other two, is an A B B A of A alone. The ratio counts only where its interval lies outside of 1
+widened by that.
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ def decided(times: dict[str, Sequence[Sequence[float]]]) -> list[Ratio]:
 
 
 def interval_of(times: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """One contestant's own time: trimmed geometric mean over rounds, and its interval. It has the machine's drift in it:
-    two of them aren't to be compared by whether they overlap.
+    """One contestant's own time: trimmed geometric mean over rounds, and its interval. It has the machine's drift in
+    it: two of them aren't to be compared by whether they overlap.
     """
     middle, error, t = bootstrap(np.log(np.asarray(times, float)).mean(1))
     half = float(np.quantile(t, 1 - ALPHA)) * error

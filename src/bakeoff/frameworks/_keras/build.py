@@ -56,8 +56,7 @@ class Built:
         """Canonical copies of all parameters."""
 
         def get(binding: Binding) -> Array:
-            value = self.variable(binding).value
-            return np.array(value.numpy() if hasattr(value, "numpy") else value)  # a tf.Variable, or a JAX array
+            return np.array(keras.ops.convert_to_numpy(self.variable(binding).value))  # of any backend
 
         return read(self.bindings, get)
 

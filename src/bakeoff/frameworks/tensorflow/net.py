@@ -14,7 +14,13 @@ from bakeoff.schemas import Array, StepResult
 
 
 class TensorFlowNet(KerasNet):
-    """See `bakeoff.protocols.Net`."""
+    """See `bakeoff.protocols.Net`.
+
+    Attributes:
+        eager: steps run as Python calls each operation, as under Keras's `run_eagerly`: to see what the graph gives.
+    """
+
+    eager = False
 
     def __init__(self, graph: Graph, precision: str, batch_norm: str, seed: int = 0) -> None:
         super().__init__(graph, precision, batch_norm, seed)
@@ -148,6 +154,10 @@ class TensorFlowNet(KerasNet):
         return found
 
     def steps(self, images: list[Array], labels: list[Array], rates: list[float]) -> Array:
+        if self.eager:
+            triples = zip(images, labels, rates, strict=True)
+            given = ((tf.constant(x), tf.constant(y), tf.constant(rate, self.precision)) for x, y, rate in triples)
+            return np.array([self._run_step(*one).numpy() for one in given], "float64")
         done = []
         for start, end in runs([len(y) for y in labels]):
             if len(labels[start]) == self.compile_batch:

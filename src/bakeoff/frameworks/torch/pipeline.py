@@ -1,0 +1,86 @@
+"""The input pipeline that PyTorch's users write: torchvision transforms in a DataLoader's processes.
+
+Images in memory are a tensor of bytes that is indexed a batch at a time: the DataLoader's way of one image at a time
+would cost more than the step of a small net.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bakeoff.preprocessing import Signature, scale_and_offset
+from bakeoff.schemas import Array
+
+AHEAD = 2  # batches that a DataLoader's processes have ready
+
+
+def batches(
+    sources: Sequence[Path] | Array, labels: Array, signature: Signature, *, batch_size: int, flip: bool, workers: int
+) -> Iterator[tuple[Array, Array]]:
+    """Normalised batches (N, H, W, C), as views of what torch holds, and labels; epoch after epoch, shuffled.
+
+    Args:
+        sources: files, or uint8 (n, H, W, C) of the signature's size.
+        workers: processes that decode files.
+    """
+    labels = np.asarray(labels)
+    if not isinstance(sources, np.ndarray):
+        yield from _of_files(_Files(sources, labels, signature, flip=flip), batch_size, workers)
+        return
+    pixels, wanted = torch.from_numpy(sources).permute(0, 3, 1, 2), torch.from_numpy(labels)
+    scale, offset = (torch.from_numpy(one)[:, None, None] for one in scale_and_offset(signature, "float32"))
+    while True:
+        for rows in torch.randperm(len(pixels)).split(batch_size):
+            if len(rows) == batch_size:
+                images = pixels[rows].to(torch.float32).mul_(scale).add_(offset)
+                images = images.flip(-1) if flip and random.random() < 0.5 else images
+                yield images.permute(0, 2, 3, 1).numpy(), wanted[rows].numpy()
+
+
+def _of_files(files: Any, batch_size: int, workers: int) -> Iterator[tuple[Array, Array]]:
+    loader: Any = torch.utils.data.DataLoader(
+        files,
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        prefetch_factor=max(1, AHEAD // workers),
+        persistent_workers=True,
+        multiprocessing_context="spawn",  # a fork would wait for ever on stdin, which a thread of this process reads
+    )
+    while True:
+        for images, labels in loader:
+            yield images.permute(0, 2, 3, 1).numpy(), labels.numpy()
+
+
+class _Files:
+    """An image of a file at a time, through torchvision's transforms."""
+
+    def __init__(self, paths: Sequence[Path], labels: Array, signature: Signature, *, flip: bool) -> None:
+        from torchvision import transforms as t
+
+        filters = t.InterpolationMode
+        how = getattr(filters, signature.resize.upper(), filters.BILINEAR)
+        size = list(signature.size)
+        cut = [t.Resize(size, how)]
+        if signature.fit == "crop":
+            cut = [t.Resize(signature.resize_to or max(size), how), t.CenterCrop(size)]
+        flips = [t.RandomHorizontalFlip()] if flip else []
+        numbers = [t.ToTensor(), t.Normalize(signature.mean, signature.std)]
+        self.transform = t.Compose([*cut, *flips, *numbers])
+        self.paths, self.labels, self.mode = paths, labels, "L" if signature.channels == 1 else "RGB"
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        from PIL import Image
+
+        with Image.open(self.paths[index]) as image:
+            return self.transform(image.convert(self.mode)), self.labels[index]
