@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bakeoff.difference.engine import Verdict, flipped, verdict
 from bakeoff.difference.report import Explained, result
 from bakeoff.difference.sides import Given, figure, open_side
 from bakeoff.difference.understanding import understood
-from bakeoff.difference.worlds import Predicting, rounding
+from bakeoff.difference.worlds import Expecting, Predicting, rounding
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.predict import find_images
 from bakeoff.given import held
@@ -96,15 +97,14 @@ def explain(
     pictures = _pictures(images, most)
     tell = Reporter(listen)
     common: dict[str, Any] = {"images": pictures.content, "names": pictures.names, "token": token, "steps": steps}
-    tell.stage(1, 3, "open A")
-    one = open_side(str(a), Given("a", input=a_input, pre=a_pre, weights=a_weights, **common))
-    tell.stage(2, 3, "open B")
-    if expect is not None:
-        two = figure(expect / 100)
-    else:
-        text = str(b) if b is not None else str(b_dump)
-        two = open_side(text, Given("b", input=b_input, pre=b_pre, weights=b_weights, **common))
-    tell.stage(3, 3, "switch causes")
+    tell.stage(1, 2, "open both sides")
+    text = str(b) if b is not None else str(b_dump)
+    with ThreadPoolExecutor(2) as pool:  # each opens in processes of its own
+        first = pool.submit(open_side, str(a), Given("a", input=a_input, pre=a_pre, weights=a_weights, **common))
+        given = Given("b", input=b_input, pre=b_pre, weights=b_weights, **common)
+        second = pool.submit(open_side, text, given) if expect is None else None
+        one, two = first.result(), second.result() if second else figure(expect or 0.0)
+    tell.stage(2, 2, "switch causes")
     return compared(one, two, pictures)
 
 
@@ -139,7 +139,8 @@ def _world(a: Account, b: Account, pictures: Pictures) -> Predicting:
     channels = usual["input.channels"]
     usual.setdefault("input.mean", (0.0,) * channels)
     usual.setdefault("input.std", (1.0,) * channels)
-    return Predicting(pictures.content, labels, reference, usual)
+    kind = Predicting if b.seen.accuracy is None else Expecting
+    return kind(pictures.content, labels, reference, usual)
 
 
 def _pictures(given: str | Path | None, most: int) -> Pictures:

@@ -24,7 +24,7 @@ from bakeoff.schemas import Array
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap
-BEAM = 8
+BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,18 @@ def guessed(
                 one = (Suspect(cause, changes, guessed=True),)
                 tried.append((_left(world, a, theirs, one), one))
     tried.sort(key=lambda pair: pair[0])
-    best = tried[:1]
-    for count in (2, 3):
+    best, beam = tried[:1], tried[:BEAM]
+    for _ in range(DEPTH):
         if not best or best[0][0] <= max(world.floor, EXPLAINED * gap):
             break
-        groups = combinations([pair[1][0] for pair in tried[:BEAM]], count)
-        distinct = [group for group in groups if len({one.cause.name for one in group}) == count]
-        more = sorted(((_left(world, a, theirs, group), group) for group in distinct), key=lambda pair: pair[0])
-        best = more[:1] if more and more[0][0] < MUCH * best[0][0] else best
+        more = [
+            (_left(world, a, theirs, (*group, one)), (*group, one))
+            for _, group in beam
+            for _, (one,) in tried
+            if one.cause not in [other.cause for other in group]
+        ]
+        beam = sorted(more, key=lambda pair: pair[0])[:BEAM]
+        best = beam[:1] if beam and beam[0][0] < MUCH * best[0][0] else best
     if not best or best[0][0] > max(world.floor, (1 - MUCH) * gap):
         return []
     return list(best[0][1])

@@ -8,8 +8,7 @@ from typing import Any
 
 from bakeoff.difference.account import NET, Account, apart, said
 from bakeoff.difference.engine import Share, Verdict
-from bakeoff.difference.nets import names
-from bakeoff.difference.worlds import Predicting
+from bakeoff.difference.nets import places
 from bakeoff.drawing.card import Card, Shown
 from bakeoff.schemas import SCHEMA
 
@@ -70,8 +69,6 @@ def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
     """A cause as a row."""
     suspect = share.suspect
     first, second = suspect.cause.values(a, b, suspect.there)
-    if suspect.guessed and second == "not visible":
-        second = ", ".join(dict.fromkeys(said(value) for _, value in sorted(suspect.there.items())))
     says = suspect.cause.module.SAYS.format(a=first, b=second)
     accuracy, between = share.accuracy if share.accuracy else (None, None)
     return {
@@ -99,10 +96,9 @@ def place(a: Account, b: Account, share: Share) -> str:
     files = [next((one.places[key] for key in keys if key in one.places), "") for one in (a, b)]
     if any(files):
         return " / ".join(filter(None, files))
-    ops = {key.split(".")[1] for key in keys if key.startswith(NET) and key.count(".") > 1}
-    graph = a.graph or b.graph
-    if ops and graph is not None:
-        found = [name for op in sorted(ops) for name in names(graph, op)]
+    one = a if a.graph is not None else b
+    found = [] if one.graph is None else places(one.graph, share.suspect.there, one.settings)
+    if found:
         return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
     return str(share.suspect.cause.stage)
 
@@ -124,13 +120,13 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
     return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}."
 
 
-def _accuracies(a: Account, b: Account, world: Predicting) -> list[float | None]:
+def _accuracies(a: Account, b: Account, world: Any) -> list[float | None]:
     found: list[float | None] = []
     for one in (a, b):
         if one.seen.accuracy is not None or world.labels is None:
             found.append(one.seen.accuracy)
         else:
-            found.append(float((world.outcome(one).argmax(1) == world.labels).mean()))
+            found.append(float((world.scores(one).argmax(1) == world.labels).mean()))
     return found
 
 
