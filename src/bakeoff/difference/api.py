@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from bakeoff.difference import inputs, nets
-from bakeoff.difference.account import Account
-from bakeoff.difference.causes import every
+from bakeoff.difference.account import Account, apart
+from bakeoff.difference.causes import STAGES, claims, every
 from bakeoff.difference.engine import Verdict, flipped, verdict
+from bakeoff.difference.replay import Training
 from bakeoff.difference.report import Explained, result
 from bakeoff.difference.sides import Given, figure, open_side
 from bakeoff.difference.understanding import understood
@@ -110,6 +111,8 @@ def explain(
 
 def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
     """The explanation of two accounts."""
+    if a.record is not None and b.record is not None:
+        return trained(a, b)
     a, b = (understood(one, pictures.content) for one in (a, b))
     world = _world(a, b, pictures)
     turned = not _asks(a) and _asks(b)
@@ -123,6 +126,47 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
     found = verdict(world, first, second, every())
     found = flipped(found) if turned else found
     return Explained(result(a, b, world, found, stages(a, b, world, found), pictures))
+
+
+def trained(a: Account, b: Account) -> Explained:
+    """The explanation of two scripts, by their steps made again from the same start weights on the same images."""
+    turned = any(one is None for one in a.record.labels)
+    first, second = (b, a) if turned else (a, b)
+    with Training(first) as world:
+        world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
+        world.noise = world.another_seed(second)
+        found = verdict(world, first, second, every())
+        found = flipped(found) if turned else found
+        left = [world.unexplained(one) for one in (a, b)]
+        told = result(a, b, world, found, training_stages(a, b, world, found), None)
+    told["seed_noise"] = world.noise
+    told["unexplained"] = dict(zip(("a", "b"), left, strict=True))
+    told["notes"] += [
+        f"{one.name}: made again, its steps end {100 * part:.1f} % of their way off: something isn't visible"
+        for one, part in zip((a, b), left, strict=True)
+        if part is not None and part > STRAYED
+    ]
+    return Explained(told)
+
+
+STRAYED = 0.02  # of the way that the weights went: more than float32 does in a few steps
+
+
+def training_stages(a: Account, b: Account, world: Training, found: Verdict) -> list[dict[str, Any]]:
+    """Each stage of a training by its settings: equal, differs or not checkable."""
+    rows = []
+    differ = set(apart(a, b))
+    for stage in STAGES:
+        keys = {key for one in every() if one.stage == stage and one.world != "predict" for key in one.keys}
+        known = [key for key in {*a.settings, *b.settings} if claims(keys, key)]
+        apart_here = [key for key in known if key in differ]
+        seen = [key for key in known if a.sees(key) and b.sees(key)]
+        if keys:
+            state = "differs" if apart_here else "equal" if seen else "not checkable"
+            rows.append({"stage": stage, "state": state, "detail": ", ".join(sorted(apart_here)[:3])})
+    rows.append({"stage": "start", "state": "excluded", "detail": "both from the same start weights"})
+    state = "equal" if found.gap <= found.floor else "differs"
+    return [*rows, {"stage": "logits after the steps", "state": state, "difference": found.gap}]
 
 
 def _asks(one: Account) -> bool:

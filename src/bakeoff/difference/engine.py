@@ -15,8 +15,9 @@ from math import factorial
 
 import numpy as np
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.account import NET, Account
 from bakeoff.difference.causes import Cause, Changes
+from bakeoff.difference.nets import WHOLE
 from bakeoff.difference.worlds import World, distance, distances
 from bakeoff.errors import BakeoffError
 from bakeoff.schemas import Array
@@ -24,6 +25,7 @@ from bakeoff.schemas import Array
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap
+UNNOTICED = 0.02  # of what another seed does: a gap that is smaller matters to nobody
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
 
@@ -96,7 +98,10 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     value = _Value(world, a, theirs, suspects, gap)
     every = range(len(suspects))
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
-    counted = {one.suspect.cause.name for one in shares if abs(one.share) >= HARMLESS and one.effect > world.floor}
+    matters = gap > world.noise * UNNOTICED
+    counted = {
+        one.suspect.cause.name for one in shares if matters and one.share >= HARMLESS and one.effect > world.floor
+    }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(
         gap,
@@ -111,8 +116,8 @@ def seen(world: World, a: Account, b: Account, causes: Iterable[Cause]) -> list[
     """What both show and differ in; a setting counts for the first cause that takes it."""
     found, taken = [], set[str]()
     for cause in causes:
-        there = cause.suspect(a, b) if cause.world == world.name else None
-        if there and not taken & set(there):
+        there = cause.suspect(a, b) if cause.world in (world.name, "both") else None
+        if there and not taken & set(there) and not (WHOLE in taken and all(key.startswith(NET) for key in there)):
             taken |= set(there)
             found.append(Suspect(cause, there, cause.suspect(b, a)))
     return found
@@ -132,7 +137,7 @@ def guessed(
     theirs = world.outcome(b)
     tried: list[tuple[float, tuple[Suspect, ...]]] = []
     for cause in causes:
-        if cause.world != world.name or cause.name in known:
+        if cause.world not in (world.name, "both") or cause.name in known:
             continue
         for changes in cause.guesses(first):
             hidden = {key: value for key, value in changes.items() if not b.sees(key)}

@@ -39,7 +39,8 @@ def settings(graph: Graph, size: tuple[int, int] | None = None) -> dict[str, Any
             if isinstance(path, str):
                 found[f"array.{node.op}.{number}.{slot}"] = graph.parameters[path].array
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-    return {**plain, "net.operators": tuple(node.op for node in graph.nodes), WHOLE: graph}
+    operators = tuple(node.op for node in graph.nodes if node.op != "dropout")
+    return {**plain, "net.operators": operators, WHOLE: graph}
 
 
 def numbered(graph: Graph) -> Iterator[tuple[Node, int]]:
@@ -97,7 +98,7 @@ def _behind(graph: Graph, node: Node) -> list[Node]:
 
 
 def alike(a: Graph, b: Graph) -> bool:
-    """Whether every node and array has its counterpart."""
+    """Whether every node and array has its counterpart, dropout apart."""
     one, two = settings(a), settings(b)
     shapes = [{key: v.shape for key, v in each.items() if key.startswith("array.")} for each in (one, two)]
     return one["net.operators"] == two["net.operators"] and shapes[0] == shapes[1]
@@ -124,7 +125,7 @@ def walk(a: Graph, b: Graph, images: Array) -> list[tuple[str, str, float, float
     Raises:
         BakeoffError: the nets have no common nodes.
     """
-    if not alike(a, b):
+    if not alike(a, b) or len(a.nodes) != len(b.nodes):
         raise BakeoffError("the nets differ in their operators: no layer of one is a layer of the other.")
     a, b = a.astype("float64"), b.astype("float64")
     first = interpreter.trace(a, images.astype("float64"))

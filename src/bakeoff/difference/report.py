@@ -51,8 +51,10 @@ def result(
         "a": a.name,
         "b": b.name,
         "kinds": [a.kind, b.kind],
-        "images": {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
-        "verdict": sentence(a, b, found, causes),
+        "images": None
+        if pictures is None
+        else {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
+        "verdict": sentence(a, b, found, causes, world.noise),
         "gap": found.gap,
         "floor": found.floor,
         "accuracy": _accuracies(a, b, world),
@@ -93,7 +95,8 @@ def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
 def place(a: Account, b: Account, share: Share) -> str:
     """File and line on each side, layers of a net, or the stage."""
     keys = [*share.suspect.there]
-    files = [next((one.places[key] for key in keys if key in one.places), "") for one in (a, b)]
+    keys += [key for key in share.suspect.cause.keys if key not in keys]
+    files = [next(filter(None, map(one.place, keys)), "") for one in (a, b)]
     if any(files):
         return " / ".join(filter(None, files))
     one = a if a.graph is not None else b
@@ -103,12 +106,15 @@ def place(a: Account, b: Account, share: Share) -> str:
     return str(share.suspect.cause.stage)
 
 
-def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]]) -> str:
+def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]], noise: float) -> str:
     """The verdict in a sentence."""
     if found.gap <= found.floor:
-        seeds = [one.settings.get("train.seed") for one in (a, b)]
-        same = "the same answers" if None in seeds or seeds[0] == seeds[1] else "the same answers; seeds differ"
-        return f"No difference larger than rounding: {same} (mean |difference| of logits {found.gap:.2g})."
+        if noise:
+            return "No cause: seed noise. From the same start weights on the same images both do the same."
+        return f"No difference larger than rounding (mean |difference| of logits {found.gap:.2g})."
+    if not causes and noise:
+        part = found.gap / noise
+        return f"No cause: seed noise. What differs does {100 * part:.2g} % of what another seed does."
     if not causes:
         return (
             f"They differ by {found.gap:.3g} in the logits, and no cause that is known here closes the gap: "
@@ -126,7 +132,7 @@ def _accuracies(a: Account, b: Account, world: Any) -> list[float | None]:
         if one.seen.accuracy is not None or world.labels is None:
             found.append(one.seen.accuracy)
         else:
-            found.append(float((world.scores(one).argmax(1) == world.labels).mean()))
+            found.append(float((world.scores(one).argmax(1) == world.labels[: len(world.scores(one))]).mean()))
     return found
 
 

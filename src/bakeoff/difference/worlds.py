@@ -31,11 +31,13 @@ class World(Protocol):
         name: "predict" or "train": causes say in which they show.
         labels: (N,), places in the classes; None: not known.
         floor: what rounding alone does, in the unit of `distance`.
+        noise: what another seed does, likewise; 0 where no seed plays a part.
     """
 
     name: str
     labels: Array | None
     floor: float
+    noise: float
 
     def outcome(self, account: Account) -> Array:
         """(N, K); row by row comparable with any other account's."""
@@ -94,7 +96,7 @@ class Predicting:
         self.images, self.reference, self.fallback = images, reference, fallback or {}
         known = labels is not None and reference is not None and set(labels) <= set(reference)
         self.labels = np.array([reference.index(one) for one in labels]) if known and labels and reference else None
-        self.floor = 0.0
+        self.floor, self.noise = 0.0, 0.0
         self._inputs: dict[str, Array] = {}
         self._raw: dict[tuple[Any, ...], tuple[Any, Array]] = {}
 
@@ -194,7 +196,8 @@ def session(graph: Graph) -> Callable[[Array], Array]:
 
 
 def rounding(world: Predicting, account: Account) -> float:
-    """Of a figure half of Wilson's 95 % interval. Else how far float32 is from float64 on a few images, in the unit of `distance`; 1e-6 of the scores' size at least."""
+    """Of a figure half of Wilson's 95 % interval. Else how far float32 is from float64 on a few images, in the unit of
+    `distance`; at least 1e-6 of the scores' size."""
     if isinstance(world, Expecting):
         share = float(world.outcome(account)[0, 0])
         low, high = wilson(round(share * len(world.images)), len(world.images))

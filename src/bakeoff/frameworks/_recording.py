@@ -1,4 +1,4 @@
-"""What a recorder of a user's training script keeps, whatever the framework: the first steps, settings, and their lines.
+"""What a recorder of a training script keeps, whatever the framework: the first steps, settings, and their lines.
 
 A script runs as it is, as `__main__`, until so many optimizer steps are made; an epoch is cut to half of them, so that
 what happens once an epoch is seen. Its data end then, evaluation goes on over a few batches, and errors that come of
@@ -111,4 +111,6 @@ class Recording:
             if not self.full:
                 raise DataError(f"{self.script}: it ended with {type(error).__name__}: {str(error)[:200]}") from error
         if not self.steps:
-            raise DataError(f"{self.script}: no step of an optimizer was seen. Give a script that trains when it is run.")
+            raise DataError(
+                f"{self.script}: no step of an optimizer was seen. Give a script that trains when it is run."
+            )

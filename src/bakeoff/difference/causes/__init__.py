@@ -2,7 +2,8 @@
 
 A file has
     STAGE     where it acts, of `STAGES`
-    WORLD     "predict" (the default): it shows in answers to images; "train": in steps of training
+    WORLD     "predict": it shows in answers to images; "train": in steps of training; "both": the default of a net and
+              of an input's numbers, "predict" that of the rest
     KEYS      the settings that are one choice; `*` stands for anything
     SAYS      the sentence, of {a} and {b}, the two values
     FIX       {"torch": ..., "keras": ...}: the line to write, of {value}: what the other side has
@@ -48,7 +49,8 @@ class Cause:
     def __init__(self, name: str) -> None:
         self.name, self.module = name, registry.load(__name__, name, what="cause")
         self.stage: str = self.module.STAGE
-        self.world: str = getattr(self.module, "WORLD", "predict")
+        usual = "both" if self.stage in ("net", "normalise", "channels") else "predict"
+        self.world: str = getattr(self.module, "WORLD", usual)
         self.keys: tuple[str, ...] = self.module.KEYS
 
     def suspect(self, a: Account, b: Account) -> Changes | None:

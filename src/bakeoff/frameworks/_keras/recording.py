@@ -1,4 +1,4 @@
-"""Records a Keras training script on TensorFlow: `fit` and loops of one's own, run eagerly, and nothing of it is changed."""
+"""Records a Keras training script on TensorFlow: `fit` and loops of one's own, run eagerly."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class _Watch:
         r.patch(torch.Tensor, "backward", self._backward)
         r.patch(torch, "manual_seed", self._seed)
         for name in LOSSES:
-            r.patch(nn.functional, name, lambda original, name=name: self._loss(original, name))
+            r.patch(nn.functional, name, self._loss)
 
     # what is made: its line
 
@@ -102,7 +102,9 @@ class _Watch:
 
     def _loader(self, original: Any) -> Any:
         def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False})
+            original(
+                made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False}
+            )
             self.places[id(made)] = self.recording.here()
 
         return init
@@ -133,7 +135,12 @@ class _Watch:
 
     def _leave(self, module: Any, given: Any, output: Any) -> None:
         self.depth -= 1
-        if self.depth or not isinstance(output, torch.Tensor) or not given or not any(True for _ in module.parameters()):
+        if (
+            self.depth
+            or not isinstance(output, torch.Tensor)
+            or not given
+            or not any(True for _ in module.parameters())
+        ):
             return
         if torch.is_grad_enabled() and output.requires_grad:
             self.forward = module, given[0], output
@@ -150,7 +157,7 @@ class _Watch:
         if loader is not None and id(loader) not in self.trained:
             self.recording.note(self.places.get(id(loader), ""), eval__drop_last=bool(loader.drop_last))
 
-    def _loss(self, original: Any, name: str) -> Any:
+    def _loss(self, original: Any) -> Any:
         def loss(given: Any, target: Any, *arguments: Any, **named: Any) -> Any:
             if torch.is_grad_enabled() and given.requires_grad:
                 self.recording.labels = target.detach().clone()
@@ -188,7 +195,9 @@ class _Watch:
         if r.model is None:
             r.model, r.start = module, _state(module)
             self._settings(made, module)
-        if r.start is not None and not r.steps:  # statistics have moved in the forward pass: those of before it are kept
+        if (
+            r.start is not None and not r.steps
+        ):  # statistics have moved in the forward pass: those of before it are kept
             self._statistics(module)
         labels = r.labels if r.labels is not None else self._second()
         rate = float(made.param_groups[0]["lr"])
@@ -199,10 +208,11 @@ class _Watch:
     def _statistics(self, module: Any) -> None:
         """Of a net that is new, 0 and 1: the first pass has moved them before the first step is seen."""
         for name, each in module.named_modules():
-            if isinstance(each, nn.modules.batchnorm._BatchNorm) and each.num_batches_tracked is not None:
-                if int(each.num_batches_tracked) == 1:
-                    self.recording.start[f"{name}.running_mean"].zero_()
-                    self.recording.start[f"{name}.running_var"].fill_(1.0)
+            norm = isinstance(each, nn.modules.batchnorm._BatchNorm) and each.num_batches_tracked is not None
+            if norm and int(each.num_batches_tracked) == 1:
+                prefix = f"{name}." if name else ""
+                self.recording.start[f"{prefix}running_mean"].zero_()
+                self.recording.start[f"{prefix}running_var"].fill_(1.0)
 
     def _after(self, made: Any, arguments: Any, named: Any) -> None:
         self.backwards = 0
