@@ -82,6 +82,11 @@ class Account:
         graph = nets.switched(self.graph, net) if net and self.graph is not None else self.graph
         return replace(self, given={**self.given, **rest}, graph=graph)
 
+    def place(self, key: str) -> str:
+        """FILE:LINE of a setting, or of the layers that have it."""
+        layer = ".".join(key.split(".")[:2]).replace("array.", "net.")
+        return self.places.get(key) or self.places.get(layer) or ""
+
     def sees(self, key: str) -> bool:
         """Whether a setting is visible."""
         return key in self.settings
@@ -90,7 +95,7 @@ class Account:
 def same(a: Any, b: Any) -> bool:
     """Whether two values of a setting are the same; numbers to float32's rounding."""
     if isinstance(a, Graph) or isinstance(b, Graph):
-        return a is b
+        return isinstance(a, Graph) and isinstance(b, Graph) and nets.alike(a, b)
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         x, y = np.asarray(a), np.asarray(b)
         return x.shape == y.shape and bool(np.allclose(x, y, rtol=1e-6, atol=1e-7 * float(np.abs(x).max(initial=0.0))))

@@ -15,8 +15,9 @@ from math import factorial
 
 import numpy as np
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.account import NET, Account
 from bakeoff.difference.causes import Cause, Changes
+from bakeoff.difference.nets import WHOLE
 from bakeoff.difference.worlds import World, distance, distances
 from bakeoff.errors import BakeoffError
 from bakeoff.schemas import Array
@@ -24,7 +25,8 @@ from bakeoff.schemas import Array
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap
-BEAM = 8
+UNNOTICED = 0.02  # of what another seed does: a gap that is smaller matters to nobody
+BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     value = _Value(world, a, theirs, suspects, gap)
     every = range(len(suspects))
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
-    counted = {one.suspect.cause.name for one in shares if abs(one.share) >= HARMLESS and one.effect > world.floor}
+    matters = gap > world.noise * UNNOTICED
+    counted = {
+        one.suspect.cause.name for one in shares if matters and one.share >= HARMLESS and one.effect > world.floor
+    }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(
         gap,
@@ -111,8 +116,8 @@ def seen(world: World, a: Account, b: Account, causes: Iterable[Cause]) -> list[
     """What both show and differ in; a setting counts for the first cause that takes it."""
     found, taken = [], set[str]()
     for cause in causes:
-        there = cause.suspect(a, b) if cause.world == world.name else None
-        if there and not taken & set(there):
+        there = cause.suspect(a, b) if cause.world in (world.name, "both") else None
+        if there and not taken & set(there) and not (WHOLE in taken and all(key.startswith(NET) for key in there)):
             taken |= set(there)
             found.append(Suspect(cause, there, cause.suspect(b, a)))
     return found
@@ -132,7 +137,7 @@ def guessed(
     theirs = world.outcome(b)
     tried: list[tuple[float, tuple[Suspect, ...]]] = []
     for cause in causes:
-        if cause.world != world.name or cause.name in known:
+        if cause.world not in (world.name, "both") or cause.name in known:
             continue
         for changes in cause.guesses(first):
             hidden = {key: value for key, value in changes.items() if not b.sees(key)}
@@ -140,14 +145,18 @@ def guessed(
                 one = (Suspect(cause, changes, guessed=True),)
                 tried.append((_left(world, a, theirs, one), one))
     tried.sort(key=lambda pair: pair[0])
-    best = tried[:1]
-    for count in (2, 3):
+    best, beam = tried[:1], tried[:BEAM]
+    for _ in range(DEPTH):
         if not best or best[0][0] <= max(world.floor, EXPLAINED * gap):
             break
-        groups = combinations([pair[1][0] for pair in tried[:BEAM]], count)
-        distinct = [group for group in groups if len({one.cause.name for one in group}) == count]
-        more = sorted(((_left(world, a, theirs, group), group) for group in distinct), key=lambda pair: pair[0])
-        best = more[:1] if more and more[0][0] < MUCH * best[0][0] else best
+        more = [
+            (_left(world, a, theirs, (*group, one)), (*group, one))
+            for _, group in beam
+            for _, (one,) in tried
+            if one.cause not in [other.cause for other in group]
+        ]
+        beam = sorted(more, key=lambda pair: pair[0])[:BEAM]
+        best = beam[:1] if beam and beam[0][0] < MUCH * best[0][0] else best
     if not best or best[0][0] > max(world.floor, (1 - MUCH) * gap):
         return []
     return list(best[0][1])

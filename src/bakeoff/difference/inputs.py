@@ -68,23 +68,12 @@ def prepared(images: Bytes, settings: Mapping[str, Any]) -> Array:
 
 def stages(image: bytes, settings: Mapping[str, Any]) -> dict[str, Array]:
     """What each stage makes of an image, in order: float32 after the resize, uint8 before."""
-    from PIL import Image
-
     s = {key.removeprefix("input."): value for key, value in settings.items() if key.startswith("input.")}
-    turned = decode(image)
-    if s["decoder"] == "fast":
-        turned = Image.fromarray(fast(image))
-    with Image.open(BytesIO(image)) as opened:
-        plain = turned
-        if not s["orient"] and opened.getexif().get(0x0112, 1) != 1:
-            bare = opened.copy()
-            bare.info = {
-                name: value for name, value in opened.info.items() if "exif" not in str(name) and "xmp" not in str(name)
-            }
-            plain = decode(bare)
-    found = {"decode": np.asarray(with_channels(turned, 3)), "orient": np.asarray(with_channels(plain, s["channels"]))}
-    pixels = np.asarray(with_channels(plain, s["channels"]), np.uint8)
-    found["resize"] = _resized(pixels.reshape(*pixels.shape[:2], s["channels"]), s)
+    turned = fast(image) if s["decoder"] == "fast" else _decoded(image, True, 3)
+    plain = _decoded(image, s["orient"], s["channels"]) if s["decoder"] == "exact" or not s["orient"] else turned
+    found = {"decode": turned, "orient": plain}
+    pixels = plain.reshape(*plain.shape[:2], s["channels"])
+    found["resize"] = _resized(pixels, s)
     found["channels"] = found["resize"][..., ::-1] if s["order"] == "BGR" else found["resize"]
     mean, std = np.float64(s["mean"]), np.float64(s["std"])
     y = np.asarray(found["channels"] * (1 / (255 * std)).astype("f") + (0.0 - mean / std).astype("f"), np.float32)
@@ -94,6 +83,21 @@ def stages(image: bytes, settings: Mapping[str, Any]) -> dict[str, Array]:
         y = np.ascontiguousarray(y).reshape(y.shape[2], *y.shape[:2]).transpose(1, 2, 0)
     found["normalise"] = y
     return found
+
+
+@lru_cache(maxsize=256)
+def _decoded(image: bytes, orient: bool, channels: int) -> Array:
+    """uint8 pixels by Pillow, turned by EXIF or not."""
+    from PIL import Image
+
+    found = decode(image)
+    if not orient:
+        with Image.open(BytesIO(image)) as opened:
+            bare = opened.copy()
+            tags = [name for name in opened.info if "exif" in str(name) or "xmp" in str(name)]
+            bare.info = {name: value for name, value in opened.info.items() if name not in tags}
+            found = decode(bare)
+    return np.asarray(with_channels(found, channels), np.uint8)
 
 
 @lru_cache(maxsize=256)

@@ -39,7 +39,8 @@ def settings(graph: Graph, size: tuple[int, int] | None = None) -> dict[str, Any
             if isinstance(path, str):
                 found[f"array.{node.op}.{number}.{slot}"] = graph.parameters[path].array
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-    return {**plain, "net.operators": tuple(node.op for node in graph.nodes), WHOLE: graph}
+    operators = tuple(node.op for node in graph.nodes if node.op != "dropout")
+    return {**plain, "net.operators": operators, WHOLE: graph}
 
 
 def numbered(graph: Graph) -> Iterator[tuple[Node, int]]:
@@ -69,16 +70,52 @@ def switched(graph: Graph, changes: Mapping[str, Any]) -> Graph:
     return replace(graph, nodes=tuple(nodes)).with_arrays(arrays)
 
 
+def canonical(graph: Graph) -> Graph:
+    """The same net with every flatten in the order height, width, channels; the rows of dense kernels move along."""
+    nodes, arrays = list(graph.nodes), dict[str, Array]()
+    for place, node in enumerate(nodes):
+        shape = graph.input_shapes(node)[0] if node.op == "flatten" else ()
+        users = _behind(graph, node) if len(shape) == 4 and getattr(node.attributes, "order", "") == "CHW" else []
+        fixed = all(isinstance(n, int) for n in shape[1:])
+        if not users or not fixed or any(user.op != "dense" for user in users):
+            continue
+        height, width, channels = (int(str(n)) for n in shape[1:])
+        for path in {str(user.parameters["kernel"]) for user in users}:
+            kernel = graph.parameters[path].array
+            moved = kernel.reshape(channels, height, width, -1).transpose(1, 2, 0, 3)
+            arrays[path] = np.ascontiguousarray(moved).reshape(kernel.shape)
+        nodes[place] = replace(node, attributes=replace(node.attributes, order="HWC"))
+    return replace(graph, nodes=tuple(nodes)).with_arrays(arrays)
+
+
+def _behind(graph: Graph, node: Node) -> list[Node]:
+    """What reads a flatten's features, behind what works on each of them alone."""
+    found: list[Node] = []
+    for user in graph.nodes:
+        if Ref(node.id) in user.inputs:
+            found += _behind(graph, user) if user.op in ("dropout", "relu", "stop_gradient") else [user]
+    return found
+
+
 def alike(a: Graph, b: Graph) -> bool:
-    """Whether every node and array has its counterpart."""
+    """Whether every node and array has its counterpart, dropout apart."""
     one, two = settings(a), settings(b)
     shapes = [{key: v.shape for key, v in each.items() if key.startswith("array.")} for each in (one, two)]
     return one["net.operators"] == two["net.operators"] and shapes[0] == shapes[1]
 
 
-def names(graph: Graph, op: str) -> tuple[str, ...]:
-    """The module paths of an operator's nodes."""
-    return tuple(node.name for node in graph.nodes if node.op == op)
+def places(graph: Graph, changes: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """The module paths of the nodes that a switch changes."""
+    found = []
+    for node, number in numbered(graph):
+        for key, value in changes.items():
+            if key.startswith(f"array.{node.op}.{number}."):
+                found.append(node.name)
+            elif key.startswith(f"net.{node.op}.") and isinstance(value, tuple):
+                old = before.get(key, ())
+                if number < len(value) and (number >= len(old) or old[number] != value[number]):
+                    found.append(node.name)
+    return list(dict.fromkeys(found))
 
 
 def walk(a: Graph, b: Graph, images: Array) -> list[tuple[str, str, float, float]]:
@@ -88,7 +125,7 @@ def walk(a: Graph, b: Graph, images: Array) -> list[tuple[str, str, float, float
     Raises:
         BakeoffError: the nets have no common nodes.
     """
-    if not alike(a, b):
+    if not alike(a, b) or len(a.nodes) != len(b.nodes):
         raise BakeoffError("the nets differ in their operators: no layer of one is a layer of the other.")
     a, b = a.astype("float64"), b.astype("float64")
     first = interpreter.trace(a, images.astype("float64"))

@@ -1,27 +1,385 @@
-"""Steps of training, made again with the settings of either side."""
+"""Steps of training made again, with the settings of either side, from the same start on the same images.
+
+The net is the account's graph in one framework, in float64. The gradient of any loss by the logits is worked out here,
+and handed to the net as labels of the binary cross-entropy of each logit, whose slope is (sigmoid(z) - label) / K: the
+label sigmoid(z) - K g gives the slope g. The step is the optimizer page's truth.
+
+    train.optimizer, rate, factors (of the rate, a step each), momentum, nesterov, beta1, beta2, epsilon, clip
+    train.epsilon_form  "beside the root" (after the correction, PyTorch) | "before the correction" (Keras)
+    train.decay, decay_form "coupled" | "decoupled", decay_scope "all" | "kernels"
+    train.loss "cross-entropy" | "binary cross-entropy" | "squares", softmaxes, reduction, smoothing, broadcast
+    train.batch_size, drop_last, shuffle, buffer, augment, stream; mode "train" | "eval"; keeps_gradients
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from bakeoff import optimizers
+import numpy as np
+
+from bakeoff import bundle as bundles
+from bakeoff import frameworks, optimizers
+from bakeoff.bundle import Bundle
+from bakeoff.difference import nets
+from bakeoff.difference.account import Account
+from bakeoff.difference.scripts import CLIP, Record
+from bakeoff.difference.worlds import centred, distance
+from bakeoff.errors import UnsupportedError, UsageError
+from bakeoff.files import workspace
+from bakeoff.graph import interpreter
+from bakeoff.graph.graph import Graph
+from bakeoff.ops._page import Mode
+from bakeoff.preprocessing.signature import Signature
+from bakeoff.schemas import Array
+from bakeoff.workers.launch import Worker
+
+ASKED = 64  # images whose logits are compared after the steps
+
+WIDE = {"train.loss": "cross-entropy", "train.softmaxes": 1, "train.reduction": "mean", "train.smoothing": 0.0}
+
+
+class Training:
+    """Steps that are made again; a context manager, since it holds a worker.
+
+    Args:
+        a: whose recorded images and start weights are used for both sides, unless a switch says otherwise.
+    """
+
+    name = "train"
+
+    def __init__(self, a: Account) -> None:
+        record: Record = a.record
+        self.base, self.record, self.floor, self.noise = a, record, 0.0, 0.0
+        self.pixels = np.concatenate(record.pixels)[:ASKED]
+        known = [one for one in record.labels if one is not None]
+        whole = np.concatenate(known) if known and all(one.ndim == 1 for one in known) else None
+        kind = whole is not None and whole.dtype.kind in "iu"
+        self.labels = whole[:ASKED] if whole is not None and kind else None
+        self._known: dict[str, tuple[Any, Array]] = {}
+
+    def __enter__(self) -> Training:
+        self.stack = ExitStack()
+        self.worker = self.stack.enter_context(Worker(frameworks.installed()[0], precision="float64", threads=1))
+        self.folder = self.stack.enter_context(workspace("replay"))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.__exit__(*error)
+
+    def outcome(self, account: Account) -> Array:
+        """Centred logits after the steps, and a column of what its evaluation counts as right, (N, K + 1)."""
+        key = self._key(account)
+        if key not in self._known:
+            self._known[key] = (account, self._outcome(account))
+        return self._known[key][1]
+
+    def scores(self, account: Account) -> Array | None:
+        """Centred logits after the steps, (N, K)."""
+        return self.outcome(account)[:, :-1]
+
+    def another_seed(self, b: Account) -> float:
+        """How far the base's outcome moves when the other's start weights are taken, or its batches come in reverse."""
+        base, other = self.base, b.graph
+        assert base.graph is not None
+        new = other is not None and nets.alike(base.graph, other)
+        start = _starting(base.graph, other) if new and other is not None else base.graph
+        turned = replace(self.record, pixels=self.record.pixels[::-1], labels=self.record.labels[::-1])
+        moved = self._outcome(base, self.trained(base, None if new else turned, start=start))
+        return distance(moved, self.outcome(base))
+
+    def _outcome(self, account: Account, after: Graph | None = None) -> Array:
+        after = self.trained(account) if after is None else after
+        z = self.answers(after, account)
+        right = np.zeros(len(z))
+        if self.labels is not None:
+            labels = self.labels
+            if account.settings.get("eval.labels") == "shuffled apart":
+                labels = np.random.default_rng(0).permutation(labels)
+            right = (z.argmax(1) == labels).astype(float)
+        return np.concatenate([z, right[:, None]], 1)
+
+    def answers(self, graph: Graph, account: Account) -> Array:
+        """Centred logits of the images that are asked about."""
+        x = self._inputs(self.pixels, account).astype("float64")
+        train = account.settings.get("eval.mode") == "train"
+        mode = (
+            Mode(train=True, mask=lambda shape, keep: np.random.default_rng(0).random(shape) < keep)
+            if train
+            else Mode()
+        )
+        return centred(interpreter.run(graph.astype("float64"), x, mode))
+
+    def trained(
+        self, account: Account, record: Record | None = None, *, own: bool = False, start: Graph | None = None
+    ) -> Graph:
+        """The net after the steps.
+
+        Args:
+            account: gives net and settings.
+            record: whose images; None: the base's, or the stream that a switch brought.
+            own: whether batches and start stay as they were recorded.
+            start: other start weights.
+        """
+        assert account.graph is not None
+        s = account.settings
+        start = start or (account.graph if own else self._from(account.graph))
+        used = record or s.get("train.record") or self.record
+        pixels, labels = list(used.pixels), list(used.labels)
+        if any(one is None for one in labels):
+            raise UsageError(
+                f"{account.name}: the labels of its batches weren't seen, so its steps can't be made again."
+            )
+        if not own:
+            pixels, labels = _rebatched(pixels, labels, s)
+        images = [self._inputs(one, account) for one in pixels]
+        return self._steps(start, images, labels, s)
+
+    def _from(self, graph: Graph) -> Graph:
+        """A net with the base's start weights, where it is built alike: other start weights are another seed's."""
+        if self.base.graph is None or graph is self.base.graph or not nets.alike(graph, self.base.graph):
+            return graph
+        return _starting(graph, self.base.graph)
+
+    def _inputs(self, pixels: Array, account: Account) -> Array:
+        s = account.settings
+        mean = np.array(s.get("input.mean", (0.0,) * pixels.shape[3]))
+        std = np.array(s.get("input.std", (1 / 255,) * pixels.shape[3]))
+        return np.asarray((pixels / 255 - mean) / std)
+
+    def _steps(self, graph: Graph, images: Sequence[Array], labels: Sequence[Array], s: Mapping[str, Any]) -> Graph:
+        if s.get("train.optimizer", "sgd") not in optimizers.names():
+            raise UnsupportedError(
+                f"{s['train.optimizer']}: no page of this optimizer, so its steps can't be made again."
+            )
+        if s.get("train.mode") == "eval":
+            graph = silent(graph)
+        size, channels = images[0].shape[1:3], int(images[0].shape[3])
+        names = tuple(map(str, range(max(2, int(str(graph.output_shape[-1]))))))
+        signature = Signature((int(size[0]), int(size[1])), channels if channels in (1, 3) else 3)
+        bundles.write(self.folder / "net", Bundle(graph.astype("float64"), signature, names))
+        arrays = {f"images{i}": x for i, x in enumerate(images)} | {f"labels{i}": y for i, y in enumerate(labels)}
+        np.savez(self.folder / "batches.npz", **arrays)  # type: ignore[arg-type]
+        plain = {key: value for key, value in s.items() if key.startswith("train.") and _plain(value)}
+        call = {"settings": json.dumps(plain), "folder": str(self.folder), "framework": self.worker.framework}
+        self.worker.call("bakeoff.difference.replay:steps", **call)
+        with np.load(self.folder / "after.npz") as file:
+            return graph.astype("float64").with_arrays(dict(file))
+
+    def _key(self, account: Account) -> str:
+        s = account.settings
+        told = {key: s[key] for key in s if key.startswith(("train.", "eval.", "input.")) and _plain(s[key])}
+        parts = {key: v for key, v in s.items() if key.startswith(("net.", "array."))}
+        net = [(key, v if not isinstance(v, np.ndarray | Graph) else id(v)) for key, v in sorted(parts.items())]
+        net = [pair for pair in net if pair[0] != nets.WHOLE]
+        return repr((sorted(told.items()), net, id(s.get("train.record"))))
+
+    def unexplained(self, account: Account) -> float | None:
+        """How far the account's own steps, made again, end from what was recorded, of how far they went; None where
+        something random was in them."""
+        record: Record = account.record
+        if not record.exact or any(one is None for one in record.labels) or account.graph is None:
+            return None
+        after = self.trained(account, record, own=True).arrays()
+        before, moved, left, idle = account.graph.arrays(), 0.0, 0.0, _idle(account.graph)
+        for path, array in record.end.items():
+            if path in after and path in before and array.dtype.kind == "f" and path not in idle:
+                moved += float(np.square(array.astype("f8") - before[path]).sum())
+                left += float(np.square(array.astype("f8") - after[path]).sum())
+        return float(np.sqrt(left / moved)) if moved else 0.0
+
+
+def _starting(graph: Graph, other: Graph) -> Graph:
+    """The graph with the arrays of another that is built alike."""
+    return nets.switched(graph, {key: v for key, v in nets.settings(other).items() if key.startswith("array.")})
+
+
+def _idle(graph: Graph) -> set[str]:
+    """Biases before a BatchNorm: the batch's mean takes them out, so that rounding alone moves them under Adam."""
+    read = {node.inputs[0].node for node in graph.nodes if node.op == "batch_norm" and node.keeps_state}
+    return {str(node.parameters["bias"]) for node in graph.nodes if node.id in read and "bias" in node.parameters}
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | tuple | list)
+
+
+def silent(graph: Graph) -> Graph:
+    """The net as it predicts, in training too: statistics are frozen, nothing is dropped."""
+    changes: dict[str, Any] = {"net.batch_norm.statistics": "frozen"}
+    changes |= {f"net.{op}.rate": 0.0 for op in ("dropout", "drop_path")}
+    return nets.switched(graph, changes)
+
+
+def _rebatched(pixels: list[Array], labels: list[Array], s: Mapping[str, Any]) -> tuple[list[Array], list[Array]]:
+    """The same images in batches of the size that the settings say."""
+    size = int(s.get("train.batch_size") or len(pixels[0]))
+    if size == len(pixels[0]):
+        return pixels, labels
+    whole, known = np.concatenate(pixels), np.concatenate(labels)
+    ends = range(size, len(whole) + 1, size)
+    parts = [slice(end - size, end) for end in ends] or [slice(0, len(whole))]
+    return [whole[part] for part in parts], [known[part] for part in parts]
+
+
+# in the worker --------------------------------------------------------------------------------------------------------
+
+
+def steps(session: dict[str, Any], reporter: Any, *, settings: str, folder: str, framework: str) -> None:
+    """A worker's function: the net of a folder, after one step a batch."""
+    s = json.loads(settings)
+    graph = bundles.read(Path(folder) / "net").graph
+    with np.load(Path(folder) / "batches.npz") as file:
+        batches = dict(file)
+    net = frameworks.load(framework).native(graph, precision="float64", threads=1)
+    net.compile("sgd", {}, "multi_label_cross_entropy")
+    arrays = {path: array.copy() for path, array in graph.arrays().items()}
+    learned = [path for path, p in graph.parameters.items() if p.role == "weight" and p.trainable]
+    page = optimizers.page(_page_of(s))
+    chosen = page.Settings(**{key: v for key, v in _told(s).items() if key in page.Settings.__dataclass_fields__})
+    slots = {path: page.start(arrays[path]) for path in learned}
+    kept: dict[str, Array] = {}
+    for number in range(len(batches) // 2):
+        images, labels = batches[f"images{number}"], batches[f"labels{number}"]
+        net.load(arrays)
+        if any(node.draws for node in graph.nodes):
+            z, net.given = _drawn(graph.with_arrays(arrays), images, number)
+        else:
+            z = net.logits(images, train=True)
+        net.load(arrays)
+        g = slope(np.asarray(z, np.float64), labels, s)
+        net.gradients(images, 1 / (1 + np.exp(-z)) - g.shape[1] * g)
+        gradients = {path: len(images) * one for path, one in net.gradient_arrays().items() if path in slots}
+        if s.get("train.keeps_gradients"):
+            kept = {path: kept.get(path, 0.0) + one for path, one in gradients.items()}
+            gradients = dict(kept)
+        net.forget()
+        state = net.arrays()
+        arrays |= {path: state[path] for path, p in graph.parameters.items() if p.role == "state" and path in state}
+        gradients = _clipped(gradients, s.get("train.clip"))
+        for path, gradient in gradients.items():
+            arrays[path], slots[path] = _stepped(page, chosen, s, arrays[path], gradient, slots[path], number)
+    np.savez(Path(folder) / "after.npz", **arrays)  # type: ignore[arg-type]
+
+
+def _drawn(graph: Graph, images: Array, number: int) -> tuple[Array, dict[str, Array]]:
+    """Logits of a training pass in NumPy, and the masks of its dropout: the same numbers for every rate."""
+    drawing = [node.id for node in graph.nodes if node.draws]
+    masks: list[Array] = []
+
+    def mask(shape: tuple[int, ...], keep: float) -> Array:
+        uniform = np.random.default_rng([number, len(masks)]).random(shape)
+        masks.append((uniform < keep).astype(np.float64))
+        return masks[-1]
+
+    z = interpreter.run(graph, images, Mode(train=True, mask=mask))
+    return z, dict(zip(drawing, masks, strict=True))
+
+
+def _page_of(s: Mapping[str, Any]) -> str:
+    return str(s.get("train.optimizer", "sgd"))
+
+
+def _told(s: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a page, without decay, which is done here."""
+    names = ("momentum", "nesterov", "beta1", "beta2", "epsilon")
+    told = {name: s[f"train.{name}"] for name in names if f"train.{name}" in s}
+    return {**told, "weight_decay": 0.0}
+
+
+def _clipped(gradients: dict[str, Array], most: Any) -> dict[str, Array]:
+    norm = float(np.sqrt(sum(float(np.square(one).sum()) for one in gradients.values())))
+    if not most or norm <= float(most):
+        return gradients
+    return {path: one * (float(most) / norm) for path, one in gradients.items()}
+
+
+def _stepped(
+    page: Any, chosen: Any, s: Mapping[str, Any], w: Array, g: Array, slots: Any, number: int
+) -> tuple[Array, Any]:
+    factors = s.get("train.factors") or [1.0]
+    rate = float(s.get("train.rate", 0.01)) * float(factors[min(number, len(factors) - 1)])
+    decay = float(s.get("train.decay") or 0.0) if s.get("train.decay_scope") != "kernels" or w.ndim > 1 else 0.0
+    if s.get("train.decay_form") == "decoupled":
+        w = w * (1 - rate * decay)
+    else:
+        g = g + decay * w
+    if s.get("train.epsilon_form") == "before the correction" and hasattr(chosen, "beta2") and hasattr(chosen, "beta1"):
+        chosen = replace(chosen, epsilon=chosen.epsilon / np.sqrt(1 - chosen.beta2 ** (number + 1)))
+    found: tuple[Array, Any] = page.truth(w, g, slots, number + 1, rate, chosen)
+    return found
+
+
+def slope(z: Array, labels: Array, s: Mapping[str, Any]) -> Array:
+    """The derivative of the whole batch's loss by its logits, (N, K)."""
+    told = {**WIDE, **s}
+    count = len(z) if told["train.reduction"] == "mean" else 1
+    if told["train.loss"] == "squares":
+        return _of_squares(z, labels, bool(told.get("train.broadcast")), count)
+    if told["train.loss"] == "binary cross-entropy":
+        return np.asarray((1 / (1 + np.exp(-z)) - labels.reshape(z.shape)) / count)
+    if told["train.loss"] != "cross-entropy":
+        raise UnsupportedError("a loss of the script's own: its steps can't be made again.")
+    kinds = z.shape[1]
+    shares = np.eye(kinds)[labels] if labels.ndim == 1 else labels.astype(np.float64)
+    smoothing = float(told["train.smoothing"])
+    shares = (1 - smoothing) * shares + smoothing / kinds
+    softmaxes = int(told["train.softmaxes"])
+    values = [z]
+    for _ in range(softmaxes - 1):
+        values.append(_softmax(values[-1]))
+    if softmaxes:
+        g = (_softmax(values[-1]) - shares) / count
+    else:  # numbers that are no probabilities, taken for some, as Keras does: clipped, and over their sum
+        p, inside = np.clip(z, CLIP, 1 - CLIP), (z > CLIP) & (z < 1 - CLIP)
+        g = (shares.sum(1, keepdims=True) / p.sum(1, keepdims=True) - shares / p) * inside / count
+    for value in reversed(values[1:]):
+        g = value * (g - (value * g).sum(1, keepdims=True))
+    return np.asarray(g)
+
+
+def _softmax(z: Array) -> Array:
+    p = np.exp(z - z.max(1, keepdims=True))
+    return np.asarray(p / p.sum(1, keepdims=True))
+
+
+def _of_squares(z: Array, labels: Array, broadcast: bool, count: int) -> Array:
+    """Of (z - y)^2; broadcast, [n, 1] - [n] is every pair, whose mean pulls all outputs to the mean label."""
+    if z.shape[1] > 1 and labels.ndim == 1:
+        y = np.eye(z.shape[1])[labels]
+    else:
+        y = np.asarray(labels, np.float64).reshape(z.shape)
+    y = np.full_like(y, y.mean()) if broadcast else y
+    pairs = len(z) if broadcast and count == 1 else 1
+    return np.asarray(2 * pairs * (z - y) / (count * z.shape[1]))
+
+
+# a run's recipe -------------------------------------------------------------------------------------------------------
 
 
 def of_phase(phase: Any, recipe: Any) -> dict[str, Any]:
     """The settings `train.*` that a phase of a recipe states."""
-    page = optimizers.page(phase.optimizer.name)
-    usual = page.Settings()
+    usual = optimizers.page(phase.optimizer.name).Settings()
     told = {name: getattr(usual, name) for name in usual.__dataclass_fields__}
     told |= {key: value for key, value in phase.optimizer.settings().items() if value is not None}
+    decay, decoupled = told.pop("weight_decay", 0.0), phase.optimizer.name == "adamw"
+    if decay:
+        told |= {"decay": decay, "decay_form": "decoupled" if decoupled else "coupled"}
+        told |= {"decay_scope": "all" if phase.decay_vectors else "kernels"}
     return {
-        "train.optimizer": phase.optimizer.name,
+        "train.optimizer": "adam" if decoupled else phase.optimizer.name,
         **{f"train.{key}": value for key, value in told.items()},
         "train.rate": phase.schedule.peak,
         "train.schedule": phase.schedule.name,
         "train.batch_size": phase.batch_size,
         "train.epochs": phase.epochs,
-        "train.label_smoothing": phase.label_smoothing,
+        "train.smoothing": phase.label_smoothing,
         "train.drop_last": phase.drop_last,
         "train.clip": phase.clip,
+        "train.shuffle": "images",
         "train.seed": recipe.seed,
     }

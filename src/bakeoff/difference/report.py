@@ -8,8 +8,7 @@ from typing import Any
 
 from bakeoff.difference.account import NET, Account, apart, said
 from bakeoff.difference.engine import Share, Verdict
-from bakeoff.difference.nets import names
-from bakeoff.difference.worlds import Predicting
+from bakeoff.difference.nets import places
 from bakeoff.drawing.card import Card, Shown
 from bakeoff.schemas import SCHEMA
 
@@ -52,8 +51,10 @@ def result(
         "a": a.name,
         "b": b.name,
         "kinds": [a.kind, b.kind],
-        "images": {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
-        "verdict": sentence(a, b, found, causes),
+        "images": None
+        if pictures is None
+        else {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
+        "verdict": sentence(a, b, found, causes, world.noise),
         "gap": found.gap,
         "floor": found.floor,
         "accuracy": _accuracies(a, b, world),
@@ -70,8 +71,6 @@ def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
     """A cause as a row."""
     suspect = share.suspect
     first, second = suspect.cause.values(a, b, suspect.there)
-    if suspect.guessed and second == "not visible":
-        second = ", ".join(dict.fromkeys(said(value) for _, value in sorted(suspect.there.items())))
     says = suspect.cause.module.SAYS.format(a=first, b=second)
     accuracy, between = share.accuracy if share.accuracy else (None, None)
     return {
@@ -96,23 +95,26 @@ def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
 def place(a: Account, b: Account, share: Share) -> str:
     """File and line on each side, layers of a net, or the stage."""
     keys = [*share.suspect.there]
-    files = [next((one.places[key] for key in keys if key in one.places), "") for one in (a, b)]
+    keys += [key for key in share.suspect.cause.keys if key not in keys]
+    files = [next(filter(None, map(one.place, keys)), "") for one in (a, b)]
     if any(files):
         return " / ".join(filter(None, files))
-    ops = {key.split(".")[1] for key in keys if key.startswith(NET) and key.count(".") > 1}
-    graph = a.graph or b.graph
-    if ops and graph is not None:
-        found = [name for op in sorted(ops) for name in names(graph, op)]
+    one = a if a.graph is not None else b
+    found = [] if one.graph is None else places(one.graph, share.suspect.there, one.settings)
+    if found:
         return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
     return str(share.suspect.cause.stage)
 
 
-def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]]) -> str:
+def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]], noise: float) -> str:
     """The verdict in a sentence."""
     if found.gap <= found.floor:
-        seeds = [one.settings.get("train.seed") for one in (a, b)]
-        same = "the same answers" if None in seeds or seeds[0] == seeds[1] else "the same answers; seeds differ"
-        return f"No difference larger than rounding: {same} (mean |difference| of logits {found.gap:.2g})."
+        if noise:
+            return "No cause: seed noise. From the same start weights on the same images both do the same."
+        return f"No difference larger than rounding (mean |difference| of logits {found.gap:.2g})."
+    if not causes and noise:
+        part = found.gap / noise
+        return f"No cause: seed noise. What differs does {100 * part:.2g} % of what another seed does."
     if not causes:
         return (
             f"They differ by {found.gap:.3g} in the logits, and no cause that is known here closes the gap: "
@@ -124,13 +126,13 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
     return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}."
 
 
-def _accuracies(a: Account, b: Account, world: Predicting) -> list[float | None]:
+def _accuracies(a: Account, b: Account, world: Any) -> list[float | None]:
     found: list[float | None] = []
     for one in (a, b):
         if one.seen.accuracy is not None or world.labels is None:
             found.append(one.seen.accuracy)
         else:
-            found.append(float((world.outcome(one).argmax(1) == world.labels).mean()))
+            found.append(float((world.scores(one).argmax(1) == world.labels[: len(world.scores(one))]).mean()))
     return found
 
 

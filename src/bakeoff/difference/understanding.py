@@ -88,13 +88,13 @@ def _affine(pixels: Array, seen: Array) -> tuple[dict[str, Any], float]:
         offset = float(y.mean() - slope * u.mean())
         rest += float(np.mean(((y - offset) / slope - u) ** 2))
         std = 1 / (255 * slope)
-        deviations.append(_snapped(std))
-        means.append(_snapped(-offset * std))
+        deviations.append(snapped(std))
+        means.append(snapped(-offset * std))
     numbers = {"input.mean": tuple(means), "input.std": tuple(deviations)}
     return numbers, float(np.sqrt(rest / seen.shape[3]))
 
 
-def _snapped(value: float) -> float:
+def snapped(value: float) -> float:
     """The known number that it is but for rounding."""
     near = min(KNOWN, key=lambda known: abs(known - value))
     return near if abs(near - value) <= 2e-3 * max(abs(near), 1 / 255) else value

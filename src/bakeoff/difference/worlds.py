@@ -14,6 +14,7 @@ import numpy as np
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import Account
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph
 from bakeoff.ops._page import Mode
@@ -30,11 +31,13 @@ class World(Protocol):
         name: "predict" or "train": causes say in which they show.
         labels: (N,), places in the classes; None: not known.
         floor: what rounding alone does, in the unit of `distance`.
+        noise: what another seed does, likewise; 0 where no seed plays a part.
     """
 
     name: str
     labels: Array | None
     floor: float
+    noise: float
 
     def outcome(self, account: Account) -> Array:
         """(N, K); row by row comparable with any other account's."""
@@ -93,7 +96,7 @@ class Predicting:
         self.images, self.reference, self.fallback = images, reference, fallback or {}
         known = labels is not None and reference is not None and set(labels) <= set(reference)
         self.labels = np.array([reference.index(one) for one in labels]) if known and labels and reference else None
-        self.floor = 0.0
+        self.floor, self.noise = 0.0, 0.0
         self._inputs: dict[str, Array] = {}
         self._raw: dict[tuple[Any, ...], tuple[Any, Array]] = {}
 
@@ -140,6 +143,31 @@ class Predicting:
         return self._raw[key][1]
 
 
+class Expecting(Predicting):
+    """The same images, where one side is a promised accuracy: what is compared is that figure.
+
+    Raises:
+        UsageError: the labels of the images aren't known.
+    """
+
+    name = "predict"
+
+    def outcome(self, account: Account) -> Array:
+        """The accuracy, (1, 1)."""
+        if self.labels is None:
+            raise UsageError(
+                "--expect: the labels of the images aren't known, so there is no accuracy to compare.\n"
+                "Give --images FOLDER with a folder for each class, named as the model's classes."
+            )
+        if account.seen.accuracy is not None:
+            return np.array([[account.seen.accuracy]])
+        return np.array([[float((super().outcome(account).argmax(1) == self.labels).mean())]])
+
+    def scores(self, account: Account) -> Array | None:
+        """Centred logits; None of a figure."""
+        return None if account.seen.accuracy is not None else super().outcome(account)
+
+
 def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
     if account.answer is not None:
         return np.asarray(account.answer(given))
@@ -168,7 +196,12 @@ def session(graph: Graph) -> Callable[[Array], Array]:
 
 
 def rounding(world: Predicting, account: Account) -> float:
-    """How far float32 is from float64 on a few images, in the unit of `distance`; 1e-6 of the scores' size at least."""
+    """Of a figure half of Wilson's 95 % interval. Else how far float32 is from float64 on a few images, in the unit of
+    `distance`; at least 1e-6 of the scores' size."""
+    if isinstance(world, Expecting):
+        share = float(world.outcome(account)[0, 0])
+        low, high = wilson(round(share * len(world.images)), len(world.images))
+        return (high - low) / 2
     scores = world.outcome(account)
     least = 1e-6 * float(np.abs(scores).max(initial=0.0))
     if account.graph is None or account.graph.count() > 2_000_000:

@@ -2,7 +2,8 @@
 
 A file has
     STAGE     where it acts, of `STAGES`
-    WORLD     "predict" (the default): it shows in answers to images; "train": in steps of training
+    WORLD     "predict": it shows in answers to images; "train": in steps of training; "both": the default of a net and
+              of an input's numbers, "predict" that of the rest
     KEYS      the settings that are one choice; `*` stands for anything
     SAYS      the sentence, of {a} and {b}, the two values
     FIX       {"torch": ..., "keras": ...}: the line to write, of {value}: what the other side has
@@ -21,7 +22,7 @@ from functools import cache
 from typing import Any
 
 from bakeoff import registry
-from bakeoff.difference.account import Account, apart, said
+from bakeoff.difference.account import Account, apart, said, same
 
 STAGES = (
     "decode",
@@ -48,7 +49,8 @@ class Cause:
     def __init__(self, name: str) -> None:
         self.name, self.module = name, registry.load(__name__, name, what="cause")
         self.stage: str = self.module.STAGE
-        self.world: str = getattr(self.module, "WORLD", "predict")
+        usual = "both" if self.stage in ("net", "normalise", "channels") else "predict"
+        self.world: str = getattr(self.module, "WORLD", usual)
         self.keys: tuple[str, ...] = self.module.KEYS
 
     def suspect(self, a: Account, b: Account) -> Changes | None:
@@ -67,16 +69,22 @@ class Cause:
         if own:
             found: tuple[str, str] = own(a, b, changes)
             return found
-        keys = sorted(changes)
-        return tuple(", ".join(dict.fromkeys(_word(one, key) for key in keys)) for one in (a, b))  # type: ignore[return-value]
+        pairs = [_words(a.settings.get(key), b.settings.get(key, changes[key])) for key in sorted(changes)]
+        return tuple(", ".join(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))  # type: ignore[return-value]
 
     def fix(self, value: str) -> dict[str, str]:
         """The line to write in either framework, for the other side's value."""
         return {name: line.replace("{value}", value) for name, line in self.module.FIX.items()}
 
 
-def _word(account: Account, key: str) -> str:
-    return said(account.settings[key]) if account.sees(key) else "not visible"
+def _words(one: Any, two: Any) -> tuple[str, str]:
+    """Two values; of values a layer, those of the layers that differ."""
+    if isinstance(one, tuple) and isinstance(two, tuple) and len(one) == len(two) and one != two:
+        apart = [(x, y) for x, y in zip(one, two, strict=True) if not same(x, y)]
+        sides = [list(dict.fromkeys(said(pair[side]) for pair in apart)) for side in (0, 1)]
+        if all(len(side) == 1 for side in sides):
+            return sides[0][0], sides[1][0]
+    return ("not visible" if one is None else said(one)), ("not visible" if two is None else said(two))
 
 
 @cache

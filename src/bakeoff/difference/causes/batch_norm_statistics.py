@@ -9,7 +9,7 @@ import numpy as np
 
 from bakeoff.difference.account import Account, said, same
 
-STAGE, KEYS = "net", ("array.batch_norm.*.mean", "array.batch_norm.*.variance")
+STAGE, WORLD, KEYS = "net", "predict", ("array.batch_norm.*.mean", "array.batch_norm.*.variance")
 SAYS = "the running statistics of BatchNorm are {a} on one side and {b} on the other"
 FIX = {
     "torch": "model.load_state_dict(state)  # buffers too: running_mean, running_var; train in model.train()",

@@ -10,7 +10,7 @@ import numpy as np
 from bakeoff.difference.account import Account, same
 from bakeoff.schemas import Array
 
-STAGE, KEYS = "net", ("array.dense.*.kernel", "net.flatten.order")
+STAGE, WORLD, KEYS = "net", "predict", ("array.dense.*.kernel", "net.flatten.order")
 SAYS = "the dense layer behind the flatten reads its features {a} on one side and {b} on the other"
 FIX = {
     "torch": "weight.reshape(out, h, w, c).transpose(0, 3, 1, 2).reshape(out, -1)  # from Keras's order",

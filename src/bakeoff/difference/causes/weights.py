@@ -6,7 +6,7 @@ from typing import Any
 
 from bakeoff.difference.account import Account
 
-STAGE, KEYS = "net", ("array.*",)
+STAGE, WORLD, KEYS = "net", "predict", ("array.*",)
 SAYS = "the weights are {a} on one side and {b} on the other"
 FIX = {
     "torch": "model.load_state_dict(state, strict=True)  # all of them, from the same file",

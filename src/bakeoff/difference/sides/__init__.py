@@ -67,6 +67,8 @@ def stated(account: Account, given: Given) -> Account:
         told = inputs.declared(given.input, option)
         whole = told if "input.mean" not in told else {**inputs.USUAL, **told}
         account = replace(account, given={**account.given, **whole})
+    if given.input is not None or given.pre is not None:
+        account = replace(account, notes=tuple(note for note in account.notes if "on which scale" not in note))
     if given.pre is not None:
         from bakeoff.difference.user import prepared
 
@@ -78,5 +80,5 @@ def stated(account: Account, given: Given) -> Account:
 
 
 def figure(accuracy: float) -> Account:
-    """A promised accuracy, of 1."""
-    return Account(f"--expect {100 * accuracy:g}", "figure", seen=Observed(accuracy=accuracy))
+    """A promised accuracy, in percent."""
+    return Account(f"--expect {accuracy:g}", "figure", seen=Observed(accuracy=accuracy / 100))

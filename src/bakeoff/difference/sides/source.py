@@ -11,6 +11,7 @@ from bakeoff import bundle as bundles
 from bakeoff.bundle import Bundle
 from bakeoff.difference import inputs
 from bakeoff.difference.account import Account
+from bakeoff.difference.nets import canonical
 from bakeoff.difference.sides import Given
 from bakeoff.errors import DataError, UsageError
 from bakeoff.files import workspace
@@ -61,7 +62,7 @@ def of_bundle(text: str, kind: str, found: Bundle, says: bool) -> Account:
     names = found.classes if says or found.classes != tuple(map(str, range(len(found.classes)))) else None
     given: dict[str, Any] = {**known, "output.classes": names, "output.softmax": 0}
     given |= _recipe(found.recipe_toml)
-    return Account(text, kind, given, graph=found.graph, notes=tuple(found.extra.get("notes", ())))
+    return Account(text, kind, given, graph=canonical(found.graph), notes=tuple(found.extra.get("notes", ())))
 
 
 def _recipe(text: str) -> dict[str, Any]:

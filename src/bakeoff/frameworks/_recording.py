@@ -1,0 +1,116 @@
+"""What a recorder of a training script keeps, whatever the framework: the first steps, settings, and their lines.
+
+A script runs as it is, as `__main__`, until so many optimizer steps are made; an epoch is cut to half of them, so that
+what happens once an epoch is seen. Its data end then, evaluation goes on over a few batches, and errors that come of
+ending early are nobody's.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bakeoff.errors import DataError
+
+EVALUATED = 2  # batches of an evaluation
+
+
+class Stop(BaseException):  # no Exception: a script's own `except Exception` must not hold it
+    """Enough was seen."""
+
+
+@dataclass
+class Step:
+    """One optimizer step: what the net was given and gave, the labels, the loss that was differentiated, the rate."""
+
+    images: Any
+    output: Any
+    labels: Any
+    loss: float
+    rate: float
+
+
+@dataclass
+class Recording:
+    """What was seen of a script.
+
+    Attributes:
+        script: its path.
+        most: steps that are recorded.
+        model: the live net.
+        start, end: the net's state before the first step and after the last, as its framework has it.
+        settings: `train.*` and `eval.*`.
+        places: FILE:LINE by setting.
+    """
+
+    script: Path
+    most: int
+    model: Any = None
+    start: Any = None
+    end: Any = None
+    steps: list[Step] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    labels: Any = None
+    loss: float = float("nan")
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def full(self) -> bool:
+        """Whether all steps are made."""
+        return len(self.steps) >= self.most
+
+    @property
+    def epoch(self) -> int:
+        """Batches of an epoch."""
+        return max(1, self.most // 2)
+
+    def here(self) -> str:
+        """FILE:LINE of the script's frame that is running."""
+        frame = sys._getframe(1)
+        name = str(self.script)
+        while frame is not None:
+            if frame.f_code.co_filename == name:
+                return f"{self.script.name}:{frame.f_lineno}"
+            frame = frame.f_back  # type: ignore[assignment]
+        return ""
+
+    def note(self, place: str = "", **settings: Any) -> None:
+        """Keep settings, with `__` for the point in their names; what is known stays."""
+        for key, value in settings.items():
+            name = key.replace("__", ".")
+            if name not in self.settings:
+                self.settings[name] = value
+                if place:
+                    self.places.setdefault(name, place)
+
+    def patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put a function in another's place until the end."""
+        original = getattr(owner, name)
+        setattr(owner, name, make(original))
+        self.stack.callback(setattr, owner, name, original)
+
+    def run(self) -> None:
+        """Run the script.
+
+        Raises:
+            DataError: it failed before its steps were made, or made none.
+        """
+        sys.argv, sys.path[0:0] = [str(self.script)], [str(self.script.parent)]
+        try:
+            with self.stack:
+                runpy.run_path(str(self.script), run_name="__main__")
+        except (Stop, SystemExit):
+            pass
+        except Exception as error:
+            if not self.full:
+                raise DataError(f"{self.script}: it ended with {type(error).__name__}: {str(error)[:200]}") from error
+        if not self.steps:
+            raise DataError(
+                f"{self.script}: no step of an optimizer was seen. Give a script that trains when it is run."
+            )
