@@ -158,7 +158,7 @@ def swapped(path: Path) -> None:
 def emptied(path: Path) -> None:
     """As a copy leaves it that was broken off, and the file made as long as it was."""
     size = path.stat().st_size
-    os.truncate(path, size // 2)
+    os.truncate(path, size - 100)
     os.truncate(path, size)
 
 
