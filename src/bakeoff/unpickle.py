@@ -110,7 +110,8 @@ class Machine:
         return items
 
     def since_mark(self) -> list[Any]:
-        place = max(index for index, item in enumerate(self.stack) if isinstance(item, _Mark))
+        places = range(len(self.stack) - 1, -1, -1)  # from the top: a hundred thousand may lie below
+        place = next(index for index in places if isinstance(self.stack[index], _Mark))
         items = self.stack[place + 1 :]
         del self.stack[place:]
         return items

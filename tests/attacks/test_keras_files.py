@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 
 from bakeoff import checkpoints
 from bakeoff.checkpoints.keras import check
-from bakeoff.errors import CorruptError
+from bakeoff.errors import BakeoffError, CorruptError
 
 h5py = pytest.importorskip("h5py")
 
@@ -150,6 +153,11 @@ def names(file: Any, folder: Path) -> None:
         file[f"layers/{number}"] = file["layers/a"]
 
 
+def chunk(file: Any, folder: Path) -> None:
+    """One number in a chunk of 1 GiB, which is unpacked whole."""
+    file.create_dataset("a", (1,), "f4", chunks=(1 << 28,), maxshape=(None,), compression="gzip")
+
+
 FILES: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "external link": (external_link, "is a link to"),
     "soft link": (soft_link, "is a link to"),
@@ -158,6 +166,7 @@ FILES: dict[str, tuple[Callable[[Any, Path], None], str]] = {
     "oversized": (oversized, "claims"),
     "groups in a circle": (loop, "without end"),
     "many names of one array": (names, "it claims"),
+    "a chunk larger than all": (chunk, "it claims"),
 }
 
 
@@ -224,3 +233,68 @@ def test_a_bomb(tmp_path: Path) -> None:
 def test_a_config_that_is_none(config: str, tmp_path: Path) -> None:
     with pytest.raises(CorruptError, match="its config"):
         check(keras_file(tmp_path / "x.keras", config))
+
+
+def encrypted(path: Path) -> None:
+    data = bytearray(keras_file(path, {}).read_bytes())
+    data[6] |= 1  # of the first member, and of its entry in the directory
+    data[data.find(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+
+
+def damaged(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", json.dumps({"a": list(range(999))}))
+    data = bytearray(path.read_bytes())
+    data[60:90] = bytes(30)
+    path.write_bytes(data)
+
+
+def long(path: Path) -> None:
+    keras_file(path, '{"a":[' + "{}," * (6 << 20) + "{}]}")
+
+
+ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pipe": (os.mkfifo, "a pipe, not a file"),
+    "a link to a device": (lambda path: path.symlink_to("/dev/zero"), "a device, not a file"),
+    "a folder": (Path.mkdir, "a folder, not a file|Is a directory"),
+    "encrypted": (encrypted, "is encrypted"),
+    "damaged inside": (damaged, "damaged"),
+    "a config of 18 MB": (long, "bytes of text"),
+}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("attack", ZIPS)
+def test_it_is_opened_as_a_file_and_read_within_reason(attack: str, suffix: str, tmp_path: Path) -> None:
+    make, says = ZIPS[attack]
+    path = tmp_path / f"x{suffix}"
+    make(path)
+    zipped = path.is_file() and suffix == ".h5"
+    with pytest.raises(BakeoffError, match="not HDF5" if zipped else says):
+        check(path)
+    with pytest.raises(BakeoffError):
+        checkpoints.read(path)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+def test_a_config_of_few_words_takes_no_memory(tmp_path: Path) -> None:
+    """Two layers of 40,000 units: 6 GB in a file of a kilobyte."""
+    sizes: list[tuple[str, dict[str, Any]]] = [("InputLayer", {"batch_shape": [None, 8]})]
+    sizes += [("Dense", {"units": 40_000})] * 2
+    layers = [
+        {"module": "keras.layers", "class_name": name, "config": {"name": f"l{place}", "dtype": "float32", **more}}
+        for place, (name, more) in enumerate(sizes)
+    ]
+    config = {"name": "net", "layers": layers, "build_input_shape": [None, 8]}
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.create_group("layers")
+    whole = {"module": "keras", "class_name": "Sequential", "config": config}
+    path = keras_file(tmp_path / "x.keras", whole, stream.getvalue())
+    line = [sys.executable, "-m", "bakeoff", "convert", str(path), "--to", "bundle", "--output", str(tmp_path / "out")]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 8, done.stderr
+    assert "asks for more than 2.0 GiB of memory" in done.stderr

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from image_folders import write_folder
 
 from bakeoff.data import cache, images, read_data
-from bakeoff.data.pixel_cache import HEADER, PixelCache
+from bakeoff.data.pixel_cache import HEADER, SUM, PixelCache
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 
@@ -112,7 +113,7 @@ def test_no_place_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_longest_unused_goes_first(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = HEADER + COUNT * (1 + 5 * 7 * 3)
+    size = HEADER + COUNT * (1 + SUM + 5 * 7 * 3)
     monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", f"{2 * size}B")
     names = []
     for filter_ in ("bilinear", "bicubic"):
@@ -139,6 +140,68 @@ def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", "much")
     with pytest.raises(UsageError, match="expected a size"):
         cache.limit()
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def swapped(path: Path) -> None:
+    """Two rows in each other's places: each is an image, of the right size."""
+    data = path.read_bytes()
+    row = 4 * 4 * 3
+    path.write_bytes(data[: -2 * row] + data[-row:] + data[-2 * row : -row])
+
+
+def emptied(path: Path) -> None:
+    """As a copy leaves it that was broken off, and the file made as long as it was."""
+    size = path.stat().st_size
+    os.truncate(path, size - 100)
+    os.truncate(path, size)
+
+
+def all_ready(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(HEADER)
+        file.write(b"\xff" * 20)
+
+
+def unsummed(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(HEADER + 20)
+        file.write(bytes(SUM * 20))
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("whole", [True, False], ids=["filled", "half"])
+@pytest.mark.parametrize("harm", [flipped, swapped, emptied, all_ready, unsummed, pipe])
+def test_what_was_altered_is_decoded_anew(
+    harm: Callable[[Path], None], whole: bool, tmp_path: Path, own_cache: Path
+) -> None:
+    """Of equal size and time, as an edit may leave it: no batch has other pixels than the images."""
+    folder = write_folder(tmp_path / "pictures", {"a": 10, "b": 10})
+    for _ in range(2):
+        data = read_data(folder)
+        records = np.arange(20) if whole else np.arange(10)
+        view = data.images.view(Signature((4, 4)), "disk")
+        for place in (records, np.arange(20)):
+            view.load(view.missing(place).tolist())
+            got = np.empty((len(place), 4, 4, 3), np.uint8)
+            view.take(got, np.arange(len(place)), place)
+            expected = [images.render(data.images.source(int(row)), Signature((4, 4))) for row in place]
+            assert np.array_equal(got, np.stack(expected))
+        view.save(wait=True)
+        (path,) = own_cache.iterdir()
+        times = path.stat()
+        harm(path)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 READ = """
@@ -178,7 +241,7 @@ def test_copies_share_a_row(tmp_path: Path, own_cache: Path) -> None:
             expected = np.stack([images.render(data.images.source(int(r)), Signature((4, 4))) for r in batch.records])
             assert np.array_equal(batch.images, expected)
     (path,) = own_cache.iterdir()
-    assert path.stat().st_size == HEADER + 20 * (1 + 48)
+    assert path.stat().st_size == HEADER + 20 * (1 + SUM + 48)
 
 
 def test_where_images_are_kept_is_one_of_four(tmp_path: Path) -> None:

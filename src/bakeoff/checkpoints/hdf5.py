@@ -8,13 +8,15 @@ of which Keras writes none.
 from __future__ import annotations
 
 import io
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import CorruptError, DataError, MissingDependencyError
-from bakeoff.files import FREE_BYTES, GROWTH
+from bakeoff.files import FREE_BYTES, GROWTH, regular
 from bakeoff.schemas import Array
 
 SUFFIXES = (".h5", ".hdf5")
@@ -31,7 +33,8 @@ def read(path: Path) -> dict[str, Array]:
         MissingDependencyError: h5py is not installed.
     """
     try:
-        size = path.stat().st_size
+        with regular(path) as stream:  # a pipe would keep the library waiting
+            size = os.fstat(stream.fileno()).st_size
         with _library().File(path, "r") as file:
             return arrays(file, size, str(path))
     except OSError as error:
@@ -71,7 +74,7 @@ def arrays(file: Any, size: int, what: str) -> dict[str, Array]:
     for name, data in datasets(file, what).items():
         if data.dtype.kind not in "fiub":
             continue  # names and the like
-        total += data.nbytes
+        total += max(data.nbytes, math.prod(data.chunks or (0,)) * data.dtype.itemsize)  # a chunk is unpacked whole
         if total > max(FREE_BYTES, GROWTH * size):  # packed, or one of many names
             raise CorruptError(f"{what}: up to {name!r} it claims {total:,} bytes, and has {size:,}. It wasn't read.")
         stored = data.id.get_storage_size()

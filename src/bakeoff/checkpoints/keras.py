@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 from bakeoff.checkpoints import hdf5
 from bakeoff.checkpoints._keras2 import today
 from bakeoff.errors import CorruptError, DataError
+from bakeoff.files import regular
 from bakeoff.schemas import Array
 
 SUFFIXES = (".keras",)
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-LARGEST_TEXT = 256 * 2**20
+LARGEST_TEXT = 16 * 2**20  # Keras's own nets have up to 2
 EXPANSION = 1000
+ENCRYPTED = 1  # of a zip's flags
 OWN = ("bakeoff.frameworks._keras.layers", "bakeoff.frameworks._keras.grouped")
 ROOMS = tuple(
     """layers activations initializers regularizers constraints optimizers losses metrics models dtype_policies ops
@@ -193,17 +196,24 @@ class opened:  # noqa: N801 - used like a function
     def __enter__(self) -> zipfile.ZipFile:
         path = self.path
         try:
-            self.archive = zipfile.ZipFile(path)
+            self.file = regular(path)
+            self.archive = zipfile.ZipFile(self.file)
         except OSError as error:
             raise DataError(f"{path}: {error.strerror or error}. Expected a .keras file.") from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            self.file.close()
             raise CorruptError(f"{path}: not a .keras file, or damaged ({error}). Export it anew.") from None
-        self._check()
+        try:
+            self._check()
+        except BaseException:
+            self.file.close()
+            raise
         return self.archive
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self.archive.close()
-        if isinstance(error, zipfile.BadZipFile | NotImplementedError | EOFError | KeyError):
+        self.file.close()
+        if isinstance(error, zipfile.BadZipFile | NotImplementedError | EOFError | KeyError | zlib.error | OSError):
             raise CorruptError(f"{self.path}: not a .keras file, or damaged ({error}). Export it anew.") from None
 
     def _check(self) -> None:
@@ -216,6 +226,8 @@ class opened:  # noqa: N801 - used like a function
                 raise CorruptError(f"{self.path}: its zip holds the path {name!r}, which leaves the archive.")
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise CorruptError(f"{self.path}: its zip holds a link, {name!r}.")
+            if info.flag_bits & ENCRYPTED:
+                raise CorruptError(f"{self.path}: {name!r} in its zip is encrypted.")
             if info.file_size > max(EXPANSION * max(info.compress_size, 1), 1024):
                 raise CorruptError(
                     f"{self.path}: {name!r} expands {info.file_size // max(info.compress_size, 1)} times."

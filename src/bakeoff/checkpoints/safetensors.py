@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bakeoff.errors import CorruptError, DataError
-from bakeoff.files import named
+from bakeoff.files import named, regular
 from bakeoff.schemas import Array
 
 SUFFIXES = (".safetensors",)
@@ -47,8 +48,8 @@ def read(path: Path) -> dict[str, Array]:
         DataError: the file can't be opened.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(LARGEST_HEADER, size - 8):
                 raise CorruptError(f"{path}: its header says {length:,} bytes, the file has {size:,}. Get it anew.")
@@ -65,8 +66,8 @@ def read(path: Path) -> dict[str, Array]:
         end = last
     if start + end != size:
         raise CorruptError(f"{path}: its tensors take {end:,} bytes, the file has {size - start:,}: truncated?")
-    data = np.memmap(path, np.uint8, "r", offset=start) if end else np.zeros(0, np.uint8)
-    with named(path, "Get the file anew."):  # sizes that NumPy refuses
+    with named(path, "Get the file anew."):  # sizes that NumPy refuses, or for which no address is left
+        data = np.memmap(path, np.uint8, "r", offset=start) if end else np.zeros(0, np.uint8)
         return {name: _tensor(name, row, data, path) for name, row in rows}
 
 

@@ -11,6 +11,7 @@ a file can't make the reader allocate more than the file holds.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from bakeoff.checkpoints._pickle import Storage, Tensor, parse
 from bakeoff.errors import CorruptError, DataError
+from bakeoff.files import FREE_BYTES, regular
 from bakeoff.schemas import Array
 from bakeoff.unpickle import shown
 
@@ -29,6 +31,7 @@ SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".pkl")
 LARGEST_PICKLE = 64 * 2**20
 DEEPEST = 4  # {"state_dict": {...}} and the like
 MOST_ENTRIES = 1_000_000  # of all dicts together: a dict that holds another many times costs nothing in the file
+SHARED = 4  # times its bytes that all tensors of a file may claim: some are one under two names
 DTYPES: dict[str, np.dtype[Any]] = {
     "Double": np.dtype("<f8"),
     "Float": np.dtype("<f4"),
@@ -51,9 +54,12 @@ def read(path: Path) -> dict[str, Array]:
         DataError: the file can't be opened.
     """
     try:
-        data = Path(path).read_bytes()
+        with regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Expected a torch checkpoint (.pth).") from None
+    except MemoryError:
+        raise DataError(f"{path}: larger than the memory that is free. Expected a torch checkpoint (.pth).") from None
     return read_bytes(data, str(path))
 
 
@@ -65,6 +71,9 @@ def read_bytes(data: bytes, what: str) -> dict[str, Array]:
     tensors = _tensors(value, what)
     if not tensors:
         raise CorruptError(f"{what}: no tensors are in it. Expected a state dict.")
+    sizes = (math.prod(tensor.size) * DTYPES[tensor.storage.type.name].itemsize for tensor in tensors.values())
+    if (total := sum(sizes)) > max(FREE_BYTES, SHARED * len(data)):
+        raise CorruptError(f"{what}: its tensors claim {total:,} bytes, and it has {len(data):,}. It wasn't read.")
     return {name: _window(tensor, storages, name, what) for name, tensor in tensors.items()}
 
 

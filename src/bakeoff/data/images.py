@@ -74,8 +74,8 @@ class View:
 
     def has(self, records: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of `records` needn't be decoded."""
-        found: NDArray[np.bool_] = self.ready[records] if self.disk is None else self.disk.ready[self.rows[records]]
-        return found
+        found: NDArray[np.bool_] = self.ready[records]
+        return found if self.disk is None else self.disk.has(self.rows[records])
 
     def take(self, target: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> None:
         """Copy `records`, which are there, to `target[places]`."""

@@ -2,12 +2,15 @@
 
     header      4,096 bytes: JSON with the format, the shape of an image and how many there are
     ready       a byte an image: 1 where its row is written
+    sums        uint32 of four bytes an image, little-endian: the CRC-32 of its row
     rows        uint8, (n, H, W, C)
 
 The file's name is a hash of the images' contents, the signature, and the versions that decode. A file takes its name
 when its header is complete; rows are added as they are decoded, and said to be ready only after they have reached the
 disk. So a process may be killed at any time, two may fill one file (they write the same bytes), and a row that is said
-to be ready is whole. A file of a wrong size or header is thrown away. A full disk ends the caching, not the training.
+to be ready is whole. A file of a wrong size or header is thrown away, and a row that isn't what its sum says (lost bits,
+a copy that was broken off, somebody's edit) is decoded anew; each process looks once. A full disk ends the caching, not
+the training.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import mmap
 import os
 import threading
 import weakref
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,12 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data import cache
-from bakeoff.files import atomic_write, opened, remove
+from bakeoff.files import atomic_write, opened, regular, remove
 from bakeoff.preprocessing import Signature
 from bakeoff.system import let_go, write_at
 
-FORMAT = 1
+FORMAT = 2
 HEADER = 4096
+SUM = 4  # bytes
 RESIDENT = 640 << 20  # bytes read through the map before the process lets go of its pages (the system keeps them)
 
 
@@ -47,8 +52,11 @@ class PixelCache:
         weakref.finalize(self, os.close, self._handle)
         self.row_bytes = int(np.prod(shape, dtype=np.int64))
         self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
-        rows = np.frombuffer(self._map, np.uint8, offset=HEADER + count)
+        self._first = HEADER + count * (1 + SUM)
+        rows = np.frombuffer(self._map, np.uint8, offset=self._first)
         self._rows: NDArray[np.uint8] = rows.reshape(count, *shape)
+        self._sums = np.frombuffer(self._map, "<u4", count, HEADER + count)
+        self._sound = np.zeros(count, bool)  # rows that were looked at, or written here
         self.ready = np.frombuffer(self._map, np.uint8, count=count, offset=HEADER).astype(bool)
         self._saved = self.ready.copy()
         self._saving = threading.Lock()
@@ -65,7 +73,7 @@ class PixelCache:
         """
         shape = (*signature.size, signature.channels)
         path = cache.cache_root() / "pixels" / f"{_key(sha256, signature)}.u8"
-        size = HEADER + len(sha256) * (1 + int(np.prod(shape, dtype=np.int64)))
+        size = HEADER + len(sha256) * (1 + SUM + int(np.prod(shape, dtype=np.int64)))
         try:
             if not _whole(path, size, len(sha256), shape):
                 if not cache.make_space(path.parent, size, cache.limit()):
@@ -84,11 +92,19 @@ class PixelCache:
             return
         try:
             data = np.ascontiguousarray(pixels).data.cast("B")
-            self._put(data, HEADER + self.count + row * self.row_bytes)
+            self._put(data, self._first + row * self.row_bytes)
+            self._put(zlib.crc32(data).to_bytes(SUM, "little"), HEADER + self.count + row * SUM)
         except OSError:
             self.failed = True
         else:
-            self.ready[row] = True
+            self.ready[row] = self._sound[row] = True
+
+    def has(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `rows` can be read, and are what was written."""
+        for row in rows[self.ready[rows] & ~self._sound[rows]].tolist():
+            self._sound[row] = self.ready[row] = zlib.crc32(self._rows[row].data) == self._sums[row]
+        found: NDArray[np.bool_] = self.ready[rows]
+        return found
 
     def read(self, rows: NDArray[np.int64], out: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
         """Copy `rows` to `out[places]`; places ascend."""
@@ -137,7 +153,7 @@ def _header(count: int, shape: tuple[int, int, int]) -> bytes:
 def _whole(path: Path, size: int, count: int, shape: tuple[int, int, int]) -> bool:
     """Whether the file is there and as it should be; another one is taken away."""
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             if os.fstat(file.fileno()).st_size == size and file.read(HEADER) == _header(count, shape):
                 return True
         remove(path)

@@ -11,7 +11,7 @@ from bakeoff import bundle as bundles
 from bakeoff import checkpoints, frameworks
 from bakeoff.bundle.layout import MULTI_LABEL
 from bakeoff.errors import DataError, UnsupportedError, UsageError
-from bakeoff.files import absent
+from bakeoff.files import absent, content
 from bakeoff.graph.graph import Graph
 from bakeoff.graph.penalties import said
 from bakeoff.preprocessing.signature import Signature
@@ -303,11 +303,14 @@ def _filtered(native: Any, found: Mapping[str, Array]) -> dict[str, Array]:
 def _program(source: Source) -> Opened:
     """A `.pt2` file: the exported program as a module."""
     from bakeoff.runtimes import torch_export
+    from bakeoff.runtimes._bounds import loading
     from bakeoff.runtimes._metadata import decode
 
     if source.weights:
         raise UsageError(f"--weights: {source.text} has its own. Leave one of them out.")
-    module, text = torch_export.module(Path(source.text))
+    path = Path(source.text)
+    with loading(path):
+        module, text = torch_export.module(path)
     for name in ("train", "eval"):  # an exported program refuses both; its mode is fixed in its operators anyway
         module.__dict__.pop(name, None)
     metadata = decode(text, source.text) if text else None
@@ -404,14 +407,16 @@ def fill_keras(native: Any, path: Path) -> None:
 def _keras_file(source: Source) -> Opened:
     """A `.keras` file, after it was looked through; what Bakeoff wrote beside it says how images are prepared."""
     from bakeoff.runtimes import keras_file
+    from bakeoff.runtimes._bounds import loading
     from bakeoff.runtimes._metadata import decode
 
     path = Path(source.text)
-    native = keras_file.model(path)
+    with loading(path):  # a few words of a config may ask for terabytes
+        native = keras_file.model(path)
     if source.weights:
         fill_keras(native, Path(source.weights))
     beside = keras_file.sidecar(path)
-    metadata = decode(beside.read_text(encoding="utf-8"), str(beside)) if beside.is_file() else None
+    metadata = decode(content(beside).decode("utf-8", "replace"), str(beside)) if beside.is_file() else None
     found = from_keras(native, metadata.signature if metadata else None, metadata.classes if metadata else None)
     return replace(found, loss=metadata.loss if metadata else found.loss)
 
