@@ -26,3 +26,14 @@ def test_torch_is_measured_beside_keras(tmp_path: Path, monkeypatch: pytest.Monk
     found = measured.measure(bundle)
     assert [(row["format"], row["error"]) for row in found["rows"]] == [("keras", ""), ("torch", "")]
     assert all(row["bytes"] > 0 and row["p50_ms"] > 0 and row["difference"] < 1e-5 for row in found["rows"])
+
+
+def test_what_export_would_refuse_is_not_the_best() -> None:
+    def row(difference: float) -> str:
+        checks = [{"name": "logits", "difference": 0.1}]
+        checks.append({"name": "accuracy.validation", "difference": difference, "detail": "so it was"})
+        made = {"bytes": 1, "gate": {"splits": {}, "runtime": "x", "checks": checks}}
+        return str(measured._row(made, [1.0], [1.0], 2.0)["refused"])
+
+    assert row(0.0201) == "export refuses it: so it was; --max-loss 3 would not"
+    assert row(0.02) == ""

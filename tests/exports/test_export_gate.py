@@ -109,11 +109,11 @@ class ByBytes:
         self.bundle, self.net, self.pixels = bundle, onnxruntime.from_graph(bundle.graph), pixels
         self.predict = self.net.predict
 
-    def from_bytes(self, contents: list[bytes]) -> tuple[Any, Any, list[str]]:
+    def from_bytes(self, contents: list[bytes]) -> tuple[Any, Any, list[str], Any]:
         images = np.stack([prepare(self.pixels(one), self.bundle.signature) for one in contents])
         logits = self.predict(normalize(images, self.bundle.signature))
         shares = np.exp(logits - logits.max(1, keepdims=True))
-        return logits, shares / shares.sum(1, keepdims=True), [CLASSES[one] for one in logits.argmax(1)]
+        return logits, shares / shares.sum(1, keepdims=True), [CLASSES[one] for one in logits.argmax(1)], np.zeros(0)
 
 
 def first_by_bytes(bundle: Bundle, pixels: Callable[[bytes], Any]) -> str | None:
@@ -253,7 +253,7 @@ def test_int8_is_the_same_each_time_and_held_to_its_labels(
     assert (few.first.name, few.first.decided) == ("accuracy.validation", False)  # type: ignore[union-attr]
     assert few.first.detail.startswith("too few images to tell 0.1 points; ")  # type: ignore[union-attr]
     monkeypatch.setattr(_held_out, "data_of", lambda *given: (photos, ""))
-    with pytest.raises(ParityError, match=r"nothing shows that .* too few images to tell 0\.1 points"):
+    with pytest.raises(ParityError, match=r"nothing would show that .* too few images to tell 0\.1 points"):
         export(bundle, "onnx", tmp_path / "few.onnx", precision="int8", max_loss=0.1)
     none = gate.check(tmp_path / "0.onnx", golden, bundle=bundle)
     assert (none.passed, none.first.decided) == (False, False)  # type: ignore[union-attr]
@@ -338,3 +338,37 @@ def test_what_a_licence_forbids_is_said(
     assert json.loads(capsys.readouterr().out)["gate"]["passed"]
     (tmp_path / "x.onnx").write_bytes(b"another")
     assert main(["export", str(tmp_path / "x.onnx"), "--verify"]) == ParityError.exit_code
+
+
+def test_what_few_images_can_not_tell_is_said_before_the_work(
+    bundle: Bundle, photos: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_held_out, "data_of", lambda *given: (photos, ""))
+    monkeypatch.setattr(onnx, "write", lambda *given, **more: pytest.fail("it was written"))
+    with pytest.raises(
+        ParityError, match=r"too few images to tell 2 points; more of them would, or --max-loss \d+;"
+    ) as said:
+        export(bundle, "onnx", tmp_path / "net.onnx", precision="int8")
+    assert list(tmp_path.iterdir()) == []
+    enough = int(str(said.value).split("--max-loss ")[1].split(";")[0])
+    assert gate.too_few(bundle, photos, enough) == ""
+    assert gate.too_few(bundle, photos, enough - 1) != ""
+
+
+def test_each_precision_has_a_name_of_its_own(bundle: Bundle, tmp_path: Path) -> None:
+    found = [export(bundle, "onnx", tmp_path, precision=one).name for one in ("float32", "float16")]
+    assert found == ["model.onnx", "model-float16.onnx"]
+
+
+@pytest.mark.parametrize(("precision", "stages"), [("float32", 3), ("float16", 4)])
+def test_as_many_stages_as_were_announced(
+    precision: str, stages: int, bundle: Bundle, photos: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_held_out, "data_of", lambda *given: (photos, ""))
+    heard: list[int] = []
+    path = tmp_path / "net.onnx"
+    export(bundle, "onnx", path, precision=precision, max_loss=100, say=lambda text, of: heard.append(of))
+    assert heard == [stages] * stages
+    heard.clear()
+    gate.verify(path, say=lambda text, of: heard.append(of))
+    assert heard == [1]

@@ -234,7 +234,7 @@ def test_nothing_is_kept_unless_asked_for(client: Client) -> None:
     assert "--collect" in client.error("/page/keep?label=hat", image(), 403, headers=OWN)
     cards = client.json("/page/models")
     assert cards["keeps"] is None
-    assert [card["name"] for card in cards["models"]] == ["net", "tags", "two"]
+    assert [card["name"] for card in cards["models"]] == ["net", "tags", "two", "knows"]
     assert "/tmp" not in json.dumps(cards)
     with pytest.raises(UsageError, match="no folder"):
         Settings(collect=Path(__file__))

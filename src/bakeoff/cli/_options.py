@@ -36,6 +36,10 @@ Overrides = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of split, start weights and order; the recipe's otherwise.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="The new run folder; runs/... otherwise.")]
+Phases = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Which of the recipe's strategies, as probe,finetune: probe, widen, finetune."),
+]
 Threads = Annotated[int | None, computing("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
 Precision = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],

@@ -32,7 +32,8 @@ def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a bundle; with --verify, a file.")],
     to: Annotated[str | None, typer.Option("--to", metavar="FORMAT", help=f"{FORMATS}.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.* otherwise.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="What to write; ./model.*, ./model-int8.* otherwise."),
     ] = None,
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="float32, float16 (weights), bfloat16 or int8, as the format has it.")
@@ -60,7 +61,10 @@ def command(
     state_dict: Annotated[
         bool, typer.Option("--state-dict", help="Of torch: a .pth for the class that `convert --source` writes.")
     ] = False,
-    threads: options.Threads = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="With --compare: of each format's process; 1 otherwise."),
+    ] = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -71,18 +75,20 @@ def command(
 
     if sum((to is not None, verify, compare)) != 1:
         raise UsageError(f"give one of --to FORMAT ({FORMATS}), --verify and --compare.")
+    if threads is not None and not compare:
+        raise UsageError(f"--threads {threads}: is of --compare. One image after the other is asked here.")
     if not verify:
         say_unfinished(run)
     with progress() as listen:
         number = count(1)
 
-        def say(text: str) -> None:
-            listen({"kind": "stage", "number": next(number), "of": 4, "text": text})
+        def say(text: str, of: int) -> None:
+            listen({"kind": "stage", "number": next(number), "of": of, "text": text})
 
         if verify:
             _verify(run, say, json)
         elif compare:
-            _compare(run, output, data, threads, json, listen)
+            _compare(run, output, json, {"data": data, "threads": threads or 1, "max_loss": max_loss, "listen": listen})
         else:
             how = {"precision": precision, "max_loss": max_loss, "unchecked": unchecked, "data": data, "force": force}
             how |= {"model_version": model_version, "with_preprocessing": with_preprocessing, "state_dict": state_dict}
@@ -142,11 +148,11 @@ def _verify(artefact: Path, say: Any, json: bool) -> None:
         )
 
 
-def _compare(run: Path, plot: Path | None, data: Path | None, threads: int | None, json: bool, listen: Any) -> None:
+def _compare(run: Path, plot: Path | None, json: bool, how: dict[str, Any]) -> None:
     from bakeoff.cli import _output as out
     from bakeoff.exports.measured import draw, measure
 
-    found = measure(run, data=data, threads=threads or 1, listen=listen)
+    found = measure(run, **how)
     if plot is not None:
         draw(found, plot)
     if json:
@@ -163,8 +169,8 @@ def _compare(run: Path, plot: Path | None, data: Path | None, threads: int | Non
         table.add_row(row["format"], row["precision"], f"{row['bytes'] / 1e6:.2f}", *times, *shares)
     console.print(table)
     for row in found["rows"]:
-        if row["error"]:
-            console.print(f"[dim]{row['format']} {row['precision']}: {out.escaped(row['error'])}[/dim]")
+        if text := row["error"] or row["refused"]:
+            console.print(f"[dim]{row['format']} {row['precision']}: {out.escaped(text)}[/dim]")
     console.print(f"[dim]{out.escaped(found['how'])}[/dim]")
     for need, name in found["best"].items():
         console.print(f"{need.replace('_', ' ')}  {name}", markup=False)

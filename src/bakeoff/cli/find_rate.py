@@ -28,7 +28,7 @@ def command(
     recipe: options.RecipeName = "photos",
     overrides: options.Overrides = None,
     framework: Annotated[str | None, typer.Option(metavar="NAME", help="torch, tensorflow or jax.")] = None,
-    phases: Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as finetune.")] = None,
+    phases: options.Phases = None,
     steps: Annotated[
         int, typer.Option(min=10, help="How many in each of three sweeps, from a rate of 1e-6 to 1.")
     ] = 100,

@@ -57,7 +57,6 @@ Start = Annotated[
     options.weights("--start", metavar="RUN", help="A run or bundle of the same net, to start from its weights."),
 ]
 Until = Annotated[str | None, options.weights(metavar="STAGE", help="Cut the backbone behind this stage.")]
-Phases = Annotated[str | None, typer.Option(metavar="NAMES", help="Strategies, as probe,finetune.")]
 Epochs = Annotated[int | None, _usual(metavar="N", min=1, help="Of fine-tuning.")]
 BatchSize = Annotated[int | None, _usual(metavar="N", min=1, help="Images a step.")]
 Lr = Annotated[float | None, _usual(metavar="RATE", help="The highest learning rate.")]
@@ -96,7 +95,7 @@ def command(
     offline: options.Offline = False,
     until: Until = None,
     start: Start = None,
-    phases: Phases = None,
+    phases: options.Phases = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     lr: Lr = None,

@@ -59,7 +59,7 @@ def export_checked(
     unchecked: bool = False,
     data: str | Path | None = None,
     exact: int | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str, int], None] | None = None,
     **options: Any,
 ) -> Exported:
     """Write a model in another format; it carries the preprocessing and the class names, so that `predict` runs it.
@@ -69,15 +69,15 @@ def export_checked(
     Args:
         bundle: a bundle, or the path of one or of a run folder.
         to: a file of `exports.formats`, as `onnx`.
-        output: the file; an existing folder gets `model` with the format's extension, or the run's name where versions
-            are put beside each other; None: in the working folder.
+        output: the file; an existing folder gets `model` (or `model-int8`) with the format's extension, or the run's
+            name where versions are put beside each other; None: in the working folder.
         force: replace what is there.
         precision: float32, float16 (of the weights), bfloat16 or int8, as far as the format has it.
         max_loss: points of accuracy that it may lose where the precision isn't float32; None: `gate.MAX_LOSS`.
         unchecked: keep it where the library that would run it is not installed.
         data: where the run's images are now; None: where they were.
         exact: how many of them a file in float32 is asked; None: `gate.EXACT`.
-        say: told what is being done.
+        say: told what is being done, and of how many stages.
         options: of the format, as `model_version`: `OPTIONS` in its file.
 
     Raises:
@@ -87,14 +87,16 @@ def export_checked(
         DataError: the output can't be written; what was there before is whole.
     """
     from bakeoff.exports._held_out import calibration, data_of
-    from bakeoff.exports.gate import MAX_LOSS, Gate
+    from bakeoff.exports.gate import MAX_LOSS, Gate, asked_splits, too_few
 
+    loss = MAX_LOSS if max_loss is None else max_loss
     form = registry.load(FORMATS, to, what="format")
     _check_how(form, to, precision, max_loss)
     asked = _asked(form, to, options)
     chosen = bundles.read(bundle) if isinstance(bundle, str | Path) else bundle
     extension = next((end for name, end in getattr(form, "EXTENSIONS", {}).items() if name in asked), form.EXTENSION)
-    target = _target(Path("." if output is None else output), form, to, bundle, extension)
+    name = "model" if precision == "float32" else f"model-{precision}"
+    target = _target(Path("." if output is None else output), form, to, bundle, name + extension)
     if hasattr(form, "placed"):
         target = form.placed(target, force, asked.pop("model_version", None))
     _free(form, target, force)
@@ -105,14 +107,18 @@ def export_checked(
         why += f"{'; ' if why else ''}{to} in {precision} has no place for what tells images of no class"
     more = asked if precision == "float32" else {**asked, "precision": precision}
     if precision == "int8":
+        if images is not None and (few := too_few(chosen, images, loss)):
+            raise ParityError(f"{target}: not written: nothing would show that it answers as its source does: {few}.")
         more["calibration"] = calibration(images, why, chosen)
+    whole = extension == form.EXTENSION  # of weights alone nothing can be asked
     try:
         with room_for(target), fresh(target) as folder:
-            (say or _silent)(f"write {to} in {precision}")
+            if say:
+                say(f"write {to} in {precision}", 2 + len(asked_splits(images, precision)) if whole else 1)
             form.write(chosen, folder / target.name, **more)
-            given: dict[str, Any] = {"data": images, "max_loss": MAX_LOSS if max_loss is None else max_loss, "say": say}
+            given: dict[str, Any] = {"data": images, "max_loss": loss, "say": say}
             given |= {} if exact is None else {"exact": exact}
-            if extension == form.EXTENSION:
+            if whole:
                 gate = _passed(chosen, folder / target.name, target, to, precision, unchecked, why, given)
             else:
                 gate = Gate((), None, note=f"{extension} holds weights alone, and no net that could be asked")
@@ -122,10 +128,6 @@ def export_checked(
     except OSError as error:
         raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
     return Exported(target, gate)
-
-
-def _silent(text: str) -> None:
-    """Nothing is told."""
 
 
 def size_of(path: Path) -> int:
@@ -206,11 +208,12 @@ def _asked(form: ModuleType, to: str, options: dict[str, Any]) -> dict[str, Any]
     return given
 
 
-def _target(output: Path, form: ModuleType, to: str, source: Bundle | str | Path, extension: str) -> Path:
+def _target(output: Path, form: ModuleType, to: str, source: Bundle | str | Path, usual: str) -> Path:
+    extension = Path(usual).suffix
     if output.is_dir() and (extension or runtimes.recognise(output) is None):
         if hasattr(form, "placed") and isinstance(source, str | Path):
             return output / Path(source).resolve().name
-        return output / getattr(form, "FOLDER", f"model{extension}")
+        return output / getattr(form, "FOLDER", usual)
     if extension and output.suffix != extension:
         if output.suffix in {*OTHERS, *(registry.load(FORMATS, name).EXTENSION for name in names())} - {""}:
             raise UsageError(f"--output {output}: the format {to!r} writes {extension} files, not {output.suffix}.")

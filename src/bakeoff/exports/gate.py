@@ -21,7 +21,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.bundle.read import folder_of
 from bakeoff.data import Data
 from bakeoff.errors import BakeoffError, Cancelled, DataError, MissingDependencyError, WorkerError
-from bakeoff.evaluation.statistics.paired import paired
+from bakeoff.evaluation.statistics.paired import newcombe, paired
 from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.exports import _golden
 from bakeoff.exports._answers import Answers, answers, packed, unpacked
@@ -38,9 +38,11 @@ from bakeoff.workers.launch import Worker
 MAX_LOSS = 2.0  # points of accuracy, of what is no float32
 EXACT = 128  # held-out images, where every answer has to be the same
 COUNTED = 1000  # where those that are, are counted
-RAN = "opens and answers"
+RAN, ACCURACY = "opens and answers", "accuracy."
+SPLITS = ("validation", "test")  # the first that has images decides
 
-Say = Callable[[str], None]
+Say = Callable[[str, int], None]
+"""Told a stage in words, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -304,16 +306,18 @@ def check(
     Raises:
         MissingDependencyError: the library that runs it is not installed.
     """
-    say = say or (lambda text: None)
+    say, of = say or (lambda text, of: None), 2 + len(asked_splits(data, golden.precision)) - (bundle is None)
     with workspace("gate") as folder:
         asked = Asked(artefact, folder)
         with asked.worker:
             try:
-                say(f"golden pictures in {asked.worker.framework}")
+                say(f"golden pictures in {asked.worker.framework}", of)
                 checks = stages(golden, asked.answers(list(golden.files.values()), pixels=True))
                 gate = Gate(tuple(checks), all(one.passed for one in checks), asked.name, len(golden.files))
                 if gate.passed and bundle is not None and data is not None:
-                    gate = _with_held_out(gate, asked, golden, bundle, data, max_loss, exact, say)
+                    gate = _with_held_out(
+                        gate, asked, golden, bundle, data, max_loss, exact, lambda text: say(text, of)
+                    )
             except (MissingDependencyError, Cancelled):
                 raise
             except (BakeoffError, WorkerError) as error:
@@ -325,16 +329,57 @@ def check(
     return gate
 
 
+def asked_splits(data: Data | None, precision: str) -> tuple[str, ...]:
+    """The splits whose images an artefact is asked: of float32, whose answers have to be the same, the first."""
+    found = tuple(split for split in SPLITS if data is not None and len(data.splits.get(split) or ()))
+    return found[:1] if precision == "float32" else found
+
+
+def too_few(bundle: Bundle, data: Data, max_loss: float) -> str:
+    """Why these images can't tell what int8 loses, not even of the source itself; nothing where they may."""
+    split = asked_splits(data, "float32")
+    held = held_out(data, split[0], bundle, COUNTED) if split else None
+    if held is None or (num := len(held.labels)) == COUNTED:
+        return ""
+    if max(-newcombe(k, 0, 0, num - k)[0] for k in range(num + 1)) <= max_loss / 100:  # however many are right
+        return ""
+    source = _opened(replace(bundle, unknown=None), onnxruntime.from_graph(bundle.graph.astype("float32")))
+    truth = answers(source, held.contents, pixels=False)
+    alike = _alike(truth.labels == held.labels)
+    return f"{_few(max_loss / 100, alike)}; {num} images of {split[0]}" if alike > max_loss / 100 else ""
+
+
+def _alike(right: Array) -> float:
+    """What the interval can't rule out that an artefact loses which answers as its source does.
+
+    Args:
+        right: bool, (N,): which images the source gets right.
+    """
+    return -paired(right, right).interval[0]
+
+
+def _few(most: float, loss: float) -> str:
+    needed = math.ceil(100 * loss)
+    return f"too few images to tell {round(100 * most, 6):g} points; more of them would, or --max-loss {needed}"
+
+
 def _with_held_out(
-    gate: Gate, asked: Asked, golden: Golden, bundle: Bundle, data: Data, max_loss: float, exact: int, say: Say
+    gate: Gate,
+    asked: Asked,
+    golden: Golden,
+    bundle: Bundle,
+    data: Data,
+    max_loss: float,
+    exact: int,
+    say: Callable[[str], None],
 ) -> Gate:
     """The first split that has images decides; the test set, where that is another one, is told."""
     plain = golden.precision == "float32"
     source = _opened(bundle, onnxruntime.from_graph(telling(bundle).astype("float32"), asked.threads))
     checks, splits, pictures = list(gate.checks), dict[str, dict[str, Any]](), gate.pictures
-    for split in ("validation", "test"):
+    for split in asked_splits(data, golden.precision):
         held = held_out(data, split, bundle, exact if plain else COUNTED)
-        if held is None or (plain and splits):
+        if held is None:
             continue
         say(f"{len(held.contents)} images of {split}")
         found, truth = asked.answers(held.contents), answers(source, held.contents, pixels=False)
@@ -376,7 +421,9 @@ def _judged(
         f"95 % interval of the difference {low:+.1f} to {high:+.1f} points; {100 * row['agreement']:.1f} % labels agree"
     )
     if golden.precision == "int8":
-        return [_told(deployed.accuracy(split, low / 100, max_loss / 100, says), truth.labels == held, high)]
+        right = truth.labels == held
+        least = min(low / 100, -_alike(right))  # a lucky draw of few images proves nothing
+        return [_told(deployed.accuracy(split, least, max_loss / 100, says), right, high)]
     far = 2 * golden.probabilities(truth.probabilities, truth).tolerance  # both were computed in float32
     wrong = (found.labels != truth.labels) & (_margins(bundle, truth.probabilities) > far)
     checks = [deployed.same(f"labels.{split}", wrong)]
@@ -393,14 +440,9 @@ def _told(check: Check, right: Array, high: float) -> Check:
         right: bool, (N,): which of them the source gets right.
         high: the upper end of the interval of what was lost or won.
     """
-    most = round(100 * check.tolerance, 6)
-    alike, _ = paired(right, right).interval
-    if check.passed or high < 0 or -alike <= check.tolerance:
+    if check.passed or high < 0 or _alike(right) <= check.tolerance:
         return check
-    need = (
-        f"too few images to tell {most:g} points; more of them would, or --max-loss {math.ceil(100 * check.difference)}"
-    )
-    return replace(check, decided=False, detail=f"{need}; {check.detail}")
+    return replace(check, decided=False, detail=f"{_few(check.tolerance, check.difference)}; {check.detail}")
 
 
 def verify(artefact: str | os.PathLike[str], *, say: Say | None = None) -> Gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,7 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.exports import FORMATS, export_checked, names, size_of
 from bakeoff.exports._answers import opened_with
 from bakeoff.exports._held_out import data_of
-from bakeoff.exports.gate import COUNTED, Asked
+from bakeoff.exports.gate import ACCURACY, COUNTED, MAX_LOSS, Asked
 from bakeoff.files import make_folder, workspace
 from bakeoff.schemas import SCHEMA
 from bakeoff.workers.channel import Listener
@@ -27,8 +28,15 @@ WRITERS = {"torch": "torch", "keras": "tensorflow", "savedmodel": "tensorflow", 
 NEEDS = {"smallest": "bytes", "fastest": "p50_ms", "most_exact": "difference"}
 
 
-def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Listener | None = None) -> dict[str, Any]:
-    """A row a format and precision, and the best for each need.
+def measure(
+    run: Path,
+    *,
+    data: Path | None = None,
+    threads: int = 1,
+    max_loss: float | None = None,
+    listen: Listener | None = None,
+) -> dict[str, Any]:
+    """A row a format and precision, and the best for each need among those that `export` would let through.
 
     Each artefact runs in a fresh process with so many threads. They take turns, forth and back: what else the machine
     does in a round meets all of them. A time is that of the net alone, from a normalised image to its logits.
@@ -37,6 +45,7 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
         run: a run folder or a bundle; accuracy is known of a run whose images are there.
         data: where these are now; None: where they were.
         threads: of each process.
+        max_loss: points of accuracy that fewer bits may lose, as for `export_checked`.
         listen: told what is being done.
 
     Raises:
@@ -49,7 +58,7 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
     with workspace("compare") as folder, ExitStack() as processes:
         for number, (name, precision) in enumerate(wanted):
             say({"kind": "stage", "number": number + 1, "of": len(wanted) + 1, "text": f"{name} in {precision}"})
-            rows.append({"format": name, "precision": precision, "error": ""})
+            rows.append({"format": name, "precision": precision, "error": "", "refused": ""})
             what = {"run": str(run), "to": name, "precision": precision, "data": None if data is None else str(data)}
             try:
                 with Worker(WRITERS.get(name, "onnxruntime")) as writer:  # two frameworks don't fit into one process
@@ -62,10 +71,10 @@ def measure(run: Path, *, data: Path | None = None, threads: int = 1, listen: Li
         for process in asked.values():
             processes.enter_context(process.worker)
         for number, times in _in_turns(asked).items():
-            rows[number] |= _row(made[number], *times)
-    good = [row for row in rows if not row["error"]]
+            rows[number] |= _row(made[number], *times, MAX_LOSS if max_loss is None else max_loss)
+    good = [row for row in rows if not (row["error"] or row["refused"])]
     if not good:
-        raise UsageError(f"{run}: it can't be written in any format: {rows[0]['error']}")
+        raise UsageError(f"{run}: it can't be written in any format: {rows[0]['error'] or rows[0]['refused']}")
     best = {need: _called(min(good, key=lambda row: row[key])) for need, key in NEEDS.items()}
     how_measured = f"threads: {threads}; {ROUNDS} rounds in turns, fresh processes; {why}".rstrip("; ")
     return {"schema": SCHEMA, "run": str(run), "threads": threads, "how": how_measured, "rows": rows, "best": best}
@@ -125,11 +134,16 @@ def timed(
     return singles, (time.perf_counter() - begun) / batch
 
 
-def _row(made: dict[str, Any], singles: list[float], batches: list[float]) -> dict[str, Any]:
+def _row(made: dict[str, Any], singles: list[float], batches: list[float], max_loss: float) -> dict[str, Any]:
     p50, p99 = (1000 * float(np.quantile(singles, share)) for share in (0.5, 0.99))
     figures: dict[str, Any] = next(iter(made["gate"]["splits"].values()), {})
     net = next(one for one in made["gate"]["checks"] if one["name"] in ("logits", "probabilities"))
+    lost = next((one for one in made["gate"]["checks"] if one["name"].startswith(ACCURACY)), None)
+    refused = ""
+    if lost is not None and 100 * lost["difference"] > max_loss:
+        refused = f"export refuses it: {lost['detail']}; --max-loss {math.ceil(100 * lost['difference'])} would not"
     return {
+        "refused": refused,
         "runtime": made["gate"]["runtime"],
         "bytes": made["bytes"],
         "p50_ms": p50,
