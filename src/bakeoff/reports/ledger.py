@@ -26,9 +26,9 @@ TEXT = {
         "time": "time of a step an image",
         "same": "no difference seen",
         "note": "Each row changes one choice of the side that differs, and nothing else; effects need not add up. "
-        "Accuracy is of the last epoch on the same {num} test images, {seeds} training(s) a row: an interval over images "
-        "says nothing of other seeds. A time is the ratio of the changed net to the published one, all nets in turns "
-        "(99 % interval); it is called a difference where it is larger than the machine's own.",
+        "Accuracy is of the last epoch on the same {num} test images, {seeds} training(s) a row: an interval over "
+        "images says nothing of other seeds. A time is the ratio of the changed net to the published one, all nets in "
+        "turns (99 % interval); it is called a difference where it is larger than the machine's own.",
         "all": "all of them",
         "notes": "What can't be switched",
         "repeat": "How to repeat it",

@@ -14,7 +14,7 @@ INTRO = {
     "用 PyTorch 写出同样的代码时，有两个默认值不同。",
 }
 RECIPE = "cnn-224"
-FAIR = Side("torch", ("model.arguments.start=torch",))
+FAIR = Side("torch", ("model.arguments.start=torch", "phases.0.optimizer.epsilon=1e-8"))
 OTHER = Side("tensorflow", ("model.arguments.start=keras", "phases.0.optimizer.epsilon=1e-7"))
 SWITCHES = (
     Switch(

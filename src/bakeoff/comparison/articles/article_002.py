@@ -14,7 +14,17 @@ INTRO = {
     "两个网络分别有 2,174 和 1,198 个参数，另有五处选择不同。",
 }
 RECIPE = "mnist-cnn"
-FAIR = Side("torch", ("phases.0.schedule.name=constant", "phases.0.schedule.peak=0.01"))
+FAIR = Side(
+    "torch",
+    (
+        "model.arguments.padding=same",
+        "model.arguments.batch_norm=true",
+        "model.arguments.start=torch",
+        "phases.0.optimizer.epsilon=1e-8",
+        "phases.0.schedule.name=constant",
+        "phases.0.schedule.peak=0.01",
+    ),
+)
 OTHER = Side(
     "tensorflow",
     (
