@@ -56,6 +56,9 @@ $(VENV)-peers/.installed:
 	$(VENV)-peers/bin/python -m pip install -q litserve==0.2.19 onnxruntime pillow
 	@touch $@
 
+bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three frameworks; DATA=FOLDER BUDGET=30m
+	$(BIN)/python bench/bakeoff.py runs/bakeoff $(DATA) $(BUDGET)
+
 bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, requests a second
 	$(BIN)/python bench/serve.py
 
@@ -71,7 +74,7 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in $(filter-out bench/census.py bench/serve.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/bakeoff.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
 	$(BIN)/python bench/census.py

@@ -118,9 +118,30 @@ def make_comparison(path: Path, data: Path, *, passed: bool = True) -> Path:
         "passed": passed,
         "checks": [check, {**check, "name": "float64.logits.jax", "difference": None, "passed": False}],
     }
-    verdict = {"verdict": "The same & faster.", "recipe": "mnist-cnn", "data": str(data), "classes": CLASSES}
+    track = {"torch-eager": _timed(1.5), "jax": _timed(3.0)}
+    accuracy = {name: {"mean": 0.5, "interval": [0.2, 0.8], "seeds": 1, "spread": 0.0} for name in rows}
+    pair = {"a": "torch", "b": "tensorflow", "same_net": False, "difference": 0.01, "interval": [-0.02, 0.04]}
+    pair |= {"supported": 0.035, "visible": 0.06, "equivalent": None}
+    ratio = {"a": "torch-eager", "b": "jax", "what": "same_loader.step_ms", "ratio": 2.0, "interval": [1.9, 2.1]}
+    more: dict[str, Any] = {
+        "tracks": {"same_loader": track, "native_best": {**track, "jax": _timed(4.25)}},
+        "ratios": [
+            {**ratio, "noise": 0.01, "smallest": 0.03, "faster": "torch-eager"},
+            {**ratio, "what": "native_best.step_ms", "interval": [0.98, 1.04], "smallest": 0.0512, "faster": None},
+        ],
+        "accuracy": {**accuracy, "margin": 0.02, "equivalent": None, "pairs": [pair]},
+        "accuracy_split": "test",
+        "disturbed": 3,
+        "left_out": [{"what": "predictions", "seconds": 90.0, "why": "no <time>"}],
+    }
+    verdict = {**more, "verdict": "The same & faster.", "recipe": "mnist-cnn", "data": str(data), "classes": CLASSES}
     write_json(path / "compare.json", {"parity": parity, "frameworks": rows, "num_test": 6, **verdict})
     return path
+
+
+def _timed(step_ms: float) -> dict[str, Any]:
+    row = {"step_ms": step_ms, "step_ms_interval": [0.9 * step_ms, 1.1 * step_ms], "images_per_s": 64000 / step_ms}
+    return {**row, "input_ms": 0.7, "compile_s": 1.2, "start_s": 2.3, "peak_memory_bytes": 300 << 20}
 
 
 class Page(HTMLParser):
@@ -176,8 +197,8 @@ def test_report_is_complete_in_itself_and_escaped(tmp_path: Path, data: Path, ki
     assert "A <b>recipe</b>" in page.text
     assert str(tmp_path) not in html, "absolute paths don't belong into a report"
     assert {value.removeprefix("#") for value in page.loads if value.startswith("#")} == set(page.ids)
-    missing = 2 + (kind == "run")  # backbones, labels: for others; parity is for comparisons
-    assert len(page.ids) == len(registry.names(SECTIONS)) - missing
+    missing = {"backbones", "labels", "heat"} | ({"parity", "speed", "equality"} if kind == "run" else set())
+    assert {name for name in page.ids if not name.startswith("pair-")} == {*registry.names(SECTIONS)} - missing
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -229,11 +250,47 @@ def test_comparison_shows_verdict_parity_and_both_curves(tmp_path: Path, data: P
     assert html.count('class="line s1" points') == 3
 
 
+def numbers_of(value: Any) -> set[float]:
+    """Every number of a result, and of one between 0 and 1 the share of hundred; turned round where it is a ratio."""
+    if isinstance(value, dict):
+        return set().union(*(numbers_of(each) for each in value.values()), {float(len(value))})
+    if isinstance(value, list):
+        return set().union(*(numbers_of(each) for each in value), {float(len(value))})
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return set()
+    return {float(value), 100 * value, value / 2**20, 1 / value if value else 0.0}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_number_of_a_comparison_comes_from_its_result(tmp_path: Path, data: Path, lang: str) -> None:
+    """What its sections of text and tables say is in compare.json, in some rounding; a made-up one is found."""
+    made = make_comparison(tmp_path / "c", data)
+    known = numbers_of(json.loads((made / "compare.json").read_text()))
+    html = report(made, lang=lang).read_text(encoding="utf-8")
+
+    def strange(text: str) -> list[str]:
+        said = re.findall(r"(?<![\w.#-])[+-]?\d[\d,]*(?:\.\d+)?", text)
+        return [one for one in said if not _told(one, known)]
+
+    for name in ("speed", "equality"):
+        (section,) = re.findall(rf'<section id="{name}">(.*?)</section>', html, re.DOTALL)
+        text = re.sub(r"<svg.*?</svg>|<[^>]+>", " ", section, flags=re.DOTALL)
+        text = re.sub(r"(95|99).%|fewer than 5|少于 5", "", text)  # what intervals and rules are called
+        assert strange(text) == [], name
+        assert strange(text + " 77.7 ms") == ["77.7"]
+
+
+def _told(said: str, known: set[float]) -> bool:
+    digits = len(said.partition(".")[2])
+    value = abs(float(said.replace(",", "")))
+    return any(abs(abs(one) - value) <= 0.5001 * 10.0**-digits for one in known)
+
+
 def test_most_wrong_images_are_inside_and_small(tmp_path: Path, data: Path) -> None:
     target = report(make_run(tmp_path / "r", data))
     page, _ = page_of(target)
     images = [value for value in page.loads if value.startswith("data:image/")]
-    assert len(images) == 3
+    assert len(images) == 2 * 3  # once among the confused, once among the most wrong
     assert "torch judged" not in page.text
     assert "PyTorch judged 3 of 6 images wrongly." in page.text
     assert target.stat().st_size < 60_000

@@ -36,6 +36,7 @@ def lines(
     dots: bool = False,
     most: float | None = None,
     level: float | None = None,
+    bands: Sequence[Sequence[tuple[float, float, float]]] = (),
 ) -> Any:
     """Lines on one pair of axes.
 
@@ -45,10 +46,12 @@ def lines(
         dots: whether points are marked, as where there is one an epoch.
         most: where the y axis ends at the latest: 1 for accuracies.
         level: a value that is drawn as a thin line from side to side.
+        bands: for each series (x, low, high) of what lies behind its line; none where there is nothing.
     """
     finite = [point for one in series for point in one.points if math.isfinite(point[1])]
     xs = [x for x, _ in finite]
     ys = [y for _, y in finite] + ([] if level is None else [level])
+    ys += [side for band in bands for _, *sides in band for side in sides]
     ticks_y = ticks(min(ys), max(ys))
     if most is not None and ticks_y[-1] > most:
         ticks_y = [tick for tick in ticks_y if tick < most] + [most]
@@ -68,6 +71,10 @@ def lines(
     if level is not None:
         y = place_y(level)
         parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+    for index, band in enumerate(bands):
+        around = [(x, high) for x, _, high in band] + [(x, low) for x, low, _ in reversed(band)]
+        path = " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in around)
+        parts += [f'<polygon class="band s{index}" points="{path}"/>'] if band else []
     for index, one in enumerate(series):
         there = [point for point in one.points if math.isfinite(point[1])]
         points = [(place_x(x), place_y(y)) for x, y in there]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,8 @@ class RunView:
         epochs: rows of epochs.jsonl.
         split: what `predictions` are of.
         unfinished: whether it was stopped, or is still at work.
+        path: its folder.
+        others: rows of epochs.jsonl of the same framework's trainings from other seeds.
         paths: (N,), names of its images, relative to the data; None where they weren't kept.
         contents: SHA-256 of each image of the run, by name; of an older run none.
     """
@@ -56,6 +59,8 @@ class RunView:
     contents: Mapping[str, bytes]
     score: Score | None
     unfinished: bool = False
+    path: Path = Path()
+    others: tuple[tuple[dict[str, Any], ...], ...] = ()
 
     @property
     def classes(self) -> list[str]:
@@ -152,7 +157,14 @@ def read(path: Path, language: str) -> Report:
         raise CorruptError(f"{path / 'compare.json'}: `frameworks` must name the frameworks. Compare again.")
     if missing := [name for name in names if not (path / name).is_dir()]:
         raise DataError(f"{path / 'compare.json'}: names {missing[0]!r}, which isn't there. Compare again.")
-    return Report(tuple(_view(path / name) for name in names), comparison, language, path.resolve().name)
+    views = (replace(_view(path / name), others=_seeds(path, name)) for name in names)
+    return Report(tuple(views), comparison, language, path.resolve().name)
+
+
+def _seeds(path: Path, name: str) -> tuple[tuple[dict[str, Any], ...], ...]:
+    """The epochs of the trainings from further seeds, which lie beside a framework's first."""
+    folders = takewhile(Path.is_dir, (path / f"{name}-seed{number}" for number in count(2)))
+    return tuple(tuple(read_lines(folder / "epochs.jsonl")) for folder in folders)
 
 
 def _leaderboard(path: Path, language: str) -> Report:
@@ -189,6 +201,7 @@ def _view(path: Path) -> RunView:
             contents=contents(path / FROZEN) if (path / FROZEN).is_file() else {},
             score=_score(path / "predictions" / f"{split}.npz", predictions, facts.classes, threshold),
             unfinished=(path / BEGUN).is_file(),
+            path=path,
         )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise CorruptError(

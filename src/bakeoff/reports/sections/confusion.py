@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from bakeoff.drawing.svg import heatmap
-from bakeoff.reports.source import Report
+from bakeoff.evaluation.kinds import of_predictions
+from bakeoff.reports.sections.wrong import Thumbnails
+from bakeoff.reports.source import Report, RunView
 from bakeoff.schemas import Score
 from bakeoff.texts.catalogue import Say, framework
 
 ORDER = 50
 LARGEST = 20  # more classes are drawn without numbers
 PAIRS = 8
+SHOWN = 3  # images of a pair
 
 TEXT = {
     "en": {
@@ -49,9 +53,11 @@ TEMPLATE = """
 {% endfor %}</tr></thead>
 <tbody>
 {% for row in one.rows %}
+{% set row_index = loop.index0 %}
 <tr><th class="name" title="{{ classes[loop.index0] }}">{{ classes[loop.index0] }}</th>
 {% for count, kind, share in row %}
-<td class="{{ kind }}" style="--share:{{ '%.3f' % share }}">{{ count }}</td>
+<td class="{{ kind }}" style="--share:{{ '%.3f' % share }}">{% if (row_index, loop.index0) in one.links %}
+<a href="#{{ one.links[row_index, loop.index0] }}">{{ count }}</a>{% else %}{{ count }}{% endif %}</td>
 {% endfor %}</tr>
 {% endfor %}
 </tbody></table></div>
@@ -60,7 +66,13 @@ TEMPLATE = """
 {% endfor %}
 {% for one in matrices %}
 <div><h3>{{ t('pairs') }}{% if matrices|length > 1 %}: {{ one.name }}{% endif %}</h3>
-{% if one.pairs %}<ul>{% for pair in one.pairs %}<li>{{ pair }}</li>{% endfor %}</ul>
+{% if one.pairs %}<ul class="pairs">{% for pair in one.pairs %}
+<li>{% if pair.images %}<details><summary>{{ pair.text }}</summary><div id="{{ pair.id }}">
+{% for image, tiny, path in pair.images %}
+<img src="{{ image }}" alt="{{ path }}" title="{{ path }}"{% if tiny %} class="tiny"{% endif %}>
+{% endfor %}
+</div></details>{% else %}{{ pair.text }}{% endif %}</li>
+{% endfor %}</ul>
 {% else %}<p>{{ t('none') }}</p>{% endif %}</div>
 {% endfor %}
 </div>
@@ -68,18 +80,22 @@ TEMPLATE = """
 
 
 def context(report: Report, say: Say) -> dict[str, Any] | None:
-    """A matrix a framework, and its most frequent confusions."""
+    """A matrix a framework, and its most frequent confusions, whose images a cell of the matrix leads to."""
     if not report.scored or report.multilabel:  # of several labels, no one is taken for another
         return None
     classes = report.first.classes
+    images = Thumbnails(report.scored[0][0])
     return {
         "classes": classes,
         "upright": any(len(name) > 3 for name in classes),
-        "matrices": [_matrix(framework(run.name), score, classes, say) for run, score in report.scored],
+        "matrices": [
+            _matrix(run, score, say, images, f"pair-{number}-") for number, (run, score) in enumerate(report.scored)
+        ],
     }
 
 
-def _matrix(name: str, score: Score, classes: Sequence[str], say: Say) -> dict[str, Any]:
+def _matrix(run: RunView, score: Score, say: Say, images: Thumbnails, prefix: str) -> dict[str, Any]:
+    classes, name = run.classes, framework(run.name)
     shares = [[count / max(sum(row), 1) for count in row] for row in score.confusion]
     large = len(classes) > LARGEST
     rows = [
@@ -87,14 +103,17 @@ def _matrix(name: str, score: Score, classes: Sequence[str], say: Say) -> dict[s
         for row, counts in enumerate(score.confusion)
     ]
     svg = heatmap(shares, title=say("map", name=name)) if large else None
-    return {"name": name, "svg": svg, "rows": rows, "pairs": _pairs(score, classes, say)}
+    pairs = _pairs(run, score, say, images, prefix)
+    links = {pair["cell"]: pair["id"] for pair in pairs if pair["images"]}
+    return {"name": name, "svg": svg, "rows": rows, "pairs": pairs, "links": links}
 
 
 def _kind(count: int, diagonal: bool) -> str:
     return "none" if not count else "hit" if diagonal else "miss"
 
 
-def _pairs(score: Score, classes: Sequence[str], say: Say) -> list[str]:
+def _pairs(run: RunView, score: Score, say: Say, images: Thumbnails, prefix: str) -> list[dict[str, Any]]:
+    classes = run.classes
     found = [
         (count, sum(counts), row, column)
         for row, counts in enumerate(score.confusion)
@@ -103,6 +122,22 @@ def _pairs(score: Score, classes: Sequence[str], say: Say) -> list[str]:
     ]
     found.sort(key=lambda one: (-one[0], -one[0] / one[1], one[2:]))
     return [
-        say("pair", truth=classes[row], predicted=classes[column], count=count, num=num)
+        {
+            "id": f"{prefix}{row}-{column}",
+            "cell": (row, column),
+            "text": say("pair", truth=classes[row], predicted=classes[column], count=count, num=num),
+            "images": _images(run, row, column, images),
+        }
         for count, num, row, column in found[:PAIRS]
     ]
+
+
+def _images(run: RunView, truth: int, answer: int, images: Thumbnails) -> list[tuple[str, bool, str]]:
+    """The first few images of one class that were taken for another."""
+    found, paths = run.predictions, run.paths
+    if found is None or paths is None:
+        return []
+    answers = of_predictions(found).answers(found.logits, getattr(run.score, "threshold", 0.5))
+    rows = np.flatnonzero((found.labels == truth) & (answers == answer))[:SHOWN]
+    shown = [(*images.of(str(paths[row])), str(paths[row])) for row in rows]
+    return [(image, tiny, path) for image, tiny, path in shown if image is not None]

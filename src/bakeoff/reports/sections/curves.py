@@ -24,6 +24,7 @@ TEXT = {
         "level": "The thin line is the level of the net before the phase, {level}.",
         "accuracy": "Validation accuracy per epoch",
         "accuracy_note": "After each epoch, on {num} images that were not trained on.",
+        "band": "The line is the first seed; the band goes from the least to the largest of {seeds}.",
         "precision": "Validation mean average precision per epoch",
         "step": "step",
         "epoch": "epoch",
@@ -41,6 +42,7 @@ TEXT = {
         "level": "细线是该阶段之前网络的水平，{level}。",
         "accuracy": "每一轮的验证准确率",
         "accuracy_note": "每轮之后在 {num} 张未参与训练的图片上测得。",
+        "band": "线为第一个随机种子，色带为 {seeds} 个种子中的最小到最大。",
         "precision": "每一轮的验证 mAP（平均精度均值）",
         "step": "步",
         "epoch": "轮",
@@ -111,10 +113,20 @@ def _accuracy(report: Report, say: Say) -> dict[str, Any] | None:
         return None
     before = [phase["gate"]["before"] for phase in report.first.facts.phases if (phase.get("gate") or {}).get("num")]
     level = before[0] if before and len(report.runs) == 1 and choice == "accuracy" else None
-    svg = lines(series, title=title, x_label=say("epoch"), y_format=_percent, dots=True, most=1.0, level=level)
+    bands = [_band(run, key) for run in report.runs]
+    given: dict[str, Any] = {"dots": True, "most": 1.0, "level": level, "bands": bands if any(bands) else ()}
+    svg = lines(series, title=title, x_label=say("epoch"), y_format=_percent, **given)
     note = say("accuracy_note", num=report.first.facts.num_validation)
+    note += " " + say("band", seeds=1 + len(report.first.others)) if any(bands) else ""
     more = "" if level is None else " " + say("level", level=percent(level))
     return {"title": title, "svg": svg, "note": note + more}
+
+
+def _band(run: RunView, key: str) -> list[tuple[float, float, float]]:
+    """From the least to the largest over the seeds, epoch by epoch; nothing of one seed."""
+    rows = zip(run.epochs, *run.others, strict=False) if run.others else ()
+    values = ([float(row[key]) for row in each if row.get(key) is not None] for each in rows)
+    return [(float(number), min(found), max(found)) for number, found in enumerate(values, 1) if found]
 
 
 def _percent(share: float) -> str:

@@ -76,21 +76,21 @@ def context(report: Report, say: Say) -> dict[str, Any] | None:
     runs = [run for run, _ in report.scored]
     if not runs:
         return None
-    judged = _judged(runs)
-    wrong = judged.wrong.any(axis=0)
+    found = judged(runs)
+    wrong = found.wrong.any(axis=0)
     worst = np.flatnonzero(wrong if wrong.any() else ~wrong)  # where nothing is wrong, the least sure
-    worst = worst[np.argsort(judged.true[worst], kind="stable")]
+    worst = worst[np.argsort(found.true[worst], kind="stable")]
     images = Thumbnails(runs[0])
-    items = [_item(int(row), runs, judged, images, say) for row in worst[:SHOWN]]
-    num = judged.wrong.shape[1]
+    items = [_item(int(row), runs, found, images, say) for row in worst[:SHOWN]]
+    num = found.wrong.shape[1]
     counts = [
         say("count", framework=framework(run.name), wrong=int(wrong.sum()), num=num)
-        for run, wrong in zip(runs, judged.wrong, strict=True)
+        for run, wrong in zip(runs, found.wrong, strict=True)
     ]
     return {
         "items": items,
         "count": " ".join(counts) if wrong.any() else say("none"),
-        "differ": say("differ", count=judged.differing, num=num) if len(runs) > 1 else "",
+        "differ": say("differ", count=found.differing, num=num) if len(runs) > 1 else "",
         "gone": bool(items) and not any(item["image"] for item in items),
         "note": ("note_multilabel" if report.multilabel else "note") if wrong.any() else "",
     }
@@ -115,7 +115,7 @@ class Judged:
     guesses: Callable[[int, int], tuple[str, float | None]]
 
 
-def _judged(runs: list[RunView]) -> Judged:
+def judged(runs: list[RunView]) -> Judged:
     """The answers of the runs that judged the same images; the others are left out of `runs`."""
     first = runs[0].predictions
     assert first is not None
@@ -170,9 +170,14 @@ class Thumbnails:
 
     def of(self, path: str) -> tuple[str | None, bool]:
         """(data URI, whether it is small enough for its pixels to be seen); None where it can't be read."""
+        image = self.image(path)
+        return (None, False) if image is None else uri(image)
+
+    def image(self, path: str) -> Any:
+        """The Pillow image; None where it can't be read any more, or is another one than was judged."""
         row = None if self._table is None else self._rows.get(path)
         if row is None:
-            return None, False
+            return None
         from PIL import Image
 
         from bakeoff.data.hashing import verified
@@ -181,10 +186,8 @@ class Thumbnails:
         try:
             if self._table.pixels is not None:
                 array = self._table.pixels[row]
-                image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
-            else:
-                root, known = str(self._table.root), self._known.get(path)
-                image = decode(verified(root, path, known) if known else os.path.join(root, path))
+                return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
+            root, known = str(self._table.root), self._known.get(path)
+            return decode(verified(root, path, known) if known else os.path.join(root, path))
         except (BakeoffError, OSError, ValueError, TypeError):
-            return None, False
-        return uri(image)
+            return None
