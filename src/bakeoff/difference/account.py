@@ -22,6 +22,8 @@ from bakeoff.schemas import Array
 
 Settings = Mapping[str, Any]
 NET = ("net.", "array.")
+BESIDE = dict.fromkeys(("train.smoothing", "train.reduction", "train.broadcast", "train.softmaxes"), "train.loss")
+BESIDE |= {"train.factors": "train.schedule", "train.keeps_gradients": "train.optimizer", "train.mode": "train.loss"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Account:
     def place(self, key: str) -> str:
         """FILE:LINE of a setting, or of the layers that have it."""
         layer = ".".join(key.split(".")[:2]).replace("array.", "net.")
-        return self.places.get(key) or self.places.get(layer) or ""
+        return self.places.get(key) or self.places.get(layer) or self.places.get(BESIDE.get(key, "")) or ""
 
     def sees(self, key: str) -> bool:
         """Whether a setting is visible."""

@@ -132,6 +132,8 @@ def trained(a: Account, b: Account) -> Explained:
     """The explanation of two scripts, by their steps made again from the same start weights on the same images."""
     turned = any(one is None for one in a.record.labels)
     first, second = (b, a) if turned else (a, b)
+    if any(one.stage == "data" and "train.record" in (one.suspect(first, second) or {}) for one in every()):
+        second = second.switched({"train.record": second.record})  # else both are asked about the same images
     with Training(first) as world:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
         world.noise = world.another_seed(second)

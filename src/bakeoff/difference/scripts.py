@@ -90,6 +90,7 @@ def account(text: str, source: str, folder: Path) -> Account:
     settings["train.factors"] = tuple(rate / rates[0] if rates[0] else 1.0 for rate in rates)
     settings["train.augment"], lines = augmentations(source, Path(text).name)
     places |= {"train.augment": lines} if lines else {}
+    places |= dict.fromkeys(("input.mean", "input.std"), scaling_line(source, Path(text).name))
     if settings.pop("train.batch_norm", "batch") == "frozen":
         graph = nets.switched(graph, {"net.batch_norm.statistics": "frozen"})
     settings.pop("train.loss_value", None)
@@ -261,11 +262,12 @@ def _step(values: Array) -> tuple[float, float] | None:
     they fill half of; None where neither says it.
     """
     low, high = float(values.min()), float(values.max())
-    levels = np.unique(np.round(values[:: max(1, len(values) // MANY)], 6))
+    grain = 1e-5 * (high - low) or 1.0  # finer than a grey level, coarser than float32
+    levels = grain * np.unique(np.rint(values[:: max(1, len(values) // MANY)] / grain))
     gaps = np.diff(levels)
     if 1 < len(levels) <= 256 and len(gaps):
         step = float(gaps.min())
-        if step > 1e-7 and np.allclose(gaps / step, np.rint(gaps / step), atol=0.05):
+        if np.allclose(gaps / step, np.rint(gaps / step), atol=0.05):
             span = (high - low) / step
             if span <= 255.5:
                 step = (high - low) / round(span)
@@ -279,6 +281,17 @@ def _step(values: Array) -> tuple[float, float] | None:
         ):
             return (top - bottom) / 255, bottom
     return None
+
+
+def scaling_line(source: str, name: str) -> str:
+    """FILE:LINE where a script divides by 255 or its half, or calls what normalises; nothing where it doesn't."""
+    for node in ast.walk(ast.parse(source)):
+        called = getattr(node, "func", None)
+        by = getattr(node, "right", None) if isinstance(node, ast.BinOp) else None
+        divides = isinstance(by, ast.Constant) and by.value in (255, 127.5)
+        if divides or getattr(called, "attr", getattr(called, "id", "")) in ("Normalize", "Rescaling", "ToTensor"):
+            return f"{name}:{node.lineno}"  # type: ignore[attr-defined]
+    return ""
 
 
 def augmentations(source: str, name: str) -> tuple[tuple[str, ...], str]:

@@ -274,11 +274,10 @@ class _Watch:
         for position, (kind, link) in enumerate(links):
             if kind == "Shuffle":
                 after = "Batch" in kinds[position:] or "ParallelBatch" in kinds[position:]
-                told |= {"shuffle": "batches" if after else "images", "buffer": int(link._buffer_size)}
+                most, buffer = int(link._input_dataset.cardinality()), int(link._buffer_size)
+                told |= {"shuffle": "batches" if after else "images", "buffer": buffer if buffer < most else None}
             if kind in ("Batch", "ParallelBatch"):
                 told |= {"batch_size": int(link._batch_size), "drop_last": bool(link._drop_remainder)}
-        size = int(dataset.unbatch().cardinality()) if "Batch" not in kinds else 0
-        told["buffer"] = None if told.get("buffer", 0) >= max(size, 1) and size else told.get("buffer")
         self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
 
 

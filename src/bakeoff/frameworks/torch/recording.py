@@ -150,6 +150,7 @@ class _Watch:
                 self.recording.note(train__batch_norm="batch" if True in modes else "frozen")
         elif self.recording.steps and module is self.recording.model:
             self.recording.note(self.recording.here(), eval__mode="train" if module.training else "eval")
+            self.recording.note(eval__labels="in order")
             self._evaluated()
 
     def _evaluated(self) -> None:
