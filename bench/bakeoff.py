@@ -2,7 +2,7 @@
 
 python bench/bakeoff.py FOLDER DATA [BUDGET]
     FOLDER   keeps the comparisons: what is finished there isn't done again
-    DATA     has mnist.npz, and the folders cifar10 and clothing-small
+    DATA     has mnist.npz, cifar10.npz and the folder clothing-small
     BUDGET   of each comparison, as 30m (30m if left out)
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 PAGE = Path(__file__).parents[1] / "docs" / "bakeoff.md"
 WORKLOADS = {  # title: data, recipe, what more is said
     "MNIST, article 002's CNN": ("mnist.npz", "mnist-cnn", ()),
-    "CIFAR-10, article 001's CNN": ("cifar10", "cifar10-cnn", ()),
+    "CIFAR-10, article 001's CNN": ("cifar10.npz", "cifar10-cnn", ()),
     "Clothing photos, EfficientNet-lite0 fine-tuned": ("clothing-small", "photos-whole", ()),
 }
 FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from served import Client, b64, image
 from bakeoff.serving.messages import message
 from bakeoff.serving.refused import Refused
 from bakeoff.serving.tensors import Info
-from bakeoff.serving.wire import _json_tensors
+from bakeoff.serving.wire import _json, _json_tensors
 from bakeoff.serving.wire._json import read
 
 NET, PREDICT, CLASSIFY = "/v1/models/net", "/v1/models/net:predict", "/v1/models/net:classify"
@@ -321,3 +322,40 @@ def test_long_messages_are_cut_and_what_is_not_there_is_unimplemented(channel: g
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(path)(b"")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'[1, nul, "x"', "Invalid value. at offset: 7"),
+        (b"[Inf, -Inf, 1 2]", "Missing a comma or ] after an array element. at offset: 14"),
+        (b"[Inf, -Infinit6y]", "Invalid value. at offset: 14"),
+        (b'["\\ud83d\\ude0"]', "Incorrect hex digit after \\u escape in string. at offset: 2"),
+        (b'["a\\u00e9', "Missing a closing quotation mark in string. at offset: 9"),
+        (b'["a\\', "Invalid escape character in string. at offset: 3"),
+        (b"[0.1.2]", "Missing a comma or ] after an array element. at offset: 4"),
+        (b"[1E+]", "Miss exponent in number. at offset: 4"),
+        ('{"é": "]{", 1}'.encode(), "Missing a name for object member. at offset: 13"),
+        ('{"é": "]{" 1}'.encode(), "Missing a comma or } after an object member. at offset: 12"),
+    ],
+)
+def test_broken_json_is_told_in_the_words_of_rapidjson(body: bytes, said: str) -> None:
+    """Offsets as a reader of our own gave them, which went through the bytes by RapidJSON's grammar."""
+    with pytest.raises(Refused) as error:
+        _json.read(body)
+    assert error.value.message == f"JSON Parse error: {said}"
+
+
+def test_trailing_commas_of_a_newer_python() -> None:
+    assert _json._rapidjson_says("Illegal trailing comma before end of array", "[1, ]", 2) == ("Invalid value.", 4)
+    name = "Missing a name for object member."
+    assert _json._rapidjson_says("Illegal trailing comma before end of object", '{"a": 1,}', 7) == (name, 8)
+
+
+def test_a_large_broken_body_is_no_work() -> None:
+    digits = b"[" + b"1" * 4000 + b".0" * (_json.LOOKED_AT // 2) + b"]"
+    begun = time.monotonic()
+    for body in (digits, digits[: _json.LOOKED_AT], b"[" + b"Inf," * 200_000):
+        with pytest.raises(Refused):
+            _json.read(body)
+    assert time.monotonic() - begun < 10

@@ -1,8 +1,8 @@
 """JSON as TensorFlow Serving reads and writes it.
 
 It reads with RapidJSON: NaN and Infinity are numbers, what follows the value isn't looked at, of a key that comes twice
-the first counts, and errors have an offset in bytes. Python's parser does nearly that; where it refuses, a parser of
-our own looks for what RapidJSON would say.
+the first counts, and errors have an offset in bytes. Python's parser does nearly that; where it refuses, what it says
+is put into RapidJSON's words.
 """
 
 from __future__ import annotations
@@ -14,26 +14,35 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from bakeoff.schemas import Array
 from bakeoff.serving.refused import invalid
 
 SHOWN, LONGEST = 256, 1024  # characters of a value in a message; of one string in it
 NAMES = {type(None): "Null", dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
-DEEPEST = 200
-LOOKED_AT = 1 << 20  # bytes of a broken body that are read once more for RapidJSON's words: a second or so
 MOST = 8 << 20  # brackets and commas: 40 images of 224 x 224 x 3. While they are read, no other thread has its turn
-_SPACE = re.compile(rb"[ \t\n\r]*")
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
-_WORDS = {
-    b"n": (b"null", None),
-    b"t": (b"true", True),
-    b"f": (b"false", False),
-    b"N": (b"NaN", float("nan")),
-    b"I": (b"Infinity", float("inf")),
+_WORDS = ("null", "true", "false", "NaN", "Infinity", "-Infinity")
+_SAYS = {  # how a message of Python's begins, and what RapidJSON says there; of a comma it tells what holds the value
+    "Expecting property name": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting value": "Invalid value.",
+    "Unterminated string": "Missing a closing quotation mark in string.",
+    "Invalid control character": "Invalid encoding in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
 }
-_ESCAPES = {34: '"', 92: "\\", 47: "/", 98: "\b", 102: "\f", 110: "\n", 114: "\r", 116: "\t"}
+_COMMA = {
+    "{": "Missing a comma or } after an object member.",
+    "[": "Missing a comma or ] after an array element.",
+}
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_INF = re.compile(r"-?Inf(?!i)")
+_NUMBER = re.compile(r"(-?\d+)(\.\d+)?\Z")
+_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")  # the first half of one
+_WHOLE = re.compile(r"\\u[0-9a-fA-F]{4}")
+_INFS = 100  # short words for infinity in a body, each of which has it read again
+LOOKED_AT = 1 << 20  # bytes of a broken body that are looked through for RapidJSON's words
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 
 
@@ -48,15 +57,25 @@ def read(body: bytes) -> dict[str, Any]:
     if len(body) > MOST and sum(map(body.count, (b"[", b"{", b","))) > MOST:
         raise invalid(f"JSON of more than {MOST:,} values and lists; send images as base64, or tensors as binary data.")
     text = body.decode("utf-8", "surrogateescape").lstrip(" \t\n\r")
-    try:
-        with _uncollected():
-            found, _ = _DECODER.raw_decode(text)
-    except RecursionError:
-        raise invalid("JSON Parse error: nested too deep") from None
-    except ValueError as error:
-        if len(body) > LOOKED_AT:
-            raise invalid(f"JSON Parse error: {_python_says(error, text)}") from None
-        found = _Reader(body).document()
+    for inserted in range(_INFS):
+        try:
+            with _uncollected():
+                found, _ = _DECODER.raw_decode(text)
+            break
+        except RecursionError:
+            raise invalid("JSON Parse error: nested too deep") from None
+        except json.JSONDecodeError as error:
+            if len(body) > LOOKED_AT:
+                where = f"{len(text) - error.pos} characters before the end"
+                raise invalid(f"JSON Parse error: {error.msg}, {where}") from None
+            short = _INF.match(text, error.pos) if error.msg.startswith("Expecting value") else None
+            if short is None or inserted == _INFS - 1:
+                what, at = _rapidjson_says(error.msg, text, error.pos)
+                left = len(text[at:].encode("utf-8", "surrogateescape"))
+                raise invalid(f"JSON Parse error: {what} at offset: {len(body) - left}") from None
+            text = f"{text[: short.end()]}inity{text[short.end() :]}"
+        except ValueError:  # thousands of digits
+            raise invalid("JSON Parse error: Number too big to be stored in double.") from None
     if not isinstance(found, dict):
         raise invalid(f"JSON Value: {shown(found)} Is not object")
     return found
@@ -81,13 +100,43 @@ def _uncollected() -> Iterator[None]:
 _counting, _reading = threading.Lock(), 0
 
 
-def _python_says(error: ValueError, text: str) -> str:
-    """Of a body that is too large to be read slowly."""
+def _rapidjson_says(message: str, text: str, at: int) -> tuple[str, int]:
+    """What RapidJSON says where Python stops, and where in the text it stops itself."""
     if not text:
-        return "The document is empty."
-    if not isinstance(error, json.JSONDecodeError):  # thousands of digits
-        return "Number too big to be stored in double."
-    return f"{error.msg}, {len(text) - error.pos} characters before the end"
+        return "The document is empty.", 0
+    if message.startswith("Illegal trailing comma"):  # of Python 3.13, which stands on the comma
+        at += 1 + len(text[at + 1 :]) - len(text[at + 1 :].lstrip(" \t\n\r"))
+        message = "Expecting value" if text[at : at + 1] == "]" else "Expecting property name"
+    if message.startswith("Expecting ',' delimiter"):
+        number, mark = _NUMBER.search(text, max(0, at - 400), at), text[at : at + 1]
+        if mark == "." and number and not number[2] and text[number.start() - 1] not in ".eE+":
+            return "Miss fraction part in number.", at + 1
+        if mark in ("e", "E") and number and text[number.start() - 1] not in ".eE+":
+            return "Miss exponent in number.", at + 1 + (text[at + 1 : at + 2] in ("+", "-"))
+        return _COMMA[_open(text[:at])], at
+    said = next((said for begin, said in _SAYS.items() if message.startswith(begin)), message)
+    if message.startswith("Invalid \\"):
+        at = text.rindex("\\", 0, at + 1)
+        if _WHOLE.fullmatch(text, at):  # Python wants a character behind it
+            return _SAYS["Unterminated string"], len(text)
+        at -= 6 if message.startswith("Invalid \\u") and _PAIR.search(text, max(0, at - 6), at) else 0
+    elif message.startswith("Unterminated"):
+        cut = (len(text) - len(text.rstrip("\\"))) % 2  # within an escape
+        return (_SAYS["Invalid \\escape"], len(text) - 1) if cut else (said, len(text))
+    elif message.startswith("Expecting value"):
+        at += max(size for word in _WORDS for size in range(len(word) + 1) if text.startswith(word[:size], at))
+    return said, at
+
+
+def _open(text: str) -> str:
+    """The bracket that is not yet closed at the end of a text."""
+    brackets = list[str]()
+    for mark in re.findall(r"[][{}]", _STRING.sub("", text)):
+        if mark in "{[":
+            brackets.append(mark)
+        else:
+            brackets.pop()
+    return brackets[-1]
 
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,154 +145,6 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_first)
-
-
-class _Reader:
-    """RapidJSON's iterative parser, told by bytes; the slow way, for what is broken."""
-
-    def __init__(self, text: bytes) -> None:
-        self.text, self.at = text, 0
-
-    def document(self) -> Any:
-        """The value.
-
-        Raises:
-            Refused: as RapidJSON would say it.
-        """
-        if not self._next():
-            self._fail("The document is empty.")
-        return self._value(0)
-
-    def _fail(self, what: str) -> NoReturn:
-        raise invalid(f"JSON Parse error: {what} at offset: {self.at}")
-
-    def _next(self) -> bytes:
-        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # it always matches
-        return self.text[self.at : self.at + 1]
-
-    def _value(self, level: int) -> Any:
-        first = self._next()
-        if level > DEEPEST:
-            self._fail(f"More than {DEEPEST} levels.")
-        if first == b"{":
-            return self._object(level)
-        if first == b"[":
-            return self._array(level)
-        if first == b'"':
-            return self._string()
-        if first in _WORDS:
-            return self._word(*_WORDS[first])
-        return self._number()
-
-    def _object(self, level: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        self.at += 1
-        if self._next() == b"}":
-            self.at += 1
-            return found
-        while True:
-            if self._next() != b'"':
-                self._fail("Missing a name for object member.")
-            name = self._string()
-            if self._next() != b":":
-                self._fail("Missing a colon after a name of object member.")
-            self.at += 1
-            found.setdefault(name, self._value(level + 1))
-            if (mark := self._next()) not in (b",", b"}"):
-                self._fail("Missing a comma or } after an object member.")
-            self.at += 1
-            if mark == b"}":
-                return found
-
-    def _array(self, level: int) -> list[Any]:
-        found: list[Any] = []
-        self.at += 1
-        if self._next() == b"]":
-            self.at += 1
-            return found
-        while True:
-            found.append(self._value(level + 1))
-            if (mark := self._next()) not in (b",", b"]"):
-                self._fail("Missing a comma or ] after an array element.")
-            self.at += 1
-            if mark == b"]":
-                return found
-
-    def _word(self, word: bytes, value: Any) -> Any:
-        begun = self.at
-        for letter in word:
-            if self.text[self.at : self.at + 1] != bytes([letter]):
-                if self.text[begun : self.at] == b"Inf":
-                    return value
-                self._fail("Invalid value.")
-            self.at += 1
-        return value
-
-    def _number(self) -> float | int:
-        if self.text.startswith(b"-I", self.at):
-            self.at += 1
-            return -float(self._word(*_WORDS[b"I"]))
-        match = _NUMBER.match(self.text, self.at)
-        if match is None:
-            self.at += self.text[self.at : self.at + 1] == b"-"
-            self._fail("Invalid value.")
-        begun, self.at, whole = self.at, match.end(), True
-        for mark, needed in ((b".", "Miss fraction part in number."), (b"eE", "Miss exponent in number.")):
-            if self.text[self.at : self.at + 1] and self.text[self.at] in mark:
-                self.at, whole = self.at + 1, False
-                self.at += mark == b"eE" and self.text[self.at : self.at + 1] in (b"+", b"-")
-                digits = re.compile(rb"[0-9]+").match(self.text, self.at)
-                if digits is None:
-                    self._fail(needed)
-                self.at = digits.end()
-        text = self.text[begun : self.at]
-        value = int(text) if whole and len(text) < 20 else float(text)
-        if value in (float("inf"), -float("inf")):
-            self.at = begun
-            self._fail("Number too big to be stored in double.")
-        return value
-
-    def _string(self) -> str:
-        self.at, parts = self.at + 1, list[str]()
-        while True:
-            end = re.compile(rb'["\\\x00-\x1f]').search(self.text, self.at)
-            mark = self.text[end.start()] if end else 0
-            if end is None or mark < 32:
-                self.at = end.start() if end else len(self.text)
-                self._fail("Invalid encoding in string." if mark else "Missing a closing quotation mark in string.")
-            parts.append(self.text[self.at : end.start()].decode("utf-8", "surrogateescape"))
-            self.at = end.end()
-            if mark == 34:
-                return "".join(parts)
-            parts.append(self._escape())
-
-    def _escape(self) -> str:
-        at, mark = self.at - 1, self.text[self.at] if self.at < len(self.text) else 0
-        self.at += 1
-        if mark in _ESCAPES:
-            return _ESCAPES[mark]
-        if mark != 117:
-            self.at = at
-            self._fail("Invalid escape character in string.")
-        code = self._hex(at)
-        if 0xD800 <= code <= 0xDFFF:
-            low = 0
-            if self.text.startswith(b"\\u", self.at):
-                self.at += 2
-                low = self._hex(at)
-            if code > 0xDBFF or not 0xDC00 <= low <= 0xDFFF:
-                self.at = at
-                self._fail("The surrogate pair in string is invalid.")
-            code = 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00
-        return chr(code)
-
-    def _hex(self, at: int) -> int:
-        digits = self.text[self.at : self.at + 4]
-        if re.fullmatch(rb"[0-9a-fA-F]{4}", digits) is None:
-            self.at = at
-            self._fail("Incorrect hex digit after \\u escape in string.")
-        self.at += 4
-        return int(digits, 16)
 
 
 def shown(value: Any) -> str:
