@@ -152,5 +152,5 @@ def test_a_data_set_of_the_hub_names_its_own_files_alone(place: str, tmp_path: P
     (root / "own").write_bytes(b"image")
     assert content_of({"bytes": None, "path": str(root / "own")}, [tmp_path / "other", root]) == b"image"
     assert content_of({"bytes": b"held", "path": place}, []) == b"held"
-    with pytest.raises(DataError, match="outside of its data set|a pipe, not a file"):
+    with pytest.raises(DataError, match=r"outside of its data set|a pipe, not a file"):
         content_of({"bytes": None, "path": place.format(root)}, [root])
