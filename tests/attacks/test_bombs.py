@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -107,6 +109,53 @@ def test_a_cell_of_parquet_stands_for_no_billion_rows(
     monkeypatch.setattr(parquet, "FREE_ROWS", 8 - (tmp_path / "a.parquet").stat().st_size * (cells == ["a.png"]))
     with pytest.raises(BakeoffError, match=says):
         read_table(tmp_path / "a.parquet")
+
+
+def test_a_page_of_parquet_is_no_larger_than_its_footer_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """600 MB of noughts in 30 KB; the footer, edited, says a tenth of a percent of it."""
+    arrow, library = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path, rows = tmp_path / "a.parquet", 20
+    table = arrow.table({"label": [str(row % 2) for row in range(rows)], "image": [bytes(30_000_000)] * rows})
+    settings: dict[str, Any] = {"use_dictionary": False, "write_statistics": False, "data_page_size": 1 << 30}
+    library.write_table(table, path, compression="zstd", **settings)
+    held, size = (
+        library.ParquetFile(path).metadata.row_group(0).column(1),
+        int.from_bytes(path.read_bytes()[-8:-4], "little"),
+    )
+    whole = path.read_bytes()
+    says, lies = (b"\x16" + _varint(number) for number in (held.total_uncompressed_size, 600_000))
+    footer = whole[-8 - size : -8]
+    assert footer.count(says) == 1
+    footer = footer.replace(says, lies)
+    path.write_bytes(whole[: -8 - size] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    code = "import sys; from pathlib import Path; from bakeoff.data.sources import parquet; parquet.HELD = 400 << 20;"
+    line = [sys.executable, "-c", f"{code} parquet.read(Path(sys.argv[1]))", str(path)]  # it has no memory to use again
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert "a.parquet: no Parquet that can be read" in done.stderr.splitlines()[-1]
+    assert "failed" in done.stderr.splitlines()[-1]
+
+
+def _varint(number: int) -> bytes:
+    """As Thrift's compact protocol writes an i64."""
+    number, found = number << 1, b""
+    while number > 127:
+        number, found = number >> 7, found + bytes([number & 127 | 128])
+    return found + bytes([number])
+
+
+def test_a_page_that_lies_is_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said of the cache that it couldn't be written."""
+    arrow, library = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    table = arrow.table({"image": [bytes(20_000)] * 20, "label": list("ab" * 10)})
+    library.write_table(table, path, compression="zstd", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[60:80] = bytes(20)
+    path.write_bytes(content)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(BakeoffError, match=r"a\.parquet: no Parquet that can be read"):
+        read_table(path)
 
 
 def test_what_is_passed_over_in_an_archive_counts(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def in_jpeg_2000(parts: bytes) -> bytes:
     return content[:at] + parts + content[at:]
 
 
+def wide_jpeg_2000() -> bytes:
+    """With alpha, of 7,000 x 7,000 pixels by its head alone."""
+    content = bytearray(saved("JPEG2000", (8, 8), "RGBA", no_jp2=True))
+    content[8:16] = struct.pack(">II", 7000, 7000)
+    return bytes(content)
+
+
 def boxes() -> bytes:
     content = saved("JPEG2000")
     return content[:12] + b"\0\0\0\x08abcd" * MANY + content[12:]
@@ -96,6 +103,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "runs": (lambda: runs(b"BM" + bytes(12)), "runs"),
     "runs without a head": (lambda: runs(b""), "runs"),
     "alpha": (lambda: saved("PNG", (8000, 8000), "RGBA", compress_level=1), "too large .8000 x 8000"),
+    "alpha and a codec": (wide_jpeg_2000, "too large .7000 x 7000"),
     "a codec": (lambda: saved("WEBP", (8000, 8000), method=0), "too large .8000 x 8000"),
 }
 

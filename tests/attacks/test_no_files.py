@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from bakeoff.data.hashing import look_at
+from bakeoff.data.sources.hf import content_of
 from bakeoff.errors import DataError, RecipeError
 from bakeoff.files import content, read_json, regular
 from bakeoff.preprocessing import decode, read_header
@@ -136,3 +137,20 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
         read_json(tmp_path / "x")
     with pytest.raises(OSError, match="larger than 99,999 bytes"):
         content(tmp_path / "x", 99_999)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("place", ["/etc/passwd", "/dev/zero", "{0}/../outside", "{0}/link", "{0}/pipe", "{0}/device"])
+def test_a_data_set_of_the_hub_names_its_own_files_alone(place: str, tmp_path: Path) -> None:
+    """Its rows have paths: any file of this machine was copied as an image, and a device had no end."""
+    root = tmp_path / "set"
+    root.mkdir()
+    (tmp_path / "outside").write_bytes(b"secret")
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "device").symlink_to("/dev/zero")
+    os.mkfifo(root / "pipe")
+    (root / "own").write_bytes(b"image")
+    assert content_of({"bytes": None, "path": str(root / "own")}, [tmp_path / "other", root]) == b"image"
+    assert content_of({"bytes": b"held", "path": place}, []) == b"held"
+    with pytest.raises(DataError, match=r"outside of its data set|a pipe, not a file"):
+        content_of({"bytes": None, "path": place.format(root)}, [root])

@@ -8,7 +8,7 @@
 The file's name is a hash of the images' contents, the signature, and the versions that decode. A file takes its name
 when its header is complete; rows are added as they are decoded, and said to be ready only after they have reached the
 disk. So a process may be killed at any time, two may fill one file (they write the same bytes), and a row that is said
-to be ready is whole. A file of a wrong size or header is thrown away, and a row that isn't what its sum says (lost bits,
+to be ready is whole. A file of a wrong size or header is thrown away, and a row that isn't what its sum says (lost bits
 a copy that was broken off, somebody's edit) is decoded anew; each process looks once. A full disk ends the caching, not
 the training.
 """

@@ -73,6 +73,7 @@ def check_pixels(image: Image.Image, content: bytes) -> bool:
     pixels, kind = image.width * image.height, image.mode
     plain = kind in _BIT or (kind in _RGB and image.format not in _CODECS)
     weight = 1 if plain and "transparency" not in image.info else COSTLY
+    weight += image.format == "JPEG2000" and kind in ("RGBA", "LA")  # 7,600 x 7,600 took 14 s beside others
     most = LARGEST_JPEG if image.format in _JPEGS and kind in ("L", "RGB") else LARGEST_PIXELS // weight
     if pixels > most:
         raise DataError(f"too large ({image.width} x {image.height} pixels; at most {most:,})")

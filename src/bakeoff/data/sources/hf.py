@@ -6,7 +6,7 @@ run. `?name=CONFIG`, `?image=COLUMN` and `?label=COLUMN` say what isn't plain. S
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from bakeoff.data.sources import _hub
 from bakeoff.data.sources._rows import LABELS
 from bakeoff.errors import DataError
+from bakeoff.files import content
+from bakeoff.preprocessing._work import LARGEST_FILE
 from bakeoff.protocols import Progress
 
 PRIORITY = 40
@@ -59,7 +61,33 @@ def collect(spec: _hub.Spec) -> _hub.Collected:
     label = spec.options.get("label") or _label(features, library, spec)
     names = tuple(getattr(features[label], "names", None) or ())
     raw = [(ours, part.cast_column(image, library.Image(decode=False))) for ours, part in parts]
-    return _hub.Collected(names, sum(len(part) for _, part in raw), _items(raw, image, label, names))
+    roots = [local] if local else _caches(library)
+    return _hub.Collected(names, sum(len(part) for _, part in raw), _items(raw, image, label, names, roots))
+
+
+def _caches(library: Any) -> list[Path]:
+    """Where the library keeps what it downloaded."""
+    from huggingface_hub import constants
+
+    config = library.config
+    return [*map(Path, (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, constants.HF_HUB_CACHE))]
+
+
+def content_of(cell: Mapping[str, Any], roots: Sequence[Path]) -> bytes:
+    """The bytes of an image, in the cell or in the file that it names: one of the data set's own.
+
+    Raises:
+        DataError: it names another file of this machine, or none that can be read.
+    """
+    if cell["bytes"] is not None:
+        return bytes(cell["bytes"])
+    path = Path(cell["path"])
+    if not any(path.resolve().is_relative_to(root.resolve()) for root in roots):
+        raise DataError(f"{path}: an image that lies outside of its data set. It wasn't read.")
+    try:
+        return content(path, LARGEST_FILE)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}.") from None
 
 
 def _label(features: Any, library: Any, spec: _hub.Spec) -> str:
@@ -77,10 +105,11 @@ def _only(features: Any, wanted: Any, kind: str, spec: _hub.Spec) -> str:
     return str(found[0])
 
 
-def _items(parts: list[tuple[str, Any]], image: str, label: str, names: tuple[str, ...]) -> Iterator[_hub.Item]:
+def _items(
+    parts: list[tuple[str, Any]], image: str, label: str, names: tuple[str, ...], roots: Sequence[Path]
+) -> Iterator[_hub.Item]:
     for ours, part in parts:
         for row in part:
-            value, cell = row[label], row[image]
-            content = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"]).read_bytes()
+            value = row[label]
             text = names[value] if names and isinstance(value, int | np.integer) else str(value)
-            yield _hub.Item(content, text, ours)
+            yield _hub.Item(content_of(row[image], roots), text, ours)

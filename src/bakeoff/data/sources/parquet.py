@@ -21,6 +21,7 @@ from bakeoff.data.sources._structure import split_code
 from bakeoff.errors import DataError, MissingDependencyError
 from bakeoff.files import growth
 from bakeoff.protocols import LabelRule, Table
+from bakeoff.system import address_space
 
 PRIORITY = 12
 FREE_ROWS = 1_000_000  # and one for each byte of a file
@@ -69,7 +70,7 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
         found = table.read(place / "index.jsonl", strict=strict)
         return replace(found, unused=(*found.unused, *columns.unused(path, schema.names)))
     except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
-        raise DataError(f"{path}: no Parquet that can be read ({str(error).splitlines()[0][:80]}).") from None
+        raise _unreadable(path, error) from None
 
 
 def _class_names(schema: Any, label: str) -> tuple[str, ...]:
@@ -93,8 +94,25 @@ def _listed(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, An
     """The rows, with these columns.
 
     Raises:
-        DataError: it grows beyond what its size explains.
+        DataError: it grows beyond what its size explains, or its pages aren't what they say.
     """
+    try:
+        yield from _batches(library, file, names)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        MemoryError,
+    ) as error:  # where a copy is written, they'd be its
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: no Parquet that can be read ({(str(error).splitlines() or [''])[0][:80]}).")
+
+
+def _batches(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, Any]]:
     opened = library.ParquetFile(file)
     about, most, given = opened.metadata, growth(file), 0
     if about.num_rows > FREE_ROWS + file.stat().st_size:
@@ -103,13 +121,20 @@ def _listed(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, An
     sizes = [sum(one.column(place).total_uncompressed_size for place in range(one.num_columns)) for one in groups]
     if sum(sizes) <= most:
         at_once = min(AT_ONCE, HELD // max([1, *sizes]) or 1)
-        for batch in opened.iter_batches(batch_size=at_once, columns=names):
+        batches = opened.iter_batches(batch_size=at_once, columns=names)
+        while (batch := _next(batches, most)) is not None:
             given += batch.nbytes
             if given > most:
                 break
             yield from batch.to_pylist()
     if max(given, sum(sizes)) > most:
         raise DataError(f"{file}: grows beyond {most:,} bytes: a bomb.")
+
+
+def _next(batches: Iterator[Any], most: int) -> Any:
+    """The next of them, in the memory that the footer explains: the head of a page may say 2 GiB of a few bytes."""
+    with address_space(most + HELD // 2):
+        return next(batches, None)
 
 
 def _cells(library: Any, file: Path, columns: Columns, names: tuple[str, ...]) -> Iterator[tuple[Any, Row]]:
