@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bakeoff.comparison.api import compare
     from bakeoff.comparison.backbones import compare_backbones
     from bakeoff.comparison.ledger import as_published
+    from bakeoff.comparison.repeat import repeat
     from bakeoff.conversion.live import convert
     from bakeoff.conversion.verify import verify
     from bakeoff.data.reader import read_data
@@ -55,6 +56,7 @@ __all__ = [
     "load",
     "loaders",
     "read_data",
+    "repeat",
     "report",
     "runs",
     "serve",
@@ -77,6 +79,7 @@ _HOMES = {
     "find_rate": "bakeoff.training.find_rate",
     "load": "bakeoff.model",
     "read_data": "bakeoff.data.reader",
+    "repeat": "bakeoff.comparison.repeat",
     "report": "bakeoff.reports",
     "runs": "bakeoff.reports.runs",
     "serve": "bakeoff.serving",

@@ -12,21 +12,24 @@ SHARED = ("data", "overrides", "run", "threads", "bad_files", "json", "debug")
 USED = {
     "backbones": (*SHARED, "recipe", "seed", "margin"),
     "published": (*SHARED, "seeds"),
+    "repeated": ("data", "run", "json", "debug"),
 }
 
 
-def check(mode: str, option: str) -> None:
-    """UsageError where an option was given that this mode doesn't use: nothing that is given goes unused."""
-    import click
-    from click.core import ParameterSource
+def check(context: Any, mode: str, option: str) -> None:
+    """UsageError where an option was given that this mode doesn't use: nothing that is given goes unused.
 
+    Args:
+        context: Typer's, of the command.
+        mode: the parameter that chose it.
+        option: as it is written.
+    """
     from bakeoff.errors import UsageError
 
-    context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
-        given = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if given and name != mode and name not in USED[mode]:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and name != mode and name not in USED[mode]:
             raise UsageError(f"{option} doesn't use {parameter.opts[0]}: leave one of them out.")
 
 
@@ -37,7 +40,6 @@ def backbones(data: Path, recipe: str, names: str, json: bool, **given: Any) -> 
     from bakeoff.reports import report
     from bakeoff.workers.progress import progress
 
-    check("backbones", "--backbones")
     with progress() as listen:
         found = compare_backbones(data, options.listed(names, "--backbones"), recipe, listen=listen, **given)
     report(found.path)
@@ -51,12 +53,28 @@ def published(data: Path, article: str, json: bool, **given: Any) -> None:
     from bakeoff.reports import report
     from bakeoff.workers.progress import progress
 
-    check("published", "--as-published")
     with progress() as listen:
         found = as_published(data, article, listen=listen, **given)
     report(found.path)
     report(found.path, found.path / "report.zh.html", lang="zh")
     give(found.result, json, _published)
+
+
+def repeated(data: Path, told: Path, json: bool, run: Path | None) -> None:
+    """`--repeat`."""
+    from bakeoff.cli._output import give
+    from bakeoff.comparison.repeat import repeat
+    from bakeoff.errors import ParityError
+    from bakeoff.reports import report
+    from bakeoff.workers.progress import progress
+
+    with progress() as listen:
+        found = repeat(data, told, run=run, listen=listen)
+    report(found.path)
+    give(found.result, json, _repeated)
+    if not found.result["same"]:
+        apart = [row["need"] for row in found.result["needs"] if not row["same"]]
+        raise ParityError(f"it came to other choices: {', '.join(apart)}.")
 
 
 def _backbones(found: dict[str, Any]) -> None:
@@ -98,6 +116,19 @@ def _published(found: dict[str, Any]) -> None:
     out.words(f"\n[bold]Verdict[/bold]  {out.escaped(found['verdict'])}")
     pages = [Path(found["run"]) / name for name in ("report.html", "report.zh.html")]
     out.next_steps(*(f"open {out.shell(one)}" for one in pages))
+
+
+def _repeated(found: dict[str, Any]) -> None:
+    """A row a need: the choice before and now."""
+    from bakeoff.cli import _output as out
+
+    table = out.table("need", "before", "now", "")
+    for row in found["needs"]:
+        table.add_row(
+            row["need"], *(out.plain(row[key] or "-") for key in ("before", "now")), "" if row["same"] else "✗"
+        )
+    out.console().print(table)
+    out.words("A choice that one of them could not make (-) contradicts nothing.")
 
 
 def _table(first: str, numbers: Sequence[str]) -> Any:

@@ -22,6 +22,7 @@ EXAMPLES = (
 
 
 def command(
+    context: typer.Context,
     data: options.DataPath,
     recipe: options.RecipeName = "photos",
     frameworks: Annotated[
@@ -48,6 +49,9 @@ def command(
         str | None,
         _instead("--as-published", metavar="ARTICLE", help="000 to 004: its choices, made fair one at a time."),
     ] = None,
+    repeated: Annotated[
+        Path | None, _instead("--repeat", metavar="REPORT.JSON", help="That comparison again: the same choices?")
+    ] = None,
     overrides: options.Overrides = None,
     seed: options.Seed = None,
     run: options.RunFolder = None,
@@ -68,9 +72,15 @@ def command(
     changes = (*(overrides or ()), *options.bad_file_changes(bad_files))
     shared: dict[str, Any] = {"overrides": changes, "run": run, "threads": threads}
     if backbones is not None:
+        instead.check(context, "backbones", "--backbones")
         instead.backbones(data, recipe, backbones, json, seed=seed, margin=margin, **shared)
         return
+    if repeated is not None:
+        instead.check(context, "repeated", "--repeat")
+        instead.repeated(data, repeated, json, run)
+        return
     if published is not None:
+        instead.check(context, "published", "--as-published")
         instead.published(data, published, json, seeds=seeds, **shared)
         return
     names = options.listed(frameworks, "--frameworks") if frameworks is not None else None

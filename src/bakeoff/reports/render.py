@@ -16,7 +16,7 @@ from bakeoff.given import held
 from bakeoff.reports.source import Report, read
 from bakeoff.rundir.readers import read_json
 from bakeoff.rundir.result import BACKBONES, BEGUN, LEDGER, NAME
-from bakeoff.shown import html
+from bakeoff.shown import html, to_json
 from bakeoff.texts import catalogue
 
 SECTIONS = "bakeoff.reports.sections"
@@ -48,7 +48,21 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     of = next((name for name in (BACKBONES, "compare.json", NAME) if (source / name).is_file()), BEGUN)
     with named(source / of, "Make the run anew, or copy its folder anew."):
         page = render(read(source, lang))
-    return written(page, source / "report.html" if output is None else Path(output))
+    target = source / "report.html" if output is None else Path(output)
+    if of == "compare.json":
+        _for_programs(source, target.with_name("report.json"))
+    return written(page, target)
+
+
+def _for_programs(source: Path, target: Path) -> None:
+    """Write what a comparison came to, and what was asked for, so that it can be made again; places are left out."""
+    found, asked = read_json(source / "compare.json"), source / "asked.json"
+    if asked.is_file():
+        told = read_json(asked)
+        kept = {"recipe", "seed", "device", "precision", "threads"}
+        jobs = {name: {key: job[key] for key in job if key in kept} for name, job in told["jobs"].items()}
+        found["asked"] = {**told, "jobs": jobs}
+    written(to_json(found, indent=2, nan=True) + "\n", target)
 
 
 def written(html: str, target: Path) -> Path:
