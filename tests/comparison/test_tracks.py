@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,7 +59,7 @@ class Fake:
 
 
 @pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
 
     def calm() -> Reading:
@@ -71,7 +70,6 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tracks, "Load", lambda pids: Load(read=calm))
     Fake.calls, Fake.stop_after = [], 10**9
     Fake.draw = rng(0, "times")
-    yield
 
 
 def measured(path: Path, names: list[str], **more: Any) -> dict[str, Any]:
