@@ -102,7 +102,7 @@ def test_constraints_hold_every_direct_dependency() -> None:
 
 # Which extras a room may lean on beyond the base; the longest beginning counts.
 EXTRAS = {
-    "frameworks.torch": {"torch"},
+    "frameworks.torch": {"torch", "zoo"},
     "frameworks.tensorflow": {"tensorflow"},
     "frameworks.jax": {"jax"},
     "frameworks._keras": {"tensorflow", "jax"},
@@ -199,7 +199,10 @@ def _seconds(code: str) -> float:
 
 
 # Budgets: raising one needs its reason in the same commit.
-LINES = {"src": 71_500, "tests": 40_000}  # with one way in and out, attacks, artefacts, their gate, a server
+LINES = {
+    "src": 76_000,
+    "tests": 41_500,
+}  # with one way in and out, attacks, artefacts, a server, a verdict
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

@@ -327,7 +327,65 @@ def test_compare(passed: bool, code: int, command: Command, photos: Path, monkey
     assert (said.code, said.value) == (code, {"schema": 1, **result})
     assert reported == [Path("runs/compared")]
     assert (seen["frameworks"], seen["recipe"]) == (("torch", "tensorflow"), "mnist-cnn")
-    said = command("compare", photos)
+    said = command("compare", photos, "--contestants", "jax,jax", "--predict", "--price", "0.5")
     assert said.code == code
     assert "The same network [proved]." in said.out
     assert ("differs" in said.out) is not passed
+    assert (seen["contestants"], seen["frameworks"]) == (("jax", "jax"), None)
+    assert (seen["predict"], seen["price"], seen["seeds"], seen["margin"]) == (True, 0.5, 1, 0.02)
+
+
+ROW = {"step_ms": 10.0, "images_per_s": 6400.0, "input_ms": 0.1, "compile_s": 2.0, "start_s": 3.0}
+TABLES: dict[str, Any] = {
+    "run": "runs/compared",
+    "parity": {"passed": True, "checks": []},
+    "frameworks": {"torch": {"accuracy": None, "step_ms": None, "images_per_s": None, "peak_memory_bytes": None}},
+    "tracks": {
+        "same_loader": {
+            "torch-eager": {**ROW, "peak_memory_bytes": 5e8},
+            "keras-tensorflow-graph": {**ROW, "step_ms": 15.0, "peak_memory_bytes": 8e8},
+        }
+    },
+    "ratios": [
+        {
+            "a": "torch-eager",
+            "b": "keras-tensorflow-graph",
+            "what": "same_loader.step_ms",
+            "ratio": 1.5,
+            "interval": [1.4, 1.6],
+            "smallest": 0.03,
+            "faster": "torch-eager",
+        }
+    ],
+    "predictions": {"onnx float32": {"ms": 2.0, "images_per_s": 500.0, "bytes": 9e6, "peak_memory_bytes": 2e8}},
+    "needs": [{"need": "fastest training", "choice": None, "why": "too small to decide: [1]", "interval": None}],
+    "left_out": [{"what": "2 more seeds", "seconds": 90.0}, {"what": "jax", "seconds": None, "why": "not here"}],
+    "disturbed": 2,
+    "accuracy_split": "validation",
+    "verdict": "The same network.",
+}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_compare_shows_all_that_decides_at_any_width(
+    width: int, command: Command, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("bakeoff.comparison.api.compare", lambda *args, **options: Compared(TABLES))
+    monkeypatch.setattr("bakeoff.reports.report", lambda path: None)
+    said = command("compare", photos)
+    assert said.code == 0
+    text = " ".join(said.out.split())
+    for words in (
+        "keras-tensorflow-graph",
+        "1.50 (1.40 to 1.60)",
+        "onnx float32",
+        "too small to decide: [1]",
+        "left out: 2 more seeds, which needs 1 min 30 s",
+        "left out: jax: not here",
+        "other programs were at work in 2 rounds",
+        "no test split",
+    ):
+        assert words in text, (words, said.out)
+    assert "…" not in said.out
+    assert max(map(len, said.out.splitlines())) <= max(width, 100)

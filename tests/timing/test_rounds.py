@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from bakeoff.timing.load import Load, Reading
@@ -59,8 +60,11 @@ def test_another_program_is_noticed_and_an_own_one_is_not() -> None:
             time.sleep(0.3)
             other_s, own_s = Load(), Load([other.pid])
             begun = other_s.reading(), own_s.reading()
+            before = psutil.Process(other.pid).cpu_times()
             time.sleep(1.0)
             assert other_s.disturbed(begun[0])
-            assert other_s.taken(begun[0])[0] - own_s.taken(begun[1])[0] > 0.5  # whatever else runs here
+            without, with_it = other_s.reading().own - begun[0].own, own_s.reading().own - begun[1].own
+            after = psutil.Process(other.pid).cpu_times()
+            assert 0.0 < with_it - without <= after.user + after.system - before.user - before.system + 0.3
         finally:
             other.kill()

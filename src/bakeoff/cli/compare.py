@@ -17,6 +17,8 @@ EXAMPLES = (
     ("bakeoff compare digits -r mnist-cnn --frameworks torch,tensorflow,jax", "all three"),
     ("bakeoff compare photos --backbones efficientnet_lite0,efficientnet_lite1", "which pretrained net"),
     ("bakeoff compare mnist.npz --as-published 002", "what each unfair choice in an article's comparison does"),
+    ("bakeoff compare digits -r mnist-cnn --contestants torch-eager,torch-eager", "what no difference looks like here"),
+    ("bakeoff compare photos/ --budget 30m --predict", "what fits into half an hour, exports too"),
     ("bakeoff compare digits -r mnist-cnn --json > compared.json", "for programs"),
 )
 
@@ -118,9 +120,97 @@ def _show(result: dict[str, Any]) -> None:
             console.print(f"  [red]{check['name']}[/red]: {out.escaped(check['detail'])}")
     console.print()
     console.print(_frameworks(result["frameworks"]))
+    for track, rows in (result.get("tracks") or {}).items():
+        console.print(f"\n[bold]{TRACKS[track]}[/bold]")
+        console.print(_track(track, rows, result["ratios"], console.width))
+    if result.get("predictions"):
+        console.print("\n[bold]Predictions, an image at a time[/bold]")
+        console.print(_predictions(result["predictions"], console.width))
+    if result.get("needs"):
+        console.print()
+        console.print(_needs(result["needs"], console.width))
+    for line in _notes(result):
+        out.words(f"[yellow]{out.escaped(line)}[/yellow]")
     out.words(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
     if result.get("run"):
         out.next_steps(f"open {out.shell(Path(result['run']) / 'report.html')}")
+
+
+TRACKS = {"same_loader": "Images in memory: the step alone", "native_best": "With each one's own input pipeline"}
+WIDE = 100  # columns from which a table shows all that it has; below 80 the least
+
+
+def _track(track: str, rows: dict[str, Any], ratios: list[dict[str, Any]], width: int) -> Any:
+    """A row a contestant; how many times the fastest one's step, and whether that is decided."""
+    from bakeoff.cli import _output as out
+
+    numbers = ["ms a step", "x the fastest"]
+    more = ["images/s", "input ms", "compile s", "start s", "memory"] if width >= WIDE else ["images/s"]
+    numbers += more if width >= 80 else []
+    table = out.table("contestant", *numbers, numbers=numbers)
+    first = min(rows, key=lambda name: rows[name]["step_ms"])
+    for name, row in sorted(rows.items(), key=lambda item: item[1]["step_ms"]):
+        cells = [out.number(row["images_per_s"]), out.number(row["input_ms"]), out.number(row["compile_s"])]
+        cells += [out.number(row["start_s"]), out.megabytes(row["peak_memory_bytes"])]
+        chosen = [out.number(row["step_ms"]), _beside(first, name, f"{track}.step_ms", ratios), *cells]
+        table.add_row(out.plain(name, "bold"), *chosen[: len(numbers)])
+    return table
+
+
+def _beside(first: str, name: str, what: str, ratios: list[dict[str, Any]]) -> str:
+    """`2.66 (1.97 to 3.60)`, or that no difference is seen."""
+    row = next((one for one in ratios if one["what"] == what and {one["a"], one["b"]} == {first, name}), None)
+    if row is None:
+        return "1" if name == first else "-"
+    if row["faster"] is None:
+        return f"no difference > {100 * row['smallest']:.0f} %"
+    ratio, (low, high) = row["ratio"], row["interval"]
+    ratio, low, high = (ratio, low, high) if ratio > 1 else (1 / ratio, 1 / high, 1 / low)
+    return f"{ratio:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _predictions(rows: dict[str, Any], width: int) -> Any:
+    from bakeoff.cli import _output as out
+
+    numbers = ["ms an image", "images/s", "file", "memory"][: 2 if width < 80 else 4]
+    table = out.table("form", *numbers, numbers=numbers)
+    for name, row in sorted(rows.items(), key=lambda item: item[1]["ms"]):
+        cells = [out.number(row["ms"]), out.number(row["images_per_s"])]
+        size = "-" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+        table.add_row(out.plain(name, "bold"), *[*cells, size, out.megabytes(row["peak_memory_bytes"])][: len(numbers)])
+    return table
+
+
+def _needs(rows: list[dict[str, Any]], width: int) -> Any:
+    """A table; in a narrow terminal a paragraph each."""
+    from rich.console import Group
+
+    from bakeoff.cli import _output as out
+
+    if width < 80:
+        told = (f"{row['need']}: {row['choice'] or 'none is chosen'}; {row['why']}" for row in rows)
+        return Group(*map(out.plain, told))
+    table = out.table("need", "choice", "why")
+    for row in rows:
+        table.add_row(out.plain(row["need"], "bold"), out.plain(row["choice"] or "-"), out.plain(row["why"]))
+    return table
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    """What a reader has to know before believing it."""
+    from bakeoff.workers.progress import seconds
+
+    lines = [
+        f"left out: {row['what']}"
+        + (f", which needs {seconds(row['seconds'])}" if row.get("seconds") else "")
+        + (f": {row['why']}" if row.get("why") else "")
+        for row in result.get("left_out", ())
+    ]
+    if result.get("disturbed"):
+        lines.append(f"disturbed: other programs were at work in {result['disturbed']} rounds that count")
+    if result.get("accuracy_split") == "validation":
+        lines.append("no test split: accuracies are of the validation images, by which epochs are chosen: optimistic")
+    return lines
 
 
 def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
@@ -130,7 +220,8 @@ def _frameworks(found: dict[str, dict[str, Any]]) -> Any:
     from bakeoff.texts.catalogue import framework
 
     choice = next((name for row in found.values() if (name := choice_of(row)) != "accuracy"), None)
-    numbers = [measures.title(choice), "all labels right"] if choice else ["test accuracy"]
+    split = next((row["accuracy_split"] for row in found.values() if row.get("accuracy_split")), "test")
+    numbers = [measures.title(choice), "all labels right"] if choice else [f"{split} accuracy"]
     numbers += ["95 % interval", "ms a step", "images/s", "peak memory"]
     table = out.table("framework", *numbers, numbers=numbers)
     for name, row in found.items():

@@ -15,7 +15,7 @@ import msgspec
 from bakeoff.comparison import contestants as entered
 from bakeoff.comparison.accuracies import accuracies, correct
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
-from bakeoff.comparison.needs import needs
+from bakeoff.comparison.needs import call_overhead, needs
 from bakeoff.comparison.planning import Plan, comparable, plan, shortened
 from bakeoff.comparison.predictions import Predictions
 from bakeoff.comparison.proof import Proof
@@ -305,7 +305,8 @@ class Comparison(Proof):
         if not self.wanted.contestants:
             return {}
         names, rounds = list(self.wanted.contestants), meant.rounds
-        self.measuring = Tracks(self.jobs, names, self.path, self.reporter, threads, rounds, self._stage)
+        limited = self.wanted.budget is not None
+        self.measuring = Tracks(self.jobs, names, self.path, self.reporter, threads, rounds, self._stage, limited)
         return self.measuring.run()
 
     def _predictions(self, meant: Plan, threads: int) -> dict[str, Any]:
@@ -424,8 +425,17 @@ class Comparison(Proof):
         }
         note = _same_net(result["accuracy"])
         result["needs"] = needs(result)
+        usual = [entered.USUAL[name] for name in self.names if measured[name]["contestant"] == entered.USUAL[name]]
+        quick = min(usual, key=lambda name: timed["tracks"][SAME][name]["step_ms"], default="")
         result["verdict"] = verdict(
-            passed, len(checks), measured, differences, self._blind(certificate), ratios, note or self._untrained(meant)
+            passed,
+            len(checks),
+            measured,
+            differences,
+            self._blind(certificate),
+            ratios,
+            note or self._untrained(meant),
+            call_overhead(quick, result),
         )
         return result
 

@@ -66,12 +66,13 @@ def _by_times(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Found:
     where = what.partition(".")[0].replace("_", " ")
     if len(best) != 1:
         return None, _undecided(best, ratios, where, result), None
+    small = call_overhead(best[0], result) if rule["of"] == "contestants" else ""
     row = _nearest(best[0], ratios)
     ratio, low, high = faster_by(row)
     other = row["b"] if row["a"] == best[0] else row["a"]
     why = f"{where}: {_time(best[0], what, result)}, {ratio:.2f} x as fast ({low:.2f} to {high:.2f}) as {other}"
-    if overhead := call_overhead(best[0], result):
-        why += f"; {overhead}"
+    if small:
+        return None, f"too small to decide: {small}; as it stands, {why}", [low, high]
     if rule["of"] == "predictions" and result.get("price") is not None:
         cost = result["predictions"][best[0]]["ms"] / 3600 * result["price"] * 1000  # ms a million images, in hours
         why += f"; a million images cost {cost:.2f}"
@@ -104,16 +105,13 @@ def call_overhead(name: str, result: Mapping[str, Any]) -> str:
     which batch it would be otherwise, as far as that was measured; "" where it isn't so.
     """
     row = ((result.get("tracks") or {}).get("same_loader") or {}).get(name)
-    if not row or "1" not in row["batch_ms"]:
+    size = str(row["batch_size"]) if row else ""
+    if not row or not {"1", size} <= set(row["batch_ms"]) or size == "1":
         return ""
-    one, batch = row["batch_ms"]["1"], row["batch_size"]
-    if one < OVERHEAD * row["step_ms"]:
+    if row["batch_ms"]["1"] < OVERHEAD * row["batch_ms"][size]:
         return ""
-    sizes = ", ".join(f"{size}: {ms:.2f} ms" for size, ms in row["batch_ms"].items())
-    return (
-        f"{row['step_ms']:.2f} ms a step of {batch} is mostly the overhead of the call (by batch size {sizes}); "
-        "larger batches or a larger net would tell more"
-    )
+    sizes = ", ".join(f"{ms:.2f} ms of {count}" for count, ms in row["batch_ms"].items())
+    return f"a step of {name} is mostly the overhead of the call ({sizes}); larger batches or a larger net would tell"
 
 
 def _time(name: str, what: str, result: Mapping[str, Any]) -> str:

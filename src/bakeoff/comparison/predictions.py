@@ -33,7 +33,7 @@ from bakeoff.workers.launch import Worker
 HERE = "bakeoff.comparison.predictions:"
 FILE = "predictions.json"
 EXPORTS = (("onnx", "float32"), ("onnx", "int8"), ("openvino", "float32"), ("litert", "float32"), ("litert", "int8"))
-ROUNDS, SLOT_S, POOL = 12, 0.15, 16
+ROUNDS, SLOT_S, POOL = 15, 0.15, 16
 
 
 @dataclass(frozen=True)

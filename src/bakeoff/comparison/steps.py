@@ -6,6 +6,7 @@ compiling, a step, a batch of input.
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -69,6 +70,7 @@ def begin(
         "step_ms": step_ms,
         "batch_size": size,
         "threads": threads,
+        "pipeline": _reader(session),
         "losses": losses,
         "noise": noise,
         "environment": frameworks.load(page.FRAMEWORK).environment(),
@@ -118,8 +120,8 @@ def _pipeline(session: dict[str, Any]) -> Iterator[tuple[Array, Array]]:
     """Batches for ever, as this contestant's experts would read them."""
     context: Context = session["context"]
     train, size, targets = context.data.train, len(session["labels"][0]), session["step"].targets
-    name = session["page"].PIPELINE
-    if name == "own" or context.signature.channel_order == "BGR":
+    name = _reader(session)
+    if name == "own":
         epoch = 0
         while True:
             for batch in context.batches(train, size, epoch=epoch, shuffle=True, drop_last=True, augment=True):
@@ -132,6 +134,13 @@ def _pipeline(session: dict[str, Any]) -> Iterator[tuple[Array, Array]]:
     module = frameworks.pipeline(name)
     for images, labels in module.batches(sources, train.labels, context.signature, **given):
         yield images, targets.of(Batch(images, labels, np.empty(0, np.int64)))
+
+
+def _reader(session: dict[str, Any]) -> str:
+    """Whose pipeline: the contestant's, where what it needs is installed and it can do what the signature asks for."""
+    name: str = session["page"].PIPELINE
+    lacks = name == "torch" and importlib.util.find_spec("torchvision") is None
+    return "own" if lacks or session["context"].signature.channel_order == "BGR" else name
 
 
 def _paths(context: Context) -> list[Path]:
@@ -208,8 +217,8 @@ def batch_times(session: dict[str, Any], reporter: Reporter, *, sizes: list[int]
         net.compile_batch = size if compiled else None
         x, y = [pool[:size]], [wanted[:size]]
         net.steps(x, y, [RATE])
-        times = []
-        for _ in range(5):
+        times, began = list[float](), time.perf_counter()
+        while len(times) < 3 or time.perf_counter() - began < SLOT_S:
             at = time.perf_counter()
             net.steps(x, y, [RATE])
             times.append(time.perf_counter() - at)

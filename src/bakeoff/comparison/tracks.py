@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bakeoff.comparison import contestants
-from bakeoff.comparison.statistics.ratios import decided, interval_of
+from bakeoff.comparison.statistics.ratios import decided, interval_of, precise
 from bakeoff.errors import BakeoffError, Cancelled
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import LOSSES, with_noise
@@ -42,7 +43,8 @@ class Tracks:
         jobs: by framework: data, recipe and settings of the trainings that stand for it.
         names: of the contestants, one of a kind.
         threads: of each process.
-        chosen: the tracks, and rounds of each.
+        chosen: the tracks, and rounds of each; twice as many where the machine is unsteady.
+        limited: whether time is, so that no rounds are added.
         stage: told what begins.
     """
 
@@ -55,9 +57,10 @@ class Tracks:
         threads: int,
         chosen: dict[str, int],
         stage: Callable[[str], None] = lambda text: None,
+        limited: bool = False,
     ) -> None:
         self.jobs, self.names, self.path, self.reporter = jobs, names, path, reporter
-        self.threads, self.chosen, self.stage = threads, chosen, stage
+        self.threads, self.chosen, self.stage, self.limited = threads, chosen, stage, limited
         self.workers: dict[str, Worker] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         self.failed: dict[str, str] = {}
@@ -74,13 +77,13 @@ class Tracks:
         if kept.get("finished"):
             return dict(kept["finished"])
         with ExitStack() as stack:
-            self.stage("contestants")
+            self.stage("start contestants")
             for number, name in enumerate(self.names):
                 self.reporter.progress("starting contestants", number, len(self.names), name, unit="")
                 self._begin(name, stack)
             present = [name for name in self.names if name in self.facts]
             for track, count in self.chosen.items():
-                self.stage(track)
+                self.stage(f"time steps, {track.replace('_', ' ')}")
                 self._measure(track, present, count, kept)
             for name in present:
                 self._more(name)
@@ -126,16 +129,22 @@ class Tracks:
         before = Rounds(**begun) if begun and set(begun["times"]) == set(names) else None
         for name in names:  # one that isn't kept: caches, clocks
             self._call(name, MEASURES[track])
-        self.rounds[track] = measured(
-            names,
-            count,
-            lambda name: tuple(self._call(name, MEASURES[track])),
-            Load(worker.pid for worker in self.workers.values()),
-            begun=before,
-            after=lambda found: self._keep(track, found, count),
-        )
+        load = Load(worker.pid for worker in self.workers.values())
+        while True:
+            after = partial(self._keep, track, count)
+            found = measured(names, count, partial(self._once, track), load, begun=before, after=after)
+            if found.done > self.chosen[track] or self.limited or precise(dict(found.times)):
+                break
+            before, count = found, 2 * count
+            self.reporter.log(f"{track.replace('_', ' ')}: {count} rounds, for this machine is unsteady")
+        self.rounds[track] = found
 
-    def _keep(self, track: str, found: Rounds, count: int) -> None:
+    def _once(self, track: str, name: str) -> tuple[float, float]:
+        """One slot of a contestant."""
+        value, seconds = self._call(name, MEASURES[track])
+        return value, seconds
+
+    def _keep(self, track: str, count: int, found: Rounds) -> None:
         """The rounds so far, so that a comparison that is stopped goes on from them."""
         self.rounds[track] = found
         Run(self.path).json(FILE, {"rounds": {name: asdict(one) for name, one in self.rounds.items()}})
@@ -147,7 +156,8 @@ class Tracks:
         for track in self.chosen:
             facts[f"input_ms.{track}"] = self._call(name, "input_time", seconds=0.2, native=track == NATIVE)
         step_s, batch = facts["step_ms"] / 1000, facts["batch_size"]
-        sizes = [size for size in SIZES if step_s * size / batch < CHEAP_S and facts["compile_s"] < 3 * CHEAP_S]
+        wanted = sorted({*SIZES, batch}) if facts["compile_s"] < 3 * CHEAP_S else []
+        sizes = [size for size in wanted if step_s * size / batch < CHEAP_S]
         facts["batch_ms"] = self._call(name, "batch_times", sizes=sizes)
         facts["peak_memory_bytes"] = self._call(name, "memory")
 
@@ -185,6 +195,7 @@ class Tracks:
             "batch_size": facts["batch_size"],
             "batch_ms": facts["batch_ms"],
             "threads": facts["threads"],
+            "pipeline": facts["pipeline"] if track == NATIVE else "own",
         }
 
 

@@ -19,6 +19,7 @@ def verdict(
     blind: str = "",
     ratios: Sequence[Mapping[str, Any]] = (),
     note: str = "",
+    small: str = "",
 ) -> str:
     """The verdict.
 
@@ -28,6 +29,7 @@ def verdict(
         paired: by framework other than the most accurate: that one against it, on the same images.
         ratios: as `compare --json` has them.
         note: why accuracies aren't compared, where they aren't.
+        small: why a step is too small to decide which framework is faster, where it is.
     """
     if blind:
         return f"Nothing is proved: {blind}, so that any two nets would have agreed."
@@ -37,7 +39,8 @@ def verdict(
     if len(measured) == 1:
         return f"{same}; {_modes(ratios)}."
     said = note or _accuracy(measured, paired)
-    return f"{same}; {said}, and {_speed(measured, ratios)}."
+    speed = f"the net is too small to say which framework is faster: {small}" if small else _speed(measured, ratios)
+    return f"{same}; {said}, and {speed}."
 
 
 def _accuracy(measured: Mapping[str, Mapping[str, Any]], paired: Mapping[str, Paired]) -> str:

@@ -38,12 +38,13 @@ class Load:
 
         times = psutil.cpu_times()
         idle = times.idle + getattr(times, "iowait", 0.0) + getattr(times, "guest", 0.0)  # guest is in user, too
-        own = 0.0
-        for pid in self.pids:
-            with suppress(psutil.Error):
-                process = psutil.Process(pid)
-                children = [] if pid == os.getpid() else process.children(recursive=True)
-                own += sum(t.user + t.system for one in (process, *children) for t in [one.cpu_times()])
+        own, ours = 0.0, set(self.pids)
+        for process in sorted(psutil.process_iter(["pid", "ppid"]), key=lambda one: one.pid):  # parents come first
+            if process.pid in ours or (process.info["ppid"] in ours and process.info["ppid"] != os.getpid()):
+                ours.add(process.pid)
+                with suppress(psutil.Error):
+                    spent = process.cpu_times()
+                    own += spent.user + spent.system
         return Reading(time.perf_counter(), sum(times) - idle - getattr(times, "guest_nice", 0.0), own)
 
     def taken(self, since: Reading) -> tuple[float, float]:
