@@ -92,7 +92,7 @@ def mobile(folder: Path) -> Path:
 
 
 NETS = {
-    "article 000, drawn": drawn,
+    "article 000": drawn,
     "article 001, torch": trained("dense-64", "torch"),
     "article 002, torch": trained("mnist-cnn", "torch"),
     "article 002, tensorflow": trained("mnist-cnn", "tensorflow"),

@@ -16,7 +16,7 @@ from bakeoff import models
 from bakeoff.bundle import Bundle, write
 from bakeoff.data import read_data
 from bakeoff.errors import DataError, MissingDependencyError, ParityError, UsageError
-from bakeoff.exports import _answers, _golden, _held_out, export, export_checked, gate
+from bakeoff.exports import _answers, _golden, _held_out, _in_numpy, export, export_checked, gate
 from bakeoff.exports._text import exported as whole
 from bakeoff.exports._text import text as says
 from bakeoff.exports.formats import onnx
@@ -372,3 +372,20 @@ def test_as_many_stages_as_were_announced(
     heard.clear()
     gate.verify(path, say=lambda text, of: heard.append(of))
     assert heard == [1]
+
+
+def test_long_sums_may_be_taken_one_term_after_the_other() -> None:
+    """As LiteRT does it; a fault of a few times their rounding is still found."""
+    graph = models.build("dense_64", (112, 112), 3, 2)  # 37,632 terms
+    wide = Bundle(graph, Signature((112, 112)), ("ash", "oak"))
+    golden = gate.golden_of(wide)
+    one_by_one = _in_numpy.in_turn(graph)
+    images = np.stack([prepare(one, wide.signature) for one in golden.files.values()])
+    found = one_by_one.predict(normalize(images, wide.signature))
+    blas = onnxruntime.from_graph(graph).predict(normalize(images, wide.signature))
+    worse, better = (golden.logits(one) for one in (found, blas))
+    assert better.difference < worse.difference
+    assert worse.passed
+    assert worse.tolerance == max(1e-5, 4 * worse.difference)
+    assert not golden.logits(found + 5 * worse.tolerance * np.abs(found).max()).passed
+    assert not _in_numpy.long_sums(made().graph)
