@@ -164,7 +164,9 @@ def test_folders_of_other_files_have_other_digests(tmp_path: Path) -> None:
         (tmp_path / name / "bundle.json").write_bytes(b"")
         for file, content in files.items():
             (tmp_path / name / file).write_bytes(content)
-    assert len({digest(tmp_path / name) for name in "abc"}) == 3
+    (tmp_path / "run").mkdir()
+    (tmp_path / "a").rename(tmp_path / "run/bundle")
+    assert len({digest(tmp_path / name) for name in ("run", "b", "c")}) == 3
 
 
 def test_what_is_no_json(tmp_path: Path) -> None:

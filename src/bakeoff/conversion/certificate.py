@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bakeoff.bundle.layout import JSON_NAME
+from bakeoff.bundle.read import folder_of
 from bakeoff.conversion.questions import Described
 from bakeoff.conversion.request import PAGE, PAGES, Request
 from bakeoff.errors import CorruptError, DataError
@@ -242,7 +242,7 @@ def digest(path: Path) -> str:
     whole = hashlib.sha256()
     library = writer_of(path)
     files = source(library).parts(source(library).weights_of(path)) if library else []
-    within = path.rglob("*") if (path / JSON_NAME).is_file() else ()  # of a bundle; "/" is none
+    within = path.rglob("*") if folder_of(path) else ()  # of a run or bundle; "/" is none
     files = files or ([path] if path.is_file() else sorted(p for p in within if not p.is_dir()))
     odd = [file for file in files if not file.is_file()] or ([] if files else [path])
     if odd:

@@ -6,6 +6,7 @@ run. `?name=CONFIG`, `?image=COLUMN` and `?label=COLUMN` say what isn't plain. S
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,8 @@ def collect(spec: _hub.Spec) -> _hub.Collected:
 
 def _caches(library: Any) -> list[Path]:
     """Where the library keeps what it downloaded."""
-    from huggingface_hub import constants
-
-    config = library.config
-    return [*map(Path, (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, constants.HF_HUB_CACHE))]
+    home, made = library.config.HF_CACHE_HOME, library.config.HF_DATASETS_CACHE
+    return [Path(place) for place in (home, made, os.environ.get("HF_HUB_CACHE", home))]
 
 
 def content_of(cell: Mapping[str, Any], roots: Sequence[Path]) -> bytes:
