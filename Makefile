@@ -59,6 +59,9 @@ $(VENV)-peers/.installed:
 bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three frameworks; DATA=FOLDER BUDGET=30m
 	$(BIN)/python bench/bakeoff.py runs/bakeoff $(DATA) $(BUDGET)
 
+published: $(VENV)/.installed-dev  ## docs/explanation/articles.md: the articles' comparisons made fair; DATA=FOLDER
+	$(BIN)/python bench/published.py runs/published $(DATA)
+
 bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, requests a second
 	$(BIN)/python bench/serve.py
 
@@ -74,7 +77,7 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/bakeoff.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/bakeoff.py bench/published.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
 	$(BIN)/python bench/census.py

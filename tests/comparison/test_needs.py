@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -149,3 +150,14 @@ def test_the_verdict_says_what_it_cannot() -> None:
     assert "no difference between torch-eager and torch-eager#2 is seen" in verdict(True, 9, alone, {}, ratios=twice)
     modes = [ratio("torch-eager", "torch-compiled", "same_loader.step_ms", 0.5, "torch-compiled")]
     assert "torch-compiled takes steps 2.00 x faster" in verdict(True, 9, alone, {}, ratios=modes)
+
+
+@pytest.mark.parametrize("found", [result(), result(predictions=SERVED), result(parity={"passed": False})])
+def test_needs_are_said_in_chinese_with_the_same_figures(found: dict[str, Any]) -> None:
+    def figures(text: str) -> list[str]:
+        return sorted(re.findall(r"\d+(?:\.\d+)?", text))
+
+    for english, chinese in zip(needs(found), needs(found, "zh"), strict=True):
+        assert english["choice"] == chinese["choice"]
+        assert figures(english["why"]) == figures(chinese["why"])
+        assert re.search(r"[\u4e00-\u9fff]", chinese["why"])

@@ -132,6 +132,8 @@ def make_comparison(path: Path, data: Path, *, passed: bool = True) -> Path:
         "accuracy": {**accuracy, "margin": 0.02, "equivalent": None, "pairs": [pair]},
         "accuracy_split": "test",
         "disturbed": 3,
+        "needs": [{"need": "fastest <training>", "choice": None, "why": "too small to decide", "interval": None}],
+        "needs_zh": [{"need": "训练最快", "why": "网络太小，无法判断"}],
         "left_out": [{"what": "predictions", "seconds": 90.0, "why": "no <time>"}],
     }
     verdict = {**more, "verdict": "The same & faster.", "recipe": "mnist-cnn", "data": str(data), "classes": CLASSES}
@@ -197,7 +199,7 @@ def test_report_is_complete_in_itself_and_escaped(tmp_path: Path, data: Path, ki
     assert "A <b>recipe</b>" in page.text
     assert str(tmp_path) not in html, "absolute paths don't belong into a report"
     assert {value.removeprefix("#") for value in page.loads if value.startswith("#")} == set(page.ids)
-    missing = {"backbones", "labels", "heat"} | ({"parity", "speed", "equality"} if kind == "run" else set())
+    missing = {"backbones", "labels", "heat"} | ({"parity", "speed", "equality", "needs"} if kind == "run" else set())
     assert {name for name in page.ids if not name.startswith("pair-")} == {*registry.names(SECTIONS)} - missing
 
 

@@ -425,6 +425,8 @@ class Comparison(Proof):
         }
         note = _same_net(result["accuracy"])
         result["needs"] = needs(result)
+        chinese = needs(result, "zh")
+        result["needs_zh"] = [{key: row[key] for key in ("need", "why")} for row in chinese]
         usual = [entered.USUAL[name] for name in self.names if measured[name]["contestant"] == entered.USUAL[name]]
         quick = min(usual, key=lambda name: timed["tracks"][SAME][name]["step_ms"], default="")
         result["verdict"] = verdict(

@@ -64,7 +64,6 @@ TEXT = {
         "verdict_same": "各框架训练出的是同一个网络。",
         "verdict_different": "各框架训练出的并不是同一个网络，下面的比较不算数。",
         "verdict_accuracy": "准确率：{list}。",
-        "verdict_fast": "训练最快的是 {framework}：每秒 {speed} 张图片。",
     },
 }
 
@@ -146,10 +145,8 @@ def _chinese(report: Report, say: Say) -> str:
     sentences = [say("verdict_same" if parity.get("passed") else "verdict_different")] if parity else []
     scores = [f"{framework(name)} {percent(row.get('accuracy'))}" for name, row in found.items()]
     sentences.append(say("verdict_accuracy", list="，".join(scores)))
-    speeds = {name: row["images_per_s"] for name, row in found.items() if row.get("images_per_s")}
-    if speeds:
-        best = max(speeds, key=lambda name: float(speeds[name]))
-        sentences.append(say("verdict_fast", framework=framework(best), speed=f"{speeds[best]:,.0f}"))
+    needs = report.comparison.get("needs_zh") or []
+    sentences += [f"{row['need']}：{row['why']}。" for row in needs[:1]]
     return "".join(sentences)
 
 
