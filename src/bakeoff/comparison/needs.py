@@ -13,7 +13,7 @@ from bakeoff.texts.catalogue import Say
 
 RULES = Path(__file__).with_name("rules.toml")
 OVERHEAD = 0.5  # of a step's time, that a step on one image takes already: the rest of it is the call, not the work
-UNITS = {"s": 1.0, "MB": 1e6}
+UNITS = {"s": ((1.0, "s"),), "MB": ((1e6, "MB"), (1e3, "kB"))}  # the first that gives a number from 0.1 on
 
 TEXT = {
     "en": {
@@ -39,7 +39,7 @@ TEXT = {
         "step": "{ms} ms a step",
         "close": "{what}: {first} {said} and {other} are within {least} %, which is no difference",
         "least": "{what}: {said}; next {other}",
-        "here": "; here {best}: {ms} ms an image, {mb} MB",
+        "here": "; here {best}: {ms} ms an image, {size}",
     },
     "zh": {
         "different": "各网络并不相同",
@@ -63,7 +63,7 @@ TEXT = {
         "step": "每步 {ms} 毫秒",
         "close": "{what}：{first} {said} 与 {other} 相差不到 {least} %，不算差别",
         "least": "{what}：{said}；其次 {other}",
-        "here": "；这里 {best}：每张图片 {ms} 毫秒，{mb} MB",
+        "here": "；这里 {best}：每张图片 {ms} 毫秒，{size}",
     },
 }
 
@@ -189,13 +189,16 @@ def _by_figure(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> 
         return None, say("unmeasured", how=_how(rule, say)), None
     order = sorted(rows, key=lambda name: rows[name])
     first, second = order[0], order[1]
-    unit = UNITS[rule["unit"]]
-    said = f"{rows[first] / unit:.1f} {rule['unit']}"
-    other = f"{second} {rows[second] / unit:.1f} {rule['unit']}"
+    said, other = _amount(rows[first], rule["unit"]), f"{second} {_amount(rows[second], rule['unit'])}"
     if rows[second] < (1 + rule["least"]) * rows[first]:
         told = {"first": first, "least": f"{100 * rule['least']:.0f}"}
         return None, say("close", what=rule["what"], said=said, other=other, **told), None
     return first, say("least", what=rule["what"], said=said, other=other), None
+
+
+def _amount(value: float, unit: str) -> str:
+    size, name = next((one for one in UNITS[unit] if value / one[0] >= 0.1), UNITS[unit][-1])
+    return f"{value / size:.1f} {name}"
 
 
 def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> Found:
@@ -205,5 +208,5 @@ def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> F
     best = min((n for n in rows if n.partition(" ")[0] in formats), key=lambda n: rows[n]["ms"], default=None)
     if best is None:
         return "any", rule["says"], None
-    figures = {"ms": f"{rows[best]['ms']:.2f}", "mb": f"{rows[best]['bytes'] / 1e6:.1f}"}
+    figures = {"ms": f"{rows[best]['ms']:.2f}", "size": _amount(rows[best]["bytes"], "MB")}
     return "any", rule["says"] + say("here", best=best, **figures), None

@@ -1,13 +1,14 @@
 """The input pipeline that PyTorch's users write: torchvision transforms in a DataLoader's processes.
 
-Images in memory are a tensor of bytes that is indexed a batch at a time: the DataLoader's way of one image at a time
-would cost more than the step of a small net.
+Images that fit into memory, decoded once, are a tensor of bytes that is indexed a batch at a time, as `tf.data` caches
+them on the other side: the DataLoader's way of one image at a time would cost more than the step of a small net.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bakeoff.preprocessing import Signature, scale_and_offset
 from bakeoff.schemas import Array
 
 AHEAD = 2  # batches that a DataLoader's processes have ready
+CACHED = 1 << 30  # bytes of decoded images that are kept in memory: as many as on TensorFlow's side
 
 
 def batches(
@@ -31,8 +33,12 @@ def batches(
     """
     labels = np.asarray(labels)
     if not isinstance(sources, np.ndarray):
-        yield from _of_files(_Files(sources, labels, signature, flip=flip), batch_size, workers)
-        return
+        files = _Files(sources, labels, signature, flip=flip)
+        if len(files) * signature.size[0] * signature.size[1] * signature.channels > CACHED:
+            yield from _of_files(files, batch_size, workers)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            sources = np.stack(list(pool.map(files.pixels, range(len(files)))))
     pixels, wanted = torch.from_numpy(sources).permute(0, 3, 1, 2), torch.from_numpy(labels)
     scale, offset = (torch.from_numpy(one)[:, None, None] for one in scale_and_offset(signature, "float32"))
     while True:
@@ -73,14 +79,22 @@ class _Files:
             cut = [t.Resize(signature.resize_to or max(size), how), t.CenterCrop(size)]
         flips = [t.RandomHorizontalFlip()] if flip else []
         numbers = [t.ToTensor(), t.Normalize(signature.mean, signature.std)]
-        self.transform = t.Compose([*cut, *flips, *numbers])
+        self.cut, self.transform = t.Compose(cut), t.Compose([*cut, *flips, *numbers])
         self.paths, self.labels, self.mode = paths, labels, "L" if signature.channels == 1 else "RGB"
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self.transform(self._opened(index)), self.labels[index]
+
+    def pixels(self, index: int) -> Array:
+        """uint8 (H, W, C), without what changes from epoch to epoch."""
+        found: Array = np.asarray(self.cut(self._opened(index)))
+        return found[..., None] if found.ndim == 2 else found
+
+    def _opened(self, index: int) -> Any:
         from PIL import Image
 
         with Image.open(self.paths[index]) as image:
-            return self.transform(image.convert(self.mode)), self.labels[index]
+            return image.convert(self.mode)
