@@ -2,7 +2,7 @@
 
     python docs/generate.py            write them
     python docs/generate.py --check    exit 1 where docs/explanation/how-the-frameworks-differ.md is not up to date, or
-                                       README.md's table of extras
+                                       README.md's table of extras, SECURITY.md's, docs/report.schema.json
 
 That page is committed, since it is read on the web; docs/reference/ is not.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -23,12 +24,14 @@ from typing import Any
 import numpy as np
 
 from bakeoff import ops, optimizers
+from bakeoff.comparison.schema import json_schema
 from bakeoff.ops._page import Case, Gap, Mode
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent / "tests"))  # what cases are run on
 README = DOCS.parent / "README.md"
 SECURITY = DOCS.parent / "SECURITY.md"
+SCHEMA = DOCS / "report.schema.json"
 DIFFERENCES = DOCS / "explanation" / "how-the-frameworks-differ.md"
 FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras", "tf": "TensorFlow", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 
@@ -463,7 +466,8 @@ def security() -> str:
 
 def main() -> int:
     """Write, or check."""
-    made = {DIFFERENCES: differences(), README: readme(), SECURITY: security()}
+    schema = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
+    made = {DIFFERENCES: differences(), README: readme(), SECURITY: security(), SCHEMA: schema}
     if "--check" in sys.argv:
         return int(any(not path.is_file() or path.read_text(encoding="utf-8") != text for path, text in made.items()))
     for path, text in made.items():
