@@ -25,6 +25,7 @@ from bakeoff.parity.trial import images as synthetic
 from bakeoff.preprocessing import decode
 from bakeoff.schemas import Array
 from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
 
 MOST, MADE = 64, 16  # images of a folder that are asked about, spread evenly; images that are made where none is given
@@ -128,13 +129,19 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
     return Explained(result(a, b, world, found, stages(a, b, world, found), pictures))
 
 
-def trained(a: Account, b: Account) -> Explained:
-    """The explanation of two scripts, by their steps made again from the same start weights on the same images."""
+def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
+    """The explanation of two scripts, by their steps made again from the same start weights on the same images.
+
+    Args:
+        a: a script.
+        b: likewise.
+        worker: of a framework in float64; None: one is started.
+    """
     turned = any(one is None for one in a.record.labels)
     first, second = (b, a) if turned else (a, b)
     if any(one.stage == "data" and "train.record" in (one.suspect(first, second) or {}) for one in every()):
         second = second.switched({"train.record": second.record})  # else both are asked about the same images
-    with Training(first) as world:
+    with Training(first, worker) as world:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
         world.noise = world.another_seed(second)
         found = verdict(world, first, second, every())

@@ -136,9 +136,11 @@ def guessed(
     """
     theirs = world.outcome(b)
     tried: list[tuple[float, tuple[Suspect, ...]]] = []
-    for cause in causes:
+    for cause in sorted(causes, key=lambda one: one.alone):
         if cause.world not in (world.name, "both") or cause.name in known:
             continue
+        if cause.alone and min((left for left, _ in tried), default=gap) <= max(world.floor, EXPLAINED * gap):
+            break  # the slow ones come last, where nothing else explains it
         for changes in cause.guesses(first):
             hidden = {key: value for key, value in changes.items() if not b.sees(key)}
             if hidden == dict(changes):
@@ -153,7 +155,7 @@ def guessed(
             (_left(world, a, theirs, (*group, one)), (*group, one))
             for _, group in beam
             for _, (one,) in tried
-            if one.cause not in [other.cause for other in group]
+            if not one.cause.alone and one.cause not in [other.cause for other in group]
         ]
         beam = sorted(more, key=lambda pair: pair[0])[:BEAM]
         best = beam[:1] if beam and beam[0][0] < MUCH * best[0][0] else best

@@ -63,13 +63,15 @@ def of_signature(signature: Signature) -> dict[str, Any]:
 
 def prepared(images: Bytes, settings: Mapping[str, Any]) -> Array:
     """The inputs of a net, float32 (N, H, W, C)."""
+    if settings.get("input.decoder") == "fast":
+        fast(images)  # all in one process
     return np.stack([stages(image, settings)["normalise"] for image in images])
 
 
 def stages(image: bytes, settings: Mapping[str, Any]) -> dict[str, Array]:
     """What each stage makes of an image, in order: float32 after the resize, uint8 before."""
     s = {key.removeprefix("input."): value for key, value in settings.items() if key.startswith("input.")}
-    turned = fast(image) if s["decoder"] == "fast" else _decoded(image, True, 3)
+    turned = fast([image])[0] if s["decoder"] == "fast" else _decoded(image, True, 3)
     plain = _decoded(image, s["orient"], s["channels"]) if s["decoder"] == "exact" or not s["orient"] else turned
     found = {"decode": turned, "orient": plain}
     pixels = plain.reshape(*plain.shape[:2], s["channels"])
@@ -100,21 +102,26 @@ def _decoded(image: bytes, orient: bool, channels: int) -> Array:
     return np.asarray(with_channels(found, channels), np.uint8)
 
 
-@lru_cache(maxsize=256)
-def fast(image: bytes) -> Array:
-    """The pixels of a JPEG as TensorFlow decodes it unless it is told otherwise, turned by EXIF as `decode` does."""
+_FAST: dict[bytes, Array] = {}  # what one process of TensorFlow has decoded, by the image
+
+
+def fast(images: Bytes) -> list[Array]:
+    """The pixels of JPEGs as TensorFlow decodes them unless it is told otherwise, turned by EXIF as `decode` does."""
     from PIL import Image, ImageOps
 
-    with Image.open(BytesIO(image)) as opened:
-        if opened.format != "JPEG":
-            return np.asarray(with_channels(decode(image), 3))
-        turned = opened.getexif()
-    with workspace("decode") as folder, Worker("tensorflow") as worker:
-        (folder / "image.jpg").write_bytes(image)
-        worker.call("bakeoff.frameworks.tensorflow.decode:fast", folder=str(folder))
-        found = Image.fromarray(np.load(folder / "image.npy"))
-    found.getexif().update(turned)
-    return np.asarray(ImageOps.exif_transpose(found))
+    new = [image for image in dict.fromkeys(images) if image not in _FAST]
+    if new:
+        with workspace("decode") as folder, Worker("tensorflow") as worker:
+            for number, image in enumerate(new):
+                (folder / f"{number:05d}.jpg").write_bytes(image)
+            worker.call("bakeoff.frameworks.tensorflow.decode:fast", folder=str(folder))
+            for number, image in enumerate(new):
+                with Image.open(BytesIO(image)) as opened:
+                    jpeg, exif = opened.format == "JPEG", opened.getexif()
+                found = Image.fromarray(np.load(folder / f"{number:05d}.npy")) if jpeg else decode(image)
+                found.getexif().update(exif if jpeg else {})
+                _FAST[image] = np.asarray(with_channels(ImageOps.exif_transpose(found), 3))
+    return [_FAST[image] for image in images]
 
 
 # the resize -----------------------------------------------------------------------------------------------------------

@@ -48,11 +48,13 @@ class Training:
 
     Args:
         a: whose recorded images and start weights are used for both sides, unless a switch says otherwise.
+        worker: of a framework; None: one is started.
     """
 
     name = "train"
 
-    def __init__(self, a: Account) -> None:
+    def __init__(self, a: Account, worker: Worker | None = None) -> None:
+        self.given = worker
         record: Record = a.record
         self.base, self.record, self.floor, self.noise = a, record, 0.0, 0.0
         self.pixels = np.concatenate(record.pixels)[:ASKED]
@@ -64,7 +66,8 @@ class Training:
 
     def __enter__(self) -> Training:
         self.stack = ExitStack()
-        self.worker = self.stack.enter_context(Worker(frameworks.installed()[0], precision="float64", threads=1))
+        started = self.given or Worker(frameworks.installed()[0], precision="float64", threads=1)
+        self.worker = started if self.given else self.stack.enter_context(started)
         self.folder = self.stack.enter_context(workspace("replay"))
         return self
 

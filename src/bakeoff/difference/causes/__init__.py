@@ -9,6 +9,7 @@ A file has
     FIX       {"torch": ..., "keras": ...}: the line to write, of {value}: what the other side has
 and, where KEYS are not all,
     suspect   (a, b) -> the settings of b that make a's choice into b's, or None; the default: what of KEYS differs
+    ALONE     whether guesses are slow to ask, so that they aren't tried together with others; the default: False
     guesses   (a) -> settings that sides are often found to have, which are tried where one doesn't show its own
     values    (a, b, changes) -> the two values as words
 A cause is only suspected by what it sees. It is named when switching it alone closes the gap.
@@ -52,6 +53,7 @@ class Cause:
         usual = "both" if self.stage in ("net", "normalise", "channels") else "predict"
         self.world: str = getattr(self.module, "WORLD", usual)
         self.keys: tuple[str, ...] = self.module.KEYS
+        self.alone: bool = getattr(self.module, "ALONE", False)
 
     def suspect(self, a: Account, b: Account) -> Changes | None:
         """What makes a's choice into b's, where they differ in it."""

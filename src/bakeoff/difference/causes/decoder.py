@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff.difference.account import Account
 
 STAGE, KEYS = "decode", ("input.decoder",)
+ALONE = True
 SAYS = "JPEG is decoded {a} on one side and {b} on the other"
 FIX = {
     "torch": "Image.open(path)  # exact; torchvision.io.decode_jpeg too",

@@ -9,6 +9,7 @@ from bakeoff.difference.account import Account
 from bakeoff.difference.precision import KINDS
 
 STAGE, KEYS = "net", ("net.precision",)
+ALONE = True
 SAYS = "the net computes in {a} on one side and {b} on the other"
 FIX = {
     "torch": 'model.float(); torch.set_float32_matmul_precision("highest")  # {value}; OpenVINO: a hint of f32',

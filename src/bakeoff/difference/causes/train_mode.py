@@ -8,6 +8,7 @@ from typing import Any
 from bakeoff.difference.account import Account
 
 STAGE, KEYS = "net", ("net.mode",)
+ALONE = True
 SAYS = "the net predicts in {a} mode on one side and in {b} mode on the other: statistics of the batch, dropout"
 FIX = {
     "torch": "model.eval()  # before predicting; {value} mode is the other side's",

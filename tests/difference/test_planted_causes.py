@@ -1,0 +1,197 @@
+"""Each cause, planted alone: it is named first, closes the gap, and nothing is named where nothing was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import planted
+import pytest
+
+from bakeoff import frameworks
+from bakeoff.difference.account import Account
+from bakeoff.difference.api import compared, trained
+from bakeoff.difference.causes import every
+from bakeoff.workers.launch import Worker
+
+A = planted.account()
+GRAPH = A.graph
+assert GRAPH is not None
+KERNEL = GRAPH.parameters["stem.conv.kernel"].array
+NUMBERED = tuple(sorted(planted.CLASSES))
+
+PREDICT: dict[str, dict[str, Any]] = {
+    "exif": {"input.orient": False},
+    "resize_filter": {"input.filter": "bicubic"},
+    "antialias": {"input.antialias": False},
+    "crop_or_stretch": {"input.fit": "stretch", "input.resize_to": 0},
+    "resize_and_crop_order": {"input.sequence": "crop, resize"},
+    "channel_order": {"input.order": "BGR"},
+    "scaled_twice": {
+        "input.mean": tuple(255 * m for m in planted.SIGNATURE.mean),
+        "input.std": tuple(255 * s for s in planted.SIGNATURE.std),
+    },
+    "mean_and_std": {"input.mean": (0.5,) * 3, "input.std": (0.5,) * 3},
+    "float_as_bytes": {"input.buffer": "reshaped"},
+    "padding": {"net.conv2d.pad": ((0, 1, 0, 1), (1, 1, 1, 1))},
+    "epsilon": {"net.batch_norm.epsilon": (1e-3,)},
+    "gelu_form": {"net.gelu.form": ("tanh",)},
+    "pooling_divisor": {"net.avg_pool2d.count_include_pad": (False,)},
+    "leaky_slope": {"net.leaky_relu.slope": (0.2,)},
+    "flatten_order": {"array.dense.0.kernel": planted.dropped_kernel(GRAPH)},
+    "batch_norm_statistics": {
+        "array.batch_norm.0.mean": np.zeros(6, np.float32),
+        "array.batch_norm.0.variance": np.ones(6, np.float32),
+    },
+    "class_order": {"output.classes": NUMBERED},
+    "softmax_twice": {"output.softmax": 1},
+    "precision": {"net.precision": "bfloat16"},
+    "train_mode": {"net.mode": "train"},
+}
+ONLY_SEEN = {"weights": {"array.conv2d.0.kernel": KERNEL.transpose(1, 0, 2, 3)}}  # what can't be guessed
+SOFT = {"train__decay": 3.0, "train__decay_form": "decoupled", "train__decay_scope": "all"}
+TRAIN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "optimizer": ({}, {"train__optimizer": "adam"}),
+    "optimizer_epsilon": (
+        {"train__optimizer": "adam", "train__epsilon": 1e-8},
+        {"train__optimizer": "adam", "train__epsilon": 1e-2},
+    ),
+    "learning_rate": ({}, {"train__rate": 0.01}),
+    "schedule": ({}, {"train__factors": (1.0, 0.5, 0.25, 0.125)}),
+    "weight_decay": ({}, {"train__decay": 2.0, "train__decay_form": "coupled", "train__decay_scope": "all"}),
+    "decay_coupling": (
+        {**SOFT, "train__optimizer": "adam"},
+        {**SOFT, "train__optimizer": "adam", "train__decay_form": "coupled"},
+    ),
+    "decay_scope": (SOFT, {**SOFT, "train__decay_scope": "kernels"}),
+    "clip": ({"train__clip": 0.05}, {"train__clip": 5.0}),
+    "gradients_kept": ({}, {"train__keeps_gradients": True}),
+    "batch_norm_momentum": ({}, {"net__batch_norm__momentum": (0.9,)}),
+    "batch_norm_variance": (
+        {"net__batch_norm__momentum": (0.9,)},
+        {"net__batch_norm__momentum": (0.9,), "net__batch_norm__variance": ("biased",)},
+    ),
+    "batch_norm_frozen": ({}, {"net__batch_norm__statistics": ("frozen",)}),
+    "dropout_rate": ({}, {"net__dropout__rate": (0.8,)}),
+    "trained_in_eval_mode": ({}, {"train__mode": "eval"}),
+    "evaluation_mode": ({}, {"eval__mode": "train"}),
+    "evaluation_labels": ({}, {"eval__labels": "shuffled apart"}),
+    "loss_reduction": ({}, {"train__reduction": "sum"}),
+    "label_smoothing": ({}, {"train__smoothing": 0.3}),
+    "label_broadcast": (
+        {"classes": 1, "train__loss": "squares", "train__broadcast": False},
+        {"classes": 1, "train__loss": "squares", "train__broadcast": True},
+    ),
+    "loss": ({}, {"train__loss": "squares"}),
+    "softmax_and_logits": ({}, {"train__softmaxes": 2}),
+    "batch_size": ({}, {"train__batch_size": 16}),
+    "augmentation": ({}, {"train__augment": ("horizontal flip",), "images": 1}),
+    "data_order": ({}, {"train__shuffle": "none", "images": 1}),
+    "scale": ({}, {"input__mean": (0.5,), "input__std": (0.5,)}),
+    "epsilon": ({}, {"net__batch_norm__epsilon": (0.1,)}),
+}
+
+
+def found(explained: Any) -> list[str]:
+    return [one["cause"] for one in explained.causes]
+
+
+@pytest.mark.parametrize("name", [*PREDICT, *ONLY_SEEN])
+def test_where_both_sides_show_it(name: str) -> None:
+    changes = {**PREDICT, **ONLY_SEEN}[name]
+    explained = compared(A, A.switched(changes), planted.pictures())
+    first = explained.causes[0]
+    assert first["cause"] == name
+    assert first["share"] > 0.9
+    assert first["opens"] is None or first["opens"] > explained.result["floor"]
+    assert abs(explained.remaining) < 0.01
+    assert set(first["fix"]) == {"torch", "keras"}
+
+
+@pytest.mark.parametrize("name", PREDICT)
+def test_where_one_side_is_logits_alone(name: str) -> None:
+    given = A.switched(PREDICT[name])
+    explained = compared(A, planted.seen(given), planted.pictures())
+    assert found(explained)[:1] == [name]
+    assert explained.causes[0]["guessed"]
+    assert explained.remaining < 0.4
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    if not frameworks.installed():
+        pytest.skip("no framework is installed")
+    with Worker(frameworks.installed()[0], precision="float64", threads=1) as one:
+        yield one
+
+
+@pytest.mark.parametrize("name", TRAIN)
+def test_in_training(name: str, worker: Worker) -> None:
+    a, b = TRAIN[name]
+    explained = trained(planted.trainee(0, **a), planted.trainee(1, **b), worker)
+    assert found(explained)[:1] == [name]
+    assert explained.causes[0]["share"] > 0.8
+
+
+def test_every_cause_is_planted() -> None:
+    elsewhere = {
+        "architecture",  # below
+        "decoder",  # needs TensorFlow: test_sides_of_explain.py
+        "input_size",  # the net would be another
+        "resize_rounding",  # harmless: below
+    }
+    assert {one.name for one in every()} == {*PREDICT, *ONLY_SEEN, *TRAIN, *elsewhere}
+
+
+def test_another_net_is_one_cause() -> None:
+    other = Account("B", "model", A.given, graph=planted.net(0).astype("float32"))
+    assert other.graph is not None
+    nodes = tuple(n for n in other.graph.nodes)
+    assert nodes
+    small = planted.account().switched({})
+    changed = small.switched({"net.architecture": planted.other_net()})
+    explained = compared(A, changed, planted.pictures())
+    assert found(explained) == ["architecture"]
+    assert "relu" in explained.causes[0]["b"]
+
+
+def test_a_difference_of_half_a_grey_level_is_harmless() -> None:
+    explained = compared(A, A.switched({"input.numbers": "floats", "input.order": "BGR"}), planted.pictures())
+    assert found(explained) == ["channel_order"]
+    assert [one["cause"] for one in explained.result["harmless"]] == ["resize_rounding"]
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_nothing_is_invented_for_a_dump_of_the_same(shares: bool) -> None:
+    explained = compared(A, planted.seen(A, shares=shares), planted.pictures())
+    assert explained.causes == []
+    assert "No difference" in explained.result["verdict"]
+
+
+def test_nothing_is_invented_for_noise() -> None:
+    """Scores that nothing explains: no cause, and all remains."""
+    other = planted.seen(planted.account(5))
+    explained = compared(A, other, planted.pictures())
+    assert explained.causes == []
+    assert explained.remaining == 1
+    assert "no cause that is known" in explained.result["verdict"]
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_another_seed_is_no_cause(seed: int, worker: Worker) -> None:
+    explained = trained(planted.trainee(0), planted.trainee(seed, images=seed), worker)
+    assert explained.causes == []
+    assert "seed noise" in explained.result["verdict"]
+
+
+def test_two_and_three_at_once() -> None:
+    two = {**PREDICT["channel_order"], **PREDICT["padding"]}
+    three = {**two, **PREDICT["resize_filter"]}
+    for changes, names in ((two, {"channel_order", "padding"}), (three, {"channel_order", "padding", "resize_filter"})):
+        explained = compared(A, A.switched(changes), planted.pictures())
+        told = {one["cause"] for one in [*explained.causes, *explained.result["harmless"]]}
+        assert told == names
+        assert sum(one["share"] for one in explained.causes) == pytest.approx(1, abs=0.05)
+    explained = compared(A, planted.seen(A.switched(two)), planted.pictures())
+    assert {one["cause"] for one in explained.causes} == {"channel_order", "padding"}
