@@ -56,8 +56,10 @@ $(VENV)-peers/.installed:
 	$(VENV)-peers/bin/python -m pip install -q litserve==0.2.19 onnxruntime pillow
 	@touch $@
 
-bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, requests a second
+bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, what it keeps while things change, 10,000 odd requests
 	$(BIN)/python bench/serve.py
+	$(BIN)/python bench/serve_steady.py
+	BAKEOFF_FUZZ=7500 $(BIN)/python -m pytest -q tests/serving/test_serve_fuzz.py  # and a third of it by gRPC
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the contract of pages, of imports
 	@failed=0; \
