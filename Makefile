@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # TensorFlow has no wheels for Python 3.14 yet: the demo compares PyTorch with JAX there. Asked when the environment is made.
 SECOND = $(shell $(BIN)/python -c 'import sys; print("tensorflow" if sys.version_info < (3, 14) else "jax")')
 
-.PHONY: demo test test-slow test-clients bench-serve lint format bench census docs clean
+.PHONY: demo test test-slow test-clients bakeoff published bench-serve lint format bench census docs clean
 .DEFAULT_GOAL := help
 
 help:  ## the words
@@ -62,8 +62,10 @@ bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three fram
 published: $(VENV)/.installed-dev  ## docs/explanation/articles.md: the articles' comparisons made fair; DATA=FOLDER
 	$(BIN)/python bench/published.py runs/published $(DATA)
 
-bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, requests a second
+bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, what it keeps while things change, 10,000 odd requests
 	$(BIN)/python bench/serve.py
+	$(BIN)/python bench/serve_steady.py
+	BAKEOFF_FUZZ=7500 $(BIN)/python -m pytest -q tests/serving/test_serve_fuzz.py  # and a third of it by gRPC
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict, the contract of pages, of imports
 	@failed=0; \
@@ -77,7 +79,7 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/bakeoff.py bench/published.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/serve_steady.py bench/bakeoff.py bench/published.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
 	$(BIN)/python bench/census.py

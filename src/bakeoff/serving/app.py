@@ -9,6 +9,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -62,6 +63,7 @@ class App:
         if settings.metrics_path:
             self._routes.append(("operations", self.protocols["operations"].metrics_at(settings.metrics_path)))
         self.collection = None if settings.collect is None else Collection(settings.collect, settings.collect_mb << 20)
+        self._ids = (f"{start}{number:08x}" for start in [secrets.token_hex(4)] for number in count())
         self.unpacking = asyncio.Semaphore(settings.cores)
         self._held = 0
 
@@ -81,7 +83,7 @@ class App:
         query = scope["query_string"].decode("latin-1")
         target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         given = headers.get("x-request-id", "")
-        named = given if ID.fullmatch(given) else secrets.token_hex(8)
+        named = given if ID.fullmatch(given) else next(self._ids)
         request = Request(scope["method"], target, headers, lambda: body.read(headers), named)
         request.deadline_s = self.settings.timeout_s
         (protocol, route, match), code = self._route(request), "OK"

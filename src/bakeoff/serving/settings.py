@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bakeoff.errors import UsageError
@@ -104,6 +105,7 @@ class Settings:
         return self.body_mb << 20
 
 
+@lru_cache(maxsize=64)  # asked twice a request
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, that no other reaches."""
     if re.fullmatch(r"([\w-]+\.)*localhost\.?", host, re.ASCII | re.IGNORECASE):

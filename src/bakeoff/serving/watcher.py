@@ -21,6 +21,7 @@ from bakeoff.serving.model import IMAGES, Served
 from bakeoff.serving.models import END, LARGEST, LOADING, START, UNKNOWN, Given, Models, version_number
 from bakeoff.serving.refused import Refused
 from bakeoff.serving.settings import Settings
+from bakeoff.system import trim
 
 FAILED = "It could not be loaded; the server's log says why."
 Print = tuple[tuple[str, int, int], ...]
@@ -173,6 +174,7 @@ def loaded(name: str, version: int, path: Path, rows: int, trust: bool) -> Serve
         raise BakeoffError(error.message) from None
     free = Served(name, version, runtimes.freed(found), rows)
     golden.hold(where, free)
+    trim()  # what a net is made from is several times its weights
     return free
 
 

@@ -38,6 +38,7 @@ class Workers:
         self.threads, self.most = threads, most
         self.waiting = self.busy = 0
         self._mean_s = USUAL_S
+        self._counted = threading.Lock()
         self._jobs: deque[Callable[[], None] | None] = deque()
         self._there = threading.Semaphore(0)
         self._all = [
@@ -55,7 +56,8 @@ class Workers:
         self.admit()
         loop, end = asyncio.get_running_loop(), time.monotonic() + seconds
         future: asyncio.Future[A] = loop.create_future()
-        self.waiting += 1
+        with self._counted:
+            self.waiting += 1
         self._put(lambda: self._work(work, end, loop, future))
         try:
             return await asyncio.wait_for(future, seconds)
@@ -126,7 +128,9 @@ class Workers:
             job()
 
     def _work(self, work: Callable[[], Any], end: float, loop: Any, future: asyncio.Future[Any]) -> None:
-        loop.call_soon_threadsafe(self._begun)
+        with self._counted:  # here, not in the loop: to wake it costs as much as all of HTTP
+            self.waiting -= 1
+            self.busy += 1
         begun, result, error = time.monotonic(), None, None
         try:
             if begun > end or future.cancelled():
@@ -137,12 +141,9 @@ class Workers:
         took = time.monotonic() - begun
         loop.call_soon_threadsafe(self._ended, future, result, error, took)
 
-    def _begun(self) -> None:
-        self.waiting -= 1
-        self.busy += 1
-
     def _ended(self, future: asyncio.Future[Any], result: Any, error: BaseException | None, took: float) -> None:
-        self.busy -= 1
+        with self._counted:
+            self.busy -= 1
         self._mean_s += WEIGHT * (took - self._mean_s)
         if future.cancelled():
             return
