@@ -341,7 +341,7 @@ def space_for(path: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        size = f"{needed / 2**20:.1f} MiB" if needed >= 2**17 else f"{max(needed, 1) / 2**10:.1f} KiB"
+        size = f"{needed / 1e6:.1f} MB" if needed >= 1e5 else f"{max(needed, 1) / 1e3:.1f} kB"
         if error.errno in _FULL:
             raise NoSpaceError(f"{path}: no space left; this write needs {size} there.\nMake room.") from None
         raise NoSpaceError(f"{path}: can't be written: {error.strerror or error}.") from None

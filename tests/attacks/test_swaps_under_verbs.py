@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_swaps import _disturb
@@ -22,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1] / "training"))
 from rooms import write_images
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+ROUNDING = 1e-5  # of logits in float32, as gates have it
 ENDED = (0, 3, 4, 5, 8)  # done, or an error of ours about the data
 
 
@@ -78,6 +80,15 @@ class Asked:
         return process, said, error, touched
 
 
+def _same(row: dict[str, Any], other: dict[str, Any] | None) -> bool:
+    """The same answer; where an image is gone the others are in other batches, which rounding tells."""
+    return (
+        other is not None
+        and row["label"] == other["label"]
+        and abs(row["probability"] - other["probability"]) < ROUNDING
+    )
+
+
 @pytest.mark.parametrize("rounds", [60])
 def test_later_results_are_those_of_a_fresh_cache(rounds: int, tmp_path: Path) -> None:
     asked, rng = Asked(tmp_path), random.Random(5)
@@ -101,7 +112,9 @@ def test_later_results_are_those_of_a_fresh_cache(rounds: int, tmp_path: Path) -
             assert said == truth[verb][0], trial
         elif verb == "predict":
             found = {row["path"]: row for row in map(json.loads, said.splitlines())}
-            assert all(found.get(row["path"]) == row for row in rows if row["path"] not in touched), trial
+            others = [row for row in rows if row["path"] not in touched]
+            apart = [(row, found.get(row["path"])) for row in others if not _same(row, found.get(row["path"]))]
+            assert not apart, (trial, apart)
         assert {path: path.read_bytes() for path in asked.photos.rglob("*") if path.is_file()} == asked.kept
         assert asked.answer(verb) == truth[verb], (trial, verb)
     assert 0 < stopped < rounds

@@ -57,7 +57,7 @@ def test_a_failed_write_leaves_the_old_one(bundle: Bundle, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("bakeoff.files.sync", full)
-    with pytest.raises(DataError, match=r"bundle: No space left.*MiB"):
+    with pytest.raises(DataError, match=r"bundle: No space left.*MB"):
         write(tmp_path / "bundle", replace(bundle, framework="jax"))
     assert bundles.read(tmp_path).framework == "torch"
     assert os.listdir(tmp_path) == ["bundle"]

@@ -401,7 +401,7 @@ def test_numbers_are_short() -> None:
         "1.2e-07",
         "12.3",
         "0",
-        "3.00 GiB",
+        "3.22 GB",
     ]
 
 

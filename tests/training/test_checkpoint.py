@@ -101,7 +101,7 @@ def test_on_a_full_disk_the_one_before_stands(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         for name in ("open", "fsync", "replace"):
             patch.setattr(os, name, full(getattr(os, name)))
-        with pytest.raises(NoSpaceError, match=r"this write needs \d+\.\d KiB") as caught:
+        with pytest.raises(NoSpaceError, match=r"this write needs \d+\.\d kB") as caught:
             save(tmp_path, made(2))
     assert str(tmp_path) in str(caught.value)
     assert whole(load(tmp_path)) in (1, 2)

@@ -77,7 +77,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", no_space)
-        with pytest.raises(DataError, match=r"no space left; this write needs 0\.0 KiB"):
+        with pytest.raises(DataError, match=r"no space left; this write needs 0\.0 kB"):
             write_text(path, "new, and longer")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["run.json"]

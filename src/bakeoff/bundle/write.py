@@ -44,8 +44,8 @@ def write(folder: str | Path, bundle: Bundle) -> Path:
                 stream.write(text.encode())
             put(temporary, target)
     except OSError as error:
-        needed = sum(array.nbytes for array in arrays.values()) / 2**20
-        raise DataError(f"{target}: {error.strerror or error}. It needs {needed:.1f} MiB there.") from None
+        needed = sum(array.nbytes for array in arrays.values()) / 1e6
+        raise DataError(f"{target}: {error.strerror or error}. It needs {needed:.1f} MB there.") from None
     sync(target.parent)
     return target
 

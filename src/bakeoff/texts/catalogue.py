@@ -87,12 +87,12 @@ def short(value: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in the unit that fits."""
+    """Bytes in the unit that fits, each a thousand of the one before, as tables on the terminal have it."""
     if count is None:
         return "–"
     value = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
             return f"{value:.0f} {unit}"
-        value /= 1024
-    return f"{value:.2f} GiB"
+        value /= 1000
+    return f"{value:.2f} GB"

@@ -154,7 +154,7 @@ class _Search:
                 study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
             if before not in (None, asked):
                 raise UsageError(
-                    f"--run {self.path}: a search with another recipe, other ranges or other images.\n{REMEDY}"
+                    f"--run {self.path}: study.db is of a search with another recipe, ranges or images.\n{REMEDY}"
                 )
             study.set_user_attr(ASKED, asked)
         return study
