@@ -100,7 +100,7 @@ def test_no_call_site_can_forget(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_pages_and_cards_show_names(tmp_path: Path) -> None:
     from bakeoff.drawing.card import Card
-    from bakeoff.reports.render import templates
+    from bakeoff.reports.page import templates
 
     hostile = "\x1b[31m<b>\u202e\x9b\udcff"
     made = templates().from_string("{{ name }} {{ number }}").render(name=hostile, number=3)

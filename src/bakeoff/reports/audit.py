@@ -17,7 +17,7 @@ from bakeoff.drawing.thumbnail import uri
 from bakeoff.errors import BakeoffError
 from bakeoff.given import held
 from bakeoff.protocols import LabelRule
-from bakeoff.reports.render import page, section, written
+from bakeoff.reports.page import page, section, written
 from bakeoff.texts import catalogue
 from bakeoff.training.probe.out_of_fold import judge
 from bakeoff.workers.progress import counter, live

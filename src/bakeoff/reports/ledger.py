@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.reports.render import page, section
+from bakeoff.reports.page import page, section
 from bakeoff.texts import catalogue
 
 TEXT = {

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bakeoff import registry
-from bakeoff.errors import DataError, UsageError
-from bakeoff.files import absent, make_folder, named, write_text
+from bakeoff.errors import DataError
+from bakeoff.files import absent, named
 from bakeoff.given import held
+from bakeoff.reports import ledger
+from bakeoff.reports.page import page, section, written
 from bakeoff.reports.source import Report, read
 from bakeoff.rundir.readers import read_json
 from bakeoff.rundir.result import BACKBONES, BEGUN, LEDGER, NAME
-from bakeoff.shown import html, to_json
+from bakeoff.shown import to_json
 from bakeoff.texts import catalogue
 
 SECTIONS = "bakeoff.reports.sections"
@@ -40,18 +40,16 @@ def report(run: str | Path, output: str | Path | None = None, *, lang: str = "en
     if not source.is_dir():
         raise DataError(f"{source}: {absent(source, 'folder')} Give a run folder: bakeoff report RUN")
     if (source / LEDGER).is_file():
-        from bakeoff.reports import ledger
-
         with named(source / LEDGER, "Make it anew."):
-            page = ledger.render(read_json(source / LEDGER), lang)
-        return written(page, source / "report.html" if output is None else Path(output))
+            shown = ledger.render(read_json(source / LEDGER), lang)
+        return written(shown, source / "report.html" if output is None else Path(output))
     of = next((name for name in (BACKBONES, "compare.json", NAME) if (source / name).is_file()), BEGUN)
     with named(source / of, "Make the run anew, or copy its folder anew."):
-        page = render(read(source, lang))
+        shown = render(read(source, lang))
     target = source / "report.html" if output is None else Path(output)
     if of == "compare.json":
         _for_programs(source, target.with_name("report.json"))
-    return written(page, target)
+    return written(shown, target)
 
 
 def _for_programs(source: Path, target: Path) -> None:
@@ -63,20 +61,6 @@ def _for_programs(source: Path, target: Path) -> None:
         jobs = {name: {key: job[key] for key in job if key in kept} for name, job in told["jobs"].items()}
         found["asked"] = {**told, "jobs": jobs}
     written(to_json(found, indent=2, nan=True) + "\n", target)
-
-
-def written(html: str, target: Path) -> Path:
-    """Where a page was written; an older file is replaced.
-
-    Raises:
-        UsageError: it can't be written.
-    """
-    try:
-        make_folder(target.parent)
-        write_text(target, html.encode("utf-8", "replace").decode("utf-8"))  # names may hold lone surrogates
-    except OSError as error:
-        raise UsageError(f"{target}: can't be written ({(error.strerror or 'I/O error').lower()}).") from None
-    return target
 
 
 def render(report: Report) -> str:
@@ -99,45 +83,7 @@ def render(report: Report) -> str:
     )
 
 
-def section(name: str, title: str, template: str, say: catalogue.Say, **values: Any) -> dict[str, Any]:
-    """A part of a page: its anchor, its heading and its HTML."""
-    return {"id": name, "title": title, "body": markup(templates().from_string(template).render(t=say, **values))}
-
-
-def page(
-    say: catalogue.Say, sections: list[dict[str, Any]], *, data: str, version: str, title: str = "", recipe: str = ""
-) -> str:
-    """A whole page of these sections, with the style inside; its title is the run's, else that of the data."""
-    more = " · ".join(filter(None, (data if title else "", recipe)))
-    shown = {"t": say, "sections": sections, "title": title or data, "recipe": more, "version": version}
-    html: str = templates().from_string(_text("page.html")).render(style=markup(_text("style.css")), **shown)
-    return html
-
-
-def _text(name: str) -> str:
-    return resources.files("bakeoff.reports").joinpath(name).read_text(encoding="utf-8")
-
-
 def ordered() -> list[ModuleType]:
     """The sections, in their order."""
     found = [registry.load(SECTIONS, name, what="section") for name in registry.names(SECTIONS)]
     return sorted(found, key=lambda module: module.ORDER)
-
-
-@cache
-def templates() -> Any:
-    """Jinja's environment: everything escaped, nothing undefined."""
-    from jinja2 import Environment, StrictUndefined
-
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=html)
-    made.filters.update(percent=catalogue.percent, short=catalogue.short, size=catalogue.size)
-    macros: Any = made.from_string(_text("macros.html")).module
-    made.globals["legend"] = macros.legend
-    return made
-
-
-def markup(text: str) -> Any:
-    """Text that is HTML already: our own style sheet, or what Jinja has rendered with escapes."""
-    from markupsafe import Markup
-
-    return Markup(text)
