@@ -260,7 +260,7 @@ def numbers_of(value: Any) -> set[float]:
         return set().union(*(numbers_of(each) for each in value), {float(len(value))})
     if isinstance(value, bool) or not isinstance(value, int | float):
         return set()
-    return {float(value), 100 * value, value / 2**20, 1 / value if value else 0.0}
+    return {float(value), 100 * value, value / 1e6, 1 / value if value else 0.0}
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
