@@ -9,7 +9,7 @@ What only one side shows is guessed: the other's value is what makes the outcome
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
 
@@ -253,13 +253,3 @@ def _accuracy(world: World, a: Account, suspect: Suspect) -> tuple[float, tuple[
         return None
     found = paired(after.argmax(1) == world.labels, before.argmax(1) == world.labels)
     return found.difference, found.interval
-
-
-def flipped(found: Verdict) -> Verdict:
-    """The same, told from B's side."""
-
-    def turn(one: Share) -> Share:
-        there = one.suspect.back if one.suspect.back is not None else one.suspect.there
-        return replace(one, suspect=replace(one.suspect, there=there, back=one.suspect.there))
-
-    return replace(found, causes=tuple(map(turn, found.causes)), harmless=tuple(map(turn, found.harmless)))
