@@ -117,7 +117,7 @@ def small(seed: int = 0, classes: int = 4) -> Graph:
     c = Composer((Dim("batch"), 10, 10, 1), seed=seed)
     x = c.add("conv2d", "conv", c.input, filters=4, kernel=(3, 3), bias=False)
     x = c.add("relu", "relu", c.add("batch_norm", "bn", x))
-    x = c.add("dropout", "drop", c.add("flatten", "flat", x), rate=0.2)
+    x = c.add("dropout", "drop", c.add("batch_norm", "bn2", c.add("flatten", "flat", x)), rate=0.2)
     return c.finish(c.add("dense", "head", x, units=classes))
 
 

@@ -1,4 +1,4 @@
-"""Planted differences of two plain scripts: {name: ([(side, old, new), ...], causes that must be first, in this order)}."""
+"""Planted differences of two plain scripts: {name: (edits as (side, old, new), the causes that must be named)}."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from bakeoff.schemas import Array
 
 Settings = Mapping[str, Any]
 NET = ("net.", "array.")
+ASKED: Settings = {"net.mode": "eval", "net.precision": "float32"}  # of a graph that is asked here
 BESIDE = dict.fromkeys(("train.smoothing", "train.reduction", "train.broadcast", "train.softmaxes"), "train.loss")
 BESIDE |= {"train.factors": "train.schedule", "train.keeps_gradients": "train.optimizer", "train.mode": "train.loss"}
 
@@ -74,12 +75,12 @@ class Account:
     @cached_property
     def settings(self) -> Settings:
         """All settings that are visible."""
-        own = {} if self.graph is None else nets.settings(self.graph, self.given.get("input.size"))
+        own = {} if self.graph is None else {**ASKED, **nets.settings(self.graph, self.given.get("input.size"))}
         return {**own, **{key: value for key, value in self.given.items() if value is not None}}
 
     def switched(self, changes: Settings) -> Account:
         """The same side with other settings; of a net only what its graph has can be changed."""
-        net = {key: value for key, value in changes.items() if key.startswith(NET)}
+        net = {key: value for key, value in changes.items() if key.startswith(NET) and key not in ASKED}
         rest = {key: value for key, value in changes.items() if key not in net}
         graph = nets.switched(self.graph, net) if net and self.graph is not None else self.graph
         return replace(self, given={**self.given, **rest}, graph=graph)

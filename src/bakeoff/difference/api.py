@@ -12,7 +12,7 @@ import numpy as np
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import Account, apart
 from bakeoff.difference.causes import STAGES, claims, every
-from bakeoff.difference.engine import Verdict, flipped, verdict
+from bakeoff.difference.engine import Verdict, verdict
 from bakeoff.difference.replay import Training
 from bakeoff.difference.report import Explained, result
 from bakeoff.difference.sides import Given, figure, open_side
@@ -116,7 +116,7 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
         return trained(a, b)
     a, b = (understood(one, pictures.content) for one in (a, b))
     world = _world(a, b, pictures)
-    turned = not _asks(a) and _asks(b)
+    turned = _asks(b) and (not _asks(a) or (a.graph is None and b.graph is not None))  # what can be switched, first
     first, second = (b, a) if turned else (a, b)
     if not _asks(first):
         raise UsageError(
@@ -125,8 +125,7 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
         )
     world.floor = rounding(world, first)
     found = verdict(world, first, second, every())
-    found = flipped(found) if turned else found
-    return Explained(result(a, b, world, found, stages(a, b, world, found), pictures))
+    return Explained(result(a, b, world, found, stages(a, b, world, found), pictures, turned))
 
 
 def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
@@ -145,9 +144,8 @@ def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
         world.noise = world.another_seed(second)
         found = verdict(world, first, second, every())
-        found = flipped(found) if turned else found
         left = [world.unexplained(one) for one in (a, b)]
-        told = result(a, b, world, found, training_stages(a, b, world, found), None)
+        told = result(a, b, world, found, training_stages(a, b, world, found), None, turned)
     told["seed_noise"] = world.noise
     told["unexplained"] = dict(zip(("a", "b"), left, strict=True))
     told["notes"] += [

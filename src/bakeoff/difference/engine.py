@@ -9,7 +9,7 @@ What only one side shows is guessed: the other's value is what makes the outcome
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
 
@@ -26,6 +26,7 @@ EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, o
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap
 UNNOTICED = 0.02  # of what another seed does: a gap that is smaller matters to nobody
+LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
 
@@ -149,7 +150,7 @@ def guessed(
     tried.sort(key=lambda pair: pair[0])
     best, beam = tried[:1], tried[:BEAM]
     for _ in range(DEPTH):
-        if not best or best[0][0] <= max(world.floor, EXPLAINED * gap):
+        if not best or best[0][0] <= max(world.floor, EXPLAINED * gap) or best[0][0] > LITTLE * gap:
             break
         more = [
             (_left(world, a, theirs, (*group, one)), (*group, one))
@@ -252,13 +253,3 @@ def _accuracy(world: World, a: Account, suspect: Suspect) -> tuple[float, tuple[
         return None
     found = paired(after.argmax(1) == world.labels, before.argmax(1) == world.labels)
     return found.difference, found.interval
-
-
-def flipped(found: Verdict) -> Verdict:
-    """The same, told from B's side."""
-
-    def turn(one: Share) -> Share:
-        there = one.suspect.back if one.suspect.back is not None else one.suspect.there
-        return replace(one, suspect=replace(one.suspect, there=there, back=one.suspect.there))
-
-    return replace(found, causes=tuple(map(turn, found.causes)), harmless=tuple(map(turn, found.harmless)))

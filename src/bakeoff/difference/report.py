@@ -41,11 +41,21 @@ class Explained(Shown):
 
 
 def result(
-    a: Account, b: Account, world: Any, found: Verdict, stages: list[dict[str, Any]], pictures: Any
+    a: Account, b: Account, world: Any, found: Verdict, stages: list[dict[str, Any]], pictures: Any, turned: bool
 ) -> dict[str, Any]:
-    """The plain dict of an explanation."""
-    causes = [told(a, b, one) for one in found.causes]
-    harmless = [told(a, b, one) for one in found.harmless]
+    """The plain dict of an explanation.
+
+    Args:
+        a: one side.
+        b: the other.
+        world: in which they were asked.
+        found: the causes.
+        stages: rows.
+        pictures: what they were asked about; None: their own steps.
+        turned: whether causes were switched in B, not in A.
+    """
+    causes = [told(a, b, one, turned) for one in found.causes]
+    harmless = [told(a, b, one, turned) for one in found.harmless]
     return {
         "schema": SCHEMA,
         "a": a.name,
@@ -67,10 +77,11 @@ def result(
     }
 
 
-def told(a: Account, b: Account, share: Share) -> dict[str, Any]:
+def told(a: Account, b: Account, share: Share, turned: bool) -> dict[str, Any]:
     """A cause as a row."""
     suspect = share.suspect
-    first, second = suspect.cause.values(a, b, suspect.there)
+    first, second = suspect.cause.values(*((b, a) if turned else (a, b)), suspect.there)
+    first, second = (second, first) if turned else (first, second)
     says = suspect.cause.module.SAYS.format(a=first, b=second)
     accuracy, between = share.accuracy if share.accuracy else (None, None)
     return {

@@ -26,6 +26,7 @@ from bakeoff.schemas import Array
 
 MANY = 200_000  # values whose steps are looked at
 IMAGENET = [((0 - m) / s, (1 - m) / s) for m, s in zip(*inputs.IMAGENET.values(), strict=True)]
+FEW_LEVELS = 32  # images of fewer steps from black to white may be anything
 CLIP = 1e-7  # Keras keeps probabilities so far from 0 and 1
 AUGMENTING = {  # calls by name: what they do, in one word for both frameworks
     "RandomHorizontalFlip": "horizontal flip",
@@ -264,15 +265,10 @@ def _step(values: Array) -> tuple[float, float] | None:
     low, high = float(values.min()), float(values.max())
     grain = 1e-5 * (high - low) or 1.0  # finer than a grey level, coarser than float32
     levels = grain * np.unique(np.rint(values[:: max(1, len(values) // MANY)] / grain))
-    gaps = np.diff(levels)
-    if 1 < len(levels) <= 256 and len(gaps):
-        step = float(gaps.min())
-        if np.allclose(gaps / step, np.rint(gaps / step), atol=0.05):
-            span = (high - low) / step
-            if span <= 255.5:
-                step = (high - low) / round(span)
-                return step, low
-    for bottom, top in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), *IMAGENET):
+    counts = [k for k in range(max(1, len(levels) - 1), 256) if _on_grid((levels - low) / (high - low or 1.0) * k)]
+    if counts and counts[0] >= FEW_LEVELS:
+        return (high - low) / counts[0], low
+    for bottom, top in ((0.0, 1 / 255), (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), *IMAGENET):
         if (
             low >= bottom - 1e-6
             and high <= top + 1e-6
@@ -281,6 +277,10 @@ def _step(values: Array) -> tuple[float, float] | None:
         ):
             return (top - bottom) / 255, bottom
     return None
+
+
+def _on_grid(values: Array) -> bool:
+    return bool(np.abs(values - np.rint(values)).max(initial=0.0) < 0.02)
 
 
 def scaling_line(source: str, name: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bakeoff.difference.account import Account
-from bakeoff.difference.inputs import IMAGENET
-from bakeoff.difference.scales import kind_of_change
+from bakeoff.difference.inputs import IMAGENET, SCALES
+from bakeoff.difference.scales import kind_of_change, plain
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are normalised by mean and deviation {a} on one side and {b} on the other"
@@ -22,8 +22,10 @@ def suspect(a: Account, b: Account) -> dict[str, Any] | None:
 
 
 def guesses(a: Account) -> Iterable[dict[str, Any]]:
-    if a.settings.get("input.channels", 3) != 3:
-        return []
+    count = a.settings.get("input.channels", 3)
+    ranges = [{"input.mean": (mean,) * count, "input.std": (std,) * count} for mean, std in SCALES.values()]
+    if count != 3:
+        return [] if plain(a) else ranges
     caffe = {"input.mean": tuple(m / 255 for m in (103.939, 116.779, 123.68)), "input.std": (1 / 255,) * 3}
     turned = {key: tuple(reversed(value)) for key, value in IMAGENET.items()}
-    return [IMAGENET, turned, caffe]
+    return [IMAGENET, turned, caffe, *([] if plain(a) else ranges)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from bakeoff.difference.account import Account
 from bakeoff.difference.inputs import SCALES
-from bakeoff.difference.scales import kind_of_change, ranges
+from bakeoff.difference.scales import kind_of_change, plain, ranges
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "pixels are scaled to {a} on one side and {b} on the other"
@@ -22,6 +22,8 @@ def suspect(a: Account, b: Account) -> dict[str, Any] | None:
 
 
 def guesses(a: Account) -> Iterable[dict[str, Any]]:
+    if plain(a) is None:
+        return []  # then they are other numbers: mean_and_std
     count = a.settings.get("input.channels", 3)
     return [{"input.mean": (mean,) * count, "input.std": (std,) * count} for mean, std in SCALES.values()]
 
