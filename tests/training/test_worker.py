@@ -265,3 +265,28 @@ def test_a_listener_whose_own_reader_is_gone_ends_the_call() -> None:
 
     with Worker("onnxruntime") as one, pytest.raises(BrokenPipeError):
         one.call("bakeoff._exam:counts", listen)
+
+
+def test_a_step_that_hears_nothing_is_ended_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As XLA, which compiles for minutes: asked to stop twice, it is ended once, with the code of the last signal."""
+    monkeypatch.setattr(launch, "PATIENCE_S", 0.5)
+    with Worker("none") as worker:
+
+        def asked(message: dict[str, Any]) -> None:
+            if message.get("text") == "asleep":
+                worker.cancel(130)
+                worker.cancel(143)
+
+        begun = time.monotonic()
+        with pytest.raises(Cancelled, match=r"the step didn't end within 0\.5 s") as caught:
+            worker.call("bakeoff._exam:sleeps", asked, grace=9)
+        assert (caught.value.exit_code, time.monotonic() - begun < 20) == (143, True)
+
+
+def test_a_step_that_ends_in_time_lives_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "PATIENCE_S", 1.0)
+    with Worker("none") as worker:
+        with pytest.raises(Cancelled, match="stopped in counting"):
+            worker.call("bakeoff._exam:counts", lambda _: worker.cancel(130))
+        time.sleep(1.5)
+        assert worker.call("bakeoff._exam:echo") == {"calls": 1}

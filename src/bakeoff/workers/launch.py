@@ -17,6 +17,7 @@ from bakeoff import errors, system
 from bakeoff.workers.channel import Listener
 
 LOOK_S = 5.0  # between two looks at whether a worker stands still
+PATIENCE_S = 30.0  # for a step that was asked to end: XLA compiles for minutes and hears nothing; Kubernetes waits 30 s
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +33,9 @@ class Worker:
         self, framework: str, *, device: str = "cpu", threads: int | None = None, precision: str = "float32"
     ) -> None:
         self.framework = framework
+        self._asked: int | None = None  # the exit code with which the running call was asked to stop
+        self._running: threading.Event | None = None  # set where that call has ended
+        self._late = False  # whether it was ended because it didn't
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bakeoff.workers.worker"],
@@ -54,10 +58,12 @@ class Worker:
         Raises:
             BakeoffError: what the function raised, of its own class.
             WorkerError: the process died, or an error that nobody foresaw; `.traceback` has the worker's.
+            Cancelled: it was asked to stop, and ended in time or was ended.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        done = threading.Event()
+        done = self._running = threading.Event()
+        self._asked = None
         if listen:
             threading.Thread(target=self._watch, args=(done, listen), daemon=True).start()
         try:
@@ -89,15 +95,25 @@ class Worker:
                 return
 
     def cancel(self, code: int = 130) -> None:
-        """Ask the running function to stop at its next step boundary, with that exit code."""
+        """Ask the running function to stop at its next step boundary, with that exit code; end what doesn't in time."""
         if self._process.stdin and self._process.poll() is None:
+            if self._asked is None and self._running:
+                threading.Thread(target=self._end, args=(self._running,), daemon=True).start()
+            self._asked = code
             system.go_on(self.pid)  # one that was stopped hears nothing
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(json.dumps({"cancel": True, "code": code}) + "\n")
                 self._process.stdin.flush()
 
-    def _died(self) -> errors.WorkerError:
+    def _end(self, done: threading.Event) -> None:
+        if not done.wait(PATIENCE_S):
+            self._late = True
+            self._process.kill()
+
+    def _died(self) -> errors.BakeoffError:
         code = self._process.wait()
+        if self._asked is not None and self._late:
+            return errors.Cancelled(f"stopped at once: the step didn't end within {PATIENCE_S:g} s", self._asked)
         self._stderr.seek(0)
         tail = [line for line in self._stderr.read().splitlines() if line.strip()][-1:]
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
