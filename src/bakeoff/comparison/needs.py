@@ -11,7 +11,6 @@ from bakeoff.comparison.verdict import faster_by
 
 RULES = Path(__file__).with_name("rules.toml")
 OVERHEAD = 0.5  # of a step's time, that a step on one image takes already: the rest of it is the call, not the work
-UNITS = {"s": 1.0, "MB": 1e6}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -56,16 +55,19 @@ def _rows(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Mapping[str, Ma
 def _by_times(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Found:
     """Who beats every other one, by intervals; or those among whom nothing is decided."""
     taken = {row["what"] for row in result["ratios"]}
-    what = next((one for one in rule["times"] if one in taken), None)
-    if what is None:
+    measured = [one for one in rule["times"] if one in taken]
+    if not measured:
         return None, f"not measured: {_how(rule)}", None
+    what = measured[0]
     ratios = [row for row in result["ratios"] if row["what"] == what]
     beaten = {row["b"] if row["faster"] == row["a"] else row["a"] for row in ratios if row["faster"]}
     names = list(dict.fromkeys(name for row in ratios for name in (row["a"], row["b"])))
     best = [name for name in names if name not in beaten]
     where = what.partition(".")[0].replace("_", " ")
     if len(best) != 1:
-        return None, _undecided(best, ratios, where, result), None
+        why = _undecided(best, ratios, where, result)
+        choice, more, _ = _by_times({**rule, "times": measured[1:]}, result) if measured[1:] else (None, "", None)
+        return None, f"{why}; {more}" if choice else why, None
     small = call_overhead(best[0], result) if rule["of"] == "contestants" else ""
     row = _nearest(best[0], ratios)
     ratio, low, high = faster_by(row)
@@ -123,18 +125,24 @@ def _time(name: str, what: str, result: Mapping[str, Any]) -> str:
 
 def _by_figure(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Found:
     """The least, where the next one is further away than such a figure repeats to."""
-    rows = {name: row[rule["figure"]] for name, row in _rows(rule, result).items() if row.get(rule["figure"])}
+    found = {name: row[rule["figure"]] for name, row in _rows(rule, result).items() if row.get(rule["figure"])}
+    rows = {name: value for name, value in found.items() if name.partition(", ")[0] not in found or ", " not in name}
     if len(rows) < 2:
         return None, f"not measured: {_how(rule)}", None
     order = sorted(rows, key=lambda name: rows[name])
     first, second = order[0], order[1]
-    unit = UNITS[rule["unit"]]
-    said = f"{rows[first] / unit:.1f} {rule['unit']}"
-    other = f"{second} {rows[second] / unit:.1f} {rule['unit']}"
+    said, other = _said(rows[first], rule["unit"]), f"{second} {_said(rows[second], rule['unit'])}"
     if rows[second] < (1 + rule["least"]) * rows[first]:
         close = f"within {100 * rule['least']:.0f} %, which is no difference"
         return None, f"{rule['what']}: {first} {said} and {other} are {close}", None
     return first, f"{rule['what']}: {said}; next {other}", None
+
+
+def _said(value: float, unit: str) -> str:
+    """`5.0 s`, `9.1 MB`, `12.3 kB`."""
+    if unit == "s":
+        return f"{value:.1f} s"
+    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
 
 
 def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Found:
@@ -142,5 +150,7 @@ def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Found:
     rows: Mapping[str, Mapping[str, Any]] = result.get("predictions") or {}
     formats = rule.get("formats", ())
     best = min((n for n in rows if n.partition(" ")[0] in formats), key=lambda n: rows[n]["ms"], default=None)
-    measured = f"; here {best}: {rows[best]['ms']:.2f} ms an image, {rows[best]['bytes'] / 1e6:.1f} MB" if best else ""
-    return "any", f"{rule['says']}{measured}", None
+    if best is None:
+        return "any", rule["says"], None
+    here = f"{rows[best]['ms']:.2f} ms an image, {_said(rows[best]['bytes'], 'bytes')}"
+    return "any", f"{rule['says']}; here {best}: {here}", None
