@@ -72,7 +72,17 @@ def test_peak_memory_is_in_bytes_everywhere(name: str, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "resource", None if name == "win32" else fake)
     memory = types.SimpleNamespace(memory_info=lambda: types.SimpleNamespace(peak_wset=7))
     monkeypatch.setitem(sys.modules, "psutil", types.SimpleNamespace(Process=lambda: memory))
+    monkeypatch.setattr(system, "_high_water", lambda: 0)  # as on a Linux that doesn't say it
     assert system.peak_memory() == {"linux": 700 * 1024, "darwin": 700, "win32": 7}[name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_the_peak_of_a_child_is_its_own() -> None:
+    """What getrusage says of a child begins at its parent's size: all small children looked alike."""
+    held = bytearray(300 << 20)
+    line = "from bakeoff.system import peak_memory; print(peak_memory())"
+    found = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
+    assert int(found) < len(held)
 
 
 @pytest.mark.clock

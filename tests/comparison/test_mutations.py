@@ -172,7 +172,7 @@ settings = [*(f"phases.0.{setting}" for setting in settings), *more]
 frameworks = ["torch", framework]
 class Enough(Exception):
     pass
-def training(self, name):
+def training(self, *given):
     raise Enough
 def proved(self, *given, true=api.Comparison._parity):
     self.found = true(self, *given)

@@ -68,6 +68,7 @@ with_predictions = result(predictions=SERVED, ratios=ALL, price=0.36)
 
 TABLE = [  # need, what was measured, the choice, words of the reason
     ("fastest training", result(), None, "native best: no difference larger than 3.0 % between torch-eager and"),
+    ("fastest training", result(), None, "same loader: 10.00 ms a step, 1.50 x as fast"),
     (
         "fastest training",
         changed(),

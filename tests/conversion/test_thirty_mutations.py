@@ -68,7 +68,7 @@ settings = ["epochs=1", "optimizer.name=sgd", "optimizer.momentum=0.9"]
 settings = [*(f"phases.0.{setting}" for setting in settings), f"model.name={model}", "input.size=[16,16]"]
 class Enough(Exception):
     pass
-def training(self, name):
+def training(self, *given):
     raise Enough
 def proved(self, *given, true=api.Comparison._parity):
     found = true(self, *given)

@@ -176,7 +176,7 @@ def _predictions(rows: dict[str, Any], width: int) -> Any:
     table = out.table("form", *numbers, numbers=numbers)
     for name, row in sorted(rows.items(), key=lambda item: item[1]["ms"]):
         cells = [out.number(row["ms"]), out.number(row["images_per_s"])]
-        size = "-" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+        size = "-" if row["bytes"] is None else f"{row['bytes'] / 1e6:.2f} MB"
         table.add_row(out.plain(name, "bold"), *[*cells, size, out.megabytes(row["peak_memory_bytes"])][: len(numbers)])
     return table
 

@@ -13,7 +13,6 @@ from bakeoff.texts.catalogue import Say
 
 RULES = Path(__file__).with_name("rules.toml")
 OVERHEAD = 0.5  # of a step's time, that a step on one image takes already: the rest of it is the call, not the work
-UNITS = {"s": ((1.0, "s"),), "MB": ((1e6, "MB"), (1e3, "kB"))}  # the first that gives a number from 0.1 on
 
 TEXT = {
     "en": {
@@ -24,6 +23,7 @@ TEXT = {
         "same_loader": "same loader",
         "native_best": "native best",
         "predictions": "predictions",
+        "further": "{why}; {more}",
         "faster": "{where}: {time}, {ratio} x as fast ({low} to {high}) as {other}",
         "standing": "too small to decide: {small}; as it stands, {why}",
         "small": "too small to decide: {small}; {why}",
@@ -49,6 +49,7 @@ TEXT = {
         "same_loader": "图片已在内存中",
         "native_best": "各自的输入管道",
         "predictions": "预测",
+        "further": "{why}；{more}",
         "faster": "{where}：{time}，速度是 {other} 的 {ratio} 倍（{low} 到 {high}）",
         "standing": "网络太小，无法判断：{small}；按现有数据，{why}",
         "small": "网络太小，无法判断：{small}；{why}",
@@ -113,16 +114,19 @@ def _rows(rule: Mapping[str, Any], result: Mapping[str, Any]) -> Mapping[str, Ma
 def _by_times(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> Found:
     """Who beats every other one, by intervals; or those among whom nothing is decided."""
     taken = {row["what"] for row in result["ratios"]}
-    what = next((one for one in rule["times"] if one in taken), None)
-    if what is None:
+    measured = [one for one in rule["times"] if one in taken]
+    if not measured:
         return None, say("unmeasured", how=_how(rule, say)), None
+    what = measured[0]
     ratios = [row for row in result["ratios"] if row["what"] == what]
     beaten = {row["b"] if row["faster"] == row["a"] else row["a"] for row in ratios if row["faster"]}
     names = list(dict.fromkeys(name for row in ratios for name in (row["a"], row["b"])))
     best = [name for name in names if name not in beaten]
     where = say(what.partition(".")[0])
     if len(best) != 1:
-        return None, _undecided(best, ratios, where, result, say), None
+        why = _undecided(best, ratios, where, result, say)
+        choice, more, _ = _by_times({**rule, "times": measured[1:]}, result, say) if measured[1:] else (None, "", None)
+        return None, say("further", why=why, more=more) if choice else why, None
     small = call_overhead(best[0], result, say) if rule["of"] == "contestants" else ""
     row = _nearest(best[0], ratios)
     ratio, low, high = faster_by(row)
@@ -184,21 +188,24 @@ def _time(name: str, what: str, result: Mapping[str, Any], say: Say) -> str:
 
 def _by_figure(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> Found:
     """The least, where the next one is further away than such a figure repeats to."""
-    rows = {name: row[rule["figure"]] for name, row in _rows(rule, result).items() if row.get(rule["figure"])}
+    found = {name: row[rule["figure"]] for name, row in _rows(rule, result).items() if row.get(rule["figure"])}
+    rows = {name: value for name, value in found.items() if name.partition(", ")[0] not in found or ", " not in name}
     if len(rows) < 2:
         return None, say("unmeasured", how=_how(rule, say)), None
     order = sorted(rows, key=lambda name: rows[name])
     first, second = order[0], order[1]
-    said, other = _amount(rows[first], rule["unit"]), f"{second} {_amount(rows[second], rule['unit'])}"
+    said, other = _said(rows[first], rule["unit"]), f"{second} {_said(rows[second], rule['unit'])}"
     if rows[second] < (1 + rule["least"]) * rows[first]:
         told = {"first": first, "least": f"{100 * rule['least']:.0f}"}
         return None, say("close", what=rule["what"], said=said, other=other, **told), None
     return first, say("least", what=rule["what"], said=said, other=other), None
 
 
-def _amount(value: float, unit: str) -> str:
-    size, name = next((one for one in UNITS[unit] if value / one[0] >= 0.1), UNITS[unit][-1])
-    return f"{value / size:.1f} {name}"
+def _said(value: float, unit: str) -> str:
+    """`5.0 s`, `9.1 MB`, `12.3 kB`."""
+    if unit == "s":
+        return f"{value:.1f} s"
+    return f"{value / 1e6:.1f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
 
 
 def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> Found:
@@ -208,5 +215,5 @@ def _by_words(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> F
     best = min((n for n in rows if n.partition(" ")[0] in formats), key=lambda n: rows[n]["ms"], default=None)
     if best is None:
         return "any", rule["says"], None
-    figures = {"ms": f"{rows[best]['ms']:.2f}", "size": _amount(rows[best]["bytes"], "MB")}
+    figures = {"ms": f"{rows[best]['ms']:.2f}", "size": _said(rows[best]["bytes"], "bytes")}
     return "any", rule["says"] + say("here", best=best, **figures), None

@@ -62,8 +62,8 @@ def begin(
     images, labels = _batches(context, size, step)
     session |= {"context": context, "net": net, "step": step, "page": page, "images": images, "labels": labels}
     losses, noise, compile_s, step_ms = _first_calls(net, graph, images, labels, phase.schedule.peak)
-    few = len(images) if net.compiles == "always" else max(1, min(len(images), int(1000 * SLOT_S / step_ms)))
-    session |= {"images": images[:few], "labels": labels[:few]}  # one call fits a slot; a jit is for one number of them
+    few = _fitting(net, len(images), step_ms)
+    session |= {"images": images[:few], "labels": labels[:few], "step_ms": step_ms}
     return {
         "start_s": start_s,
         "compile_s": compile_s,
@@ -75,6 +75,11 @@ def begin(
         "noise": noise,
         "environment": frameworks.load(page.FRAMEWORK).environment(),
     }
+
+
+def _fitting(net: Any, most: int, step_ms: float) -> int:
+    """How many steps a call takes, so that it fits a slot; of a jit always as many: it is made for one number."""
+    return most if net.compiles == "always" else max(1, min(most, int(1000 * SLOT_S / step_ms)))
 
 
 def _batches(context: Context, size: int, step: Plan) -> tuple[list[Array], list[Array]]:
@@ -159,19 +164,20 @@ def _pixels(context: Context) -> Array:
 
 def warm_input(session: dict[str, Any], reporter: Reporter) -> int:
     """Take an epoch's batches, or as many as come in WARM_S: what is cached is cached then. How many."""
-    batches, began = _flowing(session), time.perf_counter()
+    batches, began, done = _flowing(session), time.perf_counter(), 0
     epoch = max(1, len(session["context"].data.train) // len(session["labels"][0]))
-    for number in range(epoch):
+    while done < epoch and time.perf_counter() - began < WARM_S:
         next(batches)
-        if time.perf_counter() - began > WARM_S:
-            return number + 1
-    return epoch
+        done += 1
+    batch_ms = input_time(session, reporter, seconds=0.1, native=True)
+    session["few"] = _fitting(session["net"], len(session["images"]), session["step_ms"] + batch_ms)
+    return done
 
 
 def native_time(session: dict[str, Any], reporter: Reporter, *, seconds: float = SLOT_S) -> tuple[float, float]:
     """Milliseconds of a step that waits for its input pipeline, over about so many seconds; and the seconds."""
     net, batches = session["net"], _flowing(session)
-    chunk = len(session["images"])
+    chunk = session.get("few", len(session["images"]))
     for _ in range(LEAD):
         next(batches)
     steps, began = 0, time.perf_counter()

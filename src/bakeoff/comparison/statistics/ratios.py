@@ -32,9 +32,7 @@ ALPHA = 0.01  # of one ratio, and of all decisions of a track together
 TRIM = 0.2
 RESAMPLES = 10_000
 LEAST = 8  # rounds: with fewer, an interval at 1 % is too wide to decide anything
-PROCESS = (
-    0.01  # by which two processes of one program differ on one machine: where their memory lies is chance (measured)
-)
+PROCESS = 0.01  # allowed to two processes of one program: where the memory of each lies is chance
 STEADY = 0.02  # a contestant that differs from itself by more is on a machine that isn't
 SEEN = 0.04  # a slowdown that rounds must be able to show; where they can't, there are twice as many of them
 

@@ -58,7 +58,7 @@ class JaxNet(KerasNet):
         self._sums: list[Any] | None = None
         self._gradients = jax.jit(jax.value_and_grad(self._loss, has_aux=True))
         self._update = jax.jit(self._apply_to)
-        self._many = jax.jit(self._run_steps)
+        self._many = jax.jit(self._run_steps, donate_argnums=(0, 1, 2))  # a step writes where it has read
 
     def _loss(self, weights: Any, others: Any, images: Any, labels: Any, scaling: Any) -> tuple[Any, Any]:
         """What the gradient is taken of; the loss itself, and the variables that aren't trained."""
