@@ -1,4 +1,4 @@
-"""Plain training scripts of PyTorch and Keras with planted differences: the right cause first, nothing where there is none.
+"""Plain scripts of PyTorch and Keras with planted differences: the right cause first, nothing where there is none.
 
 Each script is run once by its own text; slow, since every one starts a framework and is captured.
 """

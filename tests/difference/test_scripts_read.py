@@ -1,4 +1,4 @@
-"""What is read from a script's numbers and code: levels of grey, the loss by its value, augmentation in one language."""
+"""What is read of a script: levels of grey, the loss by its value, augmentation in one language for both."""
 
 from __future__ import annotations
 
