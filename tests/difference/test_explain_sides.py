@@ -179,3 +179,34 @@ def test_what_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(kind) as error:
             bakeoff.explain(*given, quiet=True, **named)
         assert words in str(error.value), error.value
+
+
+RECIPE = """
+[model]
+name = "mnist_cnn"
+[[phases]]
+strategy = "finetune"
+epochs = 1
+batch_size = 16
+[phases.optimizer]
+name = "sgd"
+[phases.schedule]
+peak = 0.1
+"""
+
+
+def test_runs_differ_by_their_recipes_or_by_their_seed(place: Path) -> None:
+    """Other weights are no cause of their own where both say how they were trained."""
+    trained = planted.account(seed=7)
+    assert A.graph is not None
+    assert trained.graph is not None
+    made = Bundle(A.graph, planted.SIGNATURE, planted.CLASSES, RECIPE, framework="torch")
+    bundles.write(place / "run", made)
+    bundles.write(place / "other-seed", replace(made, graph=trained.graph, recipe_toml=f"seed = 5\n{RECIPE}"))
+    slower = RECIPE.replace("0.1", "0.01")
+    bundles.write(place / "slower", replace(made, graph=trained.graph, recipe_toml=slower))
+    same = bakeoff.explain(place / "run", place / "other-seed", place / "photos", quiet=True)
+    assert same.causes == []
+    assert "seed noise" in same.result["verdict"]
+    found = bakeoff.explain(place / "run", place / "slower", place / "photos", quiet=True)
+    assert causes(found) == ["learning_rate"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from bakeoff.difference.causes import STAGES, claims, every
 from bakeoff.difference.engine import Verdict, verdict
 from bakeoff.difference.replay import Training
 from bakeoff.difference.report import Explained, result
+from bakeoff.difference.scripts import Record
 from bakeoff.difference.sides import Given, figure, open_side
 from bakeoff.difference.understanding import understood
 from bakeoff.difference.worlds import Expecting, Predicting, rounding
@@ -125,6 +126,10 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
         )
     world.floor = rounding(world, first)
     found = verdict(world, first, second, every())
+    if found.causes and found.causes[0].suspect.cause.name == "weights":
+        again = _as_scripts(a, b, world)
+        if again:
+            return trained(*again)
     return Explained(result(a, b, world, found, stages(a, b, world, found), pictures, turned))
 
 
@@ -156,6 +161,32 @@ def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
     return Explained(told)
 
 
+def _as_scripts(a: Account, b: Account, world: Predicting) -> tuple[Account, Account] | None:
+    """Two runs as trainings of their recipes on the images at hand, from the same start; None where a side is no run.
+
+    Other weights are what a training gives: its cause is in the recipes, or in the seed. Images without labels have
+    those that A's net gives them.
+    """
+    both = (a, b)
+    if any(not one.sees("train.optimizer") or one.graph is None or one.graph.count() > SMALL for one in both):
+        return None
+    labels = world.outcome(a).argmax(1) if world.labels is None else world.labels
+    settings = {**inputs.USUAL, **world.fallback, **a.settings}
+    pixels = np.stack([inputs.stages(image, settings)["channels"] for image in world.images]).astype(np.float64)
+    size = max(1, min(int(a.settings["train.batch_size"]), len(labels) // 4))
+    parts = [slice(at, at + size) for at in range(0, len(labels) - size + 1, size)]
+    each = tuple(pixels[part] for part in parts), tuple(labels[part] for part in parts)
+    record = Record(*each, (1.0,) * len(parts), {}, exact=False)
+    note = "its recipe was followed for a few steps on the images at hand, from new start weights"
+    made = [
+        replace(one, graph=nets.fresh(one.graph, seed), record=record, notes=(*one.notes, note))
+        for seed, one in enumerate(both)
+        if one.graph is not None
+    ]
+    return made[0], made[1]
+
+
+SMALL = 2_000_000  # parameters of nets whose steps are made again in float64
 STRAYED = 0.02  # of the way that the weights went: more than float32 does in a few steps
 
 

@@ -102,6 +102,12 @@ def _decoded(image: bytes, orient: bool, channels: int) -> Array:
     return np.asarray(with_channels(found, channels), np.uint8)
 
 
+def channels_last(images: Array) -> Array:
+    """(N, H, W, C) of either layout: the axis of 1 or 3 is that of the channels."""
+    first = images.shape[1] in (1, 3) and images.shape[3] not in (1, 3)
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1) if first else images, dtype=np.float32)
+
+
 _FAST: dict[bytes, Array] = {}  # what one process of TensorFlow has decoded, by the image
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from bakeoff.errors import BakeoffError
 from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph, Node, Ref
+from bakeoff.graph.initialize import torch_uniform
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Mode
 from bakeoff.ops._window import explicit, reach
@@ -41,6 +42,17 @@ def settings(graph: Graph, size: tuple[int, int] | None = None) -> dict[str, Any
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
     operators = tuple(node.op for node in graph.nodes if node.op != "dropout")
     return {**plain, "net.operators": operators, WHOLE: graph}
+
+
+def fresh(graph: Graph, seed: int) -> Graph:
+    """The net as it starts: weights drawn anew, statistics 0 and 1."""
+    arrays: dict[str, Array] = {}
+    for node in graph.nodes:
+        for slot, spec in graph.slots(node).items():
+            path = node.parameters.get(slot)
+            if isinstance(path, str) and spec.role != "constant":
+                arrays[path] = torch_uniform(seed, path, node.op, slot, spec)
+    return graph.with_arrays(arrays)
 
 
 def numbered(graph: Graph) -> Iterator[tuple[Node, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from bakeoff import bundle as bundles
 from bakeoff.bundle import Bundle
-from bakeoff.difference.sides.dump import channels_last
+from bakeoff.difference.inputs import channels_last
 from bakeoff.errors import DataError
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.zoo import opening
@@ -21,9 +20,11 @@ RECORD, STEPS, END = "record.json", "steps.npz", "end.npz"
 
 def record(session: dict[str, Any], reporter: Any, *, script: str, framework: str, steps: int, folder: str) -> None:
     """Run a script under its framework's recorder; `folder` gets the net at its start, its end, and the steps."""
-    room = "torch" if framework == "torch" else "_keras"
-    recorder = importlib.import_module(f"bakeoff.frameworks.{room}.recording")
-    found = recorder.record(Path(script), steps)
+    if framework == "torch":
+        from bakeoff.frameworks.torch.recording import record as recorded
+    else:
+        from bakeoff.frameworks._keras.recording import record as recorded
+    found = recorded(Path(script), steps)
     images = [_images(step.images) for step in found.steps]
     size, channels = images[0].shape[1:3], images[0].shape[3]
     put = _torch if framework == "torch" else _keras

@@ -374,6 +374,8 @@ def of_phase(phase: Any, recipe: Any) -> dict[str, Any]:
         told |= {"decay": decay, "decay_form": "decoupled" if decoupled else "coupled"}
         told |= {"decay_scope": "all" if phase.decay_vectors else "kernels"}
     return {
+        **WIDE,
+        "train.epsilon_form": "beside the root" if "epsilon" in told else None,
         "train.optimizer": "adam" if decoupled else phase.optimizer.name,
         **{f"train.{key}": value for key, value in told.items()},
         "train.rate": phase.schedule.peak,

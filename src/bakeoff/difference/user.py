@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.difference.sides.dump import channels_last
+from bakeoff.difference.inputs import channels_last
 from bakeoff.errors import UsageError
 from bakeoff.files import workspace
 from bakeoff.schemas import Array

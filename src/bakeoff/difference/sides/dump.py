@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bakeoff.difference.account import Account, Observed
+from bakeoff.difference.inputs import channels_last
 from bakeoff.difference.sides import Given
 from bakeoff.difference.worlds import are_shares
 from bakeoff.errors import DataError, UsageError
@@ -62,9 +63,3 @@ def _array(part: str) -> Array:
     if found.dtype.kind not in "fiu":
         raise DataError(f"{path}: an array of {found.dtype}; expected numbers. {HOW}")
     return found.astype(np.float32) if found.dtype.kind != "f" else found
-
-
-def channels_last(images: Array) -> Array:
-    """(N, H, W, C) of either layout: the axis of 1 or 3 is that of the channels."""
-    first = images.shape[1] in (1, 3) and images.shape[3] not in (1, 3)
-    return np.ascontiguousarray(images.transpose(0, 2, 3, 1) if first else images, dtype=np.float32)
