@@ -454,3 +454,10 @@ def test_several_backbones_under_one_head_in_keras(tmp_path: Path) -> None:
     bundle = _joined(tmp_path)
     _run(tmp_path, "keras", script=SCRIPT_JOINED)
     _check(tmp_path, bundle, "keras", 1e-4)
+
+
+def test_keras_gets_few_large_images_a_call() -> None:
+    """It keeps all that layers gave: 32 images of lite0 asked for 3.5 GB, which a file of others gets no room for."""
+    keras_file = pytest.importorskip("bakeoff.runtimes.keras_file")
+    steps = [keras_file.step_of((None, side, side, 3)) for side in (None, 28, 224, 600)]
+    assert steps == [4, 32, 4, 1]

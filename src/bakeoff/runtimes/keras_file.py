@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import shutil
 import zipfile
@@ -22,6 +23,8 @@ from bakeoff.schemas import Array
 READS = "a .keras file"
 SUFFIX = ".keras"
 DATE = "1980-01-01@00:00:00"
+STEP, SIDE = 32, 224
+VALUES_A_CALL = 4 * SIDE * SIDE * 3  # of the input
 TRUSTED = ("keras", "bakeoff.frameworks._keras.layers")  # where a layer's class may come from
 
 
@@ -120,4 +123,14 @@ def load(path: Path, threads: int | None = None, trust: bool = False) -> Functio
 
     beside = sidecar(path)
     text = beside.read_text(encoding="utf-8") if beside.is_file() else ""
-    return FunctionRuntime(f"keras-{keras.backend.backend()}", logits, {KEY: text})
+    return FunctionRuntime(f"keras-{keras.backend.backend()}", logits, {KEY: text}, step_of(net.inputs[0].shape))
+
+
+def step_of(shape: tuple[int | None, ...]) -> int:
+    """How many images a call may get: what every layer gave is kept until the last one is done, which is 80 MB an image
+    of EfficientNet-lite0.
+
+    Args:
+        shape: (N, H, W, C); None: any size.
+    """
+    return max(1, min(STEP, VALUES_A_CALL // math.prod(size or SIDE for size in shape[1:])))
