@@ -69,7 +69,7 @@ class Asked:
         time.sleep(rng.random())
         while process.poll() is None:
             victim, other = rng.sample(self.names, 2)
-            touched |= {str(path.relative_to(self.folder)) for path in (victim, victim.with_name("renamed.png"))}
+            touched |= {str(path) for path in (victim, victim.with_name("renamed.png"))}
             _disturb(rng.choice(["replace", "rename", "remove", "damage"]), victim, other)
             time.sleep(rng.random() * 0.05)
             victim.with_name("new.tmp").write_bytes(self.kept[victim])

@@ -126,3 +126,19 @@ def test_a_terminal_cuts_nothing(width: int, monkeypatch: pytest.MonkeyPatch, ca
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(map(len, lines)) <= width
     assert "".join(line[lines[0].index("net, split") :] for line in lines[1:]).replace(" ", "") == f"{net},test"
+
+
+FIGURES = (
+    "[bold]test[/bold]  85.7 % of 7 images, 95 % interval 48.7 to 97.4  [dim]loss 0.2649[/dim]\n\nmacro F1 85.7 %   "
+)
+FIGURES += "ROC AUC 1.0000   average precision 1.0000   [dim]one   two three[/dim]"
+
+
+@pytest.mark.parametrize("width", [40, 52, 60, 80, 120])
+def test_a_figure_stays_with_its_name(width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(_output, "console", lambda: Console(force_terminal=True, width=width, color_system=None))
+    _output.words(FIGURES)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= width
+    for figure in ("loss 0.2649", "macro F1 85.7 %", "ROC AUC 1.0000", "average precision 1.0000", "two three"):
+        assert any(figure in line for line in lines), lines

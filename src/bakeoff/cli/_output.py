@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from bakeoff.workers.progress import seconds as seconds
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
+
+
+_MARKS = re.compile(r"\[/?[a-z ]*\]")
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -84,8 +88,24 @@ def count(value: float) -> str:
 
 
 def words(text: str) -> None:
-    """Markup that breaks between words in a terminal, and nowhere else."""
-    console().print(text, soft_wrap=not console().is_terminal)
+    """Markup that breaks in a terminal, and nowhere else: between figures, two blanks apart or more, else words."""
+    target = console()
+    if target.is_terminal:
+        text = "\n".join(_filled(line, target.width) for line in text.split("\n"))
+    target.print(text, soft_wrap=not target.is_terminal)
+
+
+def _filled(line: str, width: int) -> str:
+    from rich.cells import cell_len
+
+    found, *rest = re.split(r"(?<=\S)( {2,})", line)
+    used = cell_len(_MARKS.sub("", found))
+    for blanks, figure in zip(rest[::2], rest[1::2], strict=True):
+        size = cell_len(_MARKS.sub("", figure))
+        fits = used + len(blanks) + size <= width
+        found += blanks + figure if fits else f"\n{figure}"
+        used = used + len(blanks) + size if fits else size
+    return found
 
 
 def next_steps(*lines: str) -> None:
