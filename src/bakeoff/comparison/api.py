@@ -229,7 +229,8 @@ class Comparison(Proof):
         if kept.is_file():
             meant = Plan(**{key: value for key, value in read_json(kept).items() if key != "schema"})
         else:
-            step_s = {name: self._call(name, "time_steps", seconds=0.0)["step_ms"] / 1000 for name in self.names}
+            few = [{n: self._call(n, "time_steps", seconds=0.1)["step_ms"] for n in self.names} for _ in range(3)]
+            step_s = {name: min(row[name] for row in few) / 1000 for name in self.names}  # others work here, too
             train = len(data.train)
             meant = plan(
                 self.recipe,

@@ -36,6 +36,7 @@ class Plan:
         seeds: of each framework.
         predict: whether predictions are timed.
         seconds: that all of it should take.
+        step_ms: of one step, by framework: what it was planned from.
         left_out: what, and the seconds that it needs.
     """
 
@@ -45,6 +46,7 @@ class Plan:
     seeds: int = 1
     predict: bool = False
     seconds: float = 0.0
+    step_ms: dict[str, float] = field(default_factory=dict)
     left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self, budget: float | None) -> list[str]:
@@ -98,7 +100,7 @@ def plan(
     one_epoch = sum(training_seconds(recipe, one, counts)[1] for one in step_s.values())
     slot = max(SLOT_S, *step_s.values()) * 1.1
     cost = dict.fromkeys(tracks, slot * 2 * contestants * (ROUNDS + 2))
-    starts, found = START_S * contestants, Plan(seeds=1, trains=False)
+    starts, found = START_S * contestants, Plan(trains=False, step_ms={k: 1000 * s for k, s in step_s.items()})
     left = float("inf") if budget is None else SHARE * budget - spent
 
     def take(what: str, need: float) -> bool:
