@@ -28,7 +28,8 @@ WORDS = {
     "en": {
         "title": "The articles' comparisons, made fair",
         "lead": "Five articles compare TensorFlow and PyTorch. `bakeoff compare DATA --as-published NUMBER` trains "
-        "both sides of one as they stand, then with each unfair choice made fair, one at a time. Made by `bench/published.py`.",
+        "both sides of one as they stand, then with each unfair choice made fair, one at a time. "
+        "Made by `bench/published.py`.",
         "gap": "As published, on {data}: {fair} % against {other} % of {num} test images; made fair, {left} points "
         "({low} to {high}) are left.",
         "head": "| made fair | accuracy, points (95 % interval) | time of a step an image |",
