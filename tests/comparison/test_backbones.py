@@ -77,7 +77,7 @@ def test_the_verdict_says_why() -> None:
     assert said.endswith("takes 3.0 x less time an image: small.")
     assert "0.5 points behind (-0.5 to 1.5), not worse by more than 2 points" in said
     rows["small"] = _row(0.895, 0.005, -0.015, 0.025, 10.0)
-    assert "small: too few images to tell" in verdict(rows, "big", "big", 0.02)
+    assert "too few to tell of small" in verdict(rows, "big", "big", 0.02)
     rows["small"] = _row(0.8, 0.1, 0.08, 0.12, 10.0)
     assert "too few" not in verdict(rows, "big", "big", 0.02)
 

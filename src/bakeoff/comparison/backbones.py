@@ -280,7 +280,7 @@ def verdict(rows: Mapping[str, Mapping[str, Any]], best: str, choice: str, margi
     head = f"{best} is the most accurate on held-out images ({100 * top['accuracy']:.1f} % of {top['num']:,})"
     if choice == best:
         behind = [name for name, row in rows.items() if not row["not_worse"] and row["behind_best_interval"][0] <= 0]
-        unsure = f"; {', '.join(behind)}: too few images to tell that it is behind by less" if behind else ""
+        unsure = f" (the images are too few to tell of {', '.join(behind)})" if behind else ""
         return f"{head}, and no quicker one is shown to be within {points} of it{unsure}: {best}."
     low, high = (100 * side for side in taken["behind_best_interval"])
     ratio = top["ms_per_image"] / taken["ms_per_image"]
