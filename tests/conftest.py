@@ -22,6 +22,8 @@ for _name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):  # Typer would colo
 FRAMEWORKS = ("torch", "tensorflow", "jax")
 LONG_S = 5.0  # a test that takes longer is marked slow, or stands here with what it needs the time for
 LONG = {
+    "test_planted_causes.py": "some causes are guessed from logits alone, by trying all others too",
+    "test_explain_sides.py": "steps of training made again, in a process of their own",
     "test_unkillable.py": "trainings that are killed and gone on with, each in processes of its own",
     "test_resume.py": "one training for each point at which it is broken off",
     "test_mutations.py": "whole comparisons, one for each mutation",

@@ -148,7 +148,7 @@ def guessed(
                 one = (Suspect(cause, changes, guessed=True),)
                 tried.append((_left(world, a, theirs, one), one))
     tried.sort(key=lambda pair: pair[0])
-    best, beam = tried[:1], tried[:BEAM]
+    best, beam = tried[:1], [pair for pair in tried if not pair[1][0].cause.alone][:BEAM]
     for _ in range(DEPTH):
         if not best or best[0][0] <= max(world.floor, EXPLAINED * gap) or best[0][0] > LITTLE * gap:
             break

@@ -6,7 +6,7 @@ A file has
               of an input's numbers, "predict" that of the rest
     KEYS      the settings that are one choice; `*` stands for anything
     SAYS      the sentence, of {a} and {b}, the two values
-    FIX       {"torch": ..., "keras": ...}: the line to write, of {value}: what the other side has
+    TORCH, KERAS: the line to write in either framework, of {value}: what the other side has
 and, where KEYS are not all,
     suspect   (a, b) -> the settings of b that make a's choice into b's, or None; the default: what of KEYS differs
     ALONE     whether guesses are slow to ask, so that they aren't tried together with others; the default: False
@@ -23,7 +23,8 @@ from functools import cache
 from typing import Any
 
 from bakeoff import registry
-from bakeoff.difference.account import Account, apart, said, same
+from bakeoff.difference.account import Account as Account
+from bakeoff.difference.account import apart, said, same
 
 STAGES = (
     "decode",
@@ -42,6 +43,7 @@ STAGES = (
     "evaluation",
 )
 Changes = Mapping[str, Any]
+Guesses = Iterable[Changes]
 
 
 class Cause:
@@ -76,7 +78,8 @@ class Cause:
 
     def fix(self, value: str) -> dict[str, str]:
         """The line to write in either framework, for the other side's value."""
-        return {name: line.replace("{value}", value) for name, line in self.module.FIX.items()}
+        lines = {"torch": self.module.TORCH, "keras": self.module.KERAS}
+        return {name: line.replace("{value}", value) for name, line in lines.items()}
 
 
 def _words(one: Any, two: Any) -> tuple[str, str]:

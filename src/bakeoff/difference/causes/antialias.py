@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "resize", ("input.antialias",)
 SAYS = "antialiasing of the resize is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Resize(size, antialias={value})",
-    "keras": "tf.image.resize(image, size, antialias={value})",
-}
+TORCH = "transforms.Resize(size, antialias={value})"
+KERAS = "tf.image.resize(image, size, antialias={value})"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     filters = [a.settings.get("input.filter"), "bilinear", "bicubic"]
     kinds = dict.fromkeys(one for one in filters if one in ("bilinear", "bicubic"))
     same = [{"input.antialias": not a.settings.get("input.antialias", True)}]

@@ -10,10 +10,8 @@ from bakeoff.difference.nets import WHOLE, alike
 
 STAGE, KEYS = "net", (WHOLE,)
 SAYS = "the nets are built otherwise: {a} on one side and {b} on the other"
-FIX = {
-    "torch": "nn.Sequential(...)  # {value}",
-    "keras": "keras.Sequential([...])  # {value}",
-}
+TORCH = "nn.Sequential(...)  # {value}"
+KERAS = "keras.Sequential([...])  # {value}"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:

@@ -8,10 +8,8 @@ from bakeoff.difference.account import Account, said
 
 STAGE, WORLD, KEYS = "data", "train", ("train.augment",)
 SAYS = "training images are varied by {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Compose([...])  # {value}; RandomRotation takes degrees",
-    "keras": "keras.Sequential([...])  # {value}; RandomRotation takes shares of a turn, RandomFlip flips both ways",
-}
+TORCH = "transforms.Compose([...])  # {value}; RandomRotation takes degrees"
+KERAS = "keras.Sequential([...])  # {value}; RandomRotation takes shares of a turn, RandomFlip flips both ways"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:

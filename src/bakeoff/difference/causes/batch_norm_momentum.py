@@ -1,10 +1,6 @@
 """How fast the running statistics follow: PyTorch's momentum weighs the new value, Keras's the old one."""
 
-from __future__ import annotations
-
 STAGE, WORLD, KEYS = "net", "train", ("net.batch_norm.momentum",)
 SAYS = "running statistics of BatchNorm take {a} of a new batch on one side and {b} on the other"
-FIX = {
-    "torch": "nn.BatchNorm2d(channels, momentum={value})",
-    "keras": "layers.BatchNormalization(momentum=1 - {value})",
-}
+TORCH = "nn.BatchNorm2d(channels, momentum={value})"
+KERAS = "layers.BatchNormalization(momentum=1 - {value})"

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bakeoff.difference.account import Account, said, same
+from bakeoff.difference.account import said, same
+from bakeoff.difference.causes import Account, Guesses, differing
 
 STAGE, WORLD, KEYS = "net", "predict", ("array.batch_norm.*.mean", "array.batch_norm.*.variance")
 SAYS = "the running statistics of BatchNorm are {a} on one side and {b} on the other"
-FIX = {
-    "torch": "model.load_state_dict(state)  # buffers too: running_mean, running_var; train in model.train()",
-    "keras": "layer.set_weights([gamma, beta, moving_mean, moving_variance])  # all four; train with training=True",
-}
+TORCH = "model.load_state_dict(state)  # buffers too: running_mean, running_var; train in model.train()"
+KERAS = "layer.set_weights([gamma, beta, moving_mean, moving_variance])  # all four; train with training=True"
 
 
 def suspect(a: Account, b: Account) -> Mapping[str, Any] | None:
     """Where the statistics differ and the learned weights don't."""
-    from bakeoff.difference.causes import differing
-
     found = differing(a, b, KEYS)
     others = differing(a, b, ("array.conv*.kernel", "array.batch_norm.*.scale", "array.batch_norm.*.offset"))
     return found if found and (not others or _untouched(b) or _untouched(a)) else None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     keys = [key for key in a.settings if key.startswith("array.batch_norm.") and key.endswith(("mean", "variance"))]
     if keys:
         yield {key: np.full_like(a.settings[key], 1.0 if key.endswith("variance") else 0.0) for key in keys}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "output", ("output.classes", "output.order")
 SAYS = "class names are in the order {a} on one side and {b} on the other"
-FIX = {
-    "torch": "classes = ImageFolder(root).classes  # {value}",
-    "keras": "image_dataset_from_directory(root, class_names=[...])  # {value}",
-}
+TORCH = "classes = ImageFolder(root).classes  # {value}"
+KERAS = "image_dataset_from_directory(root, class_names=[...])  # {value}"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
@@ -21,7 +18,7 @@ def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     return {"output.classes": two} if other else None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     names = a.settings.get("output.classes") or ()
     if not names:
         return

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account, differing_fit
+from bakeoff.difference.account import differing_fit
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "resize", ("input.fit", "input.resize_to")
 SAYS = "an image that isn't square is fitted by {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Resize((height, width)) to stretch; Resize(side), CenterCrop(size) to crop",
-    "keras": "keras.utils.load_img(path, target_size=size, keep_aspect_ratio=...)  # False to stretch, True to crop",
-}
+TORCH = "transforms.Resize((height, width)) to stretch; Resize(side), CenterCrop(size) to crop"
+KERAS = "keras.utils.load_img(path, target_size=size, keep_aspect_ratio=...)  # False to stretch, True to crop"
 suspect = differing_fit
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     size = max(a.settings.get("input.size", (224, 224)))
     short = dict.fromkeys([0, size, round(size / 0.875), round(size * 232 / 224)])
     crops = [{"input.fit": "crop", "input.resize_to": side} for side in short]

@@ -8,10 +8,8 @@ from bakeoff.difference.account import Account
 
 STAGE, WORLD, KEYS = "data", "train", ("train.shuffle", "train.buffer")
 SAYS = "what is shuffled is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "DataLoader(data, shuffle=True)  # {value}",
-    "keras": "dataset.shuffle(len(data)).batch(size)  # {value}: in this order, and a buffer of all images",
-}
+TORCH = "DataLoader(data, shuffle=True)  # {value}"
+KERAS = "dataset.shuffle(len(data)).batch(size)  # {value}: in this order, and a buffer of all images"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:

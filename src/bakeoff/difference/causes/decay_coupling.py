@@ -9,10 +9,8 @@ from bakeoff.difference.causes import differing
 
 STAGE, WORLD, KEYS = "optimizer", "train", ("train.decay_form",)
 SAYS = "weight decay is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "torch.optim.AdamW decouples, torch.optim.Adam(weight_decay=...) couples  # {value}",
-    "keras": "optimizer weight_decay decouples, kernel_regularizer=L2(decay / 2) couples  # {value}",
-}
+TORCH = "torch.optim.AdamW decouples, torch.optim.Adam(weight_decay=...) couples  # {value}"
+KERAS = "optimizer weight_decay decouples, kernel_regularizer=L2(decay / 2) couples  # {value}"
 
 
 def suspect(a: Account, b: Account) -> Any:

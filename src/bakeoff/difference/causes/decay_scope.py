@@ -9,10 +9,8 @@ from bakeoff.difference.causes import differing
 
 STAGE, WORLD, KEYS = "optimizer", "train", ("train.decay_scope",)
 SAYS = "weight decay is for {a} on one side and {b} on the other"
-FIX = {
-    "torch": '[{"params": kernels, "weight_decay": d}, {"params": rest, "weight_decay": 0.0}]  # {value}',
-    "keras": 'optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])  # {value}',
-}
+TORCH = '[{"params": kernels, "weight_decay": d}, {"params": rest, "weight_decay": 0.0}]  # {value}'
+KERAS = 'optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])  # {value}'
 
 
 def suspect(a: Account, b: Account) -> Any:

@@ -10,10 +10,8 @@ from bakeoff.difference.nets import WHOLE, alike
 
 STAGE, WORLD, KEYS = "net", "train", ("net.dropout.rate", "net.dropout.shared")
 SAYS = "dropout drops a share of {a} on one side and {b} on the other"
-FIX = {
-    "torch": "nn.Dropout(p={value})  # the share that is dropped",
-    "keras": "layers.Dropout(rate={value})  # the share that is dropped",
-}
+TORCH = "nn.Dropout(p={value})  # the share that is dropped"
+KERAS = "layers.Dropout(rate={value})  # the share that is dropped"
 
 
 def suspect(a: Account, b: Account) -> Any:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "orient", ("input.orient",)
 SAYS = "turning by EXIF is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "ImageOps.exif_transpose(Image.open(path))  # leave it out for False",
-    "keras": "ImageOps.exif_transpose(keras.utils.load_img(path))  # leave it out for False",
-}
+TORCH = "ImageOps.exif_transpose(Image.open(path))  # leave it out for False"
+KERAS = "ImageOps.exif_transpose(keras.utils.load_img(path))  # leave it out for False"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     return [{"input.orient": not a.settings.get("input.orient", True)}]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from bakeoff.difference.account import Account, same
+from bakeoff.difference.account import same
+from bakeoff.difference.causes import Account, Guesses
 from bakeoff.schemas import Array
 
 STAGE, WORLD, KEYS = "net", "predict", ("array.dense.*.kernel", "net.flatten.order")
 SAYS = "the dense layer behind the flatten reads its features {a} on one side and {b} on the other"
-FIX = {
-    "torch": "weight.reshape(out, h, w, c).transpose(0, 3, 1, 2).reshape(out, -1)  # from Keras's order",
-    "keras": "kernel.reshape(c, h, w, out).transpose(1, 2, 0, 3).reshape(-1, out)  # from PyTorch's order",
-}
+TORCH = "weight.reshape(out, h, w, c).transpose(0, 3, 1, 2).reshape(out, -1)  # from Keras's order"
+KERAS = "kernel.reshape(c, h, w, out).transpose(1, 2, 0, 3).reshape(-1, out)  # from PyTorch's order"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
@@ -25,7 +24,7 @@ def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     return None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     return [{key: one} for key, _, moved in _moves(a) for one in moved]
 
 
@@ -33,7 +32,7 @@ def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:
     return "in the order that its weights were trained with", "in the other library's order"
 
 
-def _moves(a: Account) -> Iterable[tuple[str, Array, list[Array]]]:
+def _moves(a: Account) -> Iterator[tuple[str, Array, list[Array]]]:
     """Kernels behind a flatten of an image, with their rows in the order of the other library, both ways."""
     if a.graph is None:
         return

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "normalise", ("input.buffer",)
 SAYS = "the input's buffer is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "image.astype(np.float32)  # before it is normalised; never .astype(np.uint8) after; permute, not reshape",
-    "keras": "image.astype(np.float32)  # before it is normalised; np.transpose, not np.reshape, moves channels",
-}
+TORCH = "image.astype(np.float32)  # before it is normalised; never .astype(np.uint8) after; permute, not reshape"
+KERAS = "image.astype(np.float32)  # before it is normalised; np.transpose, not np.reshape, moves channels"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     return [{"input.buffer": "truncated"}, {"input.buffer": "reshaped"}]

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "net", ("net.gelu.form",)
 SAYS = "GELU is {a} on one side and {b} on the other"
-FIX = {
-    "torch": 'nn.GELU(approximate="none")  # {value}: "none" is exact, "tanh" is tanh',
-    "keras": "keras.ops.gelu(x, approximate=False)  # {value}: True, the default, is tanh; activations.gelu is exact",
-}
+TORCH = 'nn.GELU(approximate="none")  # {value}: "none" is exact, "tanh" is tanh'
+KERAS = "keras.ops.gelu(x, approximate=False)  # {value}: True, the default, is tanh; activations.gelu is exact"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     forms = a.settings.get("net.gelu.form", ())
     return [{"net.gelu.form": (form,) * len(forms)} for form in ("tanh", "exact") if forms]

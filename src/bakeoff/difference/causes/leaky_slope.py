@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "net", ("net.leaky_relu.*", "net.elu.*", "net.celu.*")
 SAYS = "the activation's slope is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "nn.LeakyReLU(negative_slope={value})",
-    "keras": "layers.LeakyReLU(negative_slope={value})",
-}
+TORCH = "nn.LeakyReLU(negative_slope={value})"
+KERAS = "layers.LeakyReLU(negative_slope={value})"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     for key in [key for key in a.settings if key.startswith("net.leaky_relu.")]:
         yield from ({key: (slope,) * len(a.settings[key])} for slope in (0.01, 0.2, 0.3))

@@ -1,10 +1,6 @@
 """The learning rate, given or an optimizer's default: SGD 1e-3 in PyTorch and 0.01 in Keras, RMSprop 0.01 and 1e-3."""
 
-from __future__ import annotations
-
 STAGE, WORLD, KEYS = "optimizer", "train", ("train.rate",)
 SAYS = "the learning rate is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "optimizer = torch.optim.Adam(model.parameters(), lr={value})  # or the optimizer that is used",
-    "keras": "optimizer = keras.optimizers.Adam(learning_rate={value})  # or the optimizer that is used",
-}
+TORCH = "optimizer = torch.optim.Adam(model.parameters(), lr={value})  # or the optimizer that is used"
+KERAS = "optimizer = keras.optimizers.Adam(learning_rate={value})  # or the optimizer that is used"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.inputs import IMAGENET, SCALES
 from bakeoff.difference.scales import kind_of_change, plain
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are normalised by mean and deviation {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Normalize(mean, std)  # {value}",
-    "keras": "layers.Normalization(mean=..., variance=...)  # {value}, on pixels / 255; variance is deviation squared",
-}
+TORCH = "transforms.Normalize(mean, std)  # {value}"
+KERAS = "layers.Normalization(mean=..., variance=...)  # {value}, on pixels / 255; variance is deviation squared"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "numbers" else None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     count = a.settings.get("input.channels", 3)
     ranges = [{"input.mean": (mean,) * count, "input.std": (std,) * count} for mean, std in SCALES.values()]
     if count != 3:

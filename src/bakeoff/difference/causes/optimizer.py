@@ -1,7 +1,5 @@
 """The optimizer and its memory: SGD, Adam, RMSprop; momentum, betas."""
 
-from __future__ import annotations
-
 STAGE, WORLD, KEYS = (
     "optimizer",
     "train",
@@ -14,7 +12,5 @@ STAGE, WORLD, KEYS = (
     ),
 )
 SAYS = "the optimizer is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "torch.optim.Adam(model.parameters(), betas=(beta1, beta2))  # {value}; SGD has momentum, RMSprop alpha",
-    "keras": "keras.optimizers.Adam(beta_1=..., beta_2=...)  # {value}; SGD has momentum, RMSprop rho",
-}
+TORCH = "torch.optim.Adam(model.parameters(), betas=(beta1, beta2))  # {value}; SGD has momentum, RMSprop alpha"
+KERAS = "keras.optimizers.Adam(beta_1=..., beta_2=...)  # {value}; SGD has momentum, RMSprop rho"

@@ -1,7 +1,5 @@
 """The epsilon of Adam and its kin: 1e-8 in PyTorch, 1e-7 in Keras, which adds it before the correction of the mean."""
 
-from __future__ import annotations
-
 STAGE, WORLD, KEYS = (
     "optimizer",
     "train",
@@ -11,7 +9,5 @@ STAGE, WORLD, KEYS = (
     ),
 )
 SAYS = "the optimizer's epsilon is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "torch.optim.Adam(model.parameters(), eps=1e-8)  # {value}",
-    "keras": "keras.optimizers.Adam(epsilon=1e-7)  # {value}",
-}
+TORCH = "torch.optim.Adam(model.parameters(), eps=1e-8)  # {value}"
+KERAS = "keras.optimizers.Adam(epsilon=1e-7)  # {value}"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "net", ("net.*.pad", "net.*.beyond")
 SAYS = "layers are padded (top, bottom, left, right) by {a} on one side and {b} on the other"
-FIX = {
-    "torch": "nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), nn.Conv2d(..., padding=0))  # {value}",
-    "keras": 'layers.ZeroPadding2D(((top, bottom), (left, right))), layers.Conv2D(..., padding="valid")  # {value}',
-}
+TORCH = "nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), nn.Conv2d(..., padding=0))  # {value}"
+KERAS = 'layers.ZeroPadding2D(((top, bottom), (left, right))), layers.Conv2D(..., padding="valid")  # {value}'
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     """At stride 2: all round, or TensorFlow's."""
     for op in ("conv2d", "max_pool2d", "avg_pool2d"):
         pads = a.settings.get(f"net.{op}.pad")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.precision import KINDS
 
 STAGE, KEYS = "net", ("net.precision",)
 ALONE = True
 SAYS = "the net computes in {a} on one side and {b} on the other"
-FIX = {
-    "torch": 'model.float(); torch.set_float32_matmul_precision("highest")  # {value}; OpenVINO: a hint of f32',
-    "keras": 'keras.mixed_precision.set_global_policy("float32")  # {value}; quantize with the images that are served',
-}
+TORCH = 'model.float(); torch.set_float32_matmul_precision("highest")  # {value}; OpenVINO: a hint of f32'
+KERAS = 'keras.mixed_precision.set_global_policy("float32")  # {value}; quantize with the images that are served'
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     small = a.graph is not None and a.graph.count() <= MOST
     return [{"net.precision": kind} for kind in KINDS] if small else []
 

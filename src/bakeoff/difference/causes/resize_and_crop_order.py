@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "resize", ("input.sequence",)
 SAYS = "the order is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Compose([...])  # {value}",
-    "keras": "keras.Sequential([Resizing(...), CenterCrop(...)])  # {value}",
-}
+TORCH = "transforms.Compose([...])  # {value}"
+KERAS = "keras.Sequential([Resizing(...), CenterCrop(...)])  # {value}"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     if a.settings.get("input.fit") != "crop":
         return []
     return [{"input.sequence": "crop, resize"}, {"input.sequence": "resize, crop"}]

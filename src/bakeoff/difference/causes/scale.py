@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.inputs import SCALES
 from bakeoff.difference.scales import kind_of_change, plain, ranges
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "pixels are scaled to {a} on one side and {b} on the other"
-FIX = {
-    "torch": "transforms.Normalize(mean, std)  # {value}; ToTensor alone is 0 to 1",
-    "keras": "layers.Rescaling(scale, offset)  # {value}; 1/255 is 0 to 1, 1/127.5 with offset -1 is -1 to 1",
-}
+TORCH = "transforms.Normalize(mean, std)  # {value}; ToTensor alone is 0 to 1"
+KERAS = "layers.Rescaling(scale, offset)  # {value}; 1/255 is 0 to 1, 1/127.5 with offset -1 is -1 to 1"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "range" else None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     if plain(a) is None:
         return []  # then they are other numbers: mean_and_std
     count = a.settings.get("input.channels", 3)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.scales import FACTOR, kind_of_change, ranges
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are {a} on one side and {b} on the other: divided by 255 once more"
-FIX = {
-    "torch": "transforms.ToTensor() divides by 255 already: leave out the second / 255",
-    "keras": "image / 255.0 or layers.Rescaling(1 / 255), not both",
-}
+TORCH = "transforms.ToTensor() divides by 255 already: leave out the second / 255"
+KERAS = "image / 255.0 or layers.Rescaling(1 / 255), not both"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "twice" else None
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     if not a.sees("input.std"):
         return []
     mean, std = a.settings["input.mean"], a.settings["input.std"]

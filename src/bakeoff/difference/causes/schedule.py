@@ -8,10 +8,8 @@ from bakeoff.difference.account import Account, same
 
 STAGE, WORLD, KEYS = "schedule", "train", ("train.factors", "train.schedule")
 SAYS = "the learning rate is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "scheduler.step()  # after every epoch, or every optimizer.step() if it counts steps: {value}",
-    "keras": "keras.optimizers.schedules count steps: steps_per_epoch * epochs, not epochs  # {value}",
-}
+TORCH = "scheduler.step()  # after every epoch, or every optimizer.step() if it counts steps: {value}"
+KERAS = "keras.optimizers.schedules count steps: steps_per_epoch * epochs, not epochs  # {value}"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:

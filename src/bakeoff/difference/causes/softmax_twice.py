@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "output", ("output.softmax",)
 SAYS = "answers go through {a} softmax before the last on one side and {b} on the other"
-FIX = {
-    "torch": "logits = model(x)  # no nn.Softmax in the net, one softmax(dim=1) on its logits",
-    "keras": "layers.Dense(classes)  # without activation='softmax' where a softmax follows",
-}
+TORCH = "logits = model(x)  # no nn.Softmax in the net, one softmax(dim=1) on its logits"
+KERAS = "layers.Dense(classes)  # without activation='softmax' where a softmax follows"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     return [{"output.softmax": a.settings.get("output.softmax", 0) + 1}]

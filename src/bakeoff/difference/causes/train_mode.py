@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "net", ("net.mode",)
 ALONE = True
 SAYS = "the net predicts in {a} mode on one side and in {b} mode on the other: statistics of the batch, dropout"
-FIX = {
-    "torch": "model.eval()  # before predicting; {value} mode is the other side's",
-    "keras": "model(images, training=False)  # {value} mode is the other side's",
-}
+TORCH = "model.eval()  # before predicting; {value} mode is the other side's"
+KERAS = "model(images, training=False)  # {value} mode is the other side's"
 
 
-def guesses(a: Account) -> Iterable[dict[str, Any]]:
+def guesses(a: Account) -> Guesses:
     small = a.graph is not None and a.graph.count() <= 2_000_000
     moves = a.graph is not None and any(node.keeps_state or node.draws for node in a.graph.nodes)
     return [{"net.mode": "train"}] if small and moves else []

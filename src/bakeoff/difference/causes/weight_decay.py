@@ -8,10 +8,8 @@ from bakeoff.difference.account import Account, same
 
 STAGE, WORLD, KEYS = "optimizer", "train", ("train.decay",)
 SAYS = "weight decay is {a} on one side and {b} on the other"
-FIX = {
-    "torch": "torch.optim.AdamW(model.parameters(), weight_decay={value})  # or SGD, Adam, where it is in the gradient",
-    "keras": "keras.regularizers.L2({value} / 2) for decay in the gradient; AdamW(weight_decay={value}) beside it",
-}
+TORCH = "torch.optim.AdamW(model.parameters(), weight_decay={value})  # or SGD, Adam, where it is in the gradient"
+KERAS = "keras.regularizers.L2({value} / 2) for decay in the gradient; AdamW(weight_decay={value}) beside it"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.difference.account import Account
+from bakeoff.difference.causes import differing
 
 STAGE, WORLD, KEYS = "net", "predict", ("array.*",)
 SAYS = "the weights are {a} on one side and {b} on the other"
-FIX = {
-    "torch": "model.load_state_dict(state, strict=True)  # all of them, from the same file",
-    "keras": "model.load_weights(path)  # all of them, from the same file",
-}
+TORCH = "model.load_state_dict(state, strict=True)  # all of them, from the same file"
+KERAS = "model.load_weights(path)  # all of them, from the same file"
 
 
 def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     """Arrays that no other cause explains; none where the nets differ in their layers."""
-    from bakeoff.difference.causes import differing
-
     if a.graph is None or b.graph is None or a.settings["net.operators"] != b.settings["net.operators"]:
         return None
     found = differing(a, b, KEYS) or {}
