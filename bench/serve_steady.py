@@ -212,7 +212,9 @@ def tensor(folder: Path, pairs: int) -> None:
     bare = median(times["engine"])
     for name in ("gRPC", "binary V2"):
         more = median(times[name]) - bare
-        _common.say(f"a tensor by {name}: p50 {bare:.2f} + {more:.2f} ms, wanted {MARGIN_MS}", more <= MARGIN_MS)
+        least = min(times[name]) - min(times["engine"])  # what a busy machine leaves to be seen
+        figure = f"a tensor by {name}: p50 {bare:.2f} + {more:.2f} ms, wanted {MARGIN_MS}; least {least:+.2f}"
+        _common.say(figure, more <= MARGIN_MS)
     print(f"load of the machine {os.getloadavg()[0]:.1f}")
 
 

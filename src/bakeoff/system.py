@@ -6,7 +6,6 @@ Linux is where everything runs and is tested. macOS and Windows follow what thei
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import mmap
 import os
@@ -49,6 +48,8 @@ def cpus() -> int:
 
 def trim() -> None:
     """Give memory that nobody holds any more back to the system, where the C library keeps it: glibc does, for ever."""
+    import ctypes  # for help it would be the slowest of all
+
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
