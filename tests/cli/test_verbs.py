@@ -362,6 +362,7 @@ TABLES: dict[str, Any] = {
     "left_out": [{"what": "2 more seeds", "seconds": 90.0}, {"what": "jax", "seconds": None, "why": "not here"}],
     "disturbed": 2,
     "accuracy_split": "validation",
+    "plan": {"trains": False},
     "verdict": "The same network.",
 }
 
@@ -372,9 +373,12 @@ def test_compare_shows_all_that_decides_at_any_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr("bakeoff.comparison.api.compare", lambda *args, **options: Compared(TABLES))
-    monkeypatch.setattr("bakeoff.reports.report", lambda path: None)
+    reported: list[Path] = []
+    monkeypatch.setattr("bakeoff.reports.report", reported.append)
     said = command("compare", photos)
     assert said.code == 0
+    assert not reported  # nothing was trained, and a report is made of trainings
+    assert "report.html" not in said.out
     text = " ".join(said.out.split())
     for words in (
         "keras-tensorflow-graph",

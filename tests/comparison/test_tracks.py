@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from bakeoff.comparison import contestants, tracks
+from bakeoff.comparison.statistics.ratios import LEAST
 from bakeoff.comparison.tracks import Tracks, step_checks
 from bakeoff.data.sample import write_digits
 from bakeoff.errors import Cancelled, UsageError
@@ -127,8 +129,15 @@ def test_an_unsteady_machine_gets_more_rounds_unless_time_is_short(
 ) -> None:
     monkeypatch.setattr(tracks, "precise", lambda times: False)
     assert len(measured(tmp_path / "a", ["torch-eager"])["rounds"]["same_loader"]["times"]["torch-eager"]) == 20
-    limited = measured(tmp_path / "b", ["torch-eager"], limited=True)
-    assert len(limited["rounds"]["same_loader"]["times"]["torch-eager"]) == 10
+    short = measured(tmp_path / "b", ["torch-eager"], deadline=time.monotonic() + 1e6)
+    assert len(short["rounds"]["same_loader"]["times"]["torch-eager"]) == 10
+
+
+def test_behind_the_deadline_a_track_ends_with_what_suffices_and_none_begins(tmp_path: Path) -> None:
+    found = measured(tmp_path, ["torch-eager", "torch-compiled"], deadline=time.monotonic() - 1)
+    assert len(found["rounds"]["same_loader"]["times"]["torch-eager"]) == LEAST
+    assert list(found["tracks"]) == ["same_loader"]
+    assert found["failed"] == {"native best": "the time was over before it began"}
 
 
 def facts(losses: list[float], noise: float = 1e-7) -> dict[str, Any]:

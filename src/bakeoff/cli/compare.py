@@ -103,7 +103,9 @@ def command(
             listen=listen,
             **shared,
         )
-    report(compared.path)
+    trained = compared.result.get("plan", {}).get("trains", True)
+    if trained:  # a report is made of trainings
+        report(compared.path)
     give(compared.result, json, _show)
     if not compared.result["parity"]["passed"]:
         failed = [check["name"] for check in compared.result["parity"]["checks"] if not check["passed"]]
@@ -132,7 +134,7 @@ def _show(result: dict[str, Any]) -> None:
     for line in _notes(result):
         out.words(f"[yellow]{out.escaped(line)}[/yellow]")
     out.words(f"\n[bold]Verdict[/bold]  {out.escaped(result['verdict'])}")
-    if result.get("run"):
+    if result.get("run") and result.get("plan", {}).get("trains", True):
         out.next_steps(f"open {out.shell(Path(result['run']) / 'report.html')}")
 
 

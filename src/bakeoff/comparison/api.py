@@ -174,7 +174,7 @@ class Comparison(Proof):
         self.draws = path / "traces" / "draws.npz"
         self.workers: dict[str, Worker] = {}
         self.measuring: Tracks | Predictions | None = None
-        self.stages = [0, 0]
+        self.stages, self.began = [0, 0], time.monotonic()
 
     def stop(self, code: int) -> None:
         """Ask whatever runs to stop at its next step boundary."""
@@ -186,7 +186,6 @@ class Comparison(Proof):
 
     def run(self) -> dict[str, Any]:
         """Everything; the object that `compare --json` prints."""
-        began = time.perf_counter()
         context = context_of(self.jobs[self.names[0]], self.reporter)
         check_phase(context)
         batches = parity_batches(context)
@@ -203,7 +202,7 @@ class Comparison(Proof):
                 self.stages[1] = 1 + len(self.names) * self.wanted.seeds + 3 + self.wanted.predict
                 self._stage("parity")
                 certificate = self._certificate(folder, prepared, lambda: truth(context, batches))
-                meant = self._plan(folder, context.data, time.perf_counter() - began)
+                meant = self._plan(folder, context.data, time.monotonic() - self.began)
                 trained = self._trainings(meant)
             self.workers.clear()
             threads = self._threads(context.start.graph)
@@ -306,8 +305,8 @@ class Comparison(Proof):
         if not self.wanted.contestants:
             return {}
         names, rounds = list(self.wanted.contestants), meant.rounds
-        limited = self.wanted.budget is not None
-        self.measuring = Tracks(self.jobs, names, self.path, self.reporter, threads, rounds, self._stage, limited)
+        end = None if self.wanted.budget is None else self.began + self.wanted.budget
+        self.measuring = Tracks(self.jobs, names, self.path, self.reporter, threads, rounds, self._stage, end)
         return self.measuring.run()
 
     def _predictions(self, meant: Plan, threads: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.comparison import contestants
-from bakeoff.comparison.statistics.ratios import decided, interval_of, precise
+from bakeoff.comparison.statistics.ratios import LEAST, decided, interval_of, precise
 from bakeoff.errors import BakeoffError, Cancelled
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import LOSSES, with_noise
@@ -44,7 +44,8 @@ class Tracks:
         names: of the contestants, one of a kind.
         threads: of each process.
         chosen: the tracks, and rounds of each; twice as many where the machine is unsteady.
-        limited: whether time is, so that no rounds are added.
+        deadline: of `time.monotonic`, behind which a track ends once it has LEAST rounds, and none begins; no rounds
+            are added where there is one.
         stage: told what begins.
     """
 
@@ -57,10 +58,10 @@ class Tracks:
         threads: int,
         chosen: dict[str, int],
         stage: Callable[[str], None] = lambda text: None,
-        limited: bool = False,
+        deadline: float | None = None,
     ) -> None:
         self.jobs, self.names, self.path, self.reporter = jobs, names, path, reporter
-        self.threads, self.chosen, self.stage, self.limited = threads, chosen, stage, limited
+        self.threads, self.chosen, self.stage, self.deadline = threads, dict(chosen), stage, deadline
         self.workers: dict[str, Worker] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         self.failed: dict[str, str] = {}
@@ -82,7 +83,11 @@ class Tracks:
                 self.reporter.progress("starting contestants", number, len(self.names), name, unit="")
                 self._begin(name, stack)
             present = [name for name in self.names if name in self.facts]
-            for track, count in self.chosen.items():
+            for track, count in list(self.chosen.items()):
+                if self.rounds and self._late():
+                    self.failed[track.replace("_", " ")] = "the time was over before it began"
+                    del self.chosen[track]
+                    continue
                 self.stage(f"time steps, {track.replace('_', ' ')}")
                 self._measure(track, present, count, kept)
             for name in present:
@@ -132,12 +137,19 @@ class Tracks:
         load = Load(worker.pid for worker in self.workers.values())
         while True:
             after = partial(self._keep, track, count)
-            found = measured(names, count, partial(self._once, track), load, begun=before, after=after)
-            if found.done > self.chosen[track] or self.limited or precise(dict(found.times)):
+            found = measured(names, count, partial(self._once, track), load, begun=before, after=after, over=self._over)
+            if found.done > self.chosen[track] or self.deadline is not None or precise(dict(found.times)):
                 break
             before, count = found, 2 * count
             self.reporter.log(f"{track.replace('_', ' ')}: {count} rounds, for this machine is unsteady")
         self.rounds[track] = found
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _over(self, found: Rounds) -> bool:
+        """Whether the time is, and what there is suffices for an interval."""
+        return self._late() and found.done >= LEAST
 
     def _once(self, track: str, name: str) -> tuple[float, float]:
         """One slot of a contestant."""

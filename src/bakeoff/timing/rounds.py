@@ -49,6 +49,7 @@ def measured(
     *,
     begun: Rounds | None = None,
     after: Callable[[Rounds], None] = lambda found: None,
+    over: Callable[[Rounds], bool] = lambda found: False,
 ) -> Rounds:
     """So many rounds. One in which other programs worked is measured again, at most `count` // 2 of them; what is
     disturbed after that is kept and counted.
@@ -57,9 +58,10 @@ def measured(
         measure: gives (what is measured, the seconds that it took).
         begun: rounds of before, which count.
         after: told of every round, as to keep it.
+        over: whether it ends here, with fewer rounds, and none is measured again.
     """
     found = begun or Rounds({name: [] for name in names})
-    while found.done < count:
+    while found.done < count and not over(found):
         began, at = time.perf_counter(), load.reading()
         row: dict[str, list[float]] = {name: [] for name in names}
         for name in order(names, found.done + found.repeated):
