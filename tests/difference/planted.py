@@ -143,6 +143,13 @@ def trainee(seed: int = 0, images: int = 0, classes: int = 4, **changes: Any) ->
     return replace(changed, graph=nets.canonical(changed.graph)) if changed.graph else changed
 
 
+def free_net() -> Graph:
+    """A net for images of any size."""
+    c = Composer((Dim("batch"), Dim("height"), Dim("width"), 3), seed=4)
+    x = c.add("relu", "relu", c.add("conv2d", "conv", c.input, filters=8, kernel=(5, 5), stride=(2, 2)))
+    return c.finish(c.add("dense", "head", c.add("global_avg_pool", "pool", x), units=12))
+
+
 def other_net() -> Graph:
     """Another net for the same images."""
     c = Composer((Dim("batch"), SIZE, SIZE, 3), seed=3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +106,10 @@ def test_where_both_sides_show_it(name: str) -> None:
     assert set(first["fix"]) == {"torch", "keras"}
 
 
-@pytest.mark.parametrize("name", PREDICT)
+SLOW = {"precision": pytest.mark.slow}  # every precision in NumPy
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in PREDICT])
 def test_where_one_side_is_logits_alone(name: str) -> None:
     order = {"output.order": tuple(map(int, NUMBERED))}  # logits have no names
     explained = compared(
@@ -133,12 +138,27 @@ def test_in_training(name: str, worker: Worker) -> None:
 
 def test_every_cause_is_planted() -> None:
     elsewhere = {
-        "architecture",  # below
-        "decoder",  # needs TensorFlow: test_sides_of_explain.py
-        "input_size",  # the net would be another
-        "resize_rounding",  # harmless: below
+        "architecture",
+        "decoder",
+        "input_size",
+        "resize_rounding",
     }
     assert {one.name for one in every()} == {*PREDICT, *ONLY_SEEN, *TRAIN, *elsewhere}
+
+
+def test_another_size() -> None:
+    free = replace(A, graph=planted.free_net())
+    explained = compared(free, free.switched({"input.size": (40, 40)}), planted.pictures())
+    assert found(explained) == ["input_size"]
+    both = compared(free, free.switched({"input.size": (40, 40), "input.resize_to": 46}), planted.pictures())
+    assert {one["cause"] for one in both.causes} == {"input_size", "crop_or_stretch"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="TensorFlow is not installed")
+def test_another_decoder() -> None:
+    explained = compared(A, A.switched({"input.decoder": "fast"}), planted.pictures())
+    assert found(explained) == ["decoder"]
 
 
 def test_another_net_is_one_cause() -> None:

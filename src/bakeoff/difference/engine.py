@@ -229,7 +229,7 @@ def _share(world: World, a: Account, b: Account, suspect: Suspect, value: _Value
     )
 
 
-def _asked(ask: Callable[[Account], Array], account: Account) -> Array | None:
+def _asked(ask: Callable[[Account], Array | None], account: Account) -> Array | None:
     try:
         return ask(account)
     except (BakeoffError, ValueError, TypeError, IndexError):
@@ -248,7 +248,7 @@ def _accuracy(world: World, a: Account, suspect: Suspect) -> tuple[float, tuple[
     from bakeoff.evaluation.statistics.paired import paired
 
     before = world.scores(a)
-    after = world.scores(a.switched(suspect.there)) if before is not None else None
+    after = None if before is None else _asked(world.scores, a.switched(suspect.there))
     if world.labels is None or before is None or after is None:
         return None
     found = paired(after.argmax(1) == world.labels, before.argmax(1) == world.labels)

@@ -137,7 +137,8 @@ def _resized(pixels: Array, s: Mapping[str, Any]) -> Array:
     """(H, W, C) at the size that the settings ask for, float32."""
     size = s["size"]
     if s["fit"] == "crop" and s["sequence"] == "resize, crop":
-        wanted = Signature(size, fit="crop", resize_to=s["resize_to"] or None, channels=s["channels"])
+        to = s["resize_to"]  # may be less than the cut, which is then filled up, as torchvision's is
+        wanted = Signature((1, 1), fit="crop", resize_to=to) if to else Signature(size, fit="crop")
         between = size_before_cut((pixels.shape[0], pixels.shape[1]), wanted)
         return _cut(_sampled(pixels, between, s), size)
     if s["fit"] == "crop":
@@ -154,6 +155,9 @@ def _resized(pixels: Array, s: Mapping[str, Any]) -> Array:
 
 
 def _cut(pixels: Array, size: tuple[int, int]) -> Array:
+    over = [max(0, wanted - n) for wanted, n in zip(size, pixels.shape[:2], strict=True)]
+    if any(over):
+        pixels = np.pad(pixels, [*((n // 2, n - n // 2) for n in over), (0, 0)])
     left, top, right, bottom = middle((pixels.shape[0], pixels.shape[1]), size)
     return pixels[top:bottom, left:right]
 
