@@ -74,7 +74,8 @@ def test_a_suggestion_parses(line: str) -> None:
         group.make_context("verb", list(words))
 
 
-MENTIONED = {f"bakeoff {verb}" for verb in ("convert", "predict", "tune", "recipes", "models", "evaluate", "train")}
+VERBS = ("convert", "predict", "tune", "recipes", "models", "evaluate", "train", "compare", "explain")
+MENTIONED = {f"bakeoff {verb}" for verb in VERBS}
 
 
 def test_what_an_audit_suggests_trains(tmp_path: Path, command: Command) -> None:
