@@ -310,3 +310,23 @@ def test_the_optimizer_takes_its_steps_in_torch(torch_checks: str) -> None:
 
 def test_the_optimizer_passes_the_checks_without_a_framework(copy: Path) -> None:
     assert passed(run(copy, "-m", "pytest", "-p", "no:cacheprovider", "tests/optimizers", "-k", "adagrad")) == 3
+
+
+def test_a_contestant_an_article_and_a_cause_are_found(copy: Path) -> None:
+    out = run(
+        copy,
+        "-c",
+        """
+from bakeoff.comparison import articles, contestants
+from bakeoff.difference.account import Account
+from bakeoff.difference.causes import Cause
+assert "torch-in-turns" in contestants.names()
+assert contestants.load("torch-in-turns").FRAMEWORK == "torch"
+assert "100" in articles.names()
+cause = Cause("shuffle_buffer")
+a, b = (Account("x", "script", given={"train.shuffle_buffer": size}) for size in (100, 60000))
+print(cause.suspect(a, b))
+print(cause.suspect(a, a))
+""",
+    )
+    assert out.splitlines() == ["{'train.shuffle_buffer': 60000}", "None"]
