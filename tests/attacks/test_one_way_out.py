@@ -18,6 +18,7 @@ CALLS = re.compile(
 OPENS = re.compile(r"(io\.|os\.|zipfile\.|tarfile\.|gzip\.|)(open|ZipFile)|.+\.open")
 FRESH = """  into a folder that `files` has just made beside the place of the output, or among temporary ones
 conversion/output.py conversion/page_alone.py conversion/sourcing.py conversion/work.py data/sources/_writer.py
+difference/inputs.py difference/recording.py difference/replay.py difference/user.py frameworks/tensorflow/decode.py
 exports/formats/keras.py exports/formats/onnx.py exports/formats/torch.py exports/source/_keras_file.py
 exports/source/_torch_file.py
 parity/trace.py parity/trial.py runtimes/keras_file.py runtimes/litert.py runtimes/savedmodel.py

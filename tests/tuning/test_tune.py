@@ -62,7 +62,7 @@ def test_the_better_rate_wins_and_the_search_goes_on(tmp_path: Path) -> None:
     assert bakeoff.evaluate(run / "best", split="validation")["accuracy"] == more.result["validation"]["accuracy"]
     assert not list(run.glob("trial-*"))
 
-    with pytest.raises(UsageError, match="another recipe, other ranges"):
+    with pytest.raises(UsageError, match="another recipe, ranges or images"):
         bakeoff.tune(digits, "mnist-cnn", trials=4, **{**settings, "search": {"phases.0.batch_size": "16 | 32"}})
 
 

@@ -35,7 +35,7 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]  # pixels
 Classes = Annotated[int, msgspec.Meta(ge=1, le=1 << 15)]  # ImageNet-21k has 21,841; each has a row in two nets
 MOST_PIXELS = 1 << 22  # of an image that others ask about: two nets are trained on some
-MOST_BYTES = 256 << 30  # that are hashed: a link to /proc/kcore says it has 128 TB
+MOST_BYTES = 256 << 30  # that are hashed: a link to the kernel's own memory says it has 128 TB
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
