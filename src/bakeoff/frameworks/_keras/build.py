@@ -56,7 +56,9 @@ class Built:
         """Canonical copies of all parameters."""
 
         def get(binding: Binding) -> Array:
-            return np.array(keras.ops.convert_to_numpy(self.variable(binding).value))  # of any backend
+            value = self.variable(binding).value
+            value = value.detach().cpu() if hasattr(value, "detach") else value  # a torch.Tensor
+            return np.array(value.numpy() if hasattr(value, "numpy") else value)  # a tf.Variable, or a JAX array
 
         return read(self.bindings, get)
 
