@@ -146,14 +146,14 @@ def test_answers_are_those_of_the_kinds() -> None:
 
     names, logits = ("猫", "b", "c"), np.random.default_rng(0).normal(0, 3, (50, 3)).astype(np.float32)
     logits[0] = 1.0
-    found = serving.answered(tf, tf.constant(logits), bundle(SINGLE.loss, names))
+    found = serving.answered(tf, bundle(SINGLE.loss, names), tf.constant(logits))
     assert np.abs(found["probabilities"] - SINGLE.probabilities(logits)).max() < 2**-24
     assert [one.decode() for one in found["labels"].numpy()] == [names[n] for n in logits.argmax(1)]
     one = logits[:, :1] - 1
-    found = serving.answered(tf, tf.constant(one), bundle(BINARY.loss, names[:2]))
+    found = serving.answered(tf, bundle(BINARY.loss, names[:2]), tf.constant(one))
     assert np.abs(found["probabilities"] - BINARY.probabilities(one)).max() < 2**-24
     assert [said.decode() for said in found["labels"].numpy()] == [names[n] for n in BINARY.answers(one)]
-    found = serving.answered(tf, tf.constant(logits), bundle(MULTILABEL.loss, names, 0.3))
+    found = serving.answered(tf, bundle(MULTILABEL.loss, names, 0.3), tf.constant(logits))
     assert np.abs(found["probabilities"] - MULTILABEL.probabilities(logits)).max() < 2**-24
     assert np.array_equal(found["labels"].numpy() != b"", MULTILABEL.answers(logits, 0.3))
 
