@@ -200,8 +200,8 @@ def _seconds(code: str) -> float:
 
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
-    "src": 83_000,
-    "tests": 45_000,
+    "src": 81_500,
+    "tests": 43_000,
 }  # with one way in and out, attacks, artefacts, a server, a verdict, causes
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
