@@ -57,7 +57,7 @@ $(VENV)-peers/.installed:
 	@touch $@
 
 bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three frameworks; DATA=FOLDER BUDGET=30m
-	$(BIN)/python bench/bakeoff.py runs/bakeoff $(DATA) $(BUDGET)
+	$(BIN)/python bench/the_verdict.py runs/bakeoff $(DATA) $(BUDGET)
 
 published: $(VENV)/.installed-dev  ## docs/explanation/articles.md: the articles' comparisons made fair; DATA=FOLDER
 	$(BIN)/python bench/published.py runs/published $(DATA)
@@ -79,7 +79,7 @@ format: $(VENV)/.installed-dev  ## what ruff can mend by itself
 	$(BIN)/ruff format src tests bench docs/*.py
 
 bench: $(VENV)/.installed-dev  ## what is measured, against whom
-	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/serve_steady.py bench/bakeoff.py bench/published.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(filter-out bench/census.py bench/serve.py bench/serve_steady.py bench/the_verdict.py bench/published.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 census: $(VENV)/.installed-dev  ## rows of the support matrix that are due; hours, may be interrupted
 	$(BIN)/python bench/census.py

@@ -1,6 +1,6 @@
 """The bake-off of this machine: three data sets, three frameworks, training and prediction; writes docs/bakeoff.md.
 
-python bench/bakeoff.py FOLDER DATA [BUDGET]
+python bench/the_verdict.py FOLDER DATA [BUDGET]
     FOLDER   keeps the comparisons: what is finished there isn't done again
     DATA     has mnist.npz, cifar10.npz and the folder clothing-small
     BUDGET   of each comparison, as 30m (30m if left out)
@@ -54,7 +54,7 @@ def page(found: dict[str, dict[str, Any]], budget: str) -> Iterator[str]:
     """The lines of docs/bakeoff.md."""
     first = next(iter(found.values()))["environment"]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    yield "<!-- Made by bench/bakeoff.py (`make bakeoff`). -->\n"
+    yield "<!-- Made by bench/the_verdict.py (`make bakeoff`). -->\n"
     yield "# The bake-off\n"
     yield (
         "Which framework is fastest for these pictures, on this machine? Measured by `bakeoff compare`, as "
