@@ -34,6 +34,7 @@ WORDS = {
         "({low} to {high}) are left.",
         "head": "| made fair | accuracy, points (95 % interval) | time of a step an image |",
         "more": "Not switched: ",
+        "untold": "not told from none",
         "none": "not measured here",
         "settings": "Settings of all: ",
     },
@@ -45,6 +46,7 @@ WORDS = {
         "改为公平之后相差 {left} 个百分点（{low} 到 {high}）。",
         "head": "| 改为公平 | 准确率变化，百分点（95 % 置信区间） | 每张图片的训练步用时 |",
         "more": "没有对应开关：",
+        "untold": "与无差别无法区分",
         "none": "此处未测量",
         "settings": "统一的设置：",
     },
@@ -94,6 +96,7 @@ def _measured(found: dict[str, Any], told: Any, lang: str) -> Iterator[str]:
     for row in found["rows"]:
         low, high = (f"{100 * side:+.2f}" for side in row["effect_interval"])
         time = f"{row['time_ratio']:.2f} x" if "time_ratio" in row else "-"
+        time += "" if row.get("told", True) else f", {words['untold']}"
         yield f"| {texts[row['key']]} | {100 * row['effect']:+.2f} ({low} to {high}) | {time} |"
     settings = DATA[found["article"]][1]
     yield "" if not settings else f"\n{words['settings']}`{'`, `'.join(settings)}`\n"
