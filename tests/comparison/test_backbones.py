@@ -13,7 +13,8 @@ from PIL import Image
 
 import bakeoff
 from bakeoff.comparison.backbones import ALPHA, against, front_of, verdict
-from bakeoff.errors import UsageError
+from bakeoff.errors import DataError, UsageError
+from bakeoff.files import remove
 from bakeoff.recipe import loads
 from bakeoff.rundir.readers import read_predictions
 
@@ -111,6 +112,10 @@ def test_a_list_from_images_to_its_page(tmp_path: Path) -> None:
         assert page.count('class="numbered') == 2
     with pytest.raises(UsageError, match="Choose another folder"):
         bakeoff.compare_backbones(data, two, loads(RECIPE), run=tmp_path / "run", seed=7)
+    (data / "a" / "000.png").write_bytes((data / "b" / "000.png").read_bytes())
+    remove(tmp_path / "run" / "efficientnet_lite1")  # as if it had been stopped there
+    with pytest.raises(DataError, match="the images changed since its first trainings"):
+        bakeoff.compare_backbones(data, two, loads(RECIPE), run=tmp_path / "run")
 
 
 @pytest.mark.parametrize("names", [["efficientnet_lite0"], ["efficientnet_lite0", "efficientnet-lite0"]])

@@ -20,21 +20,22 @@ import msgspec
 import numpy as np
 
 from bakeoff import bundle as bundles
+from bakeoff.comparison.accuracies import correct as right_of
+from bakeoff.comparison.kept import begun, same_images
 from bakeoff.data.reader import find_source
 from bakeoff.drawing.card import Card
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.opening import open_model
-from bakeoff.evaluation.scores import right
 from bakeoff.evaluation.statistics.paired import Paired, paired
 from bakeoff.evaluation.statistics.wilson import wilson
-from bakeoff.files import make_folder, remove
+from bakeoff.files import remove
 from bakeoff.given import held
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.pixels import prepare
 from bakeoff.recipe.schema import Probe, Recipe
 from bakeoff.rundir.finished import Finished, scored
 from bakeoff.rundir.folder import Run
-from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.rundir.readers import read_predictions
 from bakeoff.rundir.result import BACKBONES, NAME, Result, read_result, result_of
 from bakeoff.schemas import SCHEMA, Array
 from bakeoff.shown import shell
@@ -50,7 +51,6 @@ from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
 ENTRY = "bakeoff.comparison.backbones:"
-ASKED = "asked.json"
 ROUNDS, IMAGES = 10, 8  # each round asks every net for so many images, one by one
 ALPHA = 0.05  # for the whole list: that a worse backbone passes for one that isn't
 
@@ -114,7 +114,8 @@ def compare_backbones(
     reporter, folders = Reporter(listen), _folders(path, names)
     chosen = {name: resolve(recipe, overrides=overrides, phases=["probe"], backbone=name, seed=seed) for name in names}
     find_source(Path(data).expanduser())
-    _folder(path, chosen[names[0]], data)
+    asked = {"backbones": True, "data": str(data), "recipe": repr(_without_backbone(chosen[names[0]]))}
+    begun(path, asked, "list of backbones on these images with these settings")
     options = Options(threads=threads, listen=_inner(reporter), checkpoint_every=None)
     facts: dict[str, Result] = {}
     given: list[tuple[str, object]] = [("--backbones", ",".join(names)), *(("--set", one) for one in overrides)]
@@ -123,6 +124,7 @@ def compare_backbones(
         for number, name in enumerate(names, 1):
             reporter.stage(number, len(names) + 1, f"features of {name}")
             facts[name] = _trained(data, chosen[name], folders[name], options)
+        same_images(path, folders.values())
         reporter.stage(len(names) + 1, len(names) + 1, "time them, in turns")
         with Worker("onnxruntime", threads=threads) as worker:
             runs = {name: str(folder) for name, folder in folders.items()}
@@ -143,23 +145,6 @@ def _folders(path: Path, names: Sequence[str]) -> dict[str, Path]:
     if len(set(called)) < len(called):
         called = [f"{number}-{name}" for number, name in enumerate(called, 1)]
     return {name: path / folder for name, folder in zip(names, called, strict=True)}
-
-
-def _folder(path: Path, recipe: Recipe, data: str | Path) -> None:
-    """Make it, or see that it is of the same images and recipe; which backbones it had doesn't matter.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    asked = {"backbones": True, "data": str(data), "recipe": repr(_without_backbone(recipe))}
-    if not path.exists():
-        make_folder(path)
-        Run(path).json(ASKED, asked)
-    elif not (path / ASKED).is_file() or {**read_json(path / ASKED)} | asked != read_json(path / ASKED):
-        raise UsageError(
-            f"--run {path}: it is there already, and no list of backbones on these images with these settings.\n"
-            "Choose another folder."
-        )
 
 
 def _without_backbone(recipe: Recipe) -> Recipe:
@@ -295,11 +280,10 @@ def _correct(folder: Path, facts: Result) -> Array:
 
     Both are held out, so that far fewer images need be labelled to tell two backbones apart than a validation set has.
     """
-    kept = [found for split in (FOLDS, "validation") if (found := read_predictions(folder, split)) is not None]
+    kept = [split for split in (FOLDS, "validation") if read_predictions(folder, split) is not None]
     if not kept:
         raise DataError(
             f"{facts.data}: no validation set to choose by, and too few images of a class for cross-validation; a list "
             "made on the test set would use it up.\nUse --set data.split.validation=0.1"
         )
-    # in the order of the records: the same images for every backbone
-    return np.concatenate([right(found, facts.threshold)[np.argsort(found.records)] for found in kept])
+    return np.concatenate([right_of(folder, split) for split in kept])

@@ -20,14 +20,17 @@ import numpy as np
 
 from bakeoff import frameworks as registered
 from bakeoff.comparison import articles
+from bakeoff.comparison.accuracies import correct as right_of
 from bakeoff.comparison.articles import Side, Switch
-from bakeoff.comparison.statistics.ratios import decided
+from bakeoff.comparison.kept import begun, same_images
+from bakeoff.comparison.statistics.holm import holm
+from bakeoff.comparison.statistics.ratios import ALPHA, ratio_of
 from bakeoff.data.reader import find_source
 from bakeoff.drawing.card import Card
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.scores import right
 from bakeoff.evaluation.statistics.paired import paired
-from bakeoff.files import make_folder, remove
+from bakeoff.files import remove
 from bakeoff.given import held
 from bakeoff.model import load
 from bakeoff.preprocessing.normalize import normalize
@@ -35,7 +38,7 @@ from bakeoff.recipe import to_toml
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished
 from bakeoff.rundir.folder import Run
-from bakeoff.rundir.readers import read_json, read_predictions
+from bakeoff.rundir.readers import read_predictions
 from bakeoff.rundir.result import LEDGER, NAME, read_result
 from bakeoff.schemas import SCHEMA, Array, Predictions
 from bakeoff.texts.catalogue import LANGUAGES
@@ -51,7 +54,6 @@ from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
 from bakeoff.workers.stopping import going_on
 
-ASKED = "asked.json"
 METHOD = "bakeoff.comparison.method:"
 ROUNDS, SLOT_S = (
     15,
@@ -117,8 +119,10 @@ def as_published(
     find_source(Path(data).expanduser())
     path = Path(run) if run else Path("runs") / f"article-{article}-{time.strftime('%Y%m%d-%H%M%S')}"
     nets = _nets(page, overrides)
-    _folder(
-        path, {"article": article, "data": str(data), "nets": {key: to_toml(one.recipe) for key, one in nets.items()}}
+    begun(
+        path,
+        {"article": article, "data": str(data), "nets": {key: to_toml(one.recipe) for key, one in nets.items()}},
+        "ledger of this article on these images as asked",
     )
     given: list[tuple[str, object]] = [("--as-published", article), *(("--set", one) for one in overrides)]
     given += [("--seeds", seeds), ("--threads", threads), ("--run", path)]
@@ -143,22 +147,6 @@ def _nets(page: ModuleType, overrides: Sequence[str]) -> dict[str, _Net]:
     return found | {"all": net(page.OTHER, *trained)} if len(trained) > 1 else found
 
 
-def _folder(path: Path, asked: dict[str, Any]) -> None:
-    """Make it, or see that it is of the same ledger; of how many seeds doesn't matter.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    if not path.exists():
-        make_folder(path)
-        Run(path).json(ASKED, asked)
-    elif not (path / ASKED).is_file() or read_json(path / ASKED) | asked != read_json(path / ASKED):
-        raise UsageError(
-            f"--run {path}: it is there already, and no ledger of this article on these images as asked.\n"
-            "Choose another folder."
-        )
-
-
 class _Ledger:
     def __init__(
         self,
@@ -181,6 +169,7 @@ class _Ledger:
             for number, (key, net) in enumerate(self.nets.items(), 1 + seed * len(self.nets)):
                 self.reporter.stage(number, of, f"{key}, seed {seed}" if seeds > 1 else key)
                 correct[key].append(self._trained(key, net, seed))
+        same_images(self.path, (self._run(key, seed) for key in self.nets for seed in range(seeds)))
         for switch in self.page.SWITCHES:
             if switch.served:
                 correct[switch.key] = [self._served(switch, seed) for seed in range(seeds)]
@@ -203,7 +192,9 @@ class _Ledger:
                 checkpoint_every=None,
             )
             train(self.data, net.recipe, framework=net.framework, run=folder, seed=seed, options=quiet)
-        return _correct(folder)
+        if read_predictions(folder, "test") is None:
+            raise UsageError(f"{self.data}: no test images to compare on. Use --set data.split.test=0.1")
+        return right_of(folder, "test")
 
     def _served(self, switch: Switch, seed: int) -> Array:
         """The net as trained, asked about test images that are prepared otherwise."""
@@ -240,14 +231,12 @@ class _Ledger:
             key: {"ms_per_image": float(np.exp(np.mean(np.log(rounds)))), "disturbed": found.disturbed}
             for key, rounds in found.times.items()
         }
-        for key in self.nets:
-            if key != "other":
-                (one,) = decided({"other": found.times["other"], key: found.times[key]})
-                rows[key] |= {
-                    "time_ratio": one.ratio,
-                    "time_interval": list(one.interval),
-                    "told": one.decided is not None,
-                }
+        changed = [
+            ratio_of("other", key, found.times["other"], found.times[key]) for key in self.nets if key != "other"
+        ]
+        for one, p_value in zip(changed, holm([one.p_value for one in changed]), strict=True):
+            more = {"time_ratio": one.ratio, "time_interval": list(one.interval), "told": p_value <= ALPHA}
+            rows[one.b] |= more
         return rows
 
     def _step(self, worker: Worker) -> tuple[float, float]:
@@ -336,12 +325,3 @@ def _points(row: Mapping[str, Any]) -> str:
 
 def _mean(found: Sequence[Array]) -> float:
     return float(np.mean([one.mean() for one in found]))
-
-
-def _correct(folder: Path) -> Array:
-    facts = read_result(folder)
-    found = read_predictions(folder, "test")
-    if found is None:
-        raise UsageError(f"{facts.data}: no test images to compare on. Use --set data.split.test=0.1")
-    result: Array = right(found, facts.threshold)[np.argsort(found.records)]
-    return result

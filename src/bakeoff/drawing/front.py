@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bakeoff.drawing.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, closed, opened, scale, text_of, ticks
+from bakeoff.drawing.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axes, closed, opened, scale, text_of, ticks
 
 RADIUS = 10  # pixels, of a point with its number inside
 
@@ -29,15 +29,7 @@ def front(
     """
     xs, ys = ticks(0, max(x for _, x, _ in points)), ticks(min(y for *_, y in points), max(y for *_, y in points))
     place_x, place_y = scale(0, xs[-1], LEFT, WIDTH - RIGHT), scale(ys[0], ys[-1], HEIGHT - BOTTOM, TOP)
-    parts = [opened(WIDTH, HEIGHT, title, "plot")]
-    for tick in ys:
-        y = place_y(tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text_of(y_format(tick))}</text>')
-    for tick in xs:
-        parts.append(f'<text x="{place_x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:,g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{text_of(x_label)}</text>')
+    parts = [opened(WIDTH, HEIGHT, title, "plot"), *axes(xs, ys, place_x, place_y, x_label, y_format)]
     where = {name: (place_x(x), place_y(y)) for name, x, y in points}
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (where[name] for name in best))
     parts.append(f'<polyline class="line s1" points="{line}"/>')

@@ -59,15 +59,7 @@ def lines(
     ticks_x = [tick for tick in ticks(min(xs), max(xs), 6) if min(xs) <= tick <= max(xs) and tick == int(tick)]
     place_x = scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
     place_y = scale(ticks_y[0], ticks_y[-1], HEIGHT - BOTTOM, TOP)
-    parts = [opened(WIDTH, HEIGHT, title, "plot")]
-    for tick in ticks_y:
-        y = place_y(tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text_of(y_format(tick))}</text>')
-    for tick in ticks_x:
-        parts.append(f'<text x="{place_x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:,g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{text_of(x_label)}</text>')
+    parts = [opened(WIDTH, HEIGHT, title, "plot"), *axes(ticks_x, ticks_y, place_x, place_y, x_label, y_format)]
     if level is not None:
         y = place_y(level)
         parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -85,6 +77,27 @@ def lines(
             radius = 4.5 if index == 0 else 2.5
             parts += [f'<circle class="dot s{index}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>' for x, y in points]
     return closed(parts)
+
+
+def axes(
+    ticks_x: Sequence[float],
+    ticks_y: Sequence[float],
+    place_x: Callable[[float], float],
+    place_y: Callable[[float], float],
+    x_label: str,
+    y_format: Callable[[float], str],
+) -> list[str]:
+    """The grid of a plot with its numbers, and what the x axis is."""
+    parts = []
+    for tick in ticks_y:
+        y = place_y(tick)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text_of(y_format(tick))}</text>')
+    for tick in ticks_x:
+        parts.append(f'<text x="{place_x(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:,g}</text>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{text_of(x_label)}</text>')
+    return parts
 
 
 def intervals(values: Sequence[tuple[float, float, float] | None], *, low: float, title: str) -> Any:

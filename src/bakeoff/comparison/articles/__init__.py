@@ -51,6 +51,21 @@ class Switch:
     served: bool = False
 
 
+START = Switch(
+    "start",
+    {
+        "en": "start weights: Keras's (Glorot), the other side has torch's (He)",
+        "zh": "初始权重：Keras 默认（Glorot）；另一边为 torch 默认（He）",
+    },
+    ("model.arguments.start=torch",),
+)
+EPSILON = Switch(
+    "epsilon",
+    {"en": "Adam's epsilon: 1e-7, the other side has 1e-8", "zh": "Adam 的 epsilon：1e-7；另一边 1e-8"},
+    ("phases.0.optimizer.epsilon=1e-8",),
+)
+
+
 def names() -> tuple[str, ...]:
     """Their numbers, as `--as-published` takes them."""
     return tuple(name.removeprefix("article_") for name in registry.names(__name__))

@@ -1,6 +1,6 @@
 """Article 000: a CNN at 224 pixels on one's own pictures."""
 
-from bakeoff.comparison.articles import Side, Switch
+from bakeoff.comparison.articles import EPSILON, START, Side
 
 TITLE = {
     "en": "TensorFlow against PyTorch for transfer learning",
@@ -17,19 +17,8 @@ RECIPE = "cnn-224"
 FAIR = Side("torch", ("model.arguments.start=torch", "phases.0.optimizer.epsilon=1e-8"))
 OTHER = Side("tensorflow", ("model.arguments.start=keras", "phases.0.optimizer.epsilon=1e-7"))
 SWITCHES = (
-    Switch(
-        "start",
-        {
-            "en": "start weights: Keras's (Glorot), the other side has torch's (He)",
-            "zh": "初始权重：Keras 默认（Glorot）；另一边为 torch 默认（He）",
-        },
-        ("model.arguments.start=torch",),
-    ),
-    Switch(
-        "epsilon",
-        {"en": "Adam's epsilon: 1e-7, the other side has 1e-8", "zh": "Adam 的 epsilon：1e-7；另一边 1e-8"},
-        ("phases.0.optimizer.epsilon=1e-8",),
-    ),
+    START,
+    EPSILON,
 )
 NOTES = {
     "en": (

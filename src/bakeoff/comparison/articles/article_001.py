@@ -1,6 +1,6 @@
 """Article 001: a CNN on CIFAR-10 in Keras, beside what the same lines mean in PyTorch."""
 
-from bakeoff.comparison.articles import Side, Switch
+from bakeoff.comparison.articles import EPSILON, START, Side, Switch
 
 TITLE = {
     "en": "Duel in image recognition: TensorFlow against PyTorch",
@@ -17,19 +17,8 @@ RECIPE = "cifar10-cnn"
 FAIR = Side("torch", ("model.arguments.start=torch", "phases.0.optimizer.epsilon=1e-8"))
 OTHER = Side("tensorflow", ("model.arguments.start=keras", "phases.0.optimizer.epsilon=1e-7", "phases.0.keep=best"))
 SWITCHES = (
-    Switch(
-        "start",
-        {
-            "en": "start weights: Keras's (Glorot), the other side has torch's (He)",
-            "zh": "初始权重：Keras 默认（Glorot）；另一边为 torch 默认（He）",
-        },
-        ("model.arguments.start=torch",),
-    ),
-    Switch(
-        "epsilon",
-        {"en": "Adam's epsilon: 1e-7, the other side has 1e-8", "zh": "Adam 的 epsilon：1e-7；另一边 1e-8"},
-        ("phases.0.optimizer.epsilon=1e-8",),
-    ),
+    START,
+    EPSILON,
     Switch(
         "kept",
         {

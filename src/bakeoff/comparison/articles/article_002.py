@@ -1,6 +1,6 @@
 """Article 002: one classifier of digits in PyTorch and in TensorFlow, called the same architecture."""
 
-from bakeoff.comparison.articles import Side, Switch
+from bakeoff.comparison.articles import EPSILON, START, Side, Switch
 
 TITLE = {
     "en": "Train a classifier in PyTorch and in TensorFlow",
@@ -65,19 +65,8 @@ SWITCHES = (
         {"en": "pixels: 0 to 1, the other side has -1 to 1", "zh": "像素：0 到 1；另一边 -1 到 1"},
         ("input.mean=[0.5]", "input.std=[0.5]"),
     ),
-    Switch(
-        "start",
-        {
-            "en": "start weights: Keras's (Glorot), the other side has torch's (He)",
-            "zh": "初始权重：Keras 默认（Glorot）；另一边为 torch 默认（He）",
-        },
-        ("model.arguments.start=torch",),
-    ),
-    Switch(
-        "epsilon",
-        {"en": "Adam's epsilon: 1e-7, the other side has 1e-8", "zh": "Adam 的 epsilon：1e-7；另一边 1e-8"},
-        ("phases.0.optimizer.epsilon=1e-8",),
-    ),
+    START,
+    EPSILON,
 )
 NOTES = {
     "en": (
