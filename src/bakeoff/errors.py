@@ -124,7 +124,18 @@ class CorruptError(BakeoffError):
 
 
 class WorkerError(BakeoffError):
-    """A worker process died; the message holds the end of what it said."""
+    """A worker process died; the message holds the end of what it said.
+
+    Attributes:
+        died: whether the process did; else it lives, and told an error that nobody foresaw.
+    """
+
+    exit_code = 9
+    died = False
+
+
+class PeerError(BakeoffError):
+    """Another worker of the same training ended, or can't be heard; that one's own error says why."""
 
     exit_code = 9
 

@@ -152,6 +152,18 @@ class Net(Protocol):
     def forget(self) -> None:
         """Drop the gradients so far."""
 
+    def sums(self) -> list[NDArray[Any]]:
+        """The gradients so far as they stand, not divided: native arrays, one a trainable parameter, in one order."""
+
+    def load_sums(self, sums: list[NDArray[Any]], count: int) -> None:
+        """Set them, as those of so many images."""
+
+    def statistics(self) -> list[NDArray[Any]]:
+        """Copies of the running statistics, native, in one order."""
+
+    def load_statistics(self, arrays: list[NDArray[Any]]) -> None:
+        """Set them."""
+
     def steps(
         self, images: list[NDArray[Any]], labels: list[NDArray[np.int64]], rates: list[float]
     ) -> NDArray[np.float64]:

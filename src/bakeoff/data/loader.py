@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bakeoff import seeds
 from bakeoff.data.augment import Augmentation, Mix
 from bakeoff.data.images import CHUNK, Bad, Images, Keep, View
+from bakeoff.data.share import Share
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch, Brief, SplitName
@@ -64,6 +65,7 @@ class Split(Brief):
         augment: Augmentation | str | None = None,
         cache: Keep = "auto",
         order: NDArray[np.int64] | None = None,
+        share: Share | None = None,
     ) -> Iterator[Batch]:
         """An epoch of batches.
 
@@ -82,6 +84,7 @@ class Split(Brief):
             cache: where decoded images are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
                 `disk` or `none`.
             order: positions in the split, instead of the drawn order: some may come twice, others not at all.
+            share: what one of several workers takes; None: all.
 
         Raises:
             UsageError: an argument that can't be used.
@@ -99,7 +102,11 @@ class Split(Brief):
         if isinstance(augment, str):
             augment = Augmentation.preset(augment)
         change = None if augment is None or not augment.operations else augment
-        return _Epoch(self, view, change, seed, epoch, workers).run(parts)
+        late = share is not None and change is not None and bool(change.mixes)
+        if share is not None:
+            parts = share.of(parts, whole=late)
+        found = _Epoch(self, view, change, seed, epoch, workers).run(parts)
+        return (_cut(batch, share) for batch in found) if late and share is not None else found
 
     def signature_for(self, size: tuple[int, int] | None, signature: Signature | None = None) -> Signature:
         """The signature that `batches` uses for these arguments."""
@@ -111,6 +118,11 @@ class Split(Brief):
         if size is None:
             raise UsageError("the images have different sizes.\nGive size=(height, width) or a signature.")
         return Signature(size, channels=self.images.channels)
+
+
+def _cut(batch: Batch, share: Share) -> Batch:
+    piece = share.piece(len(batch.records))
+    return Batch(batch.images[piece], batch.labels[piece], batch.records[piece])
 
 
 class _Buffers:

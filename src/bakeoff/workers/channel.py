@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from bakeoff.errors import Cancelled
@@ -27,15 +28,33 @@ class Reporter:
         self._phase = ""
         self.cancelled = threading.Event()
         self.code = 130
+        self.together, self.wanted = False, 0
 
     def listen(self, listen: Listener) -> None:
         """Pass messages on to this listener from now on."""
         self._listen = listen
 
     def cancel(self, code: int = 130) -> None:
-        """Ask the work to stop at its next step boundary."""
-        self.code = code
-        self.cancelled.set()
+        """Ask the work to stop at its next step boundary; of several workers, at the one that all agree on."""
+        self.wanted = code
+        if not self.together:
+            self.agree(code)
+
+    def agree(self, code: int) -> None:
+        """All stop here with that exit code; 0: nobody asked for it."""
+        if code:
+            self.code = code
+            self.cancelled.set()
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """Inside, whoever is asked to stop only says so (`wanted`), and all stop at one step (`agree`)."""
+        self.together = True
+        try:
+            yield
+        finally:
+            self.together = False
+            self.agree(self.wanted)
 
     def check(self, where: str) -> None:
         """Stop here if somebody asked for it.

@@ -114,11 +114,21 @@ class Worker:
         code = self._process.wait()
         if self._asked is not None and self._late:
             return errors.Cancelled(f"stopped at once: the step didn't end within {PATIENCE_S:g} s", self._asked)
-        self._stderr.seek(0)
-        tail = [line for line in self._stderr.read().splitlines() if line.strip()][-1:]
+        tail = [line for line in self.said().splitlines() if line.strip()][-1:]
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         hint = " (out of memory? use a smaller batch_size)" if code == -9 else ""
-        return errors.WorkerError(f"the {self.framework} worker died: {why}{hint}. {' '.join(tail)[:300]}")
+        error = errors.WorkerError(f"the {self.framework} worker died: {why}{hint}. {' '.join(tail)[:300]}".strip())
+        error.died = True
+        return error
+
+    def said(self) -> str:
+        """What it wrote to stderr so far."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode("utf-8", "replace")  # its own place stays: it writes on
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def close(self) -> None:
         """Let the process end; kill it if it does not."""
