@@ -200,9 +200,9 @@ def _seconds(code: str) -> float:
 
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
-    "src": 81_500,
-    "tests": 43_000,
-}  # with one way in and out, attacks, artefacts, a server, a verdict, causes
+    "src": 85_000,
+    "tests": 45_000,
+}  # with one way in and out, attacks, artefacts, a server, a verdict, causes, workers
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

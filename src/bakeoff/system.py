@@ -182,6 +182,32 @@ def go_on(pid: int) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
+def tell_stacks() -> None:
+    """From now on, `ask_for_stacks` makes this process write the stacks of all threads to stderr; not on Windows."""
+    import faulthandler
+
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
+def ask_for_stacks(pid: int) -> None:
+    """Make a process of ours tell where its threads are."""
+    if hasattr(signal, "SIGUSR1"):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGUSR1)
+
+
+def read_beside(handle: int) -> bytes:
+    """All of a file that another process writes on with the same place in it: that place doesn't move."""
+    if hasattr(os, "pread"):
+        return os.pread(handle, os.fstat(handle).st_size, 0)
+    place = os.lseek(handle, 0, os.SEEK_CUR)
+    os.lseek(handle, 0, os.SEEK_SET)
+    content = os.read(handle, os.fstat(handle).st_size)
+    os.lseek(handle, place, os.SEEK_SET)
+    return content
+
+
 def of_another(path: Path) -> bool:
     """Whether a file or folder is another user's; where the system doesn't say, it isn't."""
     return hasattr(os, "getuid") and path.stat().st_uid != os.getuid()

@@ -6,10 +6,7 @@ the run; the others get of it what going on needs, and theirs go away with them.
 
 from __future__ import annotations
 
-import faulthandler
-import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bakeoff import system
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN
 from bakeoff.errors import DataError, PeerError
@@ -28,7 +26,7 @@ from bakeoff.rundir.folder import LOGS
 from bakeoff.training.context import Context
 from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
-from bakeoff.workers.team import Team, join, lead
+from bakeoff.workers.team import Team, is_here, join, lead
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,7 @@ def joined(
     if place is None:
         yield job, resume, None
         return
-    if hasattr(signal, "SIGUSR1"):
-        faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    system.tell_stacks()
     with tempfile.TemporaryDirectory(prefix="bakeoff-worker-") as folder, _team(place, reporter) as team:
         if place.rank:
             job = replace(job, run=folder, loggers=(), checkpoint_every=None)
@@ -75,7 +72,8 @@ def _team(place: Place, reporter: Reporter) -> Iterator[Team]:
         found = join(place.address, place.rank, place.world, place.token, place.wait_s)
     else:
         host, _, port = place.address.rpartition(":")
-        with socket.create_server((host, int(port)), backlog=place.world) as listener:
+        listen_at = host if is_here(host) else ""  # its own name may lead to whoever passes the others on
+        with socket.create_server((listen_at, int(port)), backlog=place.world) as listener:
             reporter.say({"kind": "listening", "address": f"{host}:{listener.getsockname()[1]}"})
             found = lead(listener, place.world, place.token, place.wait_s)
     with found as team:

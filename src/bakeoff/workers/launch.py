@@ -123,8 +123,7 @@ class Worker:
 
     def said(self) -> str:
         """What it wrote to stderr so far."""
-        size = os.fstat(self._stderr.fileno()).st_size
-        return os.pread(self._stderr.fileno(), size, 0).decode("utf-8", "replace")  # its own place stays: it writes on
+        return system.read_beside(self._stderr.fileno()).decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End it at once."""

@@ -17,6 +17,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 
@@ -203,6 +204,14 @@ def join(address: str, rank: int, world: int, token: str, wait_s: float = WAIT_S
             return Team(rank, world, {0: link}, wait_s)
     link.close()
     raise PeerError(f"who listens at {address} is no worker of this job (another token).")
+
+
+def is_here(host: str) -> bool:
+    """Whether it is this machine's own address, by its name or number."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _known(link: socket.socket, token: str) -> int | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from ipaddress import ip_address
 from typing import Any
 
 from bakeoff.errors import UsageError
@@ -20,6 +19,7 @@ from bakeoff.training.together import Place
 from bakeoff.workers.channel import Listener
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.stopping import asked_politely
+from bakeoff.workers.team import is_here
 
 RANKS = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"), ("JOB_COMPLETION_INDEX", "WORLD_SIZE"))
 TOKEN, ADDRESS = "BAKEOFF_TOKEN", "BAKEOFF_ADDRESS"
@@ -42,7 +42,7 @@ def place(environment: Mapping[str, str], worker_timeout: str) -> Place:
         raise UsageError(f"{rank_name}={rank}, {world_name}={world}: expected a rank from 0 to {world - 1}.")
     address = environment.get(ADDRESS) or _master(environment)
     token = environment.get(TOKEN, "")
-    if not token and world > 1 and not _is_here(address):
+    if not token and world > 1 and not is_here(address.rpartition(":")[0]):
         raise UsageError(
             f"{address}: workers on several machines need a secret that all know.\n"
             f"Set {TOKEN} to the same long random text everywhere, as from: openssl rand -hex 32"
@@ -78,11 +78,3 @@ def _master(environment: Mapping[str, str]) -> str:
             f"--workers env: where is worker 0? Set {ADDRESS}=HOST:PORT, or MASTER_ADDR and MASTER_PORT, for all."
         )
     return f"{host}:{int(port) + 1}"
-
-
-def _is_here(address: str) -> bool:
-    host = address.rpartition(":")[0]
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

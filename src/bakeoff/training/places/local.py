@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -13,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bakeoff import system
 from bakeoff.errors import BakeoffError, PeerError, WorkerError
 from bakeoff.files import write_text
 from bakeoff.rundir.checkpoint import last
@@ -131,8 +130,7 @@ class _Crew:
         if not any(isinstance(error, PeerError) and "said nothing" in str(error) for error in errors):
             return
         for worker in self.workers:
-            with suppress(OSError, AttributeError):
-                os.kill(worker.pid, signal.SIGUSR1)
+            system.ask_for_stacks(worker.pid)
         time.sleep(STACKS_S)
         text = "\n".join(f"worker {rank}:\n{worker.said()}" for rank, worker in enumerate(self.workers))
         write_text(Path(self.job.run) / "workers.log", text + "\n")
