@@ -38,8 +38,8 @@ def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[st
     """
     vain, stood = 0, _reached(job)
     while True:
-        found = _Crew(job, listen).work(arguments)
-        if not isinstance(found, _Failed):
+        found = Crew(job, listen).work(arguments)
+        if not isinstance(found, Failed):
             return found
         reached = _reached(job)
         vain, stood = (0 if reached != stood else vain + 1), reached
@@ -55,7 +55,7 @@ def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[st
 
 
 @dataclass
-class _Failed:
+class Failed:
     """Why an attempt ended, and whether another one may do better: after a death, or silence."""
 
     error: BaseException
@@ -63,17 +63,18 @@ class _Failed:
 
 
 @dataclass
-class _Crew:
-    """The workers of one attempt."""
+class Crew:
+    """The workers of one attempt at `entry`, which takes `place` and gives what the first one gives."""
 
     job: Job
     listen: Listener | None
+    entry: str = ENTRY
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     workers: list[Worker] = field(default_factory=list)
     address: str = ""
     open: threading.Event = field(default_factory=threading.Event)
 
-    def work(self, arguments: dict[str, Any]) -> dict[str, Any] | _Failed:
+    def work(self, arguments: dict[str, Any]) -> dict[str, Any] | Failed:
         """What the first one gives; where one fails, all end."""
         world, job = self.job.workers or 1, self.job
         with ExitStack() as stack:
@@ -106,7 +107,7 @@ class _Crew:
             rank, world, self.address if rank else "127.0.0.1:0", self.token, seconds_of(self.job.worker_timeout)
         )
         try:
-            return self.workers[rank].call(ENTRY, self._heard(rank), **arguments, place=asdict(place))
+            return self.workers[rank].call(self.entry, self._heard(rank), **arguments, place=asdict(place))
         finally:
             if not rank:
                 self.open.set()
@@ -140,13 +141,13 @@ class _Crew:
             worker.kill()
 
 
-def _failed(errors: list[BaseException | None]) -> _Failed:
+def _failed(errors: list[BaseException | None]) -> Failed:
     """The error that is the reason: of its own before a death, a death before what is only heard of another worker."""
     found = [(rank, error) for rank, error in enumerate(errors) if error is not None]
     for rank, error in sorted(found, key=lambda one: _weight(one[1])):
         if isinstance(error, WorkerError) and error.died:
-            return _Failed(WorkerError(f"worker {rank} of {len(errors)}: {error}"), again=True)
-        return _Failed(error, again=isinstance(error, PeerError))
+            return Failed(WorkerError(f"worker {rank} of {len(errors)}: {error}"), again=True)
+        return Failed(error, again=isinstance(error, PeerError))
     raise AssertionError("no worker failed")
 
 
