@@ -1,7 +1,7 @@
-"""Several workers against one: the same bits, and the time of an epoch. `python bench/workers.py DATA [equal|speed|plan]`
+"""Several workers against one: equal bits, and the time of an epoch. `python bench/workers.py DATA [equal|speed|plan]`
 
-DATA is the folder of mnist.npz, cifar10.npz and clothing-small (class folders). `equal` trains nets for 50 steps or so by
-1, 2 and 4 workers in every framework; `speed` takes the second epoch of trainings by one and two, in turns (A B B A);
+DATA is the folder of mnist.npz, cifar10.npz and clothing-small (class folders). `equal` trains nets for 50 steps or so,
+by 1, 2 and 4 workers in every framework; `speed` takes the second epoch of trainings by one and two, in turns: A B B A;
 `plan` compares what `bakeoff plan` says with that. Everything goes to a temporary folder. A line of JSON each.
 """
 

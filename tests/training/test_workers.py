@@ -316,7 +316,10 @@ def test_a_worker_that_is_killed_costs_an_interval_and_no_bit(pictures: Path, wr
     assert json.loads(out)["weights_sha256"] == expected["sha256"]
     assert "signal 9" in said
     assert "All workers go on from the checkpoint of step" in said
-    assert len(_lines(run / "workers.jsonl")) == 1
+    (again,) = json.loads(out)["restarts"]
+    assert again["step"] % 2 == 0
+    page = (run / "report.html").read_text()
+    assert f"all began again after a worker had ended, at step {again['step']}" in page
 
 
 @needs_torch

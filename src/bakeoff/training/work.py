@@ -27,10 +27,11 @@ from bakeoff.preprocessing import Signature
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Probe, Recipe, Widen
 from bakeoff.rundir.finished import scored
-from bakeoff.rundir.folder import Run
+from bakeoff.rundir.folder import WORKERS, Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.result import BEGUN, NAME, Result, Unknown
+from bakeoff.rundir.readers import read_lines
+from bakeoff.rundir.result import BEGUN, NAME, Restart, Result, Unknown
 from bakeoff.schemas import Predictions, Score
 from bakeoff.shown import shell
 from bakeoff.training import notify
@@ -312,6 +313,8 @@ def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: f
         seed=context.job.seed,
         device=device,
         precision=context.job.precision,
+        workers=context.job.workers,
+        restarts=[Restart(**row) for row in read_lines(context.run.path / WORKERS)],
     )
 
 

@@ -100,6 +100,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     trained = cut.trained if cut else whole
     net = native(context, trained, phase)
     if phase.shards:
+        context.reporter.log(_dealt(phase, context.team.world if context.team else 1))
         net = cast(Net, Sharded(net, context.team or Team(), phase.shards, context.reporter))
     loop = Loop(context, net, phase, trained, chosen)
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
@@ -124,6 +125,16 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     views = mirrored_logits(seen, judged, phase)
     trained_s = sum(loop.state.epoch_seconds)
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
+
+
+def _dealt(phase: Finetune, world: int) -> str:
+    """What of a batch goes to whom, in words."""
+    shards, size = phase.shards or 1, phase.batch_size
+    each = f"{size // shards} or {size // shards + 1}" if size % shards else f"{size // shards}"
+    rate = f"rate {phase.schedule.peak:g} for all of it"
+    return (
+        f"a batch of {size} images is {shards} shards of {each}, {shards // world} for each of {world} workers; {rate}"
+    )
 
 
 def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Predictions]:

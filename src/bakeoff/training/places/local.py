@@ -15,7 +15,7 @@ from bakeoff import system
 from bakeoff.errors import BakeoffError, PeerError, WorkerError
 from bakeoff.files import write_text
 from bakeoff.rundir.checkpoint import last
-from bakeoff.rundir.folder import Run
+from bakeoff.rundir.folder import WORKERS, Run
 from bakeoff.training.job import Job
 from bakeoff.training.loop.cadence import seconds_of
 from bakeoff.training.together import Place
@@ -26,7 +26,6 @@ from bakeoff.workers.stopping import asked_politely
 ENTRY = "bakeoff.training.work:work"
 IN_VAIN = 3  # restarts in a row without a checkpoint between them, after which the training ends
 STACKS_S = 1.0  # for a worker to write where its threads are
-FILE = "workers.jsonl"
 
 
 def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[st
         said = str(found.error).split("\n")[0]
         Reporter(listen).log(f"{said} All workers go on from {where}.")
         log = Run(job.run)
-        log.line(FILE, {"time": time.time(), "why": said, "step": reached[1] if reached else 0})
+        log.line(WORKERS, {"time": time.time(), "why": said, "step": reached[1] if reached else 0})
         log.close()
         arguments = {**arguments, "resume": True}
 
