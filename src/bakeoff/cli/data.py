@@ -9,6 +9,7 @@ import typer
 
 from bakeoff.cli import _options as options
 from bakeoff.cli._app import epilog
+from bakeoff.data.sample import SAMPLES
 
 if TYPE_CHECKING:
     from bakeoff.data.audit import Audit
@@ -27,7 +28,6 @@ AUDIT_EXAMPLES = (
 SHOWN = 8  # findings of a kind in the table
 
 GROUP = typer.Typer(help="Images: look at them, or get some to try things on.", rich_markup_mode="rich")
-SAMPLES = ("digits",)
 
 
 @GROUP.callback()

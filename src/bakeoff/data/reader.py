@@ -32,6 +32,7 @@ from bakeoff.data.perceptual_hash import (
     perceptual_hashes_of_arrays,
     remember,
 )
+from bakeoff.data.sample import SAMPLES
 from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
@@ -42,6 +43,7 @@ from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
+from bakeoff.shown import shell
 from bakeoff.system import cpus
 from bakeoff.workers.progress import counter, live
 
@@ -344,7 +346,10 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        raise DataError(f"{path}: {absent(path)}\nGive a folder of class folders, a list, an archive, arrays, ...")
+        sample = f"Make it: bakeoff data sample {path.name} {shell(path)}" if path.name in SAMPLES else ""
+        raise DataError(
+            f"{path}: {absent(path)}\n{sample or 'Give a folder of class folders, a list, an archive, ...'}"
+        )
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."

@@ -10,6 +10,8 @@ import numpy as np
 from bakeoff.errors import UsageError
 from bakeoff.files import make_folder, opened
 
+SAMPLES = ("digits",)
+
 
 def write_digits(directory: str | os.PathLike[str]) -> int:
     """How many images were written: scikit-learn's 1,797 handwritten digits, as class folders of grey 8 x 8 PNGs.
