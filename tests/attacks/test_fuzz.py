@@ -109,7 +109,7 @@ def searched(folder: Path, trials: int = 0) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    search.run(trials)
+    assert len(repr(search.run(trials))) < 2000
 
 
 def searched_on(folder: Path) -> None:

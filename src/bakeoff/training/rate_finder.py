@@ -79,7 +79,7 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
 
 def growing(steps: int) -> list[float]:
     """The rates of a sweep, each larger than the one before by the same factor."""
-    return np.geomspace(LOWEST, HIGHEST, steps).tolist()
+    return [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
 
 
 def swept(context: Context, phase: Finetune, *, steps: int = STEPS, done: int = 0) -> list[float]:

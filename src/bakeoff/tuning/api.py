@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from bakeoff.data.reader import find_source
 from bakeoff.drawing.card import Card
@@ -49,6 +51,15 @@ class Tuned(Finished):
         settings = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in found}
         best = {"validation": scored(self.result["validation"]), "test": scored(self.result["test"])}
         return Card(str(self.path), {**best, **settings, "trials": len(self.result["trials"])})
+
+
+class _Row(msgspec.Struct):
+    """A trial, as a study has it."""
+
+    number: int
+    state: str
+    accuracy: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    settings: dict[str, str | float]
 
 
 class _HopelessError(BakeoffError):
@@ -223,8 +234,9 @@ class _Search:
         with self._named():
             trial.set_user_attr("test", facts.test["accuracy"])
             trial.set_user_attr("wall_s", facts.wall_s)
-            best = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
-        if best and max(best) >= accuracy and (self.path / "best").is_dir():
+            others = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
+            beaten = bool(others) and max(others) >= accuracy
+        if beaten and (self.path / "best").is_dir():
             remove(self._folder(trial))
         else:
             put(self._folder(trial), self.path / "best")
@@ -245,6 +257,8 @@ class _Search:
             {"number": t.number, "state": t.state.name.lower(), "accuracy": t.value, "settings": t.params}
             for t in study.get_trials(deepcopy=False)
         ]
+        test = msgspec.convert(best.user_attrs.get("test"), float | None)
+        msgspec.convert(rows, list[_Row])
         return Tuned(
             self.path,
             {
@@ -253,7 +267,7 @@ class _Search:
                 "recipe": str(self.path / "best.toml"),
                 "settings": best.params,
                 "validation": {"accuracy": best.value},
-                "test": {"accuracy": best.user_attrs.get("test")},
+                "test": {"accuracy": test},
                 "trials": rows,
             },
         )
