@@ -16,7 +16,7 @@ from bakeoff.recipe import load, to_toml
 from bakeoff.training import rate_finder
 from bakeoff.training.context import Context
 from bakeoff.training.job import Job
-from bakeoff.training.rate_finder import steepest
+from bakeoff.training.rate_finder import LOWEST, steepest
 from bakeoff.workers.channel import Reporter
 
 RATES = list(np.geomspace(1e-6, 1, 100))
@@ -81,7 +81,10 @@ def test_the_mean_of_three_sweeps_is_judged(tmp_path: Path, monkeypatch: pytest.
     mean = np.mean([each[:90] for each in curves], axis=0).tolist()
     assert found["rate"] == steepest(RATES[:90], mean)
     assert len(found["rates"]) == len(found["losses"]) == 90
-    waiting = iter([[2.3] * 3, *curves])
+    edge = list(np.linspace(2.3, 2.2, 100))
+    waiting = iter([edge, edge, edge, *curves])  # tried again from lower rates
+    assert worked(tmp_path, 7)["rates"][0] == LOWEST / 100
+    waiting = iter([edge] * 6)
     with pytest.raises(UsageError, match="no rate can be told"):
         worked(tmp_path, 7)
 

@@ -66,25 +66,30 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
     if phase is None:
         raise UsageError(f"the recipe {recipe.title!r} has no finetune phase, so no rate.\nAs: --phases finetune")
     data = read(asked, recipe, reporter)
-    found: list[list[float]] = []
-    for sweep in range(SWEEPS):
-        own = replace(asked, seed=key(asked.seed, "rate", record=sweep) % 2**32)
-        context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
-        context = verified(context) if data.rules.bad_files == "exclude" else context
-        found.append(swept(context, phase, steps=steps, done=sweep * steps))
-    losses = [float(np.mean(each)) for each in zip(*found, strict=False)]  # as far as all of them came
-    rates = growing(steps)[: len(losses)]
-    return Rates(tuple(rates), tuple(running(losses).tolist()), steepest(rates, losses)).to_json()
+    for lowest in (LOWEST, LOWEST / 100):  # wide layers under Adam learn, and are lost, at far lower rates than others
+        rates, found = growing(lowest, steps), list[list[float]]()
+        for sweep in range(SWEEPS):
+            own = replace(asked, seed=key(asked.seed, "rate", record=sweep) % 2**32)
+            context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
+            context = verified(context) if data.rules.bad_files == "exclude" else context
+            found.append(swept(context, phase, rates, done=sweep * steps))
+        losses = [float(np.mean(each)) for each in zip(*found, strict=False)]  # as far as all of them came
+        rates = rates[: len(losses)]
+        try:
+            return Rates(tuple(rates), tuple(running(losses).tolist()), steepest(rates, losses)).to_json()
+        except UsageError as error:
+            refused = error
+    raise refused
 
 
-def growing(steps: int) -> list[float]:
+def growing(lowest: float, steps: int) -> list[float]:
     """The rates of a sweep, each larger than the one before by the same factor."""
-    return [float(rate) for rate in np.geomspace(LOWEST, HIGHEST, steps)]
+    return [float(rate) for rate in np.geomspace(lowest, HIGHEST, steps)]
 
 
-def swept(context: Context, phase: Finetune, *, steps: int = STEPS, done: int = 0) -> list[float]:
-    """Losses of a net that is trained for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and
-    thrown away, as far as there is something to see.
+def swept(context: Context, phase: Finetune, rates: Sequence[float], *, done: int = 0) -> list[float]:
+    """Losses of a net that is trained a step at each of some growing rates (Smith, 2017, arXiv:1506.01186, section 3.3)
+    and thrown away, as far as there is something to see.
 
     Args:
         done: the steps of sweeps before this one.
@@ -95,13 +100,13 @@ def swept(context: Context, phase: Finetune, *, steps: int = STEPS, done: int = 
     chosen.compile(net)
     net.seek(0)
     losses: list[float] = []
-    for step, (rate, batch) in enumerate(zip(growing(steps), _forever(context, phase), strict=False), 1):
+    for step, (rate, batch) in enumerate(zip(rates, _forever(context, phase), strict=False), 1):
         loss = float(_step(net, context, chosen, batch, rate))
         if not math.isfinite(loss):
             break
         losses.append(loss)
         note = f"rate {rate:.1e}  loss {loss:.3f}"
-        context.reporter.progress("rates", done + step, SWEEPS * steps, note, unit="steps")
+        context.reporter.progress("rates", done + step, SWEEPS * len(rates), note, unit="steps")
         means = running(losses)
         if means[-1] > BLOWN * means.min() and step > 11:
             break
@@ -125,9 +130,10 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
     slopes = np.gradient(running(losses)[first:end], np.log(rates[first:end])) if end > first + 2 else np.zeros(1)
     place = int(np.argmin(slopes))
     if slopes[place] >= 0 or not first < first + place or not first < least < len(rates) - 1:
+        low, high = (rates[0], rates[-1]) if rates else (LOWEST, LOWEST)
         raise UsageError(
-            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({LOWEST:g} to "
-            f"{max(rates, default=LOWEST):.1g}).\nTry more steps: --steps {10 * max(len(rates), 20)}"
+            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({low:g} to {high:.1g})."
+            f"\nTry more steps: --steps {10 * max(len(rates), 20)}"
         )
     return min(float(rates[first + place]), SAFE * float(rates[least]))
 
