@@ -130,10 +130,10 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
     slopes = np.gradient(running(losses)[first:end], np.log(rates[first:end])) if end > first + 2 else np.zeros(1)
     place = int(np.argmin(slopes))
     if slopes[place] >= 0 or not first < first + place or not first < least < len(rates) - 1:
-        low, high = (rates[0], rates[-1]) if rates else (LOWEST, LOWEST)
+        tried = f"{rates[0]:g} to {rates[-1]:.1g}" if rates else "none"
         raise UsageError(
-            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({low:g} to {high:.1g})."
-            f"\nTry more steps: --steps {10 * max(len(rates), 20)}"
+            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({tried}).\n"
+            f"Try more steps: --steps {10 * max(len(rates), 20)}"
         )
     return min(float(rates[first + place]), SAFE * float(rates[least]))
 
