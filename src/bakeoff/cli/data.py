@@ -9,7 +9,6 @@ import typer
 
 from bakeoff.cli import _options as options
 from bakeoff.cli._app import epilog
-from bakeoff.data.sample import SAMPLES
 
 if TYPE_CHECKING:
     from bakeoff.data.audit import Audit
@@ -37,7 +36,7 @@ def _group() -> None:
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(EXAMPLES))
 def sample(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which; digits is the one there is.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     json: options.Json = False,
     debug: options.Debug = False,
@@ -45,6 +44,7 @@ def sample(
     """Write a data set that comes with the installation, as class folders."""
     from bakeoff.cli import _output as out
     from bakeoff.data import write_digits
+    from bakeoff.data.sample import SAMPLES
     from bakeoff.errors import UsageError
     from bakeoff.registry import nearest
 
