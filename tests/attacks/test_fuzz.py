@@ -45,6 +45,7 @@ from bakeoff.tuning.ranges import OneOf
 
 KEPT = Path(__file__).parents[1] / "compatibility" / "0.1"
 FEW, MANY = 15, 800  # inputs a target: some hundreds, and 20,000
+MORE = {"search/study.db": 40}  # a database can be wrong in more ways than a text
 SLOWEST_S, MOST_BYTES = 20.0, 2 << 30
 ODD: tuple[Any, ...] = (None, True, -1, 0, 10**30, 1e308, float("nan"), float("inf"), "", "x" * 5000, "\ud800", [], {})
 ODD += ([[1]], {"a": {}}, "../..", 2**63, -0.5, [None], {"accuracy": "no"}, "\0", [float("nan")], "10s")
@@ -150,7 +151,7 @@ TARGETS: dict[str, list[tuple[str, Way]]] = {
     "features/kept.npz": [("features/kept.npz", features_kept)],
     f"{TORCH}/engine.json": [(f"{TORCH}/engine.json", engine_noted)],
     f"{TORCH}/predictions/validation.npz": [(TORCH, report)],
-    "search/study.db": [("search", searched), ("search", searched_on)],
+    "search/study.db": [("search", searched_on)],
 }
 
 
@@ -324,7 +325,7 @@ def tried(home: Path, target: str, count: int) -> list[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_some_inputs(target: str, home: Path) -> None:
-    assert tried(home, target, FEW) == []
+    assert tried(home, target, MORE.get(target, FEW)) == []
 
 
 @pytest.mark.slow
