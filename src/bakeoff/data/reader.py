@@ -32,7 +32,7 @@ from bakeoff.data.perceptual_hash import (
     perceptual_hashes_of_arrays,
     remember,
 )
-from bakeoff.data.sample import SAMPLES
+from bakeoff.data.sample import remedy
 from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
@@ -43,7 +43,6 @@ from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import draw
 from bakeoff.protocols import LabelRule, Progress, Source, Table
 from bakeoff.schemas import SplitName
-from bakeoff.shown import shell
 from bakeoff.system import cpus
 from bakeoff.workers.progress import counter, live
 
@@ -346,10 +345,7 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        sample = f"Make it: bakeoff data sample {path.name} {shell(path)}" if path.name in SAMPLES else ""
-        raise DataError(
-            f"{path}: {absent(path)}\n{sample or 'Give a folder of class folders, a list, an archive, ...'}"
-        )
+        raise DataError(f"{path}: {absent(path)}\n{remedy(path)}")
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."
