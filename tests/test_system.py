@@ -182,16 +182,17 @@ def test_writing_at_a_place(there: bool, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_pages_are_let_go_where_the_system_can(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    pages = types.SimpleNamespace(madvise=asked.append)
-    if there:
-        monkeypatch.setattr(mmap, "MADV_DONTNEED", 4, raising=False)
-    else:
-        monkeypatch.delattr(mmap, "MADV_DONTNEED", raising=False)
-    system.let_go(pages)  # type: ignore[arg-type]
-    assert asked == ([4] if there else [])
-    system.let_go(types.SimpleNamespace())  # type: ignore[arg-type]
+def test_reading_at_a_place(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not there:
+        monkeypatch.delattr(os, "preadv")
+    path = tmp_path / "file"
+    path.write_bytes(b"abcdef")
+    handle, out = os.open(path, os.O_RDWR | system.BINARY), bytearray(4)
+    assert system.read_at(handle, memoryview(out), 1) == 4
+    assert system.read_at(handle, memoryview(out), 4) == 2
+    assert system.read_at(handle, memoryview(out), 9) == 0
+    os.close(handle)
+    assert out == b"efde"
 
 
 def test_more_memory_than_there_is_only_on_linux(name: str) -> None:

@@ -282,10 +282,8 @@ def evaluate(
         found = _kept(model, split)
         other = _kept_mirrored(model, split) if tta == "flip" else None
     else:
-        recipe = loads(model.bundle.recipe_toml)
-        given: dict[str, Any] = {"labels": labels, "follow_links": follow_links, "frozen": _frozen(model, split)}
-        read = read_for(recipe, Path(data), recipe.seed, judged=True, bad_files=bad_files, **given)
-        read = read.verify(model.signature) if read.rules.bad_files == "exclude" else read
+        given = {"labels": labels, "follow_links": follow_links, "bad_files": bad_files}
+        read = _read(model, Path(data), split, given)
         files = {**{name: len(part) for name, part in read.splits.items()}, "excluded": len(read.excluded)}
         found, other, unused = _predicted(model, read, split, progress, mirror=tta == "flip")
     kept = model.path / "predictions" / f"{split}.npz"
@@ -329,6 +327,13 @@ def _kept_mirrored(model: Model, split: str) -> Predictions:
             f"Give the images too: bakeoff evaluate {shell(model.path)} DATA --split {split} --tta flip"
         )
     return found
+
+
+def _read(model: Model, data: Path, split: str, given: dict[str, Any]) -> Data:
+    """Images to be judged, split as in training; the bad ones are left out where they may be."""
+    recipe = loads(model.bundle.recipe_toml)
+    found = read_for(recipe, data, recipe.seed, judged=True, frozen=_frozen(model, split), **given)
+    return found.verify(model.signature) if found.rules.bad_files == "exclude" else found
 
 
 def _predicted(

@@ -6,8 +6,10 @@ import io
 import json
 import random
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +45,7 @@ from bakeoff.tuning.ranges import OneOf
 
 KEPT = Path(__file__).parents[1] / "compatibility" / "0.1"
 FEW, MANY = 15, 800  # inputs a target: some hundreds, and 20,000
+MORE = {"search/study.db": 40}  # a database can be wrong in more ways than a text
 SLOWEST_S, MOST_BYTES = 20.0, 2 << 30
 ODD: tuple[Any, ...] = (None, True, -1, 0, 10**30, 1e308, float("nan"), float("inf"), "", "x" * 5000, "\ud800", [], {})
 ODD += ([[1]], {"a": {}}, "../..", 2**63, -0.5, [None], {"accuracy": "no"}, "\0", [float("nan")], "10s")
@@ -101,13 +104,22 @@ def engine_noted(path: Path, told: Any = None) -> None:
     json.dumps(noted(SimpleNamespace(run=run)))  # type: ignore[arg-type]
 
 
-def searched(folder: Path) -> None:
+def searched(folder: Path, trials: int = 0) -> None:
     """What `tune` reads before it trains."""
     search = _Search("photos", recipe.load("mnist-cnn"), {"seed": OneOf(("1", "2"))}, folder, "torch", Options())
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    search.run(0)
+    assert len(repr(search.run(trials))) < 2000
+
+
+def searched_on(folder: Path) -> None:
+    """One more trial than there are, without its training."""
+    facts = SimpleNamespace(validation={"accuracy": 0.6}, test={"accuracy": 0.5}, wall_s=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bakeoff.tuning.api.train", lambda *_, **__: SimpleNamespace(facts=facts))
+        patch.setattr("bakeoff.tuning.api.put", lambda *_: None)
+        searched(folder, 3)
 
 
 # what is read, file by file: the folder or file that is handed over, and what reads it
@@ -139,7 +151,7 @@ TARGETS: dict[str, list[tuple[str, Way]]] = {
     "features/kept.npz": [("features/kept.npz", features_kept)],
     f"{TORCH}/engine.json": [(f"{TORCH}/engine.json", engine_noted)],
     f"{TORCH}/predictions/validation.npz": [(TORCH, report)],
-    "search/study.db": [("search", searched)],
+    "search/study.db": [("search", searched_on)],
 }
 
 
@@ -228,11 +240,42 @@ def arrays_edited(content: bytes, draw: random.Random) -> bytes:
     return stream.getvalue()
 
 
+def study_edited(content: bytes, draw: random.Random) -> bytes:
+    """A database that is whole: values of another type, or its tables are others."""
+    with closing(sqlite3.connect(":memory:")) as base:
+        base.deserialize(content)
+        base.executescript("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = DELETE")
+        names = [row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        table = draw.choice([name for name in names if base.execute(f"SELECT count(*) FROM {name}").fetchone()[0]])
+        column = draw.choice([row[1] for row in base.execute(f"PRAGMA table_info({table})")])
+        odd = draw.choice(
+            ["NULL", "''", "'x'", "-1", "1e308", "9e999", "x'ff00'", "9223372036854775807", "'{\"a\": []}'"]
+        )
+        line = draw.choice(
+            [
+                *[f"UPDATE {table} SET {column} = {odd}"] * 6,
+                f"DELETE FROM {table}",
+                f"DROP TABLE {table}",
+                f"ALTER TABLE {table} RENAME COLUMN {column} TO other",
+                f"ALTER TABLE {table} RENAME TO other",
+                f"DROP TABLE {table}; CREATE TABLE {table} (x)",
+                f"DROP TABLE {table}; CREATE VIEW {table} AS SELECT 1 AS {column}",
+                f"INSERT INTO {table} SELECT * FROM {table}",
+                f"CREATE TRIGGER t AFTER UPDATE ON {table} BEGIN DELETE FROM {table}; END",
+            ]
+        )
+        with suppress(sqlite3.Error):  # what a constraint forbids stays as it was
+            base.executescript(line)
+        return base.serialize()
+
+
 def damaged(name: str, content: bytes, draw: random.Random) -> bytes:
     """Bytes turned, cut, put in or doubled; or the text is whole and says something else."""
     kind = draw.randrange(10)
     if kind < 6 and name.endswith(".npz"):
         return arrays_edited(content, draw)
+    if kind < 6 and name.endswith(".db"):
+        return study_edited(content, draw)
     if kind < 6 and name.endswith((".json", ".jsonl")):
         lines = content.splitlines() if name.endswith("l") else [content]
         at = draw.randrange(len(lines))
@@ -282,7 +325,7 @@ def tried(home: Path, target: str, count: int) -> list[str]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_some_inputs(target: str, home: Path) -> None:
-    assert tried(home, target, FEW) == []
+    assert tried(home, target, MORE.get(target, FEW)) == []
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""Everything that is written, renamed or removed goes through `bakeoff.files`, which follows no link."""
+"""Everything that is written, renamed or removed goes through `bakeoff.files`, which follows no link.
+
+And no file is mapped.
+"""
 
 from __future__ import annotations
 
@@ -92,3 +95,17 @@ def test_ways_out_are_found(line: str) -> None:
 @pytest.mark.parametrize("line", ["open(p)", 'p.open("rb")', "np.savez(file, a=a)", 'text.replace("a", "b")'])
 def test_ways_in_are_none(line: str) -> None:
     assert not list(ways(line))
+
+
+MAPS = r"memmap\(|mmap_mode|safe_open|load_file|model_path=|mmap\.mmap\((?!-1)"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_is_mapped(name: str) -> None:
+    """Where others make a mapped file shorter, the process that looks there ends by SIGBUS."""
+    assert re.findall(MAPS, (SOURCE / name).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("line", ["np.memmap(p)", "np.load(p, mmap_mode='r')", "mmap.mmap(handle, 0)", "safe_open(p)"])
+def test_maps_are_found(line: str) -> None:
+    assert re.search(MAPS, line)

@@ -96,6 +96,26 @@ def test_a_folder_that_is_not_there(command: Command, tmp_path: Path) -> None:
     refused(command("train", tmp_path / "link"), 3, "link to what isn't there")
 
 
+TAKES_DATA = (
+    "train D|train D -r mnist-cnn|compare D|find-rate D -r mnist-cnn|tune D -r mnist-cnn --search phases.0.epochs=1..2"
+)
+TAKES_DATA += "|compare D --backbones efficientnet_lite0,efficientnet_lite1|evaluate RUN D|data audit D|data preview D"
+TAKES_DATA += "|export RUN --to onnx --data D"
+
+
+@pytest.mark.parametrize("words", TAKES_DATA.split("|"))
+@pytest.mark.parametrize("path", ["digits", "some where/digits", "photos"])
+def test_a_sample_that_was_not_written_yet_has_its_command(
+    words: str, path: str, command: Command, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = command(*({"D": path, "RUN": trained}.get(word, word) for word in words.split()))
+    refused(said, said.code or 1, "there is no such file or folder")
+    sample = {"digits": "digits", "some where/digits": "'some where/digits'"}.get(path)
+    assert (f"bakeoff data sample digits {sample}" in said.err) == (sample is not None)
+    assert not list(tmp_path.iterdir())
+
+
 VERBS = "evaluate {}|export {} --to onnx|predict {} a.png|report {}|verify {}|convert {} --to keras|train {}|runs {}"
 
 

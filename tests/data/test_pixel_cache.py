@@ -204,6 +204,42 @@ def test_what_was_altered_is_decoded_anew(
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+TRUNCATED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from bakeoff.data import images, read_data
+from bakeoff.data.augment import Augmentation
+from bakeoff.preprocessing import Signature
+
+data, (left, way) = read_data(sys.argv[1]), sys.argv[2:]
+size, told = Signature((64, 64)), {}
+for epoch in range(3):
+    batches = data.train.batches(size=(64, 64), cache="disk", batch_size=4, epoch=epoch, augment=None)
+    for number, batch in enumerate(batches):
+        for record, image in zip(batch.records, batch.images):
+            told.setdefault(int(record), []).append(image.tobytes())
+        if number == 2 and epoch == (way == "full"):
+            (path,) = Path(os.environ["XDG_CACHE_HOME"]).glob("bakeoff/pixels/*.u8")
+            os.truncate(path, int(left) if int(left) >= 0 else path.stat().st_size + int(left))
+for record, seen in told.items():
+    expected = np.asarray(images.render(data.images.source(record), size)).tobytes()
+    assert seen == [expected] * 3, record
+(path,) = Path(os.environ["XDG_CACHE_HOME"]).glob("bakeoff/pixels/*.u8")
+print(len(told))
+"""
+
+
+@pytest.mark.parametrize("when", ["filling", "full"])
+@pytest.mark.parametrize("left", [0, 100, HEADER + 3, -1, -40_000])
+def test_a_file_that_is_made_shorter_in_use_costs_time_only(tmp_path: Path, left: int, when: str) -> None:
+    """A page of a map that the file has no more ends the process: SIGBUS."""
+    folder = write_folder(tmp_path / "pictures", {"a": 30, "b": 30})
+    words = [sys.executable, "-c", TRUNCATED, str(folder), str(left), when]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"{len(read_data(folder).train)}\n"), done.stderr
+
+
 READ = """
 import sys
 from bakeoff.data import images, read_data

@@ -15,6 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -141,6 +142,8 @@ def fails(line: str) -> str:
         return ""
     command, _, output = line.partition(" > ")
     words, error = shlex.split(command)[1:], io.StringIO()
+    if words[0] == "serve":
+        return serves(words)
     with Path(output or os.devnull).open("w") as stream:
         if words[0] in HERE:
             with redirect_stdout(stream), redirect_stderr(error):
@@ -149,6 +152,19 @@ def fails(line: str) -> str:
         called = [sys.executable, "-m", "bakeoff", *words]
         done = subprocess.run(called, stdout=stream, stderr=subprocess.PIPE, text=True, timeout=900)
     return "" if done.returncode == 0 else f"exit {done.returncode}: {done.stderr[-1500:]}"
+
+
+def serves(words: list[str]) -> str:
+    """The same of a server: it says that it is ready, at ports that are free, and ends well when it is asked to."""
+    called = [sys.executable, "-m", "bakeoff", *words, "--rest-port", "0", "--grpc-port", "0", "--json"]
+    with subprocess.Popen(called, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        late = threading.Timer(300, server.kill)
+        late.start()
+        ready = server.stdout.readline() if server.stdout else ""
+        server.terminate()
+        _, error = server.communicate()
+        late.cancel()
+    return "" if server.returncode == 0 and "rest_port" in ready else f"exit {server.returncode}: {error[-1500:]}"
 
 
 def lacks(name: str) -> bool:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ from bakeoff.evaluation.kinds import BINARY, MULTILABEL, SINGLE, Kind
 from bakeoff.evaluation.opening import open_model
 from bakeoff.exports import export, names
 from bakeoff.graph import run
+from bakeoff.graph.initialize import torch_uniform
+from bakeoff.models import _start
 from bakeoff.preprocessing import normalize
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.runtimes import _metadata, open_file, torch_export
@@ -99,6 +102,45 @@ def test_onnx_and_torch(folder: Path, bundle: Bundle, form: str) -> None:
     _needs(runtime)
     assert _run(folder, form).split() == [file, runtime]
     _check(folder, bundle, form)
+
+
+UNCONVERTED = """
+import sys
+from pathlib import Path
+from bakeoff.bundle import read
+from bakeoff.errors import UnsupportedError
+from bakeoff.exports.formats import keras
+from bakeoff.runtimes import litert
+folder = Path(sys.argv[1])
+try:
+    litert.save(keras.made(read(folder / "bundle")), folder / "x.tflite", (12, 12, 1), "{}")
+except UnsupportedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.tensorflow
+def test_bare_weights_leave_with_the_net(tmp_path: Path, bundle: Bundle) -> None:
+    """A token, as transformers have one, and a table: the layer that holds them in Keras had no form in LiteRT."""
+    _needs("tensorflow")
+    _needs("ai_edge_litert")
+    net = _start.composer((12, 12), 1, 0, torch_uniform)
+    x = net.add("conv2d", "conv", net.input, filters=4, kernel=(3, 3), stride=(3, 3))
+    for op, name, shape in (("parameter", "token", (1, 4, 1)), ("constant", "table", (4, 1, 4))):
+        x = net.add("add", f"add_{name}", x, net.add(op, name, shape=shape))
+    x = net.add("global_avg_pool", "pool", net.add("relu", "relu", x))
+    graph = net.finish(net.add("dense", "linear", x, units=3))
+    draw = np.random.default_rng(0)
+    graph = graph.with_arrays({k: draw.normal(size=a.shape).astype(a.dtype) for k, a in graph.arrays().items()})
+    own = replace(bundle, graph=graph)
+    bundles.write(tmp_path / "bundle", own)
+    np.save(tmp_path / "images.npy", draw.normal(size=(5, 12, 12, 1)).astype(np.float32))
+    _run(tmp_path, "litert", "keras", "savedmodel")
+    for form in ("litert", "keras", "savedmodel"):
+        _check(tmp_path, own, form)
+    said = _run(tmp_path, script=UNCONVERTED)
+    assert said.startswith("LiteRT: TensorFlow can't convert this net ('tfl.prelu' op ")
+    assert len(said.splitlines()) == 1
 
 
 FULL = """

@@ -54,6 +54,21 @@ def heads(c: Composer, name: str, x: Ref, count: int, mask: Ref | None = None, *
     return c.add("dense", f"{name}.proj", y, units=width)
 
 
+@net(4, 4, 3, torch=2, keras=0)
+def bare_rows_and_columns() -> Graph:
+    """As many rows as columns and channels: keras.ops.add on TensorFlow takes one for another."""
+    c, rng = Composer((BATCH, 4, 4, 3)), np.random.default_rng(3)
+    x = c.add("conv2d", "conv", c.input, filters=4, kernel=(1, 1))
+    for number, shape in enumerate([(4, 1, 1), (1, 4, 1), (1, 1, 4)]):
+        bare = c.add("parameter", f"p{number}", shape=shape, weights={"value": rng.normal(size=shape)})
+        x = c.add("add", f"add{number}", *([x, bare] if number else [bare, x]))
+    both = c.add(
+        "add", "both", constant(c, "row", rng.normal(size=(1, 4, 1))), constant(c, "column", rng.normal(size=(4, 1, 1)))
+    )
+    x = c.add("flatten", "flat", c.add("relu", "relu", c.add("add", "sum", x, both)))
+    return c.finish(c.add("dense", "head", x, units=3))
+
+
 @net(8, 8, 3, torch=6, keras=0)  # timm: 1 of the patches, 1 of qkv, 1 behind the attention; 3 arguments are views
 def vision_transformer() -> Graph:
     c = Composer((BATCH, 8, 8, 3))

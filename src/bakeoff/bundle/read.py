@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,9 @@ import numpy as np
 
 from bakeoff.bundle import stopped
 from bakeoff.bundle.layout import JSON_NAME, UNKNOWN_NAME, WEIGHTS_NAME, Bundle, Unknown
+from bakeoff.checkpoints import safetensors
 from bakeoff.errors import CorruptError, DataError, VersionError
-from bakeoff.files import absent, named, read_json, regular
+from bakeoff.files import absent, named, read_json
 from bakeoff.graph import serialize
 from bakeoff.graph.graph import Graph, weights_sha256
 from bakeoff.graph.passes import features as width
@@ -147,17 +147,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path, most: int) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        with regular(path) as file:
-            if (size := os.fstat(file.fileno()).st_size) > most:
-                raise ValueError(f"{size:,} bytes; its net has at most {most:,}")
-        found: dict[str, Any] = load_file(str(path))
-    except BaseException as error:  # safetensors panics where there is no memory, which is no Exception
-        known = isinstance(error, (SafetensorError, OSError, ValueError))
-        if not known and type(error).__name__ != "PanicException":
-            raise
-        raise CorruptError(f"{path}: not readable as safetensors ({error}). Copy the bundle anew.") from None
-    return found
+        return safetensors.read(path, most)
+    except (DataError, CorruptError) as error:
+        raise CorruptError(f"{error}\n{COPY}") from None

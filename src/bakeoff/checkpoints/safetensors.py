@@ -40,35 +40,46 @@ DTYPES = {
 }
 
 
-def read(path: Path) -> dict[str, Array]:
-    """The tensors by name, views on the mapped file; bfloat16 is widened.
+def read(path: Path, most: int | None = None) -> dict[str, Array]:
+    """The tensors by name, views on what was read; bfloat16 is widened.
+
+    Nothing is mapped: where others make a mapped file shorter, the process that reads it ends.
+
+    Args:
+        most: bytes that the file may have.
 
     Raises:
-        CorruptError: a header that doesn't hold together.
+        CorruptError: a header that doesn't hold together, or a file that is too large.
         DataError: the file can't be opened.
     """
     try:
-        with regular(path) as file:
+        with regular(path) as file, named(path, "Get the file anew."):  # sizes that NumPy refuses, or no memory
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(LARGEST_HEADER, size - 8):
                 raise CorruptError(f"{path}: its header says {length:,} bytes, the file has {size:,}. Get it anew.")
-            header = _header(file.read(length), path)
+            if most is not None and size > most:
+                raise CorruptError(f"{path}: {size:,} bytes; its net has at most {most:,}. Get it anew.")
+            rows = sorted(_header(file.read(length), path).items(), key=lambda item: item[1]["data_offsets"])
+            end = _end(rows, path)
+            there = size - 8 - length
+            data = np.fromfile(file, np.uint8, end if end == there else 0)
+            if end != there or end != len(data):
+                raise CorruptError(f"{path}: its tensors take {end:,} bytes, the file has {there:,}: truncated?")
+            return {name: _tensor(name, row, data, path) for name, row in rows}
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Expected a .safetensors file.") from None
-    start = 8 + length
-    rows = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+
+
+def _end(rows: list[tuple[str, dict[str, Any]]], path: Path) -> int:
+    """Where the last tensor ends; each begins where the one before it does."""
     end = 0
     for name, row in rows:
         first, last = row["data_offsets"]
         if first != end or last < first:
             raise CorruptError(f"{path}: tensor {name!r} lies at {first}..{last}, expected to begin at {end}.")
         end = last
-    if start + end != size:
-        raise CorruptError(f"{path}: its tensors take {end:,} bytes, the file has {size - start:,}: truncated?")
-    with named(path, "Get the file anew."):  # sizes that NumPy refuses, or for which no address is left
-        data = np.memmap(path, np.uint8, "r", offset=start) if end else np.zeros(0, np.uint8)
-        return {name: _tensor(name, row, data, path) for name, row in rows}
+    return end
 
 
 def _header(text: bytes, path: Path) -> dict[str, dict[str, Any]]:
@@ -99,5 +110,5 @@ def _tensor(name: str, row: dict[str, Any], data: Array, path: Path) -> Array:
     dtype = np.dtype(DTYPES[row["dtype"]])
     if math.prod(row["shape"]) * dtype.itemsize != last - first:
         raise CorruptError(f"{path}: {name!r} is {row['dtype']} {row['shape']}, but has {last - first} bytes.")
-    array: Array = np.asarray(data[first:last]).view(dtype).reshape(row["shape"])
+    array: Array = data[first:last].view(dtype).reshape(row["shape"])
     return (array.astype(np.uint32) << 16).view(np.float32) if row["dtype"] == "BF16" else array

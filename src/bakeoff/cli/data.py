@@ -27,7 +27,6 @@ AUDIT_EXAMPLES = (
 SHOWN = 8  # findings of a kind in the table
 
 GROUP = typer.Typer(help="Images: look at them, or get some to try things on.", rich_markup_mode="rich")
-SAMPLES = ("digits",)
 
 
 @GROUP.callback()
@@ -37,7 +36,7 @@ def _group() -> None:
 
 @GROUP.command(no_args_is_help=True, epilog=epilog(EXAMPLES))
 def sample(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of: {', '.join(SAMPLES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which; digits is the one there is.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     json: options.Json = False,
     debug: options.Debug = False,
@@ -45,6 +44,7 @@ def sample(
     """Write a data set that comes with the installation, as class folders."""
     from bakeoff.cli import _output as out
     from bakeoff.data import write_digits
+    from bakeoff.data.sample import SAMPLES
     from bakeoff.errors import UsageError
     from bakeoff.registry import nearest
 

@@ -29,6 +29,7 @@ def command(
     overrides: options.Overrides = None,
     framework: Annotated[str | None, typer.Option(metavar="NAME", help="torch, tensorflow or jax.")] = None,
     phases: options.Phases = None,
+    seed: options.Seed = None,
     steps: Annotated[
         int, typer.Option(min=10, help="How many in each of three sweeps, from a rate of 1e-6 to 1.")
     ] = 100,
@@ -53,6 +54,7 @@ def command(
             framework=framework,
             overrides=[*(overrides or ()), *options.bad_file_changes(bad_files)],
             phases=options.listed(phases, "--phases"),
+            seed=seed,
             steps=steps,
             threads=threads,
             listen=listen,

@@ -138,20 +138,20 @@ def compare(
     for job in jobs.values():
         check_job(job, chosen)
     find_source(Path(data).expanduser())  # nothing there: said before a process starts
-    given: list[tuple[str, object]] = [
-        ("--frameworks", ",".join(names)),
-        ("--contestants", ",".join(map(entered.kind, contestants)) if contestants else None),
-        *(("--set", one) for one in overrides),
-        ("--seed", seed),
-        ("--seeds", seeds if seeds > 1 else None),
-        ("--budget", budget),
-        ("--predict", predict or None),
-        ("--margin", margin if margin != MARGIN else None),
-        ("--price", price),
-        ("--threads", threads),
-        ("--precision", precision),
-        ("--run", path),
-    ]
+    kinds = ",".join(map(entered.kind, contestants)) if contestants else None
+    given: list[tuple[str, object]] = [("--frameworks", ",".join(names)), ("--contestants", kinds)]
+    given += [("--set", one) for one in overrides]
+    once: dict[str, object] = {
+        "seed": seed,
+        "seeds": seeds,
+        "budget": budget,
+        "predict": predict,
+        "margin": margin,
+        "price": price,
+    }
+    once |= {"threads": threads, "precision": precision, "run": path}
+    usual = {"seeds": 1, "predict": False, "margin": MARGIN}
+    given += [(f"--{name}", value) for name, value in once.items() if value != usual.get(name)]
     comparison = Comparison(jobs, chosen, path, Reporter(listen), wanted)
     for line in changes:
         comparison.reporter.log(line)
@@ -422,23 +422,21 @@ class Comparison(Proof):
             "price": self.wanted.price,
             "environment": environment,
         }
-        note = _same_net(result["accuracy"])
-        result["needs"] = needs(result)
-        chinese = needs(result, "zh")
-        result["needs_zh"] = [{key: row[key] for key in ("need", "why")} for row in chinese]
-        usual = [entered.USUAL[name] for name in self.names if measured[name]["contestant"] == entered.USUAL[name]]
-        quick = min(usual, key=lambda name: timed["tracks"][SAME][name]["step_ms"], default="")
-        result["verdict"] = verdict(
-            passed,
-            len(checks),
-            measured,
-            differences,
-            self._blind(certificate),
-            ratios,
-            note or self._untrained(meant),
-            call_overhead(quick, result),
-        )
-        return result
+        return result | self._concluded(result, differences, certificate, self._untrained(meant))
+
+    def _concluded(
+        self, result: dict[str, Any], differences: dict[str, Any], certificate: Certificate, untrained: str
+    ) -> dict[str, Any]:
+        """What is chosen for each need, in two languages, and the verdict."""
+        rows, chinese = result["frameworks"], needs(result, "zh")
+        found = {"needs": needs(result), "needs_zh": [{key: row[key] for key in ("need", "why")} for row in chinese]}
+        usual = [entered.USUAL[name] for name in self.names if rows[name]["contestant"] == entered.USUAL[name]]
+        quick = min(usual, key=lambda name: result["tracks"][SAME][name]["step_ms"], default="")
+        passed, num = result["parity"]["passed"], len(result["parity"]["checks"])
+        note = _same_net(result["accuracy"]) or untrained
+        overhead = call_overhead(quick, result)
+        said = verdict(passed, num, rows, differences, self._blind(certificate), result["ratios"], note, overhead)
+        return {**found, "verdict": said}
 
     @staticmethod
     def _untrained(meant: Plan) -> str:

@@ -118,16 +118,25 @@ def convert(
     with Session(request, None, listen, live=_opened(model, request)) as session:
         certificate = session.check()
         native, last = _native(session, target)
-        described = session.described
-        environment = {**certificate.environment, "head": described.head or "none"}
-        if described.notes:
-            environment["notes"] = "; ".join(described.notes)
-        certificate = replace(certificate, checks=(*certificate.checks, last), environment=environment)
-        if not certificate.passed:
-            found = session.first_apart()
-            where = f"{found['path']} ({found['operator']}): {found['difference']:.1e}" if found else "none was found"
-            raise ParityError(f"{message(request, certificate)}\nThe first layer that differs: {where}")
-    return Converted(native, certificate)
+        return Converted(native, _certified(session, replace(certificate, checks=(*certificate.checks, last))))
+
+
+def _certified(session: Session, certificate: Certificate) -> Certificate:
+    """The certificate, with what the model's author should know.
+
+    Raises:
+        ParityError: a check failed; the first layer that differs is named.
+    """
+    described = session.described
+    environment = {**certificate.environment, "head": described.head or "none"}
+    if described.notes:
+        environment["notes"] = "; ".join(described.notes)
+    certificate = replace(certificate, environment=environment)
+    if not certificate.passed:
+        found = session.first_apart()
+        where = f"{found['path']} ({found['operator']}): {found['difference']:.1e}" if found else "none was found"
+        raise ParityError(f"{message(session.request, certificate)}\nThe first layer that differs: {where}")
+    return certificate
 
 
 def _opened(model: Any, request: Request) -> Opened:

@@ -77,12 +77,14 @@ class View:
         found: NDArray[np.bool_] = self.ready[records]
         return found if self.disk is None else self.disk.has(self.rows[records])
 
-    def take(self, target: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> None:
-        """Copy `records`, which are there, to `target[places]`."""
+    def take(self, target: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
+        """Copy `records` to `target[places]`; what isn't there is decoded. The bad ones are returned, all of them."""
+        there = self.has(records)
         if self.disk is not None:
-            self.disk.read(self.rows[records], target, places)
+            there[there] = self.disk.read(self.rows[records[there]], target, places[there])
         elif self.array is not None:
-            target[places] = self.array[records]
+            target[places[there]] = self.array[records[there]]
+        return self.fill(target, places[~there].tolist(), records[~there].tolist())
 
     def fill(self, target: NDArray[np.uint8], places: Iterable[int], records: Iterable[int]) -> list[Bad]:
         """Decode `records` to `target[places]` and keep them; the bad ones are returned, all of them."""
@@ -245,10 +247,8 @@ class Images:
         array = view.array if view.array is not None else np.empty((len(self), *view.shape), np.uint8)
         every = np.arange(len(self))
         records = view.missing(every)
-        if view.array is None:
-            there = every[view.has(every)]
-            view.take(array, there, there)
-        bad: list[Bad] = []
+        there = every[view.has(every)] if view.array is None else every[:0]
+        bad = view.take(array, there, there)
         for found in in_threads(
             lambda chunk: view.fill(array, chunk, chunk),
             records.tolist(),

@@ -189,17 +189,10 @@ class _Epoch:
             return pending
         there = self.view.has(records)
         if there.any():
-            pending.submit(pool, self._taken, np.flatnonzero(there), together=pool is None)
+            pending.submit(pool, self.view.take, np.flatnonzero(there), together=pool is None)
         if not there.all():
-            pending.submit(pool, self._decoded, np.flatnonzero(~there))
+            pending.submit(pool, self.view.take, np.flatnonzero(~there))
         return pending
-
-    def _taken(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
-        self.view.take(images, places, records)
-        return []
-
-    def _decoded(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
-        return self.view.fill(images, places.tolist(), records.tolist())
 
     def _augmented(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
         assert self.augment is not None

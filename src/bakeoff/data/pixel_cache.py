@@ -1,4 +1,4 @@
-"""Decoded images on disk: one file for a set of images and a signature, read through a memory map.
+"""Decoded images on disk: one file for a set of images and a signature, read row by row.
 
     header      4,096 bytes: JSON with the format, the shape of an image and how many there are
     ready       a byte an image: 1 where its row is written
@@ -9,15 +9,15 @@ The file's name is a hash of the images' contents, the signature, and the versio
 when its header is complete; rows are added as they are decoded, and said to be ready only after they have reached the
 disk. So a process may be killed at any time, two may fill one file (they write the same bytes), and a row that is said
 to be ready is whole. A file of a wrong size or header is thrown away, and a row that isn't what its sum says (lost bits
-a copy that was broken off, somebody's edit) is decoded anew; each process looks once. A full disk ends the caching, not
-the training.
+a copy that was broken off, somebody's edit) is decoded anew; each process looks once. A full disk, or a file that
+others make shorter meanwhile, ends the caching, not the training: from then on images are decoded.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import mmap
 import os
 import threading
 import weakref
@@ -31,12 +31,11 @@ from numpy.typing import NDArray
 from bakeoff.data import cache
 from bakeoff.files import atomic_write, opened, regular, remove
 from bakeoff.preprocessing import Signature
-from bakeoff.system import let_go, write_at
+from bakeoff.system import read_at, write_at
 
 FORMAT = 2
 HEADER = 4096
 SUM = 4  # bytes
-RESIDENT = 640 << 20  # bytes read through the map before the process lets go of its pages (the system keeps them)
 
 
 class PixelCache:
@@ -44,6 +43,7 @@ class PixelCache:
 
     Attributes:
         ready: bool, (n,), which rows can be read.
+        failed: nothing more is kept, since the disk is full or the file isn't whole any more.
     """
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
@@ -51,16 +51,15 @@ class PixelCache:
         self._handle = opened(path, os.O_RDWR)
         weakref.finalize(self, os.close, self._handle)
         self.row_bytes = int(np.prod(shape, dtype=np.int64))
-        self._map = mmap.mmap(self._handle, 0, access=mmap.ACCESS_READ)
         self._first = HEADER + count * (1 + SUM)
-        rows = np.frombuffer(self._map, np.uint8, offset=self._first)
-        self._rows: NDArray[np.uint8] = rows.reshape(count, *shape)
-        self._sums = np.frombuffer(self._map, "<u4", count, HEADER + count)
+        head = np.empty(count * (1 + SUM), np.uint8)
+        if not self._get(head, HEADER):
+            raise OSError(errno.EIO, "shorter than it was", os.fspath(path))
+        self._sums = head[count:].view("<u4")
         self._sound = np.zeros(count, bool)  # rows that were looked at, or written here
-        self.ready = np.frombuffer(self._map, np.uint8, count=count, offset=HEADER).astype(bool)
+        self.ready = head[:count].astype(bool)
         self._saved = self.ready.copy()
         self._saving = threading.Lock()
-        self._touched = 0
         self.failed = False
 
     @classmethod
@@ -88,6 +87,7 @@ class PixelCache:
 
     def write(self, row: int, pixels: NDArray[np.uint8]) -> None:
         """Keep an image, (H, W, C); where the disk is full, it and all that follow are not kept."""
+        self._look()
         if self.failed or self.ready[row]:
             return
         try:
@@ -102,20 +102,19 @@ class PixelCache:
     def has(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of `rows` can be read, and are what was written."""
         for row in rows[self.ready[rows] & ~self._sound[rows]].tolist():
-            self._sound[row] = self.ready[row] = zlib.crc32(self._rows[row].data) == self._sums[row]
+            image = np.empty(self.shape, np.uint8)
+            whole = self._get(image, self._first + row * self.row_bytes)
+            self._sound[row] = self.ready[row] = whole and zlib.crc32(image.data) == self._sums[row]
         found: NDArray[np.bool_] = self.ready[rows]
         return found
 
-    def read(self, rows: NDArray[np.int64], out: NDArray[np.uint8], places: NDArray[np.int64]) -> None:
-        """Copy `rows` to `out[places]`; places ascend."""
-        if len(rows) and places[-1] - places[0] == len(rows) - 1:  # as ever but beside rows that are not ready yet
-            np.take(self._rows, rows, axis=0, out=out[places[0] : places[-1] + 1], mode="clip")
-        else:
-            out[places] = self._rows[rows]
-        self._touched += len(rows) * self.row_bytes
-        if self._touched > RESIDENT:
-            self._touched = 0
-            let_go(self._map)
+    def read(self, rows: NDArray[np.int64], out: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Copy `rows` to `out[places]`; bool, (len(rows),): which were there."""
+        self._look()
+        there: NDArray[np.bool_] = self.ready[rows]
+        for number in np.flatnonzero(there).tolist():
+            there[number] = self._get(out[places[number]], self._first + int(rows[number]) * self.row_bytes)
+        return there
 
     def save(self) -> None:
         """Say on disk which rows are ready, once they are there; takes as long as the disk needs."""
@@ -128,6 +127,22 @@ class PixelCache:
             for first, end in zip(edges[::2], edges[1::2], strict=True):  # others may have marked the rows between
                 self._put(b"\1" * (end - first), HEADER + first)
             self._saved |= new
+
+    def _look(self) -> None:
+        """Rely on nothing of a file that others have made shorter, or longer."""
+        if os.fstat(self._handle).st_size != self._first + self.count * self.row_bytes:
+            self.failed = True
+            self.ready[:] = False
+
+    def _get(self, out: NDArray[np.uint8], at: int) -> bool:
+        """Fill `out` from a place of the file; False where the file ends before."""
+        left = out.data.cast("B")
+        while len(left):
+            done = read_at(self._handle, left, at)
+            if not done:
+                return False
+            at, left = at + done, left[done:]
+        return True
 
     def _put(self, data: memoryview | bytes, at: int) -> None:
         while len(data):

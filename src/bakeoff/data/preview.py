@@ -79,10 +79,8 @@ def chosen(split: Split, count: int, seed: int) -> NDArray[np.int64]:
 
 def _plain(split: Split, places: NDArray[np.int64], signature: Signature) -> NDArray[np.uint8]:
     view, records = split.images.view(signature, "none"), split.indices[places]
-    images, every = np.empty((len(records), *view.shape), np.uint8), np.arange(len(records))
-    there = view.has(records)
-    view.take(images, every[there], records[there])
-    if bad := view.fill(images, every[~there].tolist(), records[~there].tolist()):
+    images = np.empty((len(records), *view.shape), np.uint8)
+    if bad := view.take(images, np.arange(len(records)), records):
         raise split.images.bad_files(bad)
     return images
 

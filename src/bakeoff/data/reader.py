@@ -32,6 +32,7 @@ from bakeoff.data.perceptual_hash import (
     perceptual_hashes_of_arrays,
     remember,
 )
+from bakeoff.data.sample import remedy
 from bakeoff.data.split import ratios
 from bakeoff.drawing.card import MOST as PICTURES
 from bakeoff.drawing.card import Card, Shown, names, picture
@@ -344,7 +345,7 @@ def find_source(path: Path) -> Source:
         if source.accepts(path):
             return source
     if not path.exists():
-        raise DataError(f"{path}: {absent(path)}\nGive a folder of class folders, a list, an archive, arrays, ...")
+        raise DataError(f"{path}: {absent(path)}\n{remedy(path)}")
     raise DataError(
         f"{path}: a file that no data source reads ({', '.join(registry.names(SOURCES))}).\n"
         "Give a folder of class folders, a table of paths and labels, an archive, or an .npz of arrays."

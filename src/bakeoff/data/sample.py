@@ -9,6 +9,16 @@ import numpy as np
 
 from bakeoff.errors import UsageError
 from bakeoff.files import make_folder, opened
+from bakeoff.shown import shell
+
+SAMPLES = ("digits",)
+
+
+def remedy(path: Path) -> str:
+    """What to do where no data is at a path: a sample has a command."""
+    if path.name in SAMPLES:
+        return f"Make it: bakeoff data sample {path.name} {shell(path)}"
+    return "Give a folder of class folders, a list, an archive, arrays, ..."
 
 
 def write_digits(directory: str | os.PathLike[str]) -> int:

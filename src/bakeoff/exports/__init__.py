@@ -87,7 +87,7 @@ def export_checked(
         DataError: the output can't be written; what was there before is whole.
     """
     from bakeoff.exports._held_out import calibration, data_of
-    from bakeoff.exports.gate import MAX_LOSS, Gate, asked_splits, too_few
+    from bakeoff.exports.gate import MAX_LOSS, too_few
 
     loss = MAX_LOSS if max_loss is None else max_loss
     form = registry.load(FORMATS, to, what="format")
@@ -110,24 +110,90 @@ def export_checked(
         if images is not None and (few := too_few(chosen, images, loss)):
             raise ParityError(f"{target}: not written: nothing would show that it answers as its source does: {few}.")
         more["calibration"] = calibration(images, why, chosen)
+    asks: dict[str, Any] = {"data": images, "max_loss": loss, "say": say}
+    asks |= {} if exact is None else {"exact": exact}
     whole = extension == form.EXTENSION  # of weights alone nothing can be asked
-    try:
-        with room_for(target), fresh(target) as folder:
-            if say:
-                say(f"write {to} in {precision}", 2 + len(asked_splits(images, precision)) if whole else 1)
-            form.write(chosen, folder / target.name, **more)
-            given: dict[str, Any] = {"data": images, "max_loss": loss, "say": say}
-            given |= {} if exact is None else {"exact": exact}
-            if whole:
-                gate = _passed(chosen, folder / target.name, target, to, precision, unchecked, why, given)
-            else:
-                gate = Gate((), None, note=f"{extension} holds weights alone, and no net that could be asked")
-            for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
-                put(made, target.with_name(made.name))
-            remove(_report(target))
-    except OSError as error:
-        raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
-    return Exported(target, gate)
+    return Exported(target, _Order(chosen, form, to, precision, target, more, whole, unchecked, why, asks).placed())
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is to be written, and how it is asked.
+
+    Attributes:
+        options: of the format.
+        why: what the gate should note.
+        asks: the gate's own arguments.
+    """
+
+    bundle: Bundle
+    form: ModuleType
+    to: str
+    precision: str
+    target: Path
+    options: dict[str, Any]
+    whole: bool
+    unchecked: bool
+    why: str
+    asks: dict[str, Any]
+
+    def placed(self) -> Gate:
+        """What the gate said of a file that is written beside its place, and takes it, with what belongs to it, then.
+
+        Raises:
+            DataError: it can't be written; what was there before is whole.
+        """
+        target = self.target
+        try:
+            with room_for(target), fresh(target) as folder:
+                gate = self._written(folder / target.name)
+                for made in sorted(folder.iterdir(), key=lambda made: made.name == target.name):  # the model last
+                    put(made, target.with_name(made.name))
+                remove(_report(target))
+        except OSError as error:
+            raise DataError(f"{target}: {error.strerror or error}. Choose another --output, or make room.") from None
+        return gate
+
+    def _written(self, made: Path) -> Gate:
+        from bakeoff.exports.gate import Gate, asked_splits
+
+        if say := self.asks["say"]:
+            stages = 2 + len(asked_splits(self.asks["data"], self.precision)) if self.whole else 1
+            say(f"write {self.to} in {self.precision}", stages)
+        self.form.write(self.bundle, made, **self.options)
+        if self.whole:
+            return self._passed(made)
+        return Gate((), None, note=f"{made.suffix} holds weights alone, and no net that could be asked")
+
+    def _passed(self, made: Path) -> Gate:
+        """What the gate said; golden pictures are put beside what was made.
+
+        Raises:
+            ParityError: it did not pass; the report is written.
+        """
+        from bakeoff.exports import _golden
+        from bakeoff.exports.gate import Gate, check, golden_of
+
+        golden = golden_of(self.bundle, self.precision)
+        try:
+            gate = replace(check(made, golden, bundle=self.bundle, **self.asks), note=self.why)
+        except MissingDependencyError as error:
+            if not self.unchecked:
+                error.args = (f"{error}\nIt wasn't written, since nothing here can run it; if it must be: --unchecked",)
+                raise
+            gate = Gate((), None, note=str(error).splitlines()[0])
+        if gate.passed is False:
+            first = gate.first
+            assert first is not None
+            text = to_json({"artefact": str(self.target), "format": self.to, **gate.to_json()}, indent=1) + "\n"
+            write_text(_report(self.target), text)
+            says = f"it doesn't answer as its source does. First difference: {first.name} "
+            says += f"({first.difference:.2g}, tolerance {first.tolerance:.2g}; {first.detail})."
+            if not first.decided:
+                says = f"nothing shows that it answers as its source does. {first.name}: {first.detail}."
+            raise ParityError(f"{self.target}: not written: {says}\nAll of it: {_report(self.target)}")
+        golden.save(_golden.beside(made))
+        return gate
 
 
 def size_of(path: Path) -> int:
@@ -154,39 +220,6 @@ def _check_how(form: ModuleType, to: str, precision: str, max_loss: float | None
         raise UsageError(f"--precision {precision}: the format {to!r} has {registry.either(known)}.")
     if max_loss is not None and not (math.isfinite(max_loss) and 0 <= max_loss <= 100):
         raise UsageError(f"--max-loss {max_loss}: expected points of accuracy, from 0 to 100.")
-
-
-def _passed(
-    bundle: Bundle, made: Path, target: Path, to: str, precision: str, unchecked: bool, why: str, given: dict[str, Any]
-) -> Gate:
-    """What the gate said; golden pictures are put beside what was made.
-
-    Raises:
-        ParityError: it did not pass; the report is written.
-    """
-    from bakeoff.exports import _golden
-    from bakeoff.exports.gate import Gate, check, golden_of
-
-    golden = golden_of(bundle, precision)
-    try:
-        gate = replace(check(made, golden, bundle=bundle, **given), note=why)
-    except MissingDependencyError as error:
-        if not unchecked:
-            error.args = (f"{error}\nIt wasn't written, since nothing here can run it; if it must be: --unchecked",)
-            raise
-        gate = Gate((), None, note=str(error).splitlines()[0])
-    if gate.passed is False:
-        first = gate.first
-        assert first is not None
-        text = to_json({"artefact": str(target), "format": to, **gate.to_json()}, indent=1) + "\n"
-        write_text(_report(target), text)
-        says = f"it doesn't answer as its source does. First difference: {first.name} "
-        says += f"({first.difference:.2g}, tolerance {first.tolerance:.2g}; {first.detail})."
-        if not first.decided:
-            says = f"nothing shows that it answers as its source does. {first.name}: {first.detail}."
-        raise ParityError(f"{target}: not written: {says}\nAll of it: {_report(target)}")
-    golden.save(_golden.beside(made))
-    return gate
 
 
 def _report(target: Path) -> Path:

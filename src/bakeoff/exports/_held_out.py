@@ -45,7 +45,7 @@ def data_of(run: Path | None, bundle: Bundle, given: Path | None = None) -> tupl
         if run is None or not (run / FROZEN).is_file():
             raise DataError("which images it was trained on isn't known")
         where = Path(read_result(run).data) if given is None else given
-        if not where.exists():
+        if given is None and not where.exists():
             raise DataError(f"its images are no longer at {where}; say where: --data DATA")
         recipe = loads(bundle.recipe_toml)
         found = read_for(recipe, where, recipe.seed, judged=True, frozen=run, bad_files="exclude")

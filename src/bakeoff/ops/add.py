@@ -5,7 +5,9 @@ Shape    x1, x2, ... (as NumPy broadcasts)  ->  y = x1 + x2 + ...
 Laws     order doesn't matter but for rounding; adding 0 changes nothing
 
 Traps    torch   `x + y`, no module; a captured graph may add in place, into an array that is read again
-         keras   an Add layer where batch sizes agree, `x + y` for a bare parameter: merging layers refuse those
+         keras   an Add layer where batch sizes agree, `x + y` for a bare parameter: merging layers refuse those. On
+                 TensorFlow keras.ops.add takes a y with one axis that isn't 1, as (1, H, 1), for a bias: it goes along
+                 the channels where there are as many, or along axis 1. As the first of the two it goes where it lies
          layout  a bare (C,) lies along the last of (N, H, W, C), which is the second of torch's (N, C, H, W): the
                  builder reshapes it to (1, C, 1, 1)
 """
@@ -18,11 +20,25 @@ from typing import Any
 from bakeoff.ops._elementwise import broadcasts, chained, emits_chained, merging, pairs
 from bakeoff.ops._importers import affine, numbered, torch_merged
 from bakeoff.ops._importers_keras import keras_merged, keras_numbered
-from bakeoff.ops._page import Call, LayerCall
+from bakeoff.ops._page import Call, LayerCall, Scope
 
 shape = broadcasts("add")
 truth = to_torch = chained(add)
-to_keras = merging("Add", add)
+
+
+def _narrow(value: Any) -> bool:
+    return len(value.shape) > 1 and sum(size != 1 for size in value.shape) == 1
+
+
+def to_keras(scope: Scope, a: Any, *inputs: Any) -> Any:
+    def plus(left: Any, right: Any) -> Any:
+        if not _narrow(right):
+            return left + right
+        return scope.lib.ops.subtract(left, -right) if _narrow(left) else scope.lib.ops.add(right, left)
+
+    return merging("Add", plus)(scope, a, *inputs)
+
+
 to_onnx = emits_chained("Add")
 
 

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import CorruptError
+from bakeoff.errors import CorruptError, UnsupportedError
 from bakeoff.files import growth, regular
 from bakeoff.runtimes._allowed import hold, refuse
 from bakeoff.runtimes._metadata import FILE, KEY
@@ -76,7 +76,15 @@ def save(
         warnings.simplefilter(
             "ignore"
         )  # that statistics of the input are missing, which are only wanted for int8 there
-        path.write_bytes(converter.convert() + archive.getvalue())
+        try:
+            made = converter.convert()
+        except Exception as error:  # a hundred lines, and one that tells
+            lines = [line.partition("error: ")[2] for line in str(error).splitlines()]
+            why = next(filter(None, lines), type(error).__name__)
+            raise UnsupportedError(
+                f"LiteRT: TensorFlow can't convert this net ({why[:200]}). Use --to onnx."
+            ) from error
+        path.write_bytes(made + archive.getvalue())
 
 
 def ready() -> None:

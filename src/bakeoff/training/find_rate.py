@@ -36,7 +36,8 @@ def find_rate(
 ) -> Rates:
     """A rate to train with, for the first phase of a recipe that fine-tunes; nothing is kept.
 
-    Three times a net is trained for some steps at rates that grow from 1e-6 to 1, and thrown away (L. Smith 2017).
+    Three times a net is trained for some steps at rates that grow from 1e-6 to 1, and thrown away (L. Smith 2017); the
+    mean of their losses is judged.
 
     Args:
         data: images, as for `train`.

@@ -15,6 +15,7 @@ from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Batch, Brief
+from bakeoff.seeds import key
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import Plan, planned
 from bakeoff.training.finetune.strategy import native, prepared
@@ -25,7 +26,7 @@ from bakeoff.workers.channel import Reporter
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 MEMORY = 0.9  # of the running mean of the losses
 SAFE = 0.25
-SWEEPS = 3  # of other start weights and orders: what one sweep says is off by a factor of two to four
+SWEEPS = 3  # of other start weights and orders, whose mean is judged: what one says is off by a factor of two to four
 WIDTH = 3.0  # of the smoothing on both sides, in steps
 BLOWN = 4.0  # times the least loss: nothing beyond is worth seeing
 
@@ -36,7 +37,7 @@ class Rates(Brief):
 
     Attributes:
         rates: of the steps, growing by the same factor.
-        losses: running means of the losses, corrected for their start.
+        losses: running means of the sweeps' mean loss, corrected for their start.
         rate: one to train with; see `steepest`.
         override: what sets it in the recipe, as `--set` and `train(overrides=[...])` take it.
     """
@@ -65,23 +66,30 @@ def work(session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], st
     if phase is None:
         raise UsageError(f"the recipe {recipe.title!r} has no finetune phase, so no rate.\nAs: --phases finetune")
     data = read(asked, recipe, reporter)
-    found: list[Rates] = []
-    refused = None
-    for sweep in range(SWEEPS):
-        own = replace(asked, seed=asked.seed + sweep)
-        context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
-        context = verified(context) if data.rules.bad_files == "exclude" else context
+    for lowest in (LOWEST, LOWEST / 100):  # wide layers under Adam learn, and are lost, at far lower rates than others
+        rates, found = growing(lowest, steps), list[list[float]]()
+        for sweep in range(SWEEPS):
+            own = replace(asked, seed=key(asked.seed, "rate", record=sweep) % 2**32)
+            context = Context(own, recipe, data, start(recipe, data, own.seed), Run(own.run), reporter)
+            context = verified(context) if data.rules.bad_files == "exclude" else context
+            found.append(swept(context, phase, rates, done=sweep * steps))
+        losses = [float(np.mean(each)) for each in zip(*found, strict=False)]  # as far as all of them came
+        rates = rates[: len(losses)]
         try:
-            found.append(find_rates(context, phase, steps=steps, done=sweep * steps))
+            return Rates(tuple(rates), tuple(running(losses).tolist()), steepest(rates, losses)).to_json()
         except UsageError as error:
             refused = error
-    if refused and len(found) <= SWEEPS // 2:
-        raise refused
-    return sorted(found, key=lambda rates: rates.rate)[(len(found) - 1) // 2].to_json()
+    raise refused
 
 
-def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS, done: int = 0) -> Rates:
-    """Train a net for some steps at growing rates (Smith, 2017, arXiv:1506.01186, section 3.3) and throw it away.
+def growing(lowest: float, steps: int) -> list[float]:
+    """The rates of a sweep, each larger than the one before by the same factor."""
+    return [float(rate) for rate in np.geomspace(lowest, HIGHEST, steps)]
+
+
+def swept(context: Context, phase: Finetune, rates: Sequence[float], *, done: int = 0) -> list[float]:
+    """Losses of a net that is trained a step at each of some growing rates (Smith, 2017, arXiv:1506.01186, section 3.3)
+    and thrown away, as far as there is something to see.
 
     Args:
         done: the steps of sweeps before this one.
@@ -91,22 +99,18 @@ def find_rates(context: Context, phase: Finetune, *, steps: int = STEPS, done: i
     net = native(context, graph, phase)
     chosen.compile(net)
     net.seek(0)
-    growth = (HIGHEST / LOWEST) ** (1 / max(steps - 1, 1))
-    rates: list[float] = []
     losses: list[float] = []
-    for step, batch in zip(range(steps), _forever(context, phase), strict=False):
-        rate = LOWEST * growth**step
+    for step, (rate, batch) in enumerate(zip(rates, _forever(context, phase), strict=False), 1):
         loss = float(_step(net, context, chosen, batch, rate))
         if not math.isfinite(loss):
             break
-        rates.append(rate)
         losses.append(loss)
         note = f"rate {rate:.1e}  loss {loss:.3f}"
-        context.reporter.progress("rates", done + step + 1, SWEEPS * steps, note, unit="steps")
+        context.reporter.progress("rates", done + step, SWEEPS * len(rates), note, unit="steps")
         means = running(losses)
-        if means[-1] > BLOWN * means.min() and step > 10:
+        if means[-1] > BLOWN * means.min() and step > 11:
             break
-    return Rates(tuple(rates), tuple(running(losses).tolist()), steepest(rates, losses))
+    return losses
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
@@ -126,9 +130,10 @@ def steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
     slopes = np.gradient(running(losses)[first:end], np.log(rates[first:end])) if end > first + 2 else np.zeros(1)
     place = int(np.argmin(slopes))
     if slopes[place] >= 0 or not first < first + place or not first < least < len(rates) - 1:
+        tried = f"{rates[0]:g} to {rates[-1]:.1g}" if rates else "none"
         raise UsageError(
-            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({LOWEST:g} to "
-            f"{max(rates, default=LOWEST):.1g}).\nTry more steps: --steps {10 * max(len(rates), 20)}"
+            f"no rate can be told: the loss is least, or falls most, at an edge of what was tried ({tried}).\n"
+            f"Try more steps: --steps {10 * max(len(rates), 20)}"
         )
     return min(float(rates[first + place]), SAFE * float(rates[least]))
 

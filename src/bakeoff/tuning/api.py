@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from bakeoff.data.reader import find_source
 from bakeoff.drawing.card import Card
 from bakeoff.errors import BakeoffError, Cancelled, CorruptError, MissingDependencyError, UsageError
 from bakeoff.evaluation.kinds import choice_of
@@ -18,6 +22,7 @@ from bakeoff.recipe import to_toml, with_overrides
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.finished import Finished, scored
 from bakeoff.rundir.readers import read_lines
+from bakeoff.rundir.result import Result
 from bakeoff.schemas import SCHEMA
 from bakeoff.seeds import key
 from bakeoff.training.api import choose_framework, resolve, train
@@ -46,6 +51,15 @@ class Tuned(Finished):
         settings = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in found}
         best = {"validation": scored(self.result["validation"]), "test": scored(self.result["test"])}
         return Card(str(self.path), {**best, **settings, "trials": len(self.result["trials"])})
+
+
+class _Row(msgspec.Struct):
+    """A trial, as a study has it."""
+
+    number: int
+    state: str
+    accuracy: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    settings: dict[str, str | float]
 
 
 class _HopelessError(BakeoffError):
@@ -100,6 +114,7 @@ def tune(
         )
     if trials < 1:
         raise UsageError(f"--trials {trials}: expected 1 or more.")
+    find_source(Path(data).expanduser())  # nothing there: said before a folder is made
     title = recipe if isinstance(recipe, str) else chosen.title
     path = Path(run) if run else Path("runs") / f"tune-{Path(data).stem}-{Path(title).stem}"
     name, options = choose_framework(framework, chosen), Options(threads=threads, listen=listen, checkpoint_every=None)
@@ -123,18 +138,28 @@ class _Search:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        study = self._study(optuna)
-        for trial in study.get_trials(deepcopy=False):  # cut off by a kill: it will not come back
-            if trial.state == optuna.trial.TrialState.RUNNING:
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        done = [t for t in study.get_trials(deepcopy=False) if t.state != optuna.trial.TrialState.FAIL]
-        for number in range(len(done), trials):
+        study, states = self._study(optuna), optuna.trial.TrialState
+        with self._named():
+            for trial in study.get_trials(deepcopy=False, states=[states.RUNNING]):  # cut off by a kill: it won't go on
+                study.tell(trial.number, state=states.FAIL)
+            done = len(study.get_trials(deepcopy=False)) - len(study.get_trials(deepcopy=False, states=[states.FAIL]))
+        for number in range(done, trials):
             self._say(f"trial {number + 1} of {trials}")
-            # keyed by the trial, so that a search that was stopped goes on as if it had not been
-            study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
-            study.optimize(self._trial, n_trials=1, catch=())
-        with named(self.path / STUDY, REMEDY):  # SQLite reads what is damaged as late as it can
+            with self._named():
+                # keyed by the trial, so that a search that was stopped goes on as if it had not been
+                study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
+                trial = study.ask()
+                overrides = [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
+            facts = self._trained(trial, overrides)
+            accuracy = None if facts is None else self._judged(trial, facts, overrides)
+            with self._named():
+                study.tell(trial, accuracy, states.PRUNED if accuracy is None else None)
+        with self._named():
             return self._finish(study)
+
+    def _named(self) -> AbstractContextManager[None]:
+        """Wherever the study is asked: SQLite reads what is damaged as late as it can."""
+        return named(self.path / STUDY, REMEDY)
 
     def _study(self, optuna: Any) -> Any:
         """The study of this folder, new or gone on with."""
@@ -144,11 +169,12 @@ class _Search:
             raise UsageError(f"--run {self.path}: it is there already, and no search. Choose another folder.")
         if (self.path / STUDY).exists():
             os.close(opened(self.path / STUDY, os.O_RDWR))  # SQLite would write through a hard link
-        with named(self.path / STUDY, REMEDY):
-            study = self._opened(optuna)
-            trials, states = study.get_trials(deepcopy=False), optuna.trial.TrialState
         asked = {"recipe": to_toml(self.recipe), "ranges": repr(dict(self.ranges)), "data": str(Path(self.data).name)}
-        with named(self.path / STUDY, REMEDY):
+        with self._named():
+            study = self._opened(optuna)
+            if [one.name for one in study.directions] != ["MAXIMIZE"]:
+                raise CorruptError(f"{self.path / STUDY}: no search for the highest accuracy. {REMEDY}")
+            trials, states = study.get_trials(deepcopy=False), optuna.trial.TrialState
             before = study.user_attrs.get(ASKED)
             if before not in (None, asked) and all(trial.state in (states.FAIL, states.RUNNING) for trial in trials):
                 study, before = self._opened(optuna, anew=True), None  # it stopped, as at bad files: it holds nothing
@@ -171,62 +197,68 @@ class _Search:
             load_if_exists=True,
         )
 
-    def _trial(self, trial: Any) -> float:
-        import optuna
-
-        overrides = [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
-        folder = self.path / f"trial-{trial.number}"
+    def _trained(self, trial: Any, overrides: list[str]) -> Result | None:
+        """What came of a training; None where it was stopped, below the median of the others."""
+        folder = self._folder(trial)
         remove(folder)
         seen = 0
 
         def watch(message: dict[str, Any]) -> None:
             nonlocal seen
-            seen = _report(trial, folder, seen)
+            with self._named():
+                seen = _report(trial, folder, seen)
+                hopeless = seen and trial.should_prune()
             if listen := self.options.listen:
                 listen(message)
-            if seen and trial.should_prune():
+            if hopeless:
                 raise _HopelessError("below the median")
 
         try:
             options = replace(self.options, listen=watch)
             changed = with_overrides(self.recipe, overrides)
-            trained = train(self.data, changed, framework=self.framework, run=folder, options=options)
+            facts = train(self.data, changed, framework=self.framework, run=folder, options=options).facts
         except _HopelessError:
             remove(folder)
             self._say(f"trial {trial.number + 1}: stopped, below the median of the others")
-            raise optuna.TrialPruned from None
+            return None
         except (Cancelled, KeyboardInterrupt, SystemExit):
             remove(folder)
             raise
-        facts = trained.facts
+        return facts
+
+    def _judged(self, trial: Any, facts: Result, overrides: list[str]) -> float:
+        """The accuracy; the best run so far stays, as `best`; of equals, the first."""
         accuracy = facts.validation[choice_of(facts.validation)]
         if accuracy is None:
             raise UsageError(f"{self.data}: no validation set to judge by. Use --set data.split.validation=0.1")
-        trial.set_user_attr("test", facts.test["accuracy"])
-        trial.set_user_attr("wall_s", facts.wall_s)
-        self._keep_if_best(trial, folder, float(accuracy))
+        with self._named():
+            trial.set_user_attr("test", facts.test["accuracy"])
+            trial.set_user_attr("wall_s", facts.wall_s)
+            others = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
+            beaten = bool(others) and max(others) >= accuracy
+        if beaten and (self.path / "best").is_dir():
+            remove(self._folder(trial))
+        else:
+            put(self._folder(trial), self.path / "best")
         self._say(f"trial {trial.number + 1}: validation accuracy {accuracy:.4f}  " + "  ".join(overrides))
         return float(accuracy)
 
-    def _keep_if_best(self, trial: Any, folder: Path, accuracy: float) -> None:
-        """The best run so far stays, as `best`; of equals, the first."""
-        best = [t.value for t in trial.study.get_trials(deepcopy=False) if t.value is not None]
-        if best and max(best) >= accuracy and (self.path / "best").is_dir():
-            remove(folder)
-            return
-        put(folder, self.path / "best")
+    def _folder(self, trial: Any) -> Path:
+        return self.path / f"trial-{trial.number}"
 
     def _finish(self, study: Any) -> Tuned:
         try:
             best = study.best_trial
         except ValueError:
-            raise CorruptError(f"{self.path}: no trial was finished. Allow more: --trials N") from None
+            raise CorruptError(f"{self.path / STUDY}: no trial was finished. Allow more: --trials N") from None
         overrides = [f"{name}={value}" for name, value in best.params.items()]
         write_text(self.path / "best.toml", to_toml(with_overrides(self.recipe, overrides)))
         rows = [
             {"number": t.number, "state": t.state.name.lower(), "accuracy": t.value, "settings": t.params}
             for t in study.get_trials(deepcopy=False)
         ]
+        test = msgspec.convert(best.user_attrs.get("test"), float | None)
+        msgspec.convert(rows, list[_Row])
         return Tuned(
             self.path,
             {
@@ -235,7 +267,7 @@ class _Search:
                 "recipe": str(self.path / "best.toml"),
                 "settings": best.params,
                 "validation": {"accuracy": best.value},
-                "test": {"accuracy": best.user_attrs.get("test")},
+                "test": {"accuracy": test},
                 "trials": rows,
             },
         )

@@ -112,7 +112,7 @@ class Augmentation:
         """Augmented images of `records` to `target[places]`; the bad ones are returned, all of them."""
         bad: list[Bad] = []
         if self.crop is None:
-            bad += self._plain(view, target, places, records)
+            bad += view.take(target, places, records)
         broken = {record for record, _ in bad}
         for place, record in zip(places.tolist(), records.tolist(), strict=True):
             if record in broken:
@@ -124,13 +124,6 @@ class Augmentation:
             else:
                 target[place] = self._changed(pixels, record, seed, epoch)
         return bad
-
-    def _plain(
-        self, view: View, target: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]
-    ) -> list[Bad]:
-        there = view.has(records)
-        view.take(target, places[there], records[there])
-        return view.fill(target, places[~there].tolist(), records[~there].tolist())
 
     def _part(self, view: View, record: int, seed: int, epoch: int) -> NDArray[np.uint8]:
         """A crop of the image itself, at the size of the view."""

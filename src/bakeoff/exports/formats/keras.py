@@ -12,14 +12,18 @@ EXTENSION = ".keras"
 HELP = "one .keras file of stock layers, input (N, H, W, C); keras.saving.load_model reads it without Bakeoff"
 
 
-def made(bundle: Bundle) -> Any:
-    """What is written: the keras.Model."""
+def made(bundle: Bundle, *, stock: bool = True) -> Any:
+    """What is written: the keras.Model.
+
+    Args:
+        stock: of Keras's own layers alone, as a file that others read wants; they hold a bare weight in a PReLU.
+    """
     from bakeoff.runtimes import _missing
 
     _missing.keras("export to .keras")
     from bakeoff.frameworks._keras.build import build
 
-    return build(exported(bundle), batch_norm="stock").model
+    return build(exported(bundle), batch_norm="stock" if stock else "exact").model
 
 
 def write(bundle: Bundle, path: Path) -> Path:

@@ -14,10 +14,13 @@ EXTENSION = ".tflite"
 HELP = "one .tflite file, input (N, H, W, C), for phones, boards and browsers: LiteRT, once TensorFlow Lite"
 PRECISIONS = ("float32", "float16", "int8")
 TELLS = ("float32", "float16")
+BARE = {"parameter", "constant"}  # Keras's own layers hold them in a PReLU, which TensorFlow's converter refuses
 
 
 def write(bundle: Bundle, path: Path, precision: str = "float32", calibration: Array | None = None) -> Path:
     """Write the file."""
-    names = list(exported(bundle).outputs)
-    litert.save(keras.made(bundle), path, input_shape(bundle), text(bundle), names, precision, calibration)
+    graph = exported(bundle)
+    net = keras.made(bundle, stock=BARE.isdisjoint(node.op for node in graph.nodes))
+    names = list(graph.outputs)
+    litert.save(net, path, input_shape(bundle), text(bundle), names, precision, calibration)
     return path

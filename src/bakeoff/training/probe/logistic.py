@@ -284,6 +284,29 @@ def _regress(
     """
     from scipy.optimize import minimize
 
+    shape = task.x.shape[1] + 1, used.shape[1], task.classes
+    last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
+    first = np.zeros(shape)
+    if start is not None:
+        first[:-1], first[-1] = start
+    options = {"maxiter": task.max_iterations, "gtol": 1e-6, "ftol": tolerance}
+
+    def after(_: Array) -> None:
+        if losses is not None:
+            losses.append(last[0])
+
+    objective = _objective(task, penalty, used, last)
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options, callback=after)
+    weights = found.x.reshape(shape)
+    return weights[:-1], weights[-1]
+
+
+def _objective(task: _Task, penalty: float, used: Array, last: list[float]) -> Callable[[Array], tuple[float, Array]]:
+    """From weights and biases (d + 1, k, classes), flat, to what `_regress` minimises and its slope, flat.
+
+    Args:
+        last: is told the cross-entropy, the penalty apart; of several labels, of an answer.
+    """
     x, classes = task.x, task.classes
     n, d = x.shape
     problems = used.shape[1]
@@ -293,9 +316,7 @@ def _regress(
     share = (weighted / counts).astype("float32")[:, :, None]
     size, judge = max(BLOCK, -(-n // BLOCKS)), _judge(task, share)
     blocks = [slice(at, at + size) for at in range(0, n, size)]
-    mean = classes if task.multilabel else 1  # what is told is the loss of an answer
-
-    last = [0.0]  # of the point that was tried last: at the end of an iteration, the one it went to
+    mean = classes if task.multilabel else 1
 
     def objective(flat: Array) -> tuple[float, Array]:
         weights = flat.reshape(d + 1, problems, classes)
@@ -315,15 +336,4 @@ def _regress(
         last[0] = loss / mean
         return loss + 0.5 * float((strength * weights[:-1] ** 2).sum()), gradient.ravel()
 
-    first = np.zeros((d + 1, problems, classes))
-    if start is not None:
-        first[:-1], first[-1] = start
-    options = {"maxiter": task.max_iterations, "gtol": 1e-6, "ftol": tolerance}
-
-    def after(_: Array) -> None:
-        if losses is not None:
-            losses.append(last[0])
-
-    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options, callback=after)
-    weights = found.x.reshape(d + 1, problems, classes)
-    return weights[:-1], weights[-1]
+    return objective

@@ -24,7 +24,7 @@ from bakeoff.data.audit import Judged, Subject
 from bakeoff.data.cache import cache_root
 from bakeoff.data.images import Images
 from bakeoff.data.labels import counts, matrix, multilabel
-from bakeoff.files import opened
+from bakeoff.files import opened, regular
 from bakeoff.preprocessing import Signature, normalize, prepare
 from bakeoff.protocols import Progress
 from bakeoff.schemas import Array
@@ -189,10 +189,8 @@ class _Store:
         self.rows: dict[bytes, int] = {}
         self._file: BinaryIO | None = None
         if path is not None and path.is_file():
-            with suppress(OSError, ValueError):
-                whole = path.stat().st_size // self.type.itemsize
-                if whole:
-                    self._remember(np.memmap(path, self.type, "r", shape=(whole,)))
+            with suppress(OSError, ValueError), regular(path) as file:
+                self._remember(np.fromfile(file, self.type))  # whole records alone
 
     def _remember(self, block: Array) -> None:
         count = sum(len(known) for known in self.blocks)
