@@ -21,6 +21,7 @@ from bakeoff.difference.nets import WHOLE
 from bakeoff.difference.worlds import World, distance, distances
 from bakeoff.errors import BakeoffError
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
@@ -238,7 +239,7 @@ def _asked(ask: Callable[[Account], Array | None], account: Account) -> Array | 
 
 def bootstrap(values: Array, draws: int = 1000) -> tuple[float, float]:
     """The 95 % interval of a mean, by the percentiles of means of resampled values (Efron, 1979)."""
-    rows = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
+    rows = rng(0, "bootstrap").integers(0, len(values), (draws, len(values)))
     low, high = np.percentile(values[rows].mean(1), [2.5, 97.5])
     return float(low), float(high)
 

@@ -28,7 +28,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.difference import nets
 from bakeoff.difference.account import Account
 from bakeoff.difference.scripts import CLIP, Record
-from bakeoff.difference.worlds import centred, distance
+from bakeoff.difference.worlds import centred, distance, kept
 from bakeoff.errors import UnsupportedError, UsageError
 from bakeoff.files import workspace
 from bakeoff.graph import interpreter
@@ -36,6 +36,7 @@ from bakeoff.graph.graph import Graph
 from bakeoff.ops._page import Mode
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 from bakeoff.workers.launch import Worker
 
 ASKED = 64  # images whose logits are compared after the steps
@@ -102,19 +103,14 @@ class Training:
         if self.labels is not None:
             labels = self.labels
             if account.settings.get("eval.labels") == "shuffled apart":
-                labels = np.random.default_rng(0).permutation(labels)
+                labels = rng(0, "labels shuffled apart").permutation(labels)
             right = (z.argmax(1) == labels).astype(float)
         return np.concatenate([z, right[:, None]], 1)
 
     def answers(self, graph: Graph, account: Account) -> Array:
         """Centred logits of the images that are asked about."""
         x = self._inputs(self.pixels, account).astype("float64")
-        train = account.settings.get("eval.mode") == "train"
-        mode = (
-            Mode(train=True, mask=lambda shape, keep: np.random.default_rng(0).random(shape) < keep)
-            if train
-            else Mode()
-        )
+        mode = Mode(train=True, mask=kept) if account.settings.get("eval.mode") == "train" else Mode()
         return centred(interpreter.run(graph.astype("float64"), x, mode))
 
     def trained(
@@ -275,8 +271,7 @@ def _drawn(graph: Graph, images: Array, number: int) -> tuple[Array, dict[str, A
     masks: list[Array] = []
 
     def mask(shape: tuple[int, ...], keep: float) -> Array:
-        uniform = np.random.default_rng([number, len(masks)]).random(shape)
-        masks.append((uniform < keep).astype(np.float64))
+        masks.append(kept(shape, keep, number, len(masks)).astype(np.float64))
         return masks[-1]
 
     z = interpreter.run(graph, images, Mode(train=True, mask=mask))

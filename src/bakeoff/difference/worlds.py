@@ -19,6 +19,7 @@ from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph
 from bakeoff.ops._page import Mode
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LEAST = 1e-30  # of a probability: its logarithm stays finite
 SHOWN = 2  # images for what is computed in NumPy
@@ -174,7 +175,7 @@ def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
     if account.graph is None:
         raise UsageError(f"{account.name}: there is no net to ask, and no answers were given.")
     if mode == "train":
-        return interpreter.run(account.graph.astype("float32"), given, Mode(train=True, mask=_kept))
+        return interpreter.run(account.graph.astype("float32"), given, Mode(train=True, mask=kept))
     if bits != "float32":
         from bakeoff.difference.precision import run
 
@@ -183,9 +184,9 @@ def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
     return found
 
 
-def _kept(shape: tuple[int, ...], keep: float) -> Array:
-    """A mask of dropout, always the same."""
-    return np.asarray(np.random.default_rng(0).random(shape) < keep, np.float32)
+def kept(shape: tuple[int, ...], keep: float, step: int = 0, layer: int = 0) -> Array:
+    """A mask of dropout: the same numbers for every rate, whoever asks."""
+    return np.asarray(rng(0, "dropout", epoch=step, record=layer).random(shape) < keep, np.float32)
 
 
 def session(graph: Graph) -> Callable[[Array], Array]:
