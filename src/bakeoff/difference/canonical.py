@@ -1,6 +1,7 @@
 """One form for nets that say the same in other words: what a library writes as a layer and another as a number.
 
     pads of zeros       go into the convolution or average pool that reads them
+    shapes              that only a flatten reads are left out, as is a flatten of what is flat
     flatten             counts height, width, channels; the rows of dense kernels move along
     scaling of inputs   what a net does to each channel first, y = scale x + shift, is part of how images are prepared
     softmax             behind the logits is told apart
@@ -20,13 +21,14 @@ from bakeoff.graph.passes import prune
 from bakeoff.schemas import Array
 
 AFFINE = ("scale_shift", "normalization", "affine_channel", "mul", "add", "sub", "div", "constant")
+POOLED = ("global_avg_pool", "global_max_pool")
 PADDED = ("conv2d", "avg_pool2d")
 THROUGH = ("dropout", "relu", "stop_gradient")  # what works on each feature alone
 
 
 def canonical(graph: Graph) -> Graph:
-    """The same net with pads merged and every flatten in one order."""
-    return _flattened(_padded(graph))
+    """The same net with pads merged, without what only changes shapes, and every flatten in one order."""
+    return _flattened(_reshaped(_padded(graph)))
 
 
 def _padded(graph: Graph) -> Graph:
@@ -44,6 +46,41 @@ def _padded(graph: Graph) -> Graph:
     gone = {nodes[node.id].inputs[0].node for node in merged.values()}
     kept = (merged.get(node.id, node) for node in graph.nodes if node.id not in gone)
     return replace(graph, nodes=tuple(kept))
+
+
+def _reshaped(graph: Graph) -> Graph:
+    """Without a flatten of what is flat or one pixel, and without a reshape that a flatten undoes."""
+    before = {n.id: n.inputs[0].node for n in graph.nodes if n.op == "flatten" and _readers(graph, n.inputs[0]) == 1}
+    pooled = [
+        replace(node, attributes=replace(node.attributes, keepdims=False))
+        if node.id in before.values() and node.op in POOLED and node.attributes.keepdims
+        else node
+        for node in graph.nodes
+    ]
+    graph = replace(graph, nodes=tuple(pooled))
+    nodes = {node.id: node for node in graph.nodes}
+    instead = {Ref(n.id): n.inputs[0] for n in graph.nodes if n.op == "flatten" and len(graph.input_shapes(n)[0]) == 2}
+    for node in graph.nodes:
+        before = nodes.get(node.inputs[0].node) if node.op == "flatten" else None
+        if before is not None and before.op == "reshape" and before.inputs and _counts_on(node, graph):
+            instead[Ref(before.id)] = before.inputs[0]
+    while chained := {ref: instead[to] for ref, to in instead.items() if to in instead}:
+        instead |= chained
+    shared = [ref for ref in instead if nodes[ref.node].op == "reshape" and _readers(graph, ref) != 1]
+    instead = {ref: to for ref, to in instead.items() if ref not in shared}
+    return _rewired(graph, instead) if instead else graph
+
+
+def _counts_on(flatten: Node, graph: Graph) -> bool:
+    """Whether a flatten counts the elements as they lie, both of what it reads and of what that was made of."""
+    reshape = next(node for node in graph.nodes if node.id == flatten.inputs[0].node)
+    whole, part = graph.input_shapes(reshape)[0], graph.input_shapes(flatten)[0]
+    as_it_lies = flatten.attributes.order == "HWC" or len(part) < 4 or part[3] == 1
+    return as_it_lies and whole[0] == part[0] and (flatten.attributes.order == "HWC" or len(whole) < 4 or whole[3] == 1)
+
+
+def _readers(graph: Graph, ref: Ref) -> int:
+    return sum(ref in node.inputs for node in graph.nodes) + (ref in graph.outputs.values())
 
 
 def _flattened(graph: Graph) -> Graph:

@@ -24,13 +24,13 @@ class Resid(nn.Module):
         self.depth, self.bn2 = nn.Conv2d(16, 16, 3, 1, 1, groups=16, bias=False), nn.BatchNorm2d(16)
         self.point, self.bn3 = nn.Conv2d(16, 16, 1, bias=False), nn.BatchNorm2d(16)
         self.down, self.bn4 = nn.Conv2d(16, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24)
-        self.act, self.drop, self.fc = nn.ReLU6(), nn.Dropout(0.3), nn.Linear(24, classes)
+        self.act, self.fc = nn.ReLU6(), nn.Linear(24, classes)
 
     def forward(self, x):
         x = self.act(self.bn1(self.stem(x)))
         y = self.act(self.bn2(self.depth(x)))
         x = self.act(self.bn4(self.down(x + self.bn3(self.point(y)))))
-        return self.fc(self.drop(x.mean((2, 3))))
+        return self.fc(x.mean((2, 3)))
 
 
 class Flat(nn.Module):
@@ -87,11 +87,20 @@ def main(folder):
         with torch.no_grad():
             logits = net(x)
             np.save(folder / f"{name}-logits.npy", logits.numpy())
+            reshaped = x.permute(0, 2, 3, 1).reshape(x.shape)
+            np.save(folder / f"{'' if name == 'resid' else name}reshaped-logits.npy", net(reshaped).numpy())
             np.save(folder / f"{name}-twice.npy", logits.softmax(1).softmax(1).numpy())
             half = copy.deepcopy(net).to(torch.bfloat16)
             np.save(folder / f"{name}-half.npy", half(x.to(torch.bfloat16)).float().numpy())
             net.train()
             np.save(folder / f"{name}-train-mode.npy", net(x).numpy())
+    import timm
+
+    tiny = trained(timm.create_model("test_resnet"), images(paths, (160, 160)), y, 3)
+    torch.save(tiny.state_dict(), folder / "timm.pth")
+    fresh = timm.create_model("test_resnet").state_dict()
+    lost = {key: fresh[key] if "running" in key else value for key, value in tiny.state_dict().items()}
+    torch.save(lost, folder / "timm-lost.pth")
     other = Flat(counted=False)
     other.load_state_dict(torch.load(folder / "flat.pth"))
     program = torch.export.export(other.eval(), (x[:2],), dynamic_shapes=({0: torch.export.Dim("batch")},))
