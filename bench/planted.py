@@ -1,6 +1,6 @@
 """`explain` on differences that were planted, and on pairs that are the same, through its front doors.
 
-python bench/planted.py FOLDER [PHOTOS] [NAME ...]    FOLDER keeps the sides and planted.jsonl, a line a pair: it goes on
+python bench/planted.py FOLDER [PHOTOS] [NAME ...]    FOLDER keeps the sides and planted.jsonl, a line a pair
 
 PHOTOS are class folders: the clothing photos beside the checkout, unless others are given.
 """
@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "difference"))
-import front_doors  # noqa: E402
-from _common import clothing, finish, say  # noqa: E402
+import front_doors
+from _common import clothing, finish, say
 
 
 def main(folder: Path, photos: Path | None, names: list[str]) -> None:
@@ -24,12 +25,15 @@ def main(folder: Path, photos: Path | None, names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as place:
             front_doors.made(folder, photos or clothing(Path(place)) / "validation")
     results = folder / "planted.jsonl"
-    done = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    known = {row["name"] for row in done}
+    results.touch()
+
+    def done() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in results.read_text().splitlines()]
+
     with front_doors.served(folder) as host, results.open("a") as out:
         for what, pairs in (("planted", front_doors.PLANTED), ("same", front_doors.SAME)):
             for name, pair in pairs.items():
-                if name in known or (names and name not in names):
+                if (names and name not in names) or name in [row["name"] for row in done()]:
                     continue
                 begun = time.monotonic()
                 row = {"name": name, "what": what, "kind": pair.kind, "wanted": pair.causes}
@@ -45,13 +49,14 @@ def main(folder: Path, photos: Path | None, names: list[str]) -> None:
                 print("right" if row["right"] else "WRONG", json.dumps(row, ensure_ascii=False), flush=True)
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
                 out.flush()
-                done.append(row)
     for what, least in (("planted", 0.9), ("same", 1.0)):
-        rows = [row for row in done if row["what"] == what]
+        rows = [row for row in done() if row["what"] == what]
         count = Counter(row["kind"] for row in rows if row["right"])
         whole = Counter(row["kind"] for row in rows)
         parts = ", ".join(f"{kind} {count[kind]} of {whole[kind]}" for kind in whole)
-        say(f"{what}: right in {sum(count.values())} of {len(rows)} ({parts})", sum(count.values()) >= least * len(rows))
+        say(
+            f"{what}: right in {sum(count.values())} of {len(rows)} ({parts})", sum(count.values()) >= least * len(rows)
+        )
     finish()
 
 

@@ -102,19 +102,29 @@ PLANTED: dict[str, Pair] = {
     "a relu forgotten": Pair("models", "flat.pt2", "flat-linear.keras", ("architecture",), both(F)),
     "padding not counted": Pair("models", "flat.pt2", "flat-uncounted.pt2", ("pooling_divisor",), both(F)),
     "a module and its state dict": Pair(
-        "models", f"{DOORS / 'torch_nets.py'}:resid", "resid-same.keras", ("padding",),
+        "models",
+        f"{DOORS / 'torch_nets.py'}:resid",
+        "resid-same.keras",
+        ("padding",),
         both(R, a_weights="resid.pth"),
     ),
     "timm, weights without buffers": Pair(
-        "models", "timm/test_resnet", "timm/test_resnet", ("batch_norm_statistics",),
+        "models",
+        "timm/test_resnet",
+        "timm/test_resnet",
+        ("batch_norm_statistics",),
         both(TIMM, a_weights="timm.pth", b_weights="timm-lost.pth"),
     ),
     "normalised otherwise": Pair("models", "resid.pt2", "resid.keras", ("mean_and_std",), pre(None, "from_minus_one")),
     "tf.image.resize": Pair(
         "models", "resid.pt2", "resid.keras", ("antialias",), pre("tensorflow_antialiased", "tensorflow")
     ),
-    "tf.io.decode_jpeg": Pair("models", "resid.pt2", "resid.keras", ("decoder",), pre("plain", "tensorflow_antialiased")),
-    "decoder and antialias": Pair("models", "resid.pt2", "resid.keras", ("antialias", "decoder"), pre("plain", "tensorflow")),
+    "tf.io.decode_jpeg": Pair(
+        "models", "resid.pt2", "resid.keras", ("decoder",), pre("plain", "tensorflow_antialiased")
+    ),
+    "decoder and antialias": Pair(
+        "models", "resid.pt2", "resid.keras", ("antialias", "decoder"), pre("plain", "tensorflow")
+    ),
     "torchvision's crop": Pair("models", "resid.pt2", "resid.keras", ("crop_or_stretch",), pre("plain", "torchvision")),
     "cut before the resize": Pair(
         "models", "resid.pt2", "resid.keras", ("resize_and_crop_order",), pre("torchvision", "keras_crop")
@@ -122,23 +132,33 @@ PLANTED: dict[str, Pair] = {
     "ToTensor and / 255": Pair("models", "resid.pt2", "resid.keras", ("scaled_twice",), pre("plain", "twice")),
     # exports
     "a SavedModel with same padding": Pair("exports", "resid.pt2", "resid-same-savedmodel", ("padding",), both(R)),
-    "blue first into a SavedModel": Pair("exports", "resid.pt2", "resid-savedmodel", ("channel_order",), pre("plain", "opencv")),
+    "blue first into a SavedModel": Pair(
+        "exports", "resid.pt2", "resid-savedmodel", ("channel_order",), pre("plain", "opencv")
+    ),
     "other pixels into a SavedModel": Pair(
         "exports", "resid.pt2", "resid-savedmodel", ("scale",), pre("zero_to_one", "from_minus_one")
     ),
     "an int8 export": Pair("exports", "run", "run-int8.onnx", ("precision",)),
-    "another filter before LiteRT": Pair("exports", "run", "run.tflite", ("resize_filter",), {"a_input": "filter=nearest"}),
+    "another filter before LiteRT": Pair(
+        "exports", "run", "run.tflite", ("resize_filter",), {"a_input": "filter=nearest"}
+    ),
     "blue first before OpenVINO": Pair("exports", "run", "run.xml", ("channel_order",), {"a_input": "order=BGR"}),
     # dumps
     "logits in bfloat16": Pair("dumps", "resid.pt2", None, ("precision",), dump("resid-half.npy", R)),
     "eval() forgotten": Pair("dumps", "resid.pt2", None, ("train_mode",), dump("resid-train-mode.npy", R)),
     "softmax twice": Pair("dumps", "resid.keras", None, ("softmax_twice",), dump("resid-twice.npy", R)),
     "lanczos before a dump": Pair(
-        "dumps", "resid.pt2", None, ("resize_filter",),
+        "dumps",
+        "resid.pt2",
+        None,
+        ("resize_filter",),
         {"a_pre": f"{DOORS / 'prepare.py'}:lanczos", "b_dump": "resid-input.npy,resid-logits.npy"},
     ),
     "EXIF before a dump": Pair(
-        "dumps", "resid.keras", None, ("exif",),
+        "dumps",
+        "resid.keras",
+        None,
+        ("exif",),
         {"a_pre": f"{DOORS / 'prepare.py'}:turned", "b_dump": "resid-input.npy,resid-logits.npy"},
     ),
     "reshape for transpose": Pair("dumps", "resid.keras", None, ("float_as_bytes",), dump("reshaped-logits.npy", R)),
@@ -146,7 +166,11 @@ PLANTED: dict[str, Pair] = {
     "blue first before a server": Pair("server", "run", SERVER, ("channel_order",), {"a_input": "order=BGR"}),
     "a server's list of classes, off by one": Pair("server", "run", ROTATED, ("class_order",)),
     "three before a server": Pair(
-        "server", "run", SERVER, ("channel_order", "exif", "scale"), {"a_input": "order=BGR,orient=no,mean=0.5/0.5/0.5,std=0.5/0.5/0.5"}
+        "server",
+        "run",
+        SERVER,
+        ("channel_order", "exif", "scale"),
+        {"a_input": "order=BGR,orient=no,mean=0.5/0.5/0.5,std=0.5/0.5/0.5"},
     ),
     # runs
     "a rate twenty times as large": Pair("runs", "run", "run-rate", ("learning_rate",)),
@@ -158,7 +182,9 @@ PLANTED: dict[str, Pair] = {
 SAME: dict[str, Pair] = {
     "resid in both": Pair("models", "resid.pt2", "resid.keras", (), both(R)),
     "flat in both": Pair("models", "flat.pt2", "flat.keras", (), both(F)),
-    "a module and .pt2": Pair("models", f"{DOORS / 'torch_nets.py'}:resid", "resid.pt2", (), both(R, a_weights="resid.pth")),
+    "a module and .pt2": Pair(
+        "models", f"{DOORS / 'torch_nets.py'}:resid", "resid.pt2", (), both(R, a_weights="resid.pth")
+    ),
     "by word and by function": Pair("models", "resid.pt2", "resid.keras", (), pre(None, "plain")),
     "a SavedModel": Pair("exports", "resid.pt2", "resid-savedmodel", (), both(R)),
     "logits of torch": Pair("dumps", "resid.keras", None, (), dump("resid-logits.npy", R)),
@@ -267,6 +293,6 @@ def explained(pair: Pair, folder: Path, host: str = "", place: Path | None = Non
 
 
 def right(pair: Pair, found: Any) -> bool:
-    """Whether the cause is first and the others are named, too; of a pair that is the same: that none is named."""
+    """Whether one that was planted comes first and all are named; of a pair that is the same: that none is."""
     named = [one["cause"] for one in found.causes]
-    return named[:1] == [*pair.causes[:1]] and set(pair.causes) <= set(named)
+    return set(named[:1]) <= set(pair.causes) <= set(named)

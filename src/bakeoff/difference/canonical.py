@@ -1,10 +1,10 @@
 """One form for nets that say the same in other words: what a library writes as a layer and another as a number.
 
-    pads of zeros       go into the convolution or average pool that reads them
-    shapes              that only a flatten reads are left out, as is a flatten of what is flat
-    flatten             counts height, width, channels; the rows of dense kernels move along
-    scaling of inputs   what a net does to each channel first, y = scale x + shift, is part of how images are prepared
-    softmax             behind the logits is told apart
+pads of zeros       go into the convolution or average pool that reads them
+shapes              that only a flatten reads are left out, as is a flatten of what is flat
+flatten             counts height, width, channels; the rows of dense kernels move along
+scaling of inputs   what a net does to each channel first, y = scale x + shift, is part of how images are prepared
+softmax             behind the logits is told apart
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from bakeoff.graph.passes import prune
 from bakeoff.schemas import Array
 
 AFFINE = ("scale_shift", "normalization", "affine_channel", "mul", "add", "sub", "div", "constant")
-POOLED = ("global_avg_pool", "global_max_pool")
 PADDED = ("conv2d", "avg_pool2d")
 THROUGH = ("dropout", "relu", "stop_gradient")  # what works on each feature alone
 
@@ -50,33 +49,36 @@ def _padded(graph: Graph) -> Graph:
 
 def _reshaped(graph: Graph) -> Graph:
     """Without a flatten of what is flat or one pixel, and without a reshape that a flatten undoes."""
-    before = {n.id: n.inputs[0].node for n in graph.nodes if n.op == "flatten" and _readers(graph, n.inputs[0]) == 1}
-    pooled = [
-        replace(node, attributes=replace(node.attributes, keepdims=False))
-        if node.id in before.values() and node.op in POOLED and node.attributes.keepdims
-        else node
-        for node in graph.nodes
-    ]
-    graph = replace(graph, nodes=tuple(pooled))
+    read = {n.inputs[0].node for n in graph.nodes if n.op == "flatten" and _readers(graph, n.inputs[0]) == 1}
+    graph = replace(graph, nodes=tuple(_vector(node) if node.id in read else node for node in graph.nodes))
     nodes = {node.id: node for node in graph.nodes}
     instead = {Ref(n.id): n.inputs[0] for n in graph.nodes if n.op == "flatten" and len(graph.input_shapes(n)[0]) == 2}
     for node in graph.nodes:
-        before = nodes.get(node.inputs[0].node) if node.op == "flatten" else None
-        if before is not None and before.op == "reshape" and before.inputs and _counts_on(node, graph):
-            instead[Ref(before.id)] = before.inputs[0]
+        source = nodes.get(node.inputs[0].node) if node.op == "flatten" else None
+        if (
+            source
+            and source.op == "reshape"
+            and source.id in read
+            and source.inputs
+            and _counts_on(node, source, graph)
+        ):
+            instead[Ref(source.id)] = source.inputs[0]
     while chained := {ref: instead[to] for ref, to in instead.items() if to in instead}:
         instead |= chained
-    shared = [ref for ref in instead if nodes[ref.node].op == "reshape" and _readers(graph, ref) != 1]
-    instead = {ref: to for ref, to in instead.items() if ref not in shared}
     return _rewired(graph, instead) if instead else graph
 
 
-def _counts_on(flatten: Node, graph: Graph) -> bool:
+def _vector(node: Node) -> Node:
+    """A mean of the image as (N, C)."""
+    one_pixel = node.op == "global_avg_pool" and node.attributes.keepdims
+    return replace(node, attributes=replace(node.attributes, keepdims=False)) if one_pixel else node
+
+
+def _counts_on(flatten: Node, reshape: Node, graph: Graph) -> bool:
     """Whether a flatten counts the elements as they lie, both of what it reads and of what that was made of."""
-    reshape = next(node for node in graph.nodes if node.id == flatten.inputs[0].node)
-    whole, part = graph.input_shapes(reshape)[0], graph.input_shapes(flatten)[0]
-    as_it_lies = flatten.attributes.order == "HWC" or len(part) < 4 or part[3] == 1
-    return as_it_lies and whole[0] == part[0] and (flatten.attributes.order == "HWC" or len(whole) < 4 or whole[3] == 1)
+    shapes = graph.input_shapes(reshape)[0], graph.input_shapes(flatten)[0]
+    as_it_lies = all(flatten.attributes.order == "HWC" or len(one) < 4 or one[3] == 1 for one in shapes)
+    return as_it_lies and shapes[0][0] == shapes[1][0]
 
 
 def _readers(graph: Graph, ref: Ref) -> int:
@@ -110,7 +112,7 @@ def _behind(graph: Graph, node: Node) -> list[Node]:
 
 
 def without_scaling(graph: Graph) -> tuple[Graph, Array, Array, str]:
-    """The net without what it does to each channel of its input first; scale and shift (C,), and the last such layer."""
+    """The net without what it does to each channel of its input first; scale and shift (C,), the last such layer."""
     first, channels = Ref(next(iter(graph.inputs))), int(str(graph.input_shape[3]))
     scale, shift, last = np.ones(channels), np.zeros(channels), ""
     probes = np.stack([np.zeros((2, 2, channels)), np.ones((2, 2, channels)), np.full((2, 2, channels), 0.3)])
@@ -119,7 +121,8 @@ def without_scaling(graph: Graph) -> tuple[Graph, Array, Array, str]:
         if node.op not in AFFINE or any(one not in values for one in node.inputs):
             continue
         told = {s: graph.parameters[p].array for s, p in node.parameters.items() if isinstance(p, str)}
-        values[Ref(node.id)] = np.asarray(node.page.truth(PREDICT, node.attributes, *map(values.get, node.inputs), **told))
+        given = (values[one] for one in node.inputs)
+        values[Ref(node.id)] = np.asarray(node.page.truth(PREDICT, node.attributes, *given, **told))
     while len(readers := [node for node in graph.nodes if ref in node.inputs]) == 1:
         y = values.get(Ref(readers[0].id))
         if y is None or y.shape != probes.shape or not _each_alone(y):

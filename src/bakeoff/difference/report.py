@@ -74,7 +74,11 @@ def result(
         "remaining": found.remaining,
         "stages": stages,
         "settings": table(a, b),
-        "notes": [note if note.startswith(Path(one.name).name) else f"{one.name}: {note}" for one in (a, b) for note in one.notes],
+        "notes": [
+            note if note.startswith(Path(one.name).name) else f"{one.name}: {note}"
+            for one in (a, b)
+            for note in one.notes
+        ],
     }
 
 

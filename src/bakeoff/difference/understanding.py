@@ -52,27 +52,14 @@ def understood(account: Account, images: Sequence[bytes], other: Account) -> Acc
 
 def found(images: Sequence[bytes], seen: Array, near: tuple[float, ...] = ()) -> tuple[dict[str, Any], float]:
     """The settings that fit best, and what is left over, in grey levels."""
-    tried = _tried(images, seen, near, _ways(seen))
+    ways = [(left, way) for way in _ways(seen) for left, _ in [_tried(images[:1], seen[:1], near, [way])[0]]]
+    near_enough = [way for left, way in ways if left <= 2 * RIGHT] or [way for _, way in ways]
+    tried = _tried(images, seen, near, near_enough)
     if tried[0][0] > CLOSE and find_spec("tensorflow") and any(image.startswith(inputs.JPEG) for image in images):
-        ways = [{**way, "input.decoder": "fast", "input.numbers": n} for _, way in tried[:BEST] for n in NUMBERS]
-        fast = _tried(images, seen, near, ways)
+        decoded = [{**way, "input.decoder": "fast", "input.numbers": n} for _, way in tried[:BEST] for n in NUMBERS]
+        fast = _tried(images, seen, near, decoded)
         tried = fast if fast[0][0] < tried[0][0] - CLOSE else tried
     return tried[0][1], tried[0][0]
-
-
-def _tried(
-    images: Sequence[bytes], seen: Array, near: tuple[float, ...], ways: Iterable[dict[str, Any]]
-) -> list[tuple[float, dict[str, Any]]]:
-    """What each way leaves over, the least first; of ways that fit alike, the first: it is the usual one."""
-    tried: list[tuple[float, dict[str, Any]]] = []
-    for way in ways:
-        pixels = np.stack([inputs.stages(image, way)["resize"] for image in images])
-        for order in ("RGB", "BGR") if seen.shape[3] == 3 else ("RGB",):
-            numbers, left = _affine(pixels[..., ::-1] if order == "BGR" else pixels, seen, near)
-            tried.append((left, {**way, **numbers, "input.order": order}))
-        if min(left for left, _ in tried) < SAME:
-            break
-    return sorted(tried, key=lambda one: one[0] // CLOSE)
 
 
 def _ways(seen: Array) -> Iterator[dict[str, Any]]:
@@ -96,7 +83,7 @@ def _ways(seen: Array) -> Iterator[dict[str, Any]]:
 def _affine(pixels: Array, seen: Array, near: tuple[float, ...]) -> tuple[dict[str, Any], float]:
     """mean and std of y = (u / 255 - mean) / std by least squares, and the rest in grey levels.
 
-    Numbers that are known replace them, where black and white move by less than twice the rest: those can't be told apart.
+    Known numbers replace them, where black and white move by less than twice the rest: those can't be told apart.
     """
     lines, rest = [], 0.0
     for channel in range(seen.shape[3]):

@@ -1,4 +1,4 @@
-"""Functions of the user's own, run in a process of their own because the user says so: what prepares, what gives a net."""
+"""Functions of the user's own, run in their own process because the user says so: one prepares, one makes nets."""
 
 from __future__ import annotations
 

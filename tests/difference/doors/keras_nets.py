@@ -1,4 +1,4 @@
-"""The same two nets, written again in Keras as a user would, with the weights of the other side; and with a mistake each.
+"""The same two nets, written again in Keras as a user would, with the other side's weights and a mistake each.
 
 python keras_nets.py FOLDER    after torch_nets.py
 """

@@ -17,6 +17,8 @@ model = tf.keras.Sequential([
     L.Conv2D(4, 3, padding="same"), L.BatchNormalization(momentum=0.9, epsilon=1e-5), L.ReLU(), L.MaxPooling2D(),
     L.Flatten(), L.Dense(10, activation="softmax"),
 ])  # fmt: skip
-model.compile(optimizer=tf.keras.optimizers.Adam(learning_rate=0.01), loss="categorical_crossentropy", metrics=["accuracy"])
+model.compile(
+    optimizer=tf.keras.optimizers.Adam(learning_rate=0.01), loss="categorical_crossentropy", metrics=["accuracy"]
+)
 model.fit(x=x[:200], y=y[:200], batch_size=32, epochs=5, validation_data=(x[200:], y[200:]))
 model.evaluate(x[200:], y[200:])

@@ -62,7 +62,7 @@ for i in range(5):
         loss.backward()
         optimizer.step()
         running_loss += loss.item()
-    print("Epoch {} - Training loss: {}".format(i + 1, running_loss / len(train)))
+    print(f"Epoch {i + 1} - Training loss: {running_loss / len(train)}")
 
 model.eval()
 right = 0

@@ -22,20 +22,41 @@ PLANTED: dict[str, tuple[str, list[Edit], list[str]]] = {
         ],
         ["schedule"],
     ),
-    "the optimizer by its name": ("cnn", [(K, "tf.keras.optimizers.SGD(learning_rate=0.05, momentum=0.9)", '"adam"')], ["optimizer"]),
+    "the optimizer by its name": (
+        "cnn",
+        [(K, "tf.keras.optimizers.SGD(learning_rate=0.05, momentum=0.9)", '"adam"')],
+        ["optimizer"],
+    ),
     "gradients clipped on one side": (
         "cnn",
-        [(T, "        optimizer.step()", "        nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n        optimizer.step()")],
+        [
+            (
+                T,
+                "        optimizer.step()",
+                "        nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n        optimizer.step()",
+            )
+        ],
         ["clip"],
     ),
     "degrees for shares of a turn": (
         "cnn",
         [
-            (T, "for images, labels in train_loader:", "for images, labels in train_loader:\n        images = rotate(images)"),
-            (T, "model = nn", "from torchvision import transforms\n\nrotate = transforms.RandomRotation(36)\nmodel = nn"),
-            (K, 'model.add(layers.Conv2D(8, (3, 3), activation="relu", input_shape=(32, 32, 3)))',
-             'model.add(layers.Input((32, 32, 3)))\nmodel.add(layers.RandomRotation(0.5))\n'
-             'model.add(layers.Conv2D(8, (3, 3), activation="relu"))'),
+            (
+                T,
+                "for images, labels in train_loader:",
+                "for images, labels in train_loader:\n        images = rotate(images)",
+            ),
+            (
+                T,
+                "model = nn",
+                "from torchvision import transforms\n\nrotate = transforms.RandomRotation(36)\nmodel = nn",
+            ),
+            (
+                K,
+                'model.add(layers.Conv2D(8, (3, 3), activation="relu", input_shape=(32, 32, 3)))',
+                "model.add(layers.Input((32, 32, 3)))\nmodel.add(layers.RandomRotation(0.5))\n"
+                'model.add(layers.Conv2D(8, (3, 3), activation="relu"))',
+            ),
         ],
         ["augmentation"],
     ),
@@ -46,9 +67,20 @@ PLANTED: dict[str, tuple[str, list[Edit], list[str]]] = {
     ),
     "l2 and weight_decay": (
         "mlp",
-        [*SGD, (T, "lr=0.1)", "lr=0.1, weight_decay=0.2)"),
-         (K, 'layers.Dense(64, activation="relu")', 'layers.Dense(64, activation="relu", kernel_regularizer=keras.regularizers.L2(0.2))'),
-         (K, 'layers.Dense(10, activation="softmax")', 'layers.Dense(10, activation="softmax", kernel_regularizer=keras.regularizers.L2(0.2))')],
+        [
+            *SGD,
+            (T, "lr=0.1)", "lr=0.1, weight_decay=0.2)"),
+            (
+                K,
+                'layers.Dense(64, activation="relu")',
+                'layers.Dense(64, activation="relu", kernel_regularizer=keras.regularizers.L2(0.2))',
+            ),
+            (
+                K,
+                'layers.Dense(10, activation="softmax")',
+                'layers.Dense(10, activation="softmax", kernel_regularizer=keras.regularizers.L2(0.2))',
+            ),
+        ],
         ["weight_decay"],
     ),
     "a frozen BatchNorm that moves": ("frozen", [(T, "    base.eval()\n", "")], ["batch_norm_frozen"]),
@@ -61,12 +93,16 @@ PLANTED: dict[str, tuple[str, list[Edit], list[str]]] = {
         ],
         ["label_broadcast"],
     ),
-    "an epsilon as a tutorial of Inception has it": ("norm", [(K, "learning_rate=0.01", "learning_rate=0.01, epsilon=0.1")], ["optimizer_epsilon"]),
+    "an epsilon as a tutorial of Inception has it": (
+        "norm",
+        [(K, "learning_rate=0.01", "learning_rate=0.01, epsilon=0.1")],
+        ["optimizer_epsilon"],
+    ),
     "three: rate, batch and pixels of article 002": (
         "norm",
         [
             (K, "learning_rate=0.01", "learning_rate=0.001"),
-            (K, "(data[\"x\"] / 255.0 - 0.5) / 0.5", "data[\"x\"] / 255.0"),
+            (K, '(data["x"] / 255.0 - 0.5) / 0.5', 'data["x"] / 255.0'),
             (T, "batch_size=32, shuffle=True", "batch_size=64, shuffle=True"),
         ],
         ["learning_rate", "batch_size", "scale"],

@@ -1,4 +1,4 @@
-"""What a user of PyTorch has in a folder: two small nets, trained for a moment, as .pt2, as state dicts, and their answers.
+"""What a user of PyTorch has in a folder: two nets, trained for a moment, as .pt2, state dicts, and answers.
 
 python torch_nets.py FOLDER    FOLDER has photos/CLASS/*.jpg
 """
