@@ -62,6 +62,21 @@ def found(images: Sequence[bytes], seen: Array, near: tuple[float, ...] = ()) ->
     return tried[0][1], tried[0][0]
 
 
+def _tried(
+    images: Sequence[bytes], seen: Array, near: tuple[float, ...], ways: Iterable[dict[str, Any]]
+) -> list[tuple[float, dict[str, Any]]]:
+    """What each way leaves over, the least first; of ways that fit alike, the first: it is the usual one."""
+    tried: list[tuple[float, dict[str, Any]]] = []
+    for way in ways:
+        pixels = np.stack([inputs.stages(image, way)["resize"] for image in images])
+        for order in ("RGB", "BGR") if seen.shape[3] == 3 else ("RGB",):
+            numbers, left = _affine(pixels[..., ::-1] if order == "BGR" else pixels, seen, near)
+            tried.append((left, {**way, **numbers, "input.order": order}))
+        if min(left for left, _ in tried) < SAME:
+            break
+    return sorted(tried, key=lambda one: one[0] // CLOSE)
+
+
 def _ways(seen: Array) -> Iterator[dict[str, Any]]:
     size, channels = (int(seen.shape[1]), int(seen.shape[2])), int(seen.shape[3])
     base = {**inputs.USUAL, "input.size": size, "input.channels": channels, "input.mean": (0.0,) * channels}
