@@ -114,23 +114,41 @@ def address_space(more: int) -> Iterator[None]:
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     wanted = pages * resource.getpagesize() + more
-
-    def settle() -> None:
-        before = _before[-1]
-        known = [limit for limit in before if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([max(_holds), *known]), before[1]) if _holds else before)
-
     with _holding:
         if not _holds:
             _before[:] = [resource.getrlimit(resource.RLIMIT_AS)]
         _holds.append(wanted)
-        settle()
+        _settle()
     try:
         yield
     finally:
         with _holding:
             _holds.remove(wanted)
-            settle()
+            _settle()
+
+
+def _settle() -> None:
+    import resource
+
+    before = _before[-1]
+    known = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([max(_holds), *known]), before[1]) if _holds else before)
+
+
+@contextmanager
+def unheld() -> Iterator[None]:
+    """No hold of `address_space` while a process is started: it would inherit what was meant for a file of this one."""
+    with _holding:
+        if not _holds:
+            yield
+            return
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, _before[-1])
+        try:
+            yield
+        finally:
+            _settle()
 
 
 def lacking(text: str) -> str:

@@ -37,15 +37,16 @@ class Worker:
         self._running: threading.Event | None = None  # set where that call has ended
         self._late = False  # whether it was ended because it didn't
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bakeoff.workers.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-            encoding="utf-8",
-            env=environment(framework, device, threads, precision),
-        )
+        with system.unheld():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bakeoff.workers.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                text=True,
+                encoding="utf-8",
+                env=environment(framework, device, threads, precision),
+            )
 
     @property
     def pid(self) -> int:
