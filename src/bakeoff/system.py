@@ -283,6 +283,23 @@ def write_at(handle: int, data: memoryview | bytes, at: int) -> int:
         return os.write(handle, data)
 
 
+def read_at(handle: int, size: int, at: int) -> bytes:
+    """The bytes at a place of a file, from any thread; fewer at its end."""
+    pieces = []
+    while size > 0:
+        if hasattr(os, "pread"):
+            piece = os.pread(handle, size, at)
+        else:
+            with _position:
+                os.lseek(handle, at, os.SEEK_SET)
+                piece = os.read(handle, size)
+        if not piece:
+            break
+        pieces.append(piece)
+        size, at = size - len(piece), at + len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 def let_go(pages: mmap.mmap) -> None:
     """Take a map's pages out of this process, where the system can; what was read stays in the system's cache."""
     if hasattr(pages, "madvise") and hasattr(mmap, "MADV_DONTNEED"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -106,7 +106,7 @@ class Subject:
     """
 
     table: Table
-    facts: list[FileFacts]
+    facts: Sequence[FileFacts]
     bad: dict[int, str]
     counter: Counter
     workers: int
@@ -140,6 +140,8 @@ class Subject:
         Raises:
             DataError: they are others by now.
         """
+        if self.table.store is not None:
+            return self.table.store.read(row)
         return verified(str(self.table.root), str(self.table.paths[row]), self.facts[row].sha256)
 
     def split_name(self, row: int) -> str:
@@ -253,7 +255,7 @@ def audit(
 
 
 def _decoded(
-    table: Table, facts: list[FileFacts], bad: dict[int, str], workers: int, progress: Progress
+    table: Table, facts: Sequence[FileFacts], bad: dict[int, str], workers: int, progress: Progress
 ) -> tuple[PerceptualHashes, dict[int, str]]:
     """Perceptual hashes of the rows that decode, and why the others don't."""
     rows = np.array([row for row in range(len(facts)) if row not in bad], np.int64)

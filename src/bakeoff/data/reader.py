@@ -157,7 +157,12 @@ class Data(Shown):
         return _divided(self, self.manifest.select(rows), self.images.select(rows))
 
     def verify(
-        self, signature: Signature | None = None, *, workers: int | None = None, progress: Progress | None = None
+        self,
+        signature: Signature | None = None,
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        keep: bool = True,
     ) -> Data:
         """The data with every image decoded once: itself, or without the bad ones where they are to be excluded.
 
@@ -165,11 +170,12 @@ class Data(Shown):
             signature: what is decoded on the way is kept for it, where it fits in memory.
             workers: threads.
             progress: called with (done, total).
+            keep: False: nothing that was decoded is kept.
 
         Raises:
             BadFilesError: names all bad files, where `bad_files` is "fail".
         """
-        bad = _decode_all(self.images, signature, default_workers(workers), progress)
+        bad = _decode_all(self.images, signature, default_workers(workers), progress, keep)
         if not bad:
             return self
         error = self.images.bad_files(bad)
@@ -236,21 +242,25 @@ def read_data(
     place = Path(path).expanduser()
     table = read_table(place, progress, lenient=judged, labels=labels, follow_links=follow_links)
     draws = draws_anything(table.split, rules)
-    seen = None if table.pixels is not None else once(len(table.paths), signature, KEPT_BYTES, draws)
+    stays = table.root is None  # in memory, or known without being read
+    seen = None if stays else once(len(table.paths), signature, KEPT_BYTES, draws)
     try:
         facts = file_facts(table, default_workers(workers), progress, seen)
     except BaseException:
         if seen and table.root:
             remember(table.root, seen.shrunk)
         raise
-    bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
+    bad = [] if stays else [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
     keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
-    manifest = manifest_of(table, facts).select(keep)
+    manifest = manifest_of(table, facts)
+    manifest = manifest.select(keep) if bad else manifest
     images = images_of(table, facts, keep, seen)
-    if draws:
+    if table.store is not None and table.store.compared:
+        manifest = replace(manifest, near=table.store.near)
+    elif draws:
         manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
@@ -404,8 +414,10 @@ def default_workers(workers: int | None) -> int:
     return min(cpus(), 8)
 
 
-def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> list[FileFacts]:
+def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> Sequence[FileFacts]:
     """What is known of each row without decoding it, unless somebody wants to see each new file."""
+    if table.store is not None:
+        return table.store.facts
     if table.pixels is None:
         assert table.root is not None
         names, links = table.paths.tolist(), set(table.links)
@@ -424,15 +436,21 @@ def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once
     return [FileFacts(hashlib.sha256(image).digest(), size, height, width, grey) for image in pixels]
 
 
-def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
+def manifest_of(table: Table, facts: Sequence[FileFacts]) -> Manifest:
     """The manifest of all rows."""
+    columns = table.classes, table.paths, table.labels, table.split
+    if table.store is not None:
+        return Manifest(*columns, table.store.sha256, table.store.size_bytes, group=table.group)
     digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
     sizes = np.array([fact.size_bytes for fact in facts], np.int64)
-    return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
+    return Manifest(*columns, digests, sizes, group=table.group)
 
 
-def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64], seen: Once | None = None) -> Images:
+def images_of(table: Table, facts: Sequence[FileFacts], keep: NDArray[np.int64], seen: Once | None = None) -> Images:
     """The images of the rows `keep`, with what was made of them while they were read."""
+    if table.store is not None:
+        whole = Images(table, channels=table.store.channels, size=table.store.size, sha256=table.store.sha256)
+        return whole if len(keep) == len(facts) else whole.select(keep)
     good = [facts[row] for row in keep]
     sizes = {(fact.height, fact.width) for fact in good}
     channels = 1 if all(fact.grey for fact in good) else 3
@@ -468,11 +486,15 @@ def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
     )
 
 
-def _decode_all(images: Images, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:
+def _decode_all(
+    images: Images, signature: Signature | None, workers: int, progress: Progress | None, keep: bool
+) -> list[Bad]:
     if images.table.pixels is not None:
         return []
-    if signature is None and images.size is not None:
+    if signature is None and images.size is not None and keep:
         signature = Signature(images.size, channels=images.channels)
+    if images.table.store is not None and (signature is None or not images.view(signature).keeps):
+        return []  # they were decoded when they were written, and what is read is what was written
     every = np.arange(len(images))
     if signature is None:
         found = in_threads(lambda chunk: _only_decode(images, chunk), every.tolist(), workers, progress)

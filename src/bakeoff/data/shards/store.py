@@ -1,0 +1,222 @@
+"""Images as ranges of shards: each is held to its SHA-256, so that what is used is what was written.
+
+A shard that was cut short or changed is an error and never a skip: it says nothing of one image, as a file that doesn't
+decode would. A storage that gives no answer is asked again, for `PATIENCE` seconds: that is told once, and costs that time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.hashing import FileFacts
+from bakeoff.data.shards.columns import Columns
+from bakeoff.errors import CorruptError, StorageError
+from bakeoff.files import regular
+from bakeoff.system import read_at
+from bakeoff.workers.channel import tell
+
+PATIENCE = 180.0  # seconds
+PAUSES = 0.25, 8.0  # seconds before the first repetition, and at most: each is twice the one before
+OPEN = 128  # files
+REMEDY = "Bring the shard back as it was, or write the shards anew: bakeoff data shard"
+
+T = TypeVar("T")
+
+
+class Ranges:
+    """Where shards lie, and how a range of one is read; from any thread.
+
+    Attributes:
+        where: the folder or URL, as a person knows it.
+        shards: names and sizes in bytes.
+        distant: whether it pays to begin early.
+    """
+
+    distant = False
+
+    def __init__(self, where: str, shards: Sequence[tuple[str, int]]) -> None:
+        self.where, self.shards = where, tuple(shards)
+        self._told, self._lock = -PATIENCE, threading.Lock()
+
+    def read(self, shard: int, offset: int, size: int, sha256: bytes) -> bytes:
+        """The bytes of a range.
+
+        Raises:
+            CorruptError: they are others than were written.
+            StorageError: nothing answers.
+        """
+        found = self.get(shard, offset, size)
+        if hashlib.sha256(found).digest() != sha256:
+            if not self.forget(shard, offset, size):
+                raise self.changed(shard)
+            found = self.get(shard, offset, size)
+            if hashlib.sha256(found).digest() != sha256:
+                raise self.changed(shard)
+        return found
+
+    def get(self, shard: int, offset: int, size: int) -> bytes:
+        """The bytes as they are there."""
+        raise NotImplementedError
+
+    def forget(self, shard: int, offset: int, size: int) -> bool:
+        """Throw away what is kept of a range; whether there may have been something."""
+        return False
+
+    def ahead(self, ranges: Iterator[tuple[int, int, int]]) -> None:
+        """Begin to read these."""
+
+    def changed(self, shard: int, what: str = "it isn't what was written into it") -> CorruptError:
+        """The error that names a shard."""
+        return CorruptError(f"{self.where}/{self.shards[shard][0]}: {what}.\n{REMEDY}")
+
+    def patiently(self, work: Callable[[], T], shard: int) -> T:
+        """What `work` gives; where it fails as storages do that are away for a while, it is tried again.
+
+        Raises:
+            CorruptError: the shard isn't there, or may not be read.
+            StorageError: it has failed for `PATIENCE` seconds.
+        """
+        began, pause = time.monotonic(), PAUSES[0]
+        while True:
+            try:
+                return work()
+            except (FileNotFoundError, PermissionError) as error:
+                why = "no such file" if isinstance(error, FileNotFoundError) else "it may not be read"
+                raise self.changed(shard, why) from None
+            except (CorruptError, MemoryError):
+                raise
+            except Exception as error:  # of any of fsspec's many systems
+                text = " ".join(str(error).split())[:120] or type(error).__name__
+                if time.monotonic() - began > PATIENCE:
+                    raise StorageError(
+                        f"{self.where}: no answer for {time.monotonic() - began:.0f} s ({text}).\n"
+                        "Go on when it is there again: bakeoff train --resume RUN"
+                    ) from None
+                self._tell(text)
+            time.sleep(pause)
+            pause = min(2 * pause, PAUSES[1])
+
+    def _tell(self, text: str) -> None:
+        """One line, whatever number of threads wait."""
+        with self._lock:
+            new, now = time.monotonic() - self._told > PATIENCE, time.monotonic()
+            self._told = now if new else self._told
+        if new:
+            tell(f"{self.where}: no answer ({text}); asked again for {PATIENCE:.0f} s")
+
+
+class Local(Ranges):
+    """Shards in a folder."""
+
+    def __init__(self, folder: Path, shards: Sequence[tuple[str, int]]) -> None:
+        super().__init__(str(folder), shards)
+        self._folder, self._files = folder, dict[int, IO[bytes]]()
+        for number, (name, size) in enumerate(shards):
+            place = folder / name
+            if place.is_symlink() or not place.is_file():
+                raise self.changed(number, "a link, which isn't followed" if place.is_symlink() else "no such file")
+            if (now := place.stat().st_size) != size:
+                raise self.changed(number, f"{now:,} bytes, where {size:,} were written")
+
+    def get(self, shard: int, offset: int, size: int) -> bytes:
+        """The bytes as they are there."""
+        return self.patiently(lambda: read_at(self._file(shard).fileno(), size, offset), shard)
+
+    def _file(self, shard: int) -> IO[bytes]:
+        """The file, open; those that are put out are closed when no thread reads them any more."""
+        found = self._files.get(shard)
+        if found is None:
+            with self._lock:
+                while len(self._files) >= OPEN:
+                    del self._files[next(iter(self._files))]
+                found = self._files[shard] = regular(self._folder / self.shards[shard][0], 0)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """The images of shards (`bakeoff.protocols.Store`), or those of some rows."""
+
+    ranges: Ranges
+    shard: NDArray[np.int32]
+    offset: NDArray[np.int64]
+    size_bytes: NDArray[np.int64]
+    sha256: NDArray[np.uint8]
+    sides: tuple[NDArray[np.int32], NDArray[np.int32]]
+    grey: NDArray[np.bool_]
+    near: NDArray[np.int64] | None
+    compared: bool
+
+    @classmethod
+    def of(cls, columns: Columns, ranges: Ranges) -> Shards:
+        """All rows of a manifest."""
+        named = columns.numbers
+        sides = named["height"], named["width"]
+        own = named["shard"], named["offset"], named["size"], columns.sha256
+        return cls(ranges, *own, sides, named["grey"], named.get("near"), columns.header.compared)
+
+    @property
+    def distant(self) -> bool:
+        """Whether reading one takes a way that is worth beginning early."""
+        return self.ranges.distant
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) that all have."""
+        height, width = self.sides
+        same = bool(len(height)) and bool((height == height[0]).all() and (width == width[0]).all())
+        return (int(height[0]), int(width[0])) if same else None
+
+    @property
+    def channels(self) -> int:
+        """1 where all are grey, else 3."""
+        return 1 if self.grey.all() else 3
+
+    @property
+    def facts(self) -> Sequence[FileFacts]:
+        """Of each row."""
+        return _Facts(self)
+
+    def read(self, row: int) -> bytes:
+        """The bytes of an image."""
+        place = int(self.shard[row]), int(self.offset[row]), int(self.size_bytes[row])
+        return self.ranges.read(*place, self.sha256[row].tobytes())
+
+    def ahead(self, rows: NDArray[np.int64]) -> None:
+        """Begin to read these rows."""
+        places = (self.shard[rows].tolist(), self.offset[rows].tolist(), self.size_bytes[rows].tolist())
+        self.ranges.ahead(zip(*places, strict=True))
+
+    def select(self, rows: NDArray[np.int64]) -> Shards:
+        """These rows alone."""
+        some: dict[str, Any] = {
+            name: getattr(self, name)[rows] for name in ("shard", "offset", "size_bytes", "sha256", "grey")
+        }
+        near = None if self.near is None else self.near[rows]
+        return replace(self, **some, sides=(self.sides[0][rows], self.sides[1][rows]), near=near)
+
+
+class _Facts(Sequence[FileFacts]):
+    """Made when they are asked for: ten million of them would take gigabytes."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    def __len__(self) -> int:
+        return len(self._shards.shard)
+
+    def __getitem__(self, row: Any) -> Any:
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        own = self._shards
+        header = int(own.sides[0][row]), int(own.sides[1][row]), bool(own.grey[row])
+        return FileFacts(own.sha256[row].tobytes(), int(own.size_bytes[row]), *header)
