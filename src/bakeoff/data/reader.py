@@ -254,7 +254,8 @@ def read_data(
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
-    keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
+    keep = np.arange(len(facts))
+    keep = np.setdiff1d(keep, [row for row, _ in bad]) if bad else keep  # which takes 10 s for ten million
     manifest = manifest_of(table, facts)
     manifest = manifest.select(keep) if bad else manifest
     images = images_of(table, facts, keep, seen)

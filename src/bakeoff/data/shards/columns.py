@@ -210,17 +210,19 @@ def _put(manifest: Path, first: int, batch: Any, header: Header, sinks: _Sinks) 
 
     try:
         found = {name: batch.column(name) for name in batch.schema.names}
+        if lacking := [name for name, column in found.items() if column.null_count and name not in TEXTS]:
+            raise ValueError(f"a row without {lacking[0]}")
         arrays = {
             name: found[name].cast(_arrow(pyarrow, kind)).to_numpy(zero_copy_only=False).astype(kind)
             for name, kind in NUMBERS.items()
             if name in found
         }
-        digests = np.frombuffer(b"".join(found["sha256"].to_pylist()), np.uint8).reshape(-1, 32)
+        digests = _digests(pyarrow, found["sha256"])
         labels = _labels(pyarrow, found, header)
         texts = {name: _text(pyarrow, found[name]) for name in TEXTS if name in found}
         if len(digests) != batch.num_rows or len(labels) != batch.num_rows:
             raise ValueError("columns of other lengths")
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         reason = (str(error).splitlines() or [""])[0][:80]
         raise DataError(f"{manifest}: columns of other kinds ({reason}).\nWrite the shards anew.") from None
     _check_rows(manifest, first, arrays, header)
@@ -232,6 +234,11 @@ def _put(manifest: Path, first: int, batch: Any, header: Header, sinks: _Sinks) 
         sinks.put(name, text)
         sinks.put(f"{name}.ends", ends + sinks.ends.get(name, 0))
         sinks.ends[name] = sinks.ends.get(name, 0) + int(ends[-1])
+
+
+def _digests(pyarrow: Any, column: Any) -> NDArray[np.uint8]:
+    column = column.cast(pyarrow.binary(32))
+    return np.frombuffer(column.buffers()[1], np.uint8, 32 * len(column), 32 * column.offset).reshape(-1, 32)
 
 
 def _arrow(pyarrow: Any, kind: str) -> Any:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ class Local(Ranges):
 
     def __init__(self, folder: Path, shards: Sequence[tuple[str, int]]) -> None:
         super().__init__(str(folder), shards)
-        self._folder, self._files = folder, dict[int, IO[bytes]]()
+        self._folder, self._files = folder, dict[int, _File]()
         for number, (name, size) in enumerate(shards):
             place = folder / name
             if place.is_symlink() or not place.is_file():
@@ -129,17 +130,26 @@ class Local(Ranges):
 
     def get(self, shard: int, offset: int, size: int) -> bytes:
         """The bytes as they are there."""
-        return self.patiently(lambda: read_at(self._file(shard).fileno(), size, offset), shard)
+        return self.patiently(lambda: read_at(self._file(shard).handle, size, offset), shard)
 
-    def _file(self, shard: int) -> IO[bytes]:
+    def _file(self, shard: int) -> _File:
         """The file, open; those that are put out are closed when no thread reads them any more."""
         found = self._files.get(shard)
         if found is None:
             with self._lock:
                 while len(self._files) >= OPEN:
                     del self._files[next(iter(self._files))]
-                found = self._files[shard] = regular(self._folder / self.shards[shard][0], 0)
+                found = self._files[shard] = _File(self._folder / self.shards[shard][0])
         return found
+
+
+class _File:
+    """A file that is open for as long as somebody has it."""
+
+    def __init__(self, path: Path) -> None:
+        file = regular(path, 0)
+        self.handle = file.fileno()
+        weakref.finalize(self, file.close)
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,7 +121,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 
 def _batches(library: Any, file: Path, names: list[str], rows: int) -> Iterator[Any]:
-    opened = library.ParquetFile(file)
+    opened = library.ParquetFile(file, pre_buffer=False)  # which would hold a whole column of bytes
     about, most, given = opened.metadata, growth(file), 0
     if about.num_rows > FREE_ROWS + file.stat().st_size:
         raise DataError(f"{file}: {about.num_rows:,} rows, more than its size explains: a bomb.")
