@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,7 @@ from bakeoff.system import read_at
 
 BLOCK = 4 << 20  # bytes
 THREADS = 16
+USED = 60.0  # seconds after which a block that is read is marked as used once more
 WAITING = 1024  # pieces that were read ahead and aren't taken yet
 
 Piece = tuple[int, int, int]
@@ -49,7 +51,10 @@ class Remote(Ranges):
     def __init__(self, system: Any, place: str, url: str, shards: Sequence[tuple[str, int]], way: Any = None) -> None:
         super().__init__(url, shards)
         self._system, self._place, self._way = system, place.rstrip("/"), way
+        if hasattr(system, "retries"):  # of s3fs and others, which repeat without a word
+            system.retries = 1
         self._flying: dict[Piece, Future[bytes]] = {}
+        self._used: dict[Piece, float] = {}
         self._pool = ThreadPoolExecutor(THREADS, "bakeoff-read")
         self._folder = cache.cache_root() / "ranges"
         versions = self._versions()
@@ -101,6 +106,9 @@ class Remote(Ranges):
                 found = read_at(file.fileno(), high - low, low)
         except OSError:
             return None
+        if (now := time.monotonic()) - self._used.get(piece, -USED) >= USED:
+            self._used[piece] = now
+            cache.touch(self._file(piece))
         return found if len(found) == high - low else None
 
     def _begun(self, piece: Piece) -> Future[bytes]:
@@ -122,14 +130,22 @@ class Remote(Ranges):
     def _brought(self, piece: Piece) -> bytes:
         """The bytes of a piece from the storage; kept, where there is room."""
         found = self.patiently(lambda: self._asked(piece), piece[0])
-        if self._kept:
-            with suppress(OSError):
-                if cache.make_space(self._folder, piece[2], cache.limit()):
-                    with atomic_write(self._file(piece)) as file:
-                        file.write(found)
-                    with self._lock:
-                        self._flying.pop(piece, None)
+        if self._kept and not self._put(piece, found):
+            self._kept = False  # from here on images are asked for one by one
         return found
+
+    def _put(self, piece: Piece, content: bytes) -> bool:
+        """Whether a block is in the cache now."""
+        try:
+            if not cache.make_space(self._folder, len(content), cache.limit()):
+                return False
+            with atomic_write(self._file(piece)) as file:
+                file.write(content)
+        except OSError:
+            return False
+        with self._lock:
+            self._flying.pop(piece, None)
+        return True
 
     def _asked(self, piece: Piece) -> bytes:
         shard, first, size = piece

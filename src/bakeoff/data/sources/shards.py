@@ -6,21 +6,27 @@ as they are asked for (`bakeoff.data.shards.store`, `.remote`). Where the data w
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.cache import cache_root
 from bakeoff.data.shards import MANIFEST
 from bakeoff.data.shards.columns import Columns, columns_of
 from bakeoff.data.shards.remote import Remote
 from bakeoff.data.shards.store import Local, Ranges, Shards
 from bakeoff.data.sources import _names, url
+from bakeoff.files import alone
 from bakeoff.protocols import Table
 
 PRIORITY = 60  # before URLs, and before folders with a Parquet file
 AT_ONCE = 4096  # images
+_ONCE = {"config_kwargs": {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}}
+SETTINGS: Mapping[str, dict[str, Any]] = {"s3": _ONCE, "s3a": _ONCE}  # we repeat, and say so
 IN_MEMORY = 1_000_000  # rows; names of more are decoded when they are asked for
 
 
@@ -72,9 +78,11 @@ def _opened(path: Path) -> tuple[Columns, Ranges]:
         manifest = path if path.name == MANIFEST else path / MANIFEST
         columns = columns_of(manifest)
         return columns, Local(manifest.parent, columns.header.shards)
-    columns = columns_of(url.fetch(path))
-    where = url.url_of(path).rpartition("/")[0]
-    with url.reached(where) as (system, place, way):
+    where, cache = url.url_of(path).rpartition("/")[0], cache_root()
+    digest = hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    with alone(cache / "locks" / digest, cache):  # a second worker finds what the first has brought
+        columns = columns_of(url.fetch(path))
+    with url.reached(where, **SETTINGS.get(where.partition(":")[0], {})) as (system, place, way):
         return columns, Remote(system, place, where, columns.header.shards, way)
 
 

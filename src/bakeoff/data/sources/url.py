@@ -63,8 +63,11 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
 
 
 @contextmanager
-def reached(url: str) -> Iterator[tuple[Any, str, _http.Way | None]]:
+def reached(url: str, **settings: Any) -> Iterator[tuple[Any, str, _http.Way | None]]:
     """fsspec's file system for a URL, what the place is called there, and the way, where it is HTTP's.
+
+    Args:
+        settings: of the file system, besides what stands in the URL.
 
     Raises:
         MissingDependencyError: fsspec, or what it needs for the scheme, isn't installed.
@@ -80,7 +83,7 @@ def reached(url: str) -> Iterator[tuple[Any, str, _http.Way | None]]:
         raise MissingDependencyError("fsspec", "sources", "reading URLs") from None
     try:
         kind = fsspec.get_filesystem_class(scheme)  # and not `url_to_fs`, which takes `::` for a chain
-        system = kind(**kind._get_kwargs_from_urls(url), **({"get_client": way.client} if way else {}))
+        system = kind(**kind._get_kwargs_from_urls(url), **({"get_client": way.client} if way else {}), **settings)
         yield system, kind._strip_protocol(url), way
     except BakeoffError:
         raise
