@@ -4,7 +4,7 @@ python bench/shards.py [IMAGES [ROWS]]
 
 IMAGES (100,000) synthetic images of 32 px stream through the loader from a folder of PNGs and from its shards, nothing
 kept (every image is read, hashed and decoded), in turns A B B A; the same from an .npz and from its shards, after both
-are open. Then a manifest of ROWS (10,000,000): how long the first opening takes, and a later one, in a process of its own,
+are open. Then a manifest of ROWS (10,000,000): how long the first opening takes, and a later one, each in a process,
 with an epoch's order for 64 workers; and what `read_data` of it needs. Needs pyarrow (extra `sources`).
 """
 
@@ -74,12 +74,13 @@ def many_images(folder: Path, count: int) -> None:
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
     labels = np.arange(count) % CLASSES
-    for split, keep in (("train", 0.9), ("test", 1.0)):
+    for split in ("train", "test"):
         for label in range(CLASSES):
             (folder / "photos" / split / str(label)).mkdir(parents=True)
     for row in range(count):
         split = "train" if row < 0.9 * count else "test"
-        Image.fromarray(pixels[row]).save(folder / "photos" / split / str(labels[row]) / f"{row:06d}.png", compress_level=1)
+        place = folder / "photos" / split / str(labels[row]) / f"{row:06d}.png"
+        Image.fromarray(pixels[row]).save(place, compress_level=1)
     edge = int(0.9 * count)
     np.savez(folder / "a.npz", x_train=pixels[:edge], y_train=labels[:edge], x_test=pixels[edge:], y_test=labels[edge:])
     shares = {"train": 1.0}
@@ -87,7 +88,8 @@ def many_images(folder: Path, count: int) -> None:
         began = time.perf_counter()
         written = write_shards(folder / source, folder / f"{source}.shards")
         took = time.perf_counter() - began
-        print(f"{source}: {written.num:,} images, {written.size_bytes / 1e6:,.0f} MB, written in {took:.1f} s", flush=True)
+        size = f"{written.size_bytes / 1e6:,.0f} MB"
+        print(f"{source}: {written.num:,} images, {size}, written in {took:.1f} s", flush=True)
         plain, shards = (read_data(folder / place, split=shares).train for place in (source, f"{source}.shards"))
         compared(name, plain, shards, cache)
 
@@ -98,7 +100,7 @@ def manifest(folder: Path, rows: int) -> Path:
     import pyarrow
     import pyarrow.parquet
 
-    from bakeoff.data.shards.columns import FORMAT, KEY, ROWS, Header
+    from bakeoff.data.shards.columns import KEY, ROWS, Header
 
     each = 10_000
     shards = tuple((f"train-{number:06d}.tar", each * 12_288 + 1024) for number in range(-(-rows // each)))
@@ -106,7 +108,7 @@ def manifest(folder: Path, rows: int) -> Path:
     for name, size in shards:
         with (folder / name).open("wb") as file:
             file.truncate(size)
-    header = Header(FORMAT, tuple(map(str, range(1000))), shards, compared=True)
+    header = Header(1, tuple(map(str, range(1000))), shards, compared=True)
     draw, row = np.random.default_rng(0), np.arange(rows)
     split = np.where(row % 100 == 0, 1, np.where(row % 100 == 1, 2, 0)).astype(np.int8)
     digests = pyarrow.py_buffer(draw.integers(0, 256, (rows, 32), dtype=np.uint8))
@@ -132,7 +134,8 @@ def manifest(folder: Path, rows: int) -> Path:
 
 
 def main() -> None:
-    images, rows = (int(word) for word in (*sys.argv[1:], "100000", "10000000")[:2]) if len(sys.argv) < 3 else map(int, sys.argv[1:3])
+    given = [int(word) for word in sys.argv[1:3]]
+    images, rows = [*given, *(100_000, 10_000_000)[len(given) :]]
     with tempfile.TemporaryDirectory() as name:
         os.environ["XDG_CACHE_HOME"] = f"{name}/cache"
         if images:
@@ -141,7 +144,8 @@ def main() -> None:
             began = time.perf_counter()
             place = manifest(Path(name) / "many", rows)
             size = place.stat().st_size / 1e6
-            print(f"a manifest of {rows:,} rows, {size:,.0f} MB, was written in {time.perf_counter() - began:.0f} s", flush=True)
+            took = time.perf_counter() - began
+            print(f"a manifest of {rows:,} rows, {size:,.0f} MB, was written in {took:.0f} s", flush=True)
             for what, code, given in (
                 ("first opening", OPEN, place),
                 ("later opening", OPEN, place),

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.schemas import Brief, Drawn, StepResult
 
+if TYPE_CHECKING:
+    from bakeoff.data.shards.store import Shards
+
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
-
-
-class Store(Protocol):
-    """Images that lie together in few large files, each a range of bytes that is known by its SHA-256.
-
-    Attributes:
-        facts: of each row, as `data.hashing.FileFacts`: nothing is read to know them.
-        sha256: uint8, (n, 32).
-        size_bytes: int64, (n,).
-        size: (height, width) that all have; None where they differ.
-        channels: 1 where all are grey, else 3.
-        near: int64, (n,): near copies share a number; None: there are none, or it isn't known.
-        compared: whether near copies were looked for when the files were written.
-        distant: whether reading one takes a way that is worth beginning early.
-    """
-
-    facts: Sequence[Any]
-    sha256: NDArray[np.uint8]
-    size_bytes: NDArray[np.int64]
-    size: tuple[int, int] | None
-    channels: int
-    near: NDArray[np.int64] | None
-    compared: bool
-    distant: bool
-
-    def read(self, row: int) -> bytes:
-        """The bytes of an image, those that were written; raises CorruptError or StorageError."""
-
-    def ahead(self, rows: NDArray[np.int64]) -> None:
-        """Begin to read these rows, which will be asked for soon."""
-
-    def select(self, rows: NDArray[np.int64]) -> Store:
-        """These rows alone."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +51,7 @@ class Table(Brief):
     others: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-    store: Store | None = None
+    store: Shards | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def key(seed: int, purpose: str, *, epoch: int = 0, record: int | str = 0) -> in
     return int.from_bytes(hashlib.sha256(text).digest()[:16], "big")
 
 
-def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64] | Order:
+def permutation(seed: int, epoch: int, count: int) -> Any:
     """The order of an epoch: a permutation of range(count), a pure function of its arguments.
 
     An array below `LARGE`; from there on an `Order`, which gives the same for the same positions and holds nothing.
@@ -61,7 +61,7 @@ class Order:
     def __getitem__(self, at: slice | NDArray[Any]) -> NDArray[np.int64]:
         if isinstance(at, slice):
             at = np.arange(*at.indices(self.count))
-        elif len(at) and not (0 <= at.min() and at.max() < self.count):
+        elif len(at) and (at.min() < 0 or at.max() >= self.count):
             raise IndexError(f"positions of {self.count:,} records")
         found = self._once(at.astype(np.uint64))
         while len(beyond := np.flatnonzero(found >= self.count)):
@@ -87,6 +87,7 @@ def _mixed(half: NDArray[np.uint64], secret: np.uint64) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def shard(order: NDArray[np.int64] | Order, rank: int, world: int) -> NDArray[np.int64]:
+def shard(order: Any, rank: int, world: int) -> NDArray[np.int64]:
     """The part of an order that worker `rank` of `world` takes: every world-th, starting at rank."""
-    return order[rank::world]
+    part: NDArray[np.int64] = order[rank::world]
+    return part

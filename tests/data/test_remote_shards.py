@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -104,7 +105,9 @@ def test_the_cache_keeps_to_its_budget(
     monkeypatch.setenv("BAKEOFF_CACHE_LIMIT", "20KB")  # less than there is, as it is where others use the cache, too
     assert equal(batches(read_data(folder)), batches(data))
     assert 0 < sum(place.stat().st_size for place in blocks(tmp_path)) <= 20_000
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))  # and a disk without space costs only time
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _: SimpleNamespace(free=0)
+    )  # and a disk without space costs only time
     assert equal(batches(read_data(folder), 1), batches(data, 1))
 
 
@@ -234,7 +237,7 @@ class Gate:
     """A port that leads to a server, and can refuse for a while: what is open is cut, what is new isn't taken."""
 
     def __init__(self, to: int) -> None:
-        self.to, self.open = to, list[socket.socket]()
+        self.to, self.open, self.passed = to, list[socket.socket](), 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, args=(self.listener,), daemon=True).start()
@@ -266,6 +269,7 @@ class Gate:
     def _copy(self, a: socket.socket, b: socket.socket) -> None:
         with suppress(OSError):
             while content := a.recv(1 << 16):
+                self.passed += len(content)
                 b.sendall(content)
         for each in (a, b):
             with suppress(OSError):
@@ -300,7 +304,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Gate]:
         process.wait(10)
 
 
-PUT = "import sys, s3fs; s = s3fs.S3FileSystem(); s.mkdir('photos'); s.put(sys.argv[1], 'photos/shards', recursive=True)"
+PUT = (
+    "import sys, s3fs; s = s3fs.S3FileSystem(); s.mkdir('photos'); s.put(sys.argv[1], 'photos/shards', recursive=True)"
+)
 
 
 def test_s3_with_an_outage(bucket: Gate, folder: Path, tmp_path: Path) -> None:
@@ -348,3 +354,43 @@ def outage(bucket: Gate, folder: Path, tmp_path: Path, seconds: float) -> None:
     assert len(told[1][0][1]) == len(set(told[1][0][1]))
     assert [line for line in told[1][1].splitlines() if "no answer" in line] == told[1][1].splitlines() != []
     assert len(told[1][1].splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("torch") is None, reason="it trains: needs PyTorch")
+def test_training_and_predicting_from_s3_while_it_goes_away(bucket: Gate, digits: Path, tmp_path: Path) -> None:
+    """30 s in the midst of the training's reading, 5 s in that of prediction: the bits and rows of the folder."""
+    write_shards(digits, tmp_path / "shards", shard_bytes=200_000)
+    subprocess.run([sys.executable, "-c", PUT, f"{tmp_path / 'shards'}/"], check=True, timeout=60)
+
+    def run(*words: str, refused: float = 0.0) -> str:
+        command = [sys.executable, "-m", "bakeoff", *words]
+        environment = {**os.environ, "BAKEOFF_CACHE_LIMIT": "0"}  # each image is a request
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        bucket.passed = 0
+        while refused and bucket.passed < 400_000 and process.poll() is None:
+            time.sleep(0.01)
+        if refused:
+            assert process.poll() is None
+            bucket.refuse(refused)
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == 0, err
+        assert err.count("no answer") == (refused > 0), err
+        return out
+
+    for name, place, seconds in (("a", str(digits), 0.0), ("b", "s3://photos/shards", 30.0)):
+        given = ("-r", "mnist-cnn", "--set", "phases.0.epochs=1", "--run", str(tmp_path / name))
+        run("train", place, *given, refused=seconds)
+    weights = [tmp_path / name / "bundle" / "weights.safetensors" for name in "ab"]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    rows = [
+        [
+            json.loads(line)
+            for line in run("predict", str(tmp_path / "b"), place, "--json", refused=seconds).splitlines()
+        ]
+        for place, seconds in ((str(digits), 0.0), ("s3://photos/shards", 5.0))
+    ]
+    for row in (*rows[0], *rows[1]):
+        row["path"] = "/".join(row["path"].split("/")[-2:])
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 1797

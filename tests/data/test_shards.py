@@ -130,25 +130,32 @@ def test_tars_are_webdatasets(tmp_path: Path) -> None:
     write_shards(data, tmp_path / "shards", shard_bytes=20_000)
     rows = parquet.read_table(tmp_path / "shards" / MANIFEST).to_pylist()
     header = _header(tmp_path / "shards")
-    tars = {name: tarfile.open(tmp_path / "shards" / name) for name, _ in header.shards}
+    files = {}
+    for name, _ in header.shards:
+        with tarfile.open(tmp_path / "shards" / name) as tar:
+            files |= {one.name: tar.extractfile(one).read() for one in tar.getmembers()}  # type: ignore[union-attr]
+    assert len(files) == 2 * len(rows)
     for row in rows:
-        tar = tars[header.shards[row["shard"]][0]]
-        suffix = row["path"].rpartition(".")[2]
-        content = tar.extractfile(f"{row['key']}.{suffix}").read()  # type: ignore[union-attr]
+        content = files[f"{row['key']}.{row['path'].rpartition('.')[2]}"]
         assert content == (data / row["path"]).read_bytes()
         assert hashlib.sha256(content).digest() == row["sha256"]
-        assert tar.extractfile(f"{row['key']}.cls").read() == str(row["label"]).encode()  # type: ignore[union-attr]
+        assert files[f"{row['key']}.cls"] == str(row["label"]).encode()
         assert header.classes[row["label"]] == row["path"].split("/")[0]
-    for tar in tars.values():
-        tar.close()
+
+
+@pytest.mark.slow
+def test_webdataset_reads_them(tmp_path: Path) -> None:
+    """In a process of its own: it imports PyTorch, and leaves its files open."""
     pytest.importorskip("webdataset")
+    write_shards(photos(tmp_path / "data"), tmp_path / "shards", shard_bytes=20_000)
     code = (
         "import sys, webdataset\n"
         "found = webdataset.WebDataset(sys.argv[1:], shardshuffle=False).decode('pil').to_tuple('png;jpg', 'cls')\n"
         "print(*((label, *image.size) for image, label in found), sep='\\n')"
-    )  # in a process of its own: it leaves its files open
-    urls = [str(tmp_path / "shards" / name) for name in tars]
+    )
+    urls = sorted(map(str, (tmp_path / "shards").glob("*.tar")))
     said = subprocess.run([sys.executable, "-c", code, *urls], capture_output=True, text=True).stdout.splitlines()
+    rows = parquet.read_table(tmp_path / "shards" / MANIFEST).to_pylist()
     assert said == [str((row["label"], row["width"], row["height"])) for row in rows]
 
 
@@ -172,7 +179,9 @@ def test_uneven_empty_and_single(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()  # empty: that will do
     written = write_shards(data, tmp_path / "out", shard_bytes=1024)  # one image is larger: a shard of its own
     assert len(written.shards) == 11
-    _edited(tmp_path / "out", lambda header, table: (_with(header, shards=(*header.shards, ("empty.tar", 1024))), table))
+    _edited(
+        tmp_path / "out", lambda header, table: (_with(header, shards=(*header.shards, ("empty.tar", 1024))), table)
+    )
     (tmp_path / "out" / "empty.tar").write_bytes(bytes(1024))
     same(read_data(data), read_data(tmp_path / "out"))
     write_folder(tmp_path / "one", {"only": 1})
@@ -265,17 +274,20 @@ LIES: dict[str, tuple[Any, str]] = {
     "no such class": (_set("label", 2, 7), "a label that none of 2 classes has"),
     "no label": (_set("label", 2, None), "columns of other kinds"),
     "no hash": (_set("sha256", 2, None), "columns of other kinds"),
-    "no column": (lambda header, table: (header, table.drop_columns(["offset"])), "no column 'offset'"),
+    "no column": (lambda header, table: (header, table.drop_columns(["offset"])), "columns of other kinds"),
     "text for numbers": (
         lambda header, table: (header, table.set_column(0, "size", table.column("path"))),
         "columns of other kinds|no Parquet",
     ),
-    "a later format": (lambda header, table: (_with(header, format=2), table), "format 2; this version reads 1"),
+    "a later format": (
+        lambda header, table: (_with(header, format=2), table),
+        r"no manifest .* that this version reads",
+    ),
     "a shard elsewhere": (
         lambda header, table: (_with(header, shards=(("../x.tar", 10_000_000),) * 9), table),
-        "a shard named",
+        "no manifest of shards",
     ),
-    "no rows": (lambda header, table: (header, table.slice(0, 0)), "0 rows"),
+    "no rows": (lambda header, table: (header, table.slice(0, 0)), "no rows"),
 }
 
 
@@ -328,4 +340,3 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = json.loads(capsys.readouterr().out)
     assert (said["num"], said["shards"]) == (24, ["shard-000000.tar"])
     assert main(["data", "shard", str(tmp_path / "data"), str(tmp_path / "out")]) == 2
-

@@ -23,7 +23,6 @@ from bakeoff.data.images import CHUNK, Bad, Images, Keep, View
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch, Brief, SplitName
-from bakeoff.seeds import Order
 
 AHEAD = 3  # batches in work, the one that is waited for included
 ANNOUNCED = 256  # images that a storage far away is told of before they are needed
@@ -95,12 +94,11 @@ class Split(Brief):
         """
         _check(batch_size, workers, start)
         view = self.images.view(self.signature_for(size, signature), cache)
-        drawn: Order | NDArray[np.int64]
-        drawn = order if order is not None else np.arange(len(self))
-        if order is None and shuffle:
-            drawn = seeds.permutation(seed, epoch, len(self))
-        stop = len(drawn) - len(drawn) % batch_size if drop_last else len(drawn)
-        parts = _parts(drawn, start * batch_size, stop, batch_size)
+        if order is None:
+            order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
+        assert order is not None
+        stop = len(order) - len(order) % batch_size if drop_last else len(order)
+        parts = _parts(order, start * batch_size, stop, batch_size)
         if isinstance(augment, str):
             augment = Augmentation.preset(augment)
         change = None if augment is None or not augment.operations else augment
@@ -167,7 +165,7 @@ class _Epoch:
     def _announced(self, parts: Iterator[_Part]) -> Iterator[_Part]:
         """The same, of which a storage far away is told while others are in work."""
         store = self.view.images.table.store
-        if store is None or not store.distant:
+        if store is None or not store.ranges.distant:
             yield from parts
             return
         told: deque[_Part] = deque()
@@ -215,7 +213,7 @@ class _Epoch:
         return self.augment.fill(self.view, images, places, records, seed=self.seed, epoch=self.epoch)
 
 
-def _parts(order: Order | NDArray[np.int64], first: int, stop: int, batch_size: int) -> Iterator[_Part]:
+def _parts(order: Any, first: int, stop: int, batch_size: int) -> Iterator[_Part]:
     """(number, positions in the split) of each batch; an order that is computed is so for many batches at once."""
     block = batch_size * max(1, COMPUTED // batch_size)
     for begin in range(first, stop, block):

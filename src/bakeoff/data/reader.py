@@ -182,11 +182,11 @@ class Data(Shown):
         if self.rules.bad_files == "fail":
             raise error
         rows = np.array([record for record, _ in bad], np.int64)
-        keep = np.setdiff1d(np.arange(len(self)), rows)
+        left = np.setdiff1d(np.arange(len(self)), rows)
         lost = tuple(self.manifest.sha256[row].tobytes().hex() for row in rows)
         excluded, lost = self.excluded + error.files, self.excluded_sha256 + lost
         known = replace(self, excluded=tuple(sorted(excluded)), excluded_sha256=lost)
-        return _divided(known, self.manifest.select(keep), self.images.select(keep))
+        return _divided(known, self.manifest.select(left), self.images.select(left))
 
 
 @held
@@ -254,15 +254,17 @@ def read_data(
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
-    keep = np.arange(len(facts))
-    keep = np.setdiff1d(keep, [row for row, _ in bad]) if bad else keep  # which takes 10 s for ten million
+    rows: NDArray[np.int64] = np.arange(len(facts))
+    keep = np.setdiff1d(rows, [row for row, _ in bad]) if bad else rows  # which takes 10 s for ten million
     manifest = manifest_of(table, facts)
     manifest = manifest.select(keep) if bad else manifest
     images = images_of(table, facts, keep, seen)
     if table.store is not None and table.store.compared:
         manifest = replace(manifest, near=table.store.near)
     elif draws:
-        manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
+        manifest = with_near(
+            manifest, images, facts=[facts[row] for row in keep.tolist()], workers=workers, progress=progress
+        )
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
     left = dict(table.ignored), (*table.unused, *refused())
@@ -418,7 +420,7 @@ def default_workers(workers: int | None) -> int:
 def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> Sequence[FileFacts]:
     """What is known of each row without decoding it, unless somebody wants to see each new file."""
     if table.store is not None:
-        return table.store.facts
+        return table.store
     if table.pixels is None:
         assert table.root is not None
         names, links = table.paths.tolist(), set(table.links)

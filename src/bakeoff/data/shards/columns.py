@@ -6,20 +6,22 @@
               (labels: positions, where there may be      split, group, near    as the data said; copies that are
               several)                                                          nearly the same share a number
 
-A Parquet file is compressed: no part of it can be mapped. Opened again, ten million rows cost the pages that are touched.
+A Parquet file is packed: no part of it can be mapped. Opened again, ten million rows cost the pages that are touched.
 What a manifest of others says is checked row by row as it is read: no range leads out of its shard.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, overload
+from pathlib import Path
+from typing import IO, Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from bakeoff.data.made import made_once
@@ -28,22 +30,14 @@ from bakeoff.errors import DataError, MissingDependencyError
 from bakeoff.files import content, opened
 from bakeoff.preprocessing._work import LARGEST_FILE
 
-FORMAT = 1
 KEY = b"bakeoff.shards"
 ROWS = 1 << 16  # in a group of the Parquet file, and at a time
 HEADER = "header.json"
-NUMBERS = {
-    "split": "i1",
-    "shard": "<i4",
-    "offset": "<i8",
-    "size": "<i8",
-    "height": "<i4",
-    "width": "<i4",
-    "grey": "?",
-    "near": "<i8",
-}
+REMEDY = "Expected what bakeoff data shard writes."
+NUMBERS = {"split": "i1", "shard": "<i4", "offset": "<i8", "size": "<i8", "height": "<i4", "width": "<i4", "grey": "?"}
+NUMBERS |= {"near": "<i8"}  # where copies are known
 TEXTS = ("path", "group")
-OPTIONAL = {"near", "group"}
+Put = Callable[[str, NDArray[Any]], int]
 
 
 class Header(msgspec.Struct):
@@ -58,11 +52,11 @@ class Header(msgspec.Struct):
         rows: how many there are.
     """
 
-    format: int
+    format: Literal[1]
     classes: tuple[str, ...]
-    shards: tuple[tuple[str, int], ...]
+    shards: tuple[tuple[Annotated[str, Meta(pattern=r"^[^./\\][^/\\]*$")], int], ...]
     multilabel: bool = False
-    array: tuple[int, ...] | None = None
+    array: Annotated[tuple[Annotated[int, Meta(ge=1, le=65_536)], ...], Meta(min_length=2, max_length=3)] | None = None
     compared: bool = False
     rows: int = 0
 
@@ -71,20 +65,16 @@ class Names:
     """Strings by row, decoded when they are asked for."""
 
     def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> None:
-        self._text, self._ends, self._rows = text, ends, rows
+        self._text, self._ends = text, ends
+        self._rows = np.arange(len(ends)) if rows is None else rows
 
     def __len__(self) -> int:
-        return len(self._ends) if self._rows is None else len(self._rows)
+        return len(self._rows)
 
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: NDArray[Any]) -> Names: ...
-    def __getitem__(self, at: int | NDArray[Any]) -> str | Names:
+    def __getitem__(self, at: Any) -> Any:
         if isinstance(at, np.ndarray):
-            rows = np.arange(len(self)) if self._rows is None else self._rows
-            return Names(self._text, self._ends, rows[at])
-        row = int(at) if self._rows is None else int(self._rows[at])
+            return Names(self._text, self._ends, self._rows[at])
+        row = int(self._rows[at])
         begin = int(self._ends[row - 1]) if row else 0
         return self._text[begin : int(self._ends[row])].tobytes().decode("utf-8", "surrogateescape")
 
@@ -102,8 +92,7 @@ class Columns:
     Attributes:
         header: what holds for all rows.
         labels: int64, (n,), or uint8, (n, classes).
-        sha256: uint8, (n, 32).
-        numbers: the others, (n,), by name; those of `OPTIONAL` may be missing.
+        numbers: the others, (n,), by name, and `sha256`, uint8, (n, 32).
     """
 
     def __init__(self, place: Path) -> None:
@@ -111,19 +100,19 @@ class Columns:
         self.header = msgspec.json.decode(content(place / HEADER), type=Header)
         count, classes = self.header.rows, len(self.header.classes)
         wide = self.header.multilabel
-        self.labels = self._mapped("label", "u1" if wide else "<i8", (count, classes) if wide else (count,))
-        self.sha256 = self._mapped("sha256", "u1", (count, 32))
+        self.labels = self._mapped("label", "u1" if wide else "<i8", *((count, classes) if wide else (count,)))
         there = {name: kind for name, kind in NUMBERS.items() if (place / name).is_file()}
-        self.numbers = {name: self._mapped(name, kind, (count,)) for name, kind in there.items()}
+        self.numbers = {name: self._mapped(name, kind, count) for name, kind in there.items()}
+        self.numbers["sha256"] = self._mapped("sha256", "u1", count, 32)
 
     def names(self, column: str) -> Names | None:
         """Those of `TEXTS`; None where the manifest has no such column."""
         if not (self._place / column).is_file():
             return None
-        ends = self._mapped(f"{column}.ends", "<i8", (self.header.rows,))
-        return Names(self._mapped(column, "u1", (int(ends[-1]),)), ends)
+        ends = self._mapped(f"{column}.ends", "<i8", self.header.rows)
+        return Names(self._mapped(column, "u1", int(ends[-1])), ends)
 
-    def _mapped(self, name: str, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    def _mapped(self, name: str, kind: str, *shape: int) -> NDArray[Any]:
         if not np.prod(shape, dtype=np.int64):  # nothing can't be mapped
             return np.zeros(shape, kind)
         return np.asarray(np.memmap(self._place / name, kind, "r", shape=shape))
@@ -134,10 +123,9 @@ def columns_of(manifest: Path) -> Columns:
 
     Raises:
         MissingDependencyError: pyarrow isn't installed.
-        DataError: it is no manifest of shards, or a row that can't be true.
+        DataError: it is no manifest of shards, or has a row that can't be true.
     """
     try:
-        import pyarrow  # noqa: F401
         import pyarrow.parquet as library
     except ImportError:
         raise MissingDependencyError("pyarrow", "sources", "reading the manifest of shards") from None
@@ -146,65 +134,33 @@ def columns_of(manifest: Path) -> Columns:
 
 def _convert(library: Any, manifest: Path, target: Path) -> None:
     try:
-        said = (library.read_schema(manifest).metadata or {}).get(KEY, b"")
-        header = msgspec.json.decode(said, type=Header)
-        names = library.read_schema(manifest).names
-        header.rows = library.read_metadata(manifest).num_rows
+        about = library.read_metadata(manifest)
+        header = msgspec.json.decode((about.metadata or {}).get(KEY, b""), type=Header)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         reason = (str(error).splitlines() or [""])[0][:80]
-        raise DataError(f"{manifest}: no manifest of shards ({reason}).\nExpected what bakeoff data shard writes.") from None
-    _check_header(manifest, header)
-    label = "labels" if header.multilabel else "label"
-    wanted = [label, "sha256", *TEXTS, *NUMBERS]
-    missing = [name for name in wanted if name not in names and name not in OPTIONAL]
-    if missing:
-        raise DataError(f"{manifest}: no column {missing[0]!r}.\nExpected what bakeoff data shard writes.")
-    asked = [name for name in wanted if name in names]
-    with _Sinks(target) as sinks:
-        rows = 0
-        for batch in record_batches(library, manifest, asked, ROWS):
-            _put(manifest, rows, batch, header, sinks)
-            rows += batch.num_rows
-    if rows != header.rows or not rows:
-        raise DataError(f"{manifest}: {rows:,} rows of {header.rows:,}.\nExpected one an image, or more than none.")
-    with os.fdopen(opened(target / HEADER, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
-        file.write(msgspec.json.encode(header))
+        raise DataError(f"{manifest}: no manifest of shards that this version reads ({reason}).\n{REMEDY}") from None
+    files: dict[str, IO[bytes]] = {}
+    with ExitStack() as stack:
+
+        def put(name: str, values: NDArray[Any]) -> int:
+            """Append to a file; how long it was before."""
+            if name not in files:
+                handle = opened(target / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                files[name] = stack.enter_context(os.fdopen(handle, "wb"))
+            before = files[name].tell()
+            files[name].write(np.ascontiguousarray(values).data)
+            return before
+
+        wanted = ["labels" if header.multilabel else "label", "sha256", *TEXTS, *NUMBERS]
+        for batch in record_batches(library, manifest, wanted, ROWS):
+            _put(manifest, batch, header, put)
+            header.rows += batch.num_rows
+        put(HEADER, np.frombuffer(msgspec.json.encode(header), np.uint8))
+    if not header.rows:
+        raise DataError(f"{manifest}: no rows.\n{REMEDY}")
 
 
-def _check_header(manifest: Path, header: Header) -> None:
-    if header.format != FORMAT:
-        raise DataError(f"{manifest}: format {header.format}; this version reads {FORMAT}.\nUpdate Bakeoff.")
-    odd = [name for name, _ in header.shards if PurePosixPath(name).name != name or "\\" in name or name[:1] in ("", ".")]
-    shape = header.array
-    if odd or (shape is not None and not (2 <= len(shape) <= 3 and all(0 < side <= 65_536 for side in shape))):
-        what = f"a shard named {odd[0][:100]!r}" if odd else f"images of the shape {shape}"
-        raise DataError(f"{manifest}: {what}.\nExpected what bakeoff data shard writes.")
-
-
-class _Sinks:
-    """Files that columns are appended to, by name."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.files: dict[str, IO[bytes]] = {}
-        self.ends: dict[str, int] = {}
-
-    def __enter__(self) -> _Sinks:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self.files.values():
-            file.close()
-
-    def put(self, name: str, values: NDArray[Any]) -> None:
-        """Append."""
-        if name not in self.files:
-            handle = opened(self.target / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            self.files[name] = os.fdopen(handle, "wb")
-        self.files[name].write(np.ascontiguousarray(values).data)
-
-
-def _put(manifest: Path, first: int, batch: Any, header: Header, sinks: _Sinks) -> None:
+def _put(manifest: Path, batch: Any, header: Header, put: Put) -> None:
     """Append a batch of rows to the files, if they can be true."""
     import pyarrow
 
@@ -213,53 +169,35 @@ def _put(manifest: Path, first: int, batch: Any, header: Header, sinks: _Sinks) 
         if lacking := [name for name, column in found.items() if column.null_count and name not in TEXTS]:
             raise ValueError(f"a row without {lacking[0]}")
         arrays = {
-            name: found[name].cast(_arrow(pyarrow, kind)).to_numpy(zero_copy_only=False).astype(kind)
+            name: found[name].cast(pyarrow.from_numpy_dtype(np.dtype(kind))).to_numpy(zero_copy_only=False).astype(kind)
             for name, kind in NUMBERS.items()
-            if name in found
+            if name in found or name != "near"
         }
-        digests = _digests(pyarrow, found["sha256"])
+        column = found["sha256"].cast(pyarrow.binary(32))
+        digests = np.frombuffer(column.buffers()[1], np.uint8, 32 * len(column), 32 * column.offset)
         labels = _labels(pyarrow, found, header)
-        texts = {name: _text(pyarrow, found[name]) for name in TEXTS if name in found}
-        if len(digests) != batch.num_rows or len(labels) != batch.num_rows:
-            raise ValueError("columns of other lengths")
+        texts = {name: _text(pyarrow, found[name]) for name in TEXTS if name in found or name == "path"}
     except (ValueError, TypeError, LookupError) as error:
         reason = (str(error).splitlines() or [""])[0][:80]
-        raise DataError(f"{manifest}: columns of other kinds ({reason}).\nWrite the shards anew.") from None
-    _check_rows(manifest, first, arrays, header)
-    for name, values in arrays.items():
-        sinks.put(name, values)
-    sinks.put("sha256", digests)
-    sinks.put("label", labels)
+        raise DataError(f"{manifest}: columns of other kinds ({reason}).\n{REMEDY}") from None
+    _check(manifest, arrays, header)
+    for name, values in {**arrays, "sha256": digests, "label": labels}.items():
+        put(name, values)
     for name, (text, ends) in texts.items():
-        sinks.put(name, text)
-        sinks.put(f"{name}.ends", ends + sinks.ends.get(name, 0))
-        sinks.ends[name] = sinks.ends.get(name, 0) + int(ends[-1])
-
-
-def _digests(pyarrow: Any, column: Any) -> NDArray[np.uint8]:
-    column = column.cast(pyarrow.binary(32))
-    return np.frombuffer(column.buffers()[1], np.uint8, 32 * len(column), 32 * column.offset).reshape(-1, 32)
-
-
-def _arrow(pyarrow: Any, kind: str) -> Any:
-    return pyarrow.from_numpy_dtype(np.dtype(kind))
+        put(f"{name}.ends", ends + put(name, text))
 
 
 def _labels(pyarrow: Any, found: Mapping[str, Any], header: Header) -> NDArray[Any]:
     """Labels of either kind (`bakeoff.data.labels`), each one of the classes."""
-    classes = len(header.classes)
-    if not header.multilabel:
-        one = found["label"].cast(pyarrow.int64()).to_numpy(zero_copy_only=False).astype("<i8")
-        if len(one) and not (0 <= one.min() and one.max() < classes):
-            raise ValueError(f"a label that none of {classes:,} classes has")
-        return np.asarray(one)
-    lists = found["labels"].cast(pyarrow.large_list(pyarrow.int64()))
-    sizes = np.diff(lists.offsets.to_numpy())
-    flat = lists.flatten().to_numpy(zero_copy_only=False).astype("<i8")
-    if len(flat) and not (0 <= flat.min() and flat.max() < classes):
-        raise ValueError(f"a label that none of {classes:,} classes has")
-    several = np.zeros((len(lists), classes), np.uint8)
-    several[np.repeat(np.arange(len(lists)), sizes), flat] = 1
+    lists = found["labels"].cast(pyarrow.large_list(pyarrow.int64())) if header.multilabel else None
+    flat = lists.flatten() if lists is not None else found["label"].cast(pyarrow.int64())
+    positions: NDArray[np.int64] = flat.to_numpy(zero_copy_only=False).astype("<i8")
+    if len(positions) and (positions.min() < 0 or positions.max() >= len(header.classes)):
+        raise ValueError(f"a label that none of {len(header.classes):,} classes has")
+    if lists is None:
+        return positions
+    several = np.zeros((len(lists), len(header.classes)), np.uint8)
+    several[np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy())), positions] = 1
     return several
 
 
@@ -268,24 +206,19 @@ def _text(pyarrow: Any, column: Any) -> tuple[NDArray[np.uint8], NDArray[np.int6
     column = column.cast(pyarrow.large_binary()).fill_null(b"")
     _, ends, text = column.buffers()
     edges = np.frombuffer(ends, "<i8", len(column) + 1, 8 * column.offset)
-    whole = np.frombuffer(text, np.uint8) if text is not None else np.zeros(0, np.uint8)
+    whole = np.frombuffer(text or b"", np.uint8)
     return whole[edges[0] : edges[-1]], edges[1:] - edges[0]
 
 
-def _check_rows(manifest: Path, first: int, arrays: Mapping[str, NDArray[Any]], header: Header) -> None:
+def _check(manifest: Path, arrays: Mapping[str, NDArray[Any]], header: Header) -> None:
     """Stop at a row whose range can't be one of its shard."""
-    sizes = np.array([size for _, size in header.shards], np.int64)
     shard, offset, size = (arrays[name].astype(np.int64) for name in ("shard", "offset", "size"))
-    known = (shard >= 0) & (shard < len(sizes))
-    inside = np.zeros(len(shard), bool)
-    room = sizes[shard[known]] if len(sizes) else shard[known]
-    inside[known] = (offset[known] >= 0) & (size[known] > 0) & (offset[known] <= room - size[known])
-    likely: NDArray[np.bool_] = inside & (size <= LARGEST_FILE) & (arrays["split"] >= -1) & (arrays["split"] <= 2)
-    likely &= (arrays["height"] > 0) & (arrays["width"] > 0)
+    known = (shard >= 0) & (shard < len(header.shards))
+    room = np.array([*(size for _, size in header.shards), 0], np.int64)[np.where(known, shard, -1)]
+    likely = known & (offset >= 0) & (size > 0) & (size <= LARGEST_FILE) & (offset <= room - size)
+    likely &= (np.abs(arrays["split"]) <= 2) & (arrays["split"] != -2) & (arrays["height"] > 0) & (arrays["width"] > 0)
     if header.array is not None:
         likely &= size == int(np.prod(header.array, dtype=np.int64))
     if not likely.all():
-        row = first + int(np.argmin(likely)) + 1
-        raise DataError(f"{manifest}: row {row:,} names no range of a shard.\nWrite the shards anew.")
-
-
+        row = header.rows + int(np.argmin(likely)) + 1
+        raise DataError(f"{manifest}: row {row:,} names no range of a shard.\n{REMEDY}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,6 @@ from typing import Any
 
 from bakeoff.data import cache
 from bakeoff.data.shards.store import Ranges
-from bakeoff.errors import DataError
 from bakeoff.files import atomic_write, regular, remove
 from bakeoff.system import read_at
 
@@ -55,10 +55,13 @@ class Remote(Ranges):
             system.retries = 1
         self._flying: dict[Piece, Future[bytes]] = {}
         self._used: dict[Piece, float] = {}
+        self._writing = threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, "bakeoff-read")
         self._folder = cache.cache_root() / "ranges"
         versions = self._versions()
-        self._names = [f"{url}\x1f{name}\x1f{size}\x1f{version}" for (name, size), version in zip(shards, versions, strict=True)]
+        self._names = [
+            f"{url}\x1f{name}\x1f{size}\x1f{version}" for (name, size), version in zip(shards, versions, strict=True)
+        ]
         self._kept = sum(size for _, size in shards) <= cache.limit()
 
     def get(self, shard: int, offset: int, size: int) -> bytes:
@@ -89,8 +92,7 @@ class Remote(Ranges):
     def _blocks(self, shard: int, offset: int, size: int) -> list[Piece]:
         whole = self.shards[shard][1]
         return [
-            (shard, first, min(BLOCK, whole - first))
-            for first in range(offset // BLOCK * BLOCK, offset + size, BLOCK)
+            (shard, first, min(BLOCK, whole - first)) for first in range(offset // BLOCK * BLOCK, offset + size, BLOCK)
         ]
 
     def _file(self, piece: Piece) -> Path:
@@ -137,10 +139,11 @@ class Remote(Ranges):
     def _put(self, piece: Piece, content: bytes) -> bool:
         """Whether a block is in the cache now."""
         try:
-            if not cache.make_space(self._folder, len(content), cache.limit()):
-                return False
-            with atomic_write(self._file(piece)) as file:
-                file.write(content)
+            with self._writing:  # one after the other, so that the budget is kept
+                if not cache.make_space(self._folder, len(content), cache.limit()):
+                    return False
+                with atomic_write(self._file(piece)) as file:
+                    file.write(content)
         except OSError:
             return False
         with self._lock:

@@ -1,7 +1,7 @@
 """Images as ranges of shards: each is held to its SHA-256, so that what is used is what was written.
 
 A shard that was cut short or changed is an error and never a skip: it says nothing of one image, as a file that doesn't
-decode would. A storage that gives no answer is asked again, for `PATIENCE` seconds: that is told once, and costs that time.
+decode would. A storage that gives no answer is asked again, for `PATIENCE` seconds: that is told once, and costs time.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import hashlib
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.hashing import FileFacts
-from bakeoff.data.shards.columns import Columns
 from bakeoff.errors import CorruptError, StorageError
 from bakeoff.files import regular
 from bakeoff.system import read_at
@@ -152,81 +150,56 @@ class _File:
         weakref.finalize(self, file.close)
 
 
-@dataclass(frozen=True, eq=False)
-class Shards:
-    """The images of shards (`bakeoff.protocols.Store`), or those of some rows."""
+class Shards(Sequence[FileFacts]):
+    """The images of shards, or those of some rows; as a sequence, what is known of each, without reading it.
 
-    ranges: Ranges
-    shard: NDArray[np.int32]
-    offset: NDArray[np.int64]
-    size_bytes: NDArray[np.int64]
-    sha256: NDArray[np.uint8]
-    sides: tuple[NDArray[np.int32], NDArray[np.int32]]
-    grey: NDArray[np.bool_]
-    near: NDArray[np.int64] | None
-    compared: bool
+    Attributes:
+        ranges: where they lie.
+        compared: whether near copies were looked for when they were written.
+        sha256: uint8, (n, 32), of the bytes of each.
+        size_bytes: int64, (n,).
+        near: int64, (n,): near copies share a number; None: there are none, or it isn't known.
+    """
 
-    @classmethod
-    def of(cls, columns: Columns, ranges: Ranges) -> Shards:
-        """All rows of a manifest."""
-        named = columns.numbers
-        sides = named["height"], named["width"]
-        own = named["shard"], named["offset"], named["size"], columns.sha256
-        return cls(ranges, *own, sides, named["grey"], named.get("near"), columns.header.compared)
+    def __init__(self, numbers: Mapping[str, NDArray[Any]], ranges: Ranges, compared: bool) -> None:
+        self._numbers, self.ranges, self.compared = numbers, ranges, compared
+        self.sha256, self.size_bytes, self.near = numbers["sha256"], numbers["size"], numbers.get("near")
+        self._places = [numbers[name] for name in ("shard", "offset", "size")]
+        self._headers = [numbers[name] for name in ("height", "width", "grey")]
 
-    @property
-    def distant(self) -> bool:
-        """Whether reading one takes a way that is worth beginning early."""
-        return self.ranges.distant
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+    def __getitem__(self, row: Any) -> Any:
+        height, width, grey = (column[row].item() for column in self._headers)
+        return FileFacts(self.sha256[row].tobytes(), int(self.size_bytes[row]), height, width, grey)
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(height, width) that all have."""
-        height, width = self.sides
-        same = bool(len(height)) and bool((height == height[0]).all() and (width == width[0]).all())
+        """(height, width) that all have; None where they differ."""
+        height, width, _ = self._headers
+        same = bool(len(self)) and bool((height == height[0]).all() and (width == width[0]).all())
         return (int(height[0]), int(width[0])) if same else None
 
     @property
     def channels(self) -> int:
         """1 where all are grey, else 3."""
-        return 1 if self.grey.all() else 3
-
-    @property
-    def facts(self) -> Sequence[FileFacts]:
-        """Of each row."""
-        return _Facts(self)
+        return 1 if self._headers[2].all() else 3
 
     def read(self, row: int) -> bytes:
-        """The bytes of an image."""
-        place = int(self.shard[row]), int(self.offset[row]), int(self.size_bytes[row])
-        return self.ranges.read(*place, self.sha256[row].tobytes())
+        """The bytes of an image, those that were written.
+
+        Raises:
+            CorruptError: they are others by now.
+            StorageError: nothing answers.
+        """
+        shard, offset, size = (column[row].item() for column in self._places)
+        return self.ranges.read(shard, offset, size, self.sha256[row].tobytes())
 
     def ahead(self, rows: NDArray[np.int64]) -> None:
-        """Begin to read these rows."""
-        places = (self.shard[rows].tolist(), self.offset[rows].tolist(), self.size_bytes[rows].tolist())
-        self.ranges.ahead(zip(*places, strict=True))
+        """Begin to read these rows, which will be asked for soon."""
+        self.ranges.ahead(zip(*(column[rows].tolist() for column in self._places), strict=True))
 
     def select(self, rows: NDArray[np.int64]) -> Shards:
         """These rows alone."""
-        some: dict[str, Any] = {
-            name: getattr(self, name)[rows] for name in ("shard", "offset", "size_bytes", "sha256", "grey")
-        }
-        near = None if self.near is None else self.near[rows]
-        return replace(self, **some, sides=(self.sides[0][rows], self.sides[1][rows]), near=near)
-
-
-class _Facts(Sequence[FileFacts]):
-    """Made when they are asked for: ten million of them would take gigabytes."""
-
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
-
-    def __len__(self) -> int:
-        return len(self._shards.shard)
-
-    def __getitem__(self, row: Any) -> Any:
-        if not 0 <= row < len(self):
-            raise IndexError(row)
-        own = self._shards
-        header = int(own.sides[0][row]), int(own.sides[1][row]), bool(own.grey[row])
-        return FileFacts(own.sha256[row].tobytes(), int(own.size_bytes[row]), *header)
+        return Shards({name: column[rows] for name, column in self._numbers.items()}, self.ranges, self.compared)

@@ -1,6 +1,6 @@
 """From any data to shards: tars of whole images with their labels, and the manifest that says where each lies.
 
-Images keep the order of the data, within one file a split where the data says splits; a shard is closed when the next image
+Images keep the order of the data, and splits that it says have shards of their own; one is closed when the next image
 would take it beyond its size. Files are copied as they are, arrays become PGM and PPM, whose pixels lie in the tar as
 they are. The same data gives the same bytes.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +22,11 @@ from bakeoff.data.assignment import BadFiles, draws_anything
 from bakeoff.data.manifest import SPLITS
 from bakeoff.data.reader import Data, read_data
 from bakeoff.data.shards import MANIFEST
-from bakeoff.data.shards.columns import FORMAT, KEY, ROWS, Header
+from bakeoff.data.shards.columns import KEY, ROWS
+from bakeoff.data.shards.columns import Header as About
 from bakeoff.errors import MissingDependencyError, UsageError
 from bakeoff.files import atomic_write, fresh, opened, put, space_for
-from bakeoff.preprocessing import read_header
+from bakeoff.preprocessing import Header, read_header
 from bakeoff.preprocessing.formats import sniff
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.schemas import Brief
@@ -57,8 +58,7 @@ class Written(Brief):
 
     def to_json(self) -> dict[str, Any]:
         """As `bakeoff data shard --json` prints it."""
-        own = {"path": str(self.path), "num": self.num, "shards": list(self.shards), "size_bytes": self.size_bytes}
-        return {**own, "excluded": [list(one) for one in self.excluded], "unused": list(self.unused)}
+        return {**asdict(self), "path": str(self.path)}
 
 
 def write_shards(
@@ -74,7 +74,7 @@ def write_shards(
 ) -> Written:
     """Write a data set as tar shards with a manifest; training on them is training on the data, bit for bit.
 
-    Every image is decoded once, so that no bad one gets in, and near copies are known. The folder is whole or not there.
+    Every image is decoded once, so that no bad one gets in, and near copies are known. The folder is whole or not made.
 
     Args:
         path: as for `read_data`.
@@ -169,12 +169,12 @@ def _put(tars: _Tars, data: Data, row: int) -> tuple[tuple[int, int, int], tuple
         height, width = source.shape[:2]
         grey = source.ndim == 2 or source.shape[2] == 1
         begin = f"P{5 if grey else 6}\n{width} {height}\n255\n".encode()
-        content, suffix, header = source.tobytes(), "pgm" if grey else "ppm", (height, width, grey)
+        content, suffix, header = source.tobytes(), "pgm" if grey else "ppm", Header(height, width, grey)
     else:
         assert isinstance(source, bytes)
         content = source
         kind = sniff(content[:16])
-        suffix, header = SUFFIXES.get(kind, kind.lower()), tuple(read_header(content))
+        suffix, header = SUFFIXES.get(kind, kind.lower()), read_header(content)
     label = data.manifest.labels[row]
     if data.multilabel:
         said = "json", msgspec.json.encode({"labels": [data.classes[at] for at in np.flatnonzero(label).tolist()]})
@@ -185,10 +185,10 @@ def _put(tars: _Tars, data: Data, row: int) -> tuple[tuple[int, int, int], tuple
     return (shard, offset + len(begin), len(content)), header
 
 
-def _header(data: Data, tars: _Tars) -> Header:
+def _header(data: Data, tars: _Tars) -> About:
     pixels = data.images.table.pixels
-    return Header(
-        FORMAT,
+    return About(
+        1,
         data.classes,
         tuple(tars.done),
         multilabel=data.multilabel,
@@ -197,7 +197,7 @@ def _header(data: Data, tars: _Tars) -> Header:
     )
 
 
-def _table(data: Data, header: Header, places: NDArray[np.int64], sides: NDArray[np.int32]) -> Any:
+def _table(data: Data, about: About, places: NDArray[np.int64], sides: NDArray[np.int32]) -> Any:
     """The manifest as a table of Arrow."""
     import pyarrow
 
@@ -227,7 +227,7 @@ def _table(data: Data, header: Header, places: NDArray[np.int64], sides: NDArray
         "width": sides[:, 1],
         "grey": sides[:, 2].astype(bool),
     }
-    return pyarrow.table(columns).replace_schema_metadata({KEY: msgspec.json.encode(header)})
+    return pyarrow.table(columns).replace_schema_metadata({KEY: msgspec.json.encode(about)})
 
 
 def _positions(labels: NDArray[Any]) -> Iterator[list[int]]:

@@ -61,7 +61,7 @@ def read(path: Path, *, strict: bool = True) -> Table:
     columns, ranges = _opened(path)
     if strict:
         _names.check(path, columns.header.classes)
-    store, found = Shards.of(columns, ranges), columns.names("path")
+    store, found = Shards(columns.numbers, ranges, columns.header.compared), columns.names("path")
     assert found is not None
     few = columns.header.rows <= IN_MEMORY
     paths: Any = np.array(found.tolist(), np.str_) if few else found
@@ -88,10 +88,10 @@ def _opened(path: Path) -> tuple[Columns, Ranges]:
 
 def _pixels(store: Shards, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """All images as one array, (n, *shape)."""
-    pixels = np.empty((len(store.facts), *shape), np.uint8)
+    pixels = np.empty((len(store), *shape), np.uint8)
     for first in range(0, len(pixels), AT_ONCE):
         rows = np.arange(first, min(first + AT_ONCE, len(pixels)))
-        if store.distant:
+        if store.ranges.distant:
             store.ahead(rows)
         for row in rows.tolist():
             pixels[row] = np.frombuffer(store.read(row), np.uint8).reshape(shape)

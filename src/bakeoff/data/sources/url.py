@@ -2,8 +2,9 @@
 
 The file, or every file below the folder, is copied to the cache, a file once for each of its versions, and read from
 there as what it is; of shards (`bakeoff.data.shards`) the manifest alone, images come as they are asked for. How the
-place is reached (keys, endpoints) is left to fsspec's own settings, as `$FSSPEC_S3_ENDPOINT_URL`. No file gives more than it said, nor 4 GiB without a word of it, and 2 GiB of the disk stay
-free; what servers behind HTTP may do besides stands in `_http`.
+place is reached (keys, endpoints) is left to fsspec's own settings, as `$FSSPEC_S3_ENDPOINT_URL`. No file
+gives more than it said, nor 4 GiB without a word of it, and 2 GiB of the disk stay free; what servers of HTTP may do
+besides stands in `_http`.
 """
 
 from __future__ import annotations
