@@ -281,7 +281,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Gate]:
     """An S3-compatible server of its own process behind a gate; keys and address stand in the environment."""
     command = Path(sys.executable).with_name("moto_server")
     if not command.exists():
-        pytest.skip("moto's server isn't installed: pip install 'moto[server]'")
+        pytest.skip("moto's server isn't installed: pip install 'moto[s3]' flask flask-cors")
     pytest.importorskip("s3fs")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

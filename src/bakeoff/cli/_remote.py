@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bakeoff.data.reader import LINK
+from bakeoff.data.facts import LINK
 from bakeoff.errors import DataError
 from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.predict import Found

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import registry
+from bakeoff.data.facts import file_facts, images_of, manifest_of
 from bakeoff.data.hashing import FileFacts, verified
 from bakeoff.data.images import Images
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
 from bakeoff.data.perceptual_hash import PerceptualHashes, dim
-from bakeoff.data.reader import default_workers, file_facts, images_of, manifest_of, perceptual_hashes_at, read_table
+from bakeoff.data.reader import default_workers, perceptual_hashes_at, read_table
 from bakeoff.protocols import LabelRule, Progress, Table
 from bakeoff.schemas import Brief
 

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.assignment import BadFiles, Rules, assignment_of, draws_anything, read_assignment
 from bakeoff.data.cache import refused
-from bakeoff.data.hashing import FileFacts, hash_files
+from bakeoff.data.facts import file_facts, images_of, manifest_of
+from bakeoff.data.hashing import FileFacts
 from bakeoff.data.images import KEPT_BYTES, Bad, Images, in_threads
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
-from bakeoff.data.once import Once, once
+from bakeoff.data.once import once
 from bakeoff.data.perceptual_hash import (
     SIDE,
     PerceptualHashes,
@@ -45,7 +46,6 @@ from bakeoff.schemas import SplitName
 from bakeoff.system import cpus
 from bakeoff.workers.progress import counter, live
 
-LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed (--follow-links)")
 SOURCES = "bakeoff.data.sources"
 
 
@@ -415,53 +415,6 @@ def default_workers(workers: int | None) -> int:
     if workers is not None:
         return workers
     return min(cpus(), 8)
-
-
-def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> Sequence[FileFacts]:
-    """What is known of each row without decoding it, unless somebody wants to see each new file."""
-    if table.store is not None:
-        return table.store
-    if table.pixels is None:
-        assert table.root is not None
-        names, links = table.paths.tolist(), set(table.links)
-        rows = [row for row, name in enumerate(names) if name not in links]
-
-        def visit(index: int, sha256: bytes, content: bytes) -> str:
-            assert seen is not None
-            return seen(rows[index], sha256, content)
-
-        own, further = [names[row] for row in rows], visit if seen else None
-        found = iter(hash_files(table.root, own, workers=workers, progress=progress, visit=further))
-        return [LINK if name in links else next(found) for name in names]
-    pixels = np.ascontiguousarray(table.pixels)
-    height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
-    size = pixels[0].nbytes
-    return [FileFacts(hashlib.sha256(image).digest(), size, height, width, grey) for image in pixels]
-
-
-def manifest_of(table: Table, facts: Sequence[FileFacts]) -> Manifest:
-    """The manifest of all rows."""
-    columns = table.classes, table.paths, table.labels, table.split
-    if table.store is not None:
-        return Manifest(*columns, table.store.sha256, table.store.size_bytes, group=table.group)
-    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
-    sizes = np.array([fact.size_bytes for fact in facts], np.int64)
-    return Manifest(*columns, digests, sizes, group=table.group)
-
-
-def images_of(table: Table, facts: Sequence[FileFacts], keep: NDArray[np.int64], seen: Once | None = None) -> Images:
-    """The images of the rows `keep`, with what was made of them while they were read."""
-    if table.store is not None:
-        whole = Images(table, channels=table.store.channels, size=table.store.size, sha256=table.store.sha256)
-        return whole if len(keep) == len(facts) else whole.select(keep)
-    good = [facts[row] for row in keep]
-    sizes = {(fact.height, fact.width) for fact in good}
-    channels = 1 if all(fact.grey for fact in good) else 3
-    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
-    images = Images(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
-    if seen is not None:
-        images.adopt(seen)
-    return images if len(keep) == len(facts) else images.select(keep)
 
 
 def _divided(data: Data, manifest: Manifest, images: Images) -> Data:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.reader import LINK
+from bakeoff.data.facts import LINK
 from bakeoff.data.sources import shards
 from bakeoff.data.sources.folder import images_below
 from bakeoff.errors import DataError, UsageError

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.data import cache
+from bakeoff.data.cache import touch
 from bakeoff.data.shards.store import Ranges
 from bakeoff.files import atomic_write, regular, remove
 from bakeoff.system import read_at
@@ -110,7 +111,7 @@ class Remote(Ranges):
             return None
         if (now := time.monotonic()) - self._used.get(piece, -USED) >= USED:
             self._used[piece] = now
-            cache.touch(self._file(piece))
+            touch(self._file(piece))
         return found if len(found) == high - low else None
 
     def _begun(self, piece: Piece) -> Future[bytes]:
