@@ -33,7 +33,7 @@ from bakeoff.preprocessing._work import LARGEST_FILE
 KEY = b"bakeoff.shards"
 ROWS = 1 << 16  # in a group of the Parquet file, and at a time
 HEADER = "header.json"
-REMEDY = "Expected what bakeoff data shard writes."
+REMEDY = "Expected a manifest as it was written with its shards; write them anew."
 NUMBERS = {"split": "i1", "shard": "<i4", "offset": "<i8", "size": "<i8", "height": "<i4", "width": "<i4", "grey": "?"}
 NUMBERS |= {"near": "<i8"}  # where copies are known
 TEXTS = ("path", "group")

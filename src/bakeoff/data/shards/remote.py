@@ -24,6 +24,7 @@ from typing import Any
 from bakeoff.data import cache
 from bakeoff.data.cache import touch
 from bakeoff.data.shards.store import Ranges
+from bakeoff.errors import UsageError
 from bakeoff.files import atomic_write, regular, remove
 from bakeoff.system import read_at
 
@@ -154,14 +155,14 @@ class Remote(Ranges):
     def _asked(self, piece: Piece) -> bytes:
         shard, first, size = piece
         place = f"{self._place}/{self.shards[shard][0]}"
-        if self._way is not None:
-            found = self._by_http(place, first, size)
-        else:
-            try:
+        try:
+            if self._way is None:
                 found = self._system.cat_file(place, start=first, end=first + size)
-            except Exception:
-                self._look(shard)
-                raise
+            else:
+                found = self._by_http(place, first, size)
+        except Exception:
+            self._look(shard)
+            raise
         if len(found) != size:
             raise self.changed(shard, f"it ends within the {size:,} bytes from {first:,} on")
         return bytes(found)
@@ -176,7 +177,11 @@ class Remote(Ranges):
         return found
 
     def _look(self, shard: int) -> None:
-        """Whether a storage that answers has the shard in another size, or not at all."""
+        """After an error: whether a storage that answers has the shard in another size, or not at all."""
+        if self._way is not None:
+            if self._way.refused:
+                raise UsageError(f"{self.where}: {self._way.refused}.\nGive that address itself if you mean it.")
+            return
         name, size = self.shards[shard]
         self._system.invalidate_cache()
         try:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.hashing import FileFacts
-from bakeoff.errors import CorruptError, StorageError
+from bakeoff.errors import CorruptError, StorageError, UsageError
 from bakeoff.files import regular
 from bakeoff.system import read_at
 from bakeoff.workers.channel import tell
@@ -26,7 +26,7 @@ from bakeoff.workers.channel import tell
 PATIENCE = 180.0  # seconds
 PAUSES = 0.25, 8.0  # seconds before the first repetition, and at most: each is twice the one before
 OPEN = 128  # files
-REMEDY = "Bring the shard back as it was, or write the shards anew: bakeoff data shard"
+REMEDY = "Bring the shard back as it was, or write the shards anew."
 
 T = TypeVar("T")
 
@@ -91,14 +91,14 @@ class Ranges:
             except (FileNotFoundError, PermissionError) as error:
                 why = "no such file" if isinstance(error, FileNotFoundError) else "it may not be read"
                 raise self.changed(shard, why) from None
-            except (CorruptError, MemoryError):
+            except (CorruptError, UsageError, MemoryError):
                 raise
             except Exception as error:  # of any of fsspec's many systems
                 text = " ".join(str(error).split())[:120] or type(error).__name__
                 if time.monotonic() - began > PATIENCE:
                     raise StorageError(
                         f"{self.where}: no answer for {time.monotonic() - began:.0f} s ({text}).\n"
-                        "Go on when it is there again: bakeoff train --resume RUN"
+                        "Try again when it is there; a training goes on: bakeoff train --resume RUN"
                     ) from None
                 self._tell(text)
             time.sleep(pause)

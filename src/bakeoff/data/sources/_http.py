@@ -13,7 +13,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from bakeoff.errors import DataError
+from bakeoff.errors import DataError, UsageError
 
 SCHEMES = ("http", "https")
 WAIT_S, SLOWEST = 10.0, 1024  # bytes a second
@@ -86,7 +86,7 @@ class Answer:
         self.system._raise_not_found_for_status(answer, self.url)
         if self.part and answer.status != 206:
             answer.close()
-            raise DataError(f"{self.url}: the server gives no ranges of files.\nCopy the folder here first.")
+            raise UsageError(f"{self.url}: the server gives no ranges of files.\nCopy the folder here first.")
         return answer
 
     def _wait(self, call: Any, *given: Any) -> Any:

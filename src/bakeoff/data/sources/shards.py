@@ -1,4 +1,4 @@
-"""Shards that `bakeoff data shard` wrote: their folder or their `shards.parquet`, here or behind a URL (`s3://...`).
+"""Shards, as `data shard` writes them: their folder or their `shards.parquet`, here or behind a URL (`s3://...`).
 
 Nothing is copied and no image is read: what is known of each stands in the manifest, which is brought here. Images come
 as they are asked for (`bakeoff.data.shards.store`, `.remote`). Where the data was one array, it becomes one again.
