@@ -27,7 +27,7 @@ pytest.importorskip("pyarrow")
 fsspec = pytest.importorskip("fsspec")
 
 from bakeoff.data import Data, read_data, write_shards  # noqa: E402
-from bakeoff.data.shards import remote, store  # noqa: E402
+from bakeoff.data.shards import columns, remote, store  # noqa: E402
 from bakeoff.data.sources import _http  # noqa: E402
 from bakeoff.errors import CorruptError, StorageError, UsageError  # noqa: E402
 
@@ -191,6 +191,27 @@ def test_two_processes_share_a_cache(system: Any, folder: Path, tmp_path: Path) 
     sizes = [place.stat().st_size for place in (tmp_path / "shards").glob("*.tar")]
     assert 1 < len(blocks(tmp_path)) <= sum(-(-size // 4096) for size in sizes)
     assert said == {hashlib.sha256(whole).hexdigest() + "\n"}
+
+
+def test_one_worker_brings_the_manifest_and_the_others_wait(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a second copy would take the place of the first while that is read."""
+    given, inside, most = columns.columns_of, list[int](), list[int]()
+
+    def slow(manifest: Path) -> Any:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.3)
+        found = given(manifest)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr("bakeoff.data.sources.shards.columns_of", slow)
+    threads = [threading.Thread(target=read_data, args=(URL,)) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert most == [1, 1, 1]
 
 
 class Ranged(http.server.SimpleHTTPRequestHandler):

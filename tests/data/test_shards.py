@@ -299,6 +299,20 @@ def test_a_manifest_of_others_is_looked_through(lie: str, shards: Path) -> None:
         read_data(shards)
 
 
+def test_pixels_of_an_array_are_as_many_as_it_has(tmp_path: Path) -> None:
+    write_shards(arrays(tmp_path / "data", (9, 8)), tmp_path / "shards")
+    _edited(tmp_path / "shards", _set("size", 5, 71))
+    with pytest.raises(DataError, match="row 6 names no range"):
+        read_data(tmp_path / "shards")
+
+
+def test_splits_have_shards_of_their_own(tmp_path: Path) -> None:
+    rows = several(tmp_path / "data")  # train and test in turns
+    assert write_shards(rows, tmp_path / "shards").shards == ("train-000000.tar", "test-000001.tar")
+    table = parquet.read_table(tmp_path / "shards" / MANIFEST)
+    assert [0 if split == 0 else 1 for split in table["split"].to_pylist()] == table["shard"].to_pylist()
+
+
 def test_other_parquet_is_none(shards: Path) -> None:
     parquet.write_table(pyarrow.table({"path": ["a"], "label": [1]}), shards / MANIFEST)
     with pytest.raises(DataError, match="no manifest of shards"):
