@@ -271,6 +271,18 @@ LIES: dict[str, tuple[Any, str]] = {
     "no bytes": (_set("size", 0, 0), "row 1 names no range"),
     "no such shard": (_set("shard", 2, 99), "row 3 names no range"),
     "a split of its own": (_set("split", 2, 5), "row 3 names no range"),
+    "the least split": (_set("split", 2, -128), "row 3 names no range"),
+    "rows that aren't there": (
+        lambda header, table: (
+            _with(_set("split", 2, 5)(header, table)[0], rows=99),
+            _set("split", 2, 5)(header, table)[1],
+        ),
+        "row 3 names no range",
+    ),
+    "a shard without end": (
+        lambda header, table: (_with(header, shards=(("a.tar", 1 << 62),) * 99), table),
+        "a.tar: no such file",
+    ),
     "no such class": (_set("label", 2, 7), "a label that none of 2 classes has"),
     "no label": (_set("label", 2, None), "columns of other kinds"),
     "no hash": (_set("sha256", 2, None), "columns of other kinds"),
@@ -295,7 +307,7 @@ LIES: dict[str, tuple[Any, str]] = {
 def test_a_manifest_of_others_is_looked_through(lie: str, shards: Path) -> None:
     edit, says = LIES[lie]
     _edited(shards, edit)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises((DataError, CorruptError), match=says):
         read_data(shards)
 
 

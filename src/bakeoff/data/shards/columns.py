@@ -139,7 +139,7 @@ def _convert(library: Any, manifest: Path, target: Path) -> None:
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         reason = (str(error).splitlines() or [""])[0][:80]
         raise DataError(f"{manifest}: no manifest of shards that this version reads ({reason}).\n{REMEDY}") from None
-    files: dict[str, IO[bytes]] = {}
+    header.rows, files = 0, dict[str, IO[bytes]]()  # they are counted
     with ExitStack() as stack:
 
         def put(name: str, values: NDArray[Any]) -> int:
@@ -216,7 +216,7 @@ def _check(manifest: Path, arrays: Mapping[str, NDArray[Any]], header: Header) -
     known = (shard >= 0) & (shard < len(header.shards))
     room = np.array([*(size for _, size in header.shards), 0], np.int64)[np.where(known, shard, -1)]
     likely = known & (offset >= 0) & (size > 0) & (size <= LARGEST_FILE) & (offset <= room - size)
-    likely &= (np.abs(arrays["split"]) <= 2) & (arrays["split"] != -2) & (arrays["height"] > 0) & (arrays["width"] > 0)
+    likely &= (arrays["split"] >= -1) & (arrays["split"] <= 2) & (arrays["height"] > 0) & (arrays["width"] > 0)
     if header.array is not None:
         likely &= size == int(np.prod(header.array, dtype=np.int64))
     if not likely.all():

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -22,11 +23,10 @@ from bakeoff.data.assignment import BadFiles, draws_anything
 from bakeoff.data.manifest import SPLITS
 from bakeoff.data.reader import Data, read_data
 from bakeoff.data.shards import MANIFEST
-from bakeoff.data.shards.columns import KEY, ROWS
-from bakeoff.data.shards.columns import Header as About
+from bakeoff.data.shards.columns import KEY, ROWS, Header
 from bakeoff.errors import MissingDependencyError, UsageError
 from bakeoff.files import atomic_write, fresh, opened, put, space_for
-from bakeoff.preprocessing import Header, read_header
+from bakeoff.preprocessing import read_header
 from bakeoff.preprocessing.formats import sniff
 from bakeoff.protocols import LabelRule, Progress
 from bakeoff.schemas import Brief
@@ -105,15 +105,17 @@ def write_shards(
     data = read_data(path, judged=True, progress=progress("reading"), quiet=True, **given)
     data = data.verify(workers=workers, progress=progress("decoding"), keep=False)
     listen = progress("writing")
-    with space_for(target, int(data.manifest.size_bytes.sum())), fresh(target) as made:
-        tars = _Tars(made, shard_bytes)
+    needed = int(data.manifest.size_bytes.sum())
+    with space_for(target, needed), fresh(target) as made, closing(_Tars(made, shard_bytes)) as tars:
         places = np.zeros((len(data), 3), np.int64)
         sides = np.zeros((len(data), 3), np.int32)
         for done, row in enumerate(np.argsort(data.manifest.split, kind="stable").tolist(), 1):
             places[row], sides[row] = _put(tars, data, row)
             listen(done, len(data))
         tars.close()
-        header = _header(data, tars)
+        pixels, known = data.images.table.pixels, draws_anything(data.manifest.split, data.rules)
+        array = None if pixels is None else pixels.shape[1:]
+        header = Header(1, data.classes, tuple(tars.done), data.multilabel, array, compared=known)
         with atomic_write(made / MANIFEST) as file:
             library.write_table(_table(data, header, places, sides), file, row_group_size=ROWS, compression="zstd")
         put(made, target)
@@ -169,12 +171,12 @@ def _put(tars: _Tars, data: Data, row: int) -> tuple[tuple[int, int, int], tuple
         height, width = source.shape[:2]
         grey = source.ndim == 2 or source.shape[2] == 1
         begin = f"P{5 if grey else 6}\n{width} {height}\n255\n".encode()
-        content, suffix, header = source.tobytes(), "pgm" if grey else "ppm", Header(height, width, grey)
+        content, suffix, header = source.tobytes(), "pgm" if grey else "ppm", (height, width, grey)
     else:
         assert isinstance(source, bytes)
         content = source
         kind = sniff(content[:16])
-        suffix, header = SUFFIXES.get(kind, kind.lower()), read_header(content)
+        suffix, header = SUFFIXES.get(kind, kind.lower()), (*read_header(content),)
     label = data.manifest.labels[row]
     if data.multilabel:
         said = "json", msgspec.json.encode({"labels": [data.classes[at] for at in np.flatnonzero(label).tolist()]})
@@ -185,25 +187,14 @@ def _put(tars: _Tars, data: Data, row: int) -> tuple[tuple[int, int, int], tuple
     return (shard, offset + len(begin), len(content)), header
 
 
-def _header(data: Data, tars: _Tars) -> About:
-    pixels = data.images.table.pixels
-    return About(
-        1,
-        data.classes,
-        tuple(tars.done),
-        multilabel=data.multilabel,
-        array=None if pixels is None else pixels.shape[1:],
-        compared=draws_anything(data.manifest.split, data.rules),
-    )
-
-
-def _table(data: Data, about: About, places: NDArray[np.int64], sides: NDArray[np.int32]) -> Any:
+def _table(data: Data, header: Header, places: NDArray[np.int64], sides: NDArray[np.int32]) -> Any:
     """The manifest as a table of Arrow."""
     import pyarrow
 
     manifest = data.manifest
     if data.multilabel:
-        label, said = "labels", pyarrow.array(list(_positions(manifest.labels)), pyarrow.list_(pyarrow.int32()))
+        several = [np.flatnonzero(row).tolist() for row in manifest.labels]
+        label, said = "labels", pyarrow.array(several, pyarrow.list_(pyarrow.int32()))
     else:
         label, said = "label", pyarrow.array(manifest.labels.astype(np.int32))
     digests = pyarrow.FixedSizeBinaryArray.from_buffers(
@@ -227,8 +218,4 @@ def _table(data: Data, about: About, places: NDArray[np.int64], sides: NDArray[n
         "width": sides[:, 1],
         "grey": sides[:, 2].astype(bool),
     }
-    return pyarrow.table(columns).replace_schema_metadata({KEY: msgspec.json.encode(about)})
-
-
-def _positions(labels: NDArray[Any]) -> Iterator[list[int]]:
-    return (np.flatnonzero(row).tolist() for row in labels)
+    return pyarrow.table(columns).replace_schema_metadata({KEY: msgspec.json.encode(header)})
