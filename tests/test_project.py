@@ -202,7 +202,7 @@ def _seconds(code: str) -> float:
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
     "src": 82_300,
-    "tests": 43_300,
+    "tests": 43_400,
 }  # with one way in and out, attacks, artefacts, a server, a verdict, causes, shards
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
