@@ -29,7 +29,7 @@ fsspec = pytest.importorskip("fsspec")
 from bakeoff.data import Data, read_data, write_shards  # noqa: E402
 from bakeoff.data.shards import columns, remote, store  # noqa: E402
 from bakeoff.data.sources import _http  # noqa: E402
-from bakeoff.errors import CorruptError, StorageError, UsageError  # noqa: E402
+from bakeoff.errors import CorruptError, DataError, StorageError, UsageError  # noqa: E402
 
 PLACE, URL = "/bakeoff-shards", "memory://bakeoff-shards"
 
@@ -167,6 +167,20 @@ def test_a_shard_that_was_cut_short_or_changed(system: Any, monkeypatch: pytest.
     system.pipe_file(place, whole[:-1])
     with pytest.raises(CorruptError, match=r"bytes, where [\d,]+ were written"):
         read_data(URL)
+
+
+def test_a_file_alone_may_be_all_that_may_be_read(system: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = type(system).isfile
+
+    def guarded(self: Any, path: str) -> bool:
+        if path.endswith("list.csv/shards.parquet"):
+            raise PermissionError("Forbidden")
+        return bool(given(self, path))
+
+    system.pipe_file(f"{PLACE}/list.csv", b"path,label\n")
+    monkeypatch.setattr(type(system), "isfile", guarded)
+    with pytest.raises(DataError, match="no rows"):
+        read_data(f"{URL}/list.csv")
 
 
 def test_two_processes_share_a_cache(system: Any, folder: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def stored(path: Path) -> Table | None:
     """The table of shards, where a path or URL leads to some, whatever their classes; None where it doesn't."""
     if url.accepts(path) and _behind_url(path) and not accepts(path):
         with url.reached(url.url_of(path)) as (system, place, way):
-            there = way is None and system.isfile(f"{place.rstrip('/')}/{MANIFEST}")
+            there = way is None and url.of_shards(system, place)
         path = path / MANIFEST if there else path
     return read(path, strict=False) if accepts(path) else None
 

@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,9 +58,16 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
     with reached(url) as (system, place, way):
         if way:
             return _answered(system, place, url)
-        if system.isfile(f"{place.rstrip('/')}/{MANIFEST}"):
+        if of_shards(system, place):
             return Path(f"{url.rstrip('/')}/{MANIFEST}")
         return _copied(system, place, url, progress)
+
+
+def of_shards(system: Any, place: str) -> bool:
+    """Whether a place is a folder of shards; who may read one file alone may not be told that there is no other."""
+    with suppress(PermissionError):
+        return bool(system.isfile(f"{place.rstrip('/')}/{MANIFEST}"))
+    return False
 
 
 @contextmanager
