@@ -6,6 +6,7 @@
     ├── DataError                images, folders or arrays that can't be read              exit code 3
     │   ├── BadFilesError        some files aren't images: all of them are named
     │   └── NoSpaceError         a disk without space, or a folder that can't be written
+    ├── StorageError             a storage that has given no answer for minutes              exit code 3
     ├── MissingDependencyError   a library is missing: names the extra that brings it        exit code 4
     ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
     ├── VersionError             a file of another schema                                    exit code 6
@@ -72,6 +73,12 @@ class BadFilesError(DataError):
 
 class NoSpaceError(DataError):
     """Nothing more can be written there; what was there before is whole."""
+
+
+class StorageError(BakeoffError):
+    """A storage that has given no answer for minutes; no fault of an image, so that none is left out for it."""
+
+    exit_code = 3
 
 
 class MissingDependencyError(BakeoffError):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.schemas import Brief, Drawn, StepResult
+
+if TYPE_CHECKING:
+    from bakeoff.data.shards.store import Shards
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
@@ -27,6 +30,7 @@ class Table(Brief):
         split: int8, (n,), positions in `("train", "validation", "test")`, -1 where the data doesn't say.
         root: the folder that holds the files of `paths`; None where the images are arrays.
         pixels: uint8, (n, H, W) or (n, H, W, C), where the images are arrays.
+        store: where the images are ranges of larger files.
         ignored: what was left out by rule, and how often.
         group: (n,), the name of what must stay in one split of a split (a patient, a scene); "" where there is none.
         hidden: paths of hidden files and folders, relative to the data, as far as they were met.
@@ -47,6 +51,7 @@ class Table(Brief):
     others: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    store: Shards | None = None
 
 
 @dataclass(frozen=True)

@@ -341,6 +341,14 @@ def read_at(handle: int, out: memoryview, at: int) -> int:
     return len(data)
 
 
+def bytes_at(handle: int, size: int, at: int) -> bytes:
+    """The bytes at a place of a file, from any thread; fewer at its end."""
+    found, done = bytearray(size), 0
+    while done < size and (count := read_at(handle, memoryview(found)[done:], at + done)):
+        done += count
+    return bytes(memoryview(found)[:done])
+
+
 def promised_memory(size: int) -> mmap.mmap | None:
     """A map that may be larger than the machine's memory, if nobody touches it; None where only Linux would give it.
 

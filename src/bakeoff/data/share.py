@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +25,11 @@ class Share:
     world: int
     shards: int | None = None
 
-    def of(self, parts: list[Part], *, whole: bool) -> list[Part]:
+    def of(self, parts: Iterable[Part], *, whole: bool) -> Iterator[Part]:
         """This worker's batches; with `whole` they are cut later, since their images depend on each other."""
         if self.shards is None:
-            return parts[self.rank :: self.world]
-        return parts if whole else [(number, part[self.piece(len(part))]) for number, part in parts]
+            return islice(parts, self.rank, None, self.world)
+        return ((number, part if whole else part[self.piece(len(part))]) for number, part in parts)
 
     def piece(self, count: int) -> slice:
         """Where this worker's shards lie in a batch of so many images."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +15,11 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from bakeoff.errors import Cancelled
+from bakeoff.shown import visible
 
 Listener = Callable[[dict[str, Any]], None]
 INTERVAL = 0.1  # seconds between two lines of progress
+_LISTENING: list[Listener] = []  # in a worker: its parent
 
 
 class Reporter:
@@ -33,6 +36,7 @@ class Reporter:
     def listen(self, listen: Listener) -> None:
         """Pass messages on to this listener from now on."""
         self._listen = listen
+        _LISTENING[:] = [listen]
 
     def cancel(self, code: int = 130) -> None:
         """Ask the work to stop at its next step boundary; of several workers, at the one that all agree on."""
@@ -96,6 +100,14 @@ class Reporter:
         self.say(
             {"kind": "progress", "phase": phase, "done": done, "total": total, "unit": unit, "rate": rate, "note": note}
         )
+
+
+def tell(text: str) -> None:
+    """A line for a person from where no reporter is at hand: to the parent of a worker, elsewhere to stderr."""
+    if _LISTENING:
+        _LISTENING[0]({"kind": "log", "text": text})
+    else:
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def line_writer(stream: TextIO) -> Listener:
