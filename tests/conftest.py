@@ -38,6 +38,7 @@ LONG = {
     "test_efficientnet_lite.py": "the net of real size through NumPy",
     "test_adding.py": "a copy of the package, tested by the tests that pages meet",
     "test_serve_command.py": "servers in processes of their own",
+    "test_remote_shards.py": "a server of S3 in a process of its own, and readers in others",
     "test_served_bytes.py": "traces a graph for each signature, with a branch for each kind of file",
     "test_serve_snippets.py": "clients in processes of their own, one of them with TensorFlow",
     "test_yesterday.py": "exports of three frameworks and a training, each in a process of its own",

@@ -109,6 +109,7 @@ EXTRAS = {
     "runtimes": {"torch", "tensorflow", "litert", "openvino"},
     "zoo.sources": {"zoo", "torch", "tensorflow", "transformers"},
     "data.sources": {"sources", "zoo"},
+    "data.shards": {"sources"},
     "checkpoints.hdf5": {"tensorflow"},
     "training.loggers": {"logging"},
     "tuning": {"tune"},
@@ -200,9 +201,9 @@ def _seconds(code: str) -> float:
 
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
-    "src": 81_500,
-    "tests": 43_000,
-}  # with one way in and out, attacks, artefacts, a server, a verdict, causes
+    "src": 85_500,
+    "tests": 46_000,
+}  # with one way in and out, attacks, artefacts, a server, a verdict, causes, workers, shards
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

@@ -251,6 +251,25 @@ def test_threads_that_hold_the_process_at_once_leave_its_limit_as_it_was() -> No
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="address spaces are limited on Linux alone")
+def test_a_process_that_starts_while_a_file_is_loaded_is_not_held() -> None:
+    """A worker's framework is larger than a file may be; another thread may load a file just then."""
+    import resource
+
+    from bakeoff.workers.launch import Worker
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with system.address_space(2 << 30):
+        held = resource.getrlimit(resource.RLIMIT_AS)
+        with Worker("onnxruntime") as worker:
+            text = Path(f"/proc/{worker.pid}/limits").read_text(encoding="ascii")
+            (line,) = (one for one in text.splitlines() if one.startswith("Max address space"))
+            assert ("unlimited" in line) == (before[0] == resource.RLIM_INFINITY)
+            assert str(held[0]) not in line
+        assert resource.getrlimit(resource.RLIMIT_AS) == held
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
 def test_free_memory_goes_back_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
     """What glibc keeps of many small parts is the system's again; elsewhere nothing happens."""
     import ctypes

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bakeoff.reports import report
     from bakeoff.reports.audit import audit
     from bakeoff.reports.runs import runs
+    from bakeoff.scale.api import plan
     from bakeoff.serving import serve
     from bakeoff.training.api import train
     from bakeoff.training.find_rate import find_rate
@@ -55,6 +56,7 @@ __all__ = [
     "find_rate",
     "load",
     "loaders",
+    "plan",
     "read_data",
     "repeat",
     "report",
@@ -78,6 +80,7 @@ _HOMES = {
     "export": "bakeoff.exports",
     "find_rate": "bakeoff.training.find_rate",
     "load": "bakeoff.model",
+    "plan": "bakeoff.scale.api",
     "read_data": "bakeoff.data.reader",
     "repeat": "bakeoff.comparison.repeat",
     "report": "bakeoff.reports",

@@ -6,6 +6,7 @@
     ├── DataError                images, folders or arrays that can't be read              exit code 3
     │   ├── BadFilesError        some files aren't images: all of them are named
     │   └── NoSpaceError         a disk without space, or a folder that can't be written
+    ├── StorageError             a storage that has given no answer for minutes              exit code 3
     ├── MissingDependencyError   a library is missing: names the extra that brings it        exit code 4
     ├── UnsupportedError         an operator, layer or format that has no lowering           exit code 5
     ├── VersionError             a file of another schema                                    exit code 6
@@ -74,6 +75,12 @@ class NoSpaceError(DataError):
     """Nothing more can be written there; what was there before is whole."""
 
 
+class StorageError(BakeoffError):
+    """A storage that has given no answer for minutes; no fault of an image, so that none is left out for it."""
+
+    exit_code = 3
+
+
 class MissingDependencyError(BakeoffError):
     """A library is not installed.
 
@@ -124,7 +131,18 @@ class CorruptError(BakeoffError):
 
 
 class WorkerError(BakeoffError):
-    """A worker process died; the message holds the end of what it said."""
+    """A worker process died; the message holds the end of what it said.
+
+    Attributes:
+        died: whether the process did; else it lives, and told an error that nobody foresaw.
+    """
+
+    exit_code = 9
+    died = False
+
+
+class PeerError(BakeoffError):
+    """Another worker of the same training ended, or can't be heard; that one's own error says why."""
 
     exit_code = 9
 

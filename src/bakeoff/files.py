@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bakeoff.errors import BakeoffError, CorruptError, NoSpaceError, UsageError
-from bakeoff.system import TO_READ, TO_WRITE, folder_below, of_another, sync
+from bakeoff.system import TO_READ, TO_WRITE, folder_below, lock, of_another, sync
 
 MOST_NAMES = 10_000  # in a folder, that are compared with one that is missing
 MOST_TEXT = 256 << 20
@@ -329,6 +329,22 @@ def sweep(place: Path, name: str = "", *, age_s: float = LEFT_S) -> None:
             with suppress(OSError):
                 if time.time() - entry.stat().st_mtime > age_s and not of_another(Path(entry.path)):
                     remove(Path(entry.path))
+
+
+@contextmanager
+def alone(path: Path, root: Path) -> Iterator[None]:
+    """One process at a time, of all that name this file; the others wait.
+
+    Args:
+        root: as for `make_folder`.
+    """
+    handle = opened(path, os.O_RDWR | os.O_CREAT, root)
+    try:
+        while not lock(handle):
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

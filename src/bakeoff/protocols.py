@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.schemas import Brief, Drawn, StepResult
+
+if TYPE_CHECKING:
+    from bakeoff.data.shards.store import Shards
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
@@ -27,6 +30,7 @@ class Table(Brief):
         split: int8, (n,), positions in `("train", "validation", "test")`, -1 where the data doesn't say.
         root: the folder that holds the files of `paths`; None where the images are arrays.
         pixels: uint8, (n, H, W) or (n, H, W, C), where the images are arrays.
+        store: where the images are ranges of larger files.
         ignored: what was left out by rule, and how often.
         group: (n,), the name of what must stay in one split of a split (a patient, a scene); "" where there is none.
         hidden: paths of hidden files and folders, relative to the data, as far as they were met.
@@ -47,6 +51,7 @@ class Table(Brief):
     others: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    store: Shards | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,18 @@ class Net(Protocol):
 
     def forget(self) -> None:
         """Drop the gradients so far."""
+
+    def sums(self) -> list[NDArray[Any]]:
+        """The gradients so far as they stand, not divided: native arrays, one a trainable parameter, in one order."""
+
+    def load_sums(self, sums: list[NDArray[Any]], count: int) -> None:
+        """Set them, as those of so many images."""
+
+    def statistics(self) -> list[NDArray[Any]]:
+        """Copies of the running statistics, native, in one order."""
+
+    def load_statistics(self, arrays: list[NDArray[Any]]) -> None:
+        """Set them."""
 
     def steps(
         self, images: list[NDArray[Any]], labels: list[NDArray[np.int64]], rates: list[float]

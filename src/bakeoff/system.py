@@ -114,23 +114,41 @@ def address_space(more: int) -> Iterator[None]:
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     wanted = pages * resource.getpagesize() + more
-
-    def settle() -> None:
-        before = _before[-1]
-        known = [limit for limit in before if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([max(_holds), *known]), before[1]) if _holds else before)
-
     with _holding:
         if not _holds:
             _before[:] = [resource.getrlimit(resource.RLIMIT_AS)]
         _holds.append(wanted)
-        settle()
+        _settle()
     try:
         yield
     finally:
         with _holding:
             _holds.remove(wanted)
-            settle()
+            _settle()
+
+
+def _settle() -> None:
+    import resource
+
+    before = _before[-1]
+    known = [limit for limit in before if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([max(_holds), *known]), before[1]) if _holds else before)
+
+
+@contextmanager
+def unheld() -> Iterator[None]:
+    """No hold of `address_space` while a process is started: it would inherit what was meant for a file of this one."""
+    with _holding:
+        if not _holds:
+            yield
+            return
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, _before[-1])
+        try:
+            yield
+        finally:
+            _settle()
 
 
 def lacking(text: str) -> str:
@@ -180,6 +198,32 @@ def go_on(pid: int) -> None:
     if hasattr(signal, "SIGCONT"):
         with suppress(OSError):
             os.kill(pid, signal.SIGCONT)
+
+
+def tell_stacks() -> None:
+    """From now on, `ask_for_stacks` makes this process write the stacks of all threads to stderr; not on Windows."""
+    import faulthandler
+
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+
+def ask_for_stacks(pid: int) -> None:
+    """Make a process of ours tell where its threads are."""
+    if hasattr(signal, "SIGUSR1"):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGUSR1)
+
+
+def read_beside(handle: int) -> bytes:
+    """All of a file that another process writes on with the same place in it: that place doesn't move."""
+    if hasattr(os, "pread"):
+        return os.pread(handle, os.fstat(handle).st_size, 0)
+    place = os.lseek(handle, 0, os.SEEK_CUR)
+    os.lseek(handle, 0, os.SEEK_SET)
+    content = os.read(handle, os.fstat(handle).st_size)
+    os.lseek(handle, place, os.SEEK_SET)
+    return content
 
 
 def of_another(path: Path) -> bool:
@@ -295,6 +339,14 @@ def read_at(handle: int, out: memoryview, at: int) -> int:
         data = os.read(handle, len(out))
     out[: len(data)] = data
     return len(data)
+
+
+def bytes_at(handle: int, size: int, at: int) -> bytes:
+    """The bytes at a place of a file, from any thread; fewer at its end."""
+    found, done = bytearray(size), 0
+    while done < size and (count := read_at(handle, memoryview(found)[done:], at + done)):
+        done += count
+    return bytes(memoryview(found)[:done])
 
 
 def promised_memory(size: int) -> mmap.mmap | None:

@@ -40,6 +40,7 @@ ELSEWHERE = {  # what doesn't go through there, and why it may
     "runtimes/torch_export.py": "an archive in memory",
     "zoo/census.py": "a developer's tool: it writes into the source",
     "workers/launch.py": "a temporary file without a name",
+    "training/together.py": "a temporary folder of its own",
     "cli/_errors.py": "the system's own nothing",
     "cli/_output.py": "the system's own nothing",
 }

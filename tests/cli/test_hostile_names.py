@@ -137,6 +137,7 @@ def test_what_is_printed_goes_through_the_console() -> None:
     root = Path(_output.__file__).parents[1]
     own = {
         "cli/_errors.py",
+        "workers/channel.py",
         "workers/progress.py",
         "data/sources/_hub.py",
         "cli/recipes.py",

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bakeoff.difference import inputs, nets
+from bakeoff.difference import inputs
 from bakeoff.difference.account import Account, Observed
 from bakeoff.difference.api import Pictures
+from bakeoff.difference.canonical import canonical
 from bakeoff.difference.scripts import Record
 from bakeoff.difference.worlds import Predicting
 from bakeoff.graph.compose import Composer
@@ -140,7 +141,7 @@ def trainee(seed: int = 0, images: int = 0, classes: int = 4, **changes: Any) ->
     record = Record(tuple(pixels), tuple(labels), (0.1,) * 4, {}, exact=False)
     one = Account(f"script{seed}", "script", {**given, "output.softmax": 0}, graph=small(seed, classes), record=record)
     changed = one.switched(told)
-    return replace(changed, graph=nets.canonical(changed.graph)) if changed.graph else changed
+    return replace(changed, graph=canonical(changed.graph)) if changed.graph else changed
 
 
 def free_net() -> Graph:

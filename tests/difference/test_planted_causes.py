@@ -53,7 +53,8 @@ PREDICT: dict[str, dict[str, Any]] = {
 ONLY_SEEN = {"weights": {"array.conv2d.0.kernel": KERNEL.transpose(1, 0, 2, 3)}}  # what can't be guessed
 SOFT = {"train__decay": 3.0, "train__decay_form": "decoupled", "train__decay_scope": "all"}
 ADAM = {**SOFT, "train__optimizer": "adam"}
-FAST = {"net__batch_norm__momentum": 0.9}
+FEW = {"net__batch_norm__momentum": 0.9, "train__batch_size": 4}  # of n values the two differ by n / (n - 1)
+FALLING = {"train__momentum": 0.9, "train__factors": (1.0, 0.3, 0.1, 0.03)}
 TRAIN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "optimizer": ({}, {"train__optimizer": "adam"}),
     "optimizer_epsilon": (
@@ -65,10 +66,14 @@ TRAIN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "weight_decay": ({}, {"train__decay": 2.0, "train__decay_form": "coupled", "train__decay_scope": "all"}),
     "decay_coupling": (ADAM, {**ADAM, "train__decay_form": "coupled"}),
     "decay_scope": (SOFT, {**SOFT, "train__decay_scope": "kernels"}),
+    "momentum_form": (
+        {**FALLING, "train__momentum_form": "without its rate"},
+        {**FALLING, "train__momentum_form": "with its rate"},
+    ),
     "clip": ({"train__clip": 0.05}, {"train__clip": 5.0}),
     "gradients_kept": ({}, {"train__keeps_gradients": True}),
     "batch_norm_momentum": ({}, {"net__batch_norm__momentum": 0.9}),
-    "batch_norm_variance": (FAST, {**FAST, "net__batch_norm__variance": "biased"}),
+    "batch_norm_variance": (FEW, {**FEW, "net__batch_norm__variance": "biased"}),
     "batch_norm_frozen": ({}, {"net__batch_norm__statistics": "frozen"}),
     "dropout_rate": ({}, {"net__dropout__rate": (0.8,)}),
     "trained_in_eval_mode": ({}, {"train__mode": "eval"}),

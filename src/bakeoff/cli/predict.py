@@ -63,9 +63,12 @@ def command(
 
     from bakeoff.cli import _output as out
     from bakeoff.cli._errors import say
+    from bakeoff.data.sources.shards import accepts
     from bakeoff.errors import DataError, UsageError
     from bakeoff.workers.progress import counter, progress
 
+    if (plot or heatmap) and any(map(accepts, paths or ())):
+        raise UsageError("--plot and --heatmap draw files, and shards have none of their own: leave them out.")
     if json and csv:
         raise UsageError("--json and --csv: give one of the two.")
     if plot is not None:

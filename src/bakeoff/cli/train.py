@@ -75,6 +75,15 @@ CheckpointEvery = Annotated[
     str | None,
     _run("--checkpoint-every", metavar="30s|N", help="How often: a time, or a number of steps; 30s otherwise."),
 ]
+Workers = Annotated[
+    str | None,
+    options.computing(
+        metavar="N|env", help="Processes that train together, with the same bits for 1, 2 or 4; env: as torchrun says."
+    ),
+]
+WorkerTimeout = Annotated[
+    str | None, options.computing(metavar="TIME", help="How long a worker is waited for in a step; 10m otherwise.")
+]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
@@ -107,6 +116,8 @@ def command(
     precision: options.Precision = "float32",
     compile: Compile = "off",
     threads: options.Threads = None,
+    workers: Workers = None,
+    worker_timeout: WorkerTimeout = None,
     bad_files: options.BadFiles = None,
     follow_links: options.FollowLinks = False,
     separator: options.Separator = None,
@@ -136,10 +147,13 @@ def command(
         if resume is not None:
             _alone(recipe, changes, backbone, until, start, phases, seed, run, budget, log, precision, compile)
             moved = None if device == "auto" else device
-            trained = api.resume(resume, data=data, framework=framework, device=moved, **both)
+            trained = api.resume(
+                resume, data=data, framework=framework, device=moved, workers=_workers(workers), **both
+            )
         elif data is None:
             raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
         else:
+            both |= {"workers": _workers(workers)} | ({"worker_timeout": worker_timeout} if worker_timeout else {})
             both |= {"until": until, "start": start, "budget": budget, "loggers": log or ()}
             rest = Options(precision=precision, compile=compile, **both)
             trained = api.train(
@@ -154,7 +168,13 @@ def command(
                 device=device,
                 options=rest,
             )
-    _show(trained, data, recipe, json, profile)
+    if trained.result:
+        _show(trained, data, recipe, json, profile)
+
+
+def _workers(given: str | None) -> Any:
+    """A number where it is one."""
+    return int(given) if given and given.isdigit() else given
 
 
 def _weighted(backbone: str | None, weights: Path | None, random_weights: bool) -> str | None:

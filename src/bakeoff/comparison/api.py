@@ -43,10 +43,9 @@ from bakeoff.rundir.readers import read_json
 from bakeoff.rundir.result import NAME, result_of
 from bakeoff.schemas import SCHEMA, Array, Certificate
 from bakeoff.training.api import resolve
-from bakeoff.training.budget import seconds_of
 from bakeoff.training.job import Job
 from bakeoff.training.job import check as check_job
-from bakeoff.training.loop.cadence import DEFAULT
+from bakeoff.training.loop.cadence import DEFAULT, seconds_of
 from bakeoff.training.loop.threads import threads_for
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import registry
+from bakeoff.data.facts import file_facts, images_of, manifest_of
 from bakeoff.data.hashing import FileFacts, verified
 from bakeoff.data.images import Images
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
 from bakeoff.data.perceptual_hash import PerceptualHashes, dim
-from bakeoff.data.reader import default_workers, file_facts, images_of, manifest_of, perceptual_hashes_at, read_table
+from bakeoff.data.reader import default_workers, perceptual_hashes_at, read_table
 from bakeoff.protocols import LabelRule, Progress, Table
 from bakeoff.schemas import Brief
 
@@ -106,7 +107,7 @@ class Subject:
     """
 
     table: Table
-    facts: list[FileFacts]
+    facts: Sequence[FileFacts]
     bad: dict[int, str]
     counter: Counter
     workers: int
@@ -140,6 +141,8 @@ class Subject:
         Raises:
             DataError: they are others by now.
         """
+        if self.table.store is not None:
+            return self.table.store.read(row)
         return verified(str(self.table.root), str(self.table.paths[row]), self.facts[row].sha256)
 
     def split_name(self, row: int) -> str:
@@ -253,7 +256,7 @@ def audit(
 
 
 def _decoded(
-    table: Table, facts: list[FileFacts], bad: dict[int, str], workers: int, progress: Progress
+    table: Table, facts: Sequence[FileFacts], bad: dict[int, str], workers: int, progress: Progress
 ) -> tuple[PerceptualHashes, dict[int, str]]:
     """Perceptual hashes of the rows that decode, and why the others don't."""
     rows = np.array([row for row in range(len(facts)) if row not in bad], np.int64)

@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,10 +155,14 @@ class Images:
 
         Raises:
             DataError: the file isn't what was hashed any more, or can't be read.
+            CorruptError: a range of a larger file isn't.
+            StorageError: where that lies, nothing answers.
         """
         if self.table.pixels is not None:
             image: NDArray[np.uint8] = self.table.pixels[record]
             return image
+        if self.table.store is not None:
+            return self.table.store.read(record)
         return verified(str(self.table.root), str(self.table.paths[record]), self.sha256[record].tobytes())
 
     def view(self, signature: Signature, keep: Keep = "auto") -> View:
@@ -227,9 +231,9 @@ class Images:
         """These rows alone, with what is decoded already."""
         table = self.table
         pixels = None if table.pixels is None else table.pixels[rows]
-        table = replace(
-            table, paths=table.paths[rows], labels=table.labels[rows], split=table.split[rows], pixels=pixels
-        )
+        own: dict[str, Any] = {name: getattr(table, name)[rows] for name in ("paths", "labels", "split")}
+        store = None if table.store is None else table.store.select(rows)
+        table = replace(table, **own, pixels=pixels, store=store)
         new = Images(table, channels=self.channels, size=self.size, sha256=self.sha256[rows])
         new.shrunk = self.shrunk
         for name, view in self._kept.items():

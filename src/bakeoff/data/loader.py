@@ -20,12 +20,18 @@ from numpy.typing import NDArray
 from bakeoff import seeds
 from bakeoff.data.augment import Augmentation, Mix
 from bakeoff.data.images import CHUNK, Bad, Images, Keep, View
+from bakeoff.data.share import Share
 from bakeoff.errors import UsageError
 from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Batch, Brief, SplitName
 
 AHEAD = 3  # batches in work, the one that is waited for included
+ANNOUNCED = 256  # images that a storage far away is told of before they are needed
+COMPUTED = 4096  # positions of an order at a time
 COPIED_BYTES = 1 << 19  # batches of less are copied by who asks: a thread would cost more than the copy
+
+
+_Part = tuple[int, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,6 +70,7 @@ class Split(Brief):
         augment: Augmentation | str | None = None,
         cache: Keep = "auto",
         order: NDArray[np.int64] | None = None,
+        share: Share | None = None,
     ) -> Iterator[Batch]:
         """An epoch of batches.
 
@@ -82,6 +89,7 @@ class Split(Brief):
             cache: where decoded images are kept: `auto` (in memory, where they don't fit there on disk), `memory`,
                 `disk` or `none`.
             order: positions in the split, instead of the drawn order: some may come twice, others not at all.
+            share: what one of several workers takes; None: all.
 
         Raises:
             UsageError: an argument that can't be used.
@@ -91,15 +99,18 @@ class Split(Brief):
         view = self.images.view(self.signature_for(size, signature), cache)
         if order is None:
             order = seeds.permutation(seed, epoch, len(self)) if shuffle else np.arange(len(self))
+        assert order is not None
         stop = len(order) - len(order) % batch_size if drop_last else len(order)
-        parts = [
-            (at // batch_size, order[at : min(at + batch_size, stop)])
-            for at in range(start * batch_size, stop, batch_size)
-        ]
+        parts = _parts(order, start * batch_size, stop, batch_size)
         if isinstance(augment, str):
             augment = Augmentation.preset(augment)
         change = None if augment is None or not augment.operations else augment
-        return _Epoch(self, view, change, seed, epoch, workers).run(parts)
+        late = share is not None and change is not None and bool(change.mixes)
+        if share is not None:
+            parts = share.of(parts, whole=late)
+        most = max(0, min(batch_size, stop - start * batch_size))
+        found = _Epoch(self, view, change, seed, epoch, workers, most).run(parts)
+        return (_cut(batch, share) for batch in found) if late and share is not None else found
 
     def signature_for(self, size: tuple[int, int] | None, signature: Signature | None = None) -> Signature:
         """The signature that `batches` uses for these arguments."""
@@ -111,6 +122,11 @@ class Split(Brief):
         if size is None:
             raise UsageError("the images have different sizes.\nGive size=(height, width) or a signature.")
         return Signature(size, channels=self.images.channels)
+
+
+def _cut(batch: Batch, share: Share) -> Batch:
+    piece = share.piece(len(batch.records))
+    return Batch(batch.images[piece], batch.labels[piece], batch.records[piece])
 
 
 class _Buffers:
@@ -138,12 +154,13 @@ class _Epoch:
     seed: int
     epoch: int
     workers: int
+    most: int  # images in a batch; 0: there is none
 
-    def run(self, parts: list[tuple[int, NDArray[np.int64]]]) -> Iterator[Batch]:
+    def run(self, parts: Iterator[_Part]) -> Iterator[Batch]:
         """The batches of these (number, positions in the split)."""
-        waiting = iter(parts)
+        waiting = self._announced(parts)
         work: deque[_Pending] = deque()
-        pool = self._pool(parts)
+        pool = self._pool()
         buffers = _Buffers(self.view.shape)
         try:
             while True:
@@ -157,11 +174,25 @@ class _Epoch:
                 pool.shutdown(wait=True, cancel_futures=True)
             self.view.save()
 
-    def _pool(self, parts: list[tuple[int, NDArray[np.int64]]]) -> ThreadPoolExecutor | None:
+    def _announced(self, parts: Iterator[_Part]) -> Iterator[_Part]:
+        """The same, of which a storage far away is told while others are in work."""
+        store = self.view.images.table.store
+        if store is None or not store.ranges.distant:
+            yield from parts
+            return
+        told: deque[_Part] = deque()
+        for part in parts:
+            store.ahead(self.view.missing(self.split.indices[part[1]]))
+            told.append(part)
+            if len(told) * self.most >= ANNOUNCED:
+                yield told.popleft()
+        yield from told
+
+    def _pool(self) -> ThreadPoolExecutor | None:
         """Threads where there is work for them."""
-        if not self.workers or not parts:
+        if not self.workers or not self.most:
             return None
-        light = len(parts[0][1]) * int(np.prod(self.view.shape)) < COPIED_BYTES
+        light = self.most * int(np.prod(self.view.shape)) < COPIED_BYTES
         if light and self.augment is None and not len(self.view.missing(self.split.indices)):
             return None
         return ThreadPoolExecutor(self.workers, "bakeoff-decode")
@@ -185,6 +216,15 @@ class _Epoch:
     def _augmented(self, images: NDArray[np.uint8], places: NDArray[np.int64], records: NDArray[np.int64]) -> list[Bad]:
         assert self.augment is not None
         return self.augment.fill(self.view, images, places, records, seed=self.seed, epoch=self.epoch)
+
+
+def _parts(order: Any, first: int, stop: int, batch_size: int) -> Iterator[_Part]:
+    """(number, positions in the split) of each batch; an order that is computed is so for many batches at once."""
+    block = batch_size * max(1, COMPUTED // batch_size)
+    for begin in range(first, stop, block):
+        some = order[begin : min(begin + block, stop)]
+        for at in range(0, len(some), batch_size):
+            yield (begin + at) // batch_size, some[at : at + batch_size]
 
 
 _Work = Callable[[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]], list[Bad]]

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from bakeoff import registry
 from bakeoff.data.assignment import BadFiles, Rules, assignment_of, draws_anything, read_assignment
 from bakeoff.data.cache import refused
-from bakeoff.data.hashing import FileFacts, hash_files
+from bakeoff.data.facts import file_facts, images_of, manifest_of
+from bakeoff.data.hashing import FileFacts
 from bakeoff.data.images import KEPT_BYTES, Bad, Images, in_threads
 from bakeoff.data.labels import counts as counts_of
 from bakeoff.data.labels import multilabel
 from bakeoff.data.loader import Split
 from bakeoff.data.manifest import SPLITS, Manifest
 from bakeoff.data.near_copies import joined, near_pairs
-from bakeoff.data.once import Once, once
+from bakeoff.data.once import once
 from bakeoff.data.perceptual_hash import (
     SIDE,
     PerceptualHashes,
@@ -46,7 +47,6 @@ from bakeoff.schemas import SplitName
 from bakeoff.system import cpus
 from bakeoff.workers.progress import counter, live
 
-LINK = FileFacts(b"\0" * 32, 0, 0, 0, False, "a symbolic link, which isn't followed (--follow-links)")
 SOURCES = "bakeoff.data.sources"
 
 
@@ -158,7 +158,12 @@ class Data(Shown):
         return _divided(self, self.manifest.select(rows), self.images.select(rows))
 
     def verify(
-        self, signature: Signature | None = None, *, workers: int | None = None, progress: Progress | None = None
+        self,
+        signature: Signature | None = None,
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        keep: bool = True,
     ) -> Data:
         """The data with every image decoded once: itself, or without the bad ones where they are to be excluded.
 
@@ -166,22 +171,23 @@ class Data(Shown):
             signature: what is decoded on the way is kept for it, where it fits in memory.
             workers: threads.
             progress: called with (done, total).
+            keep: False: nothing that was decoded is kept.
 
         Raises:
             BadFilesError: names all bad files, where `bad_files` is "fail".
         """
-        bad = _decode_all(self.images, signature, default_workers(workers), progress)
+        bad = _decode_all(self.images, signature, default_workers(workers), progress, keep)
         if not bad:
             return self
         error = self.images.bad_files(bad)
         if self.rules.bad_files == "fail":
             raise error
         rows = np.array([record for record, _ in bad], np.int64)
-        keep = np.setdiff1d(np.arange(len(self)), rows)
+        left = np.setdiff1d(np.arange(len(self)), rows)
         lost = tuple(self.manifest.sha256[row].tobytes().hex() for row in rows)
         excluded, lost = self.excluded + error.files, self.excluded_sha256 + lost
         known = replace(self, excluded=tuple(sorted(excluded)), excluded_sha256=lost)
-        return _divided(known, self.manifest.select(keep), self.images.select(keep))
+        return _divided(known, self.manifest.select(left), self.images.select(left))
 
 
 @held
@@ -237,22 +243,29 @@ def read_data(
     place = Path(path).expanduser()
     table = read_table(place, progress, lenient=judged, labels=labels, follow_links=follow_links)
     draws = draws_anything(table.split, rules)
-    seen = None if table.pixels is not None else once(len(table.paths), signature, KEPT_BYTES, draws)
+    stays = table.root is None  # in memory, or known without being read
+    seen = None if stays else once(len(table.paths), signature, KEPT_BYTES, draws)
     try:
         facts = file_facts(table, default_workers(workers), progress, seen)
     except BaseException:
         if seen and table.root:
             remember(table.root, seen.shrunk)
         raise
-    bad = [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
+    bad = [] if stays else [(row, fact.reason) for row, fact in enumerate(facts) if fact.reason]
     excluded = tuple((str(table.paths[row]), reason) for row, reason in bad)
     if bad and bad_files == "fail":
         raise BadFilesError(excluded)
-    keep = np.setdiff1d(np.arange(len(facts)), [row for row, _ in bad])
-    manifest = manifest_of(table, facts).select(keep)
+    rows: NDArray[np.int64] = np.arange(len(facts))
+    keep = np.setdiff1d(rows, [row for row, _ in bad]) if bad else rows  # which takes 10 s for ten million
+    manifest = manifest_of(table, facts)
+    manifest = manifest.select(keep) if bad else manifest
     images = images_of(table, facts, keep, seen)
-    if draws:
-        manifest = with_near(manifest, images, facts=[facts[row] for row in keep], workers=workers, progress=progress)
+    if table.store is not None and table.store.compared:
+        manifest = replace(manifest, near=table.store.near)
+    elif draws:
+        manifest = with_near(
+            manifest, images, facts=[facts[row] for row in keep.tolist()], workers=workers, progress=progress
+        )
     lost = tuple(facts[row].sha256.hex() for row, _ in bad)
     nothing = Split("train", keep[:0], keep[:0], table.classes, images)
     left = dict(table.ignored), (*table.unused, *refused())
@@ -405,45 +418,6 @@ def default_workers(workers: int | None) -> int:
     return min(cpus(), 8)
 
 
-def file_facts(table: Table, workers: int, progress: Progress | None, seen: Once | None = None) -> list[FileFacts]:
-    """What is known of each row without decoding it, unless somebody wants to see each new file."""
-    if table.pixels is None:
-        assert table.root is not None
-        names, links = table.paths.tolist(), set(table.links)
-        rows = [row for row, name in enumerate(names) if name not in links]
-
-        def visit(index: int, sha256: bytes, content: bytes) -> str:
-            assert seen is not None
-            return seen(rows[index], sha256, content)
-
-        own, further = [names[row] for row in rows], visit if seen else None
-        found = iter(hash_files(table.root, own, workers=workers, progress=progress, visit=further))
-        return [LINK if name in links else next(found) for name in names]
-    pixels = np.ascontiguousarray(table.pixels)
-    height, width, grey = pixels.shape[1], pixels.shape[2], pixels.ndim == 3
-    size = pixels[0].nbytes
-    return [FileFacts(hashlib.sha256(image).digest(), size, height, width, grey) for image in pixels]
-
-
-def manifest_of(table: Table, facts: list[FileFacts]) -> Manifest:
-    """The manifest of all rows."""
-    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
-    sizes = np.array([fact.size_bytes for fact in facts], np.int64)
-    return Manifest(table.classes, table.paths, table.labels, table.split, digests, sizes, group=table.group)
-
-
-def images_of(table: Table, facts: list[FileFacts], keep: NDArray[np.int64], seen: Once | None = None) -> Images:
-    """The images of the rows `keep`, with what was made of them while they were read."""
-    good = [facts[row] for row in keep]
-    sizes = {(fact.height, fact.width) for fact in good}
-    channels = 1 if all(fact.grey for fact in good) else 3
-    digests = np.frombuffer(b"".join(fact.sha256 for fact in facts), np.uint8).reshape(-1, 32)
-    images = Images(table, channels=channels, size=sizes.pop() if len(sizes) == 1 else None, sha256=digests)
-    if seen is not None:
-        images.adopt(seen)
-    return images if len(keep) == len(facts) else images.select(keep)
-
-
 def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
     counts = counts_of(manifest.labels, len(manifest.classes))
     if not counts.all() and not multilabel(manifest.labels) and not data.rules.judged:
@@ -469,11 +443,15 @@ def _divided(data: Data, manifest: Manifest, images: Images) -> Data:
     )
 
 
-def _decode_all(images: Images, signature: Signature | None, workers: int, progress: Progress | None) -> list[Bad]:
+def _decode_all(
+    images: Images, signature: Signature | None, workers: int, progress: Progress | None, keep: bool
+) -> list[Bad]:
     if images.table.pixels is not None:
         return []
-    if signature is None and images.size is not None:
+    if signature is None and images.size is not None and keep:
         signature = Signature(images.size, channels=images.channels)
+    if images.table.store is not None and (signature is None or not images.view(signature).keeps):
+        return []  # they were decoded when they were written, and what is read is what was written
     every = np.arange(len(images))
     if signature is None:
         found = in_threads(lambda chunk: _only_decode(images, chunk), every.tolist(), workers, progress)

@@ -88,7 +88,8 @@ class Account:
     def place(self, key: str) -> str:
         """FILE:LINE of a setting, or of the layers that have it."""
         layer = ".".join(key.split(".")[:2]).replace("array.", "net.")
-        return self.places.get(key) or self.places.get(layer) or self.places.get(BESIDE.get(key, "")) or ""
+        tried = (key, layer, BESIDE.get(key, ""), key.partition(".")[0])
+        return next((self.places[one] for one in tried if self.places.get(one)), "")
 
     def sees(self, key: str) -> bool:
         """Whether a setting is visible."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import Account, apart
+from bakeoff.difference.canonical import without_scaling
 from bakeoff.difference.causes import STAGES, claims, every
 from bakeoff.difference.engine import Verdict, verdict
 from bakeoff.difference.replay import Training
 from bakeoff.difference.report import Explained, result
 from bakeoff.difference.scripts import Record
 from bakeoff.difference.sides import Given, figure, open_side
-from bakeoff.difference.understanding import understood
+from bakeoff.difference.understanding import snapped, understood
 from bakeoff.difference.worlds import Expecting, Predicting, rounding
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.predict import find_images
@@ -115,8 +117,9 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
     """The explanation of two accounts."""
     if a.record is not None and b.record is not None:
         return trained(a, b)
-    a, b = (understood(one, pictures.content) for one in (a, b))
+    a, b = understood(a, pictures.content, b), understood(b, pictures.content, a)
     world = _world(a, b, pictures)
+    a, b = _outside(a, b, world.fallback)
     turned = _asks(b) and (not _asks(a) or (a.graph is None and b.graph is not None))  # what can be switched, first
     first, second = (b, a) if turned else (a, b)
     if not _asks(first):
@@ -223,6 +226,25 @@ def _world(a: Account, b: Account, pictures: Pictures) -> Predicting:
     usual.setdefault("input.std", (1.0,) * channels)
     kind = Predicting if b.seen.accuracy is None else Expecting
     return kind(pictures.content, labels, reference, usual)
+
+
+def _outside(a: Account, b: Account, fallback: Mapping[str, Any]) -> tuple[Account, Account]:
+    """Both with what a net does to its input first told as part of how images are prepared, where one does anything."""
+    cut = [None if one.graph is None else without_scaling(one.graph) for one in (a, b)]
+    if not any(one and one[3] for one in cut):
+        return a, b
+    found = []
+    for side, one in zip((a, b), cut, strict=True):
+        if one is None:
+            found.append(side)
+            continue
+        graph, scale, shift, layer = one
+        mean, std = (np.asarray(side.settings.get(key, fallback[key])) for key in ("input.mean", "input.std"))
+        told = {"input.mean": mean - shift * std / scale, "input.std": std / scale}
+        given = {**side.given, **{key: tuple(map(snapped, value)) for key, value in told.items()}}
+        places = {**dict.fromkeys(told, layer), **side.places} if layer else side.places
+        found.append(replace(side, graph=graph, given=given, places=places))
+    return found[0], found[1]
 
 
 def _pictures(given: str | Path | None, most: int) -> Pictures:

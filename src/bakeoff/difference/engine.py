@@ -21,11 +21,12 @@ from bakeoff.difference.nets import WHOLE
 from bakeoff.difference.worlds import World, distance, distances
 from bakeoff.errors import BakeoffError
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
-HARMLESS = 0.01  # of the gap
-UNNOTICED = 0.02  # of what another seed does: a gap that is smaller matters to nobody
+HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
+UNNOTICED = 0.05  # of what another seed does: 2 (1.96 / 0.05)^2, 3,000 trainings of either side, wouldn't show less
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
@@ -101,7 +102,7 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
     matters = gap > world.noise * UNNOTICED
     counted = {
-        one.suspect.cause.name for one in shares if matters and one.share >= HARMLESS and one.effect > world.floor
+        one.suspect.cause.name for one in shares if matters and abs(one.share) >= HARMLESS and one.effect > world.floor
     }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(
@@ -238,7 +239,7 @@ def _asked(ask: Callable[[Account], Array | None], account: Account) -> Array | 
 
 def bootstrap(values: Array, draws: int = 1000) -> tuple[float, float]:
     """The 95 % interval of a mean, by the percentiles of means of resampled values (Efron, 1979)."""
-    rows = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
+    rows = rng(0, "bootstrap").integers(0, len(values), (draws, len(values)))
     low, high = np.percentile(values[rows].mean(1), [2.5, 97.5])
     return float(low), float(high)
 

@@ -44,6 +44,7 @@ USUAL: Mapping[str, Any] = {
 IMAGENET = {"input.mean": (0.485, 0.456, 0.406), "input.std": (0.229, 0.224, 0.225)}
 SCALES: Mapping[str, tuple[float, float]] = {"0 to 1": (0.0, 1.0), "-1 to 1": (0.5, 0.5), "0 to 255": (0.0, 1 / 255)}
 Bytes = Sequence[bytes]
+JPEG = b"\xff\xd8\xff"
 
 
 def of_signature(signature: Signature) -> dict[str, Any]:
@@ -64,18 +65,16 @@ def of_signature(signature: Signature) -> dict[str, Any]:
 def prepared(images: Bytes, settings: Mapping[str, Any]) -> Array:
     """The inputs of a net, float32 (N, H, W, C)."""
     if settings.get("input.decoder") == "fast":
-        fast(images)  # all in one process
+        decoded_fast(images)  # all in one process
     return np.stack([stages(image, settings)["normalise"] for image in images])
 
 
 def stages(image: bytes, settings: Mapping[str, Any]) -> dict[str, Array]:
     """What each stage makes of an image, in order: float32 after the resize, uint8 before."""
     s = {key.removeprefix("input."): value for key, value in settings.items() if key.startswith("input.")}
-    turned = fast([image])[0] if s["decoder"] == "fast" else _decoded(image, True, 3)
-    plain = _decoded(image, s["orient"], s["channels"]) if s["decoder"] == "exact" or not s["orient"] else turned
-    found = {"decode": turned, "orient": plain}
-    pixels = plain.reshape(*plain.shape[:2], s["channels"])
-    found["resize"] = _resized(pixels, s)
+    read = fast if s["decoder"] == "fast" else _decoded
+    found = {"decode": read(image, True, 3), "orient": read(image, s["orient"], s["channels"])}
+    found["resize"] = _resized(found["orient"].reshape(*found["orient"].shape[:2], s["channels"]), s)
     found["channels"] = found["resize"][..., ::-1] if s["order"] == "BGR" else found["resize"]
     mean, std = np.float64(s["mean"]), np.float64(s["std"])
     y = np.asarray(found["channels"] * (1 / (255 * std)).astype("f") + (0.0 - mean / std).astype("f"), np.float32)
@@ -108,26 +107,32 @@ def channels_last(images: Array) -> Array:
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1) if first else images, dtype=np.float32)
 
 
-_FAST: dict[bytes, Array] = {}  # what one process of TensorFlow has decoded, by the image
+_FAST: dict[bytes, Array] = {}  # what one process of TensorFlow has decoded, by the image: not turned
 
 
-def fast(images: Bytes) -> list[Array]:
-    """The pixels of JPEGs as TensorFlow decodes them unless it is told otherwise, turned by EXIF as `decode` does."""
+def fast(image: bytes, orient: bool, channels: int) -> Array:
+    """uint8 pixels of a JPEG as TensorFlow decodes it unless it is told otherwise, turned by EXIF or not."""
     from PIL import Image, ImageOps
 
-    new = [image for image in dict.fromkeys(images) if image not in _FAST]
-    if new:
-        with workspace("decode") as folder, Worker("tensorflow") as worker:
-            for number, image in enumerate(new):
-                (folder / f"{number:05d}.jpg").write_bytes(image)
-            worker.call("bakeoff.frameworks.tensorflow.decode:fast", folder=str(folder))
-            for number, image in enumerate(new):
-                with Image.open(BytesIO(image)) as opened:
-                    jpeg, exif = opened.format == "JPEG", opened.getexif()
-                found = Image.fromarray(np.load(folder / f"{number:05d}.npy")) if jpeg else decode(image)
-                found.getexif().update(exif if jpeg else {})
-                _FAST[image] = np.asarray(with_channels(ImageOps.exif_transpose(found), 3))
-    return [_FAST[image] for image in images]
+    decoded_fast([image])
+    if image not in _FAST:
+        return _decoded(image, orient, channels)  # no JPEG
+    found = Image.fromarray(_FAST[image])
+    with Image.open(BytesIO(image)) as opened:
+        found.getexif().update(opened.getexif())
+    return np.asarray(with_channels(ImageOps.exif_transpose(found) if orient else found, channels))
+
+
+def decoded_fast(images: Bytes) -> None:
+    """Have all JPEGs of these decoded by one process of TensorFlow."""
+    new = [image for image in dict.fromkeys(images) if image not in _FAST and image.startswith(JPEG)]
+    if not new:
+        return
+    with workspace("decode") as folder, Worker("tensorflow") as worker:
+        for number, image in enumerate(new):
+            (folder / f"{number:05d}.jpg").write_bytes(image)
+        worker.call("bakeoff.frameworks.tensorflow.decode:fast", folder=str(folder))
+        _FAST.update({image: np.load(folder / f"{number:05d}.npy") for number, image in enumerate(new)})
 
 
 # the resize -----------------------------------------------------------------------------------------------------------

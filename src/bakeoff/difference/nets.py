@@ -82,33 +82,6 @@ def switched(graph: Graph, changes: Mapping[str, Any]) -> Graph:
     return replace(graph, nodes=tuple(nodes)).with_arrays(arrays)
 
 
-def canonical(graph: Graph) -> Graph:
-    """The same net with every flatten in the order height, width, channels; the rows of dense kernels move along."""
-    nodes, arrays = list(graph.nodes), dict[str, Array]()
-    for place, node in enumerate(nodes):
-        shape = graph.input_shapes(node)[0] if node.op == "flatten" else ()
-        users = _behind(graph, node) if len(shape) == 4 and getattr(node.attributes, "order", "") == "CHW" else []
-        fixed = all(isinstance(n, int) for n in shape[1:])
-        if not users or not fixed or any(user.op != "dense" for user in users):
-            continue
-        height, width, channels = (int(str(n)) for n in shape[1:])
-        for path in {str(user.parameters["kernel"]) for user in users}:
-            kernel = graph.parameters[path].array
-            moved = kernel.reshape(channels, height, width, -1).transpose(1, 2, 0, 3)
-            arrays[path] = np.ascontiguousarray(moved).reshape(kernel.shape)
-        nodes[place] = replace(node, attributes=replace(node.attributes, order="HWC"))
-    return replace(graph, nodes=tuple(nodes)).with_arrays(arrays)
-
-
-def _behind(graph: Graph, node: Node) -> list[Node]:
-    """What reads a flatten's features, behind what works on each of them alone."""
-    found: list[Node] = []
-    for user in graph.nodes:
-        if Ref(node.id) in user.inputs:
-            found += _behind(graph, user) if user.op in ("dropout", "relu", "stop_gradient") else [user]
-    return found
-
-
 def alike(a: Graph, b: Graph) -> bool:
     """Whether every node and array has its counterpart, dropout apart."""
     one, two = settings(a), settings(b)

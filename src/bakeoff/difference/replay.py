@@ -4,7 +4,9 @@ The net is the account's graph in one framework, in float64. The gradient of any
 and handed to the net as labels of the binary cross-entropy of each logit, whose slope is (sigmoid(z) - label) / K: the
 label sigmoid(z) - K g gives the slope g. The step is the optimizer page's truth.
 
-    train.optimizer, rate, factors (of the rate, a step each), momentum, nesterov, beta1, beta2, epsilon, clip
+    train.optimizer, rate, factors (of the rate, a step each), momentum, nesterov, beta1, beta2, epsilon
+    train.momentum_form  "without its rate" (PyTorch) | "with its rate" (Keras)
+    train.clip, clip_form "all together" | "each array" | "each number"
     train.epsilon_form  "beside the root" (after the correction, PyTorch) | "before the correction" (Keras)
     train.decay, decay_form "coupled" | "decoupled", decay_scope "all" | "kernels"
     train.loss "cross-entropy" | "binary cross-entropy" | "squares", softmaxes, reduction, smoothing, broadcast
@@ -28,7 +30,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.difference import nets
 from bakeoff.difference.account import Account
 from bakeoff.difference.scripts import CLIP, Record
-from bakeoff.difference.worlds import centred, distance
+from bakeoff.difference.worlds import centred, distance, kept
 from bakeoff.errors import UnsupportedError, UsageError
 from bakeoff.files import workspace
 from bakeoff.graph import interpreter
@@ -36,6 +38,7 @@ from bakeoff.graph.graph import Graph
 from bakeoff.ops._page import Mode
 from bakeoff.preprocessing.signature import Signature
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 from bakeoff.workers.launch import Worker
 
 ASKED = 64  # images whose logits are compared after the steps
@@ -102,19 +105,14 @@ class Training:
         if self.labels is not None:
             labels = self.labels
             if account.settings.get("eval.labels") == "shuffled apart":
-                labels = np.random.default_rng(0).permutation(labels)
+                labels = rng(0, "labels shuffled apart").permutation(labels)
             right = (z.argmax(1) == labels).astype(float)
         return np.concatenate([z, right[:, None]], 1)
 
     def answers(self, graph: Graph, account: Account) -> Array:
         """Centred logits of the images that are asked about."""
         x = self._inputs(self.pixels, account).astype("float64")
-        train = account.settings.get("eval.mode") == "train"
-        mode = (
-            Mode(train=True, mask=lambda shape, keep: np.random.default_rng(0).random(shape) < keep)
-            if train
-            else Mode()
-        )
+        mode = Mode(train=True, mask=kept) if account.settings.get("eval.mode") == "train" else Mode()
         return centred(interpreter.run(graph.astype("float64"), x, mode))
 
     def trained(
@@ -263,7 +261,8 @@ def steps(session: dict[str, Any], reporter: Any, *, settings: str, folder: str,
         net.forget()
         state = net.arrays()
         arrays |= {path: state[path] for path, p in graph.parameters.items() if p.role == "state" and path in state}
-        gradients = _clipped(gradients, s.get("train.clip"))
+        if s.get("train.clip"):
+            gradients = _clipped(gradients, float(s["train.clip"]), str(s.get("train.clip_form")))
         for path, gradient in gradients.items():
             arrays[path], slots[path] = _stepped(page, chosen, s, arrays[path], gradient, slots[path], number)
     np.savez(Path(folder) / "after.npz", **arrays)  # type: ignore[arg-type]
@@ -275,8 +274,7 @@ def _drawn(graph: Graph, images: Array, number: int) -> tuple[Array, dict[str, A
     masks: list[Array] = []
 
     def mask(shape: tuple[int, ...], keep: float) -> Array:
-        uniform = np.random.default_rng([number, len(masks)]).random(shape)
-        masks.append((uniform < keep).astype(np.float64))
+        masks.append(kept(shape, keep, number, len(masks)).astype(np.float64))
         return masks[-1]
 
     z = interpreter.run(graph, images, Mode(train=True, mask=mask))
@@ -294,18 +292,23 @@ def _told(s: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "weight_decay": 0.0}
 
 
-def _clipped(gradients: dict[str, Array], most: Any) -> dict[str, Array]:
-    norm = float(np.sqrt(sum(float(np.square(one).sum()) for one in gradients.values())))
-    if not most or norm <= float(most):
-        return gradients
-    return {path: one * (float(most) / norm) for path, one in gradients.items()}
+def _clipped(gradients: dict[str, Array], most: float, form: str) -> dict[str, Array]:
+    if form == "each number":
+        return {path: np.clip(one, -most, most) for path, one in gradients.items()}
+    norms = {path: float(np.sqrt(np.square(one).sum())) for path, one in gradients.items()}
+    if form != "each array":
+        norms = dict.fromkeys(norms, float(np.sqrt(sum(one**2 for one in norms.values()))))
+    return {path: one * min(1.0, most / (norms[path] or 1.0)) for path, one in gradients.items()}
 
 
 def _stepped(
     page: Any, chosen: Any, s: Mapping[str, Any], w: Array, g: Array, slots: Any, number: int
 ) -> tuple[Array, Any]:
     factors = s.get("train.factors") or [1.0]
-    rate = float(s.get("train.rate", 0.01)) * float(factors[min(number, len(factors) - 1)])
+    factor, before = (float(factors[min(max(0, at), len(factors) - 1)]) for at in (number, number - 1))
+    rate = float(s.get("train.rate", 0.01)) * factor
+    if s.get("train.momentum_form") == "with its rate" and factor:  # page and PyTorch: b = m b + g, w - rate b
+        slots = {name: one * (before / factor) for name, one in slots.items()} if isinstance(slots, dict) else slots
     decay = float(s.get("train.decay") or 0.0) if s.get("train.decay_scope") != "kernels" or w.ndim > 1 else 0.0
     if s.get("train.decay_form") == "decoupled":
         w = w * (1 - rate * decay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bakeoff.difference.account import NET, Account, apart, said
@@ -73,7 +74,11 @@ def result(
         "remaining": found.remaining,
         "stages": stages,
         "settings": table(a, b),
-        "notes": [f"{one.name}: {note}" for one in (a, b) for note in one.notes],
+        "notes": [
+            note if note.startswith(Path(one.name).name) else f"{one.name}: {note}"
+            for one in (a, b)
+            for note in one.notes
+        ],
     }
 
 

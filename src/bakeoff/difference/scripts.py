@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,9 @@ import numpy as np
 from bakeoff import bundle as bundles
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import Account
+from bakeoff.difference.canonical import canonical, without_scaling, without_softmax
 from bakeoff.difference.understanding import snapped as _snapped
-from bakeoff.graph.graph import Graph, Ref
+from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Array
 
 MANY = 200_000  # values whose steps are looked at
@@ -76,9 +77,9 @@ def account(text: str, source: str, folder: Path) -> Account:
     with np.load(folder / "steps.npz") as file:
         arrays = dict(file)
     with np.load(folder / "end.npz") as file:
-        end = nets.canonical(held.graph.with_arrays(dict(file))).arrays()
-    graph, scaling = _without_scaling(nets.canonical(held.graph))
-    graph, own = _without_softmax(graph)
+        end = canonical(held.graph.with_arrays(dict(file))).arrays()
+    graph, *scaling, _ = without_scaling(canonical(held.graph))
+    graph, own = without_softmax(graph)
     own = max(own, int(held.extra.get("head") == "softmax"))
     graph, decay = _without_penalties(graph)
     if decay and not settings.get("train.decay"):
@@ -107,42 +108,6 @@ def account(text: str, source: str, folder: Path) -> Account:
 
 
 # the net --------------------------------------------------------------------------------------------------------------
-
-
-def _without_scaling(graph: Graph) -> tuple[Graph, tuple[float, float]]:
-    """The net without what it does to its input first, y = scale x + shift."""
-    scale, shift = 1.0, 0.0
-    while graph.nodes and graph.nodes[0].op == "scale_shift":
-        node = graph.nodes[0]
-        scale, shift = node.attributes.scale * scale, node.attributes.scale * shift + node.attributes.shift
-        graph = _around(graph, node.id, Ref(next(iter(graph.inputs))))
-    return graph, (scale, shift)
-
-
-def _without_softmax(graph: Graph) -> tuple[Graph, int]:
-    """The net without the softmax at its end, and how many there were; a logarithm of one counts as one."""
-    count = 0
-    while (last := graph.node(graph.output.node)).op in ("softmax", "log_softmax"):
-        graph, count = _around(graph, last.id, last.inputs[0]), count + 1
-    return graph, count
-
-
-def _around(graph: Graph, gone: str, instead: Ref) -> Graph:
-    """The graph without a node; what read it reads its input."""
-
-    def turned(ref: Any) -> Any:
-        return instead if isinstance(ref, Ref) and ref.node == gone else ref
-
-    nodes = tuple(
-        replace(
-            node,
-            inputs=tuple(map(turned, node.inputs)),
-            parameters={slot: turned(path) for slot, path in node.parameters.items()},
-        )
-        for node in graph.nodes
-        if node.id != gone
-    )
-    return replace(graph, nodes=nodes, outputs={name: turned(ref) for name, ref in graph.outputs.items()})
 
 
 def _without_penalties(graph: Graph) -> tuple[Graph, dict[str, Any]]:
@@ -242,7 +207,7 @@ def _binary(z: Array, y: Array) -> Array:
 # images and augmentation ----------------------------------------------------------------------------------------------
 
 
-def _levels(batches: list[Array], inner: tuple[float, float]) -> tuple[list[Array], dict[str, Any]]:
+def _levels(batches: list[Array], inner: Sequence[Array]) -> tuple[list[Array], dict[str, Any]]:
     """Grey levels of the batches, and mean and std that make the net's numbers of them, its own scaling too."""
     whole = np.concatenate([one.reshape(-1, one.shape[3]) for one in batches]).astype(np.float64)
     steps = [_step(whole[:, c]) for c in range(whole.shape[1])]

@@ -1,4 +1,4 @@
-"""The user's own preprocessing function, run in a process of its own because the user says so."""
+"""Functions of the user's own, run in their own process because the user says so: one prepares, one makes nets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff import bundle as bundles
 from bakeoff.difference.inputs import channels_last
 from bakeoff.errors import UsageError
 from bakeoff.files import workspace
 from bakeoff.schemas import Array
 from bakeoff.workers.launch import Worker
+from bakeoff.zoo import opening
 
 
 def prepared(text: str, images: Sequence[bytes], names: Sequence[str]) -> Array:
@@ -34,8 +36,36 @@ def prepared(text: str, images: Sequence[bytes], names: Sequence[str]) -> Array:
         return channels_last(np.load(folder / "inputs.npy"))
 
 
-def call(session: dict[str, Any], reporter: Any, *, file: str, function: str, folder: str) -> None:
-    """A worker's function: load the user's file and call it with each path."""
+def net(
+    session: dict[str, Any],
+    reporter: Any,
+    *,
+    file: str,
+    function: str,
+    framework: str,
+    weights: str | None,
+    size: list[int],
+    folder: str,
+) -> None:
+    """A worker's function: call the user's function, fill its net with a file's weights, and write it as a bundle."""
+    native = named(file, function)()
+    if framework == "torch":
+        if weights:
+            opening.fill_torch(native, Path(weights))
+        found = opening.from_torch(native.eval(), (size[0], size[1]) if size else None)
+    else:
+        if weights:
+            opening.fill_keras(native, Path(weights))
+        found = opening.from_keras(native)
+    bundles.write(Path(folder) / "net", opening.bundled(found, framework))
+
+
+def named(file: str, function: str) -> Any:
+    """A function of the user's file, which is imported.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
     sys.path.insert(0, str(Path(file).parent))
     spec = importlib.util.spec_from_file_location("preparation", file)
     assert spec is not None
@@ -43,9 +73,15 @@ def call(session: dict[str, Any], reporter: Any, *, file: str, function: str, fo
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not callable(getattr(module, function, None)):
-        raise UsageError(f"{file}: no function {function!r}. Name one that takes an image's path.")
+        raise UsageError(f"{file}: no function {function!r}. Name one that it has.")
+    return getattr(module, function)
+
+
+def call(session: dict[str, Any], reporter: Any, *, file: str, function: str, folder: str) -> None:
+    """A worker's function: call the user's function with each path."""
+    prepare = named(file, function)
     paths = sorted(path for path in Path(folder).iterdir() if path.suffix != ".npy")
-    found = [np.asarray(getattr(module, function)(str(path))) for path in paths]
+    found = [np.asarray(prepare(str(path))) for path in paths]
     rows = [one[0] if one.ndim == 4 and len(one) == 1 else one for one in found]
     if any(row.ndim != 3 for row in rows) or len({row.shape for row in rows}) > 1:
         raise UsageError(

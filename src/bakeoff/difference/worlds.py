@@ -13,12 +13,14 @@ import numpy as np
 
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import Account
-from bakeoff.errors import UsageError
+from bakeoff.errors import UnsupportedError, UsageError
 from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph
+from bakeoff.graph.passes import of_size
 from bakeoff.ops._page import Mode
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LEAST = 1e-30  # of a probability: its logarithm stays finite
 SHOWN = 2  # images for what is computed in NumPy
@@ -173,19 +175,32 @@ def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
         return np.asarray(account.answer(given))
     if account.graph is None:
         raise UsageError(f"{account.name}: there is no net to ask, and no answers were given.")
+    graph = _fitting(account.graph, given)
     if mode == "train":
-        return interpreter.run(account.graph.astype("float32"), given, Mode(train=True, mask=_kept))
+        return interpreter.run(graph.astype("float32"), given, Mode(train=True, mask=kept))
     if bits != "float32":
         from bakeoff.difference.precision import run
 
-        return run(account.graph, given, bits)
-    found: Array = session(account.graph)(given)
+        return run(graph, given, bits)
+    try:
+        found: Array = session(graph)(given)
+    except Exception as error:  # ONNX Runtime's own exceptions have no common base
+        first = str(error).splitlines()[0][:200]
+        raise UnsupportedError(f"{account.name}: its net can't be asked about {given.shape[1:]} ({first}).") from None
     return found
 
 
-def _kept(shape: tuple[int, ...], keep: float) -> Array:
-    """A mask of dropout, always the same."""
-    return np.asarray(np.random.default_rng(0).random(shape) < keep, np.float32)
+def _fitting(graph: Graph, given: Array) -> Graph:
+    """The graph for images of the size that came: a net that was written down for one size may take others."""
+    height, width = (int(side) for side in given.shape[1:3])
+    sides = zip(graph.input_shape[1:3], (height, width), strict=True)
+    fits = all(not isinstance(side, int) or side == n for side, n in sides)
+    return graph if fits else of_size(graph, height, width)
+
+
+def kept(shape: tuple[int, ...], keep: float, step: int = 0, layer: int = 0) -> Array:
+    """A mask of dropout: the same numbers for every rate, whoever asks."""
+    return np.asarray(rng(0, "dropout", epoch=step, record=layer).random(shape) < keep, np.float32)
 
 
 def session(graph: Graph) -> Callable[[Array], Array]:

@@ -19,13 +19,21 @@ EXPECTED = "a path, bytes of a file, an open binary file, a Pillow image, a uint
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
-    """An image that is no file here; its name says which of those given it was."""
+    """An image that is no file here; its name says which of those given it was.
+
+    Attributes:
+        source: bytes of a file, or a Pillow image; or what gives the one or the other when it is called.
+    """
 
     name: str
     source: Any
 
     def __str__(self) -> str:
         return self.name
+
+    def content(self) -> Any:
+        """Bytes of a file, or a Pillow image."""
+        return self.source() if callable(self.source) else self.source
 
 
 def images_of(given: Any) -> list[Any]:

@@ -10,20 +10,22 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.reader import LINK
+from bakeoff.data.facts import LINK
+from bakeoff.data.sources import shards
 from bakeoff.data.sources.folder import images_below
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.asking import Ask, asking, row
 from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.tta import check
 from bakeoff.preprocessing import SUFFIXES, Signature, decode, prepare
-from bakeoff.protocols import Progress
+from bakeoff.protocols import Progress, Table
 from bakeoff.runtimes import Opened
 from bakeoff.system import cpus
 
@@ -52,7 +54,7 @@ class Found(NamedTuple):
 
 def find_images(given: Sequence[str | os.PathLike[str] | InMemory], *, follow_links: bool = False) -> Found:
     """The files to predict: files as given, folders at any depth by name, by the rules of `data.sources.folder`; images
-    in memory as they are.
+    in memory as they are; of shards each image.
 
     Raises:
         UsageError: nothing was given.
@@ -66,6 +68,10 @@ def find_images(given: Sequence[str | os.PathLike[str] | InMemory], *, follow_li
             found.files.append(one)
             continue
         path = Path(one)
+        if (table := shards.stored(path)) is not None:
+            names = (f"{one}/{name}" for name in table.paths)
+            found.files.extend(InMemory(name, partial(_stored, table, row)) for row, name in enumerate(names))
+            continue
         below, links, unused = images_below(path, follow_links=follow_links) if path.is_dir() else ([path], (), ())
         if not below:
             known = f"{'; '.join(unused)}\n" if unused else ""
@@ -73,6 +79,17 @@ def find_images(given: Sequence[str | os.PathLike[str] | InMemory], *, follow_li
         told = (f"{path}: {line}" for line in unused)
         found = Found([*found.files, *map(Path, below)], found.links | set(map(Path, links)), (*found.unused, *told))
     return found
+
+
+def _stored(table: Table, row: int) -> Any:
+    """An image of shards: bytes, or a Pillow image of what was an array."""
+    if table.store is not None:
+        return table.store.read(row)
+    from PIL import Image
+
+    assert table.pixels is not None
+    image = table.pixels[row]
+    return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image)
 
 
 def predict(
@@ -156,8 +173,8 @@ def _prepared(path: Path | InMemory, signature: Signature, link: bool) -> NDArra
         raise DataError(LINK.reason)
     if not isinstance(path, InMemory):
         return prepare(path, signature)
-    bare = isinstance(path.source, bytes)  # pixels in memory follow the rules of files
-    return prepare(path.source if bare else decode(path.source), signature)
+    given = path.content()
+    return prepare(given if isinstance(given, bytes) else decode(given), signature)  # pixels follow the rules of files
 
 
 def _result(future: Future[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8] | None, str]:

@@ -201,6 +201,8 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         cache: `auto` computes what frozen layers give once, where images aren't varied, or flipped alone; `off` each
             time anew.
         accumulate: micro-batches whose gradients make one step.
+        shards: parts of a batch whose gradients are computed apart and added in one order, so that any number of
+            workers that divides it gives the same bits; batch norm sees a shard. None: the batch is one.
         drop_last: whether a last, smaller batch is left out.
         sampling: `uniform` sees each image once an epoch; `balanced` draws, with replacement, each class as often.
         label_smoothing: share of a label's weight that is spread over all classes.
@@ -231,6 +233,7 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     batch_norm: Literal["train", "frozen"] = "train"
     cache: Literal["auto", "off"] = "auto"
     accumulate: Count = 1
+    shards: Annotated[int, Meta(ge=1, le=4096)] | None = None
     drop_last: bool = False
     sampling: Literal["uniform", "balanced"] = "uniform"
     label_smoothing: BelowOne = 0.0

@@ -246,6 +246,8 @@ def thumbnail(audit: Audit, row: int) -> tuple[str | None, bool]:
     try:
         if table.pixels is not None:
             image = Image.fromarray(np.squeeze(table.pixels[row]))
+        elif table.store is not None:
+            image = decode(table.store.read(row))
         elif str(table.paths[row]) in table.links:
             return None, False
         else:

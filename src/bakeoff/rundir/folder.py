@@ -13,6 +13,8 @@ Files:
     audit.json        what is wrong with the images
     metrics.jsonl     a line a step: phase, step, epoch, loss, rate
     epochs.jsonl      a line an epoch: phase, epoch, train loss, validation loss and accuracy, seconds
+    workers.jsonl     a line each time that all workers began again, since one had ended: time, why, step
+    workers.log       where the threads of all workers were when one said nothing for too long
     predictions/      validation.npz, test.npz: logits, labels, records, paths (relative to the data)
     checkpoints/      the last checkpoint: weights, optimizer state, position
     bundle/           graph, weights, signature, class names
@@ -37,6 +39,7 @@ from bakeoff.schemas import SCHEMA, Predictions
 from bakeoff.shown import shell, to_json
 
 JOB = "job.json"
+WORKERS = "workers.jsonl"
 LOGS = ("metrics.jsonl", "epochs.jsonl")
 
 

@@ -44,6 +44,14 @@ class Unknown(msgspec.Struct):
             raise ValueError(f"{self.refused_validation} of {self.num} images were refused")
 
 
+class Restart(msgspec.Struct):
+    """All workers began again at a checkpoint, since one had ended: when (seconds since 1970), why, its step."""
+
+    time: Annotated[float, msgspec.Meta(ge=0)]
+    why: str
+    step: _Count
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields in the order in which they are written; keys that a later version adds are left alone in reading.
 
@@ -60,6 +68,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         resumed_from: the step.
         loss: the page by which labels judged logits.
         threshold: the probability from which one of several labels is given; written of such alone.
+        workers: how many processes trained; written where it was asked for.
+        restarts: each time that they began again.
         unknown: score, threshold, refused_validation and num, where images of no class can be told.
     """
 
@@ -87,6 +97,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     device: str
     precision: str
+    workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    restarts: list[Restart] = []
 
     def __post_init__(self) -> None:
         for found in (self.validation, self.test):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -30,13 +31,17 @@ from bakeoff.rundir.readers import ANEW, read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.shown import shell
 from bakeoff.training.job import Job, check
+from bakeoff.training.loop.cadence import seconds_of
 from bakeoff.training.options import Options, with_options
+from bakeoff.training.places import env, local
 from bakeoff.training.rescue.resume import job_of, recipe_of
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import bar, live
 from bakeoff.workers.stopping import asked_politely, code_of
+
+SHARDS = 4  # of a batch, where there are several workers
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +50,7 @@ class Trained(Finished):
 
     Attributes:
         path: the run folder; `bakeoff.load(trained.path)` gives the model.
-        result: what `bakeoff train --json` prints.
+        result: what `bakeoff train --json` prints; empty where this is one of several workers and not the first.
     """
 
     @property
@@ -175,6 +180,7 @@ def train(
         whole = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=options.until, seed=seed)
         name = choose_framework(framework, whole)
         chosen = without_optional(whole) if name == "onnxruntime" else whole
+        chosen = whole = chosen if options.workers is None else in_shards(chosen)
         path = Path(run) if run else _fresh(data, recipe, began)
         trained = _begin(_job(data, chosen, name, path, device, options), chosen, listen, began)
         if chosen != whole:
@@ -198,7 +204,32 @@ def _job(data: str | Path, recipe: Recipe, framework: str, run: Path, device: st
         start=str(Path(options.start).resolve()) if options.start else None,
         checkpoint_every=options.checkpoint_every,
         loggers=tuple(options.loggers),
+        workers=None if options.workers is None else _count(options),
+        worker_timeout=options.worker_timeout,
+        started_by="env" if options.workers == "env" else "local",
     )
+
+
+def _count(options: Options) -> int:
+    if options.workers == "env":
+        return env.place(os.environ, options.worker_timeout).world
+    assert isinstance(options.workers, int)
+    return options.workers
+
+
+def in_shards(recipe: Recipe) -> Recipe:
+    """The recipe as several workers train it: batches in shards, SHARDS where it doesn't say how many.
+
+    Raises:
+        UsageError: nothing in it is trained step by step.
+    """
+    phases = tuple(
+        msgspec.structs.replace(phase, shards=phase.shards or SHARDS) if isinstance(phase, Finetune) else phase
+        for phase in recipe.phases
+    )
+    if not any(isinstance(phase, Finetune) for phase in phases):
+        raise UsageError("--workers: this recipe only probes, which one process does. Leave it out, or fine-tune.")
+    return msgspec.structs.replace(recipe, phases=phases)
 
 
 def _begin(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> Trained:
@@ -206,6 +237,10 @@ def _begin(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> T
     check(job, recipe)
     _present(job.data)
     path = Path(job.run)
+    if job.started_by == "env" and env.here(job).rank:  # the first worker's is the run
+        return Trained(path, _work(job, recipe, listen, began))
+    if job.started_by == "env" and _same_job(path, job):  # whoever started it, starts it again
+        return Trained(path, _work(job, recipe, listen, began, resume=True))
     Run(path).create()
     try:
         Run(path).json(JOB, {**job.to_json(), "data": address(job.data)})
@@ -217,11 +252,18 @@ def _begin(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> T
         raise _resumable(path, error) from None
 
 
+def _same_job(path: Path, job: Job) -> bool:
+    """Whether the folder holds this very training, unfinished."""
+    if not (path / JOB).is_file() or (path / NAME).is_file():
+        return False
+    return replace(job_of(path), data=job.data, workers=job.workers, run=job.run) == job
+
+
 def _within(
     budget: str, data: str | Path, recipe: str | Recipe, backbone: str | None, listen: Listener | None
 ) -> Recipe:
     """The recipe that fits in the time; why goes to the log."""
-    from bakeoff.training.budget import plan, seconds_of
+    from bakeoff.training.budget import plan
 
     seconds = seconds_of(budget)
     if recipe != "photos" or backbone is not None:
@@ -242,6 +284,7 @@ def resume(
     framework: str | None = None,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     checkpoint_every: str | None = None,
     listen: Listener | None = None,
     quiet: bool = False,
@@ -255,7 +298,7 @@ def resume(
         run: the run folder.
         data: where the same images lie now, if they were moved.
         framework: another one to go on in.
-        device, threads, checkpoint_every: instead of what the run was asked for.
+        device, threads, workers, checkpoint_every: instead of what the run was asked for.
         listen, quiet: gets progress and log messages, as dicts; no bar.
 
     Raises:
@@ -273,6 +316,7 @@ def resume(
         "framework": frameworks.ALIASES.get(framework or "", framework),
         "device": "cuda" if device == "gpu" else device,
         "threads": threads,
+        "workers": workers,
         "checkpoint_every": checkpoint_every,
         "data": address(data) if data else None,
     }
@@ -294,13 +338,18 @@ def _present(data: str | Path) -> None:
 
 def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, resume: bool = False) -> dict[str, Any]:
     arguments: dict[str, Any] = {"job": job.to_json(), "began": began, "resume": resume}
-    write_text(Path(job.run) / "recipe.toml", job.recipe)
+    if job.started_by == "local" or env.here(job).rank == 0:
+        write_text(Path(job.run) / "recipe.toml", job.recipe)
     if not any(isinstance(phase, Finetune) for phase in recipe.phases):  # no framework runs: no process of its own
         from bakeoff.training.work import work
 
         reporter = Reporter(listen)
         with asked_politely(reporter.cancel):
             return work({}, reporter, **arguments)
+    if any(isinstance(phase, Finetune) and phase.shards for phase in recipe.phases):
+        place = env if job.started_by == "env" else local
+        found: dict[str, Any] = place.run(job if job.workers else replace(job, workers=1), listen, arguments)
+        return found
     with Worker(job.framework, device=job.device, threads=job.threads, precision=job.precision) as worker:
         with asked_politely(worker.cancel):
             result: dict[str, Any] = worker.call("bakeoff.training.work:work", listen, **arguments)
@@ -334,6 +383,8 @@ def _resumable(path: Path, error: BaseException) -> BaseException:
 
 def _kept(path: Path) -> str:
     """What of a run that was stopped is there still, in words."""
+    if (path / NAME).is_file():
+        return "; the training itself was finished"
     with suppress(BakeoffError):
         return f"; kept: {place}" if (place := stopped_at(path)) else "; nothing is kept yet, it begins anew"
     return ""

@@ -13,9 +13,10 @@ from bakeoff.data import Data
 from bakeoff.data.assignment import draws_anything
 from bakeoff.data.audit import Finding, Subject, examined
 from bakeoff.data.audits.bad_file import kind_of
+from bakeoff.data.facts import file_facts
 from bakeoff.data.images import KEPT_BYTES
 from bakeoff.data.perceptual_hash import SIDE, PerceptualHashes, dim, perceptual_hashes_of
-from bakeoff.data.reader import file_facts, perceptual_hashes_at
+from bakeoff.data.reader import perceptual_hashes_at
 from bakeoff.shown import shell
 from bakeoff.training.context import Context
 

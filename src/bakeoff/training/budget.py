@@ -13,7 +13,6 @@ import numpy as np
 from bakeoff import frameworks
 from bakeoff.data import Data, read_data
 from bakeoff.data.images import ahead
-from bakeoff.errors import UsageError
 from bakeoff.recipe import load, narrow
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.runtimes import onnxruntime
@@ -55,22 +54,6 @@ class Plan:
         """Why, a line an estimate."""
         reasons = [f"{one.recipe}: {one.why}" for one in self.estimates]
         return [*reasons, f"budget of {budget:.0f} s: {self.name}"]
-
-
-def seconds_of(text: str) -> float:
-    """`90s`, `10m` or `1h` in seconds.
-
-    Raises:
-        UsageError: it is none of them.
-    """
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    try:
-        found = float(text[:-1]) * units[text[-1:]]
-    except (KeyError, ValueError):
-        found = 0.0
-    if not 0 < found < float("inf"):
-        raise UsageError(f"--budget {text}: expected a time above 0, as 90s, 10m or 1h.")
-    return found
 
 
 def plan(data: str | Path, budget: float) -> Plan:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from bakeoff.data import Data, Split
 from bakeoff.data.augment import Augmentation, augmentation
+from bakeoff.data.share import Share
 from bakeoff.evaluation.splits import predictions_of
 from bakeoff.graph import Graph
 from bakeoff.preprocessing.normalize import normalize
@@ -21,6 +24,7 @@ from bakeoff.training.loop.checkpointer import Checkpointer
 from bakeoff.training.setup import Start
 from bakeoff.workers.channel import Reporter
 from bakeoff.workers.profile import stage
+from bakeoff.workers.team import Team
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Context:
     run: Run
     reporter: Reporter
     kept: Checkpointer | None = None
+    team: Team | None = None
 
     @property
     def checkpointer(self) -> Checkpointer:
@@ -50,6 +55,10 @@ class Context:
         """Threads that decode."""
         return self.job.threads or cpus()
 
+    def share(self, shards: int | None = None) -> Share | None:
+        """What this worker takes of a batch of so many shards, or of the batches; None: all, it is alone."""
+        return Share(self.team.rank, self.team.world, shards) if self.team else None
+
     def batches(
         self,
         split: Split,
@@ -61,8 +70,9 @@ class Context:
         start: int = 0,
         augment: bool = False,
         order: Array | None = None,
+        share: Share | None = None,
     ) -> Any:
-        """The split's batches, uint8; with `augment`, varied as the recipe says."""
+        """The split's batches, uint8; with `augment`, varied as the recipe says; of several workers, one's share."""
         return split.batches(
             signature=self.signature,
             batch_size=batch_size,
@@ -74,6 +84,7 @@ class Context:
             start=start,
             augment=self.augmentation if augment else None,
             order=order,
+            share=share,
         )
 
     @property
@@ -124,5 +135,17 @@ def predict_split(
         context.reporter.progress(f"{phase} {split.name}", done, len(split))
 
     with stage("evaluation"):
+        if context.team:
+            return _together(context, context.team, split, predict, batch_size)
         (found,) = predictions_of(context.batches(split, batch_size), context.images, [predict], seen)
     return found
+
+
+def _together(
+    context: Context, team: Team, split: Split, predict: Callable[[Array], Array], batch_size: int
+) -> Predictions:
+    """The same, each worker having predicted every so-manieth batch: a batch's bits don't ask who computed it."""
+    mine = [predict(context.images(batch)) for batch in context.batches(split, batch_size, share=context.share())]
+    found = [arrays for _, arrays in team.all(f"predictions of {split.name}", (None, mine))]
+    batches = [found[number % team.world][number // team.world] for number in range(-(-len(split) // batch_size))]
+    return Predictions(np.concatenate(batches), split.labels, split.indices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -12,7 +12,7 @@ from bakeoff import precision as precisions
 from bakeoff.errors import UsageError
 from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.training.loggers import logger
-from bakeoff.training.loop.cadence import parse
+from bakeoff.training.loop.cadence import parse, seconds_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Job:
         run: the run folder.
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
-        precision, compile, threads, start, checkpoint_every, loggers: as in `Options`.
+        started_by: who starts the workers.
+        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout: as in `Options`.
     """
 
     data: str
@@ -41,6 +42,9 @@ class Job:
     checkpoint_every: str | None = None
     loggers: tuple[str, ...] = ()
     compile: str = "off"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
+    worker_timeout: str = "10m"
+    started_by: Literal["local", "env"] = "local"
 
     @property
     def dtype(self) -> str:
@@ -71,6 +75,7 @@ def check(job: Job, recipe: Recipe) -> None:
         logger(name)
     if job.checkpoint_every is not None:
         parse(job.checkpoint_every)
+    _check_workers(job, recipe)
     if job.precision not in precisions.NAMES:
         raise UsageError(f"--precision {job.precision}: expected one of {', '.join(precisions.NAMES)}.")
     if job.compile not in COMPILE:
@@ -94,6 +99,28 @@ def check(job: Job, recipe: Recipe) -> None:
         raise UsageError(
             f"--precision {job.precision}: this recipe only probes, in float32. Leave it out, or add a finetune phase."
         )
+
+
+def _check_workers(job: Job, recipe: Recipe) -> None:
+    """UsageError where so many workers can't do what the recipe says."""
+    seconds_of(job.worker_timeout, "--worker-timeout")
+    for number, phase in enumerate(recipe.phases):
+        if not isinstance(phase, Finetune) or not phase.shards:
+            continue
+        if phase.batch_size < phase.shards:
+            raise UsageError(
+                f"a batch of {phase.batch_size} images can't be cut into {phase.shards} shards.\n"
+                f"Use a larger batch_size, or fewer: --set phases.{number}.shards={phase.batch_size}"
+            )
+        if job.compile != "off":
+            raise UsageError(f"--compile {job.compile}: steps in shards run as they are. Leave it out.")
+        if job.workers and phase.shards % job.workers:
+            counts = [n for n in range(1, phase.shards + 1) if phase.shards % n == 0]
+            raise UsageError(
+                f"--workers {job.workers}: the recipe's batches are {phase.shards} shards, as many for each worker: "
+                f"expected one of {', '.join(map(str, counts))}.\n"
+                f"Or other shards, which is another training: --set phases.{number}.shards={job.workers}"
+            )
 
 
 def computed_by(job: Job, recipe: Recipe) -> str:

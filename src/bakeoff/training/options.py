@@ -19,6 +19,8 @@ KINDS: dict[str, tuple[Any, str]] = {
     "start": (str | Path | None, "the path of a run or bundle, or None"),
     "checkpoint_every": (str | None, "as '30s', '5m' or '100 steps', or None"),
     "loggers": (list | tuple, "a list of names"),
+    "workers": (int | str | None, "a whole number from 1, 'env', or None"),
+    "worker_timeout": (str, "as '90s' or '10m'"),
     "budget": (str | None, "as '90s', '10m' or '1h', or None"),
     "listen": (Callable | None, "a function of one dict, or None"),
     "began": (float | int | None, "seconds since 1970, or None"),
@@ -36,6 +38,10 @@ class Options:
         threads: of the framework and the decoder; None: chosen by the size of the work.
         start: a run or bundle of the same net, whose weights to start from.
         checkpoint_every: `30s`, `5m`, `100 steps`; None: no checkpoints.
+        workers: so many processes train together, a batch being 4 shards where the recipe doesn't say (`shards`): 1, 2
+            or 4 give the same bits. `env`: this is one of them, as torchrun, SLURM or Kubernetes say. None: one
+            process, and whole batches.
+        worker_timeout: `90s`, `10m`: how long a worker is waited for in a step.
         loggers: where else to log, beside the run folder: files of `training.loggers`, as `["tensorboard"]`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
@@ -51,6 +57,8 @@ class Options:
     threads: int | None = None
     start: str | Path | None = None
     checkpoint_every: str | None = DEFAULT
+    workers: int | str | None = None
+    worker_timeout: str = "10m"
     loggers: Sequence[str] = ()
     budget: str | None = None
     listen: Listener | None = None
@@ -59,13 +67,18 @@ class Options:
     def __post_init__(self) -> None:
         for name, (kind, expected) in KINDS.items():
             value = getattr(self, name)
-            if not isinstance(value, kind) or (name == "threads" and value is not None and value < 1):
+            few = name in ("threads", "workers") and isinstance(value, int) and value < 1
+            if not isinstance(value, kind) or few or (name == "workers" and value not in (None, "env", *_whole(value))):
                 raise UsageError(f"{name}={value!r}: expected {expected}.")
 
     def __repr__(self) -> str:
         """What was asked for; the rest is as it is by default."""
         held = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
         return f"Options({', '.join(f'{name}={value!r}' for name, value in held.items())})"
+
+
+def _whole(value: Any) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else ()
 
 
 def with_options(function: Callable[P, R]) -> Callable[P, R]:

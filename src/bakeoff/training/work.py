@@ -27,10 +27,11 @@ from bakeoff.preprocessing import Signature
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Probe, Recipe, Widen
 from bakeoff.rundir.finished import scored
-from bakeoff.rundir.folder import Run
+from bakeoff.rundir.folder import WORKERS, Run
 from bakeoff.rundir.lock import RunLock
 from bakeoff.rundir.machine import machine
-from bakeoff.rundir.result import BEGUN, NAME, Result, Unknown
+from bakeoff.rundir.readers import read_lines
+from bakeoff.rundir.result import BEGUN, NAME, Restart, Result, Unknown
 from bakeoff.schemas import Predictions, Score
 from bakeoff.shown import shell
 from bakeoff.training import notify
@@ -41,23 +42,36 @@ from bakeoff.training.job import Job, check, computed_by, device_of
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
+from bakeoff.training.together import Place, joined, leads, same_data, same_weights
 from bakeoff.training.unknown import unknown
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Reporter
+from bakeoff.workers.team import Team
 
 JUDGED = ("validation", "test")
 
 
 def work(
-    session: dict[str, Any], reporter: Reporter, *, job: dict[str, Any], began: float, resume: bool = False
+    session: dict[str, Any],
+    reporter: Reporter,
+    *,
+    job: dict[str, Any],
+    began: float,
+    resume: bool = False,
+    place: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, write the run folder; the object that `train --json` prints.
 
     Args:
         began: when the user's process started, seconds since 1970.
         resume: go on from the run's last checkpoint, or from its start where it has none.
+        place: of several workers, this one's; only the first one's result is more than {}.
     """
-    asked = Job(**job)
+    with joined(Job(**job), Place(**place) if place else None, reporter, resume=resume) as (asked, goes_on, team):
+        return _work(asked, reporter, began, goes_on, team)
+
+
+def _work(asked: Job, reporter: Reporter, began: float, resume: bool, team: Team | None) -> dict[str, Any]:
     recipe = loads(asked.recipe)
     check(asked, recipe)
     run = Run(asked.run)
@@ -66,13 +80,14 @@ def work(
         checkpointer = checkpointer_of(asked, run, began, resume=resume)
         with profile.stage("reading"):
             data = read(asked, recipe, reporter, signature_of(recipe))
+        same_data(team, data)
         checkpointer.header = header_of(asked, data)
         with profile.stage("net"):
             begun = start(recipe, data, asked.seed)
         if begun.declared:
             reporter.log(f"not kept of its own training: {'; '.join(begun.declared)}")
         with profile.stage("decoding"):
-            context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer))
+            context = verified(Context(asked, recipe, data, begun, run, reporter, checkpointer, team))
         if resume:
             context = replace(context, data=same_images(run, context.data))
         try:
@@ -130,8 +145,9 @@ def _train(context: Context) -> dict[str, Any]:
     with space_for(context.run.path / FROZEN, 256 * len(context.data)):
         write_assignment(context.run.path / FROZEN, context.data.manifest, context.data.assignment)
     context.run.json("manifest.json", _manifest(context.data))
-    with profile.stage("audit"):
-        audit_before(context)
+    if leads(context):
+        with profile.stage("audit"):
+            audit_before(context)
     graph = _start_graph(context)
     device = context.job.device  # what `auto` comes to, is asked of the framework later: a probe goes before it
     unscored = _result(context, graph, {name: _scored(None, None) for name in JUDGED}, 0.5, device)
@@ -146,7 +162,7 @@ def _train(context: Context) -> dict[str, Any]:
         if len(phases) > 1:
             context.reporter.stage(number + 1, len(phases), name)
         with profile.stage(name):
-            found = strategy.run(context, graph, phases[number])
+            found = _run(strategy, context, graph, phases[number])
         context, graph, checkpointer.found = found.context or context, found.graph, None
         checkpointer.phases.append(_phase(name, found, time.perf_counter() - started))
         number = _after(context, number, found)
@@ -156,10 +172,25 @@ def _train(context: Context) -> dict[str, Any]:
             if "gate" not in found.notes:  # which has been said
                 context.reporter.log(_standing(context, name, found))
     assert found is not None
+    if not leads(context):
+        return {}
+    context = replace(context, team=None)  # what comes now isn't shared
     with profile.stage("results"):
         result = _finish(context, graph, found.logits, found.mirrored)
     context.run.json(profile.FILE, {"wall_s": profile.spent()})
     return result
+
+
+def _run(strategy: Any, context: Context, graph: Graph, phase: Any) -> PhaseResult:
+    """A phase. Of several workers all train, evaluate and share; what else a phase does, the first does before them."""
+    team = context.team
+    if team is None or phase.strategy == "finetune":
+        done: PhaseResult = strategy.run(context, graph, phase)
+        return done
+    with team.first_goes_ahead(phase.strategy):
+        done = strategy.run(replace(context, team=None), graph, phase)
+    other = done.context and replace(done.context, team=team)
+    return replace(done, graph=same_weights(team, done.graph), context=other)
 
 
 def _after(context: Context, number: int, found: PhaseResult) -> int:
@@ -282,6 +313,8 @@ def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: f
         seed=context.job.seed,
         device=device,
         precision=context.job.precision,
+        workers=context.job.workers,
+        restarts=[Restart(**row) for row in read_lines(context.run.path / WORKERS)],
     )
 
 

@@ -7,15 +7,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from bakeoff.errors import Cancelled
+from bakeoff.shown import visible
 
 Listener = Callable[[dict[str, Any]], None]
 INTERVAL = 0.1  # seconds between two lines of progress
+_LISTENING: list[Listener] = []  # in a worker: its parent
 
 
 class Reporter:
@@ -27,15 +31,34 @@ class Reporter:
         self._phase = ""
         self.cancelled = threading.Event()
         self.code = 130
+        self.together, self.wanted = False, 0
 
     def listen(self, listen: Listener) -> None:
         """Pass messages on to this listener from now on."""
         self._listen = listen
+        _LISTENING[:] = [listen]
 
     def cancel(self, code: int = 130) -> None:
-        """Ask the work to stop at its next step boundary."""
-        self.code = code
-        self.cancelled.set()
+        """Ask the work to stop at its next step boundary; of several workers, at the one that all agree on."""
+        self.wanted = code
+        if not self.together:
+            self.agree(code)
+
+    def agree(self, code: int) -> None:
+        """All stop here with that exit code; 0: nobody asked for it."""
+        if code:
+            self.code = code
+            self.cancelled.set()
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """Inside, whoever is asked to stop only says so (`wanted`), and all stop at one step (`agree`)."""
+        self.together = True
+        try:
+            yield
+        finally:
+            self.together = False
+            self.agree(self.wanted)
 
     def check(self, where: str) -> None:
         """Stop here if somebody asked for it.
@@ -77,6 +100,14 @@ class Reporter:
         self.say(
             {"kind": "progress", "phase": phase, "done": done, "total": total, "unit": unit, "rate": rate, "note": note}
         )
+
+
+def tell(text: str) -> None:
+    """A line for a person from where no reporter is at hand: to the parent of a worker, elsewhere to stderr."""
+    if _LISTENING:
+        _LISTENING[0]({"kind": "log", "text": text})
+    else:
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def line_writer(stream: TextIO) -> Listener:

@@ -37,15 +37,16 @@ class Worker:
         self._running: threading.Event | None = None  # set where that call has ended
         self._late = False  # whether it was ended because it didn't
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bakeoff.workers.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-            encoding="utf-8",
-            env=environment(framework, device, threads, precision),
-        )
+        with system.unheld():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bakeoff.workers.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                text=True,
+                encoding="utf-8",
+                env=environment(framework, device, threads, precision),
+            )
 
     @property
     def pid(self) -> int:
@@ -114,11 +115,20 @@ class Worker:
         code = self._process.wait()
         if self._asked is not None and self._late:
             return errors.Cancelled(f"stopped at once: the step didn't end within {PATIENCE_S:g} s", self._asked)
-        self._stderr.seek(0)
-        tail = [line for line in self._stderr.read().splitlines() if line.strip()][-1:]
+        tail = [line for line in self.said().splitlines() if line.strip()][-1:]
         why = f"signal {-code}" if code < 0 else f"exit code {code}"
         hint = " (out of memory? use a smaller batch_size)" if code == -9 else ""
-        return errors.WorkerError(f"the {self.framework} worker died: {why}{hint}. {' '.join(tail)[:300]}")
+        error = errors.WorkerError(f"the {self.framework} worker died: {why}{hint}. {' '.join(tail)[:300]}".strip())
+        error.died = True
+        return error
+
+    def said(self) -> str:
+        """What it wrote to stderr so far."""
+        return system.read_beside(self._stderr.fileno()).decode("utf-8", "replace")
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def close(self) -> None:
         """Let the process end; kill it if it does not."""

@@ -51,6 +51,7 @@ def _listen(calls: queue.Queue[dict[str, Any] | None], reporter: Reporter) -> No
             reporter.cancel(message.get("code", 130))
         else:
             reporter.cancelled.clear()  # it was meant for an earlier call
+            reporter.wanted = 0
             calls.put(message)
     calls.put(None)
     reporter.cancelled.set()

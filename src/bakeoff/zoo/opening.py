@@ -309,6 +309,7 @@ def _program(source: Source) -> Opened:
     if source.weights:
         raise UsageError(f"--weights: {source.text} has its own. Leave one of them out.")
     path = Path(source.text)
+    torch_export.ready()  # the library itself takes more memory than a file may
     with loading(path):
         module, text = torch_export.module(path)
     for name in ("train", "eval"):  # an exported program refuses both; its mode is fixed in its operators anyway
@@ -411,6 +412,7 @@ def _keras_file(source: Source) -> Opened:
     from bakeoff.runtimes._metadata import decode
 
     path = Path(source.text)
+    keras_file.ready()
     with loading(path):  # a few words of a config may ask for terabytes
         native = keras_file.model(path)
     if source.weights:

@@ -13,7 +13,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from bakeoff.errors import DataError
+from bakeoff.errors import DataError, UsageError
 
 SCHEMES = ("http", "https")
 WAIT_S, SLOWEST = 10.0, 1024  # bytes a second
@@ -67,18 +67,26 @@ def _is_address(host: str) -> bool:
 
 
 class Answer:
-    """A file that a server gives; `facts` as fsspec has them: its size in bytes (None: not said) and its version."""
+    """A file that a server gives; `facts` as fsspec has them: its size in bytes (None: not said) and its version.
 
-    def __init__(self, system: Any, url: str) -> None:
-        self.system, self.url, self.begun, self.given = system, url, time.monotonic(), 0
+    Args:
+        part: where a range of it begins and ends, in bytes; None: the whole file.
+    """
+
+    def __init__(self, system: Any, url: str, part: tuple[int, int] | None = None) -> None:
+        self.system, self.url, self.begun, self.given, self.part = system, url, time.monotonic(), 0, part
         self._answer = self._wait(self._ask)
         said = self._answer.headers
         self.facts = {"size": self._answer.content_length, "ETag": said.get("ETag"), "mtime": said.get("Last-Modified")}
 
     async def _ask(self) -> Any:
         session = await self.system.set_session()
-        answer = await session.get(self.system.encode_url(self.url), **self.system.kwargs)
+        asked = {"headers": {"Range": f"bytes={self.part[0]}-{self.part[1] - 1}"}} if self.part else {}
+        answer = await session.get(self.system.encode_url(self.url), **self.system.kwargs, **asked)
         self.system._raise_not_found_for_status(answer, self.url)
+        if self.part and answer.status != 206:
+            answer.close()
+            raise UsageError(f"{self.url}: the server gives no ranges of files.\nCopy the folder here first.")
         return answer
 
     def _wait(self, call: Any, *given: Any) -> Any:

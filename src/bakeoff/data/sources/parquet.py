@@ -26,6 +26,7 @@ from bakeoff.system import address_space
 PRIORITY = 12
 FREE_ROWS = 1_000_000  # and one for each byte of a file
 AT_ONCE = 256  # rows
+DAMAGE = (OSError, ValueError, KeyError, RuntimeError, MemoryError)
 HELD = 2 << 30  # bytes of rows at once, should all cells be as large as the largest can be
 
 
@@ -69,7 +70,7 @@ def read(path: Path, *, labels: LabelRule = NO_RULE, strict: bool = True) -> Tab
 
         found = table.read(place / "index.jsonl", strict=strict)
         return replace(found, unused=(*found.unused, *columns.unused(path, schema.names)))
-    except (OSError, ValueError, KeyError, RuntimeError, MemoryError) as error:
+    except DAMAGE as error:
         raise _unreadable(path, error) from None
 
 
@@ -90,43 +91,50 @@ def _split_of(file: Path) -> str:
     return word if split_code(word) is not None else ""
 
 
-def _listed(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, Any]]:
-    """The rows, with these columns.
+def record_batches(library: Any, file: Path, names: list[str], rows: int = 0) -> Iterator[Any]:
+    """The rows as batches of Arrow, with these columns.
+
+    Args:
+        rows: in a batch; 0: as many as are safe should all cells be as large as the largest can be.
 
     Raises:
         DataError: it grows beyond what its size explains, or its pages aren't what they say.
     """
     try:
-        yield from _batches(library, file, names)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        MemoryError,
-    ) as error:  # where a copy is written, they'd be its
+        yield from _batches(library, file, names, rows)
+    except DAMAGE as error:  # where a copy is written, they'd be its
         raise _unreadable(file, error) from None
+
+
+def _listed(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows, with these columns."""
+    for batch in record_batches(library, file, names):
+        try:
+            rows = batch.to_pylist()
+        except DAMAGE as error:
+            raise _unreadable(file, error) from None
+        yield from rows
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: no Parquet that can be read ({(str(error).splitlines() or [''])[0][:80]}).")
 
 
-def _batches(library: Any, file: Path, names: list[str]) -> Iterator[dict[str, Any]]:
-    opened = library.ParquetFile(file)
+def _batches(library: Any, file: Path, names: list[str], rows: int) -> Iterator[Any]:
+    opened = library.ParquetFile(file, pre_buffer=False)  # which would hold a whole column of bytes
     about, most, given = opened.metadata, growth(file), 0
     if about.num_rows > FREE_ROWS + file.stat().st_size:
         raise DataError(f"{file}: {about.num_rows:,} rows, more than its size explains: a bomb.")
     groups = (about.row_group(place) for place in range(about.num_row_groups))
     sizes = [sum(one.column(place).total_uncompressed_size for place in range(one.num_columns)) for one in groups]
     if sum(sizes) <= most:
-        at_once = min(AT_ONCE, HELD // max([1, *sizes]) or 1)
+        at_once = rows or min(AT_ONCE, HELD // max([1, *sizes]) or 1)
         batches = opened.iter_batches(batch_size=at_once, columns=names)
         while (batch := _next(batches, most)) is not None:
             given += batch.nbytes
             if given > most:
                 break
-            yield from batch.to_pylist()
+            yield batch
     if max(given, sum(sizes)) > most:
         raise DataError(f"{file}: grows beyond {most:,} bytes: a bomb.")
 

@@ -1,9 +1,10 @@
 """A URL that fsspec opens: `s3://bucket/photos`, `gs://...`, `memory://photos`, `https://host/photos.zip`.
 
 The file, or every file below the folder, is copied to the cache, a file once for each of its versions, and read from
-there as what it is. How the place is reached (keys, endpoints) is left to fsspec's own settings, as
-`$FSSPEC_S3_ENDPOINT_URL`. No file gives more than it said, nor 4 GiB without a word of it, and 2 GiB of the disk stay
-free; what servers behind HTTP may do besides stands in `_http`.
+there as what it is; of shards (`bakeoff.data.shards`) the manifest alone, images come as they are asked for. How the
+place is reached (keys, endpoints) is left to fsspec's own settings, as `$FSSPEC_S3_ENDPOINT_URL`. No file
+gives more than it said, nor 4 GiB without a word of it, and 2 GiB of the disk stay free; what servers of HTTP may do
+besides stands in `_http`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bakeoff.data.cache import FREE, cache_root
 from bakeoff.data.extract import MOST_BYTES, MOST_FILES, safe_name
+from bakeoff.data.shards import MANIFEST
 from bakeoff.data.sources import _http
 from bakeoff.errors import BakeoffError, DataError, MissingDependencyError, NoSpaceError
 from bakeoff.files import atomic_write, make_folder, remove, sweep, write_text
@@ -53,6 +55,33 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
     scheme = url.partition(":")[0]
     if scheme in ("file", "local"):
         return Path(url.removeprefix(f"{scheme}://"))
+    with reached(url) as (system, place, way):
+        if way:
+            return _answered(system, place, url)
+        if of_shards(system, place):
+            return Path(f"{url.rstrip('/')}/{MANIFEST}")
+        return _copied(system, place, url, progress)
+
+
+def of_shards(system: Any, place: str) -> bool:
+    """Whether a place is a folder of shards; who may read one file alone may not be told that there is no other."""
+    with suppress(PermissionError):
+        return bool(system.isfile(f"{place.rstrip('/')}/{MANIFEST}"))
+    return False
+
+
+@contextmanager
+def reached(url: str, **settings: Any) -> Iterator[tuple[Any, str, _http.Way | None]]:
+    """fsspec's file system for a URL, what the place is called there, and the way, where it is HTTP's.
+
+    Args:
+        settings: of the file system, besides what stands in the URL.
+
+    Raises:
+        MissingDependencyError: fsspec, or what it needs for the scheme, isn't installed.
+        DataError: whatever goes wrong inside: nothing is there, or it can't be reached.
+    """
+    scheme = url.partition(":")[0]
     if scheme not in STORES:
         raise DataError(f"{url}: {scheme!r} is no store of files that is read.\nGive one of: {', '.join(STORES)}.")
     way = _http.Way(url) if url.startswith(tuple(f"{scheme}://" for scheme in _http.SCHEMES)) else None
@@ -62,9 +91,8 @@ def fetch(path: Path, progress: Progress | None = None) -> Path:
         raise MissingDependencyError("fsspec", "sources", "reading URLs") from None
     try:
         kind = fsspec.get_filesystem_class(scheme)  # and not `url_to_fs`, which takes `::` for a chain
-        system = kind(**kind._get_kwargs_from_urls(url), **({"get_client": way.client} if way else {}))
-        place = kind._strip_protocol(url)
-        return _answered(system, place, url) if way else _copied(system, place, url, progress)
+        system = kind(**kind._get_kwargs_from_urls(url), **({"get_client": way.client} if way else {}), **settings)
+        yield system, kind._strip_protocol(url), way
     except BakeoffError:
         raise
     except ImportError as error:
@@ -134,7 +162,7 @@ def _copied(system: Any, place: str, url: str, progress: Progress | None) -> Pat
 
 def _bring(source: Callable[[], AbstractContextManager[Any]], url: str, info: Any, target: Path, root: Path) -> None:
     """Copy a file, unless this version of it was copied before."""
-    version, said = _version(info), info.get("size")
+    version, said = version_of(info), info.get("size")
     mark = root.parent / "versions" / target.relative_to(root)
     mark = mark.with_name(f"{mark.name}.version")
     if version and target.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == version:
@@ -153,7 +181,7 @@ def _bring(source: Callable[[], AbstractContextManager[Any]], url: str, info: An
     write_text(mark, version, root.parent)
 
 
-def _version(info: Any) -> str:
+def version_of(info: Any) -> str:
     names = ("size", "ETag", "etag", "mtime", "LastModified", "last_modified", "created", "md5Hash", "generation")
     return "\x1f".join(f"{name}={info[name]}" for name in names if info.get(name) is not None)
 

@@ -14,9 +14,14 @@ KERAS = "model(images, training=False)  # {value} mode is the other side's"
 
 
 def guesses(a: Account) -> Guesses:
-    small = a.graph is not None and a.graph.count() <= 2_000_000
-    moves = a.graph is not None and any(node.keeps_state or node.draws for node in a.graph.nodes)
-    return [{"net.mode": "train"}] if small and moves else []
+    """A file that holds a net as it predicts has frozen its statistics: in training they aren't."""
+    if a.graph is None or a.graph.count() > 2_000_000:
+        return []
+    told = {"net.mode": "train"}
+    frozen = a.settings.get("net.batch_norm.statistics", ())
+    if "frozen" in frozen:
+        return [{**told, "net.batch_norm.statistics": ("batch",) * len(frozen)}]
+    return [told] if any(node.keeps_state or node.draws for node in a.graph.nodes) else []
 
 
 def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from bakeoff import bundle as bundles
 from bakeoff.bundle import Bundle
 from bakeoff.difference import inputs
 from bakeoff.difference.account import Account
-from bakeoff.difference.nets import canonical
+from bakeoff.difference.canonical import canonical
 from bakeoff.difference.sides import Given
 from bakeoff.errors import DataError, UsageError
 from bakeoff.files import workspace

@@ -41,6 +41,11 @@ class KerasNet(Slotted):
             if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
         }
         self.variables = list(self.trainable.values())
+        self.moving = [
+            self.built.variable(self.built.bindings[path])
+            for path, parameter in graph.parameters.items()
+            if parameter.role == "state" and path in self.built.bindings
+        ]
         self.optimizer: Any = None
         self.count = 0
         self.given: Mapping[str, Array] | None = None
@@ -113,6 +118,13 @@ class KerasNet(Slotted):
             native = self.built.bindings[path].to_native(errors[path]) if path in errors else np.zeros(variable.shape)
             found.append((factor * native).astype(self.precision))
         return found
+
+    def statistics(self) -> list[Array]:
+        return [np.array(variable.value) for variable in self.moving]
+
+    def load_statistics(self, arrays: list[Array]) -> None:
+        for variable, array in zip(self.moving, arrays, strict=True):
+            variable.assign(array)
 
     def watched(self, function: Any, compiled: Any, *args: Any) -> Any:
         """What a function gives, its draws `given` and told in `drawn`; traced once."""

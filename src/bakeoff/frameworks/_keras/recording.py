@@ -229,7 +229,8 @@ class _Watch:
             "decay": decay,
             "decay_form": "decoupled" if decay else None,
             "decay_scope": None if not decay else "kernels" if some else "all",
-            "clip": getattr(made, "global_clipnorm", None),
+            "momentum_form": "with its rate" if getattr(made, "momentum", None) and name == "sgd" else None,
+            **_clip(made),
         }
         r.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
         r.note(train__keeps_gradients=False)
@@ -279,6 +280,12 @@ class _Watch:
             if kind in ("Batch", "ParallelBatch"):
                 told |= {"batch_size": int(link._batch_size), "drop_last": bool(link._drop_remainder)}
         self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+
+
+def _clip(made: Any) -> dict[str, Any]:
+    forms = {"global_clipnorm": "all together", "clipnorm": "each array", "clipvalue": "each number"}
+    found = next(((getattr(made, key), form) for key, form in forms.items() if getattr(made, key, None)), None)
+    return {"clip": float(found[0]), "clip_form": found[1]} if found else {"clip": 0.0}
 
 
 def _links(dataset: Any) -> list[tuple[str, Any]]:

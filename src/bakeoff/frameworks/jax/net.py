@@ -87,6 +87,12 @@ class JaxNet(KerasNet):
     def disturb(self, errors: Mapping[str, Array]) -> None:
         self._sums = [total + error for total, error in zip(self._sums or [], self.sums_of(errors), strict=True)]
 
+    def sums(self) -> list[Array]:
+        return [np.array(total) for total in self._sums or []]
+
+    def load_sums(self, sums: list[Array], count: int) -> None:
+        self._sums, self.count = [jnp.asarray(array) for array in sums], count
+
     def _optimizer_state(self, values: list[Any], rate: Any) -> list[Any]:
         """The optimizer's variables, with the rate of this step among them."""
         index = next(i for i, v in enumerate(self.optimizer.variables) if v is self.optimizer.rate)

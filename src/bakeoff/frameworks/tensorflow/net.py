@@ -101,6 +101,14 @@ class TensorFlowNet(KerasNet):
         for total, error in zip(self._sums, self.sums_of(errors), strict=True):
             total.assign_add(error)
 
+    def sums(self) -> list[Array]:
+        return [total.numpy() for total in self._sums]
+
+    def load_sums(self, sums: list[Array], count: int) -> None:
+        for total, array in zip(self._sums, sums, strict=True):
+            total.assign(array)
+        self.count = count
+
     def _apply_sums(self, count: Any) -> None:
         self._update([total / count for total in self._sums])
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bakeoff.preprocessing import Signature, scale_and_offset
 from bakeoff.schemas import Array
+from bakeoff.seeds import key
 
 FILTERS = {"nearest": "nearest", "box": "area", "bilinear": "bilinear", "bicubic": "bicubic", "lanczos": "lanczos3"}
 
@@ -23,10 +24,11 @@ def batches(
 ) -> Iterator[tuple[Array, Array]]:
     """Normalised batches (N, H, W, C) and labels; epoch after epoch, shuffled. See the torch side for the arguments."""
     scale, offset = scale_and_offset(signature, "float32")
+    seed = key(0, "input pipeline") % 2**31
 
     def numbers(images: Any, wanted: Any) -> Any:
         images = tf.cast(images, tf.float32) * scale + offset
-        return (tf.image.random_flip_left_right(images) if flip else images), wanted
+        return (tf.image.random_flip_left_right(images, seed) if flip else images), wanted
 
     held = isinstance(sources, np.ndarray)
     given = sources if held else [str(path) for path in sources]
@@ -35,7 +37,7 @@ def batches(
         data = data.map(lambda path, wanted: (_decoded(path, signature), wanted), num_parallel_calls=workers)
         bytes_each = signature.size[0] * signature.size[1] * signature.channels
         data = data.cache() if bytes_each * len(labels) <= CACHED else data
-    data = data.shuffle(min(len(labels), SHUFFLED)).repeat().batch(batch_size)
+    data = data.shuffle(min(len(labels), SHUFFLED), seed).repeat().batch(batch_size)
     data = data.map(numbers, num_parallel_calls=workers).prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()
     options.threading.private_threadpool_size = workers

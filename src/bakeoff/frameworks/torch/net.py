@@ -57,6 +57,11 @@ class TorchNet(Slotted):
             for path, parameter in graph.parameters.items()
             if parameter.trainable and parameter.role == "weight" and path in self.built.bindings
         }
+        self.moving = [
+            self.built.tensor(self.built.bindings[path])
+            for path, parameter in graph.parameters.items()
+            if parameter.role == "state" and path in self.built.bindings
+        ]
         self.penalized = bool(graph.penalties)
         self.given: Mapping[str, Array] | None = None
         self.drawn: dict[str, Drawn] = {}
@@ -159,6 +164,26 @@ class TorchNet(Slotted):
             if tensor.grad is not None:
                 native = torch.from_numpy(self.built.bindings[path].to_native(array)).to(tensor.grad)
                 tensor.grad.add_(native, alpha=self.count * self._scale)
+
+    def sums(self) -> list[Array]:
+        tensors = self.trainable.values()
+        return [(torch.zeros_like(t) if t.grad is None else t.grad).cpu().numpy() for t in tensors]
+
+    def load_sums(self, sums: list[Array], count: int) -> None:
+        for tensor, array in zip(self.trainable.values(), sums, strict=True):
+            given = torch.from_numpy(array).to(tensor.device)
+            if tensor.grad is None:
+                tensor.grad = torch.empty_like(tensor)
+            tensor.grad.copy_(given)
+        self.count = count
+
+    def statistics(self) -> list[Array]:
+        return [tensor.cpu().numpy().copy() for tensor in self.moving]
+
+    def load_statistics(self, arrays: list[Array]) -> None:
+        with torch.no_grad():
+            for tensor, array in zip(self.moving, arrays, strict=True):
+                tensor.copy_(torch.from_numpy(array))
 
     def apply(self, rate: float) -> None:
         torch._foreach_div_(self._gradients(), self.count)

@@ -6,7 +6,6 @@ them on the other side: the DataLoader's way of one image at a time would cost m
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from bakeoff.preprocessing import Signature, scale_and_offset
 from bakeoff.schemas import Array
+from bakeoff.seeds import key
 
 AHEAD = 2  # batches that a DataLoader's processes have ready
 CACHED = 1 << 30  # bytes of decoded images that are kept in memory: as many as on TensorFlow's side
@@ -41,12 +41,19 @@ def batches(
             sources = np.stack(list(pool.map(files.pixels, range(len(files)))))
     pixels, wanted = torch.from_numpy(sources).permute(0, 3, 1, 2), torch.from_numpy(labels)
     scale, offset = (torch.from_numpy(one)[:, None, None] for one in scale_and_offset(signature, "float32"))
+    draw = _generator()
     while True:
-        for rows in torch.randperm(len(pixels)).split(batch_size):
+        for rows in torch.randperm(len(pixels), generator=draw).split(batch_size):
             if len(rows) == batch_size:
                 images = pixels[rows].to(torch.float32).mul_(scale).add_(offset)
-                images = images.flip(-1) if flip and random.random() < 0.5 else images
+                if flip:  # each image by a draw of its own, as torchvision and tf.image do
+                    turned = torch.rand(len(rows), generator=draw) < 0.5
+                    images[turned] = images[turned].flip(-1)
                 yield images.permute(0, 2, 3, 1).numpy(), wanted[rows].numpy()
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(key(0, "input pipeline") % 2**63)
 
 
 def _of_files(files: Any, batch_size: int, workers: int) -> Iterator[tuple[Array, Array]]:
@@ -54,6 +61,7 @@ def _of_files(files: Any, batch_size: int, workers: int) -> Iterator[tuple[Array
         files,
         batch_size,
         shuffle=True,
+        generator=_generator(),  # of the processes' flips, too
         drop_last=True,
         num_workers=workers,
         prefetch_factor=max(1, AHEAD // workers),

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop
 
 LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
+CLIPS = {"clip_grad_norm_": "all together", "clip_grad_value_": "each number"}
 LAYERS = {  # by the beginning of a class's name
     "BatchNorm": "batch_norm",
     "Dropout": "dropout",
@@ -72,6 +73,9 @@ class _Watch:
         r.patch(DataLoader, "__iter__", self._iterated)
         r.patch(torch.Tensor, "backward", self._backward)
         r.patch(torch, "manual_seed", self._seed)
+        for name, form in CLIPS.items():
+            for home in (nn.utils, nn.utils.clip_grad):
+                r.patch(home, name, self._clip(form))
         for name in LOSSES:
             r.patch(nn.functional, name, self._loss)
 
@@ -169,6 +173,16 @@ class _Watch:
 
         return loss
 
+    def _clip(self, form: str) -> Any:
+        def make(original: Any) -> Any:
+            def clip(parameters: Any, most: float, *arguments: Any, **named: Any) -> Any:
+                self.recording.note(self.recording.here(), train__clip=float(most), train__clip_form=form)
+                return original(parameters, most, *arguments, **named)
+
+            return clip
+
+        return make
+
     def _backward(self, original: Any) -> Any:
         def backward(tensor: Any, *arguments: Any, **named: Any) -> Any:
             r = self.recording
@@ -248,6 +262,8 @@ class _Watch:
             "beta2": betas[1],
             "epsilon": group.get("eps"),
             "epsilon_form": "beside the root" if "eps" in group else None,
+            "momentum_form": "without its rate" if group.get("momentum") else None,
+            "clip": 0.0,
             "decay": decay,
             "decay_form": None if not decay else "decoupled" if name == "adamw" else "coupled",
             "decay_scope": None if not decay else "all" if wide else "kernels",

@@ -21,6 +21,8 @@ TEXT = {
         "weights_sha256": "weights, SHA-256",
         "fingerprint": "images, SHA-256",
         "network": "network",
+        "workers": "workers",
+        "restarts": "{workers}; all began again after a worker had ended, at step {steps}",
     },
     "zh": {
         "title": "运行环境",
@@ -33,6 +35,8 @@ TEXT = {
         "weights_sha256": "权重 SHA-256",
         "fingerprint": "图片 SHA-256",
         "network": "网络",
+        "workers": "工作进程",
+        "restarts": "{workers}；有进程中断后全体从检查点继续，步数 {steps}",
     },
 }
 
@@ -71,6 +75,9 @@ def _facts(run: RunView, say: Say) -> dict[str, str]:
     facts = run.facts
     found = {say("network"): facts.backbone or facts.model or "–"}
     found |= {say(key): _text(key, getattr(facts, key)) for key in FACTS}
+    if facts.workers:
+        steps = ", ".join(str(row.step) for row in facts.restarts)
+        found[say("workers")] = say("restarts", workers=facts.workers, steps=steps) if steps else str(facts.workers)
     if run.manifest.get("fingerprint"):
         found[say("fingerprint")] = str(run.manifest["fingerprint"])[:16] + "…"
     return {**found, **run.environment}

@@ -187,7 +187,10 @@ class Thumbnails:
             if self._table.pixels is not None:
                 array = self._table.pixels[row]
                 return Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)
-            root, known = str(self._table.root), self._known.get(path)
+            known = self._known.get(path)
+            if (store := self._table.store) is not None:
+                return decode(store.read(row)) if known in (None, store.sha256[row].tobytes()) else None
+            root = str(self._table.root)
             return decode(verified(root, path, known) if known else os.path.join(root, path))
         except (BakeoffError, OSError, ValueError, TypeError):
             return None

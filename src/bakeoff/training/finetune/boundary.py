@@ -10,6 +10,7 @@ import numpy as np
 
 from bakeoff import seeds
 from bakeoff.data import Split
+from bakeoff.data.share import Share
 from bakeoff.graph import Graph, Node, Ref, passes
 from bakeoff.graph.penalties import on_these
 from bakeoff.ops._dimension import at
@@ -144,13 +145,15 @@ class Activated(Context):
         start: int = 0,
         augment: bool = False,
         order: Array | None = None,
+        share: Share | None = None,
     ) -> Iterator[Batch]:
         """The same batches in the same order, without a look at the images."""
         if order is None:
             order = seeds.permutation(self.job.seed, epoch, len(split)) if shuffle else np.arange(len(split))
         stop = len(order) - len(order) % batch_size if drop_last else len(order)
-        for first in range(start * batch_size, stop, batch_size):
-            part = order[first : min(first + batch_size, stop)]
+        firsts = range(start * batch_size, stop, batch_size)
+        parts = [(first // batch_size, order[first : min(first + batch_size, stop)]) for first in firsts]
+        for _, part in share.of(parts, whole=False) if share else parts:
             records = split.indices[part]
             views: Any = 0
             if augment:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -24,10 +25,12 @@ from bakeoff.training.finetune.compiling import settled, untouched
 from bakeoff.training.finetune.plan import planned
 from bakeoff.training.finetune.teacher import teacher
 from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.loop.sharded import Sharded
 from bakeoff.training.loop.threads import threads_for
 from bakeoff.training.probe import engines
 from bakeoff.training.setup import start
 from bakeoff.workers.progress import seconds
+from bakeoff.workers.team import Team
 
 
 def prepared(graph: Graph, phase: Finetune) -> Graph:
@@ -73,15 +76,16 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
         UsageError: the phase has such a batch.
     """
     last = 0 if phase.drop_last else count % phase.batch_size
-    if 1 not in (min(phase.batch_size, count), last):
+    batches, shards = (min(phase.batch_size, count), last), phase.shards or 1
+    if 1 not in [size // shards + more for size in batches for more in (0, size % shards > 0)]:
         return
     for node in graph.nodes:
         if node.op == "batch_norm" and node.keeps_state:  # it divides by the variance of the batch
             elements = graph.shapes[node.inputs[0]][1:-1]
             if all(size == 1 for size in elements):
                 raise UsageError(
-                    f"a batch of 1 image ({count} in batches of {phase.batch_size}) leaves {node.name} "
-                    "one value per channel; a batch norm needs two.\n"
+                    f"a {'shard' if shards > 1 else 'batch'} of 1 image ({count} in batches of {phase.batch_size}) "
+                    f"leaves {node.name} one value per channel; a batch norm needs two.\n"
                     'Use another batch_size, or drop_last = true, or batch_norm = "frozen".'
                 )
 
@@ -95,6 +99,9 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     seen, cut = context, behind_frozen(context, whole, phase)
     trained = cut.trained if cut else whole
     net = native(context, trained, phase)
+    if phase.shards:
+        context.reporter.log(_dealt(phase, context.team.world if context.team else 1))
+        net = cast(Net, Sharded(net, context.team or Team(), phase.shards, context.reporter))
     loop = Loop(context, net, phase, trained, chosen)
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
@@ -102,7 +109,9 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     notes: dict[str, Any] = {"compile": settled(loop)}
     if context.checkpointer.found is not None:
         loop.restore(context.checkpointer.found)
-    notes |= loop.run() | {"cached_activations": cut is not None}
+    with context.reporter.in_step() if phase.shards else nullcontext():
+        notes |= loop.run()
+    notes |= {"cached_activations": cut is not None}
     judged = net if context.job.precision == context.job.dtype else exact(context, trained, phase, net)
     size = context.recipe.evaluation.batch_size
     logits: dict[str, Predictions] = {
@@ -116,6 +125,16 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     views = mirrored_logits(seen, judged, phase)
     trained_s = sum(loop.state.epoch_seconds)
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
+
+
+def _dealt(phase: Finetune, world: int) -> str:
+    """What of a batch goes to whom, in words."""
+    shards, size = phase.shards or 1, phase.batch_size
+    each = f"{size // shards} or {size // shards + 1}" if size % shards else f"{size // shards}"
+    rate = f"rate {phase.schedule.peak:g} for all of it"
+    return (
+        f"a batch of {size} images is {shards} shards of {each}, {shards // world} for each of {world} workers; {rate}"
+    )
 
 
 def mirrored_logits(context: Context, net: Net, phase: Finetune) -> dict[str, Predictions]:
@@ -154,7 +173,7 @@ def at_size(context: Context, graph: Graph, phase: Finetune) -> tuple[Context, G
 def behind_frozen(context: Context, whole: Graph, phase: Finetune) -> Halves | None:
     """The net in two where its frozen layers are computed once; None where nothing would be won, or it can't be."""
     views = context.augmentation.views
-    if phase.cache == "off" or (views or 1) > phase.epochs or (found := halves(whole)) is None:
+    if phase.shards or phase.cache == "off" or (views or 1) > phase.epochs or (found := halves(whole)) is None:
         return None
     if not worth_it(found, whole):
         return None
@@ -177,7 +196,7 @@ def fed(loop: Loop, cut: Halves | None) -> Context:
         images, frozen_s = timed(predict, images)
         views = context.augmentation.views or 1
         frozen_s *= (views * len(train) + len(context.data) - len(train)) / len(images)
-    if phase.keep == "if-better":
+    if phase.keep == "if-better" and not phase.shards:
         with untouched(loop.net):
             for _ in range(2):  # the first one is traced, or finds its memory
                 _, step_s = timed(loop.net.steps, [images], [loop.labels(first)], [0.0])
@@ -209,7 +228,7 @@ def native(context: Context, graph: Graph, phase: Finetune, precision: str | Non
         graph,
         device=job.device,
         precision=precision or job.precision,
-        threads=job.threads or threads_for(graph, phase.batch_size, job.framework),
+        threads=1 if phase.shards else job.threads or threads_for(graph, phase.batch_size, job.framework),
         seed=key(job.seed, "dropout") % 2**31,
     )
     if missing:

@@ -36,6 +36,21 @@ def parse(text: str) -> Every:
     raise UsageError(f"--checkpoint-every {text!r}: expected a time or a number of steps, as 30s, 5m or '100 steps'.")
 
 
+def seconds_of(text: str, option: str = "--budget") -> float:
+    """`90s`, `10m` or `1h` in seconds.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    try:
+        found = float(text[:-1]) * _SECONDS[text[-1:]]
+    except (KeyError, ValueError):
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UsageError(f"{option} {text}: expected a time above 0, as 90s, 10m or 1h.")
+    return found
+
+
 class Cadence:
     """Says when the next checkpoint is due. A slow disk is not asked more often than SHARE of the time allows."""
 

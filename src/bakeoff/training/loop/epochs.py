@@ -159,6 +159,7 @@ class Loop:
             start=self.state.batch,
             augment=True,
             order=sampled(self.context.data.train, self.phase, self.context.job.seed, self.state.epoch),
+            share=self.context.share(self.phase.shards),
         )
         return found
 
@@ -195,7 +196,7 @@ class Loop:
         """Batches that go to the framework together: many for small images, so that calls cost less than work."""
         while True:
             size = self.phase.accumulate
-            if size == 1:
+            if size == 1 and not self.phase.shards:
                 bytes_each = self.context.input_bytes * self.phase.batch_size
                 size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
                 size = self.context.checkpointer.stretch(self.state.step, size)
@@ -230,7 +231,7 @@ class Loop:
 
     def _steps(self, images: list[Array], labels: list[Array]) -> tuple[Array, list[int]]:
         first = self.state.step
-        if self.phase.accumulate == 1:
+        if self.phase.accumulate == 1 and not self.phase.shards:
             rates = [self._rate(first + k) for k in range(len(images))]
             return self.net.steps(images, labels, rates), [len(x) for x in images]
         rate = self._rate(first)
