@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import front_doors
+import _front_doors as front_doors
 from _common import clothing, finish, say
 
 
