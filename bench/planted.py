@@ -15,8 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "difference"))
-import front_doors
+import _front_doors as front_doors
 from _common import clothing, finish, say
 
 

@@ -150,7 +150,7 @@ def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
         second = second.switched({"train.record": second.record})  # else both are asked about the same images
     with Training(first, worker) as world:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
-        world.noise = world.another_seed(second)
+        world.noise = min(world.another_seed(second), world.moved())
         found = verdict(world, first, second, every())
         left = [world.unexplained(one) for one in (a, b)]
         told = result(a, b, world, found, training_stages(a, b, world, found), None, turned)

@@ -26,7 +26,7 @@ from bakeoff.seeds import rng
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
-UNNOTICED = 0.05  # of what another seed does: 2 (1.96 / 0.05)^2, 3,000 trainings of either side, wouldn't show less
+UNNOTICED = 0.05  # of what another seed, or the steps, do: 3,000 trainings a side, 2 (1.96 / 0.05)^2, show no less
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 

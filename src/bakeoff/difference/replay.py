@@ -98,6 +98,11 @@ class Training:
         moved = self._outcome(base, self.trained(base, None if new else turned, start=start))
         return distance(moved, self.outcome(base))
 
+    def moved(self) -> float:
+        """How far the steps moved the base's outcome: of few steps, less than other start weights do."""
+        assert self.base.graph is not None
+        return distance(self._outcome(self.base, self.base.graph), self.outcome(self.base))
+
     def _outcome(self, account: Account, after: Graph | None = None) -> Array:
         after = self.trained(account) if after is None else after
         z = self.answers(after, account)

@@ -130,7 +130,7 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
         return f"No difference larger than rounding (mean |difference| of logits {found.gap:.2g})."
     if not causes and noise:
         part = found.gap / noise
-        return f"No cause: seed noise. What differs does {100 * part:.2g} % of what another seed does."
+        return f"No cause: seed noise. What differs does {100 * part:.2g} % of what another seed, or these steps, do."
     if not causes:
         return (
             f"They differ by {found.gap:.3g} in the logits, and no cause that is known here closes the gap: "
