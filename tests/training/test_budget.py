@@ -11,18 +11,19 @@ from bakeoff.data.sample import write_digits
 from bakeoff.errors import UsageError
 from bakeoff.training import budget
 from bakeoff.training.api import train
+from bakeoff.training.loop import cadence
 from bakeoff.training.options import Options
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400)])
 def test_times(text: str, seconds: float) -> None:
-    assert budget.seconds_of(text) == seconds
+    assert cadence.seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "0s", "-1m", "m", "infs", "ten m"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--budget"):
-        budget.seconds_of(text)
+        cadence.seconds_of(text)
 
 
 @pytest.mark.parametrize(

@@ -109,13 +109,15 @@ def test_a_search_that_is_stopped_goes_on(
         raise stopped
 
     monkeypatch.setattr(tuning, "train", train)
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     for _ in range(2):
         with pytest.raises(Cancelled) as caught:
             tuning.tune(
-                "digits", "mnist-cnn", search={"phases.0.batch_size": "16 | 32"}, trials=2, run=tmp_path / "run"
+                "images", "mnist-cnn", search={"phases.0.batch_size": "16 | 32"}, trials=2, run=tmp_path / "run"
             )
         line = str(caught.value).split("\n")[1]
-        assert line.startswith("Go on: bakeoff tune digits --recipe mnist-cnn --search 'phases.0.batch_size=16 | 32'")
+        assert line.startswith("Go on: bakeoff tune images --recipe mnist-cnn --search 'phases.0.batch_size=16 | 32'")
         assert caught.value.exit_code == 143
         assert not list((tmp_path / "run").glob("trial-*"))
 

@@ -180,7 +180,8 @@ def train(
         whole = resolve(recipe, overrides=overrides, phases=phases, backbone=backbone, until=options.until, seed=seed)
         name = choose_framework(framework, whole)
         chosen = without_optional(whole) if name == "onnxruntime" else whole
-        chosen = whole = chosen if options.workers is None else in_shards(chosen)
+        if options.workers is not None:
+            chosen = whole = in_shards(chosen)
         path = Path(run) if run else _fresh(data, recipe, began)
         trained = _begin(_job(data, chosen, name, path, device, options), chosen, listen, began)
         if chosen != whole:
