@@ -60,10 +60,15 @@ def bare_rows_and_columns() -> Graph:
     c, rng = Composer((BATCH, 4, 4, 3)), np.random.default_rng(3)
     x = c.add("conv2d", "conv", c.input, filters=4, kernel=(1, 1))
     for number, shape in enumerate([(4, 1, 1), (1, 4, 1), (1, 1, 4)]):
-        bare = c.add("parameter", f"p{number}", shape=shape, weights={"value": rng.normal(size=shape)})
+        bare = c.add(
+            "parameter", f"p{number}", shape=shape, weights={"value": rng.normal(size=shape).astype("float32")}
+        )
         x = c.add("add", f"add{number}", *([x, bare] if number else [bare, x]))
     both = c.add(
-        "add", "both", constant(c, "row", rng.normal(size=(1, 4, 1))), constant(c, "column", rng.normal(size=(4, 1, 1)))
+        "add",
+        "both",
+        constant(c, "row", rng.normal(size=(1, 4, 1)).astype("float32")),
+        constant(c, "column", rng.normal(size=(4, 1, 1)).astype("float32")),
     )
     x = c.add("flatten", "flat", c.add("relu", "relu", c.add("add", "sum", x, both)))
     return c.finish(c.add("dense", "head", x, units=3))
