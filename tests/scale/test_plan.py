@@ -34,6 +34,8 @@ UNITS = Units(
     decode_s=0.008,
     forward_s=0.02,
     start_s=10.0,
+    loop_s=0.004,
+    loop_alone_s=0.002,
     exchange_s=0.001,
     vector_s=0.005,
     vector_bytes=1_000_000,
@@ -44,8 +46,8 @@ UNITS = Units(
 
 def test_one_worker_by_hand() -> None:
     found = forecast(UNITS, Wanted())
-    assert found.step_s == pytest.approx(4 * 0.25 + 0.01 + 40 * 0.001)
-    assert found.epoch_s == pytest.approx(10 * 1.05 + 40 * 0.021)
+    assert found.step_s == pytest.approx(4 * 0.25 + 0.01 + 40 * 0.001 + 0.002)
+    assert found.epoch_s == pytest.approx(10 * 1.052 + 40 * 0.021)
     assert found.start_s == pytest.approx(10 + 500 * (0.002 + 0.008 / 4))
     assert found.total_s == pytest.approx(found.start_s + 3 * found.epoch_s + 100 * 0.021)
     assert (found.steps, found.bound, found.exchange_s) == (30, "gradients", 0.0)
@@ -53,7 +55,7 @@ def test_one_worker_by_hand() -> None:
 
 def test_four_workers_by_hand() -> None:
     found = forecast(UNITS, Wanted(workers=4, price=2.0))
-    assert found.step_s == pytest.approx(0.4 + 0.001 + 3 * 0.005 + 0.01 + 10 * 0.001)
+    assert found.step_s == pytest.approx(0.4 + 0.001 + 3 * 0.005 + 0.01 + 10 * 0.001 + 0.004)
     assert found.epoch_s == pytest.approx(10 * found.step_s + 10 * 0.021)
     assert found.start_s == pytest.approx(10 + 500 * (0.002 + 0.008))  # a thread each
     assert found.price == pytest.approx(2 * found.total_s / 3600)

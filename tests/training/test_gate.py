@@ -129,7 +129,7 @@ def test_going_on_compares_with_what_was_before_the_phase(data: Data, tmp_path: 
     expected = whole.run()
     first, net, _ = gated(data, tmp_path / "first", epochs=4)
     for _ in range(2):
-        first._epoch()
+        first.steps()
         first._after()
     saved = Checkpoint({"state": first.state.to_json()}, first.saved())
     second, later, _ = gated(

@@ -81,7 +81,7 @@ def _show(found: Plan) -> None:
         rows.add_row(name, *(out.seconds(getattr(one, key)) for one in _columns(found)))
     for name, key in (("a step", "step_s"), ("  gradients", "gradients_s"), ("  exchange", "exchange_s")):
         rows.add_row(name, *(f"{1000 * getattr(one, key):.1f} ms" for one in _columns(found)))
-    for name, key in (("  optimizer", "apply_s"), ("  input", "input_s")):
+    for name, key in (("  optimizer", "apply_s"), ("  input", "input_s"), ("  the rest", "loop_s")):
         rows.add_row(name, *(f"{1000 * getattr(one, key):.1f} ms" for one in _columns(found)))
     rows.add_row("memory a worker", *(f"{one.memory_bytes / 1e6:,.0f} MB" for one in _columns(found)))
     rows.add_row("decoded images", *(f"{one.decoded_bytes / 1e6:,.0f} MB" for one in _columns(found)))

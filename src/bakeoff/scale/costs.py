@@ -30,6 +30,8 @@ class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         decode_s: an image is read and decoded, by one thread.
         forward_s: an image is predicted.
         start_s: from the start of a process to its first step, the images apart.
+        loop_s: what the loop does around a step (logs, checks, bookkeeping), every core being at one.
+        loop_alone_s: the same, the others being idle.
         exchange_s: all workers of one machine say something, and hear the answer.
         vector_s: what a further worker's gradients add to that.
         vector_bytes: of these gradients.
@@ -56,6 +58,8 @@ class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decode_s: Seconds
     forward_s: Seconds
     start_s: Seconds
+    loop_s: Seconds
+    loop_alone_s: Seconds
     exchange_s: Seconds
     vector_s: Seconds
     vector_bytes: Count
@@ -88,11 +92,12 @@ class Forecast:
     """What it would take. Times in seconds, memory in bytes.
 
     Attributes:
-        step_s: one step, of which the next four are parts.
+        step_s: one step, of which the next five are parts.
         gradients_s: the shards of a worker, one after the other.
         exchange_s: gradients to the first worker, and the sum back.
         apply_s: the optimizer's.
         input_s: decoded images become input.
+        loop_s: what the loop does around a step.
         start_s: until the first step, the decoding of all images included.
         epoch_s: all steps, and validation.
         total_s: all of it.
@@ -109,6 +114,7 @@ class Forecast:
     exchange_s: float
     apply_s: float
     input_s: float
+    loop_s: float
     start_s: float
     epoch_s: float
     total_s: float
@@ -139,6 +145,7 @@ def forecast(units: Units, wanted: Wanted) -> Forecast:
         "exchange": exchange_s(units, wanted),
         "apply": units.apply_s,
         "input": units.batch_size / wanted.workers * units.input_s,
+        "loop": units.loop_alone_s if together == 1 else units.loop_s,
     }
     step = sum(parts.values())
     steps = math.ceil(training / units.batch_size)

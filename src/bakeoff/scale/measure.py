@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from bakeoff import system
+from bakeoff.errors import Cancelled
+from bakeoff.files import workspace
+from bakeoff.graph import Graph
 from bakeoff.protocols import Net
 from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune
@@ -18,9 +23,11 @@ from bakeoff.rundir.folder import Run
 from bakeoff.rundir.machine import machine
 from bakeoff.schemas import Array
 from bakeoff.training.context import Context
-from bakeoff.training.finetune.plan import planned
+from bakeoff.training.finetune.plan import Plan, planned
 from bakeoff.training.finetune.strategy import native, prepared
 from bakeoff.training.job import Job
+from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.loop.sharded import Sharded
 from bakeoff.training.setup import start
 from bakeoff.training.together import Place, joined
 from bakeoff.workers.channel import Reporter
@@ -50,7 +57,8 @@ def work(
         data = read(asked, recipe, reporter)
         reading = time.perf_counter() - reading
         context = Context(asked, recipe, data, start(recipe, data, asked.seed), Run(asked.run), reporter)
-        found = _images(context, phase) | _steps(context, phase, team or Team())
+        found = {**_images(context, phase)}
+        found |= _steps(context, phase, team or Team(), found["input_s"])
         return {
             "start_s": began + found.pop("first_s"),
             **found,
@@ -87,7 +95,7 @@ def _images(context: Context, phase: Finetune) -> dict[str, Any]:
     return {"decode_s": decoding / count, "input_s": each, "image_bytes": int(batches[0].images[0].nbytes)}
 
 
-def _steps(context: Context, phase: Finetune, team: Team) -> dict[str, Any]:
+def _steps(context: Context, phase: Finetune, team: Team, input_s: float) -> dict[str, Any]:
     """Gradients of a shard, the optimizer's step, a prediction, an exchange."""
     began = time.perf_counter()
     graph = prepared(context.start.graph.astype(context.job.dtype), phase)
@@ -124,9 +132,71 @@ def _steps(context: Context, phase: Finetune, team: Team) -> dict[str, Any]:
         "vector_bytes": int(vector.nbytes),
         "memory_bytes": system.peak_memory() or 0,
         "first_s": first,
+        "input_s": input_s,
     }
     team.all("the exchange", (None, []), patient=True)
-    return found | _exchange(team, vector)
+    found |= _exchange(team, vector)
+    loop = _Around(context, phase, graph, plan, net, found)
+    found["loop_s"] = loop.seconds(team)
+    team.all("the loop", (None, []), patient=True)
+    found["loop_alone_s"] = loop.seconds(Team()) if team.rank == 0 else found["loop_s"]
+    team.all("the loop alone", (None, []), patient=True)
+    return found
+
+
+@dataclass(frozen=True)
+class _Around:
+    """The training's own loop, run for some steps, to see what it does around them."""
+
+    context: Context
+    phase: Finetune
+    graph: Graph
+    plan: Plan
+    net: Net
+    found: dict[str, Any]
+
+    def seconds(self, team: Team) -> float:
+        """Of a step, all that isn't gradients, exchange, the optimizer's step or input."""
+        with workspace("plan") as folder:
+            run = Run(folder / "run").create()
+            self._run(run, team)  # whose images are decoded, and kept
+            step = self._run(run, team)
+            run.close()
+        assert self.phase.shards
+        one, size = self.phase.shards // team.world, self.phase.batch_size / team.world
+        parts = one * self.found["shard_s" if team.world > 1 else "shard_alone_s"] + self.found["apply_s"]
+        parts += size * self.found["input_s"]
+        if team.world > 1:
+            parts += self.found["exchange_s"] + (team.world - 1) * self.found["vector_s"]
+        around: float = max(0.0, step - parts)
+        return around
+
+    def _run(self, run: Run, team: Team) -> float:
+        """Seconds of a step, over LEAST_S of them; the same images come again where there are few."""
+        assert self.phase.shards
+        reporter = Reporter()
+        reporter.listen(_Stop(reporter))
+        net = cast(Net, Sharded(self.net, team, self.phase.shards, reporter))
+        context = replace(self.context, run=run, reporter=reporter, team=team)
+        loop = Loop(context, net, self.phase, self.graph, self.plan)
+        loop.begin()
+        with suppress(Cancelled), reporter.in_step():
+            while True:
+                loop.steps()
+                loop.state.batch = 0
+        found: float = loop.state.seconds / max(1, loop.state.step)
+        return found
+
+
+class _Stop:
+    """Asks a loop to stop once it has run for long enough."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter, self.began = reporter, time.perf_counter()
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        if time.perf_counter() - self.began > LEAST_S:
+            self.reporter.cancel()
 
 
 def _shard(net: Net, images: Array, labels: Array) -> Array:

@@ -115,7 +115,7 @@ class Loop:
             if self.net.compiles == "always":  # minutes, for a large net
                 self.context.reporter.progress("finetune", self.state.seen, self.total, "compiling the first step")
             while self.state.epoch < self.phase.epochs and not self._is_over():
-                self._epoch()
+                self.steps()
                 self._after()
         except Cancelled as stopped:
             self._save()
@@ -170,7 +170,7 @@ class Loop:
     def _where(self) -> str:
         return f"epoch {min(self.state.epoch + 1, self.phase.epochs)} of {self.phase.epochs}"
 
-    def _epoch(self) -> None:
+    def steps(self) -> None:
         """What is left of the pass."""
         began = time.perf_counter()
         for chunk in self._chunks(self.batches()):
