@@ -87,6 +87,7 @@ TABLE = [  # need, what was measured, the choice, words of the reason
     ("cheapest serving", with_predictions, "onnx int8", "a million images cost 0.10"),  # 1,000 s at 0.36 an hour
     ("smallest file", with_predictions, "onnx int8", "3.0 MB; next onnx float32 9.0 MB"),
     ("smallest file", result(), None, "add --predict"),
+    ("smallest file", result(left_out=[{"what": "prediction", "seconds": 150.0}]), None, "takes 150 s, more than"),
     ("TensorFlow Serving", result(), "any", "a SavedModel"),
     ("ONNX", with_predictions, "any", "here onnx int8: 1.00 ms an image, 3.0 MB"),
     ("phone", with_predictions, "any", "here litert float32: 4.00 ms an image"),

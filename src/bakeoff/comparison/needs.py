@@ -19,6 +19,7 @@ TEXT = {
         "different": "the nets aren't the same",
         "unmeasured": "not measured: {how}",
         "predict": "add --predict",
+        "budget": "it takes {seconds} s, more than --budget had left",
         "two": "name two contestants or more",
         "same_loader": "same loader",
         "native_best": "native best",
@@ -45,6 +46,7 @@ TEXT = {
         "different": "各网络并不相同",
         "unmeasured": "未测量：{how}",
         "predict": "请加上 --predict",
+        "budget": "需要 {seconds} 秒，超过了 --budget 剩余的时间",
         "two": "请指定至少两个参赛者",
         "same_loader": "图片已在内存中",
         "native_best": "各自的输入管道",
@@ -116,7 +118,7 @@ def _by_times(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> F
     taken = {row["what"] for row in result["ratios"]}
     measured = [one for one in rule["times"] if one in taken]
     if not measured:
-        return None, say("unmeasured", how=_how(rule, say)), None
+        return None, say("unmeasured", how=_how(rule, result, say)), None
     what = measured[0]
     ratios = [row for row in result["ratios"] if row["what"] == what]
     beaten = {row["b"] if row["faster"] == row["a"] else row["a"] for row in ratios if row["faster"]}
@@ -141,8 +143,11 @@ def _by_times(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> F
     return best[0], why, [low, high]
 
 
-def _how(rule: Mapping[str, Any], say: Say) -> str:
-    return say("predict" if rule["of"] == "predictions" else "two")
+def _how(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> str:
+    if rule["of"] != "predictions":
+        return say("two")
+    left = [one for one in result.get("left_out", ()) if one.get("what") == "prediction" and one.get("seconds")]
+    return say("budget", seconds=f"{left[0]['seconds']:.0f}") if left else say("predict")
 
 
 def _nearest(name: str, ratios: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -191,7 +196,7 @@ def _by_figure(rule: Mapping[str, Any], result: Mapping[str, Any], say: Say) -> 
     found = {name: row[rule["figure"]] for name, row in _rows(rule, result).items() if row.get(rule["figure"])}
     rows = {name: value for name, value in found.items() if name.partition(", ")[0] not in found or ", " not in name}
     if len(rows) < 2:
-        return None, say("unmeasured", how=_how(rule, say)), None
+        return None, say("unmeasured", how=_how(rule, result, say)), None
     order = sorted(rows, key=lambda name: rows[name])
     first, second = order[0], order[1]
     said, other = _said(rows[first], rule["unit"]), f"{second} {_said(rows[second], rule['unit'])}"
