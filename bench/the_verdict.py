@@ -81,7 +81,7 @@ def _workload(title: str, result: dict[str, Any]) -> Iterator[str]:
                 low, high = row["step_ms_interval"]
                 yield (
                     f"| {name} | {row['step_ms']:.2f} ({low:.2f} to {high:.2f}) | {row['images_per_s']:,.0f} | "
-                    f"{row['compile_s']:.1f} s | {row['peak_memory_bytes'] / 2**20:,.0f} MiB |"
+                    f"{row['compile_s']:.1f} s | {row['peak_memory_bytes'] / 1e6:,.0f} MB |"
                 )
             yield ""
     if result["predictions"]:
