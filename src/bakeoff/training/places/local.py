@@ -102,6 +102,8 @@ class Crew:
     def _call(self, rank: int, world: int, arguments: dict[str, Any]) -> Any:
         if rank:
             self.open.wait()
+            if not self.address:
+                raise PeerError("worker 0 ended before the others could join.")
         place = Place(
             rank, world, self.address if rank else "127.0.0.1:0", self.token, seconds_of(self.job.worker_timeout)
         )
