@@ -62,7 +62,7 @@ def page(found: dict[str, dict[str, Any]], budget: str) -> Iterator[str]:
         "B A); a difference counts only where it is larger than the machine's own.\n"
     )
     versions = ", ".join(f"{key} {first[key]}" for key in ("torch", "tensorflow", "jax", "keras") if key in first)
-    machine = "; ".join(str(first[key]) for key in ("processor", "platform") if key in first)
+    machine = f"{first['system']}, {first['cpus']} cores"
     when = f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip()}, at most {budget} each"
     yield f"{when}. {versions}. {machine}.\n"
     for title, result in found.items():
