@@ -21,13 +21,14 @@ from bakeoff.recipe import loads
 from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.machine import machine
+from bakeoff.scale.costs import Units, Wanted, forecast
 from bakeoff.schemas import Array
 from bakeoff.training.context import Context
 from bakeoff.training.finetune.plan import Plan, planned
 from bakeoff.training.finetune.strategy import native, prepared
 from bakeoff.training.job import Job
 from bakeoff.training.loop.epochs import Loop
-from bakeoff.training.loop.sharded import Sharded
+from bakeoff.training.loop.sharded import Sharded, of_shard
 from bakeoff.training.setup import start
 from bakeoff.training.together import Place, joined
 from bakeoff.workers.channel import Reporter
@@ -58,10 +59,11 @@ def work(
         reading = time.perf_counter() - reading
         context = Context(asked, recipe, data, start(recipe, data, asked.seed), Run(asked.run), reporter)
         found = {**_images(context, phase)}
-        found |= _steps(context, phase, team or Team(), found["input_s"])
-        return {
-            "start_s": began + found.pop("first_s"),
+        found |= _steps(context, phase, team or Team())
+        whole, alone, first = (found.pop(name) for name in ("step_s", "step_alone_s", "first_s"))
+        told: dict[str, Any] = {
             **found,
+            "start_s": began + first,
             "read_s": reading / len(data),
             "machine": f"{machine()['system']}, {system.cpus()} cores",
             "framework": asked.framework,
@@ -75,6 +77,10 @@ def work(
             "validation": 0 if data.validation is None else len(data.validation),
             "test": 0 if data.test is None else len(data.test),
         }
+        units, world = Units(**told, loop_s=0.0, loop_alone_s=0.0), team.world if team else 1
+        parts = [forecast(units, Wanted(workers=count)).step_s for count in (world, 1)]
+        told |= {"loop_s": max(0.0, whole - parts[0]), "loop_alone_s": max(0.0, alone - parts[1])}
+        return told
 
 
 def _images(context: Context, phase: Finetune) -> dict[str, Any]:
@@ -95,7 +101,7 @@ def _images(context: Context, phase: Finetune) -> dict[str, Any]:
     return {"decode_s": decoding / count, "input_s": each, "image_bytes": int(batches[0].images[0].nbytes)}
 
 
-def _steps(context: Context, phase: Finetune, team: Team, input_s: float) -> dict[str, Any]:
+def _steps(context: Context, phase: Finetune, team: Team) -> dict[str, Any]:
     """Gradients of a shard, the optimizer's step, a prediction, an exchange."""
     began = time.perf_counter()
     graph = prepared(context.start.graph.astype(context.job.dtype), phase)
@@ -132,44 +138,35 @@ def _steps(context: Context, phase: Finetune, team: Team, input_s: float) -> dic
         "vector_bytes": int(vector.nbytes),
         "memory_bytes": system.peak_memory() or 0,
         "first_s": first,
-        "input_s": input_s,
     }
     team.all("the exchange", (None, []), patient=True)
     found |= _exchange(team, vector)
-    loop = _Around(context, phase, graph, plan, net, found)
-    found["loop_s"] = loop.seconds(team)
+    loop = _Whole(context, phase, graph, plan, net)
+    found["step_s"] = loop.seconds(team)
     team.all("the loop", (None, []), patient=True)
-    found["loop_alone_s"] = loop.seconds(Team()) if team.rank == 0 else found["loop_s"]
+    found["step_alone_s"] = loop.seconds(Team()) if team.rank == 0 else found["step_s"]
     team.all("the loop alone", (None, []), patient=True)
     return found
 
 
 @dataclass(frozen=True)
-class _Around:
-    """The training's own loop, run for some steps, to see what it does around them."""
+class _Whole:
+    """The training's own loop, run for some steps: what they take beyond their parts, it does around them."""
 
     context: Context
     phase: Finetune
     graph: Graph
     plan: Plan
     net: Net
-    found: dict[str, Any]
 
     def seconds(self, team: Team) -> float:
-        """Of a step, all that isn't gradients, exchange, the optimizer's step or input."""
+        """Of a step, whole."""
         with workspace("plan") as folder:
             run = Run(folder / "run").create()
             self._run(run, team)  # whose images are decoded, and kept
             step = self._run(run, team)
             run.close()
-        assert self.phase.shards
-        one, size = self.phase.shards // team.world, self.phase.batch_size / team.world
-        parts = one * self.found["shard_s" if team.world > 1 else "shard_alone_s"] + self.found["apply_s"]
-        parts += size * self.found["input_s"]
-        if team.world > 1:
-            parts += self.found["exchange_s"] + (team.world - 1) * self.found["vector_s"]
-        around: float = max(0.0, step - parts)
-        return around
+        return step
 
     def _run(self, run: Run, team: Team) -> float:
         """Seconds of a step, over LEAST_S of them; the same images come again where there are few."""
@@ -200,15 +197,11 @@ class _Stop:
 
 
 def _shard(net: Net, images: Array, labels: Array) -> Array:
-    """What a worker does for a shard: see `training.loop.sharded`."""
+    """What a worker does for a shard; the statistics stay."""
     before = net.statistics()
+    _, vector = of_shard(net, before, 0, images, labels)
     net.load_statistics(before)
-    net.seek(0)
-    net.forget()
-    net.gradients(images, labels)
-    moved = [now - old for now, old in zip(net.statistics(), before, strict=True)]
-    net.load_statistics(before)
-    return np.concatenate([array.ravel() for array in (*net.sums(), *moved)])
+    return vector
 
 
 def _exchange(team: Team, vector: Array) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import keras
@@ -140,9 +139,3 @@ class KerasNet(Slotted):
             if generator is not None:
                 start = key(self.seed, "noise", record=layer.name) % 2**31
                 generator.state.assign(np.array([start, batch], str(generator.state.dtype)))
-
-
-def runs(sizes: list[int]) -> list[tuple[int, int]]:
-    """Stretches of batches of one size: the last batch of an epoch is smaller."""
-    cuts = [0, *(i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]), len(sizes)]
-    return [(a, b) for a, b in pairwise(cuts) if b > a]

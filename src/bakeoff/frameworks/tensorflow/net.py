@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from bakeoff.frameworks._keras.net import KerasNet, runs
+from bakeoff.frameworks._keras.net import KerasNet
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Array, StepResult
 
@@ -177,3 +178,9 @@ class TensorFlowNet(KerasNet):
             losses = many(tf.constant(x), tf.constant(y), tf.constant(rates[start:end], self.precision))
             done.append(losses.numpy().astype("float64"))
         return np.concatenate(done)
+
+
+def runs(sizes: list[int]) -> list[tuple[int, int]]:
+    """Stretches of batches of one size: the last batch of an epoch is smaller."""
+    cuts = [0, *(i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]), len(sizes)]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]

@@ -58,12 +58,7 @@ class Sharded:
         for shard, (x, y) in zip(self.own, pieces, strict=True):
             if not len(y):
                 continue
-            self.net.load_statistics(before)
-            self.net.seek(self.batch * self.shards + shard)
-            self.net.forget()
-            result = self.net.gradients(x, y)
-            moved = [len(y) * (now - old) for now, old in zip(self.net.statistics(), before, strict=True)]
-            vectors[shard, shard + 1] = np.concatenate([array.ravel() for array in (*self.net.sums(), *moved)])
+            result, vectors[shard, shard + 1] = of_shard(self.net, before, self.batch * self.shards + shard, x, y)
             said.append((shard, result.loss, result.count))
         return vectors, said
 
@@ -112,6 +107,21 @@ class Sharded:
     def seek(self, batch: int) -> None:
         """The next batch is this one: its masks are keyed by it."""
         self.batch = batch
+
+
+def of_shard(net: Net, before: list[Array], noise: int, images: Array, labels: Array) -> tuple[StepResult, Array]:
+    """Loss and count of a shard, and a vector of its gradients and of what the statistics moved by, times its images.
+
+    Args:
+        before: the running statistics that each shard of the batch starts from.
+        noise: the number of its masks.
+    """
+    net.load_statistics(before)
+    net.seek(noise)
+    net.forget()
+    result = net.gradients(images, labels)
+    moved = [len(labels) * (now - old) for now, old in zip(net.statistics(), before, strict=True)]
+    return result, np.concatenate([array.ravel() for array in (*net.sums(), *moved)])
 
 
 def _like(vector: Array, shapes: list[Array]) -> list[Array]:
