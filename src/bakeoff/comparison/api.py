@@ -14,9 +14,10 @@ import msgspec
 
 from bakeoff.comparison import contestants as entered
 from bakeoff.comparison.accuracies import accuracies, correct
+from bakeoff.comparison.deadline import Deadline
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
 from bakeoff.comparison.needs import call_overhead, needs
-from bakeoff.comparison.planning import Plan, comparable, plan, shortened
+from bakeoff.comparison.planning import EXPORTS_S, Plan, comparable, plan, shortened
 from bakeoff.comparison.predictions import Predictions
 from bakeoff.comparison.proof import Proof
 from bakeoff.comparison.statistics.accuracy import MARGIN
@@ -49,7 +50,7 @@ from bakeoff.training.loop.cadence import DEFAULT, seconds_of
 from bakeoff.training.loop.threads import threads_for
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
-from bakeoff.workers.progress import live
+from bakeoff.workers.progress import live, seconds
 from bakeoff.workers.stopping import asked_politely, going_on
 
 ASKED, PARITY, PLAN = "asked.json", "parity.json", "plan.json"  # what it was begun with, what was found, what is meant
@@ -174,6 +175,8 @@ class Comparison(Proof):
         self.workers: dict[str, Worker] = {}
         self.measuring: Tracks | Predictions | None = None
         self.stages, self.began = [0, 0], time.monotonic()
+        end = None if self.wanted.budget is None else self.began + self.wanted.budget
+        self.deadline = Deadline(end, reporter, self.stop)
 
     def stop(self, code: int) -> None:
         """Ask whatever runs to stop at its next step boundary."""
@@ -200,7 +203,9 @@ class Comparison(Proof):
                 prepared = {name: self._call(name, "prepare", job=self.jobs[name].to_json()) for name in self.names}
                 self.stages[1] = 1 + len(self.names) * self.wanted.seeds + 3 + self.wanted.predict
                 self._stage("parity")
-                certificate = self._certificate(folder, prepared, lambda: truth(context, batches))
+                with self.deadline.within("parity"):
+                    certificate = self._certificate(folder, prepared, lambda: truth(context, batches))
+                self._proved()
                 meant = self._plan(folder, context.data, time.monotonic() - self.began)
                 trained = self._trainings(meant)
             self.workers.clear()
@@ -211,6 +216,19 @@ class Comparison(Proof):
         folder.json("compare.json", result)
         remove(self.path / "traces")
         return {"schema": SCHEMA, **result}
+
+    def _proved(self) -> None:
+        """Without parity nothing is compared.
+
+        Raises:
+            UsageError: the budget was over before it was judged.
+        """
+        if "parity" in self.deadline.ended:
+            raise UsageError(
+                f"--budget {seconds(self.wanted.budget or 0)}: it was over before parity was judged, and nothing is "
+                "compared before that. Give it longer (with the same --run), compare fewer frameworks, or choose a "
+                "smaller net."
+            )
 
     def _stage(self, text: str) -> None:
         self.stages[0] += 1
@@ -253,11 +271,18 @@ class Comparison(Proof):
     def _trainings(self, meant: Plan) -> dict[str, list[dict[str, Any]]]:
         """The result of each training: by framework, a row a seed."""
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in self.names}
-        for number in range(meant.seeds * meant.trains):
-            for name in self.names:
-                seeded = f", seed {number + 1} of {meant.seeds}" if meant.seeds > 1 else ""
-                self._stage(f"train in {name}{seeded}")
-                found[name].append(self._train(name, number, meant.epochs))
+        what = "the trainings"
+        with self.deadline.within(what, meant.later_s):
+            for number in range(meant.seeds * meant.trains):
+                for name in self.names:
+                    seeded = f", seed {number + 1} of {meant.seeds}" if meant.seeds > 1 else ""
+                    self._stage(f"train in {name}{seeded}")
+                    found[name].append(self._train(name, number, meant.epochs))
+        if what in self.deadline.ended:
+            whole = min(map(len, found.values()))
+            meant.trains, meant.seeds = whole > 0, max(whole, 1)
+            meant.left_out.append({"what": f"{what} (stopped)", "seconds": meant.training_s})
+            found = {name: rows[:whole] for name, rows in found.items()}  # the same seeds in all
         return found
 
     def _run(self, name: str, number: int = 0) -> Path:
@@ -304,7 +329,7 @@ class Comparison(Proof):
         if not self.wanted.contestants:
             return {}
         names, rounds = list(self.wanted.contestants), meant.rounds
-        end = None if self.wanted.budget is None else self.began + self.wanted.budget
+        end = self.deadline.at
         self.measuring = Tracks(self.jobs, names, self.path, self.reporter, threads, rounds, self._stage, end)
         return self.measuring.run()
 
@@ -315,7 +340,10 @@ class Comparison(Proof):
         self._stage("predictions")
         run, data = self._run(self.names[0]), self.jobs[self.names[0]].data
         self.measuring = Predictions(run, Path(data), self.names, self.path, self.reporter, threads)
-        return self.measuring.run()
+        with self.deadline.within("prediction"):
+            return self.measuring.run()
+        meant.left_out.append({"what": "prediction", "seconds": EXPORTS_S})
+        return {}
 
     def _begin(self, fingerprint: str) -> tuple[Run, dict[str, Any]]:
         """The folder, new or gone on with, and the result where it is finished.
@@ -331,12 +359,19 @@ class Comparison(Proof):
             folder.create()
             (self.path / "predictions").rmdir()
             folder.json(ASKED, asked)
-        elif read_json(self.path / ASKED) != asked:
+        elif not self._same(read_json(self.path / ASKED), asked):
             raise UsageError(
                 f"--run {self.path}: a comparison with other settings or of other images. Choose another folder."
             )
+        else:
+            folder.json(ASKED, asked)
         done = self.path / "compare.json"
         return folder, read_json(done) if done.is_file() else {}
+
+    def _same(self, known: Any, asked: Any) -> bool:
+        """Whether it is the comparison of this folder; as long as nothing is planned, its budget may be another."""
+        planned = (self.path / PLAN).is_file()
+        return bool(known == asked) or not planned and _unbound(known) == _unbound(asked)
 
     def _certificate(self, folder: Run, prepared: dict[str, Any], expected: Callable[[], Array]) -> Certificate:
         """What the judge found, now or before this comparison was stopped."""
@@ -456,6 +491,10 @@ class Comparison(Proof):
 def recipe_with_split(recipe: Recipe, run: Path) -> Recipe:
     """The recipe with the split of a run."""
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, frozen=str(run)))
+
+
+def _unbound(asked: dict[str, Any]) -> dict[str, Any]:
+    return {**asked, "wanted": {**asked["wanted"], "budget": None}}
 
 
 def _failed(reasons: dict[str, str]) -> list[dict[str, Any]]:

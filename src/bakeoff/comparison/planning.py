@@ -38,6 +38,7 @@ class Plan:
         seconds: that all of it should take.
         step_ms: of one step, by framework: what it was planned from.
         left_out: what, and the seconds that it needs.
+        training_s, later_s: of that, the trainings, and what comes behind them.
     """
 
     rounds: dict[str, int] = field(default_factory=dict)
@@ -48,6 +49,8 @@ class Plan:
     seconds: float = 0.0
     step_ms: dict[str, float] = field(default_factory=dict)
     left_out: list[dict[str, Any]] = field(default_factory=list)
+    training_s: float = 0.0
+    later_s: float = 0.0
 
     def lines(self, budget: float | None) -> list[str]:
         """The plan in words."""
@@ -115,6 +118,7 @@ def plan(
     first, *others = tracks
     found.rounds[first] = ROUNDS if starts + cost[first] <= left else LEAST  # what it is for is never left out
     found.seconds = starts + cost[first] * found.rounds[first] / ROUNDS
+    found.later_s = found.seconds
     left -= found.seconds
     if whole and take("the whole training of each framework", whole):
         found.trains = True
@@ -123,6 +127,7 @@ def plan(
         spare = (whole - one_epoch) / max(1, epochs - 1) if epochs > 1 else whole
         found.epochs = min(epochs, 1 + int((left - one_epoch) / max(spare, 1e-9)))
         found.trains = take("an epoch of each framework", one_epoch + (found.epochs - 1) * spare)
+    found.training_s = found.seconds - found.later_s
     if predict:
         found.predict = take("prediction", EXPORTS_S)
     for name in others:
@@ -134,6 +139,8 @@ def plan(
             found.left_out.append({"what": f"{further} more seed{'s' * (further > 1)}", "seconds": whole * further})
             break
         found.seeds, left, found.seconds = found.seeds + 1, left - whole, found.seconds + whole
+        found.training_s += whole
+    found.later_s = found.seconds - found.training_s
     return found
 
 

@@ -131,9 +131,13 @@ class Predictions:
         place = make_folder(folder / f"{entrant.to}-{entrant.precision}", folder)
         what = {"run": str(self.trained), "to": entrant.to, "precision": entrant.precision, "data": str(self.data)}
         with Worker(entrant.framework) as writer:
-            found: dict[str, Any] = writer.call(
-                "bakeoff.exports.measured:written", None, **what, output=str(place / "model")
-            )
+            self.workers[""] = writer  # it is asked to stop as all others are
+            try:
+                found: dict[str, Any] = writer.call(
+                    "bakeoff.exports.measured:written", None, **what, output=str(place / "model")
+                )
+            finally:
+                del self.workers[""]
         return found
 
     def _measure(self, names: list[str]) -> Rounds:

@@ -50,6 +50,12 @@ class Reporter:
             self.code = code
             self.cancelled.set()
 
+    def hear_anew(self, code: int) -> None:
+        """Who asked to stop with this exit code has been heard, and the work goes on with something else."""
+        if self.wanted == code:
+            self.wanted = 0
+            self.cancelled.clear()
+
     @contextmanager
     def in_step(self) -> Iterator[None]:
         """Inside, whoever is asked to stop only says so (`wanted`), and all stop at one step (`agree`)."""
