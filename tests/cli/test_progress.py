@@ -39,13 +39,13 @@ def message(phase: str, done: int, total: int = 100) -> dict[str, object]:
 
 def test_a_phase_is_charged_its_own_time_only(clock: Clock) -> None:
     paces = Paces()
-    paces.see("train", 0)
+    paces.see("train", 0, 100)
     clock.now = 2.0
-    assert paces.see("train", 20).rate() == pytest.approx(10)
+    assert paces.see("train", 20, 100).rate() == pytest.approx(10)
     clock.now = 7.0
-    paces.see("evaluate", 50)
+    paces.see("evaluate", 50, 100)
     clock.now = 9.0
-    pace = paces.see("train", 40)
+    pace = paces.see("train", 40, 100)
     assert pace.rate() == pytest.approx(10)  # not 40 / 9
     assert pace.left(100) == pytest.approx(6)
 
@@ -54,9 +54,21 @@ def test_a_phase_that_begins_anew_forgets(clock: Clock) -> None:
     paces = Paces()
     for now, done in ((0.0, 0), (1.0, 100), (2.0, 0)):
         clock.now = now
-        paces.see("evaluate", done)
+        paces.see("evaluate", done, 200)
     clock.now = 4.0
-    assert paces.see("evaluate", 10).rate() == pytest.approx(5)
+    assert paces.see("evaluate", 10, 200).rate() == pytest.approx(5)
+
+
+def test_a_phase_that_another_process_does_again_has_a_pace_of_its_own(clock: Clock) -> None:
+    paces = Paces()
+    for now, done in ((0.0, 0), (1.0, 100), (1.1, 100)):  # its end may be said twice
+        clock.now = now
+        pace = paces.see("reading", done, 100)
+    assert pace.rate() == pytest.approx(100 / 1.1)
+    clock.now = 150.0
+    assert paces.see("reading", 100, 100).rate() is None  # all at once, from a cache: not 0.7 images/s
+    clock.now = 151.0
+    assert paces.see("reading", 100, 100).rate() is None
 
 
 def test_plain_lines_come_seldom(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -371,7 +371,7 @@ class Comparison(Proof):
     def _same(self, known: Any, asked: Any) -> bool:
         """Whether it is the comparison of this folder; as long as nothing is planned, its budget may be another."""
         planned = (self.path / PLAN).is_file()
-        return bool(known == asked) or not planned and _unbound(known) == _unbound(asked)
+        return bool(known == asked) or (not planned and _unbound(known) == _unbound(asked))
 
     def _certificate(self, folder: Run, prepared: dict[str, Any], expected: Callable[[], Array]) -> Certificate:
         """What the judge found, now or before this comparison was stopped."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bakeoff.protocols import Progress  # brings NumPy, which help does without
 
 PLAIN_EVERY_S = 10.0
+AGAIN_S = 0.5  # after its end: what says more of a phase then is another process that does it, too
 DRAWN_EVERY_S = 0.2  # in a notebook, where each drawing is a message to a browser
 BAR, LEAST_BAR = 28, 10
 SO_FAR = "59 min 59 s"  # in its place is shown the time since the start
@@ -43,6 +44,7 @@ class Pace:
     seconds: float = 0.0
     done: int = 0
     first: int | None = None
+    ended: float = float("inf")
 
     def rate(self) -> float | None:
         """Units per second, once that is known."""
@@ -62,12 +64,13 @@ class Paces:
         self._phases: dict[str, Pace] = {}
         self._last = time.perf_counter()
 
-    def see(self, phase: str, done: int) -> Pace:
+    def see(self, phase: str, done: int, total: int) -> Pace:
         """Count a message."""
         now = time.perf_counter()
         pace = self._phases.setdefault(phase, Pace())
-        if done < pace.done:  # it began anew
+        if done < pace.done or now - pace.ended > AGAIN_S:  # it began anew
             pace = self._phases[phase] = Pace()
+        pace.ended = now if done >= total else float("inf")
         if pace.first is None:  # what came before the first message was preparation
             pace.first = done
         else:
@@ -210,7 +213,7 @@ class _Plain:
         if message["kind"] != "progress":
             return
         phase, done, total = phase_of(message), message["done"], message["total"]
-        pace = self._paces.see(phase, done)
+        pace = self._paces.see(phase, done, total)
         now = time.perf_counter()
         if now - self._printed.get(phase, self._start) < PLAIN_EVERY_S:
             return
@@ -245,7 +248,7 @@ class _Notebook:
             self._rows[""] = f"<progress {share}></progress> {html(stage)}"
         elif message["kind"] == "progress":
             phase, done, total = phase_of(message), message["done"], message["total"]
-            pace = self._paces.see(phase, done)
+            pace = self._paces.see(phase, done, total)
             more = (_pace_text(pace, message.get("unit", "")), _left(pace, total), message.get("note", ""))
             words = html("  ".join((phase, f"{100 * done / max(total, 1):.0f} %", *filter(None, more))))
             self._rows[phase] = f'<progress value="{done}" max="{max(total, 1)}"></progress> {words}'
@@ -322,7 +325,7 @@ class _Bars:
 
     def _show(self, message: dict[str, Any]) -> None:
         phase, total, unit = phase_of(message), message["total"], message.get("unit", "")
-        pace = self._paces.see(phase, message["done"])
+        pace = self._paces.see(phase, message["done"], message["total"])
         self._fields[phase] = {
             "pace": _pace_text(pace, unit),
             "left": _left(pace, total),
