@@ -53,7 +53,7 @@ test-clients: $(VENV)/.installed-dev $(VENV)-clients/.installed  ## tritonclient
 # What `bakeoff serve` is measured against, in an environment of its own.
 $(VENV)-peers/.installed:
 	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/python -m pip install -q litserve==0.2.19 onnxruntime pillow
+	$(VENV)-peers/bin/python -m pip install -q litserve==0.2.19 mlserver "ray[serve]" "uvloop<0.22" onnxruntime pillow
 	@touch $@
 
 bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three frameworks; DATA=FOLDER BUDGET=30m
@@ -62,7 +62,7 @@ bakeoff: $(VENV)/.installed-dev  ## docs/bakeoff.md: three data sets, three fram
 published: $(VENV)/.installed-dev  ## docs/explanation/articles.md: the articles' comparisons made fair; DATA=FOLDER
 	$(BIN)/python bench/published.py runs/published $(DATA)
 
-bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, what it keeps while things change, 10,000 odd requests
+bench-serve: $(VENV)/.installed-dev $(VENV)-peers/.installed  ## the server against LitServe, MLServer and Ray Serve, what it keeps while things change, 10,000 odd requests
 	$(BIN)/python bench/serve.py
 	$(BIN)/python bench/serve_steady.py
 	BAKEOFF_FUZZ=7500 $(BIN)/python -m pytest -q tests/serving/test_serve_fuzz.py  # and a third of it by gRPC

@@ -1,9 +1,9 @@
-"""Requests a second, JPEG in JSON, EfficientNet-lite0: `bakeoff serve` against LitServe and against the ceiling.
+"""Requests a second, JPEG in JSON, EfficientNet-lite0: `bakeoff serve`, LitServe, MLServer, Ray Serve, the ceiling.
 
 python bench/serve.py [SECONDS]
 
-The ceiling is two threads that decode and compute in this process, without any HTTP. LitServe (its best number of
-workers here, two) runs where `make bench-serve` has put it into an environment of its own. All take turns, A B B A;
+The ceiling is two threads that decode and compute in this process, without any HTTP. The peers (with their best number
+of workers here, two) run where `make bench-serve` has put them into an environment of their own. All take turns, A B B A; an
 open loop at three times what was reached tells goodput, how fast is refused, and whether memory stays flat.
 """
 
@@ -18,7 +18,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +30,12 @@ import psutil
 PEERS = _common.ROOT / ".venv-peers" / "bin" / "python"
 HERE = Path(__file__).parent / "servers"
 PORT = 18601
+PATHS = {
+    "litserve": ("/predict", "/health"),
+    "mlserver": ("/v2/models/photo/infer", "/v2/health/ready"),
+    "rayserve": ("/predict", "/-/healthz"),
+}
+WANTED = {"litserve": {1: 1.2, 8: 1.1, 32: 1.1}, "mlserver": {8: 1.5, 32: 1.5}, "rayserve": {8: 2.5, 32: 2.5}}
 THREADS = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -88,21 +95,24 @@ def ours(net: Path) -> Iterator[tuple[int, str, psutil.Process]]:
 
 
 @contextmanager
-def litserve(net: Path) -> Iterator[tuple[int, str, psutil.Process]]:
-    command = [str(PEERS), str(HERE / "litserve_peer.py"), str(net.with_suffix(".onnx")), str(PORT), "2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=THREADS) as process:
+def peer(name: str, net: Path) -> Iterator[tuple[int, str, psutil.Process]]:
+    path, health = PATHS[name]
+    command = [str(PEERS), str(HERE / f"{name}_peer.py"), str(net.with_suffix(".onnx")), str(PORT), "2"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=THREADS | {"PYTHONPATH": str(HERE)}, **quiet) as process:
         for _ in range(300):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=1)
+                urllib.request.urlopen(f"http://127.0.0.1:{PORT}{health}", timeout=1)
                 break
             except OSError:
                 time.sleep(0.2)
         whole = psutil.Process(process.pid)
         try:
-            yield PORT, "/predict", whole
+            yield PORT, path, whole
         finally:
             for one in [*whole.children(recursive=True), whole]:
-                one.terminate()
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
 
 
 def overload(net: Path, photos: Path, seconds: float, best: float) -> None:
@@ -128,10 +138,10 @@ def main(seconds: float) -> None:
         import bakeoff
 
         bakeoff.export(net, "onnx", net.with_suffix(".onnx"), unchecked=True)
-        sides = [("ours", ours), *([("litserve", litserve)] if PEERS.is_file() else [])]
+        sides = [("ours", ours), *((name, partial(peer, name)) for name in PATHS if PEERS.is_file())]
         rates: dict[tuple[str, int], list[float]] = {}
         tails: dict[tuple[str, int], list[float]] = {}
-        tops, sizes = [], dict[str, float]()
+        tops, sizes, generator = [], dict[str, float](), 0.0
         for turn in (sides, sides[::-1]):
             tops.append(ceiling(net, photos, seconds))
             for side, started in turn:
@@ -141,8 +151,9 @@ def main(seconds: float) -> None:
                         found = load(port, path, photos, clients, seconds)
                         rates.setdefault((side, clients), []).append(found["200"]["per_s"])
                         tails.setdefault((side, clients), []).append(found["200"]["p99_ms"])
+                        generator = max(generator, found["cpu_s"] / found["seconds"])
                     sizes[side] = memory(process)
-        print(f"ceiling {median(tops):.0f}/s")
+        print(f"ceiling {median(tops):.0f}/s; the generator's own share of a core: {generator:.2f} at most")
         for (side, clients), found in rates.items():
             spread, tail = f"{min(found):.0f} to {max(found):.0f}", median(tails[side, clients])
             print(f"{side}, {clients} clients: {median(found):.0f}/s ({spread}), p99 {tail:.0f} ms")
@@ -150,13 +161,17 @@ def main(seconds: float) -> None:
         share = best / median(tops)
         _common.say(f"ours at its best {share:.2f} of the ceiling, wanted 0.85", share >= 0.85)
         if PEERS.is_file():
-            for clients, wanted in ((1, 1.2), (8, 1.1), (32, 1.1)):
-                ratio = median(rates["ours", clients]) / median(rates["litserve", clients])
-                _common.say(f"{clients} clients: {ratio:.2f} x LitServe, wanted {wanted}", ratio >= wanted)
+            for name, marks in WANTED.items():
+                for clients, wanted in marks.items():
+                    ratio = median(rates["ours", clients]) / median(rates[name, clients])
+                    _common.say(f"{clients} clients: {ratio:.2f} x {name}, wanted {wanted}", ratio >= wanted)
+            for clients in (1, 8, 32):
+                mine, theirs = (median(tails[side, clients]) for side in ("ours", "litserve"))
+                _common.say(f"{clients} clients: p99 {mine:.0f} ms, LitServe's {theirs:.0f}", mine <= theirs)
             share = sizes["ours"] / sizes["litserve"]
             _common.say(f"memory {sizes['ours']:.0f} of {sizes['litserve']:.0f} MiB, wanted half", share <= 0.5)
         else:
-            print("LitServe left out: make bench-serve")
+            print("peers left out: make bench-serve")
         overload(net, photos, 4 * seconds, best)
     _common.finish()
 

@@ -26,10 +26,19 @@ class Load:
         self.done: list[tuple[str, float]] = []
         self.requests = []
         for file in sorted(folder.glob("*.jpg")):
-            row = {"b64": base64.b64encode(file.read_bytes()).decode()}
-            body = json.dumps({"instances": [row]} if ":predict" in path else row).encode()
+            body = json.dumps(self.asked(path, base64.b64encode(file.read_bytes()).decode())).encode()
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             self.requests.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    @staticmethod
+    def asked(path: str, text: str) -> dict[str, object]:
+        """By TensorFlow Serving's protocol, KServe's V2, or a peer's own."""
+        if path.endswith(":predict"):
+            return {"instances": [{"b64": text}]}
+        if path.endswith("/infer"):
+            image = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [text]}
+            return {"inputs": [image | {"parameters": {"content_type": "base64"}}]}
+        return {"b64": text}
 
     async def one(self) -> None:
         began = time.perf_counter()
