@@ -3,7 +3,7 @@
 python bench/serve.py [SECONDS]
 
 The ceiling is two threads that decode and compute in this process, without any HTTP. The peers (with their best number
-of workers here, two) run where `make bench-serve` has put them into an environment of their own. All take turns, A B B A; an
+of workers here, two) run where `make bench-serve` has put them into an environment of their own. Turns are A B B A; an
 open loop at three times what was reached tells goodput, how fast is refused, and whether memory stays flat.
 """
 
