@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
+from bakeoff.comparison.api import Comparison
 from bakeoff.comparison.deadline import Deadline
-from bakeoff.errors import Cancelled
+from bakeoff.comparison.planning import Plan
+from bakeoff.comparison.wanted import Wanted
+from bakeoff.errors import Cancelled, UsageError
+from bakeoff.recipe import load, to_toml
+from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
 
 
@@ -77,3 +83,56 @@ def test_ctrl_c_behind_the_end_counts() -> None:
     with pytest.raises(Cancelled) as caught, found.within("the trainings"):
         works(reporter, 5)
     assert caught.value.exit_code == 130
+
+
+@pytest.mark.parametrize(("done", "kept"), [(1, 0), (2, 1), (3, 1)])
+def test_trainings_that_are_cut_count_where_every_framework_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, kept: int
+) -> None:
+    recipe = load("mnist-cnn")
+    jobs = {name: Job("digits", to_toml(recipe), name, str(tmp_path / name)) for name in ("torch", "jax")}
+    comparison = Comparison(jobs, recipe, tmp_path, Reporter(), Wanted((), seeds=2, budget=0.3))
+    trained = 0
+
+    def train(*_: object) -> dict[str, int]:
+        nonlocal trained
+        if trained == done:
+            works(comparison.reporter, 5)
+        trained += 1
+        return {"number": trained}
+
+    monkeypatch.setattr(comparison, "_train", train)
+    meant = Plan(seeds=2, training_s=40.0)
+    found = comparison._trainings(meant)
+    assert {name: len(rows) for name, rows in found.items()} == {"torch": kept, "jax": kept}
+    assert (meant.trains, meant.left_out) == (kept > 0, [{"what": "the trainings (stopped)", "seconds": 40.0}])
+    assert comparison._predictions(Plan(predict=False), 1) == {}  # what follows isn't asked to stop
+    comparison.reporter.check("before the tracks")
+
+
+def test_without_parity_nothing_is_compared(tmp_path: Path) -> None:
+    comparison = Comparison(
+        {"torch": Job("digits", "", "torch", str(tmp_path))}, load("mnist-cnn"), tmp_path, Reporter()
+    )
+    comparison._proved()
+    comparison.deadline.ended["parity"] = 9.0
+    with pytest.raises(UsageError, match="over before parity was judged"):
+        comparison._proved()
+
+
+def test_a_folder_without_a_plan_takes_another_budget(tmp_path: Path) -> None:
+    def begin(budget: float | None, images: str = "a") -> None:
+        job = Job("digits", "", "torch", str(tmp_path / "c" / "torch"))
+        comparison = Comparison(
+            {"torch": job}, load("mnist-cnn"), tmp_path / "c", Reporter(), Wanted((), budget=budget)
+        )
+        comparison._begin(images)
+
+    begin(3.0)
+    begin(60.0)
+    begin(60.0)
+    with pytest.raises(UsageError, match="other settings"):
+        begin(60.0, "b")
+    (tmp_path / "c" / "plan.json").write_text("{}")
+    with pytest.raises(UsageError, match="other settings"):
+        begin(None)
