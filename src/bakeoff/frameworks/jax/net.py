@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bakeoff.frameworks._keras.net import KerasNet
+from bakeoff.frameworks.jax.convolutions import quick
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Array, StepResult
 
@@ -30,7 +31,7 @@ class JaxNet(KerasNet):
         from keras import StatelessScope
 
         mapping = [*zip(self.variables, weights, strict=True), *zip(self._others, others, strict=True)]
-        with StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+        with quick(), StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
             logits, own = self.native(images, training=train), self.own_loss()
         return logits.astype(self.precision), own, [scope.get_current_value(variable) for variable in self._others]
 
