@@ -123,6 +123,7 @@ def test_the_overhead_of_a_call_is_seen_by_other_batch_sizes() -> None:
     assert call_overhead("nobody", found) == ""
 
 
+NATIVE = {**result()["ratios"][0], "what": "native_best.step_ms"}
 MEASURED = {name: {"step_ms": ms, "accuracy": 0.9} for name, ms in (("torch", 10.0), ("tensorflow", 15.0))}
 
 
@@ -135,8 +136,20 @@ MEASURED = {name: {"step_ms": ms, "accuracy": 0.9} for name, ms in (("torch", 10
             "about as long in both (a difference of 3 % would have been seen): choose by what you deploy",
         ),
         ([], "their speed wasn't compared"),
+        ([result()["ratios"][0], NATIVE], "on this machine: for these images, PyTorch"),
+        (
+            [result()["ratios"][0], {**NATIVE, "faster": None}],
+            "with images in memory, but not seen to be with its own input pipeline: choose by what you deploy",
+        ),
+        (
+            [
+                result()["ratios"][0],
+                {**NATIVE, "faster": "keras-tensorflow-graph", "ratio": 1.25, "interval": [1.2, 1.3]},
+            ],
+            "own input pipeline TensorFlow is 1.25 x faster (1.20 to 1.30): for these images, TensorFlow",
+        ),
     ],
-    ids=["decided", "undecided", "none"],
+    ids=["decided", "undecided", "none", "both tracks", "not with its input", "the other with its input"],
 )
 def test_the_verdict_goes_by_the_interval(ratios: list[dict[str, Any]], said: str) -> None:
     assert said in verdict(True, 9, MEASURED, {}, ratios=ratios)
