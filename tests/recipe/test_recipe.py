@@ -24,6 +24,7 @@ def test_library_recipes_open_with_their_command_and_come_back_equal(name: str) 
     assert first.startswith("# bakeoff train ")
     assert first.endswith(f" --recipe {name}")
     assert recipe.title
+    assert any("\u4e00" <= sign <= "\u9fff" for sign in recipe.title_zh)
     assert recipes.loads(recipes.to_toml(recipe)) == recipe
 
 

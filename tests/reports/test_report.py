@@ -241,6 +241,26 @@ def test_chinese_report_says_its_headings_in_chinese(tmp_path: Path, data: Path)
     assert "The same & faster." not in page.text
 
 
+@pytest.mark.parametrize(
+    ("recipe", "english", "chinese"),
+    [
+        ('title = "Small net"\ntitle_zh = "小网络"\n', "Small net", "小网络"),
+        ('title = "Small net"\n', "Small net", "Small net"),
+        ("title = 'It''s cut", "", ""),
+    ],
+    ids=["both", "English alone", "damaged"],
+)
+def test_the_title_of_a_recipe_is_in_the_language_of_the_report(
+    tmp_path: Path, data: Path, recipe: str, english: str, chinese: str
+) -> None:
+    run = make_run(tmp_path / "run", data)
+    (run / "recipe.toml").write_text(recipe, encoding="utf-8")
+    for language, title in (("en", english), ("zh", chinese)):
+        _, html = page_of(report(run, lang=language))
+        head = html.partition("<h2")[0]
+        assert (title in head) if title else ("Small" not in head)
+
+
 def test_comparison_shows_verdict_parity_and_both_curves(tmp_path: Path, data: Path) -> None:
     page, html = page_of(report(make_comparison(tmp_path / "c", data, passed=False)))
     assert "The same & faster." in page.text

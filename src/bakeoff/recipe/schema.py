@@ -298,10 +298,12 @@ class Recipe(_Table, frozen=True, kw_only=True):
     """Everything that decides a training, apart from images, framework and machine.
 
     Attributes:
+        title, title_zh: what it is, in English and for reports in Chinese.
         tune: what `bakeoff tune` may try: {"phases.0.schedule.peak": "0.0001..0.1 log"}; a training doesn't look at it.
     """
 
     title: str = ""
+    title_zh: str = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     schema: int = SCHEMA
     data: DataSettings = DataSettings()

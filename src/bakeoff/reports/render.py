@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,15 +74,21 @@ def render(report: Report) -> str:
         if found is not None:
             name = module.__name__.rsplit(".", 1)[-1]
             sections.append(section(name, say("title"), module.TEMPLATE, say, report=report, **found))
-    recipe_title = next((line for line in report.first.recipe.splitlines() if line.startswith("title = ")), "")
     return page(
         catalogue.Say(report.language, {}),
         sections,
         title=report.title,
         data=report.first.manifest.get("data", ""),
-        recipe=recipe_title.removeprefix("title = ").strip('"'),
+        recipe=_recipe_title(report),
         version=report.first.environment.get("bakeoff", ""),
     )
+
+
+def _recipe_title(report: Report) -> str:
+    with suppress(tomllib.TOMLDecodeError):  # a damaged one is shown as it is, further down
+        recipe = tomllib.loads(report.first.recipe)
+        return str(recipe.get(f"title_{report.language}") or recipe.get("title", ""))
+    return ""
 
 
 def ordered() -> list[ModuleType]:
