@@ -78,7 +78,7 @@ TEMPLATE = """
 {% for label, cell in cells %}<td class="number" data-label="{{ label }}">{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody></table></div>
-<figure class="card">{% if part.legend %}{{ legend(part.legend) }}{% endif %}{{ part.svg }}</figure>
+<figure class="card">{% if part.legend %}{{ legend(part.legend, bars=True) }}{% endif %}{{ part.svg }}</figure>
 <ul>{% for line in part.ratios %}<li>{{ line }}</li>{% endfor %}</ul>
 </div>
 {% endfor %}
