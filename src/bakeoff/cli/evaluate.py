@@ -131,7 +131,7 @@ def _show_tta(found: dict[str, Any]) -> None:
     mean = f"{_worded(averaged, choice)}; every label right: " if choice != "accuracy" else ""
     out.console().print(
         f"[dim]averaged over {' and '.join(averaged['views'])} views[/dim] {mean}{out.percent(averaged['accuracy'])}, "
-        f"{100 * averaged['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        f"{100 * averaged['difference']:+z.1f} points (95 % interval {100 * low:+z.1f} to {100 * high:+z.1f})"
     )
 
 

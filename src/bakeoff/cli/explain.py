@@ -103,7 +103,7 @@ def _cause(console: Any, row: Mapping[str, Any], harmless: bool) -> None:
     effect = f"logits {row['effect_logits']:.3g} ({low:.3g} to {high:.3g})"
     if row["effect_accuracy"] is not None:
         low, high = (100 * one for one in row["effect_accuracy_interval"])
-        effect += f", accuracy {100 * row['effect_accuracy']:+.1f} points ({low:+.1f} to {high:+.1f})"
+        effect += f", accuracy {100 * row['effect_accuracy']:+z.1f} points ({low:+z.1f} to {high:+z.1f})"
     console.print(f"  effect: {effect}")
     if not harmless:
         for framework, line in row["fix"].items():

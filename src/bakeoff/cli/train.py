@@ -275,7 +275,7 @@ def _decision(gate: dict[str, Any]) -> str:
 
     if "interval" not in gate:
         return f"left out: {left_out(gate)}"
-    low, high = (f"{100 * side:+.1f}" for side in gate["interval"])
+    low, high = (f"{100 * side:+z.1f}" for side in gate["interval"])
     found = (
         f"validation {out.percent(gate['before'])} before, {out.percent(gate['after'])} after, {low} to {high} points"
     )

@@ -72,7 +72,7 @@ class Ledger(Finished):
     """
 
     def _card(self) -> Card:
-        rows = {row["key"]: f"{100 * row['effect']:+.2f} points" for row in self.result["rows"]}
+        rows = {row["key"]: f"{100 * row['effect']:+z.2f} points" for row in self.result["rows"]}
         return Card(str(self.path), {"verdict": self.result["verdict"], **rows})
 
 
@@ -320,7 +320,7 @@ def verdict(found: Mapping[str, Any]) -> str:
 
 def _points(row: Mapping[str, Any]) -> str:
     low, high = row["effect_interval"]
-    return f"{100 * row['effect']:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
+    return f"{100 * row['effect']:+z.2f} points ({100 * low:+z.2f} to {100 * high:+z.2f})"
 
 
 def _mean(found: Sequence[Array]) -> float:

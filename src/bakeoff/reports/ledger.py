@@ -168,7 +168,7 @@ def _cells(row: _Effect, say: catalogue.Say, seeds: int) -> list[tuple[str, str]
     shown = _points(row)
     cells = [(say("effect"), shown["points"]), (say("interval"), f"{shown['low']} – {shown['high']}")]
     if seeds > 1:
-        cells.append((say("seeds"), " – ".join(f"{100 * each:+.2f}" for each in row.effect_seeds)))
+        cells.append((say("seeds"), " – ".join(f"{100 * each:+z.2f}" for each in row.effect_seeds)))
     if row.time_interval is not None:
         low, high = row.time_interval
         times = f"{row.time_ratio:.2f} x ({low:.2f} – {high:.2f})"
@@ -178,4 +178,4 @@ def _cells(row: _Effect, say: catalogue.Say, seeds: int) -> list[tuple[str, str]
 
 def _points(row: _Effect) -> dict[str, str]:
     low, high = row.effect_interval
-    return {"points": f"{100 * row.effect:+.2f}", "low": f"{100 * low:+.2f}", "high": f"{100 * high:+.2f}"}
+    return {"points": f"{100 * row.effect:+z.2f}", "low": f"{100 * low:+z.2f}", "high": f"{100 * high:+z.2f}"}

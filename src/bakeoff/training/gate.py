@@ -107,9 +107,9 @@ def message(row: Mapping[str, Any], phase: Phase) -> str:
     if "interval" not in row:
         return f"{called(phase)} left out: {left_out(row)}"
     low, high = row["interval"]
-    change = f"difference {100 * row['difference']:+.1f} points"
+    change = f"difference {100 * row['difference']:+z.1f} points"
     return (
         f"{called(phase)} {'kept' if row['kept'] else 'rejected: the net is as it was before'}; validation accuracy "
         f"{100 * row['before']:.1f} % before, {100 * row['after']:.1f} % after, {change}, "
-        f"{100 * row['confidence']:g} % interval {100 * low:+.1f} to {100 * high:+.1f}"
+        f"{100 * row['confidence']:g} % interval {100 * low:+z.1f} to {100 * high:+z.1f}"
     )

@@ -105,6 +105,6 @@ def _pair(row: dict[str, Any], say: Say) -> str:
     a, b = framework(row["a"]), framework(row["b"])
     if row["same_net"]:
         return say("same_net", a=a, b=b)
-    low, high = (f"{100 * side:+.1f}" for side in row["interval"])
+    low, high = (f"{100 * side:+z.1f}" for side in row["interval"])
     points = {key: f"{100 * row[key]:.1f}" for key in ("supported", "visible")}
-    return say("pair", a=a, b=b, difference=f"{100 * row['difference']:+.1f}", low=low, high=high, **points)
+    return say("pair", a=a, b=b, difference=f"{100 * row['difference']:+z.1f}", low=low, high=high, **points)

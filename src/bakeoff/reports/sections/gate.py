@@ -110,4 +110,4 @@ def _row(decision: dict[str, Any], say: Say) -> dict[str, Any]:
 
 def _points(share: float) -> str:
     """Percentage points with their sign; nothing has none."""
-    return f"{100 * share:+.1f}".replace("-", "−") if abs(share) >= 0.0005 else "0.0"
+    return f"{100 * share:+z.1f}".replace("-", "−") if abs(share) >= 0.0005 else "0.0"

@@ -192,7 +192,7 @@ def _averaged(report: Report, say: Say) -> str:
     found = getattr(report.first.facts, report.first.split).get("tta")
     if not found or report.comparison is not None:
         return ""
-    return say("tta", accuracy=percent(found["accuracy"]), change=f"{100 * found['difference']:+.1f}")
+    return say("tta", accuracy=percent(found["accuracy"]), change=f"{100 * found['difference']:+z.1f}")
 
 
 def _excluded(paths: list[Any], say: Say) -> str:
