@@ -408,7 +408,8 @@ def _judged(
     low, high = (100 * side for side in row["difference_interval"])
     says = (
         f"accuracy {100 * row['source_accuracy']:.1f} -> {100 * row['accuracy']:.1f} % of {row['num']} images, "
-        f"95 % interval of the difference {low:+z.1f} to {high:+z.1f} points; {100 * row['agreement']:.1f} % labels agree"
+        f"95 % interval of the difference {low:+z.1f} to {high:+z.1f} points; "
+        f"{100 * row['agreement']:.1f} % labels agree"
     )
     if golden.precision == "int8":
         right = truth.labels == held
