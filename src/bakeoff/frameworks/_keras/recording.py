@@ -13,19 +13,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.trainers.compile_utils import CompileLoss
 from tensorflow.python.data.ops import iterator_ops
 
-from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop
-
-LAYERS = {
-    "BatchNormalization": "batch_norm",
-    "Dropout": "dropout",
-    "Conv2D": "conv2d",
-    "Dense": "dense",
-    "AveragePooling2D": "avg_pool2d",
-    "MaxPooling2D": "max_pool2d",
-    "LeakyReLU": "leaky_relu",
-    "LayerNormalization": "layer_norm",
-    "Flatten": "flatten",
-}
+from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop, Watch
 
 
 def record(script: Path, most: int) -> Recording:
@@ -42,17 +30,13 @@ def record(script: Path, most: int) -> Recording:
     return found
 
 
-class _Watch:
+class _Watch(Watch):
     """Hooks that fill a recording."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording, self.depth, self.fitting, self.seen = recording, 0, False, 0
-        self.forward: tuple[Any, Any, Any] | None = None
-        self.before: Any = None
-        self.batch: Any = None
-        self.source: Any = None
-        self.trained: set[int] = set()
-        self.places: dict[int, str] = {}
+    before: Any = None
+    source: Any = None
+    own: float | None = None
+    fitting = training = False
 
     def install(self) -> None:
         """Put the hooks in; the recording takes them out."""
@@ -61,39 +45,14 @@ class _Watch:
         r.patch(keras.Model, "fit", self._fit)
         r.patch(keras.Model, "evaluate", self._evaluate)
         r.patch(keras.Model, "predict", self._predict)
-        r.patch(keras.layers.Layer, "__init__", self._made)
-        r.patch(BaseOptimizer, "__init__", self._optimizer)
+        r.patch(keras.layers.Layer, "__init__", self.layer)
+        r.patch(BaseOptimizer, "__init__", self.optimizer)
         r.patch(BaseOptimizer, "apply", self._apply)
         r.patch(Loss, "__call__", self._loss)
         r.patch(tf.GradientTape, "gradient", self._gradient)
-        r.patch(keras.utils, "set_random_seed", self._seed)
+        r.patch(keras.utils, "set_random_seed", self.seed)
         r.patch(iterator_ops.OwnedIterator, "__init__", self._iterator)
         r.patch(iterator_ops.OwnedIterator, "__next__", self._next)
-
-    # what is made: its line
-
-    def _made(self, original: Any) -> Any:
-        def init(layer: Any, *arguments: Any, **named: Any) -> None:
-            original(layer, *arguments, **named)
-            op = LAYERS.get(type(layer).__name__)
-            if op:
-                self.recording.places.setdefault(f"net.{op}", self.recording.here())
-
-        return init
-
-    def _optimizer(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            self.places[id(made)] = self.recording.here()
-
-        return init
-
-    def _seed(self, original: Any) -> Any:
-        def seed(value: int) -> Any:
-            self.recording.note(self.recording.here(), train__seed=int(value))
-            return original(value)
-
-        return seed
 
     # what runs
 
@@ -169,9 +128,6 @@ class _Watch:
 
         return loss
 
-    own: float | None = None
-    training = False
-
     def _gradient(self, original: Any) -> Any:
         def gradient(tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
             if tf.executing_eagerly() and getattr(target, "shape", None) is not None and target.shape.rank == 0:
@@ -195,7 +151,8 @@ class _Watch:
                 self._settings(made, trainable_variables)
             loss = self.own if self.own is not None and self.fitting else r.loss
             rate = float(np.asarray(made.learning_rate))
-            labels = r.labels if r.labels is not None else self._second()
+            labels = self.labels()
+            labels = None if labels is None else np.array(labels)
             r.steps.append(Step(np.array(images), np.array(output), labels, loss, rate))
             if self.source is not None:
                 self.trained.add(self.source)
@@ -217,22 +174,22 @@ class _Watch:
             r.note(place, train__schedule=type(schedule).__name__)
         decay = float(made.weight_decay or 0.0)
         some = bool(getattr(made, "_exclude_from_weight_decay", ()))
-        told = {
-            "optimizer": "adam" if name == "adamw" else name,
-            "rate": float(np.asarray(made.learning_rate)),
-            "momentum": getattr(made, "momentum", None),
-            "nesterov": getattr(made, "nesterov", None),
-            "beta1": getattr(made, "beta_1", None),
-            "beta2": getattr(made, "beta_2", getattr(made, "rho", None)),
-            "epsilon": getattr(made, "epsilon", None),
-            "epsilon_form": "before the correction" if hasattr(made, "epsilon") else None,
-            "decay": decay,
-            "decay_form": "decoupled" if decay else None,
-            "decay_scope": None if not decay else "kernels" if some else "all",
-            "momentum_form": "with its rate" if getattr(made, "momentum", None) and name == "sgd" else None,
+        r.trained(
+            place,
+            optimizer="adam" if name == "adamw" else name,
+            rate=float(np.asarray(made.learning_rate)),
+            momentum=getattr(made, "momentum", None),
+            nesterov=getattr(made, "nesterov", None),
+            beta1=getattr(made, "beta_1", None),
+            beta2=getattr(made, "beta_2", getattr(made, "rho", None)),
+            epsilon=getattr(made, "epsilon", None),
+            epsilon_form="before the correction" if hasattr(made, "epsilon") else None,
+            decay=decay,
+            decay_form="decoupled" if decay else None,
+            decay_scope=None if not decay else "kernels" if some else "all",
+            momentum_form="with its rate" if getattr(made, "momentum", None) and name == "sgd" else None,
             **_clip(made),
-        }
-        r.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        )
         r.note(train__keeps_gradients=False)
 
     # data
@@ -249,9 +206,7 @@ class _Watch:
             r, dataset = self.recording, getattr(iterator, "_recorded", None)
             if dataset is None or self.fitting:
                 return original(iterator)
-            trained = id(dataset) in self.trained
-            most = r.epoch if trained or not r.steps else EVALUATED
-            if iterator._count >= most or (trained and r.full):
+            if self.ends(id(dataset), iterator._count):
                 raise StopIteration
             iterator._count += 1
             found = original(iterator)
@@ -262,10 +217,6 @@ class _Watch:
             return found
 
         return following
-
-    def _second(self) -> Any:
-        both = isinstance(self.batch, tuple | list) and len(self.batch) == 2
-        return np.array(self.batch[1]) if both else None
 
     def _chain(self, dataset: Any, place: str) -> None:
         """Shuffle, batch and their order, as the links of a dataset say."""
@@ -279,7 +230,7 @@ class _Watch:
                 told |= {"shuffle": "batches" if after else "images", "buffer": buffer if buffer < most else None}
             if kind in ("Batch", "ParallelBatch"):
                 told |= {"batch_size": int(link._batch_size), "drop_last": bool(link._drop_remainder)}
-        self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        self.recording.trained(place, **told)
 
 
 def _clip(made: Any) -> dict[str, Any]:

@@ -11,22 +11,10 @@ from torch import nn
 from torch.optim import lr_scheduler, optimizer
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
-from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop
+from bakeoff.frameworks._recording import Recording, Step, Stop, Watch
 
 LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 CLIPS = {"clip_grad_norm_": "all together", "clip_grad_value_": "each number"}
-LAYERS = {  # by the beginning of a class's name
-    "BatchNorm": "batch_norm",
-    "Dropout": "dropout",
-    "Conv2d": "conv2d",
-    "Linear": "dense",
-    "GELU": "gelu",
-    "AvgPool2d": "avg_pool2d",
-    "MaxPool2d": "max_pool2d",
-    "LeakyReLU": "leaky_relu",
-    "LayerNorm": "layer_norm",
-    "Flatten": "flatten",
-}
 
 
 def record(script: Path, most: int) -> Recording:
@@ -43,17 +31,11 @@ def _state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
-class _Watch:
+class _Watch(Watch):
     """Hooks that fill a recording."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording, self.depth = recording, 0
-        self.forward: tuple[Any, Any, Any] | None = None
-        self.batch: Any = None
-        self.loader: Any = None
-        self.trained: set[int] = set()
-        self.backwards = 0
-        self.places: dict[int, str] = {}
+    loader: Any = None
+    backwards = 0
 
     def install(self) -> None:
         """Put the hooks in; the recording takes them out."""
@@ -66,13 +48,13 @@ class _Watch:
             optimizer.register_optimizer_step_post_hook(self._after),
         ):
             r.stack.callback(handle.remove)
-        r.patch(nn.Module, "__init__", self._made)
-        r.patch(optimizer.Optimizer, "__init__", self._optimizer)
+        r.patch(nn.Module, "__init__", self.layer)
+        r.patch(optimizer.Optimizer, "__init__", self.optimizer)
         r.patch(lr_scheduler.LRScheduler, "__init__", self._schedule)
         r.patch(DataLoader, "__init__", self._loader)
         r.patch(DataLoader, "__iter__", self._iterated)
         r.patch(torch.Tensor, "backward", self._backward)
-        r.patch(torch, "manual_seed", self._seed)
+        r.patch(torch, "manual_seed", self.seed)
         for name, form in CLIPS.items():
             for home in (nn.utils, nn.utils.clip_grad):
                 r.patch(home, name, self._clip(form))
@@ -80,22 +62,6 @@ class _Watch:
             r.patch(nn.functional, name, self._loss)
 
     # what is made: its line
-
-    def _made(self, original: Any) -> Any:
-        def init(module: Any, *arguments: Any, **named: Any) -> None:
-            original(module, *arguments, **named)
-            for beginning, op in LAYERS.items():
-                if type(module).__name__.startswith(beginning):
-                    self.recording.places.setdefault(f"net.{op}", self.recording.here())
-
-        return init
-
-    def _optimizer(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            self.places[id(made)] = self.recording.here()
-
-        return init
 
     def _schedule(self, original: Any) -> Any:
         def init(made: Any, *arguments: Any, **named: Any) -> None:
@@ -113,21 +79,12 @@ class _Watch:
 
         return init
 
-    def _seed(self, original: Any) -> Any:
-        def seed(value: int) -> Any:
-            self.recording.note(self.recording.here(), train__seed=int(value))
-            return original(value)
-
-        return seed
-
     # what runs
 
     def _iterated(self, original: Any) -> Any:
         def iterate(loader: Any) -> Iterator[Any]:
             for number, batch in enumerate(original(loader)):
-                trained, r = id(loader) in self.trained, self.recording
-                most = r.epoch if trained or not r.steps else EVALUATED
-                if number >= most or (trained and r.full):
+                if self.ends(id(loader), number):
                     return
                 self.batch, self.loader = batch, loader
                 yield batch
@@ -210,11 +167,8 @@ class _Watch:
         if r.model is None:
             r.model, r.start = module, _state(module)
             self._settings(made, module)
-        if (
-            r.start is not None and not r.steps
-        ):  # statistics have moved in the forward pass: those of before it are kept
             self._statistics(module)
-        labels = r.labels if r.labels is not None else self._second()
+        labels = self.labels()
         rate = float(made.param_groups[0]["lr"])
         r.steps.append(Step(_numpy(images), _numpy(output), None if labels is None else _numpy(labels), r.loss, rate))
         if self.loader is not None:
@@ -237,10 +191,6 @@ class _Watch:
             if self.loader is None:
                 raise Stop
 
-    def _second(self) -> Any:
-        both = isinstance(self.batch, tuple | list) and len(self.batch) == 2
-        return self.batch[1] if both else None
-
     def _settings(self, made: Any, module: Any) -> None:
         r, group, place = self.recording, made.param_groups[0], self.places.get(id(made), "")
         name = type(made).__name__.lower()
@@ -253,22 +203,22 @@ class _Watch:
         decay = max(float(each.get("weight_decay") or 0.0) for each in made.param_groups)
         wide = len(decayed) == len(plain) or any(p.ndim < 2 for p in decayed)
         betas = group.get("betas", (None, group.get("alpha")))
-        told = {
-            "optimizer": name.removesuffix("w") if name == "adamw" else name,
-            "rate": float(group["lr"]),
-            "momentum": group.get("momentum"),
-            "nesterov": group.get("nesterov"),
-            "beta1": betas[0],
-            "beta2": betas[1],
-            "epsilon": group.get("eps"),
-            "epsilon_form": "beside the root" if "eps" in group else None,
-            "momentum_form": "without its rate" if group.get("momentum") else None,
-            "clip": 0.0,
-            "decay": decay,
-            "decay_form": None if not decay else "decoupled" if name == "adamw" else "coupled",
-            "decay_scope": None if not decay else "all" if wide else "kernels",
-        }
-        r.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        r.trained(
+            place,
+            optimizer=name.removesuffix("w") if name == "adamw" else name,
+            rate=float(group["lr"]),
+            momentum=group.get("momentum"),
+            nesterov=group.get("nesterov"),
+            beta1=betas[0],
+            beta2=betas[1],
+            epsilon=group.get("eps"),
+            epsilon_form="beside the root" if "eps" in group else None,
+            momentum_form="without its rate" if group.get("momentum") else None,
+            clip=0.0,
+            decay=decay,
+            decay_form=None if not decay else "decoupled" if name == "adamw" else "coupled",
+            decay_scope=None if not decay else "all" if wide else "kernels",
+        )
         r.note(train__keeps_gradients=False) if r.most == 1 else None
         if self.loader is not None:
             self._data(self.loader)
@@ -277,7 +227,7 @@ class _Watch:
         place, sampler = self.places.get(id(loader), ""), loader.sampler
         kind = {RandomSampler: "images", SequentialSampler: "none"}.get(type(sampler), type(sampler).__name__)
         told = {"batch_size": loader.batch_size, "shuffle": kind, "drop_last": bool(loader.drop_last)}
-        self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        self.recording.trained(place, **told)
 
 
 def _numpy(tensor: Any) -> Any:
