@@ -22,7 +22,7 @@ from bakeoff.schemas import Array
 
 Settings = Mapping[str, Any]
 NET = ("net.", "array.")
-ASKED: Settings = {"net.mode": "eval", "net.precision": "float32"}  # of a graph that is asked here
+ASKED: Settings = {"net.mode": "eval", "net.precision": "float32", "net.scales": ""}  # of a graph that is asked here
 BESIDE = dict.fromkeys(("train.smoothing", "train.reduction", "train.broadcast", "train.softmaxes"), "train.loss")
 BESIDE |= {"train.factors": "train.schedule", "train.keeps_gradients": "train.optimizer", "train.mode": "train.loss"}
 

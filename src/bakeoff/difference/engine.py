@@ -26,7 +26,6 @@ from bakeoff.seeds import rng
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
-UNNOTICED = 0.05  # of what another seed, or the steps, do: 3,000 trainings a side, 2 (1.96 / 0.05)^2, show no less
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
@@ -100,7 +99,7 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     value = _Value(world, a, theirs, suspects, gap)
     every = range(len(suspects))
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
-    matters = gap > world.noise * UNNOTICED
+    matters = gap > world.noise
     counted = {
         one.suspect.cause.name for one in shares if matters and abs(one.share) >= HARMLESS and one.effect > world.floor
     }
@@ -121,7 +120,8 @@ def seen(world: World, a: Account, b: Account, causes: Iterable[Cause]) -> list[
         there = cause.suspect(a, b) if cause.world in (world.name, "both") else None
         if there and not taken & set(there) and not (WHOLE in taken and all(key.startswith(NET) for key in there)):
             taken |= set(there)
-            found.append(Suspect(cause, there, cause.suspect(b, a)))
+            fixed = b.graph is None and all(key.startswith(NET) for key in there)
+            found.append(Suspect(cause, there, None if fixed else cause.suspect(b, a)))
     return found
 
 
