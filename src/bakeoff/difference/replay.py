@@ -196,7 +196,7 @@ class Training:
 
     def _key(self, account: Account) -> str:
         s = account.settings
-        told = {key: s[key] for key in s if key.startswith(("train.", "eval.", "input.")) and _plain(s[key])}
+        told = {key: s[key] for key in s if key.startswith(("train.", "eval.", "input.", "start.")) and _plain(s[key])}
         parts = {key: v for key, v in s.items() if key.startswith(("net.", "array."))}
         net = [(key, v if not isinstance(v, np.ndarray | Graph) else id(v)) for key, v in sorted(parts.items())]
         net = [pair for pair in net if pair[0] != nets.WHOLE]
