@@ -26,6 +26,7 @@ from bakeoff.seeds import rng
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
 HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
+CANT = (BakeoffError, ValueError, TypeError, IndexError)  # of a net that was switched and can't be asked
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
@@ -203,11 +204,8 @@ def _with(a: Account, suspects: Iterable[Suspect]) -> Account:
 
 def _left(world: World, a: Account, theirs: Array, suspects: Iterable[Suspect]) -> float:
     """The distance that is left; infinite where the switched net can't be asked."""
-    try:
-        found = world.outcome(_with(a, suspects))
-    except (BakeoffError, ValueError, TypeError, IndexError):
-        return float("inf")
-    return distance(found, theirs) if found.shape == theirs.shape else float("inf")
+    found = _asked(world.outcome, _with(a, suspects))
+    return float("inf") if found is None or found.shape != theirs.shape else distance(found, theirs)
 
 
 def _share(world: World, a: Account, b: Account, suspect: Suspect, value: _Value, number: int, mine: Array) -> Share:
@@ -233,7 +231,7 @@ def _share(world: World, a: Account, b: Account, suspect: Suspect, value: _Value
 def _asked(ask: Callable[[Account], Array | None], account: Account) -> Array | None:
     try:
         return ask(account)
-    except (BakeoffError, ValueError, TypeError, IndexError):
+    except CANT:
         return None
 
 

@@ -11,11 +11,10 @@ from bakeoff import frameworks
 from bakeoff.difference import inputs, nets
 from bakeoff.difference.account import ASKED, Account, apart
 from bakeoff.difference.causes import STAGES, claims, every
-from bakeoff.difference.engine import Verdict
+from bakeoff.difference.engine import CANT, Verdict
 from bakeoff.difference.replay import Training
 from bakeoff.difference.scripts import Record
 from bakeoff.difference.worlds import Predicting, fitting, kept
-from bakeoff.errors import BakeoffError
 from bakeoff.graph import interpreter
 from bakeoff.ops._page import Mode
 from bakeoff.schemas import Array
@@ -27,7 +26,6 @@ SMALL = 2_000_000  # parameters of nets whose steps are made again in float64
 FEW = 8  # images of a step
 SAME = 1e-6  # of the largest: as settings are the same, `account.same`
 LEARNING = ("gradients", "first step", "running statistics")
-CANT = (BakeoffError, ValueError, TypeError, IndexError)
 TWICE = "a dump doesn't show masks: save the logits of the same images twice; where they differ, dropout is on"
 
 
