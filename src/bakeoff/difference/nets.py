@@ -20,6 +20,7 @@ from bakeoff.graph.initialize import torch_uniform
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Mode
 from bakeoff.ops._window import explicit, reach
+from bakeoff.parity.difference import relative
 from bakeoff.schemas import Array
 
 WHOLE = "net.architecture"
@@ -130,15 +131,8 @@ def walk(a: Graph, b: Graph, images: Array) -> list[tuple[str, str, float, float
         out = y.page.truth(Mode(), attributes, *given, **interpreter.parameters(b, y, values))
         local = out[0] if isinstance(out, tuple) else out
         whole, true = second[Ref(y.id)], first[Ref(x.id)]
-        found.append((x.name, x.op, _apart(local, true), _apart(whole, true)))
+        found.append((x.name, x.op, relative(local, true), relative(whole, true)))
     return found
-
-
-def _apart(found: Array, expected: Array) -> float:
-    if found.shape != expected.shape:
-        return float("inf")
-    scale = float(np.abs(expected).max(initial=0.0)) or 1.0
-    return float(np.abs(found - expected).max(initial=0.0)) / scale
 
 
 def _shapes(graph: Graph, size: tuple[int, int] | None) -> Mapping[Ref, Any]:

@@ -260,8 +260,11 @@ def steps(session: dict[str, Any], reporter: Any, *, settings: str, folder: str,
     net.compile("sgd", {}, "multi_label_cross_entropy")
     arrays = {path: array.copy() for path, array in graph.arrays().items()}
     learned = [path for path, p in graph.parameters.items() if p.role == "weight" and p.trainable]
-    page = optimizers.page(_page_of(s))
-    chosen = page.Settings(**{key: v for key, v in _told(s).items() if key in page.Settings.__dataclass_fields__})
+    page = optimizers.page(str(s.get("train.optimizer", "sgd")))
+    told = {**s, "train.weight_decay": 0.0}  # decay is done here
+    chosen = page.Settings(
+        **{n: told[f"train.{n}"] for n in page.Settings.__dataclass_fields__ if f"train.{n}" in told}
+    )
     slots = {path: page.start(arrays[path]) for path in learned}
     kept: dict[str, Array] = {}
     for number in range(len(batches) // 2):
@@ -301,17 +304,6 @@ def _drawn(graph: Graph, images: Array, number: int, seed: int) -> tuple[Array, 
 
     z = interpreter.run(graph, images, Mode(train=True, mask=mask))
     return z, dict(zip(drawing, masks, strict=True))
-
-
-def _page_of(s: Mapping[str, Any]) -> str:
-    return str(s.get("train.optimizer", "sgd"))
-
-
-def _told(s: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a page, without decay, which is done here."""
-    names = ("momentum", "nesterov", "beta1", "beta2", "epsilon")
-    told = {name: s[f"train.{name}"] for name in names if f"train.{name}" in s}
-    return {**told, "weight_decay": 0.0}
 
 
 def _clipped(gradients: dict[str, Array], most: float, form: str) -> dict[str, Array]:

@@ -17,6 +17,7 @@ from bakeoff.difference.scripts import Record
 from bakeoff.difference.worlds import Predicting, fitting, kept
 from bakeoff.graph import interpreter
 from bakeoff.ops._page import Mode
+from bakeoff.parity.difference import largest
 from bakeoff.schemas import Array
 from bakeoff.workers.launch import Worker
 
@@ -131,10 +132,7 @@ def _relative(stage: str, one: dict[str, Array], two: dict[str, Array]) -> Row:
     """How far arrays are apart, of the largest number of them."""
     if not one and not two:
         return _unknown(stage, "no layer has any")
-    if {key: x.shape for key, x in one.items()} != {key: x.shape for key, x in two.items()}:
-        return {"stage": stage, "state": "differs", "detail": "other layers"}
-    most = max(float(np.abs(x).max(initial=0.0)) for x in one.values()) or 1.0
-    gaps = {key: float(np.abs(x - two[key]).max(initial=0.0)) / most for key, x in one.items()}
-    first = next((key for key, gap in gaps.items() if gap > SAME), "")
-    state = "differs" if first else "equal"
-    return {"stage": stage, "state": state, "difference": max(gaps.values()), "detail": first}
+    most = max((float(np.abs(x).max(initial=0.0)) for x in one.values()), default=0.0)
+    gap, key = largest(two, one, floor=dict.fromkeys(one, most))
+    state = {"state": "differs", "detail": key} if gap > SAME else {"state": "equal"}
+    return {"stage": stage, **state, "difference": gap}

@@ -9,66 +9,24 @@ with the same seed, and another seed is other u under the same law.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy import stats
 
 from bakeoff.difference.nets import numbered
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 
-CUT = 2.0  # deviations where Keras cuts a normal distribution
-NARROWER = 0.87962566103423978  # the deviation of what is left of one of 1
+Fans = tuple[float, float]  # how many numbers a layer reads, and gives, for each of its own
 ODD = 5.0  # standard errors that the mean square may be off
 ZEROS = "zeros"
-
-
-@dataclass(frozen=True)
-class Law:
-    """One way to draw.
-
-    Attributes:
-        kind: uniform, normal, or truncated: normal and cut.
-        deviation: of the weights, from what a layer reads and gives: (fan in, fan out).
-    """
-
-    kind: str
-    deviation: Callable[[float, float], float]
-
-    def scale(self, fans: tuple[float, float]) -> float:
-        """The bound of a uniform distribution; the deviation of a normal one before it is cut."""
-        return self.deviation(*fans) * {"uniform": 3**0.5, "truncated": 1 / NARROWER}.get(self.kind, 1.0)
-
-    def weights(self, u: Array, fans: tuple[float, float]) -> Array:
-        """Weights of draws."""
-        if self.kind == "uniform":
-            return (2 * u - 1) * self.scale(fans)
-        low = float(ndtr(-CUT)) if self.kind == "truncated" else 0.0
-        return np.asarray(ndtri(low + (1 - 2 * low) * u) * self.scale(fans))
-
-    def draws(self, w: Array, fans: tuple[float, float]) -> Array:
-        """Draws of weights."""
-        x = w.astype(np.float64) / self.scale(fans)
-        if self.kind == "uniform":
-            return (x + 1) / 2
-        low = float(ndtr(-CUT)) if self.kind == "truncated" else 0.0
-        return np.asarray(np.clip((ndtr(x) - low) / (1 - 2 * low), 1e-12, 1 - 1e-12))
-
-    def likelihood(self, w: Array, fans: tuple[float, float]) -> float:
-        """The logarithm of how likely weights are."""
-        scale, most = self.scale(fans), float(np.abs(w).max())
-        limit = {"uniform": scale, "truncated": CUT * scale}.get(self.kind, np.inf)
-        if most > limit * (1 + 1e-6):
-            return -np.inf
-        if self.kind == "uniform":
-            return float(-w.size * np.log(2 * scale))
-        inside = 1 - 2 * float(ndtr(-CUT)) if self.kind == "truncated" else 1.0
-        return float(-w.size * np.log(scale * inside * (2 * np.pi) ** 0.5) - np.square(w / scale).sum() / 2)
-
-
+KINDS: Mapping[str, Callable[[float], Any]] = {  # distributions of mean 0, by their deviation
+    "uniform": lambda s: stats.uniform(-s * 3**0.5 * (1 + 1e-6), 2 * s * 3**0.5 * (1 + 1e-6)),  # float32 at its bound
+    "normal": lambda s: stats.norm(0, s),
+    "truncated": lambda s: stats.truncnorm(-2, 2, scale=s / stats.truncnorm(-2, 2).std()),  # where Keras cuts
+}
 FANS: Mapping[str, Callable[[float, float], float]] = {  # deviations
     "Glorot's": lambda i, o: (2 / (i + o)) ** 0.5,  # Glorot and Bengio, 2010: Keras's layers, uniform
     "PyTorch's": lambda i, o: (1 / (3 * i)) ** 0.5,  # of nn.Linear, nn.Conv2d: within 1 / sqrt(fan in); biases too
@@ -79,10 +37,14 @@ FANS: Mapping[str, Callable[[float, float], float]] = {  # deviations
     "of deviation 0.01,": lambda i, o: 0.01,
     "within 0.05,": lambda i, o: 0.05 / 3**0.5,  # Keras's RandomUniform
 }
-LAWS = {
-    f"{name} {kind}": Law(kind, spread) for name, spread in FANS.items() for kind in ("uniform", "normal", "truncated")
-}
-Found = tuple[str, Array, tuple[float, float]]
+LAWS = {f"{name} {kind}": (kind, deviation) for name, deviation in FANS.items() for kind in KINDS}
+Found = tuple[str, Array, Fans]
+
+
+def law(name: str, fans: Fans) -> Any:
+    """The distribution of a layer's weights."""
+    kind, deviation = LAWS[name]
+    return KINDS[kind](deviation(*fans))
 
 
 def laws(graph: Graph) -> dict[str, str]:
@@ -104,13 +66,13 @@ def drawn(graph: Graph, of: Mapping[str, Any], to: Mapping[str, Any], seed: int 
     """
     arrays: dict[str, Array] = {}
     for slot, key in (("kernel", "start.kernels"), ("bias", "start.biases")):
-        before, after = LAWS.get(of.get(key, "")), LAWS.get(to.get(key, ""))
         if key not in of or key not in to or (of[key] == to[key] and not seed):
             continue
         for path, array, fans in _arrays(graph, slot):
-            u = rng(seed, "start", record=path).random(array.shape)  # of zeros there is no draw
-            u = before.draws(array, fans) if before and not seed else u
-            arrays[path] = (after.weights(u, fans) if after else np.zeros(array.shape)).astype(array.dtype)
+            new = seed or of[key] == ZEROS
+            u = rng(seed, "start", record=path).random(array.shape) if new else law(of[key], fans).cdf(array)
+            w = np.zeros(array.shape) if to[key] == ZEROS else law(to[key], fans).ppf(np.clip(u, 1e-9, 1 - 1e-9))
+            arrays[path] = np.asarray(w, array.dtype)
     return graph.with_arrays(arrays)
 
 
@@ -125,12 +87,13 @@ def _arrays(graph: Graph, slot: str) -> Iterator[Found]:
             yield path, graph.parameters[path].array, (size * reads, size * gives)
 
 
-def _likeliest(found: Iterable[tuple[Array, tuple[float, float]]]) -> str:
+def _likeliest(found: Iterable[tuple[Array, Fans]]) -> str:
     """The name of the law that is the likeliest of all arrays; nothing where its deviation isn't theirs."""
     each = list(found)
-    if not each:
+    sums = {name: sum(float(law(name, fans).logpdf(w).sum()) for w, fans in each) for name in LAWS}
+    name = max(sums, key=lambda one: sums[one])
+    if not each or not np.isfinite(sums[name]):
         return ""
-    name, law = max(LAWS.items(), key=lambda one: sum(one[1].likelihood(*pair) for pair in each))
-    squares = np.concatenate([np.square(w / law.deviation(*fans)).ravel() for w, fans in each])
+    squares = np.concatenate([np.square(w / law(name, fans).std()).ravel() for w, fans in each])
     odd = abs(float(squares.mean()) - 1) > ODD * (2 / squares.size) ** 0.5  # a normal one's, the widest
-    return "" if odd or not np.isfinite(sum(law.likelihood(*pair) for pair in each)) else name
+    return "" if odd else name

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.inputs import IMAGENET, SCALES
-from bakeoff.difference.scales import kind_of_change, plain
+from bakeoff.difference.scales import changed, plain
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are normalised by mean and deviation {a} on one side and {b} on the other"
 TORCH = "transforms.Normalize(mean, std)  # {value}"
 KERAS = "layers.Normalization(mean=..., variance=...)  # {value}, on pixels / 255; variance is deviation squared"
-
-
-def suspect(a: Account, b: Account) -> dict[str, Any] | None:
-    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "numbers" else None
+suspect = partial(changed, "numbers")
 
 
 def guesses(a: Account) -> Guesses:
