@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
 from bakeoff.errors import BakeoffError
 from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph, Node, Ref

@@ -106,10 +106,14 @@ class Recording:
         """Keep settings of the training."""
         self.note(place, **{f"train__{key}": value for key, value in settings.items()})
 
-    def patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put a function in another's place until the end."""
+    def patch(self, owner: Any, name: str, hook: Callable[..., Any]) -> None:
+        """Put a hook in a function's place until the end; it is handed the function, then what that is called with."""
         original = getattr(owner, name)
-        setattr(owner, name, make(original))
+
+        def hooked(*arguments: Any, **named: Any) -> Any:
+            return hook(original, *arguments, **named)
+
+        setattr(owner, name, hooked)
         self.stack.callback(setattr, owner, name, original)
 
     def run(self) -> None:
@@ -150,34 +154,22 @@ class Watch:
         self.trained: set[int] = set()
         self.places: dict[int, str] = {}
 
-    def layer(self, original: Any) -> Any:
+    def layer(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
         """A layer's `__init__`: the line of each operator's first."""
+        original(made, *arguments, **named)
+        op = next((op for name, op in LAYERS.items() if re.fullmatch(name, type(made).__name__)), None)
+        if op:
+            self.recording.places.setdefault(f"net.{op}", self.recording.here())
 
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            op = next((op for name, op in LAYERS.items() if re.fullmatch(name, type(made).__name__)), None)
-            if op:
-                self.recording.places.setdefault(f"net.{op}", self.recording.here())
-
-        return init
-
-    def optimizer(self, original: Any) -> Any:
+    def optimizer(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
         """An optimizer's `__init__`: its line."""
+        original(made, *arguments, **named)
+        self.places[id(made)] = self.recording.here()
 
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            self.places[id(made)] = self.recording.here()
-
-        return init
-
-    def seed(self, original: Any) -> Any:
+    def seed(self, original: Any, value: int) -> Any:
         """What takes the seed."""
-
-        def seed(value: int) -> Any:
-            self.recording.note(self.recording.here(), train__seed=int(value))
-            return original(value)
-
-        return seed
+        self.recording.note(self.recording.here(), train__seed=int(value))
+        return original(value)
 
     def ends(self, source: int, number: int) -> bool:
         """Whether a loader or dataset, by id, has no batch of this number any more."""

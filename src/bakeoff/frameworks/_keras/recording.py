@@ -56,21 +56,18 @@ class _Watch(Watch):
 
     # what runs
 
-    def _called(self, original: Any) -> Any:
-        def call(model: Any, *arguments: Any, **named: Any) -> Any:
-            outermost, self.depth = self.depth == 0, self.depth + 1
-            eager = bool(arguments) and isinstance(arguments[0], tf.Tensor | np.ndarray) and tf.executing_eagerly()
-            if outermost and eager and model.built and not self.recording.steps:
-                self.before = model.get_weights()
-            try:
-                output = original(model, *arguments, **named)
-            finally:
-                self.depth -= 1
-            if outermost and eager:
-                self._passed(model, arguments[0], output, bool(named.get("training")))
-            return output
-
-        return call
+    def _called(self, original: Any, model: Any, *arguments: Any, **named: Any) -> Any:
+        outermost, self.depth = self.depth == 0, self.depth + 1
+        eager = bool(arguments) and isinstance(arguments[0], tf.Tensor | np.ndarray) and tf.executing_eagerly()
+        if outermost and eager and model.built and not self.recording.steps:
+            self.before = model.get_weights()
+        try:
+            output = original(model, *arguments, **named)
+        finally:
+            self.depth -= 1
+        if outermost and eager:
+            self._passed(model, arguments[0], output, bool(named.get("training")))
+        return output
 
     def _passed(self, model: Any, images: Any, output: Any, training: bool) -> None:
         r = self.recording
@@ -80,91 +77,75 @@ class _Watch(Watch):
         if r.full and model is r.model:
             r.note(r.here(), eval__mode="train" if training else "eval")
 
-    def _fit(self, original: Any) -> Any:
-        def fit(model: Any, x: Any = None, y: Any = None, batch_size: Any = None, **named: Any) -> Any:
-            r, self.fitting = self.recording, True
-            if isinstance(x, tf.data.Dataset):
-                self._chain(x, r.here())
-            else:
-                shuffle = bool(named.get("shuffle", True))
-                r.note(r.here(), train__shuffle="images" if shuffle else "none", train__batch_size=batch_size or 32)
-                r.note(r.here(), train__drop_last=False)
-            r.places.setdefault("train.loss", r.here())
-            named |= {"verbose": 0, "validation_data": None, "validation_split": named.get("validation_split", 0.0)}
-            named.pop("validation_freq", None)
-            try:
-                return original(model, x, y, batch_size, **{**named, "epochs": 2, "steps_per_epoch": r.epoch})
-            except Stop:
-                return keras.callbacks.History()
-            finally:
-                self.fitting = False
+    def _fit(
+        self, original: Any, model: Any, x: Any = None, y: Any = None, batch_size: Any = None, **named: Any
+    ) -> Any:
+        r, self.fitting = self.recording, True
+        if isinstance(x, tf.data.Dataset):
+            self._chain(x, r.here())
+        else:
+            shuffle = bool(named.get("shuffle", True))
+            r.note(r.here(), train__shuffle="images" if shuffle else "none", train__batch_size=batch_size or 32)
+            r.note(r.here(), train__drop_last=False)
+        r.places.setdefault("train.loss", r.here())
+        named |= {"verbose": 0, "validation_data": None, "validation_split": named.get("validation_split", 0.0)}
+        named.pop("validation_freq", None)
+        try:
+            return original(model, x, y, batch_size, **{**named, "epochs": 2, "steps_per_epoch": r.epoch})
+        except Stop:
+            return keras.callbacks.History()
+        finally:
+            self.fitting = False
 
-        return fit
+    def _evaluate(self, original: Any, model: Any, x: Any = None, y: Any = None, **named: Any) -> Any:
+        self.recording.note(self.recording.here(), eval__mode="eval", eval__labels="in order")
+        named |= {"verbose": 0, "steps": EVALUATED}
+        return original(model, x, y, **named)
 
-    def _evaluate(self, original: Any) -> Any:
-        def evaluate(model: Any, x: Any = None, y: Any = None, **named: Any) -> Any:
-            self.recording.note(self.recording.here(), eval__mode="eval", eval__labels="in order")
-            named |= {"verbose": 0, "steps": EVALUATED}
-            return original(model, x, y, **named)
+    def _predict(self, original: Any, model: Any, x: Any = None, **named: Any) -> Any:
+        r = self.recording
+        apart = isinstance(x, tf.data.Dataset) and any(kind == "Shuffle" for kind, _ in _links(x))
+        r.note(r.here(), eval__mode="eval", eval__labels="shuffled apart" if apart else "in order")
+        return original(model, x, **{**named, "verbose": 0})
 
-        return evaluate
+    def _loss(self, original: Any, made: Any, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
+        value = original(made, y_true, y_pred, *arguments, **named)
+        if not isinstance(made, CompileLoss) and tf.executing_eagerly() and not self.recording.full:
+            self.recording.labels, self.own = np.array(y_true), float(np.sum(value))
+            self.recording.note(train__loss_value=True)
+        return value
 
-    def _predict(self, original: Any) -> Any:
-        def predict(model: Any, x: Any = None, **named: Any) -> Any:
-            r = self.recording
-            apart = isinstance(x, tf.data.Dataset) and any(kind == "Shuffle" for kind, _ in _links(x))
-            r.note(r.here(), eval__mode="eval", eval__labels="shuffled apart" if apart else "in order")
-            return original(model, x, **{**named, "verbose": 0})
-
-        return predict
-
-    def _loss(self, original: Any) -> Any:
-        def loss(made: Any, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
-            value = original(made, y_true, y_pred, *arguments, **named)
-            if not isinstance(made, CompileLoss) and tf.executing_eagerly() and not self.recording.full:
-                self.recording.labels, self.own = np.array(y_true), float(np.sum(value))
-                self.recording.note(train__loss_value=True)
-            return value
-
-        return loss
-
-    def _gradient(self, original: Any) -> Any:
-        def gradient(tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
-            if tf.executing_eagerly() and getattr(target, "shape", None) is not None and target.shape.rank == 0:
-                self.recording.loss = float(target)
-            return original(tape, target, *arguments, **named)
-
-        return gradient
+    def _gradient(self, original: Any, tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
+        if tf.executing_eagerly() and getattr(target, "shape", None) is not None and target.shape.rank == 0:
+            self.recording.loss = float(target)
+        return original(tape, target, *arguments, **named)
 
     # steps
 
-    def _apply(self, original: Any) -> Any:
-        def apply(made: Any, grads: Any, trainable_variables: Any = None) -> Any:
-            r = self.recording
-            if r.full or self.forward is None or not tf.executing_eagerly():
-                if r.full:
-                    raise Stop
-                return original(made, grads, trainable_variables)
-            model, images, output = self.forward
-            if r.model is None:
-                r.model, r.start = model, self.before or model.get_weights()
-                self._settings(made, trainable_variables)
-            loss = self.own if self.own is not None and self.fitting else r.loss
-            rate = float(np.asarray(made.learning_rate))
-            labels = self.labels()
-            labels = None if labels is None else np.array(labels)
-            r.steps.append(Step(np.array(images), np.array(output), labels, loss, rate))
-            if self.source is not None:
-                self.trained.add(self.source)
-            done = original(made, grads, trainable_variables)
-            r.labels, self.own = None, None
+    def _apply(self, original: Any, made: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        r = self.recording
+        if r.full or self.forward is None or not tf.executing_eagerly():
             if r.full:
-                r.end = model.get_weights()
-                if self.fitting or self.source is None:
-                    raise Stop
-            return done
-
-        return apply
+                raise Stop
+            return original(made, grads, trainable_variables)
+        model, images, output = self.forward
+        if r.model is None:
+            r.model, r.start = model, self.before or model.get_weights()
+            self._settings(made, trainable_variables)
+        loss = self.own if self.own is not None and self.fitting else r.loss
+        rate = float(np.asarray(made.learning_rate))
+        labels = self.labels()
+        labels = None if labels is None else np.array(labels)
+        r.steps.append(Step(np.array(images), np.array(output), labels, loss, rate))
+        if self.source is not None:
+            self.trained.add(self.source)
+        done = original(made, grads, trainable_variables)
+        r.labels, self.own = None, None
+        if r.full:
+            r.end = model.get_weights()
+            if self.fitting or self.source is None:
+                raise Stop
+        return done
 
     def _settings(self, made: Any, variables: Any) -> None:
         r, place, name = self.recording, self.places.get(id(made), ""), type(made).__name__.lower()
@@ -194,29 +175,23 @@ class _Watch(Watch):
 
     # data
 
-    def _iterator(self, original: Any) -> Any:
-        def init(made: Any, dataset: Any = None, *arguments: Any, **named: Any) -> None:
-            original(made, dataset, *arguments, **named)
-            made._recorded, made._count, made._place = dataset, 0, self.recording.here()
+    def _iterator(self, original: Any, made: Any, dataset: Any = None, *arguments: Any, **named: Any) -> None:
+        original(made, dataset, *arguments, **named)
+        made._recorded, made._count, made._place = dataset, 0, self.recording.here()
 
-        return init
-
-    def _next(self, original: Any) -> Any:
-        def following(iterator: Any) -> Any:
-            r, dataset = self.recording, getattr(iterator, "_recorded", None)
-            if dataset is None or self.fitting:
-                return original(iterator)
-            if self.ends(id(dataset), iterator._count):
-                raise StopIteration
-            iterator._count += 1
-            found = original(iterator)
-            self.batch, self.source = found, id(dataset)
-            if not r.steps:
-                r.settings.pop("train.shuffle", None)
-                self._chain(dataset, iterator._place)
-            return found
-
-        return following
+    def _next(self, original: Any, iterator: Any) -> Any:
+        r, dataset = self.recording, getattr(iterator, "_recorded", None)
+        if dataset is None or self.fitting:
+            return original(iterator)
+        if self.ends(id(dataset), iterator._count):
+            raise StopIteration
+        iterator._count += 1
+        found = original(iterator)
+        self.batch, self.source = found, id(dataset)
+        if not r.steps:
+            r.settings.pop("train.shuffle", None)
+            self._chain(dataset, iterator._place)
+        return found
 
     def _chain(self, dataset: Any, place: str) -> None:
         """Shuffle, batch and their order, as the links of a dataset say."""

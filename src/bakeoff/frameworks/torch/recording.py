@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,39 +58,28 @@ class _Watch(Watch):
         r.patch(torch, "manual_seed", self.seed)
         for name, form in CLIPS.items():
             for home in (nn.utils, nn.utils.clip_grad):
-                r.patch(home, name, self._clip(form))
+                r.patch(home, name, partial(self._clip, form))
         for name in LOSSES:
             r.patch(nn.functional, name, self._loss)
 
     # what is made: its line
 
-    def _schedule(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            self.recording.note(self.recording.here(), train__schedule=type(made).__name__)
-            original(made, *arguments, **named)
+    def _schedule(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        self.recording.note(self.recording.here(), train__schedule=type(made).__name__)
+        original(made, *arguments, **named)
 
-        return init
-
-    def _loader(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(
-                made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False}
-            )
-            self.places[id(made)] = self.recording.here()
-
-        return init
+    def _loader(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        original(made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False})
+        self.places[id(made)] = self.recording.here()
 
     # what runs
 
-    def _iterated(self, original: Any) -> Any:
-        def iterate(loader: Any) -> Iterator[Any]:
-            for number, batch in enumerate(original(loader)):
-                if self.ends(id(loader), number):
-                    return
-                self.batch, self.loader = batch, loader
-                yield batch
-
-        return iterate
+    def _iterated(self, original: Any, loader: Any) -> Iterator[Any]:
+        for number, batch in enumerate(original(loader)):
+            if self.ends(id(loader), number):
+                return
+            self.batch, self.loader = batch, loader
+            yield batch
 
     def _enter(self, module: Any, given: Any) -> None:
         self.depth += 1
@@ -119,39 +109,27 @@ class _Watch(Watch):
         if loader is not None and id(loader) not in self.trained:
             self.recording.note(self.places.get(id(loader), ""), eval__drop_last=bool(loader.drop_last))
 
-    def _loss(self, original: Any) -> Any:
-        def loss(given: Any, target: Any, *arguments: Any, **named: Any) -> Any:
-            if torch.is_grad_enabled() and given.requires_grad:
-                self.recording.labels = target.detach().clone()
-                self.recording.places.setdefault("train.loss", self.recording.here())
-                if named.get("label_smoothing"):
-                    self.recording.note(train__smoothing=float(named["label_smoothing"]))
-            return original(given, target, *arguments, **named)
+    def _loss(self, original: Any, given: Any, target: Any, *arguments: Any, **named: Any) -> Any:
+        if torch.is_grad_enabled() and given.requires_grad:
+            self.recording.labels = target.detach().clone()
+            self.recording.places.setdefault("train.loss", self.recording.here())
+            if named.get("label_smoothing"):
+                self.recording.note(train__smoothing=float(named["label_smoothing"]))
+        return original(given, target, *arguments, **named)
 
-        return loss
+    def _clip(self, form: str, original: Any, parameters: Any, most: float, *arguments: Any, **named: Any) -> Any:
+        self.recording.note(self.recording.here(), train__clip=float(most), train__clip_form=form)
+        return original(parameters, most, *arguments, **named)
 
-    def _clip(self, form: str) -> Any:
-        def make(original: Any) -> Any:
-            def clip(parameters: Any, most: float, *arguments: Any, **named: Any) -> Any:
-                self.recording.note(self.recording.here(), train__clip=float(most), train__clip_form=form)
-                return original(parameters, most, *arguments, **named)
-
-            return clip
-
-        return make
-
-    def _backward(self, original: Any) -> Any:
-        def backward(tensor: Any, *arguments: Any, **named: Any) -> Any:
-            r = self.recording
-            if r.model is not None and r.steps and not self.backwards and not r.full:
-                kept = any(p.grad is not None and bool(p.grad.any()) for p in r.model.parameters())
-                r.note(r.here(), train__keeps_gradients=kept)
-            self.backwards += 1
-            r.loss = float(tensor.detach()) if tensor.numel() == 1 else float("nan")
-            r.places.setdefault("train.loss", r.here())
-            return original(tensor, *arguments, **named)
-
-        return backward
+    def _backward(self, original: Any, tensor: Any, *arguments: Any, **named: Any) -> Any:
+        r = self.recording
+        if r.model is not None and r.steps and not self.backwards and not r.full:
+            kept = any(p.grad is not None and bool(p.grad.any()) for p in r.model.parameters())
+            r.note(r.here(), train__keeps_gradients=kept)
+        self.backwards += 1
+        r.loss = float(tensor.detach()) if tensor.numel() == 1 else float("nan")
+        r.places.setdefault("train.loss", r.here())
+        return original(tensor, *arguments, **named)
 
     # steps
 
