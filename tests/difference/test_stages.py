@@ -94,8 +94,8 @@ def test_a_law_is_told_by_its_numbers(name: str) -> None:
     draw = rng(0, "laws", record=name)
     each = [(starts.law(name, fans).ppf(draw.random((int(fans[0]), int(fans[1])))), fans) for fans in FANS]
     each = [(w.astype(np.float32), fans) for w, fans in each]
-    assert starts._likeliest(each) == name
-    assert starts._likeliest([(3 * w, fans) for w, fans in each]) == ""  # as of a net that was trained
+    assert starts._likeliest(each, starts.LAWS) == name
+    assert starts._likeliest([(3 * w, fans) for w, fans in each], starts.LAWS) == ""  # as of a net that was trained
 
 
 def lawful(seed: int, kernels: str, biases: str = starts.ZEROS) -> Account:

@@ -167,8 +167,7 @@ def trained(a: Account, b: Account, worker: Worker | None = None, *, start: bool
     with Training(first, worker) as world:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
         if distance(world.outcome(first), world.outcome(second)) > world.floor:
-            others = world.reseeded()
-            world.noise, world.seeds = max(others), len(others)
+            world.others = world.reseeded()
         found = verdict(world, first, second, every())
         left = [world.unexplained(one) for one in (a, b)]
         told = result(a, b, world, found, training(a, b, world, found), None, turned)
@@ -176,7 +175,7 @@ def trained(a: Account, b: Account, worker: Worker | None = None, *, start: bool
         excluded = {"stage": "start", "state": "excluded", "detail": "both from the same start weights"}
         told["stages"] = [excluded if row["stage"] == "start" else row for row in told["stages"]]
     told["start"] = dict(zip(("a", "b"), laws, strict=True))
-    told |= {"seed_noise": world.noise, "seeds": world.seeds, "seed_noise_level": 1 / (world.seeds + 1)}
+    told |= {"seed_noise": world.noise, "seeds": len(world.others), "seed_noise_level": 1 / (len(world.others) + 1)}
     told["unexplained"] = dict(zip(("a", "b"), left, strict=True))
     told["notes"] += [
         f"{one.name}: made again, its steps end {100 * part:.1f} % of their way off: something isn't visible"

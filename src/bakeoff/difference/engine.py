@@ -4,6 +4,11 @@ With d(S) the distance between A, with B's choice in the causes S, and B: the ga
 1 - d({c}) / d({}) of it, and what remains is d(all) / d({}). Where there are several causes, the gap is apportioned by
 their Shapley values (Shapley, 1953): the mean, over all orders, of what a cause closes when it is switched next.
 What only one side shows is guessed: the other's value is what makes the outcomes the same.
+
+A cause counts beyond what is measured of no cause, in the same world:
+    what somebody chose   beyond what both libraries do by themselves, where nothing can be chosen: the same script in
+                          the other library does as much
+    what nobody can       beyond that and beyond what other seeds do, see `Training.reseeded`
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from bakeoff.seeds import rng
 
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
+NO_OPTION = {"train.epsilon_form", "train.momentum_form", "net.batch_norm.variance"}  # a library's only way
 HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
 CANT = (BakeoffError, ValueError, TypeError, IndexError)  # of a net that was switched and can't be asked
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
@@ -100,9 +106,13 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     value = _Value(world, a, theirs, suspects, gap)
     every = range(len(suspects))
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
-    matters = gap > world.noise
+    libraries = [one for one in suspects if set(one.there) <= NO_OPTION]
+    null = max(world.floor, distance(world.outcome(_with(a, libraries)), mine))
+    unchosen = [one.cause.name for one in libraries]
     counted = {
-        one.suspect.cause.name for one in shares if matters and abs(one.share) >= HARMLESS and one.effect > world.floor
+        name
+        for name, one in ((one.suspect.cause.name, one) for one in shares)
+        if abs(one.share) >= HARMLESS and one.effect > (max(null, world.noise) if name in unchosen else null)
     }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(

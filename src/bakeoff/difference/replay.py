@@ -61,7 +61,8 @@ class Training:
     def __init__(self, a: Account, worker: Worker | None = None) -> None:
         self.given = worker
         record: Record = a.record
-        self.base, self.record, self.floor, self.noise, self.seeds = a, record, 0.0, 0.0, 0
+        self.base, self.record, self.floor = a, record, 0.0
+        self.others: list[float] = []
         self.pixels = np.concatenate(record.pixels)[:ASKED]
         known = [one for one in record.labels if one is not None]
         whole = np.concatenate(known) if known and all(one.ndim == 1 for one in known) else None
@@ -78,6 +79,11 @@ class Training:
 
     def __exit__(self, *error: Any) -> None:
         self.stack.__exit__(*error)
+
+    @property
+    def noise(self) -> float:
+        """The most that other seeds do."""
+        return max(self.others, default=0.0)
 
     def outcome(self, account: Account) -> Array:
         """Centred logits after the steps, and a column of what its evaluation counts as right, (N, K + 1)."""
@@ -117,7 +123,9 @@ class Training:
             if p.role in kinds:
                 found[kinds[p.role]][path] = p.array - before[path]
         keys, idle = nets.slots(after), _idle(after)
-        return {name: {keys[p]: x for p, x in each.items() if p not in idle} for name, each in found.items()}
+        return {
+            name: {keys[p]: x for p, x in each.items() if p in keys and p not in idle} for name, each in found.items()
+        }
 
     def _outcome(self, account: Account, after: Graph) -> Array:
         z = self.answers(after, account)

@@ -128,10 +128,10 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
         if world.name == "train":
             return "No cause: seed noise. From the same start weights on the same images both do the same."
         return f"No difference larger than rounding (mean |difference| of logits {found.gap:.2g})."
-    if found.gap <= world.noise:
+    if not causes and found.gap <= world.noise:
         return (
-            f"No cause: seed noise. What differs moves the logits by {found.gap:.2g}, {world.seeds} other seeds by "
-            f"up to {world.noise:.2g}; one seed in {world.seeds + 1} does more."
+            f"No cause: seed noise. What differs moves the logits by {found.gap:.2g}, {len(world.others)} other seeds "
+            f"by up to {world.noise:.2g}; one seed in {len(world.others) + 1} does more."
         )
     if not causes:
         return (
@@ -141,7 +141,9 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
     first = causes[0]
     rest = f"; {100 * found.remaining:.0f} % remains" if found.remaining > 0.02 else ""
     more = f", with {len(causes) - 1} more" if len(causes) > 1 else ""
-    return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}."
+    farther = sum(one > found.gap for one in world.others)
+    seeds = f"; {farther} of {len(world.others)} other seeds move the logits farther" if farther else ""
+    return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}{seeds}."
 
 
 def _accuracies(a: Account, b: Account, world: Any) -> list[float | None]:

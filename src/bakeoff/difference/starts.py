@@ -21,6 +21,7 @@ from bakeoff.seeds import rng
 
 Fans = tuple[float, float]  # how many numbers a layer reads, and gives, for each of its own
 ODD = 5.0  # standard errors that the mean square may be off
+SURE = 20.0  # times
 ZEROS = "zeros"
 KINDS: Mapping[str, Callable[[float], Any]] = {  # distributions of mean 0, by their deviation
     "uniform": lambda s: stats.uniform(-s * 3**0.5 * (1 + 1e-6), 2 * s * 3**0.5 * (1 + 1e-6)),  # float32 at its bound
@@ -48,9 +49,9 @@ def law(name: str, fans: Fans) -> Any:
 
 
 def laws(graph: Graph) -> dict[str, str]:
-    """The settings `start.*`; none where the numbers fit no law, as those of a net that was trained."""
+    """The settings `start.*`; none where the numbers fit no law, as those of a net that was trained, or several."""
     kernels, biases = ([one[1:] for one in _arrays(graph, slot)] for slot in ("kernel", "bias"))
-    found = {"start.kernels": _likeliest(kernels), "start.biases": _likeliest(biases)}
+    found = {"start.kernels": _likeliest(kernels, LAWS), "start.biases": _likeliest(biases, ["PyTorch's uniform"])}
     if biases and not any(array.any() for array, _ in biases):
         found["start.biases"] = ZEROS
     return {key: name for key, name in found.items() if name}
@@ -87,12 +88,14 @@ def _arrays(graph: Graph, slot: str) -> Iterator[Found]:
             yield path, graph.parameters[path].array, (size * reads, size * gives)
 
 
-def _likeliest(found: Iterable[tuple[Array, Fans]]) -> str:
-    """The name of the law that is the likeliest of all arrays; nothing where its deviation isn't theirs."""
+def _likeliest(found: Iterable[tuple[Array, Fans]], names: Iterable[str]) -> str:
+    """The name of the law that is `SURE` times as likely as any other of these; nothing where there is none, or its
+    deviation isn't theirs.
+    """
     each = list(found)
-    sums = {name: sum(float(law(name, fans).logpdf(w).sum()) for w, fans in each) for name in LAWS}
-    name = max(sums, key=lambda one: sums[one])
-    if not each or not np.isfinite(sums[name]):
+    sums = sorted((sum(float(law(name, fans).logpdf(w).sum()) for w, fans in each), name) for name in names)
+    best, name = sums[-1]
+    if not each or not np.isfinite(best) or best - max((one for one, _ in sums[:-1]), default=-np.inf) < np.log(SURE):
         return ""
     squares = np.concatenate([np.square(w / law(name, fans).std()).ravel() for w, fans in each])
     odd = abs(float(squares.mean()) - 1) > ODD * (2 / squares.size) ** 0.5  # a normal one's, the widest

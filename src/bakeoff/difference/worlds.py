@@ -33,15 +33,17 @@ class World(Protocol):
         name: "predict" or "train": causes say in which they show.
         labels: (N,), places in the classes; None: not known.
         floor: what rounding alone does, in the unit of `distance`.
-        noise: the most that other seeds do, likewise; 0 where no seed plays a part.
-        seeds: how many of them were tried.
+        others: what each of some other seeds does, likewise; none where no seed plays a part.
+        noise: the most of these.
     """
 
     name: str
     labels: Array | None
     floor: float
-    noise: float
-    seeds: int
+    others: Sequence[float]
+
+    @property
+    def noise(self) -> float: ...
 
     def outcome(self, account: Account) -> Array:
         """(N, K); row by row comparable with any other account's."""
@@ -100,7 +102,7 @@ class Predicting:
         self.images, self.reference, self.fallback = images, reference, fallback or {}
         known = labels is not None and reference is not None and set(labels) <= set(reference)
         self.labels = np.array([reference.index(one) for one in labels]) if known and labels and reference else None
-        self.floor, self.noise, self.seeds = 0.0, 0.0, 0
+        self.floor, self.others, self.noise = 0.0, (), 0.0
         self._inputs: dict[str, Array] = {}
         self._raw: dict[tuple[Any, ...], tuple[Any, Array]] = {}
 
