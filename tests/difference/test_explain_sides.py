@@ -18,6 +18,7 @@ from bakeoff.bundle import Bundle
 from bakeoff.cli import main
 from bakeoff.difference.worlds import Predicting
 from bakeoff.errors import BakeoffError, DataError, UsageError
+from bakeoff.exports.formats import onnx
 from bakeoff.serving import client
 
 A = planted.account(seed=2)
@@ -85,6 +86,25 @@ def test_an_export_of_the_same(place: Path, tmp_path: Path) -> None:
     found = bakeoff.explain(tmp_path / "b.onnx", place / "a", place / "photos", quiet=True)
     assert causes(found) == ["epsilon"]  # told from the file's side, which only answers
     assert (found.causes[0]["a"], found.causes[0]["b"]) == ("0.001", "1e-05")
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the file's scales", "those of the images"])
+def test_an_int8_export(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    """Calibrated on images of half the contrast: only with the file's own scales the same numbers come out."""
+    calibration = Predicting(in_order(place)).inputs(A) / 2
+    model = onnx.made(bundles.read(place / "a"), "int8", calibration)
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    if not own:
+        monkeypatch.setattr("bakeoff.difference.sides.export._precision", lambda path: {})
+    found = bakeoff.explain(place / "a", tmp_path / "a.onnx", place / "photos", quiet=True)
+    if not own:
+        assert found.remaining > 0.05
+        return
+    assert causes(found) == ["precision"]
+    row = found.causes[0]
+    assert (row["a"], row["b"], row["place"], row["guessed"]) == ("float32", "int8", str(tmp_path / "a.onnx"), False)
+    assert row["share"] > 0.99
+    assert abs(found.remaining) < 0.01
 
 
 def test_inputs_of_another_machine_are_understood(place: Path, tmp_path: Path) -> None:

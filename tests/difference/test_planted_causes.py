@@ -99,10 +99,19 @@ def found(explained: Any) -> list[str]:
     return [one["cause"] for one in explained.causes]
 
 
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker | None]:
+    if not frameworks.installed():
+        yield None
+        return
+    with Worker(frameworks.installed()[0], precision="float64", threads=1) as one:
+        yield one
+
+
 @pytest.mark.parametrize("name", [*PREDICT, *ONLY_SEEN])
-def test_where_both_sides_show_it(name: str) -> None:
+def test_where_both_sides_show_it(name: str, worker: Worker | None) -> None:
     changes = {**PREDICT, **ONLY_SEEN}[name]
-    explained = compared(A, A.switched(changes), planted.pictures())
+    explained = compared(A, A.switched(changes), planted.pictures(), worker=worker)
     first = explained.causes[0]
     assert first["cause"] == name
     assert first["share"] > 0.9
@@ -125,14 +134,10 @@ def test_where_one_side_is_logits_alone(name: str) -> None:
     assert explained.remaining < 0.4
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    if not frameworks.installed():
-        pytest.skip("no framework is installed")
-    with Worker(frameworks.installed()[0], precision="float64", threads=1) as one:
-        yield one
+NEEDED = pytest.mark.skipif(not frameworks.installed(), reason="no framework is installed")
 
 
+@NEEDED
 @pytest.mark.parametrize("name", TRAIN)
 def test_in_training(name: str, worker: Worker) -> None:
     a, b = TRAIN[name]
@@ -194,6 +199,7 @@ def test_nothing_is_invented_for_noise() -> None:
     assert "no cause that is known" in explained.result["verdict"]
 
 
+@NEEDED
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_another_seed_is_no_cause(seed: int, worker: Worker) -> None:
     explained = trained(planted.trainee(0), planted.trainee(seed, images=seed), worker)

@@ -119,6 +119,8 @@ def test_frameworks_by_imports() -> None:
     assert framework_of("from tensorflow import keras\nimport torch", "a.py") == "tensorflow"
     with pytest.raises(UnsupportedError, match="Keras on jax"):
         framework_of('os.environ["KERAS_BACKEND"] = "jax"\nimport keras', "a.py")
+    with pytest.raises(UnsupportedError, match="a script of JAX can't be recorded yet"):
+        framework_of("import jax\nimport optax", "a.py")
     with pytest.raises(DataError, match="neither torch nor keras"):
         framework_of("import numpy", "a.py")
     with pytest.raises(DataError, match="line 2"):

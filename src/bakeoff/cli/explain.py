@@ -47,6 +47,9 @@ def command(
         float | None, typer.Option("--expect", metavar="PERCENT", help="The accuracy that was promised, as B.")
     ] = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a script that are recorded.")] = 8,
+    start: Annotated[
+        bool, typer.Option("--start", help="Of scripts: the law of their start weights may be a cause, too.")
+    ] = False,
     token: Annotated[str, typer.Option(envvar="BAKEOFF_TOKEN", help="A server's secret.")] = "",
     json: options.Json = False,
     debug: options.Debug = False,
@@ -69,6 +72,7 @@ def command(
         expect=expect,
         token=token,
         steps=steps,
+        start=start,
     )
     give(dict(found.result), json, _show)
 

@@ -25,6 +25,7 @@ from bakeoff.exports.measured import WRITERS
 from bakeoff.files import make_folder, remove
 from bakeoff.rundir.folder import Run
 from bakeoff.rundir.readers import read_json
+from bakeoff.seeds import rng
 from bakeoff.timing.load import Load
 from bakeoff.timing.rounds import Rounds, measured
 from bakeoff.workers.channel import Reporter
@@ -181,7 +182,7 @@ def open_form(
     else:
         session["predict"] = frameworks.load(framework).native(read.graph, threads=threads).logits
     shape = (POOL, *read.signature.size, read.signature.channels)
-    session["images"] = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    session["images"] = rng(0, "images that are timed").normal(size=shape).astype(np.float32)
     session["callers"] = callers
 
 

@@ -22,7 +22,7 @@ from bakeoff.schemas import Array
 
 Settings = Mapping[str, Any]
 NET = ("net.", "array.")
-ASKED: Settings = {"net.mode": "eval", "net.precision": "float32"}  # of a graph that is asked here
+ASKED: Settings = {"net.mode": "eval", "net.precision": "float32", "net.scales": ""}  # of a graph that is asked here
 BESIDE = dict.fromkeys(("train.smoothing", "train.reduction", "train.broadcast", "train.softmaxes"), "train.loss")
 BESIDE |= {"train.factors": "train.schedule", "train.keeps_gradients": "train.optimizer", "train.mode": "train.loss"}
 
@@ -124,9 +124,9 @@ def said(value: Any) -> str:
         return f"{value.count():,} parameters: {', '.join(dict.fromkeys(node.op for node in value.nodes))}"
     if isinstance(value, tuple | list):
         each = [said(one) for one in value]
-        if len(each) > 1 and len(set(each)) == 1 and len(each) > 4:
+        if len(each) > 4 and len(set(each)) == 1:
             return f"{each[0]} ({len(each)} times)"
-        return f"({', '.join(dict.fromkeys(each) if len(each) > 6 else each)})"
+        return f"({', '.join(dict.fromkeys(each) if len(each) > 6 else each)})" if each else "nothing"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

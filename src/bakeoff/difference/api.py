@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 
 from bakeoff.difference import inputs, nets
-from bakeoff.difference.account import Account, apart
+from bakeoff.difference.account import Account
 from bakeoff.difference.canonical import without_scaling
-from bakeoff.difference.causes import STAGES, claims, every
-from bakeoff.difference.engine import Verdict, verdict
+from bakeoff.difference.causes import every
+from bakeoff.difference.engine import verdict
 from bakeoff.difference.replay import Training
 from bakeoff.difference.report import Explained, result
 from bakeoff.difference.scripts import Record
 from bakeoff.difference.sides import Given, figure, open_side
+from bakeoff.difference.stages import SMALL, predicting, training
 from bakeoff.difference.understanding import snapped, understood
-from bakeoff.difference.worlds import Expecting, Predicting, rounding
+from bakeoff.difference.worlds import Expecting, Predicting, distance, rounding
 from bakeoff.errors import DataError, UsageError
 from bakeoff.evaluation.predict import find_images
 from bakeoff.given import held
 from bakeoff.parity.trial import images as synthetic
 from bakeoff.preprocessing import decode
-from bakeoff.schemas import Array
 from bakeoff.workers.channel import Listener, Reporter
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live
@@ -68,6 +68,7 @@ def explain(
     expect: float | None = None,
     token: str = "",
     steps: int = 8,
+    start: bool = False,
     most: int = MOST,
     listen: Listener | None = None,
     quiet: bool = False,
@@ -86,6 +87,7 @@ def explain(
         expect: the accuracy that was promised, in percent, in the place of B.
         token: a server's secret.
         steps: of a script that are recorded.
+        start: of scripts: whether the law of their start weights may be a cause; else start weights are excluded.
         most: images that are asked about at most.
         listen: gets progress.
         quiet: no bar.
@@ -110,13 +112,23 @@ def explain(
         second = pool.submit(open_side, text, given) if expect is None else None
         one, two = first.result(), second.result() if second else figure(expect or 0.0)
     tell.stage(2, 2, "switch causes")
-    return compared(one, two, pictures)
+    return compared(one, two, pictures, start=start)
 
 
-def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
-    """The explanation of two accounts."""
+def compared(
+    a: Account, b: Account, pictures: Pictures, *, start: bool = False, worker: Worker | None = None
+) -> Explained:
+    """The explanation of two accounts.
+
+    Args:
+        a: one side.
+        b: the other.
+        pictures: that both are asked about; scripts aren't.
+        start: of scripts: whether the law of their start weights may be a cause.
+        worker: of a framework in float64; None: one is started where it is needed.
+    """
     if a.record is not None and b.record is not None:
-        return trained(a, b)
+        return trained(a, b, worker, start=start)
     a, b = understood(a, pictures.content, b), understood(b, pictures.content, a)
     world = _world(a, b, pictures)
     a, b = _outside(a, b, world.fallback)
@@ -132,29 +144,38 @@ def compared(a: Account, b: Account, pictures: Pictures) -> Explained:
     if found.causes and found.causes[0].suspect.cause.name == "weights":
         again = _as_scripts(a, b, world)
         if again:
-            return trained(*again)
-    return Explained(result(a, b, world, found, stages(a, b, world, found), pictures, turned))
+            return trained(*again, worker)
+    return Explained(result(a, b, world, found, predicting(a, b, world, found, worker), pictures, turned))
 
 
-def trained(a: Account, b: Account, worker: Worker | None = None) -> Explained:
+def trained(a: Account, b: Account, worker: Worker | None = None, *, start: bool = False) -> Explained:
     """The explanation of two scripts, by their steps made again from the same start weights on the same images.
 
     Args:
         a: a script.
         b: likewise.
         worker: of a framework in float64; None: one is started.
+        start: whether the law of their start weights may be a cause.
     """
+    laws = [{key: one.settings.get(key, "not known") for key in ("start.kernels", "start.biases")} for one in (a, b)]
+    if not start:
+        a, b = (replace(one, given={k: v for k, v in one.given.items() if k not in laws[0]}) for one in (a, b))
     turned = any(one is None for one in a.record.labels)
     first, second = (b, a) if turned else (a, b)
     if any(one.stage == "data" and "train.record" in (one.suspect(first, second) or {}) for one in every()):
         second = second.switched({"train.record": second.record})  # else both are asked about the same images
     with Training(first, worker) as world:
         world.floor = 1e-9 * float(np.abs(world.outcome(first)).max(initial=0.0))
-        world.noise = min(world.another_seed(second), world.moved())
+        if distance(world.outcome(first), world.outcome(second)) > world.floor:
+            world.others = world.reseeded()
         found = verdict(world, first, second, every())
         left = [world.unexplained(one) for one in (a, b)]
-        told = result(a, b, world, found, training_stages(a, b, world, found), None, turned)
-    told["seed_noise"] = world.noise
+        told = result(a, b, world, found, training(a, b, world, found), None, turned)
+    if not start:
+        excluded = {"stage": "start", "state": "excluded", "detail": "both from the same start weights"}
+        told["stages"] = [excluded if row["stage"] == "start" else row for row in told["stages"]]
+    told["start"] = dict(zip(("a", "b"), laws, strict=True))
+    told |= {"seed_noise": world.noise, "seeds": len(world.others), "seed_noise_level": 1 / (len(world.others) + 1)}
     told["unexplained"] = dict(zip(("a", "b"), left, strict=True))
     told["notes"] += [
         f"{one.name}: made again, its steps end {100 * part:.1f} % of their way off: something isn't visible"
@@ -189,25 +210,7 @@ def _as_scripts(a: Account, b: Account, world: Predicting) -> tuple[Account, Acc
     return made[0], made[1]
 
 
-SMALL = 2_000_000  # parameters of nets whose steps are made again in float64
 STRAYED = 0.02  # of the way that the weights went: more than float32 does in a few steps
-
-
-def training_stages(a: Account, b: Account, world: Training, found: Verdict) -> list[dict[str, Any]]:
-    """Each stage of a training by its settings: equal, differs or not checkable."""
-    rows = []
-    differ = set(apart(a, b))
-    for stage in STAGES:
-        keys = {key for one in every() if one.stage == stage and one.world != "predict" for key in one.keys}
-        known = [key for key in {*a.settings, *b.settings} if claims(keys, key)]
-        apart_here = [key for key in known if key in differ]
-        seen = [key for key in known if a.sees(key) and b.sees(key)]
-        if keys:
-            state = "differs" if apart_here else "equal" if seen else "not checkable"
-            rows.append({"stage": stage, "state": state, "detail": ", ".join(sorted(apart_here)[:3])})
-    rows.append({"stage": "start", "state": "excluded", "detail": "both from the same start weights"})
-    state = "equal" if found.gap <= found.floor else "differs"
-    return [*rows, {"stage": "logits after the steps", "state": state, "difference": found.gap}]
 
 
 def _asks(one: Account) -> bool:
@@ -277,60 +280,3 @@ def _made() -> Pictures:
         Image.fromarray(pixels).save(file, "PNG")
         content.append(file.getvalue())
     return Pictures(tuple(content), tuple(f"{i:02d}.png" for i in range(MADE)), None, made=True)
-
-
-# stage by stage -------------------------------------------------------------------------------------------------------
-
-
-def stages(a: Account, b: Account, world: Predicting, found: Verdict) -> list[dict[str, Any]]:
-    """Each stage: equal, differs or not checkable, and by how much; the first image's, bit by bit."""
-    rows: list[dict[str, Any]] = []
-    both = [{**inputs.USUAL, **world.fallback, **one.settings} for one in (a, b)]
-    shown = all(one.sees("input.std") and one.seen.inputs is None for one in (a, b))
-    made = [inputs.stages(world.images[0], one) for one in both] if shown else None
-    for name in inputs.STAGES:
-        rows.append(_row(name, *(one[name] for one in made)) if made else {"stage": name, "state": "not checkable"})
-    rows += _net(a, b, world)
-    state = "equal" if found.gap <= found.floor else "differs"
-    rows.append({"stage": "output", "state": state, "difference": found.gap})
-    return rows
-
-
-def _row(name: str, one: Array, two: Array) -> dict[str, Any]:
-    if one.shape != two.shape:
-        return {"stage": name, "state": "differs", "detail": f"{one.shape} against {two.shape}"}
-    gap = float(np.abs(one.astype("f8") - two).max(initial=0.0))
-    return {"stage": name, "state": "equal" if gap == 0 else "differs", "difference": gap}
-
-
-def _net(a: Account, b: Account, world: Predicting) -> list[dict[str, Any]]:
-    """The first layer whose local error is above float64's rounding, both nets fed with A's input."""
-    if a.graph is None or b.graph is None:
-        return [{"stage": "net", "state": "not checkable"}]
-    if not nets.alike(a.graph, b.graph):
-        return [{"stage": "net", "state": "differs", "detail": "other layers"}]
-    small = a.graph.count() <= LARGE
-    if not small:
-        same = not [key for key in nets.settings(a.graph) if key.startswith("array.")]
-        return [{"stage": "net", "state": "equal" if same else "not checkable"}]
-    try:
-        walked = nets.walk(a.graph, b.graph, world.inputs(a)[:1])
-    except Exception as error:  # whatever a page's truth makes of another net's shapes
-        return [{"stage": "net", "state": "differs", "detail": str(error)[:120]}]
-    first = next((row for row in walked if row[2] > FLOOR), None)
-    if first is None:
-        return [{"stage": "net", "state": "equal", "difference": max(row[2] for row in walked)}]
-    path, op, local, _ = first
-    return [
-        {
-            "stage": "net",
-            "state": "differs",
-            "layer": path,
-            "operator": op,
-            "local": local,
-            "accumulated": walked[-1][3],
-        }
-    ]
-
-
-LARGE, FLOOR = 8_000_000, 1e-10  # parameters that NumPy walks in seconds; of a layer's values, in float64

@@ -4,6 +4,11 @@ With d(S) the distance between A, with B's choice in the causes S, and B: the ga
 1 - d({c}) / d({}) of it, and what remains is d(all) / d({}). Where there are several causes, the gap is apportioned by
 their Shapley values (Shapley, 1953): the mean, over all orders, of what a cause closes when it is switched next.
 What only one side shows is guessed: the other's value is what makes the outcomes the same.
+
+A cause counts beyond what is measured of no cause, in the same world:
+    what somebody chose   beyond what both libraries do by themselves, where nothing can be chosen: the same script in
+                          the other library does as much
+    what nobody can       beyond that and beyond what other seeds do, see `Training.reseeded`
 """
 
 from __future__ import annotations
@@ -25,8 +30,9 @@ from bakeoff.seeds import rng
 
 EXACT = 5  # causes whose subsets are all tried; more: forwards and backwards, one after the other
 EXPLAINED, MUCH = 0.05, 0.6  # of the gap: what a guess may leave; what it must close where nothing leaves so little
+NO_OPTION = {"train.epsilon_form", "train.momentum_form", "net.batch_norm.variance"}  # a library's only way
 HARMLESS = 0.01  # of the gap, closed or, where two work against each other, opened
-UNNOTICED = 0.05  # of what another seed, or the steps, do: 3,000 trainings a side, 2 (1.96 / 0.05)^2, show no less
+CANT = (BakeoffError, ValueError, TypeError, IndexError)  # of a net that was switched and can't be asked
 LITTLE = 0.9  # of the gap: where no guess leaves less, none is right, and pairs aren't tried
 BEAM, DEPTH = 3, 2  # of guesses: how many are gone on with, and how many more join them
 
@@ -100,9 +106,13 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     value = _Value(world, a, theirs, suspects, gap)
     every = range(len(suspects))
     shares = [_share(world, a, b, one, value, number, mine) for number, one in enumerate(suspects)]
-    matters = gap > world.noise * UNNOTICED
+    libraries = [one for one in suspects if set(one.there) <= NO_OPTION]
+    null = max(world.floor, distance(world.outcome(_with(a, libraries)), mine))
+    unchosen = [one.cause.name for one in libraries]
     counted = {
-        one.suspect.cause.name for one in shares if matters and abs(one.share) >= HARMLESS and one.effect > world.floor
+        name
+        for name, one in ((one.suspect.cause.name, one) for one in shares)
+        if abs(one.share) >= HARMLESS and one.effect > (max(null, world.noise) if name in unchosen else null)
     }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(
@@ -121,7 +131,8 @@ def seen(world: World, a: Account, b: Account, causes: Iterable[Cause]) -> list[
         there = cause.suspect(a, b) if cause.world in (world.name, "both") else None
         if there and not taken & set(there) and not (WHOLE in taken and all(key.startswith(NET) for key in there)):
             taken |= set(there)
-            found.append(Suspect(cause, there, cause.suspect(b, a)))
+            fixed = b.graph is None and all(key.startswith(NET) for key in there)
+            found.append(Suspect(cause, there, None if fixed else cause.suspect(b, a)))
     return found
 
 
@@ -203,11 +214,8 @@ def _with(a: Account, suspects: Iterable[Suspect]) -> Account:
 
 def _left(world: World, a: Account, theirs: Array, suspects: Iterable[Suspect]) -> float:
     """The distance that is left; infinite where the switched net can't be asked."""
-    try:
-        found = world.outcome(_with(a, suspects))
-    except (BakeoffError, ValueError, TypeError, IndexError):
-        return float("inf")
-    return distance(found, theirs) if found.shape == theirs.shape else float("inf")
+    found = _asked(world.outcome, _with(a, suspects))
+    return float("inf") if found is None or found.shape != theirs.shape else distance(found, theirs)
 
 
 def _share(world: World, a: Account, b: Account, suspect: Suspect, value: _Value, number: int, mine: Array) -> Share:
@@ -233,7 +241,7 @@ def _share(world: World, a: Account, b: Account, suspect: Suspect, value: _Value
 def _asked(ask: Callable[[Account], Array | None], account: Account) -> Array | None:
     try:
         return ask(account)
-    except (BakeoffError, ValueError, TypeError, IndexError):
+    except CANT:
         return None
 
 

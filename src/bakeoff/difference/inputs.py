@@ -24,6 +24,7 @@ from bakeoff.errors import UsageError
 from bakeoff.files import workspace
 from bakeoff.preprocessing import Signature, decode
 from bakeoff.preprocessing.pixels import middle, size_before_cut, with_channels
+from bakeoff.registry import either
 from bakeoff.schemas import Array
 from bakeoff.workers.launch import Worker
 
@@ -43,6 +44,8 @@ USUAL: Mapping[str, Any] = {
 }
 IMAGENET = {"input.mean": (0.485, 0.456, 0.406), "input.std": (0.229, 0.224, 0.225)}
 SCALES: Mapping[str, tuple[float, float]] = {"0 to 1": (0.0, 1.0), "-1 to 1": (0.5, 0.5), "0 to 255": (0.0, 1 / 255)}
+CAFFE = {"input.mean": tuple(m / 255 for m in (103.939, 116.779, 123.68)), "input.std": (1 / 255,) * 3}
+FILTERS = ("bilinear", "bicubic", "nearest", "lanczos", "box")
 Bytes = Sequence[bytes]
 JPEG = b"\xff\xd8\xff"
 
@@ -60,6 +63,13 @@ def of_signature(signature: Signature) -> dict[str, Any]:
         "input.mean": tuple(signature.mean),
         "input.std": tuple(signature.std),
     }
+
+
+def fits(size: tuple[int, int]) -> list[tuple[str, int]]:
+    """How the field fits an image that isn't square: (fit, short side before a cut), the usual ones first."""
+    side = max(size)
+    cuts = dict.fromkeys((0, round(side / 0.875), round(side * 232 / 224), side))
+    return [("stretch", 0), *(("crop", to) for to in cuts), ("pad", 0)]
 
 
 def prepared(images: Bytes, settings: Mapping[str, Any]) -> Array:
@@ -259,6 +269,6 @@ def _value(key: str, text: str, option: str) -> Any:
         raise UsageError(
             f"{option} {key}={text}: can't be read; expected as size=224x224, mean=0.5/0.5/0.5, antialias=no."
         ) from None
-    if key == "filter" and text not in ("nearest", "box", "bilinear", "bicubic", "lanczos"):
-        raise UsageError(f"{option} {key}={text}: expected nearest, box, bilinear, bicubic or lanczos.")
+    if key == "filter" and text not in FILTERS:
+        raise UsageError(f"{option} {key}={text}: expected {either(FILTERS)}.")
     return text.replace("+", ", ")

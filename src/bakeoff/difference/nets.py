@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-import numpy as np
-
 from bakeoff.errors import BakeoffError
 from bakeoff.graph import interpreter
 from bakeoff.graph.graph import Graph, Node, Ref
@@ -20,6 +18,7 @@ from bakeoff.graph.initialize import torch_uniform
 from bakeoff.ops._dimension import Dim, at
 from bakeoff.ops._page import Mode
 from bakeoff.ops._window import explicit, reach
+from bakeoff.parity.difference import relative
 from bakeoff.schemas import Array
 
 WHOLE = "net.architecture"
@@ -30,18 +29,22 @@ def settings(graph: Graph, size: tuple[int, int] | None = None) -> dict[str, Any
     """net.OP.ATTR (a tuple, a value a node), array.OP.NUMBER.SLOT, and the operators themselves."""
     shapes = _shapes(graph, size)
     found: dict[str, Any] = {}
-    for node, number in numbered(graph):
+    for node in graph.nodes:
         for one in fields(node.attributes):
             value = getattr(node.attributes, one.name)
             if one.name == "pad" and value == "same":
                 value = _explicit(node, shapes.get(node.inputs[0])) or value
             found.setdefault(f"net.{node.op}.{one.name}", []).append(value)
-        for slot, path in node.parameters.items():
-            if isinstance(path, str):
-                found[f"array.{node.op}.{number}.{slot}"] = graph.parameters[path].array
+    found |= {key: graph.parameters[path].array for path, key in slots(graph).items()}
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
     operators = tuple(node.op for node in graph.nodes if node.op != "dropout")
     return {**plain, "net.operators": operators, WHOLE: graph}
+
+
+def slots(graph: Graph) -> dict[str, str]:
+    """{path of a parameter: its setting array.OP.NUMBER.SLOT}, the same for every net that is built alike."""
+    each = ((path, node.op, n, slot) for node, n in numbered(graph) for slot, path in node.parameters.items())
+    return {path: f"array.{op}.{n}.{slot}" for path, op, n, slot in each if isinstance(path, str)}
 
 
 def fresh(graph: Graph, seed: int) -> Graph:
@@ -67,12 +70,12 @@ def switched(graph: Graph, changes: Mapping[str, Any]) -> Graph:
     """The graph with other attributes and arrays; what it doesn't have stays away."""
     graph = changes.get(WHOLE, graph)
     arrays: dict[str, Array] = {}
+    for path, key in slots(graph).items():
+        own = graph.parameters[path].array
+        if key in changes and changes[key].shape == own.shape:
+            arrays[path] = changes[key].astype(own.dtype)
     nodes = []
     for node, number in numbered(graph):
-        for slot, path in node.parameters.items():
-            array = changes.get(f"array.{node.op}.{number}.{slot}")
-            if isinstance(path, str) and array is not None and array.shape == graph.parameters[path].array.shape:
-                arrays[path] = array.astype(graph.parameters[path].array.dtype)
         told = {}
         for one in fields(node.attributes):
             values = changes.get(f"net.{node.op}.{one.name}")
@@ -126,15 +129,8 @@ def walk(a: Graph, b: Graph, images: Array) -> list[tuple[str, str, float, float
         out = y.page.truth(Mode(), attributes, *given, **interpreter.parameters(b, y, values))
         local = out[0] if isinstance(out, tuple) else out
         whole, true = second[Ref(y.id)], first[Ref(x.id)]
-        found.append((x.name, x.op, _apart(local, true), _apart(whole, true)))
+        found.append((x.name, x.op, relative(local, true), relative(whole, true)))
     return found
-
-
-def _apart(found: Array, expected: Array) -> float:
-    if found.shape != expected.shape:
-        return float("inf")
-    scale = float(np.abs(expected).max(initial=0.0)) or 1.0
-    return float(np.abs(found - expected).max(initial=0.0)) / scale
 
 
 def _shapes(graph: Graph, size: tuple[int, int] | None) -> Mapping[Ref, Any]:

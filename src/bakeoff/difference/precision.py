@@ -1,14 +1,13 @@
-"""A graph in fewer bits than float32, simulated in NumPy: weights and what each layer gives are rounded.
+"""A graph in fewer bits than float32.
 
-bfloat16, float16   to the nearest
-tfloat32            10 bits of mantissa, of what convolutions and dense layers read
-int8                256 steps from the smallest to the largest, of weights for each output channel
+bfloat16, float16   in NumPy: weights and what each layer gives are rounded to the nearest
+tfloat32            in NumPy: 10 bits of mantissa, of what convolutions and dense layers read
+int8                by the quantizer of `export`, with the scales that a file says, or those of the images at hand
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -22,15 +21,17 @@ KINDS = ("bfloat16", "float16", "tfloat32", "int8")
 SUMS = ("conv1d", "conv2d", "conv_transpose2d", "dense", "matmul")
 
 
-def run(graph: Graph, images: Array, kind: str) -> Array:
-    """The logits (N, classes), float32."""
+def run(graph: Graph, images: Array, kind: str, scales: str = "") -> Array:
+    """The logits (N, classes), float32.
+
+    Args:
+        scales: an ONNX file that has them, for int8.
+    """
+    graph = graph.astype("float32")
+    if kind == "int8":
+        return _int8(graph, images, scales)
     cut = ROUNDED[kind]
-    weights = {
-        path: _channels(p.array) if kind == "int8" and p.array.ndim > 1 else p.array if kind == "int8" else cut(p.array)
-        for path, p in graph.parameters.items()
-        if p.array.dtype.kind == "f"
-    }
-    graph = replace(graph.astype("float32").with_arrays({path: w.astype(np.float32) for path, w in weights.items()}))
+    graph = graph.with_arrays({path: cut(p.array) for path, p in graph.parameters.items() if p.array.dtype.kind == "f"})
     values = {Ref(next(iter(graph.inputs))): cut(images.astype(np.float32))}
     sizes = {n.atom: size for n, size in zip(graph.input_shape, images.shape, strict=True) if isinstance(n, Dim)}
     for node in graph.nodes:
@@ -38,7 +39,7 @@ def run(graph: Graph, images: Array, kind: str) -> Array:
         attributes = interpreter.concrete(node.attributes, sizes)
         out = node.page.truth(Mode(), attributes, *given, **interpreter.parameters(graph, node, values))
         for index, one in enumerate(out if isinstance(out, tuple) else (out,)):
-            whole = kind in ("tfloat32", "int8") or one.dtype.kind != "f"
+            whole = kind == "tfloat32" or one.dtype.kind != "f"
             values[Ref(node.id, index)] = one if whole else cut(one)
     return values[graph.output]
 
@@ -55,24 +56,19 @@ def _mantissa(bits: int) -> Callable[[Array], Array]:
     return cut
 
 
-def _steps(x: Array) -> Array:
-    """256 steps over the range of an array, 0 among them."""
-    low, high = min(0.0, float(x.min(initial=0.0))), max(0.0, float(x.max(initial=0.0)))
-    step = (high - low) / 255 or 1.0
-    zero = np.rint(-low / step)
-    return np.asarray((np.clip(np.rint(x / step) + zero, 0, 255) - zero) * step, np.float32)
+def _int8(graph: Graph, images: Array, scales: str) -> Array:
+    import onnx
 
+    from bakeoff.runtimes import _onnx_smaller, onnxruntime
+    from bakeoff.runtimes._onnx_build import to_onnx
 
-def _channels(x: Array) -> Array:
-    """127 steps up and down to the largest of each output channel, which is the last axis."""
-    step = np.abs(x).max(tuple(range(x.ndim - 1)), keepdims=True) / 127
-    step = np.where(step == 0, 1, step)
-    return np.asarray(np.rint(x / step) * step)
+    known = _onnx_smaller.scales(onnx.load(scales)) if scales else {}
+    model = _onnx_smaller.to_int8(to_onnx(graph), images[:1] if known else images, known)
+    return onnxruntime.of_model(model, 1).predict(images)
 
 
 ROUNDED: dict[str, Callable[[Array], Array]] = {
     "bfloat16": _mantissa(7),
     "float16": lambda x: np.asarray(x.astype(np.float16).astype(np.float32)),
     "tfloat32": _mantissa(10),
-    "int8": _steps,
 }

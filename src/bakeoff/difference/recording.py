@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,17 @@ RECORD, STEPS, END = "record.json", "steps.npz", "end.npz"
 
 def record(session: dict[str, Any], reporter: Any, *, script: str, framework: str, steps: int, folder: str) -> None:
     """Run a script under its framework's recorder; `folder` gets the net at its start, its end, and the steps."""
-    if framework == "torch":
-        from bakeoff.frameworks.torch.recording import record as recorded
-    else:
-        from bakeoff.frameworks._keras.recording import record as recorded
-    found = recorded(Path(script), steps)
+    home, load = ("torch", "load_state_dict") if framework == "torch" else ("_keras", "set_weights")
+    found = import_module(f"bakeoff.frameworks.{home}.recording").record(Path(script), steps)
     images = [_images(step.images) for step in found.steps]
     size, channels = images[0].shape[1:3], images[0].shape[3]
-    put = _torch if framework == "torch" else _keras
-    put(found.model, found.start)
+    getattr(found.model, load)(found.start)
     opened = _opened(framework, found.model, (int(size[0]), int(size[1])), int(channels))
     names = tuple(map(str, range(max(2, int(str(opened.graph.output_shape[-1]))))))
     signature = Signature((int(size[0]), int(size[1])), int(channels))
     write = Bundle(opened.graph, signature, names, framework=framework, extra={"head": opened.head})
     bundles.write(Path(folder) / "net", write)
-    put(found.model, found.end)
+    getattr(found.model, load)(found.end)
     np.savez(Path(folder) / END, **opened.live("float32").arrays())
     arrays: dict[str, Any] = {}
     for number, step in enumerate(found.steps):
@@ -71,11 +68,3 @@ def _opened(framework: str, model: Any, size: tuple[int, int], channels: int) ->
         return opening.from_keras(model)
     model.eval()
     return opening.from_torch(model, size, Signature(size, channels))
-
-
-def _torch(model: Any, state: Any) -> None:
-    model.load_state_dict(state)
-
-
-def _keras(model: Any, state: Any) -> None:
-    model.set_weights(state)

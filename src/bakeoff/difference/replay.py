@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import numpy as np
 from bakeoff import bundle as bundles
 from bakeoff import frameworks, optimizers
 from bakeoff.bundle import Bundle
-from bakeoff.difference import nets
+from bakeoff.difference import nets, starts
 from bakeoff.difference.account import Account
 from bakeoff.difference.scripts import CLIP, Record
 from bakeoff.difference.worlds import centred, distance, kept
@@ -42,6 +43,7 @@ from bakeoff.seeds import rng
 from bakeoff.workers.launch import Worker
 
 ASKED = 64  # images whose logits are compared after the steps
+SEEDS = {500_000: 19, 5_000_000: 4}  # how many others are tried, by the parameters of the net; of larger ones, one
 
 WIDE = {"train.loss": "cross-entropy", "train.softmaxes": 1, "train.reduction": "mean", "train.smoothing": 0.0}
 
@@ -59,7 +61,8 @@ class Training:
     def __init__(self, a: Account, worker: Worker | None = None) -> None:
         self.given = worker
         record: Record = a.record
-        self.base, self.record, self.floor, self.noise = a, record, 0.0, 0.0
+        self.base, self.record, self.floor = a, record, 0.0
+        self.others: list[float] = []
         self.pixels = np.concatenate(record.pixels)[:ASKED]
         known = [one for one in record.labels if one is not None]
         whole = np.concatenate(known) if known and all(one.ndim == 1 for one in known) else None
@@ -77,34 +80,54 @@ class Training:
     def __exit__(self, *error: Any) -> None:
         self.stack.__exit__(*error)
 
+    @property
+    def noise(self) -> float:
+        """The most that other seeds do."""
+        return max(self.others, default=0.0)
+
     def outcome(self, account: Account) -> Array:
         """Centred logits after the steps, and a column of what its evaluation counts as right, (N, K + 1)."""
         key = self._key(account)
         if key not in self._known:
-            self._known[key] = (account, self._outcome(account))
+            self._known[key] = (account, self._outcome(account, self.trained(account)))
         return self._known[key][1]
 
     def scores(self, account: Account) -> Array | None:
         """Centred logits after the steps, (N, K)."""
         return self.outcome(account)[:, :-1]
 
-    def another_seed(self, b: Account) -> float:
-        """How far the base's outcome moves when the other's start weights are taken, or its batches come in reverse."""
-        base, other = self.base, b.graph
-        assert base.graph is not None
-        new = other is not None and nets.alike(base.graph, other)
-        start = _starting(base.graph, other) if new and other is not None else base.graph
-        turned = replace(self.record, pixels=self.record.pixels[::-1], labels=self.record.labels[::-1])
-        moved = self._outcome(base, self.trained(base, None if new else turned, start=start))
-        return distance(moved, self.outcome(base))
+    def reseeded(self) -> list[float]:
+        """How far other seeds move the base's outcome, by the same distance as the gap: the same images in other orders
+        and batches, other masks of dropout and, where laws count, other start weights of the base's law.
 
-    def moved(self) -> float:
-        """How far the steps moved the base's outcome: of few steps, less than other start weights do."""
+        The largest of n is a bound that one more seed passes with probability 1 / (n + 1), whatever their distribution:
+        all n + 1 are equally likely to be the largest (Barnard, 1963; Hope, 1968). So 19 say it at 5 %, 4 at 20 %, and
+        one at 50 %.
+        """
         assert self.base.graph is not None
-        return distance(self._outcome(self.base, self.base.graph), self.outcome(self.base))
+        count = next((n for most, n in SEEDS.items() if self.base.graph.count() <= most), 1)
+        found = (self._outcome(self.base, self.trained(self.base, seed=seed)) for seed in range(1, count + 1))
+        return [distance(one, self.outcome(self.base)) for one in found]
 
-    def _outcome(self, account: Account, after: Graph | None = None) -> Array:
-        after = self.trained(account) if after is None else after
+    def first_step(self, account: Account) -> dict[str, dict[str, Array]]:
+        """What the first batch does to the base's start: gradients, moves of weights, moves of statistics; each by the
+        settings of the arrays. What rounding alone moves is left out.
+        """
+        assert account.graph is not None
+        used = account.settings.get("train.record") or self.record
+        after = self.trained(account, replace(used, pixels=used.pixels[:1], labels=used.labels[:1]))
+        with np.load(self.folder / "gradients.npz") as file:
+            found = {"gradients": dict(file), "first step": {}, "running statistics": {}}
+        before, kinds = self._from(account, 0).arrays(), {"weight": "first step", "state": "running statistics"}
+        for path, p in after.parameters.items():
+            if p.role in kinds:
+                found[kinds[p.role]][path] = p.array - before[path]
+        keys, idle = nets.slots(after), _idle(after)
+        return {
+            name: {keys[p]: x for p, x in each.items() if p in keys and p not in idle} for name, each in found.items()
+        }
+
+    def _outcome(self, account: Account, after: Graph) -> Array:
         z = self.answers(after, account)
         right = np.zeros(len(z))
         if self.labels is not None:
@@ -120,20 +143,17 @@ class Training:
         mode = Mode(train=True, mask=kept) if account.settings.get("eval.mode") == "train" else Mode()
         return centred(interpreter.run(graph.astype("float64"), x, mode))
 
-    def trained(
-        self, account: Account, record: Record | None = None, *, own: bool = False, start: Graph | None = None
-    ) -> Graph:
+    def trained(self, account: Account, record: Record | None = None, *, own: bool = False, seed: int = 0) -> Graph:
         """The net after the steps.
 
         Args:
             account: gives net and settings.
             record: whose images; None: the base's, or the stream that a switch brought.
             own: whether batches and start stay as they were recorded.
-            start: other start weights.
+            seed: of what is drawn by chance; 0: as it was drawn.
         """
         assert account.graph is not None
         s = account.settings
-        start = start or (account.graph if own else self._from(account.graph))
         used = record or s.get("train.record") or self.record
         pixels, labels = list(used.pixels), list(used.labels)
         if any(one is None for one in labels):
@@ -141,15 +161,21 @@ class Training:
                 f"{account.name}: the labels of its batches weren't seen, so its steps can't be made again."
             )
         if not own:
-            pixels, labels = _rebatched(pixels, labels, s)
-        images = [self._inputs(one, account) for one in pixels]
-        return self._steps(start, images, labels, s)
+            pixels, labels = _batches(pixels, labels, int(s.get("train.batch_size") or 0), seed)
+        start = account.graph if own else self._from(account, seed)
+        return self._steps(start, [self._inputs(one, account) for one in pixels], labels, {**s, "train.masks": seed})
 
-    def _from(self, graph: Graph) -> Graph:
-        """A net with the base's start weights, where it is built alike: other start weights are another seed's."""
-        if self.base.graph is None or graph is self.base.graph or not nets.alike(graph, self.base.graph):
-            return graph
-        return _starting(graph, self.base.graph)
+    def _from(self, account: Account, seed: int) -> Graph:
+        """A net with the base's start weights, where it is built alike: other start weights are another seed's. Where
+        laws count, with those numbers as its own law draws them.
+        """
+        base, graph = self.base.graph, account.graph
+        assert base is not None
+        assert graph is not None
+        if graph is not base and nets.alike(graph, base):
+            mine = {key: v for key, v in nets.settings(base).items() if key.startswith("array.")}
+            graph = nets.switched(graph, mine)
+        return starts.drawn(graph, self.base.settings, account.settings, seed)
 
     def _inputs(self, pixels: Array, account: Account) -> Array:
         s = account.settings
@@ -178,7 +204,7 @@ class Training:
 
     def _key(self, account: Account) -> str:
         s = account.settings
-        told = {key: s[key] for key in s if key.startswith(("train.", "eval.", "input.")) and _plain(s[key])}
+        told = {key: s[key] for key in s if key.startswith(("train.", "eval.", "input.", "start.")) and _plain(s[key])}
         parts = {key: v for key, v in s.items() if key.startswith(("net.", "array."))}
         net = [(key, v if not isinstance(v, np.ndarray | Graph) else id(v)) for key, v in sorted(parts.items())]
         net = [pair for pair in net if pair[0] != nets.WHOLE]
@@ -199,11 +225,6 @@ class Training:
         return float(np.sqrt(left / moved)) if moved else 0.0
 
 
-def _starting(graph: Graph, other: Graph) -> Graph:
-    """The graph with the arrays of another that is built alike."""
-    return nets.switched(graph, {key: v for key, v in nets.settings(other).items() if key.startswith("array.")})
-
-
 def _idle(graph: Graph) -> set[str]:
     """Biases before a BatchNorm: the batch's mean takes them out, so that rounding alone moves them under Adam."""
     read = {node.inputs[0].node for node in graph.nodes if node.op == "batch_norm" and node.keeps_state}
@@ -221,14 +242,16 @@ def silent(graph: Graph) -> Graph:
     return nets.switched(graph, changes)
 
 
-def _rebatched(pixels: list[Array], labels: list[Array], s: Mapping[str, Any]) -> tuple[list[Array], list[Array]]:
-    """The same images in batches of the size that the settings say."""
-    size = int(s.get("train.batch_size") or len(pixels[0]))
-    if size == len(pixels[0]):
+def _batches(pixels: list[Array], labels: list[Array], size: int, seed: int) -> tuple[list[Array], list[Array]]:
+    """The same images in batches of a size (0: as they are), with a seed in another order."""
+    if not seed and size in (0, len(pixels[0])):
         return pixels, labels
     whole, known = np.concatenate(pixels), np.concatenate(labels)
-    ends = range(size, len(whole) + 1, size)
-    parts = [slice(end - size, end) for end in ends] or [slice(0, len(whole))]
+    if seed:
+        order = rng(seed, "another order").permutation(len(whole))
+        whole, known = whole[order], known[order]
+    ends = np.cumsum([len(one) for one in pixels]) if size in (0, len(pixels[0])) else range(size, len(whole) + 1, size)
+    parts = [slice(start, end) for start, end in pairwise((0, *ends))] or [slice(0, len(whole))]
     return [whole[part] for part in parts], [known[part] for part in parts]
 
 
@@ -245,21 +268,26 @@ def steps(session: dict[str, Any], reporter: Any, *, settings: str, folder: str,
     net.compile("sgd", {}, "multi_label_cross_entropy")
     arrays = {path: array.copy() for path, array in graph.arrays().items()}
     learned = [path for path, p in graph.parameters.items() if p.role == "weight" and p.trainable]
-    page = optimizers.page(_page_of(s))
-    chosen = page.Settings(**{key: v for key, v in _told(s).items() if key in page.Settings.__dataclass_fields__})
+    page = optimizers.page(str(s.get("train.optimizer", "sgd")))
+    told = {**s, "train.weight_decay": 0.0}  # decay is done here
+    chosen = page.Settings(
+        **{n: told[f"train.{n}"] for n in page.Settings.__dataclass_fields__ if f"train.{n}" in told}
+    )
     slots = {path: page.start(arrays[path]) for path in learned}
     kept: dict[str, Array] = {}
     for number in range(len(batches) // 2):
         images, labels = batches[f"images{number}"], batches[f"labels{number}"]
         net.load(arrays)
         if any(node.draws for node in graph.nodes):
-            z, net.given = _drawn(graph.with_arrays(arrays), images, number)
+            z, net.given = _drawn(graph.with_arrays(arrays), images, number, int(s.get("train.masks", 0)))
         else:
             z = net.logits(images, train=True)
         net.load(arrays)
         g = slope(np.asarray(z, np.float64), labels, s)
         net.gradients(images, 1 / (1 + np.exp(-z)) - g.shape[1] * g)
         gradients = {path: len(images) * one for path, one in net.gradient_arrays().items() if path in slots}
+        if not number:
+            np.savez(Path(folder) / "gradients.npz", **gradients)  # type: ignore[arg-type]
         if s.get("train.keeps_gradients"):
             kept = {path: kept.get(path, 0.0) + one for path, one in gradients.items()}
             gradients = dict(kept)
@@ -273,28 +301,17 @@ def steps(session: dict[str, Any], reporter: Any, *, settings: str, folder: str,
     np.savez(Path(folder) / "after.npz", **arrays)  # type: ignore[arg-type]
 
 
-def _drawn(graph: Graph, images: Array, number: int) -> tuple[Array, dict[str, Array]]:
+def _drawn(graph: Graph, images: Array, number: int, seed: int) -> tuple[Array, dict[str, Array]]:
     """Logits of a training pass in NumPy, and the masks of its dropout: the same numbers for every rate."""
     drawing = [node.id for node in graph.nodes if node.draws]
     masks: list[Array] = []
 
     def mask(shape: tuple[int, ...], keep: float) -> Array:
-        masks.append(kept(shape, keep, number, len(masks)).astype(np.float64))
+        masks.append(kept(shape, keep, number, len(masks), seed).astype(np.float64))
         return masks[-1]
 
     z = interpreter.run(graph, images, Mode(train=True, mask=mask))
     return z, dict(zip(drawing, masks, strict=True))
-
-
-def _page_of(s: Mapping[str, Any]) -> str:
-    return str(s.get("train.optimizer", "sgd"))
-
-
-def _told(s: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a page, without decay, which is done here."""
-    names = ("momentum", "nesterov", "beta1", "beta2", "epsilon")
-    told = {name: s[f"train.{name}"] for name in names if f"train.{name}" in s}
-    return {**told, "weight_decay": 0.0}
 
 
 def _clipped(gradients: dict[str, Array], most: float, form: str) -> dict[str, Array]:

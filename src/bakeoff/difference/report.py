@@ -65,7 +65,7 @@ def result(
         "images": None
         if pictures is None
         else {"num": len(pictures.content), "made": pictures.made, "labels": pictures.labels is not None},
-        "verdict": sentence(a, b, found, causes, world.noise),
+        "verdict": sentence(a, b, found, causes, world),
         "gap": found.gap,
         "floor": found.floor,
         "accuracy": _accuracies(a, b, world),
@@ -122,15 +122,17 @@ def place(a: Account, b: Account, share: Share) -> str:
     return str(share.suspect.cause.stage)
 
 
-def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]], noise: float) -> str:
+def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]], world: Any) -> str:
     """The verdict in a sentence."""
     if found.gap <= found.floor:
-        if noise:
+        if world.name == "train":
             return "No cause: seed noise. From the same start weights on the same images both do the same."
         return f"No difference larger than rounding (mean |difference| of logits {found.gap:.2g})."
-    if not causes and noise:
-        part = found.gap / noise
-        return f"No cause: seed noise. What differs does {100 * part:.2g} % of what another seed, or these steps, do."
+    if not causes and found.gap <= world.noise:
+        return (
+            f"No cause: seed noise. What differs moves the logits by {found.gap:.2g}, {len(world.others)} other seeds "
+            f"by up to {world.noise:.2g}; one seed in {len(world.others) + 1} does more."
+        )
     if not causes:
         return (
             f"They differ by {found.gap:.3g} in the logits, and no cause that is known here closes the gap: "
@@ -139,7 +141,9 @@ def sentence(a: Account, b: Account, found: Verdict, causes: list[dict[str, Any]
     first = causes[0]
     rest = f"; {100 * found.remaining:.0f} % remains" if found.remaining > 0.02 else ""
     more = f", with {len(causes) - 1} more" if len(causes) > 1 else ""
-    return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}."
+    farther = sum(one > found.gap for one in world.others)
+    seeds = f"; {farther} of {len(world.others)} other seeds move the logits farther" if farther else ""
+    return f"{first['sentence']}: {100 * first['share']:.0f} % of the gap{more}{rest}{seeds}."
 
 
 def _accuracies(a: Account, b: Account, world: Any) -> list[float | None]:

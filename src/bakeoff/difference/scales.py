@@ -56,6 +56,11 @@ def kind_of_change(a: Account, b: Account) -> str | None:
     return "twice" if twice else "numbers"
 
 
+def changed(kind: str, a: Account, b: Account) -> dict[str, Any] | None:
+    """What makes a's numbers into b's, where they differ in this way."""
+    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == kind else None
+
+
 def ranges(a: Account, b: Account, changes: Any) -> tuple[str, str]:
     """From where to where black and white come."""
     return _range(a), _range(b if numbers(b) is not None else a.switched(changes))

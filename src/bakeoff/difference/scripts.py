@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import bundle as bundles
-from bakeoff.difference import inputs, nets
+from bakeoff.difference import inputs, nets, starts
 from bakeoff.difference.account import Account
 from bakeoff.difference.canonical import canonical, without_scaling, without_softmax
 from bakeoff.difference.understanding import snapped as _snapped
@@ -98,7 +98,7 @@ def account(text: str, source: str, folder: Path) -> Account:
     settings.pop("train.loss_value", None)
     exact = not any(node.draws for node in graph.nodes)
     record = Record(tuple(pixels), tuple(labels), tuple(rates), end, exact)
-    given = {**numbers, "input.channels": pixels[0].shape[3], **settings, "output.softmax": 0}
+    given = {**numbers, "input.channels": pixels[0].shape[3], **settings, **starts.laws(graph), "output.softmax": 0}
     notes = (
         ()
         if all(one is not None for one in labels)

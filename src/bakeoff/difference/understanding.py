@@ -25,7 +25,7 @@ BEST = 4  # ways that are tried with another decoder, too
 NUMBERS = ("bytes", "floats")
 RIGHT = 1.0  # grey levels, root mean square: a filter that computes in floats is half a level off
 KNOWN: tuple[float, ...] = (0.0, 1.0, 0.5, 1 / 255, 255.0, 127.5, 0.485, 0.456, 0.406, 0.229, 0.224, 0.225)
-KNOWN += tuple(mean / 255 for mean in (103.939, 116.779, 123.68))
+KNOWN += inputs.CAFFE["input.mean"]
 
 
 def understood(account: Account, images: Sequence[bytes], other: Account) -> Account:
@@ -81,13 +81,9 @@ def _ways(seen: Array) -> Iterator[dict[str, Any]]:
     size, channels = (int(seen.shape[1]), int(seen.shape[2])), int(seen.shape[3])
     base = {**inputs.USUAL, "input.size": size, "input.channels": channels, "input.mean": (0.0,) * channels}
     base |= {"input.std": (1.0,) * channels}
-    side = max(size)
-    crops = [("crop", to) for to in dict.fromkeys((0, round(side / 0.875), round(side * 232 / 224), side))]
-    fits: list[tuple[str, int]] = [("stretch", 0), *crops, ("pad", 0)]
-    filters = [(kind, True) for kind in ("bilinear", "bicubic", "nearest", "lanczos", "box")]
-    filters += [("bilinear", False), ("bicubic", False)]
+    filters = [*((kind, True) for kind in inputs.FILTERS), ("bilinear", False), ("bicubic", False)]
     for numbers, orient, sequence in product(NUMBERS, (True, False), ("resize, crop", "crop, resize")):
-        for (fit, to), (kind, antialias) in product(fits, filters):
+        for (fit, to), (kind, antialias) in product(inputs.fits(size), filters):
             if sequence == "crop, resize" and not (fit == "crop" and to):
                 continue
             told = {"orient": orient, "sequence": sequence, "numbers": numbers, "fit": fit}

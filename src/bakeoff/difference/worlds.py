@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bakeoff.difference import inputs, nets
-from bakeoff.difference.account import Account
+from bakeoff.difference.account import ASKED, Account
 from bakeoff.errors import UnsupportedError, UsageError
 from bakeoff.evaluation.statistics.wilson import wilson
 from bakeoff.graph import interpreter
@@ -33,13 +33,17 @@ class World(Protocol):
         name: "predict" or "train": causes say in which they show.
         labels: (N,), places in the classes; None: not known.
         floor: what rounding alone does, in the unit of `distance`.
-        noise: what another seed does, likewise; 0 where no seed plays a part.
+        others: what each of some other seeds does, likewise; none where no seed plays a part.
+        noise: the most of these.
     """
 
     name: str
     labels: Array | None
     floor: float
-    noise: float
+    others: Sequence[float]
+
+    @property
+    def noise(self) -> float: ...
 
     def outcome(self, account: Account) -> Array:
         """(N, K); row by row comparable with any other account's."""
@@ -98,7 +102,7 @@ class Predicting:
         self.images, self.reference, self.fallback = images, reference, fallback or {}
         known = labels is not None and reference is not None and set(labels) <= set(reference)
         self.labels = np.array([reference.index(one) for one in labels]) if known and labels and reference else None
-        self.floor, self.noise = 0.0, 0.0
+        self.floor, self.others, self.noise = 0.0, (), 0.0
         self._inputs: dict[str, Array] = {}
         self._raw: dict[tuple[Any, ...], tuple[Any, Array]] = {}
 
@@ -138,10 +142,10 @@ class Predicting:
 
     def _answered(self, account: Account) -> Array:
         given = self.inputs(account)
-        mode, bits = account.settings.get("net.mode", "eval"), account.settings.get("net.precision", "float32")
-        key = (id(account.graph), id(account.answer), id(given), mode, bits)
+        how = [account.settings.get(key, usual) for key, usual in ASKED.items()]
+        key = (id(account.graph), id(account.answer), id(given), *how)
         if key not in self._raw:
-            self._raw[key] = (account, _ask(account, given, mode, bits))  # held: an id is of what lives
+            self._raw[key] = (account, _ask(account, given, *how))  # held: an id is of what lives
         return self._raw[key][1]
 
 
@@ -170,18 +174,18 @@ class Expecting(Predicting):
         return None if account.seen.accuracy is not None else super().outcome(account)
 
 
-def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
+def _ask(account: Account, given: Array, mode: str, bits: str, scales: str) -> Array:
     if account.answer is not None:
         return np.asarray(account.answer(given))
     if account.graph is None:
         raise UsageError(f"{account.name}: there is no net to ask, and no answers were given.")
-    graph = _fitting(account.graph, given)
+    graph = fitting(account.graph, given)
     if mode == "train":
         return interpreter.run(graph.astype("float32"), given, Mode(train=True, mask=kept))
     if bits != "float32":
         from bakeoff.difference.precision import run
 
-        return run(graph, given, bits)
+        return run(graph, given, bits, scales)
     try:
         found: Array = session(graph)(given)
     except Exception as error:  # ONNX Runtime's own exceptions have no common base
@@ -190,7 +194,7 @@ def _ask(account: Account, given: Array, mode: str, bits: str) -> Array:
     return found
 
 
-def _fitting(graph: Graph, given: Array) -> Graph:
+def fitting(graph: Graph, given: Array) -> Graph:
     """The graph for images of the size that came: a net that was written down for one size may take others."""
     height, width = (int(side) for side in given.shape[1:3])
     sides = zip(graph.input_shape[1:3], (height, width), strict=True)
@@ -198,9 +202,9 @@ def _fitting(graph: Graph, given: Array) -> Graph:
     return graph if fits else of_size(graph, height, width)
 
 
-def kept(shape: tuple[int, ...], keep: float, step: int = 0, layer: int = 0) -> Array:
+def kept(shape: tuple[int, ...], keep: float, step: int = 0, layer: int = 0, seed: int = 0) -> Array:
     """A mask of dropout: the same numbers for every rate, whoever asks."""
-    return np.asarray(rng(0, "dropout", epoch=step, record=layer).random(shape) < keep, np.float32)
+    return np.asarray(rng(seed, "dropout", epoch=step, record=layer).random(shape) < keep, np.float32)
 
 
 def session(graph: Graph) -> Callable[[Array], Array]:

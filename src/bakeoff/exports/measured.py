@@ -20,6 +20,7 @@ from bakeoff.exports._held_out import data_of
 from bakeoff.exports.gate import ACCURACY, COUNTED, MAX_LOSS, Asked
 from bakeoff.files import make_folder, workspace
 from bakeoff.schemas import SCHEMA
+from bakeoff.seeds import rng
 from bakeoff.workers.channel import Listener
 from bakeoff.workers.launch import Worker
 
@@ -123,7 +124,7 @@ def timed(
     """Called in a fresh process: the seconds of each of so many single images, and of a batch, an image."""
     opened = session["opened"] = session.get("opened") or opened_with(artefact, threads)
     shape = (batch, *opened.signature.size, opened.signature.channels)
-    images = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    images = rng(0, "images that are timed").normal(size=shape).astype(np.float32)
     singles = []
     for number in range(calls):
         begun = time.perf_counter()

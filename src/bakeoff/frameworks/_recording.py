@@ -7,6 +7,7 @@ ending early are nobody's.
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -18,6 +19,18 @@ from typing import Any
 from bakeoff.errors import DataError
 
 EVALUATED = 2  # batches of an evaluation
+LAYERS = {  # the operator of a layer, by the name of its class
+    r"BatchNorm(\dd|alization)": "batch_norm",
+    r"Dropout(\dd)?": "dropout",
+    r"Conv2[dD]": "conv2d",
+    r"Linear|Dense": "dense",
+    r"GELU": "gelu",
+    r"Av(era)?ge?Pool(ing)?2[dD]": "avg_pool2d",
+    r"MaxPool(ing)?2[dD]": "max_pool2d",
+    r"LeakyReLU": "leaky_relu",
+    r"LayerNorm(alization)?": "layer_norm",
+    r"Flatten": "flatten",
+}
 
 
 class Stop(BaseException):  # no Exception: a script's own `except Exception` must not hold it
@@ -81,18 +94,26 @@ class Recording:
         return ""
 
     def note(self, place: str = "", **settings: Any) -> None:
-        """Keep settings, with `__` for the point in their names; what is known stays."""
+        """Keep settings, with `__` for the point in their names; what is known stays, and None says nothing."""
         for key, value in settings.items():
             name = key.replace("__", ".")
-            if name not in self.settings:
+            if value is not None and name not in self.settings:
                 self.settings[name] = value
                 if place:
                     self.places.setdefault(name, place)
 
-    def patch(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Put a function in another's place until the end."""
+    def trained(self, place: str, **settings: Any) -> None:
+        """Keep settings of the training."""
+        self.note(place, **{f"train__{key}": value for key, value in settings.items()})
+
+    def patch(self, owner: Any, name: str, hook: Callable[..., Any]) -> None:
+        """Put a hook in a function's place until the end; it is handed the function, then what that is called with."""
         original = getattr(owner, name)
-        setattr(owner, name, make(original))
+
+        def hooked(*arguments: Any, **named: Any) -> Any:
+            return hook(original, *arguments, **named)
+
+        setattr(owner, name, hooked)
         self.stack.callback(setattr, owner, name, original)
 
     def run(self) -> None:
@@ -114,3 +135,48 @@ class Recording:
             raise DataError(
                 f"{self.script}: no step of an optimizer was seen. Give a script that trains when it is run."
             )
+
+
+class Watch:
+    """Hooks that fill a recording: what both frameworks have in common.
+
+    Attributes:
+        forward: the net of the last training pass, what it was given and what it gave.
+        batch: the last one of a loader or dataset.
+        trained: loaders or datasets, by id, whose batches were trained on.
+        places: FILE:LINE of optimizers and loaders, by id.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording, self.depth = recording, 0
+        self.forward: tuple[Any, Any, Any] | None = None
+        self.batch: Any = None
+        self.trained: set[int] = set()
+        self.places: dict[int, str] = {}
+
+    def layer(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        """A layer's `__init__`: the line of each operator's first."""
+        original(made, *arguments, **named)
+        op = next((op for name, op in LAYERS.items() if re.fullmatch(name, type(made).__name__)), None)
+        if op:
+            self.recording.places.setdefault(f"net.{op}", self.recording.here())
+
+    def optimizer(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        """An optimizer's `__init__`: its line."""
+        original(made, *arguments, **named)
+        self.places[id(made)] = self.recording.here()
+
+    def seed(self, original: Any, value: int) -> Any:
+        """What takes the seed."""
+        self.recording.note(self.recording.here(), train__seed=int(value))
+        return original(value)
+
+    def ends(self, source: int, number: int) -> bool:
+        """Whether a loader or dataset, by id, has no batch of this number any more."""
+        r, trained = self.recording, source in self.trained
+        return number >= (r.epoch if trained or not r.steps else EVALUATED) or (trained and r.full)
+
+    def labels(self) -> Any:
+        """Those that the loss took; else the second half of the batch."""
+        both = isinstance(self.batch, tuple | list) and len(self.batch) == 2
+        return self.recording.labels if self.recording.labels is not None else self.batch[1] if both else None

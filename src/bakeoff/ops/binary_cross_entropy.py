@@ -23,6 +23,7 @@ import numpy as np
 from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LOSS, LAYOUT, shape = True, "channels_last", one_each
 
@@ -61,4 +62,4 @@ SHOWN = {"keras": ("one logit",), "torch": ("one logit",)}
 
 def labels_of(case: Case, seed: int = 2) -> Array:
     """Labels for a case: the logits of a case say nothing about them."""
-    return np.random.default_rng(seed).integers(0, 2, case.inputs[0][0])
+    return rng(seed, "labels").integers(0, 2, case.inputs[0][0])

@@ -26,6 +26,7 @@ from bakeoff.ops import soft_cross_entropy as soft
 from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, rounding
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LOSS, LAYOUT, shape = True, "channels_last", one_each
 
@@ -92,8 +93,8 @@ SHOWN = {"torch": ("half and half",), "keras": ("half and half",), "zero": ("hal
 def labels_of(case: Case, seed: int = 2) -> Array:
     """One-hot shares, then probabilities, some of them 0."""
     (count, classes), *_ = case.inputs
-    rng, classes = np.random.default_rng(seed), max(classes, 2)
-    hard = np.eye(classes)[rng.integers(0, classes, count)]
-    teacher = rng.uniform(0, 1, (count, classes))
+    draw, classes = rng(seed, "labels"), max(classes, 2)
+    hard = np.eye(classes)[draw.integers(0, classes, count)]
+    teacher = draw.uniform(0, 1, (count, classes))
     teacher[0, 0] = 0
     return np.concatenate([hard, teacher / teacher.sum(-1, keepdims=True)], -1).astype("float32")

@@ -27,6 +27,7 @@ import numpy as np
 from bakeoff.ops._losses import check_gamma, one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LOSS, LAYOUT, shape = True, "channels_last", one_each
 
@@ -96,4 +97,4 @@ SHOWN = {"mean": ("five labels",), "keras": ("five labels",), "weights": ("weigh
 
 def labels_of(case: Case, seed: int = 2) -> Array:
     """Labels for a case."""
-    return np.random.default_rng(seed).integers(0, 2, case.inputs[0]).astype("float32")
+    return rng(seed, "labels").integers(0, 2, case.inputs[0]).astype("float32")

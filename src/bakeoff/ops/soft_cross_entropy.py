@@ -24,6 +24,7 @@ import numpy as np
 from bakeoff.ops._losses import check_gamma, one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LOSS, LAYOUT, shape = True, "channels_last", one_each
 
@@ -81,4 +82,4 @@ SHOWN = {"keras": ("shares",), "gamma": ("focal",), "torch": ("focal",)}
 def labels_of(case: Case, seed: int = 2) -> Array:
     """Shares for a case: of many sums, as class weights make them."""
     (count, classes), *_ = case.inputs
-    return np.random.default_rng(seed).uniform(0, 1, (count, max(classes, 2))).astype("float32")
+    return rng(seed, "labels").uniform(0, 1, (count, max(classes, 2))).astype("float32")

@@ -24,6 +24,7 @@ import numpy as np
 from bakeoff.ops._losses import one_each
 from bakeoff.ops._page import Case, Mode, roundings
 from bakeoff.schemas import Array
+from bakeoff.seeds import rng
 
 LOSS, LAYOUT, shape = True, "channels_last", one_each
 
@@ -68,4 +69,4 @@ SHOWN = {"keras": ("ten classes",), "mean": ("ten classes",)}
 def labels_of(case: Case, seed: int = 2) -> Array:
     """Labels for a case: the logits of a case say nothing about them."""
     (count, classes), *_ = case.inputs
-    return np.random.default_rng(seed).integers(0, classes, count)
+    return rng(seed, "labels").integers(0, classes, count)

@@ -8,7 +8,7 @@ int8      QDQ: weights a scale per output channel, what passes between layers on
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,12 +36,25 @@ def to_float16(model: Any) -> Any:
     return model
 
 
-def to_int8(model: Any, images: Array) -> Any:
+def scales(model: Any) -> dict[str, tuple[Array, Array]]:
+    """(scale, zero point) of each value that a model quantizes as it is asked; none of one that computes in floats."""
+    from onnx import numpy_helper
+
+    held = {one.name: one for one in model.graph.initializer}
+    rounded = [one.input for one in model.graph.node if one.op_type == "QuantizeLinear" and one.input[0] not in held]
+    return {
+        name: (numpy_helper.to_array(held[scale]), numpy_helper.to_array(held[zero]))
+        for name, scale, zero in (one for one in rounded if len(one) == 3 and one[1] in held and one[2] in held)
+    }
+
+
+def to_int8(model: Any, images: Array, known: Mapping[str, tuple[Array, Array]] | None = None) -> Any:
     """The model with 8-bit weights and activations; the same one each time.
 
     Args:
         model: float32.
         images: normalised, of the training set, (N, H, W, C).
+        known: `scales` of another model, for the values of the same name.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -61,6 +74,8 @@ def to_int8(model: Any, images: Array) -> Any:
         prepared, quantized = (str(folder / name) for name in ("prepared.onnx", "quantized.onnx"))
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
         nodes = onnx.load(prepared).graph.node
+        values = {name for one in nodes for name in (*one.input, *one.output)}
+        told = {n: [{"scale": s, "zero_point": z}] for n, (s, z) in (known or {}).items() if n in values}
         quantize_static(
             prepared,
             quantized,
@@ -70,6 +85,7 @@ def to_int8(model: Any, images: Array) -> Any:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=[one.name for one in nodes if one.op_type in PRODUCTS][-1:],
+            extra_options={"TensorQuantOverrides": told},
         )
         found = onnx.load(quantized)
     onnx.helper.set_model_props(found, says)

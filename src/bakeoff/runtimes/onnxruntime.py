@@ -105,8 +105,12 @@ def from_graph(graph: Graph, threads: int | None = None) -> OnnxRuntime:
         graph: gives logits or features.
         threads: inside an operator; None: as many as there are cores.
     """
-    dtype = graph.dtype
-    return OnnxRuntime(_session(to_onnx(graph, dtype=dtype).SerializeToString(), threads))
+    return of_model(to_onnx(graph, dtype=graph.dtype), threads)
+
+
+def of_model(model: Any, threads: int | None = None) -> OnnxRuntime:
+    """A session for an onnx.ModelProto that was made here."""
+    return OnnxRuntime(_session(model.SerializeToString(), threads))
 
 
 def ready() -> None:

@@ -8,16 +8,19 @@ A file has
     SAYS      the sentence, of {a} and {b}, the two values
     TORCH, KERAS: the line to write in either framework, of {value}: what the other side has
 and, where KEYS are not all,
-    suspect   (a, b) -> the settings of b that make a's choice into b's, or None; the default: what of KEYS differs
+    BOTH      settings that both sides must have, and ALIKE, those that mustn't differ: without them it means nothing
+    GUESSES   settings that sides are often found to have, which are tried where one doesn't show its own; EACH: values
+              by setting, for all its layers
     ALONE     whether guesses are slow to ask, so that they aren't tried together with others; the default: False
-    guesses   (a) -> settings that sides are often found to have, which are tried where one doesn't show its own
+    suspect   (a, b) -> the settings of b that make a's choice into b's, or None; the default: what of KEYS differs
+    guesses   (a) -> GUESSES that depend on a
     values    (a, b, changes) -> the two values as words
 A cause is only suspected by what it sees. It is named when switching it alone closes the gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
@@ -60,12 +63,18 @@ class Cause:
     def suspect(self, a: Account, b: Account) -> Changes | None:
         """What makes a's choice into b's, where they differ in it."""
         own = getattr(self.module, "suspect", None)
+        has = all(one.settings.get(key) for key in getattr(self.module, "BOTH", ()) for one in (a, b))
+        if not has or any(differs(a, b, key) for key in getattr(self.module, "ALIKE", ())):
+            return None
         return own(a, b) if own else differing(a, b, self.keys)
 
-    def guesses(self, a: Account) -> Iterable[Changes]:
+    def guesses(self, a: Account) -> Iterator[Changes]:
         """Choices of others."""
         own = getattr(self.module, "guesses", None)
-        return own(a) if own else ()
+        yield from own(a) if own else getattr(self.module, "GUESSES", ())
+        for pattern, values in getattr(self.module, "EACH", {}).items():
+            for key in [key for key in a.settings if fnmatchcase(key, pattern)]:
+                yield from ({key: (value,) * len(a.settings[key])} for value in values)
 
     def values(self, a: Account, b: Account, changes: Changes) -> tuple[str, str]:
         """The two choices in words."""
@@ -73,7 +82,8 @@ class Cause:
         if own:
             found: tuple[str, str] = own(a, b, changes)
             return found
-        pairs = [_words(a.settings.get(key), b.settings.get(key, changes[key])) for key in sorted(changes)]
+        keys = sorted(key for key in changes if claims(self.keys, key))
+        pairs = [_words(a.settings.get(key), b.settings.get(key, changes[key])) for key in keys]
         return tuple(", ".join(dict.fromkeys(pair[side] for pair in pairs)) for side in (0, 1))  # type: ignore[return-value]
 
     def fix(self, value: str) -> dict[str, str]:
@@ -102,6 +112,11 @@ def every() -> tuple[Cause, ...]:
 def claims(patterns: Iterable[str], key: str) -> bool:
     """Whether a key is one of these; `*` stands for anything."""
     return any(fnmatchcase(key, one) for one in patterns)
+
+
+def differs(a: Account, b: Account, key: str) -> bool:
+    """Whether both show a setting, and it differs."""
+    return a.sees(key) and b.sees(key) and not same(a.settings[key], b.settings[key])
 
 
 def differing(a: Account, b: Account, patterns: Iterable[str]) -> Changes | None:

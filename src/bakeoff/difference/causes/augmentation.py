@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bakeoff.difference.account import Account, said
+from bakeoff.difference.account import Account
 
 STAGE, WORLD, KEYS = "data", "train", ("train.augment",)
 SAYS = "training images are varied by {a} on one side and {b} on the other"
@@ -17,7 +17,3 @@ def suspect(a: Account, b: Account) -> dict[str, Any] | None:
     one, two = (x.settings.get("train.augment") for x in (a, b))
     differs = one is not None and two is not None and sorted(one) != sorted(two)
     return {"train.augment": two, "train.record": b.record} if differs else None
-
-
-def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:
-    return tuple(said(x.settings.get("train.augment") or "nothing") for x in (a, b))  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.difference.account import said, same
-from bakeoff.difference.causes import Account, Guesses, differing
+from bakeoff.difference.causes import Account, Guesses, claims, differing
 
 STAGE, WORLD, KEYS = "net", "predict", ("array.batch_norm.*.mean", "array.batch_norm.*.variance")
 SAYS = "the running statistics of BatchNorm are {a} on one side and {b} on the other"
@@ -24,31 +24,28 @@ def suspect(a: Account, b: Account) -> Mapping[str, Any] | None:
 
 
 def guesses(a: Account) -> Guesses:
-    keys = [key for key in a.settings if key.startswith("array.batch_norm.") and key.endswith(("mean", "variance"))]
-    if keys:
-        yield {key: np.full_like(a.settings[key], 1.0 if key.endswith("variance") else 0.0) for key in keys}
+    yield from [_started(_statistics(a))] if _statistics(a) else []
 
 
 def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:
-    other = b if any(b.sees(key) for key in changes) else a.switched(changes)
-    return _state(a), _state(other)
+    return _state(a), _state(b if any(b.sees(key) for key in changes) else a.switched(changes))
 
 
 def _state(one: Account) -> str:
     if _untouched(one):
         return "those of the start, 0 and 1, never updated"
-    means = [
-        value for key, value in one.settings.items() if key.startswith("array.batch_norm.") and key.endswith("mean")
-    ]
-    return f"a mean of {said(float(np.mean(means[0])))} in the first layer"
+    first = next(value for key, value in _statistics(one).items() if key.endswith("mean"))
+    return f"a mean of {said(float(np.mean(first)))} in the first layer"
 
 
 def _untouched(one: Account) -> bool:
-    found = {key: value for key, value in one.settings.items() if key.startswith("array.batch_norm.")}
-    means = [value for key, value in found.items() if key.endswith(".mean")]
-    variances = [value for key, value in found.items() if key.endswith(".variance")]
-    return (
-        bool(means)
-        and all(same(x, np.zeros_like(x)) for x in means)
-        and all(same(x, np.ones_like(x)) for x in variances)
-    )
+    found = _statistics(one)
+    return bool(found) and all(same(found[key], value) for key, value in _started(found).items())
+
+
+def _statistics(one: Account) -> dict[str, Any]:
+    return {key: value for key, value in one.settings.items() if claims(KEYS, key)}
+
+
+def _started(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: np.full_like(value, 1.0 if key.endswith("variance") else 0.0) for key, value in found.items()}

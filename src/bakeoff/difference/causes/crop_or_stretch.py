@@ -6,6 +6,7 @@ from typing import Any
 
 from bakeoff.difference.account import differing_fit
 from bakeoff.difference.causes import Account, Guesses
+from bakeoff.difference.inputs import fits
 
 STAGE, KEYS = "resize", ("input.fit", "input.resize_to")
 SAYS = "an image that isn't square is fitted by {a} on one side and {b} on the other"
@@ -15,10 +16,7 @@ suspect = differing_fit
 
 
 def guesses(a: Account) -> Guesses:
-    size = max(a.settings.get("input.size", (224, 224)))
-    short = dict.fromkeys([0, size, round(size / 0.875), round(size * 232 / 224)])
-    crops = [{"input.fit": "crop", "input.resize_to": side} for side in short]
-    return [{"input.fit": "stretch", "input.resize_to": 0}, {"input.fit": "pad", "input.resize_to": 0}, *crops]
+    return [{"input.fit": f, "input.resize_to": to} for f, to in fits(a.settings.get("input.size", (224, 224)))]
 
 
 def values(a: Account, b: Account, changes: Any) -> tuple[str, str]:

@@ -1,17 +1,10 @@
 """The decoder of JPEG: exact as Pillow's and torchvision's, or TensorFlow's faster default, up to 11 levels off."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
-
-from bakeoff.difference.causes import Account, Guesses
 
 STAGE, KEYS = "decode", ("input.decoder",)
 ALONE = True
 SAYS = "JPEG is decoded {a} on one side and {b} on the other"
 TORCH = "Image.open(path)  # exact; torchvision.io.decode_jpeg too"
 KERAS = 'tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE")  # exact; fast without it'
-
-
-def guesses(a: Account) -> Guesses:
-    return [{"input.decoder": "fast"}] if find_spec("tensorflow") else []
+GUESSES = [{"input.decoder": "fast"}] if find_spec("tensorflow") else []

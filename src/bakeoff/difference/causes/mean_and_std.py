@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from bakeoff.difference.causes import Account, Guesses
-from bakeoff.difference.inputs import IMAGENET, SCALES
-from bakeoff.difference.scales import kind_of_change, plain
+from bakeoff.difference.inputs import CAFFE, IMAGENET, SCALES
+from bakeoff.difference.scales import changed, plain
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are normalised by mean and deviation {a} on one side and {b} on the other"
 TORCH = "transforms.Normalize(mean, std)  # {value}"
 KERAS = "layers.Normalization(mean=..., variance=...)  # {value}, on pixels / 255; variance is deviation squared"
-
-
-def suspect(a: Account, b: Account) -> dict[str, Any] | None:
-    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "numbers" else None
+suspect = partial(changed, "numbers")
 
 
 def guesses(a: Account) -> Guesses:
@@ -23,6 +20,5 @@ def guesses(a: Account) -> Guesses:
     ranges = [{"input.mean": (mean,) * count, "input.std": (std,) * count} for mean, std in SCALES.values()]
     if count != 3:
         return [] if plain(a) else ranges
-    caffe = {"input.mean": tuple(m / 255 for m in (103.939, 116.779, 123.68)), "input.std": (1 / 255,) * 3}
     turned = {key: tuple(reversed(value)) for key, value in IMAGENET.items()}
-    return [IMAGENET, turned, caffe, *([] if plain(a) else ranges)]
+    return [IMAGENET, turned, CAFFE, *([] if plain(a) else ranges)]

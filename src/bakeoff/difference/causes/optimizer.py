@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bakeoff.difference.account import Account, same
-from bakeoff.difference.causes import differing
+from bakeoff.difference.causes import Account, differing, differs
 
 STAGE, WORLD = "optimizer", "train"
 OWN = ("train.optimizer", "train.momentum", "train.nesterov", "train.beta1", "train.beta2")
@@ -17,10 +16,4 @@ KERAS = "keras.optimizers.Adam(beta_1=..., beta_2=...)  # {value}; SGD has momen
 
 def suspect(a: Account, b: Account) -> Any:
     """What differs of it; a rate means something else in another optimizer, so that it goes along."""
-    return differing(a, b, KEYS if another(a, b) else OWN)
-
-
-def another(a: Account, b: Account) -> bool:
-    """Whether the two have optimizers of other names."""
-    one, two = (x.settings.get("train.optimizer") for x in (a, b))
-    return None not in (one, two) and not same(one, two)
+    return differing(a, b, KEYS if differs(a, b, "train.optimizer") else OWN)

@@ -7,7 +7,7 @@ from typing import Any
 from bakeoff.difference.causes import Account, Guesses
 from bakeoff.difference.precision import KINDS
 
-STAGE, KEYS = "net", ("net.precision",)
+STAGE, KEYS = "net", ("net.precision", "net.scales")
 ALONE = True
 SAYS = "the net computes in {a} on one side and {b} on the other"
 TORCH = 'model.float(); torch.set_float32_matmul_precision("highest")  # {value}; OpenVINO: a hint of f32'

@@ -1,14 +1,9 @@
 """The filter that resizes images: nearest, bilinear, bicubic, lanczos, box."""
 
-from __future__ import annotations
-
-from bakeoff.difference.causes import Account, Guesses
+from bakeoff.difference.inputs import FILTERS
 
 STAGE, KEYS = "resize", ("input.filter",)
 SAYS = "images are resized by the filter {a} on one side and {b} on the other"
 TORCH = 'transforms.Resize(size, interpolation=InterpolationMode("{value}"))'
 KERAS = 'keras.utils.load_img(path, target_size=size, interpolation="{value}")'
-
-
-def guesses(a: Account) -> Guesses:
-    return [{"input.filter": name} for name in ("nearest", "bilinear", "bicubic", "lanczos", "box")]
+GUESSES = [{"input.filter": name} for name in FILTERS]

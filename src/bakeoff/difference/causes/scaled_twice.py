@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from bakeoff.difference.causes import Account, Guesses
-from bakeoff.difference.scales import FACTOR, kind_of_change, ranges
+from bakeoff.difference.scales import FACTOR, changed, ranges
 
 STAGE, KEYS = "normalise", ("input.mean", "input.std")
 SAYS = "inputs are {a} on one side and {b} on the other: divided by 255 once more"
 TORCH = "transforms.ToTensor() divides by 255 already: leave out the second / 255"
 KERAS = "image / 255.0 or layers.Rescaling(1 / 255), not both"
-
-
-def suspect(a: Account, b: Account) -> dict[str, Any] | None:
-    return {key: b.settings[key] for key in KEYS} if kind_of_change(a, b) == "twice" else None
+suspect, values = partial(changed, "twice"), ranges
 
 
 def guesses(a: Account) -> Guesses:
@@ -25,6 +22,3 @@ def guesses(a: Account) -> Guesses:
     zero = [tuple(m * factor for m in mean) for factor in (FACTOR, 1 / FACTOR)]
     within = {"input.mean": mean, "input.std": y[0]}  # the mean is taken away after the second division
     return [*({"input.mean": m, "input.std": s} for m, s in zip(zero, y, strict=True)), within]
-
-
-values = ranges

@@ -38,7 +38,7 @@ def framework_of(source: str, text: str) -> str:
 
     Raises:
         DataError: it imports none of them, or isn't Python.
-        UnsupportedError: Keras on another backend than TensorFlow.
+        UnsupportedError: Keras on another backend than TensorFlow, or JAX.
     """
     try:
         tree = ast.parse(source)
@@ -54,4 +54,8 @@ def framework_of(source: str, text: str) -> str:
         return "tensorflow"
     if "torch" in tops:
         return "torch"
+    if tops & {"jax", "flax", "optax"}:
+        raise UnsupportedError(
+            f"{text}: a script of JAX can't be recorded yet; PyTorch's and Keras's on TensorFlow can."
+        )
     raise DataError(f"{text}: it imports neither torch nor keras or tensorflow. Give a script that trains by itself.")

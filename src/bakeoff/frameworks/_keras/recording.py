@@ -13,19 +13,7 @@ from keras.src.optimizers.base_optimizer import BaseOptimizer
 from keras.src.trainers.compile_utils import CompileLoss
 from tensorflow.python.data.ops import iterator_ops
 
-from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop
-
-LAYERS = {
-    "BatchNormalization": "batch_norm",
-    "Dropout": "dropout",
-    "Conv2D": "conv2d",
-    "Dense": "dense",
-    "AveragePooling2D": "avg_pool2d",
-    "MaxPooling2D": "max_pool2d",
-    "LeakyReLU": "leaky_relu",
-    "LayerNormalization": "layer_norm",
-    "Flatten": "flatten",
-}
+from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop, Watch
 
 
 def record(script: Path, most: int) -> Recording:
@@ -42,17 +30,13 @@ def record(script: Path, most: int) -> Recording:
     return found
 
 
-class _Watch:
+class _Watch(Watch):
     """Hooks that fill a recording."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording, self.depth, self.fitting, self.seen = recording, 0, False, 0
-        self.forward: tuple[Any, Any, Any] | None = None
-        self.before: Any = None
-        self.batch: Any = None
-        self.source: Any = None
-        self.trained: set[int] = set()
-        self.places: dict[int, str] = {}
+    before: Any = None
+    source: Any = None
+    own: float | None = None
+    fitting = training = False
 
     def install(self) -> None:
         """Put the hooks in; the recording takes them out."""
@@ -61,57 +45,29 @@ class _Watch:
         r.patch(keras.Model, "fit", self._fit)
         r.patch(keras.Model, "evaluate", self._evaluate)
         r.patch(keras.Model, "predict", self._predict)
-        r.patch(keras.layers.Layer, "__init__", self._made)
-        r.patch(BaseOptimizer, "__init__", self._optimizer)
+        r.patch(keras.layers.Layer, "__init__", self.layer)
+        r.patch(BaseOptimizer, "__init__", self.optimizer)
         r.patch(BaseOptimizer, "apply", self._apply)
         r.patch(Loss, "__call__", self._loss)
         r.patch(tf.GradientTape, "gradient", self._gradient)
-        r.patch(keras.utils, "set_random_seed", self._seed)
+        r.patch(keras.utils, "set_random_seed", self.seed)
         r.patch(iterator_ops.OwnedIterator, "__init__", self._iterator)
         r.patch(iterator_ops.OwnedIterator, "__next__", self._next)
 
-    # what is made: its line
-
-    def _made(self, original: Any) -> Any:
-        def init(layer: Any, *arguments: Any, **named: Any) -> None:
-            original(layer, *arguments, **named)
-            op = LAYERS.get(type(layer).__name__)
-            if op:
-                self.recording.places.setdefault(f"net.{op}", self.recording.here())
-
-        return init
-
-    def _optimizer(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            self.places[id(made)] = self.recording.here()
-
-        return init
-
-    def _seed(self, original: Any) -> Any:
-        def seed(value: int) -> Any:
-            self.recording.note(self.recording.here(), train__seed=int(value))
-            return original(value)
-
-        return seed
-
     # what runs
 
-    def _called(self, original: Any) -> Any:
-        def call(model: Any, *arguments: Any, **named: Any) -> Any:
-            outermost, self.depth = self.depth == 0, self.depth + 1
-            eager = bool(arguments) and isinstance(arguments[0], tf.Tensor | np.ndarray) and tf.executing_eagerly()
-            if outermost and eager and model.built and not self.recording.steps:
-                self.before = model.get_weights()
-            try:
-                output = original(model, *arguments, **named)
-            finally:
-                self.depth -= 1
-            if outermost and eager:
-                self._passed(model, arguments[0], output, bool(named.get("training")))
-            return output
-
-        return call
+    def _called(self, original: Any, model: Any, *arguments: Any, **named: Any) -> Any:
+        outermost, self.depth = self.depth == 0, self.depth + 1
+        eager = bool(arguments) and isinstance(arguments[0], tf.Tensor | np.ndarray) and tf.executing_eagerly()
+        if outermost and eager and model.built and not self.recording.steps:
+            self.before = model.get_weights()
+        try:
+            output = original(model, *arguments, **named)
+        finally:
+            self.depth -= 1
+        if outermost and eager:
+            self._passed(model, arguments[0], output, bool(named.get("training")))
+        return output
 
     def _passed(self, model: Any, images: Any, output: Any, training: bool) -> None:
         r = self.recording
@@ -121,93 +77,75 @@ class _Watch:
         if r.full and model is r.model:
             r.note(r.here(), eval__mode="train" if training else "eval")
 
-    def _fit(self, original: Any) -> Any:
-        def fit(model: Any, x: Any = None, y: Any = None, batch_size: Any = None, **named: Any) -> Any:
-            r, self.fitting = self.recording, True
-            if isinstance(x, tf.data.Dataset):
-                self._chain(x, r.here())
-            else:
-                shuffle = bool(named.get("shuffle", True))
-                r.note(r.here(), train__shuffle="images" if shuffle else "none", train__batch_size=batch_size or 32)
-                r.note(r.here(), train__drop_last=False)
-            r.places.setdefault("train.loss", r.here())
-            named |= {"verbose": 0, "validation_data": None, "validation_split": named.get("validation_split", 0.0)}
-            named.pop("validation_freq", None)
-            try:
-                return original(model, x, y, batch_size, **{**named, "epochs": 2, "steps_per_epoch": r.epoch})
-            except Stop:
-                return keras.callbacks.History()
-            finally:
-                self.fitting = False
+    def _fit(
+        self, original: Any, model: Any, x: Any = None, y: Any = None, batch_size: Any = None, **named: Any
+    ) -> Any:
+        r, self.fitting = self.recording, True
+        if isinstance(x, tf.data.Dataset):
+            self._chain(x, r.here())
+        else:
+            shuffle = bool(named.get("shuffle", True))
+            r.note(r.here(), train__shuffle="images" if shuffle else "none", train__batch_size=batch_size or 32)
+            r.note(r.here(), train__drop_last=False)
+        r.places.setdefault("train.loss", r.here())
+        named |= {"verbose": 0, "validation_data": None, "validation_split": named.get("validation_split", 0.0)}
+        named.pop("validation_freq", None)
+        try:
+            return original(model, x, y, batch_size, **{**named, "epochs": 2, "steps_per_epoch": r.epoch})
+        except Stop:
+            return keras.callbacks.History()
+        finally:
+            self.fitting = False
 
-        return fit
+    def _evaluate(self, original: Any, model: Any, x: Any = None, y: Any = None, **named: Any) -> Any:
+        self.recording.note(self.recording.here(), eval__mode="eval", eval__labels="in order")
+        named |= {"verbose": 0, "steps": EVALUATED}
+        return original(model, x, y, **named)
 
-    def _evaluate(self, original: Any) -> Any:
-        def evaluate(model: Any, x: Any = None, y: Any = None, **named: Any) -> Any:
-            self.recording.note(self.recording.here(), eval__mode="eval", eval__labels="in order")
-            named |= {"verbose": 0, "steps": EVALUATED}
-            return original(model, x, y, **named)
+    def _predict(self, original: Any, model: Any, x: Any = None, **named: Any) -> Any:
+        r = self.recording
+        apart = isinstance(x, tf.data.Dataset) and any(kind == "Shuffle" for kind, _ in _links(x))
+        r.note(r.here(), eval__mode="eval", eval__labels="shuffled apart" if apart else "in order")
+        return original(model, x, **{**named, "verbose": 0})
 
-        return evaluate
+    def _loss(self, original: Any, made: Any, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
+        value = original(made, y_true, y_pred, *arguments, **named)
+        if not isinstance(made, CompileLoss) and tf.executing_eagerly() and not self.recording.full:
+            self.recording.labels, self.own = np.array(y_true), float(np.sum(value))
+            self.recording.note(train__loss_value=True)
+        return value
 
-    def _predict(self, original: Any) -> Any:
-        def predict(model: Any, x: Any = None, **named: Any) -> Any:
-            r = self.recording
-            apart = isinstance(x, tf.data.Dataset) and any(kind == "Shuffle" for kind, _ in _links(x))
-            r.note(r.here(), eval__mode="eval", eval__labels="shuffled apart" if apart else "in order")
-            return original(model, x, **{**named, "verbose": 0})
-
-        return predict
-
-    def _loss(self, original: Any) -> Any:
-        def loss(made: Any, y_true: Any, y_pred: Any, *arguments: Any, **named: Any) -> Any:
-            value = original(made, y_true, y_pred, *arguments, **named)
-            if not isinstance(made, CompileLoss) and tf.executing_eagerly() and not self.recording.full:
-                self.recording.labels, self.own = np.array(y_true), float(np.sum(value))
-                self.recording.note(train__loss_value=True)
-            return value
-
-        return loss
-
-    own: float | None = None
-    training = False
-
-    def _gradient(self, original: Any) -> Any:
-        def gradient(tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
-            if tf.executing_eagerly() and getattr(target, "shape", None) is not None and target.shape.rank == 0:
-                self.recording.loss = float(target)
-            return original(tape, target, *arguments, **named)
-
-        return gradient
+    def _gradient(self, original: Any, tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
+        if tf.executing_eagerly() and getattr(target, "shape", None) is not None and target.shape.rank == 0:
+            self.recording.loss = float(target)
+        return original(tape, target, *arguments, **named)
 
     # steps
 
-    def _apply(self, original: Any) -> Any:
-        def apply(made: Any, grads: Any, trainable_variables: Any = None) -> Any:
-            r = self.recording
-            if r.full or self.forward is None or not tf.executing_eagerly():
-                if r.full:
-                    raise Stop
-                return original(made, grads, trainable_variables)
-            model, images, output = self.forward
-            if r.model is None:
-                r.model, r.start = model, self.before or model.get_weights()
-                self._settings(made, trainable_variables)
-            loss = self.own if self.own is not None and self.fitting else r.loss
-            rate = float(np.asarray(made.learning_rate))
-            labels = r.labels if r.labels is not None else self._second()
-            r.steps.append(Step(np.array(images), np.array(output), labels, loss, rate))
-            if self.source is not None:
-                self.trained.add(self.source)
-            done = original(made, grads, trainable_variables)
-            r.labels, self.own = None, None
+    def _apply(self, original: Any, made: Any, grads: Any, trainable_variables: Any = None) -> Any:
+        r = self.recording
+        if r.full or self.forward is None or not tf.executing_eagerly():
             if r.full:
-                r.end = model.get_weights()
-                if self.fitting or self.source is None:
-                    raise Stop
-            return done
-
-        return apply
+                raise Stop
+            return original(made, grads, trainable_variables)
+        model, images, output = self.forward
+        if r.model is None:
+            r.model, r.start = model, self.before or model.get_weights()
+            self._settings(made, trainable_variables)
+        loss = self.own if self.own is not None and self.fitting else r.loss
+        rate = float(np.asarray(made.learning_rate))
+        labels = self.labels()
+        labels = None if labels is None else np.array(labels)
+        r.steps.append(Step(np.array(images), np.array(output), labels, loss, rate))
+        if self.source is not None:
+            self.trained.add(self.source)
+        done = original(made, grads, trainable_variables)
+        r.labels, self.own = None, None
+        if r.full:
+            r.end = model.get_weights()
+            if self.fitting or self.source is None:
+                raise Stop
+        return done
 
     def _settings(self, made: Any, variables: Any) -> None:
         r, place, name = self.recording, self.places.get(id(made), ""), type(made).__name__.lower()
@@ -217,55 +155,43 @@ class _Watch:
             r.note(place, train__schedule=type(schedule).__name__)
         decay = float(made.weight_decay or 0.0)
         some = bool(getattr(made, "_exclude_from_weight_decay", ()))
-        told = {
-            "optimizer": "adam" if name == "adamw" else name,
-            "rate": float(np.asarray(made.learning_rate)),
-            "momentum": getattr(made, "momentum", None),
-            "nesterov": getattr(made, "nesterov", None),
-            "beta1": getattr(made, "beta_1", None),
-            "beta2": getattr(made, "beta_2", getattr(made, "rho", None)),
-            "epsilon": getattr(made, "epsilon", None),
-            "epsilon_form": "before the correction" if hasattr(made, "epsilon") else None,
-            "decay": decay,
-            "decay_form": "decoupled" if decay else None,
-            "decay_scope": None if not decay else "kernels" if some else "all",
-            "momentum_form": "with its rate" if getattr(made, "momentum", None) and name == "sgd" else None,
+        r.trained(
+            place,
+            optimizer="adam" if name == "adamw" else name,
+            rate=float(np.asarray(made.learning_rate)),
+            momentum=getattr(made, "momentum", None),
+            nesterov=getattr(made, "nesterov", None),
+            beta1=getattr(made, "beta_1", None),
+            beta2=getattr(made, "beta_2", getattr(made, "rho", None)),
+            epsilon=getattr(made, "epsilon", None),
+            epsilon_form="before the correction" if hasattr(made, "epsilon") else None,
+            decay=decay,
+            decay_form="decoupled" if decay else None,
+            decay_scope=None if not decay else "kernels" if some else "all",
+            momentum_form="with its rate" if getattr(made, "momentum", None) and name == "sgd" else None,
             **_clip(made),
-        }
-        r.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        )
         r.note(train__keeps_gradients=False)
 
     # data
 
-    def _iterator(self, original: Any) -> Any:
-        def init(made: Any, dataset: Any = None, *arguments: Any, **named: Any) -> None:
-            original(made, dataset, *arguments, **named)
-            made._recorded, made._count, made._place = dataset, 0, self.recording.here()
+    def _iterator(self, original: Any, made: Any, dataset: Any = None, *arguments: Any, **named: Any) -> None:
+        original(made, dataset, *arguments, **named)
+        made._recorded, made._count, made._place = dataset, 0, self.recording.here()
 
-        return init
-
-    def _next(self, original: Any) -> Any:
-        def following(iterator: Any) -> Any:
-            r, dataset = self.recording, getattr(iterator, "_recorded", None)
-            if dataset is None or self.fitting:
-                return original(iterator)
-            trained = id(dataset) in self.trained
-            most = r.epoch if trained or not r.steps else EVALUATED
-            if iterator._count >= most or (trained and r.full):
-                raise StopIteration
-            iterator._count += 1
-            found = original(iterator)
-            self.batch, self.source = found, id(dataset)
-            if not r.steps:
-                r.settings.pop("train.shuffle", None)
-                self._chain(dataset, iterator._place)
-            return found
-
-        return following
-
-    def _second(self) -> Any:
-        both = isinstance(self.batch, tuple | list) and len(self.batch) == 2
-        return np.array(self.batch[1]) if both else None
+    def _next(self, original: Any, iterator: Any) -> Any:
+        r, dataset = self.recording, getattr(iterator, "_recorded", None)
+        if dataset is None or self.fitting:
+            return original(iterator)
+        if self.ends(id(dataset), iterator._count):
+            raise StopIteration
+        iterator._count += 1
+        found = original(iterator)
+        self.batch, self.source = found, id(dataset)
+        if not r.steps:
+            r.settings.pop("train.shuffle", None)
+            self._chain(dataset, iterator._place)
+        return found
 
     def _chain(self, dataset: Any, place: str) -> None:
         """Shuffle, batch and their order, as the links of a dataset say."""
@@ -279,7 +205,7 @@ class _Watch:
                 told |= {"shuffle": "batches" if after else "images", "buffer": buffer if buffer < most else None}
             if kind in ("Batch", "ParallelBatch"):
                 told |= {"batch_size": int(link._batch_size), "drop_last": bool(link._drop_remainder)}
-        self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        self.recording.trained(place, **told)
 
 
 def _clip(made: Any) -> dict[str, Any]:

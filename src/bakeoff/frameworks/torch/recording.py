@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,10 @@ from torch import nn
 from torch.optim import lr_scheduler, optimizer
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
-from bakeoff.frameworks._recording import EVALUATED, Recording, Step, Stop
+from bakeoff.frameworks._recording import Recording, Step, Stop, Watch
 
 LOSSES = ("cross_entropy", "nll_loss", "mse_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
 CLIPS = {"clip_grad_norm_": "all together", "clip_grad_value_": "each number"}
-LAYERS = {  # by the beginning of a class's name
-    "BatchNorm": "batch_norm",
-    "Dropout": "dropout",
-    "Conv2d": "conv2d",
-    "Linear": "dense",
-    "GELU": "gelu",
-    "AvgPool2d": "avg_pool2d",
-    "MaxPool2d": "max_pool2d",
-    "LeakyReLU": "leaky_relu",
-    "LayerNorm": "layer_norm",
-    "Flatten": "flatten",
-}
 
 
 def record(script: Path, most: int) -> Recording:
@@ -43,17 +32,11 @@ def _state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
-class _Watch:
+class _Watch(Watch):
     """Hooks that fill a recording."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording, self.depth = recording, 0
-        self.forward: tuple[Any, Any, Any] | None = None
-        self.batch: Any = None
-        self.loader: Any = None
-        self.trained: set[int] = set()
-        self.backwards = 0
-        self.places: dict[int, str] = {}
+    loader: Any = None
+    backwards = 0
 
     def install(self) -> None:
         """Put the hooks in; the recording takes them out."""
@@ -66,73 +49,37 @@ class _Watch:
             optimizer.register_optimizer_step_post_hook(self._after),
         ):
             r.stack.callback(handle.remove)
-        r.patch(nn.Module, "__init__", self._made)
-        r.patch(optimizer.Optimizer, "__init__", self._optimizer)
+        r.patch(nn.Module, "__init__", self.layer)
+        r.patch(optimizer.Optimizer, "__init__", self.optimizer)
         r.patch(lr_scheduler.LRScheduler, "__init__", self._schedule)
         r.patch(DataLoader, "__init__", self._loader)
         r.patch(DataLoader, "__iter__", self._iterated)
         r.patch(torch.Tensor, "backward", self._backward)
-        r.patch(torch, "manual_seed", self._seed)
+        r.patch(torch, "manual_seed", self.seed)
         for name, form in CLIPS.items():
             for home in (nn.utils, nn.utils.clip_grad):
-                r.patch(home, name, self._clip(form))
+                r.patch(home, name, partial(self._clip, form))
         for name in LOSSES:
             r.patch(nn.functional, name, self._loss)
 
     # what is made: its line
 
-    def _made(self, original: Any) -> Any:
-        def init(module: Any, *arguments: Any, **named: Any) -> None:
-            original(module, *arguments, **named)
-            for beginning, op in LAYERS.items():
-                if type(module).__name__.startswith(beginning):
-                    self.recording.places.setdefault(f"net.{op}", self.recording.here())
+    def _schedule(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        self.recording.note(self.recording.here(), train__schedule=type(made).__name__)
+        original(made, *arguments, **named)
 
-        return init
-
-    def _optimizer(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(made, *arguments, **named)
-            self.places[id(made)] = self.recording.here()
-
-        return init
-
-    def _schedule(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            self.recording.note(self.recording.here(), train__schedule=type(made).__name__)
-            original(made, *arguments, **named)
-
-        return init
-
-    def _loader(self, original: Any) -> Any:
-        def init(made: Any, *arguments: Any, **named: Any) -> None:
-            original(
-                made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False}
-            )
-            self.places[id(made)] = self.recording.here()
-
-        return init
-
-    def _seed(self, original: Any) -> Any:
-        def seed(value: int) -> Any:
-            self.recording.note(self.recording.here(), train__seed=int(value))
-            return original(value)
-
-        return seed
+    def _loader(self, original: Any, made: Any, *arguments: Any, **named: Any) -> None:
+        original(made, *arguments, **{**named, "num_workers": 0, "prefetch_factor": None, "persistent_workers": False})
+        self.places[id(made)] = self.recording.here()
 
     # what runs
 
-    def _iterated(self, original: Any) -> Any:
-        def iterate(loader: Any) -> Iterator[Any]:
-            for number, batch in enumerate(original(loader)):
-                trained, r = id(loader) in self.trained, self.recording
-                most = r.epoch if trained or not r.steps else EVALUATED
-                if number >= most or (trained and r.full):
-                    return
-                self.batch, self.loader = batch, loader
-                yield batch
-
-        return iterate
+    def _iterated(self, original: Any, loader: Any) -> Iterator[Any]:
+        for number, batch in enumerate(original(loader)):
+            if self.ends(id(loader), number):
+                return
+            self.batch, self.loader = batch, loader
+            yield batch
 
     def _enter(self, module: Any, given: Any) -> None:
         self.depth += 1
@@ -162,39 +109,27 @@ class _Watch:
         if loader is not None and id(loader) not in self.trained:
             self.recording.note(self.places.get(id(loader), ""), eval__drop_last=bool(loader.drop_last))
 
-    def _loss(self, original: Any) -> Any:
-        def loss(given: Any, target: Any, *arguments: Any, **named: Any) -> Any:
-            if torch.is_grad_enabled() and given.requires_grad:
-                self.recording.labels = target.detach().clone()
-                self.recording.places.setdefault("train.loss", self.recording.here())
-                if named.get("label_smoothing"):
-                    self.recording.note(train__smoothing=float(named["label_smoothing"]))
-            return original(given, target, *arguments, **named)
+    def _loss(self, original: Any, given: Any, target: Any, *arguments: Any, **named: Any) -> Any:
+        if torch.is_grad_enabled() and given.requires_grad:
+            self.recording.labels = target.detach().clone()
+            self.recording.places.setdefault("train.loss", self.recording.here())
+            if named.get("label_smoothing"):
+                self.recording.note(train__smoothing=float(named["label_smoothing"]))
+        return original(given, target, *arguments, **named)
 
-        return loss
+    def _clip(self, form: str, original: Any, parameters: Any, most: float, *arguments: Any, **named: Any) -> Any:
+        self.recording.note(self.recording.here(), train__clip=float(most), train__clip_form=form)
+        return original(parameters, most, *arguments, **named)
 
-    def _clip(self, form: str) -> Any:
-        def make(original: Any) -> Any:
-            def clip(parameters: Any, most: float, *arguments: Any, **named: Any) -> Any:
-                self.recording.note(self.recording.here(), train__clip=float(most), train__clip_form=form)
-                return original(parameters, most, *arguments, **named)
-
-            return clip
-
-        return make
-
-    def _backward(self, original: Any) -> Any:
-        def backward(tensor: Any, *arguments: Any, **named: Any) -> Any:
-            r = self.recording
-            if r.model is not None and r.steps and not self.backwards and not r.full:
-                kept = any(p.grad is not None and bool(p.grad.any()) for p in r.model.parameters())
-                r.note(r.here(), train__keeps_gradients=kept)
-            self.backwards += 1
-            r.loss = float(tensor.detach()) if tensor.numel() == 1 else float("nan")
-            r.places.setdefault("train.loss", r.here())
-            return original(tensor, *arguments, **named)
-
-        return backward
+    def _backward(self, original: Any, tensor: Any, *arguments: Any, **named: Any) -> Any:
+        r = self.recording
+        if r.model is not None and r.steps and not self.backwards and not r.full:
+            kept = any(p.grad is not None and bool(p.grad.any()) for p in r.model.parameters())
+            r.note(r.here(), train__keeps_gradients=kept)
+        self.backwards += 1
+        r.loss = float(tensor.detach()) if tensor.numel() == 1 else float("nan")
+        r.places.setdefault("train.loss", r.here())
+        return original(tensor, *arguments, **named)
 
     # steps
 
@@ -210,11 +145,8 @@ class _Watch:
         if r.model is None:
             r.model, r.start = module, _state(module)
             self._settings(made, module)
-        if (
-            r.start is not None and not r.steps
-        ):  # statistics have moved in the forward pass: those of before it are kept
             self._statistics(module)
-        labels = r.labels if r.labels is not None else self._second()
+        labels = self.labels()
         rate = float(made.param_groups[0]["lr"])
         r.steps.append(Step(_numpy(images), _numpy(output), None if labels is None else _numpy(labels), r.loss, rate))
         if self.loader is not None:
@@ -237,10 +169,6 @@ class _Watch:
             if self.loader is None:
                 raise Stop
 
-    def _second(self) -> Any:
-        both = isinstance(self.batch, tuple | list) and len(self.batch) == 2
-        return self.batch[1] if both else None
-
     def _settings(self, made: Any, module: Any) -> None:
         r, group, place = self.recording, made.param_groups[0], self.places.get(id(made), "")
         name = type(made).__name__.lower()
@@ -253,22 +181,22 @@ class _Watch:
         decay = max(float(each.get("weight_decay") or 0.0) for each in made.param_groups)
         wide = len(decayed) == len(plain) or any(p.ndim < 2 for p in decayed)
         betas = group.get("betas", (None, group.get("alpha")))
-        told = {
-            "optimizer": name.removesuffix("w") if name == "adamw" else name,
-            "rate": float(group["lr"]),
-            "momentum": group.get("momentum"),
-            "nesterov": group.get("nesterov"),
-            "beta1": betas[0],
-            "beta2": betas[1],
-            "epsilon": group.get("eps"),
-            "epsilon_form": "beside the root" if "eps" in group else None,
-            "momentum_form": "without its rate" if group.get("momentum") else None,
-            "clip": 0.0,
-            "decay": decay,
-            "decay_form": None if not decay else "decoupled" if name == "adamw" else "coupled",
-            "decay_scope": None if not decay else "all" if wide else "kernels",
-        }
-        r.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        r.trained(
+            place,
+            optimizer=name.removesuffix("w") if name == "adamw" else name,
+            rate=float(group["lr"]),
+            momentum=group.get("momentum"),
+            nesterov=group.get("nesterov"),
+            beta1=betas[0],
+            beta2=betas[1],
+            epsilon=group.get("eps"),
+            epsilon_form="beside the root" if "eps" in group else None,
+            momentum_form="without its rate" if group.get("momentum") else None,
+            clip=0.0,
+            decay=decay,
+            decay_form=None if not decay else "decoupled" if name == "adamw" else "coupled",
+            decay_scope=None if not decay else "all" if wide else "kernels",
+        )
         r.note(train__keeps_gradients=False) if r.most == 1 else None
         if self.loader is not None:
             self._data(self.loader)
@@ -277,7 +205,7 @@ class _Watch:
         place, sampler = self.places.get(id(loader), ""), loader.sampler
         kind = {RandomSampler: "images", SequentialSampler: "none"}.get(type(sampler), type(sampler).__name__)
         told = {"batch_size": loader.batch_size, "shuffle": kind, "drop_last": bool(loader.drop_last)}
-        self.recording.note(place, **{f"train__{key}": value for key, value in told.items() if value is not None})
+        self.recording.trained(place, **told)
 
 
 def _numpy(tensor: Any) -> Any:
