@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff import system
+from bakeoff import frameworks, system
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN
 from bakeoff.errors import DataError, PeerError
@@ -26,7 +26,7 @@ from bakeoff.rundir.folder import LOGS
 from bakeoff.training.context import Context
 from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
-from bakeoff.workers.team import Team, is_here, join, lead
+from bakeoff.workers.team import JOIN_S, Team, is_here, join, lead, within
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,9 @@ def joined(
         if place.rank:
             job = replace(job, run=folder, loggers=(), checkpoint_every=None)
             make_folder(Path(folder) / "predictions", Path(folder))
+        if job.reduce == "native" and team.world > 1:  # first of all: TensorFlow and JAX take it before they compute
+            make = frameworks.collective(job.framework).Collective
+            team.collective = within(max(JOIN_S, team.wait_s), lambda: make(team, job.device))
         resume, _ = team.first("how it begins", (resume, []), patient=True)
         if resume:
             _given(team, Path(job.run))
