@@ -1,8 +1,8 @@
-"""Several workers against one: equal bits, and the time of an epoch. `python bench/workers.py DATA [equal|speed|plan]`
+"""Several workers against one: equal bits, and the time of an epoch. `python bench/workers.py DATA [equal|speed|native|plan]`
 
 DATA is the folder of mnist.npz, cifar10.npz and clothing-small (class folders). `equal` trains nets for 50 steps or so,
 by 1, 2 and 4 workers in every framework; `speed` takes the second epoch of trainings by one and two, in turns: A B B A;
-`plan` compares what `bakeoff plan` says with that. Everything goes to a temporary folder. A line of JSON each.
+`native` the same where the framework adds; `plan` compares what `bakeoff plan` says with that. Everything goes to a temporary folder. A line of JSON each.
 """
 
 from __future__ import annotations
@@ -81,18 +81,23 @@ def equal(data: Path, folder: Path) -> None:
                 print(json.dumps({**row, "steps": found[0]["phases"][-1]["steps"], "equal": same}), flush=True)
 
 
-def speed(data: Path, folder: Path, framework: str = "torch") -> dict[str, tuple[float, float]]:
-    """Seconds of the second epoch by one worker and by two."""
+def speed(data: Path, folder: Path, reduce: str = "exact") -> dict[str, tuple[float, float]]:
+    """Seconds of the second epoch by one worker and by two, of one thread each, in PyTorch."""
     told = {}
     for name, case in SPEED.items():
         seconds: dict[int, list[float]] = {1: [], 2: []}
         for number, workers in enumerate((1, 2, 2, 1)):
-            found = run(data, folder / f"{name}-{framework}-{number}", case, 2, workers, framework)
+            found = run(data, folder / f"{name}-{number}", case, 2, workers, "torch", reduce=reduce)
             seconds[workers].append(found["phases"][-1]["epoch_wall_s"][1])
         one, two = (sum(seconds[workers]) / 2 for workers in (1, 2))
         told[name] = one, two
-        print(json.dumps({"net": name, "framework": framework, "seconds": seconds, "ratio": one / two}), flush=True)
+        print(json.dumps({"net": name, "reduce": reduce, "seconds": seconds, "ratio": one / two}), flush=True)
     return told
+
+
+def native(data: Path, folder: Path) -> None:
+    """The same where the framework adds."""
+    speed(data, folder, "native")
 
 
 def plan(data: Path, folder: Path) -> None:
