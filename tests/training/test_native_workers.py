@@ -22,6 +22,7 @@ from bakeoff.rundir.readers import read_json, read_lines
 from bakeoff.training.api import resume, train
 from bakeoff.training.job import Job, check
 from bakeoff.training.options import Options
+from bakeoff.training.together import gpu_of
 
 MLP = 'strategy = "finetune"\nepochs = 2\nbatch_size = 15\nschedule.peak = 0.01\noptimizer = { name = "adamw" }'
 """38 images to train on: batches of 15, 15 and 8."""
@@ -168,3 +169,8 @@ def test_a_worker_that_hangs_ends_the_job(pictures: Path, tmp_path: Path, monkey
         trained(pictures, recipe(MLP), tmp_path / "run", 2, listen=stop, worker_timeout="2s")
     assert time.monotonic() - began < 60
     assert "Current thread" in (tmp_path / "run" / "workers.log").read_text()
+
+
+def test_workers_of_a_machine_take_its_gpus_in_turns() -> None:
+    hosts = ["a", "b", "a", "a", "b"]
+    assert [gpu_of(rank, hosts, ["4", "6"]) for rank in range(5)] == ["4", "4", "6", "4", "6"]

@@ -1,4 +1,4 @@
-"""What the frameworks' collectives ask of the team that they are set up by: addresses, and who is on which machine."""
+"""What the frameworks' collectives ask of the team that they are set up by."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ def free_port(host: str) -> int:
         return port
 
 
-def whereabouts(team: Team, port: int) -> tuple[list[str], int]:
-    """HOST:PORT of every worker, by rank; and how many of those before this one are on its machine: its GPU there.
-
-    Args:
-        port: this worker's.
-    """
-    found: list[str] = [value for value, _ in team.all("addresses", (f"{team.host}:{port}", []))]
-    return found, sum(one.rpartition(":")[0] == team.host for one in found[: team.rank])
+def addresses(team: Team, port: int) -> list[str]:
+    """HOST:PORT of every worker, by rank; this one's port is given."""
+    return [value for value, _ in team.all("addresses", (f"{team.host}:{port}", []))]

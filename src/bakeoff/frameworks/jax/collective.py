@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from bakeoff.errors import PeerError
-from bakeoff.frameworks._collective import free_port, whereabouts
+from bakeoff.frameworks._collective import addresses, free_port
 from bakeoff.frameworks.jax.net import JaxNet
 from bakeoff.schemas import Array
 from bakeoff.workers.team import Team
@@ -23,19 +23,19 @@ class Collective:
     """See `bakeoff.protocols.Collective`. It has to be set up before JAX computes anything."""
 
     def __init__(self, team: Team, device: str) -> None:
-        addresses, place = whereabouts(team, free_port(team.host))
+        first = addresses(team, free_port(team.host))[0]
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM from the training
         wait = max(1, int(team.wait_s))
         jax.distributed.initialize(
-            addresses[0],
+            first,
             team.world,
             team.rank,
-            local_device_ids=None if device == "cpu" else [place],
+            cluster_detection_method="deactivate",  # what SLURM says was taken into account
             initialization_timeout=wait,
             heartbeat_timeout_seconds=wait,
-            shutdown_timeout_seconds=min(wait, 30),
-            coordinator_bind_address=addresses[0],
+            shutdown_timeout_seconds=min(wait, 60),
+            coordinator_bind_address=first,
         )
         if jax.process_count() != team.world or jax.device_count() != team.world:
             seen = f"{jax.process_count()} processes and {jax.device_count()} devices"

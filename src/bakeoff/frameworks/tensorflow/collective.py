@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from bakeoff.frameworks._collective import free_port, whereabouts
+from bakeoff.frameworks._collective import addresses, free_port
 from bakeoff.frameworks.tensorflow import prepare
 from bakeoff.frameworks.tensorflow.net import TensorFlowNet
 from bakeoff.schemas import Array
@@ -19,16 +19,12 @@ class Collective:
     """See `bakeoff.protocols.Collective`. It has to be set up before TensorFlow computes anything."""
 
     def __init__(self, team: Team, device: str) -> None:
-        addresses, place = whereabouts(team, free_port(team.host))
-        prepare(device, 1)
-        gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
-        if gpus:
-            tf.config.set_visible_devices([gpus[place % len(gpus)]], "GPU")
+        gpus = {"GPU": 1} if prepare(device, 1) == "cuda" else {}
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec({"worker": addresses}),
+            tf.train.ClusterSpec({"worker": addresses(team, free_port(team.host))}),
             task_type="worker",
             task_id=team.rank,
-            num_accelerators={"GPU": 1} if gpus else {},
+            num_accelerators=gpus,
         )
         options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=team.wait_s)
         self.strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, communication_options=options)

@@ -11,7 +11,7 @@ import psutil
 import torch
 from torch import distributed
 
-from bakeoff.frameworks._collective import whereabouts
+from bakeoff.frameworks._collective import addresses
 from bakeoff.frameworks.torch.net import TorchNet
 from bakeoff.frameworks.torch.synchronised import synchronise
 from bakeoff.schemas import Array
@@ -26,13 +26,10 @@ class Collective:
         for library in ("GLOO", "NCCL"):  # they would take the interface of the machine's name, wherever it leads
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", _interface(team.host))
         own = socket.create_server((team.host, 0))  # torch's own would listen at every address
-        addresses, place = whereabouts(team, own.getsockname()[1])
-        host, _, port = addresses[0].rpartition(":")
+        host, _, port = addresses(team, own.getsockname()[1])[0].rpartition(":")
         given = {} if team.rank else {"master_listen_fd": own.detach()}
         own.close()
         store = distributed.TCPStore(host, int(port), team.world, team.rank == 0, wait, **given)
-        if gpu:
-            torch.cuda.set_device(place % torch.cuda.device_count())
         kind = "nccl" if gpu else "gloo"
         distributed.init_process_group(kind, store=store, rank=team.rank, world_size=team.world, timeout=wait)
 
