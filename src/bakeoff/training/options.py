@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from bakeoff.errors import UsageError
 from bakeoff.training.loop.cadence import DEFAULT
@@ -65,7 +65,7 @@ class Options:
     checkpoint_every: str | None = DEFAULT
     workers: int | str | None = None
     worker_timeout: str = "10m"
-    reduce: str = "exact"
+    reduce: Literal["exact", "native"] = "exact"
     loggers: Sequence[str] = ()
     budget: str | None = None
     listen: Listener | None = None

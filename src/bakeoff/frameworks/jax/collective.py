@@ -1,4 +1,4 @@
-"""Several processes' gradients, added by jax.lax.psum over one mesh of all their devices; one process a GPU.
+"""Several processes' gradients, added by XLA over one mesh of all their devices (gloo, NCCL); one process a GPU.
 
 `jax.distributed` by itself: what starts workers elsewhere may leave each of them alone, with no word said.
 """
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from bakeoff.errors import PeerError
+from bakeoff.errors import PeerError, UsageError
 from bakeoff.frameworks._collective import addresses, free_port
 from bakeoff.frameworks.jax.net import JaxNet
 from bakeoff.schemas import Array
@@ -24,6 +24,8 @@ class Collective:
 
     def __init__(self, team: Team, device: str) -> None:
         first = addresses(team, free_port(team.host))[0]
+        if not hasattr(jax.config, "jax_enable_preemption_service"):
+            raise UsageError(f"--reduce native needs a newer JAX than {jax.__version__}: pip install --upgrade jax")
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM from the training
         wait = max(1, int(team.wait_s))
@@ -42,11 +44,9 @@ class Collective:
             raise PeerError(f"JAX sees {seen} where {team.world} of each were expected.")
         mesh = Mesh(np.array(jax.devices()), (AXIS,))
         self._parted = NamedSharding(mesh, PartitionSpec(AXIS))
-        psum = jax.shard_map(
-            lambda mine: jax.lax.psum(mine[0], AXIS), mesh=mesh, in_specs=PartitionSpec(AXIS), out_specs=PartitionSpec()
-        )
-        self._sum, self._flat, self._parts = jax.jit(psum), jax.jit(_flat), jax.jit(_parts)
-        self.world = team.world
+        whole = NamedSharding(mesh, PartitionSpec())
+        self._sum = jax.jit(lambda rows: rows.sum(0), out_shardings=whole)  # a row each: XLA's all-reduce
+        self._flat, self._parts, self.world = jax.jit(_flat), jax.jit(_parts), team.world
 
     def add(self, net: JaxNet, more: Array) -> Array:
         """See `bakeoff.protocols.Collective`."""
