@@ -23,6 +23,7 @@ from bakeoff.training.api import resume, train
 from bakeoff.training.job import Job, check
 from bakeoff.training.options import Options
 from bakeoff.training.together import gpu_of
+from bakeoff.workers.team import within
 
 MLP = 'strategy = "finetune"\nepochs = 2\nbatch_size = 15\nschedule.peak = 0.01\noptimizer = { name = "adamw" }'
 """38 images to train on: batches of 15, 15 and 8."""
@@ -174,3 +175,32 @@ def test_a_worker_that_hangs_ends_the_job(pictures: Path, tmp_path: Path, monkey
 def test_workers_of_a_machine_take_its_gpus_in_turns() -> None:
     hosts = ["a", "b", "a", "a", "b"]
     assert [gpu_of(rank, hosts, ["4", "6"]) for rank in range(5)] == ["4", "4", "6", "4", "6"]
+
+
+def test_a_library_that_waits_for_ever_is_left_behind() -> None:
+    began = time.monotonic()
+    with pytest.raises(PeerError, match=r"said nothing for 0\.2 s"):
+        within(0.2, lambda: time.sleep(3))
+    assert time.monotonic() - began < 2
+    with pytest.raises(PeerError, match="is gone: RuntimeError: connection reset"):
+        within(5, lambda: _raise(RuntimeError("connection reset")))
+    with pytest.raises(UsageError, match="newer JAX"):  # of its own, it stays what it is
+        within(5, lambda: _raise(UsageError("newer JAX")))
+    assert within(5, lambda: 7) == 7
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", [name for name in ("tensorflow", "jax") if find_spec(name)])
+def test_the_other_frameworks_too(framework: str, pictures: Path, tmp_path: Path) -> None:
+    """The collective stands before the framework computes anything, with the threads that were asked for."""
+    for path, workers in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
+        options = Options(workers=workers, reduce="native", checkpoint_every=None)
+        train(pictures, recipe(MLP), framework=framework, run=path, quiet=True, options=options)
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=LOSS)
+    assert 0 < apart(tmp_path / "two", tmp_path / "one") < WEIGHTS
+    threads = read_json(tmp_path / "two" / "environment.json").get("tensorflow threads")
+    assert threads in (None, "1")
