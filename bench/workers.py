@@ -1,13 +1,16 @@
-"""Several workers against one: equal bits, and the time of an epoch. `python bench/workers.py DATA [equal|speed|plan]`
+"""Several workers against one: equal bits, and an epoch's time. `python bench/workers.py DATA [WHAT ...]`
 
-DATA is the folder of mnist.npz, cifar10.npz and clothing-small (class folders). `equal` trains nets for 50 steps or so,
-by 1, 2 and 4 workers in every framework; `speed` takes the second epoch of trainings by one and two, in turns: A B B A;
-`plan` compares what `bakeoff plan` says with that. Everything goes to a temporary folder. A line of JSON each.
+DATA is the folder of mnist.npz, cifar10.npz and clothing-small (class folders). Of WHAT, `equal` trains nets for 50
+steps or so, by 1, 2 and 4 workers in every framework; `kills` ends one of two workers at ten random points of a
+training; `speed` takes the second epoch of trainings by one and two, in turns: A B B A; `native` the same where the
+framework adds; `plan` compares what `bakeoff plan` says with that. Everything goes to a temporary folder. A line of
+JSON each.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sys
 import tempfile
@@ -16,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 import bakeoff
 
 FRAMEWORKS = [name for name in ("torch", "tensorflow", "jax") if find_spec(name)]
 Case = tuple[str, int, str, list[str]]  # data, training images, recipe, changes
+KILLS = 10
 WHOLE = ["phases.1.keep=last"]
 CASES: dict[str, Case] = {
     "mnist-cnn": ("mnist.npz", 3215, "mnist-cnn", []),
@@ -60,7 +65,7 @@ def run(data: Path, folder: Path, case: Case, epochs: int, workers: int, framewo
     where, count, recipe, changes = case
     data = few(data / where, count, folder.parent)
     changes = [*changes, f"phases.{'1' if recipe == 'photos-whole' else '0'}.epochs={epochs}"]
-    options = bakeoff.Options(workers=workers, checkpoint_every=None, **more)
+    options = bakeoff.Options(**{"workers": workers, "checkpoint_every": None, **more})
     return bakeoff.train(
         data, recipe, framework=framework, run=folder, overrides=changes, quiet=True, options=options
     ).result
@@ -81,18 +86,43 @@ def equal(data: Path, folder: Path) -> None:
                 print(json.dumps({**row, "steps": found[0]["phases"][-1]["steps"], "equal": same}), flush=True)
 
 
-def speed(data: Path, folder: Path, framework: str = "torch") -> dict[str, tuple[float, float]]:
-    """Seconds of the second epoch by one worker and by two."""
+def kills(data: Path, folder: Path) -> None:
+    """How often it began again, and whether the end has the bits of a training in which nobody died."""
+    case, often = CASES["mnist-cnn"], {"checkpoint_every": "2"}
+    for framework in FRAMEWORKS:
+        draw, left = random.Random(framework), [0, KILLS]
+
+        def kill(message: Any, draw: random.Random = draw, left: list[int] = left) -> None:
+            steps = message["kind"] == "progress" and message["phase"] == "finetune"
+            left[0] -= steps
+            if steps and left[1] and left[0] < 0:
+                draw.choice(psutil.Process().children()).kill()
+                left[:] = [draw.randrange(1, 12), left[1] - 1]  # a tenth of a second each
+
+        whole = run(data, folder / framework, case, 8, 2, framework)
+        found = run(data, folder / f"{framework}-killed", case, 8, 2, framework, listen=kill, **often)
+        same = whole["weights_sha256"] == found["weights_sha256"]
+        row = {"framework": framework, "steps": whole["phases"][-1]["steps"], "equal": same}
+        print(json.dumps({**row, "began again at": [one["step"] for one in found["restarts"]]}), flush=True)
+
+
+def speed(data: Path, folder: Path, reduce: str = "exact") -> dict[str, tuple[float, float]]:
+    """Seconds of the second epoch by one worker and by two, of one thread each, in PyTorch."""
     told = {}
     for name, case in SPEED.items():
         seconds: dict[int, list[float]] = {1: [], 2: []}
         for number, workers in enumerate((1, 2, 2, 1)):
-            found = run(data, folder / f"{name}-{framework}-{number}", case, 2, workers, framework)
+            found = run(data, folder / f"{name}-{number}", case, 2, workers, "torch", reduce=reduce)
             seconds[workers].append(found["phases"][-1]["epoch_wall_s"][1])
         one, two = (sum(seconds[workers]) / 2 for workers in (1, 2))
         told[name] = one, two
-        print(json.dumps({"net": name, "framework": framework, "seconds": seconds, "ratio": one / two}), flush=True)
+        print(json.dumps({"net": name, "reduce": reduce, "seconds": seconds, "ratio": one / two}), flush=True)
     return told
+
+
+def native(data: Path, folder: Path) -> None:
+    """The same where the framework adds."""
+    speed(data, folder, "native")
 
 
 def plan(data: Path, folder: Path) -> None:
@@ -112,6 +142,6 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as temporary:
-        wanted = sys.argv[2:] or ["equal", "speed", "plan"]
+        wanted = sys.argv[2:] or ["equal", "kills", "speed", "native", "plan"]
         for word in wanted:
             globals()[word](Path(sys.argv[1]), Path(temporary) / word)

@@ -14,6 +14,7 @@ from bakeoff.schemas import Brief, Drawn, StepResult
 
 if TYPE_CHECKING:
     from bakeoff.data.shards.store import Shards
+    from bakeoff.preprocessing import Signature
 
 Progress = Callable[[int, int], None]
 """Called with (done, total), often, from the thread that asked."""
@@ -133,6 +134,9 @@ class Net(Protocol):
     drawn: Mapping[str, Drawn]
     """What the last watched pass drew, by node."""
 
+    count: int
+    """How many images' gradients are held."""
+
     compile_batch: int | None = None
     """Steps on batches of so many images are compiled, at the next one; None: no step."""
 
@@ -193,8 +197,32 @@ class Net(Protocol):
     def load_loss_scale(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Set it, before `load_slots`."""
 
+    def feed(self, signature: Signature) -> Feed | None:
+        """How uint8 batches get to the net's device; None where that is the CPU."""
+        return None
+
     def seek(self, batch: int) -> None:
         """The masks of dropout and drop-path go on as if so many micro-batches had been trained on."""
+
+
+class Feed(Protocol):
+    """How batches come to a device that isn't the CPU: `frameworks/NAME/feed.py`."""
+
+    def put(self, images: NDArray[np.uint8]) -> Any:
+        """A copy of these bytes on the device, once it is there; called by a thread that does nothing else."""
+
+    def normal(self, images: Any) -> Any:
+        """What `normalize` makes of them, computed there: (N, H, W, C), to be given to the net."""
+
+
+class Collective(Protocol):
+    """How a framework adds over the processes of a team: `frameworks/NAME/collective.py`."""
+
+    def add(self, net: Any, more: NDArray[Any]) -> NDArray[Any]:
+        """Make the gradients so far of a net those of all processes; the sum of `more`, float64, over all of them."""
+
+    def close(self) -> None:
+        """Leave; all do at the same place of their work."""
 
 
 class Framework(Protocol):

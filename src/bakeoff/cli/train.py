@@ -84,6 +84,10 @@ Workers = Annotated[
 WorkerTimeout = Annotated[
     str | None, options.computing(metavar="TIME", help="How long a worker is waited for in a step; 10m otherwise.")
 ]
+Reduce = Annotated[
+    Literal["exact", "native"] | None,
+    options.computing(help="How workers add: in one order, or by the framework's own means: quicker, other rounding."),
+]
 Budget = Annotated[
     str | None,
     typer.Option("--budget", metavar="TIME", help="As 10m: the best recipe for photos that fits, measured here."),
@@ -118,6 +122,7 @@ def command(
     threads: options.Threads = None,
     workers: Workers = None,
     worker_timeout: WorkerTimeout = None,
+    reduce: Reduce = None,
     bad_files: options.BadFiles = None,
     follow_links: options.FollowLinks = False,
     separator: options.Separator = None,
@@ -145,7 +150,7 @@ def command(
     with progress() as listen, options.network(mirror, offline):
         both: dict[str, Any] = {"threads": threads, "listen": listen, "began": process_start(), **often}
         if resume is not None:
-            _alone(recipe, changes, backbone, until, start, phases, seed, run, budget, log, precision, compile)
+            _alone(recipe, changes, backbone, until, start, phases, seed, run, budget, log, reduce, precision, compile)
             moved = None if device == "auto" else device
             trained = api.resume(
                 resume, data=data, framework=framework, device=moved, workers=_workers(workers), **both
@@ -154,6 +159,7 @@ def command(
             raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
         else:
             both |= {"workers": _workers(workers)} | ({"worker_timeout": worker_timeout} if worker_timeout else {})
+            both |= {"reduce": reduce} if reduce else {}
             both |= {"until": until, "start": start, "budget": budget, "loggers": log or ()}
             rest = Options(precision=precision, compile=compile, **both)
             trained = api.train(

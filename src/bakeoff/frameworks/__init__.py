@@ -108,6 +108,12 @@ def pipeline(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}.pipeline")
 
 
+def collective(name: str) -> ModuleType:
+    """How a framework adds over several processes: its `collective.py`, whose `Collective(team, device)` sets it up."""
+    load(name)
+    return importlib.import_module(f"{__name__}.{name}.collective")
+
+
 def bring_in(name: str) -> None:
     """Import a framework's library into this process, in the order that doesn't crash."""
     enter(name)

@@ -197,7 +197,8 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
         schedule: the learning rate, step by step.
         freeze: fnmatch patterns on parameter paths that stay as they are; `backbone` stands for all but the head.
             Before the first layer that is trained, dropout and drop-path are off.
-        batch_norm: `train` uses and updates the statistics of the batch; `frozen` uses the stored ones.
+        batch_norm: `train` uses and updates the statistics of the batch, of several workers those of a part of it;
+            `synchronised` those of the whole batch, wherever its parts are; `frozen` uses the stored ones.
         cache: `auto` computes what frozen layers give once, where images aren't varied, or flipped alone; `off` each
             time anew.
         accumulate: micro-batches whose gradients make one step.
@@ -230,7 +231,7 @@ class Finetune(_Table, frozen=True, tag_field="strategy", tag="finetune"):
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     freeze: tuple[str, ...] = ()
-    batch_norm: Literal["train", "frozen"] = "train"
+    batch_norm: Literal["train", "synchronised", "frozen"] = "train"
     cache: Literal["auto", "off"] = "auto"
     accumulate: Count = 1
     shards: Annotated[int, Meta(ge=1, le=4096)] | None = None

@@ -69,6 +69,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         loss: the page by which labels judged logits.
         threshold: the probability from which one of several labels is given; written of such alone.
         workers: how many processes trained; written where it was asked for.
+        reduce: how their gradients were added; written with `workers`.
         restarts: each time that they began again.
         unknown: score, threshold, refused_validation and num, where images of no class can be told.
     """
@@ -98,6 +99,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str
     precision: str
     workers: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    reduce: Literal["exact", "native"] | None = None
     restarts: list[Restart] = []
 
     def __post_init__(self) -> None:

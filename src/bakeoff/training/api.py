@@ -30,7 +30,7 @@ from bakeoff.rundir.lock import NAME as LOCK
 from bakeoff.rundir.readers import ANEW, read_json
 from bakeoff.rundir.result import BEGUN, NAME, Result, result_of
 from bakeoff.shown import shell
-from bakeoff.training.job import Job, check
+from bakeoff.training.job import Job, check, shared
 from bakeoff.training.loop.cadence import seconds_of
 from bakeoff.training.options import Options, with_options
 from bakeoff.training.places import env, local
@@ -181,7 +181,7 @@ def train(
         name = choose_framework(framework, whole)
         chosen = without_optional(whole) if name == "onnxruntime" else whole
         if options.workers is not None:
-            chosen = whole = in_shards(chosen)
+            chosen = whole = in_shards(chosen) if options.reduce == "exact" else stepped(chosen)
         path = Path(run) if run else _fresh(data, recipe, began)
         trained = _begin(_job(data, chosen, name, path, device, options), chosen, listen, began)
         if chosen != whole:
@@ -207,6 +207,7 @@ def _job(data: str | Path, recipe: Recipe, framework: str, run: Path, device: st
         loggers=tuple(options.loggers),
         workers=None if options.workers is None else _count(options),
         worker_timeout=options.worker_timeout,
+        reduce=options.reduce,
         started_by="env" if options.workers == "env" else "local",
     )
 
@@ -226,11 +227,20 @@ def in_shards(recipe: Recipe) -> Recipe:
     """
     phases = tuple(
         msgspec.structs.replace(phase, shards=phase.shards or SHARDS) if isinstance(phase, Finetune) else phase
-        for phase in recipe.phases
+        for phase in stepped(recipe).phases
     )
-    if not any(isinstance(phase, Finetune) for phase in phases):
-        raise UsageError("--workers: this recipe only probes, which one process does. Leave it out, or fine-tune.")
     return msgspec.structs.replace(recipe, phases=phases)
+
+
+def stepped(recipe: Recipe) -> Recipe:
+    """The recipe, where something in it is trained step by step.
+
+    Raises:
+        UsageError: nothing is.
+    """
+    if not any(isinstance(phase, Finetune) for phase in recipe.phases):
+        raise UsageError("--workers: this recipe only probes, which one process does. Leave it out, or fine-tune.")
+    return recipe
 
 
 def _begin(job: Job, recipe: Recipe, listen: Listener | None, began: float) -> Trained:
@@ -347,7 +357,7 @@ def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, re
         reporter = Reporter(listen)
         with asked_politely(reporter.cancel):
             return work({}, reporter, **arguments)
-    if any(isinstance(phase, Finetune) and phase.shards for phase in recipe.phases):
+    if any(isinstance(phase, Finetune) and phase.shards for phase in shared(job, recipe).phases):
         place = env if job.started_by == "env" else local
         found: dict[str, Any] = place.run(job if job.workers else replace(job, workers=1), listen, arguments)
         return found

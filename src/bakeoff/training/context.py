@@ -15,6 +15,7 @@ from bakeoff.evaluation.splits import predictions_of
 from bakeoff.graph import Graph
 from bakeoff.preprocessing.normalize import normalize
 from bakeoff.preprocessing.signature import Signature
+from bakeoff.protocols import Feed, Net
 from bakeoff.recipe.schema import Recipe
 from bakeoff.rundir.folder import Run
 from bakeoff.schemas import Array, Batch, Predictions
@@ -101,6 +102,10 @@ class Context:
         """A batch as the net's input, in the dtype of its weights."""
         found: Array = normalize(batch.images, self.signature, self.job.dtype)
         return found
+
+    def feed(self, net: Net) -> Feed | None:
+        """How the bytes of batches get to the net's device; None: as numbers, from here."""
+        return net.feed(self.signature)
 
 
 @dataclass

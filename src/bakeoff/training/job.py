@@ -27,7 +27,7 @@ class Job:
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
         started_by: who starts the workers.
-        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout: as in `Options`.
+        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout, reduce: as in `Options`.
     """
 
     data: str
@@ -45,6 +45,7 @@ class Job:
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     worker_timeout: str = "10m"
     started_by: Literal["local", "env"] = "local"
+    reduce: Literal["exact", "native"] = "exact"
 
     @property
     def dtype(self) -> str:
@@ -58,6 +59,15 @@ class Job:
 
 DEVICES = ("auto", "cpu", "cuda")
 COMPILE = ("off", "on", "auto")
+
+
+def shared(job: Job, recipe: Recipe) -> Recipe:
+    """The recipe as its workers train it: where the framework adds, a shard is what a worker has of a batch."""
+    if job.reduce == "exact":
+        return recipe
+    replace = msgspec.structs.replace
+    phases = (replace(one, shards=job.workers) if isinstance(one, Finetune) else one for one in recipe.phases)
+    return replace(recipe, phases=tuple(phases))
 
 
 def check(job: Job, recipe: Recipe) -> None:
@@ -75,7 +85,7 @@ def check(job: Job, recipe: Recipe) -> None:
         logger(name)
     if job.checkpoint_every is not None:
         parse(job.checkpoint_every)
-    _check_workers(job, recipe)
+    _check_workers(job, shared(job, recipe))
     if job.precision not in precisions.NAMES:
         raise UsageError(f"--precision {job.precision}: expected one of {', '.join(precisions.NAMES)}.")
     if job.compile not in COMPILE:
@@ -107,6 +117,10 @@ def _check_workers(job: Job, recipe: Recipe) -> None:
     for number, phase in enumerate(recipe.phases):
         if not isinstance(phase, Finetune) or not phase.shards:
             continue
+        if phase.batch_norm == "synchronised":
+            _check_synchronised(job)
+        if phase.batch_size < phase.shards and job.reduce == "native":
+            raise UsageError(f"--workers {job.workers}: more than the {phase.batch_size} images of a batch.")
         if phase.batch_size < phase.shards:
             raise UsageError(
                 f"a batch of {phase.batch_size} images can't be cut into {phase.shards} shards.\n"
@@ -121,6 +135,17 @@ def _check_workers(job: Job, recipe: Recipe) -> None:
                 f"expected one of {', '.join(map(str, counts))}.\n"
                 f"Or other shards, which is another training: --set phases.{number}.shards={job.workers}"
             )
+
+
+def _check_synchronised(job: Job) -> None:
+    """UsageError where batch norm can't see a whole batch that is shared out."""
+    from bakeoff.texts.catalogue import framework
+
+    what, other = 'batch_norm = "synchronised"', 'Use "train", which sees a worker\'s part of the batch, or "frozen".'
+    if job.reduce == "exact":
+        raise UsageError(f"{what}: a shard is computed by itself; it needs --reduce native.\n{other}")
+    if job.framework != "torch":
+        raise UsageError(f"{what} over several workers: not in {framework(job.framework)} yet.\n{other}")
 
 
 def computed_by(job: Job, recipe: Recipe) -> str:

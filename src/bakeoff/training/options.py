@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from bakeoff.errors import UsageError
 from bakeoff.training.loop.cadence import DEFAULT
@@ -20,11 +20,15 @@ KINDS: dict[str, tuple[Any, str]] = {
     "checkpoint_every": (str | None, "as '30s', '5m' or '100 steps', or None"),
     "loggers": (list | tuple, "a list of names"),
     "workers": (int | str | None, "a whole number from 1, 'env', or None"),
+    "reduce": (str, "'exact' or 'native'"),
     "worker_timeout": (str, "as '90s' or '10m'"),
     "budget": (str | None, "as '90s', '10m' or '1h', or None"),
     "listen": (Callable | None, "a function of one dict, or None"),
     "began": (float | int | None, "seconds since 1970, or None"),
 }
+
+
+REDUCE = ("exact", "native")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -41,6 +45,8 @@ class Options:
         workers: so many processes train together, a batch being 4 shards where the recipe doesn't say (`shards`): 1, 2
             or 4 give the same bits. `env`: this is one of them, as torchrun, SLURM or Kubernetes say. None: one
             process, and whole batches.
+        reduce: `exact` adds the workers' gradients in one order; `native` by the framework's own collective (gloo,
+            NCCL), each worker's part of a batch in one step: quicker, within rounding, and not the same bits.
         worker_timeout: `90s`, `10m`: how long a worker is waited for in a step.
         loggers: where else to log, beside the run folder: files of `training.loggers`, as `["tensorboard"]`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
@@ -59,6 +65,7 @@ class Options:
     checkpoint_every: str | None = DEFAULT
     workers: int | str | None = None
     worker_timeout: str = "10m"
+    reduce: Literal["exact", "native"] = "exact"
     loggers: Sequence[str] = ()
     budget: str | None = None
     listen: Listener | None = None
@@ -70,6 +77,9 @@ class Options:
             few = name in ("threads", "workers") and isinstance(value, int) and value < 1
             if not isinstance(value, kind) or few or (name == "workers" and value not in (None, "env", *_whole(value))):
                 raise UsageError(f"{name}={value!r}: expected {expected}.")
+
+        if self.reduce not in REDUCE or (self.reduce != "exact" and self.workers is None):
+            raise UsageError(f"reduce={self.reduce!r}: expected one of {', '.join(REDUCE)}, where there are workers.")
 
     def __repr__(self) -> str:
         """What was asked for; the rest is as it is by default."""

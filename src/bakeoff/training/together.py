@@ -6,6 +6,7 @@ the run; the others get of it what going on needs, and theirs go away with them.
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff import system
+from bakeoff import frameworks, system
 from bakeoff.data import Data
 from bakeoff.data.assignment import FROZEN
 from bakeoff.errors import DataError, PeerError
@@ -26,7 +27,9 @@ from bakeoff.rundir.folder import LOGS
 from bakeoff.training.context import Context
 from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
-from bakeoff.workers.team import Team, is_here, join, lead
+from bakeoff.workers.team import JOIN_S, Team, is_here, join, lead, within
+
+GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ def joined(
         if place.rank:
             job = replace(job, run=folder, loggers=(), checkpoint_every=None)
             make_folder(Path(folder) / "predictions", Path(folder))
+        if job.device != "cpu":
+            _take_gpu(team)
+        if job.reduce == "native" and team.world > 1:  # first of all: TensorFlow and JAX take it before they compute
+            make = frameworks.collective(job.framework).Collective
+            team.collective = within(max(JOIN_S, team.wait_s), lambda: make(team, job.device))
         resume, _ = team.first("how it begins", (resume, []), patient=True)
         if resume:
             _given(team, Path(job.run))
@@ -78,6 +86,20 @@ def _team(place: Place, reporter: Reporter) -> Iterator[Team]:
             found = lead(listener, place.world, place.token, place.wait_s)
     with found as team:
         yield team
+
+
+def _take_gpu(team: Team) -> None:
+    """Let this process see one GPU of its machine, before any library looks for them."""
+    hosts = [value for value, _ in team.all("hosts", (team.host, []), patient=True)]
+    given, count = os.environ.get(GPUS), len(list(Path("/dev").glob("nvidia[0-9]*")))
+    there = [str(number) for number in range(count)] if given is None else given.split(",")
+    if any(there):
+        os.environ[GPUS] = gpu_of(team.rank, hosts, there)
+
+
+def gpu_of(rank: int, hosts: list[str], there: list[str]) -> str:
+    """Which of the GPUs `there` a worker takes: the workers of a host take turns."""
+    return there[hosts[:rank].count(hosts[rank]) % len(there)]
 
 
 def _given(team: Team, folder: Path) -> None:

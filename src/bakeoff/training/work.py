@@ -38,7 +38,7 @@ from bakeoff.training import notify
 from bakeoff.training.before import audit_before
 from bakeoff.training.context import Context, PhaseResult
 from bakeoff.training.gate import message, needless
-from bakeoff.training.job import Job, check, computed_by, device_of
+from bakeoff.training.job import Job, check, computed_by, device_of, shared
 from bakeoff.training.probe.features import cached
 from bakeoff.training.rescue.resume import checkpointer_of, header_of, same_images
 from bakeoff.training.setup import signature_of, start
@@ -72,7 +72,7 @@ def work(
 
 
 def _work(asked: Job, reporter: Reporter, began: float, resume: bool, team: Team | None) -> dict[str, Any]:
-    recipe = loads(asked.recipe)
+    recipe = shared(asked, loads(asked.recipe))
     check(asked, recipe)
     run = Run(asked.run)
     profile.begin(began)
@@ -172,6 +172,8 @@ def _train(context: Context) -> dict[str, Any]:
             if "gate" not in found.notes:  # which has been said
                 context.reporter.log(_standing(context, name, found))
     assert found is not None
+    if context.team and context.team.collective:
+        context.team.collective.close()
     if not leads(context):
         return {}
     context = replace(context, team=None)  # what comes now isn't shared
@@ -314,6 +316,7 @@ def _result(context: Context, graph: Graph, scored: dict[str, Any], threshold: f
         device=device,
         precision=context.job.precision,
         workers=context.job.workers,
+        reduce=context.job.reduce if context.job.workers else None,
         restarts=[Restart(**row) for row in read_lines(context.run.path / WORKERS)],
     )
 

@@ -14,18 +14,22 @@ import math
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bakeoff.errors import BakeoffError, PeerError, UsageError
+from bakeoff.protocols import Collective
 from bakeoff.schemas import Array
 
+T = TypeVar("T")
 Said = tuple[Any, list[Array]]  # a value of JSON, and arrays
 Merge = Callable[[list[Said]], Said]  # of all, by rank; only the first calls it
 WAIT_S = 600.0  # for another process's part of a step
@@ -40,13 +44,21 @@ class Team:
     Attributes:
         rank: of this process, from 0.
         world: how many there are.
+        collective: the framework's own, where it does the adding.
     """
+
+    collective: Collective | None = None
 
     def __init__(
         self, rank: int = 0, world: int = 1, links: dict[int, socket.socket] | None = None, wait_s: float = WAIT_S
     ) -> None:
         self.rank, self.world, self.wait_s = rank, world, wait_s
         self._links, self._turn = links or {}, 0
+
+    @property
+    def host(self) -> str:
+        """This process's address, as others of the team reach it or are reached from it."""
+        return str(next(iter(self._links.values())).getsockname()[0]) if self._links else "127.0.0.1"
 
     def exchange(self, what: str, said: Said, merge: Merge, *, patient: bool = False) -> Said:
         """What all said, merged.
@@ -204,6 +216,31 @@ def join(address: str, rank: int, world: int, token: str, wait_s: float = WAIT_S
             return Team(rank, world, {0: link}, wait_s)
     link.close()
     raise PeerError(f"who listens at {address} is no worker of this job (another token).")
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What a library's call gives that waits for other processes: no library's own deadline is kept in all cases.
+
+    Raises:
+        PeerError: it gave nothing in time, or an error.
+    """
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()  # one that never comes back keeps no process from ending
+    try:
+        return found.result(seconds)
+    except BakeoffError:
+        raise
+    except TimeoutError:
+        raise PeerError(f"another worker said nothing for {seconds:g} s.") from None
+    except Exception as error:
+        raise PeerError(f"another worker is gone: {type(error).__name__}: {str(error).strip()[:200]}") from None
 
 
 def is_here(host: str) -> bool:

@@ -11,7 +11,9 @@ import numpy as np
 
 from bakeoff.frameworks._keras.net import KerasNet
 from bakeoff.frameworks.jax.convolutions import quick
+from bakeoff.frameworks.jax.feed import Feed
 from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Array, StepResult
 
 
@@ -56,10 +58,14 @@ class JaxNet(KerasNet):
         return np.array(logits)
 
     def compiled(self) -> None:
-        self._sums: list[Any] | None = None
+        self.totals: list[Any] = []  # the gradients so far
         self._gradients = jax.jit(jax.value_and_grad(self._loss, has_aux=True))
         self._update = jax.jit(self._apply_to)
         self._step = jax.jit(self._run_step, donate_argnums=(0, 1, 2))  # a step writes where it has read
+
+    def feed(self, signature: Signature) -> Feed | None:
+        device = jax.local_devices()[0]
+        return None if device.platform == "cpu" else Feed(device, signature, self.precision)
 
     def _loss(self, weights: Any, others: Any, images: Any, labels: Any, scaling: Any) -> tuple[Any, Any]:
         """What the gradient is taken of; the loss itself, and the variables that aren't trained."""
@@ -76,23 +82,23 @@ class JaxNet(KerasNet):
             found = self.watched(jax.value_and_grad(self._loss, has_aux=True), jax.jit, *given)
         (_, (loss, others)), gradients = found
         self._assign(self._others, others)
-        fresh = self.count == 0 or self._sums is None
-        self._sums = list(gradients) if fresh else [a + b for a, b in zip(self._sums or [], gradients, strict=True)]
+        fresh = self.count == 0 or not self.totals
+        self.totals = list(gradients) if fresh else [a + b for a, b in zip(self.totals, gradients, strict=True)]
         self.count += len(labels)
         return StepResult(float(loss), len(labels))
 
     def gradient_arrays(self) -> dict[str, Array]:
         count = self.count * float(self.loss_scale().get("scale", 1.0))
-        return self.canonical([np.array(total) / count for total in self._sums or []])
+        return self.canonical([np.array(total) / count for total in self.totals])
 
     def disturb(self, errors: Mapping[str, Array]) -> None:
-        self._sums = [total + error for total, error in zip(self._sums or [], self.sums_of(errors), strict=True)]
+        self.totals = [total + error for total, error in zip(self.totals, self.sums_of(errors), strict=True)]
 
     def sums(self) -> list[Array]:
-        return [np.array(total) for total in self._sums or []]
+        return [np.array(total) for total in self.totals or [jnp.zeros_like(v.value) for v in self.variables]]
 
     def load_sums(self, sums: list[Array], count: int) -> None:
-        self._sums, self.count = [jnp.asarray(array) for array in sums], count
+        self.totals, self.count = [jnp.asarray(array) for array in sums], count
 
     def _optimizer_state(self, values: list[Any], rate: Any) -> list[Any]:
         """The optimizer's variables, with the rate of this step among them."""
@@ -115,7 +121,7 @@ class JaxNet(KerasNet):
     def apply(self, rate: float) -> None:
         weights, _ = self._state()
         slots = [v.value for v in self.optimizer.variables]
-        gradients = [total / self.count for total in self._sums or []]
+        gradients = [total / self.count for total in self.totals]
         step = jnp.asarray(rate, self.precision)
         weights, slots, self.scaling = self._update(weights, slots, gradients, step, self.scaling)
         self._assign(self.variables, weights)

@@ -19,24 +19,35 @@ def native(
 ) -> Any:
     """A `TensorFlowNet`; see `bakeoff.protocols.Framework`. Threads are set before TensorFlow computes, or never."""
     import keras
-    import tensorflow as tf
 
     from bakeoff.frameworks.tensorflow.net import TensorFlowNet
 
-    gpus = tf.config.list_physical_devices("GPU")
-    if device == "cuda" and not gpus:
-        raise UsageError("--device cuda: TensorFlow sees no GPU here. Use --device cpu, or auto.")
-    precisions.check_device(precision, "cuda" if gpus and device != "cpu" else "cpu")
-    if device == "cpu" and gpus:
-        tf.config.set_visible_devices([], "GPU")
-    if threads:
-        _set_threads(tf, threads)
+    on = prepare(device, threads)
+    precisions.check_device(precision, on)
     if precision == "float64":
         from bakeoff.frameworks._keras.float64 import enable
 
         enable()
     keras.utils.set_random_seed(seed % 2**32)
     return TensorFlowNet(graph, precision, batch_norm, seed)
+
+
+def prepare(device: str, threads: int | None) -> str:
+    """Set devices and threads, before TensorFlow computes anything; cpu or cuda: what `device` comes to.
+
+    Raises:
+        UsageError: a GPU was asked for, and there is none.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cuda" and not gpus:
+        raise UsageError("--device cuda: TensorFlow sees no GPU here. Use --device cpu, or auto.")
+    if device == "cpu" and gpus:
+        tf.config.set_visible_devices([], "GPU")
+    if threads:
+        _set_threads(tf, threads)
+    return "cuda" if gpus and device != "cpu" else "cpu"
 
 
 def found_device() -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from bakeoff.frameworks._keras.net import KerasNet
+from bakeoff.frameworks.tensorflow.feed import Feed
 from bakeoff.graph.graph import Graph
+from bakeoff.preprocessing import Signature
 from bakeoff.schemas import Array, StepResult
 
 
@@ -43,7 +45,7 @@ class TensorFlowNet(KerasNet):
         return found
 
     def compiled(self) -> None:
-        self._sums = [tf.Variable(tf.zeros_like(v.value), trainable=False) for v in self.variables]
+        self.totals = [tf.Variable(tf.zeros_like(v.value), trainable=False) for v in self.variables]  # gradients so far
         self._apply = tf.function(self._apply_sums)
         self._traced: dict[Any, Any] = {}
 
@@ -66,6 +68,10 @@ class TensorFlowNet(KerasNet):
             )
         return self._traced[kind]
 
+    def feed(self, signature: Signature) -> Feed | None:
+        gpus = tf.config.list_logical_devices("GPU")
+        return Feed(gpus[0].name, signature, self.precision) if gpus else None
+
     def _gradient(self, images: Any, labels: Any) -> tuple[Any, list[Any]]:
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -78,13 +84,13 @@ class TensorFlowNet(KerasNet):
 
     def _add_gradients(self, images: Any, labels: Any) -> Any:
         loss, gradients = self._gradient(images, labels)
-        for total, gradient in zip(self._sums, gradients, strict=True):
+        for total, gradient in zip(self.totals, gradients, strict=True):
             total.assign_add(gradient)
         return loss
 
     def gradients(self, images: Array, labels: Array) -> StepResult:
         if self.count == 0:
-            for total in self._sums:
+            for total in self.totals:
                 total.assign(tf.zeros_like(total))
         batch = tf.constant(images), tf.constant(labels)
         if self.given is None:
@@ -96,22 +102,22 @@ class TensorFlowNet(KerasNet):
 
     def gradient_arrays(self) -> dict[str, Array]:
         count = self.count * float(self.loss_scale().get("scale", 1.0))
-        return self.canonical([total.numpy() / count for total in self._sums])
+        return self.canonical([total.numpy() / count for total in self.totals])
 
     def disturb(self, errors: Mapping[str, Array]) -> None:
-        for total, error in zip(self._sums, self.sums_of(errors), strict=True):
+        for total, error in zip(self.totals, self.sums_of(errors), strict=True):
             total.assign_add(error)
 
     def sums(self) -> list[Array]:
-        return [total.numpy() for total in self._sums]
+        return [total.numpy() for total in self.totals]
 
     def load_sums(self, sums: list[Array], count: int) -> None:
-        for total, array in zip(self._sums, sums, strict=True):
+        for total, array in zip(self.totals, sums, strict=True):
             total.assign(array)
         self.count = count
 
     def _apply_sums(self, count: Any) -> None:
-        self._update([total / count for total in self._sums])
+        self._update([total / count for total in self.totals])
 
     def _update(self, gradients: list[Any]) -> None:
         """One step of the optimizer; in float16 only where all gradients are finite."""
@@ -173,7 +179,8 @@ class TensorFlowNet(KerasNet):
                 part = slice(start, end)
                 done.append(self._compiled_steps(images[part], labels[part], rates[part]))
                 continue
-            x, y = np.stack(images[start:end]), np.stack(labels[start:end])
+            x = (np if isinstance(images[start], np.ndarray) else tf).stack(images[start:end])
+            y = np.stack(labels[start:end])
             many = self._function(self._run_steps, x, y, tf.TensorSpec([None], self.precision))
             losses = many(tf.constant(x), tf.constant(y), tf.constant(rates[start:end], self.precision))
             done.append(losses.numpy().astype("float64"))

@@ -16,11 +16,13 @@ from bakeoff.frameworks._slots import Slotted
 from bakeoff.frameworks.torch.build import Built, build
 from bakeoff.frameworks.torch.depthwise import widen_slow
 from bakeoff.frameworks.torch.draws import watched
+from bakeoff.frameworks.torch.feed import Feed
 from bakeoff.frameworks.torch.halving_max_pool import halve_faster
 from bakeoff.frameworks.torch.lifted import Lifted
 from bakeoff.frameworks.torch.narrow import quicken
 from bakeoff.graph.graph import Graph
 from bakeoff.optimizers._page import Group
+from bakeoff.preprocessing import Signature
 from bakeoff.protocols import PLAIN, StepSettings
 from bakeoff.schemas import Array, Drawn, StepResult
 from bakeoff.seeds import key
@@ -42,11 +44,11 @@ class TorchNet(Slotted):
     def __init__(self, graph: Graph, device: str, precision: str, seed: int = 0) -> None:
         self.seed, self.batch = seed, 0
         self.noisy = any(node.draws for node in graph.nodes)
-        mixed = precision in precisions.MIXED
+        mixed, self.dtype = precision in precisions.MIXED, precisions.of_weights(precision)
         self.half = getattr(torch, precision) if mixed else None
         self.around = Lifted() if precision == "float64" else nullcontext()
         self.scaling = dict(_loss_scale.FIRST) if precision == "float16" else {}
-        self.built: Built = build(graph, precisions.of_weights(precision), mixed=mixed)
+        self.built: Built = build(graph, self.dtype, mixed=mixed)
         self.device = torch.device(device)
         self.memory_format = _memory_format(self.built.module)
         self.native = self.built.module.to(self.device, memory_format=self.memory_format)
@@ -86,9 +88,13 @@ class TorchNet(Slotted):
             self._compiled = torch.compile(self.native, dynamic=False)  # its rounding must not depend on sizes before
         return self._compiled
 
-    def _images(self, images: Array) -> torch.Tensor:
+    def feed(self, signature: Signature) -> Feed | None:
+        return None if self.device.type == "cpu" else Feed(self.device, signature, self.dtype)
+
+    def _images(self, images: Array | torch.Tensor) -> torch.Tensor:
         """(N, H, W, C) to (N, C, H, W): a view where memory stays channels last, else one copy of the images."""
-        given = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        given = images if isinstance(images, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+        given = given.to(self.device, non_blocking=True)
         if given.ndim != 4:  # features
             return given
         moved = given.permute(0, 3, 1, 2)
@@ -133,7 +139,7 @@ class TorchNet(Slotted):
 
     def _losses(self, images: Array, labels: Array) -> torch.Tensor:
         self._draw()
-        target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device)
+        target = torch.from_numpy(np.ascontiguousarray(labels)).to(self.device, non_blocking=True)  # no step waits
         losses: torch.Tensor = self.loss_page.to_torch(torch, self.loss_attributes, self._forward(images), target)
         return losses
 
@@ -204,7 +210,7 @@ class TorchNet(Slotted):
         """Take the scale of the loss off the gradients, and settle the next one; whether they are to be used."""
         gradients = self._gradients()
         torch._foreach_div_(gradients, self._scale)
-        finite = all(bool(torch.isfinite(norm)) for norm in torch._foreach_norm(gradients, float("inf")))
+        finite = bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients, float("inf")))).all())  # one look
         self.scaling = {k: float(v) for k, v in _loss_scale.after(np, self.scaling, finite).items()}
         return finite
 

@@ -22,6 +22,9 @@ TEXT = {
         "fingerprint": "images, SHA-256",
         "network": "network",
         "workers": "workers",
+        "reduce": "gradients added",
+        "exact": "in one order (exact)",
+        "native": "by the framework's own collective (native)",
         "restarts": "{workers}; all began again after a worker had ended, at step {steps}",
     },
     "zh": {
@@ -36,6 +39,9 @@ TEXT = {
         "fingerprint": "图片 SHA-256",
         "network": "网络",
         "workers": "工作进程",
+        "reduce": "梯度求和",
+        "exact": "固定顺序（exact）",
+        "native": "框架自带的集合通信（native）",
         "restarts": "{workers}；有进程中断后全体从检查点继续，步数 {steps}",
     },
 }
@@ -78,6 +84,8 @@ def _facts(run: RunView, say: Say) -> dict[str, str]:
     if facts.workers:
         steps = ", ".join(str(row.step) for row in facts.restarts)
         found[say("workers")] = say("restarts", workers=facts.workers, steps=steps) if steps else str(facts.workers)
+    if facts.reduce:
+        found[say("reduce")] = say(facts.reduce)
     if run.manifest.get("fingerprint"):
         found[say("fingerprint")] = str(run.manifest["fingerprint"])[:16] + "…"
     return {**found, **run.environment}

@@ -14,6 +14,7 @@ from bakeoff.data.share import Share
 from bakeoff.graph import Graph, Node, Ref, passes
 from bakeoff.graph.penalties import on_these
 from bakeoff.ops._dimension import at
+from bakeoff.protocols import Feed, Net
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.loop.threads import multiply_adds
@@ -164,6 +165,10 @@ class Activated(Context):
         """The values, in the dtype of the weights."""
         found: Array = batch.images.astype(self.job.dtype, copy=False)
         return found
+
+    def feed(self, net: Net) -> Feed | None:
+        """None: values aren't bytes."""
+        return None
 
 
 def activated(context: Context, predict: Callable[[Array], Array], batch_size: int) -> Activated:

@@ -25,6 +25,7 @@ from bakeoff.training.finetune.compiling import settled, untouched
 from bakeoff.training.finetune.plan import planned
 from bakeoff.training.finetune.teacher import teacher
 from bakeoff.training.loop.epochs import Loop
+from bakeoff.training.loop.native import Native
 from bakeoff.training.loop.sharded import Sharded
 from bakeoff.training.loop.threads import threads_for
 from bakeoff.training.probe import engines
@@ -77,6 +78,13 @@ def check_batches(graph: Graph, phase: Finetune, count: int) -> None:
     """
     last = 0 if phase.drop_last else count % phase.batch_size
     batches, shards = (min(phase.batch_size, count), last), phase.shards or 1
+    if phase.batch_norm == "synchronised":
+        if 0 < last < shards:
+            raise UsageError(
+                f"the last batch has {last} images for {shards} workers ({count} in batches of {phase.batch_size}); "
+                'batch_norm = "synchronised" needs one for each.\nUse another batch_size, or drop_last = true.'
+            )
+        shards = 1
     if 1 not in [size // shards + more for size in batches for more in (0, size % shards > 0)]:
         return
     for node in graph.nodes:
@@ -100,8 +108,7 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     trained = cut.trained if cut else whole
     net = native(context, trained, phase)
     if phase.shards:
-        context.reporter.log(_dealt(phase, context.team.world if context.team else 1))
-        net = cast(Net, Sharded(net, context.team or Team(), phase.shards, context.reporter))
+        net = _dealt(context, phase, net, context.team or Team())
     loop = Loop(context, net, phase, trained, chosen)
     loop.outer = {path: array for path, array in whole.arrays().items() if path not in trained.parameters}
     loop.begin()
@@ -127,7 +134,16 @@ def run(context: Context, graph: Graph, phase: Finetune) -> PhaseResult:
     return PhaseResult(graph.with_arrays(net.arrays()), loop.state.seen, trained_s, logits, views, notes)
 
 
-def _dealt(phase: Finetune, world: int) -> str:
+def _dealt(context: Context, phase: Finetune, net: Net, team: Team) -> Net:
+    """The net as one of the team sees it."""
+    native, shards, reporter = context.job.reduce == "native", phase.shards or 1, context.reporter
+    reporter.log(_told(phase, team.world) + ("; the framework adds" if native else ""))
+    if native and team.collective is not None and phase.batch_norm == "synchronised":
+        cast(Any, team.collective).synchronise(net)
+    return cast(Net, Native(net, team, reporter) if native else Sharded(net, team, shards, reporter))
+
+
+def _told(phase: Finetune, world: int) -> str:
     """What of a batch goes to whom, in words."""
     shards, size = phase.shards or 1, phase.batch_size
     each = f"{size // shards} or {size // shards + 1}" if size % shards else f"{size // shards}"

@@ -16,7 +16,7 @@ from bakeoff.evaluation import measures
 from bakeoff.evaluation.kinds import choice_of
 from bakeoff.evaluation.scores import figure, score, threshold_of
 from bakeoff.graph import Graph
-from bakeoff.protocols import PLAIN, Net
+from bakeoff.protocols import PLAIN, Feed, Net
 from bakeoff.recipe.schema import Finetune
 from bakeoff.rundir.checkpoint import Checkpoint, finite, grouped, slot_arrays
 from bakeoff.schemas import Array, Batch
@@ -25,12 +25,14 @@ from bakeoff.training.context import Context, predict_split
 from bakeoff.training.finetune.plan import Plan, sampled
 from bakeoff.training.gate import gate
 from bakeoff.training.loop import best
+from bakeoff.training.loop.ahead import ahead
 from bakeoff.training.loop.average import Average
 from bakeoff.training.loop.state import State
 from bakeoff.training.rescue import diverged, not_finite, out_of_memory
 from bakeoff.training.schedules import schedule
 
 CHUNK_BYTES = 16 * 2**20  # of images handed to a framework at once
+FEED_BYTES = 512 * 2**20  # the same on a device of its own memory, which waits wherever losses are looked at
 CHUNK_STEPS = 64
 
 
@@ -172,9 +174,12 @@ class Loop:
 
     def steps(self) -> None:
         """What is left of the pass."""
-        began = time.perf_counter()
-        for chunk in self._chunks(self.batches()):
-            losses, sizes = self._train(chunk)
+        began, batches, most = time.perf_counter(), self.batches(), CHUNK_BYTES
+        feed = None if self.phase.teacher else self.context.feed(self.net)  # a teacher looks at the images here
+        if feed:
+            batches, most = ahead(batches, feed), FEED_BYTES
+        for chunk in self._chunks(batches, most):
+            losses, sizes = self._train(chunk, feed)
             self._log(losses)
             state, now = self.state, time.perf_counter()
             for loss, size in zip(losses.tolist(), sizes, strict=True):  # one by one: chunks must not show in the sum
@@ -192,13 +197,13 @@ class Loop:
             note = f"epoch {state.epoch + 1}/{self.phase.epochs}  loss {losses[-1]:.4f}"
             self.context.reporter.progress("finetune", state.seen, self.total, note)
 
-    def _chunks(self, batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    def _chunks(self, batches: Iterator[Batch], most: int) -> Iterator[list[Batch]]:
         """Batches that go to the framework together: many for small images, so that calls cost less than work."""
         while True:
             size = self.phase.accumulate
             if size == 1 and not self.phase.shards:
                 bytes_each = self.context.input_bytes * self.phase.batch_size
-                size = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
+                size = max(1, min(CHUNK_STEPS, most // bytes_each))
                 size = self.context.checkpointer.stretch(self.state.step, size)
                 if self.average:
                     size = min(size, self.average.next(self.state.step))
@@ -206,13 +211,13 @@ class Loop:
                 return
             yield chunk
 
-    def _train(self, chunk: list[Batch]) -> tuple[Array, list[int]]:
+    def _train(self, chunk: list[Batch], feed: Feed | None = None) -> tuple[Array, list[int]]:
         """Mean losses of the optimizer steps of a chunk, and their numbers of images.
 
         Raises:
             BakeoffError: a loss or rate that is no number; nothing of it is saved.
         """
-        images = [self.context.images(batch) for batch in chunk]
+        images = [feed.normal(batch.images) if feed else self.context.images(batch) for batch in chunk]
         labels = [self.labels(batch) for batch in chunk]
         try:
             losses, sizes = self._steps(images, labels)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.protocols import Net
+from bakeoff.preprocessing import Signature
+from bakeoff.protocols import Feed, Net
 from bakeoff.schemas import Array, StepResult
 from bakeoff.workers.channel import Reporter
 from bakeoff.workers.sums import cover, own, total
@@ -79,7 +80,7 @@ class Sharded:
         size = sum(array.size for array in before)
         gradients, moves = vector[: vector.size - size], vector[vector.size - size :]
         self.net.load_statistics(
-            [old + part / found["count"] for old, part in zip(before, _like(moves, before), strict=True)]
+            [old + part / found["count"] for old, part in zip(before, like(moves, before), strict=True)]
         )
         self.held = gradients if self.held is None else self.held + gradients
         self.count += found["count"]
@@ -87,7 +88,7 @@ class Sharded:
     def apply(self, rate: float) -> None:
         """The step, the same in every worker."""
         assert self.held is not None
-        self.net.load_sums(_like(self.held, self.net.sums()), self.count)
+        self.net.load_sums(like(self.held, self.net.sums()), self.count)
         self.forget()
         self.net.apply(rate)
 
@@ -103,6 +104,10 @@ class Sharded:
             self.apply(rate)
             losses.append(found.loss / found.count)
         return np.array(losses, "float64")
+
+    def feed(self, signature: Signature) -> Feed | None:
+        """None: shards are cut of arrays."""
+        return None
 
     def seek(self, batch: int) -> None:
         """The next batch is this one: its masks are keyed by it."""
@@ -124,7 +129,7 @@ def of_shard(net: Net, before: list[Array], noise: int, images: Array, labels: A
     return result, np.concatenate([array.ravel() for array in (*net.sums(), *moved)])
 
 
-def _like(vector: Array, shapes: list[Array]) -> list[Array]:
+def like(vector: Array, shapes: list[Array]) -> list[Array]:
     """The pieces of a vector, in these shapes."""
     found, at = [], 0
     for array in shapes:
