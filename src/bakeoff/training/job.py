@@ -27,7 +27,8 @@ class Job:
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
         started_by: who starts the workers.
-        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout: as in `Options`.
+        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout, cluster: as in
+            `Options`; in a worker on a node of a cluster, that one's address.
     """
 
     data: str
@@ -45,6 +46,7 @@ class Job:
     workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] | None = None
     worker_timeout: str = "10m"
     started_by: Literal["local", "env"] = "local"
+    cluster: str | None = None
 
     @property
     def dtype(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from bakeoff.errors import UsageError
 from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.cluster import check as check_cluster
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +22,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "loggers": (list | tuple, "a list of names"),
     "workers": (int | str | None, "a whole number from 1, 'env', or None"),
     "worker_timeout": (str, "as '90s' or '10m'"),
+    "cluster": (str | None, "'local', 'auto', 'ray://HOST:PORT', or None"),
     "budget": (str | None, "as '90s', '10m' or '1h', or None"),
     "listen": (Callable | None, "a function of one dict, or None"),
     "began": (float | int | None, "seconds since 1970, or None"),
@@ -42,6 +44,9 @@ class Options:
             or 4 give the same bits. `env`: this is one of them, as torchrun, SLURM or Kubernetes say. None: one
             process, and whole batches.
         worker_timeout: `90s`, `10m`: how long a worker is waited for in a step.
+        cluster: of Ray, whose nodes do the work: `local` (one that is started here), `auto` (the one that runs here, or
+            that RAY_ADDRESS names), `ray://HOST:PORT`. With `workers`, so many are placed on its nodes; else one is. A
+            probe's features are shared out over its free CPUs. None: this machine.
         loggers: where else to log, beside the run folder: files of `training.loggers`, as `["tensorboard"]`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
@@ -59,6 +64,7 @@ class Options:
     checkpoint_every: str | None = DEFAULT
     workers: int | str | None = None
     worker_timeout: str = "10m"
+    cluster: str | None = None
     loggers: Sequence[str] = ()
     budget: str | None = None
     listen: Listener | None = None
@@ -70,6 +76,9 @@ class Options:
             few = name in ("threads", "workers") and isinstance(value, int) and value < 1
             if not isinstance(value, kind) or few or (name == "workers" and value not in (None, "env", *_whole(value))):
                 raise UsageError(f"{name}={value!r}: expected {expected}.")
+        check_cluster(self.cluster)
+        if self.cluster and self.workers == "env":
+            raise UsageError("--workers env: something else has started the workers already. Leave --cluster out.")
 
     def __repr__(self) -> str:
         """What was asked for; the rest is as it is by default."""
