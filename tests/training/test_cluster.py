@@ -196,6 +196,19 @@ def test_features_are_those_of_one_process(two: None, tmp_path: Path, monkeypatc
 
 
 @needs_ray
+def test_labels_are_judged_as_by_one_process(two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_images(tmp_path / "pictures", {"a": 30, "b": 30}, size=(40, 40))
+    kept = []
+    for name, where in (("here", None), ("there", "local")):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        found = bakeoff.audit(folder, cluster=where, quiet=True)
+        (features,) = (tmp_path / name / "bakeoff" / "embeddings").glob("*.bin")
+        kept.append((found.to_json(), features.read_bytes()))
+    assert kept[0] == kept[1]
+    assert len(kept[0][1]) > 60 * 1280
+
+
+@needs_ray
 def test_predictions_are_those_of_one_process(two: None, digits_model: Path, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "pictures", {"a": 70, "b": 30}, size=(20, 20))
     (folder / "a" / "007.png").write_bytes(b"no image")

@@ -142,19 +142,24 @@ def _rows_of(
             yield from ahead(computed, batches, engine.callers)
             return
         common = (graph, context.signature, context.job.dtype, view)
-        yield from cluster.share_out(_on_a_node, common, ((batch.records, batch.images) for batch in batches))
+        yield from cluster.share_out(on_a_node, common, ((batch.records, batch.images) for batch in batches))
 
 
-def _on_a_node(
-    common: tuple[Graph, Signature, str, View],
-) -> Callable[[tuple[Array, Array]], tuple[Array, Array]]:
-    """From records and their uint8 images to records and features, as `_rows_of` computes them."""
+def on_a_node(
+    common: tuple[Graph, Signature, str, View], threads: int = 1
+) -> Callable[[tuple[Any, Array]], tuple[Any, Array]]:
+    """What a node of a cluster does: from records and their uint8 images to records and features.
+
+    Args:
+        common: the backbone, how images become its input, in which dtype they are normalised, and the view.
+        threads: inside an operator; the bits don't depend on it.
+    """
     from bakeoff.runtimes import onnxruntime
 
     graph, signature, dtype, view = common
-    runtime = onnxruntime.from_graph(graph, threads=1)
+    runtime = onnxruntime.from_graph(graph, threads=threads)
 
-    def computed(batch: tuple[Array, Array]) -> tuple[Array, Array]:
+    def computed(batch: tuple[Any, Array]) -> tuple[Any, Array]:
         inputs = normalize(batch[1], signature, dtype).astype("float32", copy=False)
         return batch[0], runtime.predict(seen(inputs, view))
 
