@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from bakeoff.errors import BakeoffError, MissingDependencyError, UsageError, WorkerError
 from bakeoff.system import cpus
-from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.channel import Listener, Reporter, tell
 
 T = TypeVar("T")
 EXPECTED = "local, auto, or ray://HOST:PORT"
@@ -67,7 +67,7 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
     except (Exception, SystemExit) as error:
         raise UsageError(f"--cluster {where}: {_short(error)}") from None
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if kept is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, kept)  # Ray's own would end this process on the spot
     if url := found.dashboard_url:
         Reporter(listen).log(f"Ray's dashboard: {url if '://' in url else f'http://{url}'}")
@@ -188,6 +188,7 @@ def result(reference: Any, wait_s: float = FREE_S) -> Any:
         except exceptions.GetTimeoutError:
             if ray.cluster_resources().get("CPU", 0) < 1:
                 raise WorkerError("--cluster: no node with a CPU is left.") from None
+            tell(f"the cluster has given nothing for {wait_s:g} s; it is waited for. Do others use its CPUs?")
         except exceptions.RayTaskError as error:
             cause = error.cause
             if isinstance(cause, BakeoffError):

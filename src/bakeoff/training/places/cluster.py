@@ -31,7 +31,7 @@ from bakeoff.workers.channel import Listener
 
 CALLS = 8  # of one actor at a time: what is heard, asked and told cross each other
 PLACED_S = 60.0
-SOON_S = 3.0  # for an actor that is to end
+SOON_S = 10.0  # for an actor that is to end
 
 
 def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[str, Any]:

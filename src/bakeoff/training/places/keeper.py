@@ -16,6 +16,7 @@ from typing import Any
 
 from bakeoff.files import atomic_write, make_folder, remove, temporary
 from bakeoff.rundir.checkpoint import FOLDER
+from bakeoff.system import cpus
 from bakeoff.version import __version__
 from bakeoff.workers import cluster
 from bakeoff.workers.launch import Worker
@@ -60,7 +61,8 @@ class Keeper:
 
     def begin(self, entry: str, arguments: dict[str, Any]) -> None:
         """Call the worker: `heard` gives what it says, and in the end what it gives."""
-        arguments["job"]["cluster"] = cluster.address()
+        more = cluster.spare() >= cpus()  # than the worker's own threads could do; of a few, others have more
+        arguments["job"]["cluster"] = cluster.address() if more else None
         threading.Thread(target=self._call, args=(entry, arguments), daemon=True).start()
 
     def _call(self, entry: str, arguments: dict[str, Any]) -> None:

@@ -134,7 +134,7 @@ def _rows_of(
 ) -> Iterator[tuple[Array, Array]]:
     """Records and features of each batch, in order: computed here, or by the free CPUs of the job's cluster."""
     with cluster.connected(context.job.cluster if engine.name == engines.ONNX else None):
-        if context.job.cluster is None or engine.name != engines.ONNX or not cluster.spare():
+        if context.job.cluster is None or engine.name != engines.ONNX:
 
             def computed(batch: Batch) -> tuple[Array, Array]:
                 return batch.records, engine.predict(seen(_inputs(context, batch), view))
