@@ -368,6 +368,21 @@ def test_a_folder_is_followed_in_an_order_that_vouches(tmp_path: Path) -> None:
 
 
 @needs_ray
+@pytest.mark.slow
+def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, digits_model: Path) -> None:
+    """Ray tells its processes to import from where its driver stands."""
+    for name in ("onnxruntime", "numpy", "bakeoff", "PIL"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\nraise OSError")
+    write_images(tmp_path, {"a": 40}, size=(20, 20))
+    command = [sys.executable, "-P", "-m", "bakeoff", "predict", str(digits_model), "a", "--cluster", "local", "--csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert len(done.stdout.splitlines()) == 41
+    assert done.stderr == ""
+
+
+@needs_ray
 def test_nothing_of_ray_is_loaded_unless_it_is_asked_for() -> None:
     code = "import bakeoff, sys, os; from bakeoff.cli import main; bakeoff.Options(); main(['train', '--help'])\n"
     code += "import bakeoff.training.api, bakeoff.tuning.api, bakeoff.training.probe.features\n"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import signal
@@ -54,6 +55,7 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
         return
     if find_spec("ray") is None:
         raise MissingDependencyError("ray", "ray", "--cluster")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # under `uv run`, Ray sends the whole working folder
     import ray
 
     if ray.is_initialized():
@@ -63,7 +65,8 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
     kept = signal.getsignal(signal.SIGTERM)
     try:
         own = {"num_cpus": cpus()} if where == "local" else {}
-        found = ray.init(address=address, logging_level="ERROR", log_to_driver=False, **own)
+        with _nowhere():
+            found = ray.init(address=address, logging_level="ERROR", log_to_driver=False, **own)
     except (Exception, SystemExit) as error:
         raise UsageError(f"--cluster {where}: {_short(error)}") from None
     finally:
@@ -75,6 +78,17 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _nowhere() -> Iterator[None]:
+    """Not in the working folder, which may be what others made: Ray's processes import modules from where this one is."""
+    kept = os.getcwd()
+    os.chdir(os.sep)
+    try:
+        yield
+    finally:
+        os.chdir(kept)
 
 
 def _reached(where: str) -> str:
