@@ -82,7 +82,7 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
 
 @contextmanager
 def _nowhere() -> Iterator[None]:
-    """Not in the working folder, which may be what others made: Ray's processes import modules from where this one is."""
+    """Not in the working folder, which others may have made: Ray's processes import modules from where this one is."""
     kept = os.getcwd()
     os.chdir(os.sep)
     try:
