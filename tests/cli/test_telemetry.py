@@ -98,7 +98,7 @@ def test_without_the_switches_there_would_be_files(tmp_path: Path) -> None:
 
 
 def connections(log: str) -> list[str]:
-    """Lines of a trace that connect to an internet address; Ray learns its own by a datagram socket, which sends nothing."""
+    """Lines of a trace that connect to an internet address; Ray learns its own by a datagram's, which sends nothing."""
     return [line for line in sockets(log) if "connect(" in line and 'inet_addr("8.8.8.8")' not in line]
 
 

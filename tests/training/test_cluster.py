@@ -49,6 +49,8 @@ def two() -> Iterator[None]:
     """A cluster of two CPUs, as `--cluster local` starts it on a machine that has two."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "cpus", lambda: 2)
+        places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))  # its processes import what is here, too
         with cluster.connected("local"):
             yield
 

@@ -203,22 +203,23 @@ def result(reference: Any, wait_s: float = FREE_S) -> Any:
             if ray.cluster_resources().get("CPU", 0) < 1:
                 raise WorkerError("--cluster: no node with a CPU is left.") from None
             tell(f"the cluster has given nothing for {wait_s:g} s; it is waited for. Do others use its CPUs?")
-        except exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, BakeoffError):
-                raise cause from None
-            raise _told(WorkerError(f"{type(cause).__name__}: {_short(cause)}"), error) from None
         except (exceptions.RayError, ConnectionError) as error:
-            if "No module named 'bakeoff'" in str(error):
-                raise UsageError("--cluster: a node has no Bakeoff. Install the same version on every node.") from None
-            lost = _told(WorkerError(f"Ray lost it: {_short(error)}"), error)
-            lost.died = True
-            raise lost from None
+            raise _said(error) from None
 
 
-def _told(error: WorkerError, whole: BaseException) -> WorkerError:
-    error.add_note(str(whole))
-    return error
+def _said(error: Exception) -> BakeoffError:
+    """What Ray's error means; the whole of it is a note."""
+    from ray.exceptions import RayTaskError
+
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    if isinstance(cause, BakeoffError):
+        return cause
+    if "No module named 'bakeoff" in str(error):
+        return UsageError("--cluster: a node has no Bakeoff, or another. Install the same version on every node.")
+    found = WorkerError(f"{type(cause).__name__}: {_short(cause)}" if cause else f"Ray lost it: {_short(error)}")
+    found.died = cause is None
+    found.add_note(str(error))
+    return found
 
 
 def _short(error: BaseException) -> str:
