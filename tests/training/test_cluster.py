@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rooms import write_images
+from test_workers import RECIPE as RESNET  # steps that take long enough to be interrupted
 
 import bakeoff
 from bakeoff.errors import MissingDependencyError, UsageError, WorkerError
@@ -99,9 +100,12 @@ def test_workers_on_a_cluster_give_the_same_bits(
 @needs_ray
 @needs_torch
 def test_a_run_folder_of_another_node_is_brought_here(
-    two: None, pictures: Path, written: Path, tmp_path: Path, one: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    two: None, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A node that doesn't see the folder works in one of its own; a worker killed there costs an interval."""
+    written = tmp_path / "resnet.toml"
+    written.write_text(RESNET)
+    one = trained(pictures, written, tmp_path / "one", workers=1)
     monkeypatch.setattr(placed, "MARK", ".seen-from-elsewhere")
     run, killed, kept = tmp_path / "a run", [], []
 
@@ -129,7 +133,7 @@ def test_a_run_folder_of_another_node_is_brought_here(
 def test_deaths_cost_intervals_and_no_bit(deaths: int, two: None, pictures: Path, tmp_path: Path) -> None:
     """kill -9 of a worker's process and of Ray's actor, in turns, each once a new checkpoint stands."""
     path = tmp_path / "long.toml"
-    path.write_text(RECIPE.replace("epochs = 3", f"epochs = {2 + 2 * deaths}"))
+    path.write_text(RESNET.replace("epochs = 2", f"epochs = {2 + deaths}"))
     expected = trained(pictures, path, tmp_path / "one", workers=1)
     run, heard, stood, kills = tmp_path / "run", [], [""], []
 

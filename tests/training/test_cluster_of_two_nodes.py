@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from rooms import write_images
@@ -25,12 +24,11 @@ pytestmark = [
 ]
 RECIPE = """
 [model]
-name = "mnist_mlp"
-arguments = { dropout = 0.5 }
+name = "cifar10_resnet"
 
 [[phases]]
 strategy = "finetune"
-epochs = 4
+epochs = 6
 batch_size = 14
 """
 PUT = (
@@ -61,49 +59,51 @@ def storage() -> Iterator[dict[str, str]]:
         process.terminate()
 
 
-class Node:
-    """A node in a mount namespace of its own, in which others' folders are empty: `ray start --block`.
+APART = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
-    Where namespaces can't be made (no root), its home, cache and temporary folder are its own all the same.
-    """
+
+class Node:
+    """`ray start --block` in namespaces of its own: folders of others are empty there, and it ends with all below it."""
 
     def __init__(
         self, root: Path, name: str, hidden: list[Path], environment: dict[str, str], options: list[str]
     ) -> None:
-        self.folder = root / name
-        for below in ("home", "tmp", "cache"):
-            (self.folder / below).mkdir(parents=True)
+        folder = root / name
         own = {"HOME": "home", "TMPDIR": "tmp", "XDG_CACHE_HOME": "cache"}
-        environment = {**environment, **{key: str(self.folder / below) for key, below in own.items()}}
-        ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *options]
+        for below in own.values():
+            (folder / below).mkdir(parents=True)
+        environment = {**environment, **{key: str(folder / below) for key, below in own.items()}}
         script = "".join(f"mount -t tmpfs none '{path}' && " for path in hidden) + 'exec "$@"'
-        command = ["unshare", "--mount", "sh", "-c", script, "sh", *ray] if apart() else ray
-        with (self.folder / "log").open("wb") as log:
+        ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *options]
+        with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+                [*APART, "sh", "-c", script, "sh", *ray], env=environment, cwd=folder, stdout=log, stderr=log
             )
 
     def end(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """At once, as where its power goes."""
+        self.process.kill()
         self.process.wait(20)
 
 
 def apart() -> bool:
-    """Whether a mount namespace can be made here."""
-    return (
-        shutil.which("unshare") is not None
-        and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
-    )
+    """Whether such namespaces can be made here."""
+    return bool(shutil.which("unshare")) and subprocess.run([*APART, "true"], capture_output=True).returncode == 0
+
+
+class Nodes(NamedTuple):
+    """The environment of a driver, the head's client address, its nodes, and what starts one more."""
+
+    environment: dict[str, str]
+    where: str
+    started: list[Node]
+    more: Callable[[str], None]
 
 
 @pytest.fixture
-def nodes(tmp_path: Path, storage: dict[str, str]) -> Iterator[tuple[dict[str, str], str]]:
-    """The environment of a driver, and the head's client address."""
+def nodes(tmp_path: Path, storage: dict[str, str]) -> Iterator[Nodes]:
+    if not apart():
+        pytest.skip("no namespaces can be made here: nodes would see each other's folders")
     driver = tmp_path / "driver"
     driver.mkdir()
     here = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | storage
@@ -111,14 +111,19 @@ def nodes(tmp_path: Path, storage: dict[str, str]) -> Iterator[tuple[dict[str, s
     port, client = free(), free()
     head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", f"--temp-dir={tmp_path / 'ray-a'}"]
     head += ["--include-dashboard=false", "--node-ip-address=127.0.0.1"]
-    started = []
+    started: list[Node] = []
+
+    def more(name: str) -> None:
+        started.append(Node(tmp_path, name, [driver, tmp_path / "a"], here, [f"--address=127.0.0.1:{port}"]))
+
     try:
         started.append(Node(tmp_path, "a", [driver], here, head))
         _until_open(port)
         _until_open(client)
-        started.append(Node(tmp_path, "b", [driver, tmp_path / "a"], here, [f"--address=127.0.0.1:{port}"]))
+        more("b")
         time.sleep(5)
-        yield {**here, "XDG_CACHE_HOME": str(driver / "cache"), "HOME": str(driver)}, f"ray://127.0.0.1:{client}"
+        environment = {**here, "XDG_CACHE_HOME": str(driver / "cache"), "HOME": str(driver)}
+        yield Nodes(environment, f"ray://127.0.0.1:{client}", started, more)
     finally:
         for node in reversed(started):
             node.end()
@@ -134,27 +139,28 @@ def _until_open(port: int) -> None:
     raise AssertionError(f"nothing listens at {port}")
 
 
-def test_nodes_that_share_nothing_but_the_storage(
-    nodes: tuple[dict[str, str], str], storage: dict[str, str], tmp_path: Path
-) -> None:
-    environment, where = nodes
+@pytest.mark.timeout(900)
+def test_nodes_that_share_nothing_but_the_storage(nodes: Nodes, tmp_path: Path) -> None:
+    """Train and predict from there; then a node is lost in the midst of a training, and another one comes."""
+    environment, where, started, more = nodes
     driver = tmp_path / "driver"
-    recipe = driver / "mine.toml"
-    recipe.write_text(RECIPE)
+    (driver / "mine.toml").write_text(RECIPE)
     pictures = write_images(driver / "pictures", {"a": 24, "b": 24}, size=(16, 16))
+    bakeoff = [sys.executable, "-m", "bakeoff"]
 
     def run(*words: str) -> Any:
-        command = [sys.executable, "-m", "bakeoff", *words]
-        done = subprocess.run(command, cwd=driver, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [*bakeoff, *words], cwd=driver, env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
         return done
 
     run("data", "shard", str(pictures), str(driver / "shards"))
     subprocess.run([sys.executable, "-c", PUT, f"{driver / 'shards'}/"], env=environment, check=True, timeout=60)
-    asked = ["-r", "mine.toml", "--framework", "torch", "--checkpoint-every", "2", "--json"]
-    here = json.loads(run("train", "s3://photos/shards", *asked, "--workers", "2", "--run", "here").stdout)
-    done = run("train", "s3://photos/shards", *asked, "--workers", "2", "--run", "there", "--cluster", where)
-    there = json.loads(done.stdout)
+    asked = ["train", "s3://photos/shards", "-r", "mine.toml", "--framework", "torch", "--checkpoint-every", "2"]
+    asked += ["--workers", "2", "--json", "--run"]
+    here = json.loads(run(*asked, "here").stdout)
+    there = json.loads(run(*asked, "there", "--cluster", where).stdout)
     assert there["weights_sha256"] == here["weights_sha256"]
     assert there["run"] == "there"
     assert (driver / "there" / "metrics.jsonl").read_bytes() == (driver / "here" / "metrics.jsonl").read_bytes()
@@ -163,3 +169,20 @@ def test_nodes_that_share_nothing_but_the_storage(
     ]
     assert rows[0] == rows[1]
     assert len(rows[0].splitlines()) == 48
+
+    again = subprocess.Popen(
+        [*bakeoff, *asked, "again", "--cluster", where], cwd=driver, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not list((driver / "again" / "checkpoints").glob("*.json")):
+        assert again.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    started[1].end()
+    more("c")
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    assert json.loads(out)["weights_sha256"] == here["weights_sha256"]
+    assert len(json.loads(out)["restarts"]) >= 1
+    assert "All workers go on from the checkpoint of step" in err
