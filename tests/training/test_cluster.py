@@ -93,6 +93,7 @@ def test_workers_on_a_cluster_give_the_same_bits(
     heard: list[dict[str, Any]] = []
     found = trained(pictures, written, tmp_path / "run", workers=2, cluster="local", listen=heard.append)
     assert found == one
+    assert {line["phase"] for line in heard if line["kind"] == "progress"} >= {"reading", "finetune"}
     assert [line for line in heard if line["kind"] == "log" and "epoch 3/3" in line["text"]]
     assert not (tmp_path / "run" / ".seen-from").exists()
 
@@ -104,7 +105,7 @@ def test_a_run_folder_of_another_node_is_brought_here(
 ) -> None:
     """A node that doesn't see the folder works in one of its own; a worker killed there costs an interval."""
     written = tmp_path / "resnet.toml"
-    written.write_text(RESNET)
+    written.write_text(RESNET.replace("epochs = 2", "epochs = 10"))
     one = trained(pictures, written, tmp_path / "one", workers=1)
     monkeypatch.setattr(placed, "MARK", ".seen-from-elsewhere")
     run, killed, kept = tmp_path / "a run", [], []
@@ -130,7 +131,9 @@ def test_a_run_folder_of_another_node_is_brought_here(
 @needs_ray
 @needs_torch
 @pytest.mark.parametrize("deaths", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_deaths_cost_intervals_and_no_bit(deaths: int, two: None, pictures: Path, tmp_path: Path) -> None:
+def test_deaths_cost_intervals_and_no_bit(
+    deaths: int, two: None, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """kill -9 of a worker's process and of Ray's actor, in turns, each once a new checkpoint stands."""
     path = tmp_path / "long.toml"
     path.write_text(RESNET.replace("epochs = 2", f"epochs = {2 + deaths}"))
@@ -161,6 +164,7 @@ def test_deaths_cost_intervals_and_no_bit(deaths: int, two: None, pictures: Path
     assert sum("All workers go on from" in line.get("text", "") for line in heard) == deaths
     assert {"signal 9" in row["why"] for row in restarts} == {True, False}
     assert sum("Ray lost it" in row["why"] for row in restarts) == deaths // 2
+    assert capfd.readouterr() == ("", "")  # Ray itself has nothing to say here
 
 
 @needs_ray

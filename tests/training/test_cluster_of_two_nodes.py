@@ -63,7 +63,7 @@ APART = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "--kill-chi
 
 
 class Node:
-    """`ray start --block` in namespaces of its own: folders of others are empty there, and it ends with all below it."""
+    """`ray start --block` in namespaces of its own: folders of others are empty there; it ends with all below it."""
 
     def __init__(
         self, root: Path, name: str, hidden: list[Path], environment: dict[str, str], options: list[str]

@@ -86,15 +86,15 @@ class Keeper:
                 return
 
     def heard(self) -> list[dict[str, Any]]:
-        """What was said since; of progress the last alone. Waits for something, but not for ever."""
+        """What was said since; of a phase's progress the last alone. Waits for something, but not for ever."""
         found: list[dict[str, Any]] = []
         with suppress(queue.Empty):
             found.append(self._said.get(timeout=10))
             time.sleep(0 if found[0]["kind"] in ("result", "raised", "listening") else EVERY_S)
             while True:
                 found.append(self._said.get_nowait())
-        last = max((at for at, one in enumerate(found) if one["kind"] == "progress"), default=None)
-        return [one for at, one in enumerate(found) if one["kind"] != "progress" or at == last]
+        last = {one["phase"]: at for at, one in enumerate(found) if one["kind"] == "progress"}
+        return [one for at, one in enumerate(found) if one["kind"] != "progress" or at == last[one["phase"]]]
 
     def cancel(self, code: int) -> None:
         """As of `Worker`."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import BakeoffError, PeerError, WorkerError
+from bakeoff.errors import BakeoffError, Cancelled, PeerError, WorkerError
 from bakeoff.files import write_text
 from bakeoff.rundir.checkpoint import last
 from bakeoff.rundir.folder import WORKERS, Run
@@ -76,6 +76,7 @@ class Crew:
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     workers: list[Any] = field(default_factory=list)  # `Worker`, or what has its methods
     address: str = ""
+    asked: bool = False  # whether all were asked to stop
     open: threading.Event = field(default_factory=threading.Event)
 
     def work(self, arguments: dict[str, Any]) -> dict[str, Any] | Failed:
@@ -100,7 +101,7 @@ class Crew:
                 self._stacks(errors)
                 self._end()
                 wait(calls)
-                return _failed(errors)
+                return _failed(errors, asked=self.asked)
             result: dict[str, Any] = calls[0].result()
             return result
 
@@ -138,6 +139,7 @@ class Crew:
         return heard
 
     def _cancel(self, code: int) -> None:
+        self.asked = True
         for worker in self.workers:
             worker.cancel(code)
 
@@ -156,18 +158,22 @@ class Crew:
             worker.kill()
 
 
-def _failed(errors: list[BaseException | None]) -> Failed:
-    """The error that is the reason: of its own before a death, a death before what is only heard of another worker."""
+def _failed(errors: list[BaseException | None], *, asked: bool) -> Failed:
+    """The error that is the reason: of its own before a death, a death before what is only heard of another worker.
+
+    Args:
+        asked: whether all were asked to stop here; else one that stops may have heard it of one that is lost.
+    """
     found = [(rank, error) for rank, error in enumerate(errors) if error is not None]
-    for rank, error in sorted(found, key=lambda one: _weight(one[1])):
+    for rank, error in sorted(found, key=lambda one: _weight(one[1], asked=asked)):
         if isinstance(error, WorkerError) and error.died:
             return Failed(WorkerError(f"worker {rank} of {len(errors)}: {error}"), again=True)
         return Failed(error, again=isinstance(error, PeerError))
     raise AssertionError("no worker failed")
 
 
-def _weight(error: BaseException) -> int:
-    if isinstance(error, PeerError):
+def _weight(error: BaseException, *, asked: bool) -> int:
+    if isinstance(error, PeerError) or (isinstance(error, Cancelled) and not asked):
         return 2
     return 1 if isinstance(error, WorkerError) and error.died else 0
 
