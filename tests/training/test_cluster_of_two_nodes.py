@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -73,7 +74,10 @@ class Node:
         for below in own.values():
             (folder / below).mkdir(parents=True)
         environment = {**environment, **{key: str(folder / below) for key, below in own.items()}}
-        script = "".join(f"mount -t tmpfs none '{path}' && " for path in hidden) + 'exec "$@"'
+        sockets = Path(tempfile.gettempdir()) / "ray"  # whose paths have to be short
+        sockets.mkdir(exist_ok=True)
+        environment |= {"RAY_TMPDIR": str(sockets.parent)}
+        script = "".join(f"mount -t tmpfs none '{path}' && " for path in (sockets, *hidden)) + 'exec "$@"'
         ray = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *options]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -109,7 +113,7 @@ def nodes(tmp_path: Path, storage: dict[str, str]) -> Iterator[Nodes]:
     here = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | storage
     here |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     port, client = free(), free()
-    head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", f"--temp-dir={tmp_path / 'ray-a'}"]
+    head = ["--head", f"--port={port}", f"--ray-client-server-port={client}"]
     head += ["--include-dashboard=false", "--node-ip-address=127.0.0.1"]
     started: list[Node] = []
 
