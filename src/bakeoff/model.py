@@ -168,7 +168,7 @@ class Model(Shown):
         return target
 
     @held
-    def predict(self, images: Any, *, top: int = TOP, tta: str = "none") -> Rows:
+    def predict(self, images: Any, *, top: int = TOP, tta: str = "none", cluster: str | None = None) -> Rows:
         """A row for each image, in the order given: `path`, `label`, `probability`, `top`, or `path` and `error`; of a
         model that tells images of no class also `unknown` and `similarity`.
 
@@ -178,13 +178,14 @@ class Model(Shown):
                 what is no path is its name, or `image 3`, counted from 0.
             top: how many [label, probability] pairs `top` lists.
             tta: `flip` averages over each image and its mirror image.
+            cluster: of Ray, whose CPUs share the images: `local`, `auto` or `ray://HOST:PORT`; None: this process.
 
         Raises:
-            UsageError: something that is no image; says which, and what may be given.
+            UsageError: something that is no image; says which, and what may be given. Or there is no such cluster.
             DataError: a folder without images.
         """
         given = images_of(images)
-        rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta)
+        rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta, cluster=cluster)
         return Rows(rows, (one for one in given if isinstance(one, InMemory)))
 
     def heatmap(self, image: Any, label: str | None = None) -> HeatMap:

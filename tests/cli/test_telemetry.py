@@ -54,6 +54,27 @@ def test_verbs_open_no_socket_and_tell_nobody(verbs: tuple[tuple[str, ...], ...]
     assert _left(tmp_path / "home") <= {"bakeoff", ".keras", "matplotlib"}
 
 
+@pytest.mark.slow
+@traced
+def test_a_cluster_that_is_started_here_speaks_to_this_machine_alone(tmp_path: Path) -> None:
+    """Ray's processes speak to each other; nothing is sent anywhere else, and nothing is left at home."""
+    pytest.importorskip("ray")
+    write_photos(tmp_path / "photos")
+    verb = ("train", "photos", "--framework", "onnxruntime", "--phases", "probe", "--run", "run", "--cluster", "local")
+    log = _traced(tmp_path, f"from bakeoff.cli import main; import sys; sys.exit(main({verb!r}))")
+    assert "raylet" in log  # the trace has Ray's own processes
+    own = {line.split()[3].split("/")[0] for line in _said("ip", "-o", "addr").splitlines()}
+    away = [line for line in connections(log) if not own & set(re.findall(r'"([^"]+)"', line))]
+    assert away == []
+    assert _left(tmp_path / "home") <= {"bakeoff", ".ray"}  # the token of its clusters
+
+
+@traced
+def test_the_look_for_connections_finds_them(tmp_path: Path) -> None:
+    ask = "import socket; s = socket.socket(); s.settimeout(0.01); s.connect_ex(('192.0.2.77', 53))"
+    assert len(connections(_traced(tmp_path, ask))) == 1
+
+
 @traced
 def test_the_look_for_sockets_finds_them(tmp_path: Path) -> None:
     """In children, too."""
@@ -74,6 +95,15 @@ def test_without_the_switches_there_would_be_files(tmp_path: Path) -> None:
     )
     if tuple(map(int, done.stdout.split(".")[:2])) >= (1, 31):
         assert _left(tmp_path / "home") == {"Microsoft"}
+
+
+def connections(log: str) -> list[str]:
+    """Lines of a trace that connect to an internet address; Ray learns its own by a datagram's, which sends nothing."""
+    return [line for line in sockets(log) if "connect(" in line and 'inet_addr("8.8.8.8")' not in line]
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def sockets(log: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_what_is_deployed_is_linted(tool: str, names: list[str], tmp_path: Path)
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(spoiled((DEPLOY / name).read_text()))
         assert subprocess.run([*command, str(tmp_path / name)], capture_output=True).returncode != 0
+
+
+def test_what_starts_a_cluster_is_as_rays_own_schema_says() -> None:
+    """Ray's launcher holds its file to it, too."""
+    ray, jsonschema, yaml = (pytest.importorskip(name) for name in ("ray", "jsonschema", "yaml"))
+    schema = json.loads((Path(ray.__file__).parent / "autoscaler" / "ray-schema.json").read_text())
+    text = (DEPLOY / "workers" / "ray.yaml").read_text()
+    jsonschema.validate(yaml.safe_load(text), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text.replace("provider:", "cloud:")), schema)
+    known = {option for each in get_command(build(["train"])).commands["train"].params for option in each.opts}  # type: ignore[attr-defined]
+    asked = set(re.findall(r"(?<= )--?[a-z-]+", re.findall(r'"(bakeoff train .*)"', text)[0]))
+    assert {"--workers", "--cluster"} <= asked <= known
 
 
 def test_what_is_said_to_the_server_are_its_options() -> None:

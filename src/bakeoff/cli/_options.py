@@ -41,6 +41,10 @@ Phases = Annotated[
     typer.Option(metavar="NAMES", help="Which of the recipe's strategies, as probe,finetune: probe, widen, finetune."),
 ]
 Threads = Annotated[int | None, computing("--threads", min=1, help="Threads of the libraries; all cores otherwise.")]
+Cluster = Annotated[
+    str | None,
+    computing("--cluster", metavar="WHERE", help="Of Ray: local (started here), auto (that runs), ray://HOST:PORT."),
+]
 Precision = Annotated[
     Literal["float32", "float64", "bfloat16", "float16"],
     computing(help="Of steps; 16 bits are mixed in over float32 weights, float16 on a GPU alone."),

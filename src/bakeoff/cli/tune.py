@@ -16,6 +16,7 @@ EXAMPLES = (
         "which rate is best, judged on the validation set",
     ),
     ("bakeoff tune digits -r mine.toml --trials 50", "over the ranges that the recipe declares in its [tune] table"),
+    ("bakeoff tune digits -r mine.toml --trials 50 --cluster auto", "a trial on each CPU of a Ray cluster"),
     ("bakeoff tune digits -r mine.toml --trials 80", "again: goes on with the 50"),
 )
 
@@ -34,6 +35,7 @@ def command(
     seed: options.Seed = None,
     run: options.RunFolder = None,
     threads: options.Threads = None,
+    cluster: options.Cluster = None,
     bad_files: options.BadFiles = None,
     json: options.Json = False,
     debug: options.Debug = False,
@@ -55,6 +57,7 @@ def command(
             backbone=backbone,
             seed=seed,
             threads=threads,
+            cluster=cluster,
             listen=listen,
         )
     give(tuned.result, json, lambda found: _show(found, data))

@@ -28,6 +28,7 @@ from bakeoff.preprocessing import SUFFIXES, Signature, decode, prepare
 from bakeoff.protocols import Progress, Table
 from bakeoff.runtimes import Opened
 from bakeoff.system import cpus
+from bakeoff.workers.cluster import check as check_cluster
 
 TOP = 5
 BATCH = 32
@@ -104,6 +105,9 @@ def predict(
     follow_links: bool = False,
     say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
+    threads: int | None = None,
+    trust: bool = False,
+    cluster: str | None = None,
 ) -> Iterator[Row]:
     """A row an image, as soon as its batch is done.
 
@@ -118,6 +122,8 @@ def predict(
         follow_links: in folders; a path that is given may always be a link.
         say: told what of the folders isn't used, a line each.
         progress: called with (done, total).
+        cluster: of Ray, as for `train`: its CPUs share the batches. Images are read here; order and rows are the same.
+        threads, trust: with which the model is opened there, as it was here.
 
     Raises:
         UsageError: nothing to predict, or `top` below 1.
@@ -126,20 +132,46 @@ def predict(
     """
     if top < 1:
         raise UsageError(f"top is {top}; expected 1 or more.")
+    check_cluster(cluster)
     found = find_images(paths, follow_links=follow_links)
     for line in found.unused if say else ():
         cast(Callable[[str], None], say)(line)
-    ask = asking(opened, dtype, check(tta))
-    return _rows(opened, found, top, workers or min(8, cpus()), batch_size, ask, progress)
+    ask, readers = asking(opened, dtype, check(tta)), workers or min(8, cpus())
+    if cluster is None:
+        batches = batches_of_rows(opened, found, top, readers, batch_size, ask)
+    else:
+        from bakeoff.evaluation.shared import shared_out
+
+        batches = shared_out(opened, found, Asked(threads, trust, top, dtype, tta), readers, batch_size, cluster)
+    return _counted(batches, len(found.files), progress)
 
 
-def _rows(
-    opened: Opened, found: Found, top: int, workers: int, batch_size: int, ask: Ask, progress: Progress | None
-) -> Iterator[Row]:
+class Asked(NamedTuple):
+    """How the nodes of a cluster are to open a model and ask it, as `predict` does."""
+
+    threads: int | None
+    trust: bool
+    top: int
+    dtype: str
+    tta: str
+
+
+def _counted(batches: Iterator[list[Row]], total: int, progress: Progress | None) -> Iterator[Row]:
+    done = 0
+    for rows in batches:
+        yield from rows
+        done += len(rows)
+        if progress:
+            progress(done, total)
+
+
+def batches_of_rows(
+    opened: Opened, found: Found, top: int, workers: int, batch_size: int, ask: Ask
+) -> Iterator[list[Row]]:
+    """The rows of each batch."""
     waiting = iter(found.files)
     work: deque[Read] = deque()
     pool = ThreadPoolExecutor(workers, "bakeoff-decode")
-    done = 0
     try:
         while True:
             while len(work) < AHEAD * batch_size and (path := next(waiting, None)) is not None:
@@ -147,10 +179,7 @@ def _rows(
             if not work:
                 return
             batch = [work.popleft() for _ in range(min(batch_size, len(work)))]
-            yield from _batch(opened, batch, top, ask)
-            done += len(batch)
-            if progress:
-                progress(done, len(found.files))
+            yield list(_batch(opened, batch, top, ask))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -110,8 +110,8 @@ def decode_scaled(source: str | os.PathLike[str] | bytes | IO[bytes], least: Lea
     """
     if _large(source):
         with alone:
-            return _scaled(_content(source), least)
-    return _scaled(_content(source), least)
+            return _scaled(content(source), least)
+    return _scaled(content(source), least)
 
 
 def _scaled(whole: bytes, least: Least | None) -> Scaled:
@@ -157,7 +157,7 @@ def read_header(source: str | os.PathLike[str] | bytes | IO[bytes]) -> Header:
     Raises:
         DataError: it isn't an image of a known format, or too large; the message is one short reason.
     """
-    with quiet(), _opened(whole := _content(source)) as image:
+    with quiet(), _opened(whole := content(source)) as image:
         check_pixels(image, whole)
         width, height = image.size
         # A TIFF's size is already turned when Pillow opens it; a PNG is loaded for a word that may come last.
@@ -192,7 +192,7 @@ def _above_pillows_limit(content: bytes, error: Exception) -> Image.Image:
     raise _reason(error)
 
 
-def _content(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes:
+def content(source: str | os.PathLike[str] | bytes | IO[bytes]) -> bytes:
     """The bytes of a file, read at once: threads wait for each other less than with a read a block."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bakeoff.protocols import LabelRule
 from bakeoff.reports.page import page, section, written
 from bakeoff.texts import catalogue
 from bakeoff.training.probe.out_of_fold import judge
+from bakeoff.workers.cluster import check as check_cluster
 from bakeoff.workers.progress import counter, live
 
 SHOWN = 60  # images of a kind; further ones are named in the list
@@ -135,6 +137,7 @@ def audit(
     labels: LabelRule | None = None,
     follow_links: bool = False,
     threads: int | None = None,
+    cluster: str | None = None,
     progress: Counter | None = None,
     quiet: bool = False,
     report: str | os.PathLike[str] | None = None,
@@ -148,6 +151,7 @@ def audit(
         labels: how a list says that images have several labels.
         follow_links: symbolic links are the files that they lead to.
         threads: all cores if left out.
+        cluster: of Ray, as for `train`: what labels are judged by is computed by its CPUs.
         progress: from the name of a part of the work to what is called with (done, total); None: a bar.
         quiet: no bar.
         report: an HTML page to write, with the images.
@@ -155,13 +159,13 @@ def audit(
 
     Raises:
         DataError: there is nothing to look at.
-        UsageError: an unknown language, or a page that can't be written.
+        UsageError: an unknown language, a page that can't be written, or no such cluster.
     """
     catalogue.check(lang)
+    check_cluster(cluster)
     given = {} if progress is None else {"counter": progress}
-    found = examine(
-        data, judge=judge if suspects else None, labels=labels, follow_links=follow_links, workers=threads, **given
-    )
+    judged = partial(judge, where=cluster) if suspects else None
+    found = examine(data, judge=judged, labels=labels, follow_links=follow_links, workers=threads, **given)
     if report is not None:
         write(found, report, lang=lang)
     return found

@@ -33,10 +33,13 @@ from bakeoff.shown import shell
 from bakeoff.training.job import Job, check, shared
 from bakeoff.training.loop.cadence import seconds_of
 from bakeoff.training.options import Options, with_options
+from bakeoff.training.places import cluster as placed
 from bakeoff.training.places import env, local
 from bakeoff.training.rescue.resume import job_of, recipe_of
 from bakeoff.workers import profile
 from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.cluster import check as check_cluster
+from bakeoff.workers.cluster import connected
 from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import bar, live
 from bakeoff.workers.stopping import asked_politely, code_of
@@ -209,6 +212,7 @@ def _job(data: str | Path, recipe: Recipe, framework: str, run: Path, device: st
         worker_timeout=options.worker_timeout,
         reduce=options.reduce,
         started_by="env" if options.workers == "env" else "local",
+        cluster=options.cluster,
     )
 
 
@@ -296,6 +300,7 @@ def resume(
     device: str | None = None,
     threads: int | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
     checkpoint_every: str | None = None,
     listen: Listener | None = None,
     quiet: bool = False,
@@ -310,6 +315,7 @@ def resume(
         data: where the same images lie now, if they were moved.
         framework: another one to go on in.
         device, threads, workers, checkpoint_every: instead of what the run was asked for.
+        cluster: as in `Options`; None: this machine, wherever the run was before.
         listen, quiet: gets progress and log messages, as dicts; no bar.
 
     Raises:
@@ -331,7 +337,8 @@ def resume(
         "checkpoint_every": checkpoint_every,
         "data": address(data) if data else None,
     }
-    job = replace(asked, **{key: value for key, value in changes.items() if value is not None})
+    job = replace(asked, **{key: value for key, value in changes.items() if value is not None}, cluster=cluster)
+    check_cluster(cluster)
     own(path)
     chosen = recipe_of(job)
     _present(job.data)
@@ -355,8 +362,10 @@ def _work(job: Job, recipe: Recipe, listen: Listener | None, began: float, *, re
         from bakeoff.training.work import work
 
         reporter = Reporter(listen)
-        with asked_politely(reporter.cancel):
+        with connected(job.cluster, listen), asked_politely(reporter.cancel):
             return work({}, reporter, **arguments)
+    if job.cluster is not None:
+        return placed.run(job, listen, arguments)
     if any(isinstance(phase, Finetune) and phase.shards for phase in shared(job, recipe).phases):
         place = env if job.started_by == "env" else local
         found: dict[str, Any] = place.run(job if job.workers else replace(job, workers=1), listen, arguments)

@@ -27,7 +27,8 @@ class Job:
         seed: of split, start weights, order and dropout.
         device: cpu, cuda or auto.
         started_by: who starts the workers.
-        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout, reduce: as in `Options`.
+        precision, compile, threads, start, checkpoint_every, loggers, workers, worker_timeout, reduce, cluster: as in
+            `Options`; in a worker on a node of a cluster, `cluster` is that one's address.
     """
 
     data: str
@@ -46,6 +47,7 @@ class Job:
     worker_timeout: str = "10m"
     started_by: Literal["local", "env"] = "local"
     reduce: Literal["exact", "native"] = "exact"
+    cluster: str | None = None
 
     @property
     def dtype(self) -> str:

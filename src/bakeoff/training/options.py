@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from bakeoff.errors import UsageError
 from bakeoff.training.loop.cadence import DEFAULT
 from bakeoff.workers.channel import Listener
+from bakeoff.workers.cluster import check as check_cluster
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,6 +23,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "workers": (int | str | None, "a whole number from 1, 'env', or None"),
     "reduce": (str, "'exact' or 'native'"),
     "worker_timeout": (str, "as '90s' or '10m'"),
+    "cluster": (str | None, "'local', 'auto', 'ray://HOST:PORT', or None"),
     "budget": (str | None, "as '90s', '10m' or '1h', or None"),
     "listen": (Callable | None, "a function of one dict, or None"),
     "began": (float | int | None, "seconds since 1970, or None"),
@@ -48,6 +50,9 @@ class Options:
         reduce: `exact` adds the workers' gradients in one order; `native` by the framework's own collective (gloo,
             NCCL), each worker's part of a batch in one step: quicker, within rounding, and not the same bits.
         worker_timeout: `90s`, `10m`: how long a worker is waited for in a step.
+        cluster: of Ray, whose nodes do the work: `local` (one that is started here), `auto` (the one that runs here, or
+            that RAY_ADDRESS names), `ray://HOST:PORT`. With `workers`, so many are placed on its nodes; else one is. A
+            probe's features are shared out over its free CPUs. None: this machine.
         loggers: where else to log, beside the run folder: files of `training.loggers`, as `["tensorboard"]`.
         budget: `90s`, `10m`, `1h`: the recipe is the best that fits in that time, by a short measurement here.
         listen: gets progress and log messages, as dicts; None: a bar, where a terminal or a notebook shows it.
@@ -66,6 +71,7 @@ class Options:
     workers: int | str | None = None
     worker_timeout: str = "10m"
     reduce: Literal["exact", "native"] = "exact"
+    cluster: str | None = None
     loggers: Sequence[str] = ()
     budget: str | None = None
     listen: Listener | None = None
@@ -77,6 +83,9 @@ class Options:
             few = name in ("threads", "workers") and isinstance(value, int) and value < 1
             if not isinstance(value, kind) or few or (name == "workers" and value not in (None, "env", *_whole(value))):
                 raise UsageError(f"{name}={value!r}: expected {expected}.")
+        check_cluster(self.cluster)
+        if self.cluster and self.workers == "env":
+            raise UsageError("--workers env: something else has started the workers already. Leave --cluster out.")
 
         if self.reduce not in REDUCE or (self.reduce != "exact" and self.workers is None):
             raise UsageError(f"reduce={self.reduce!r}: expected one of {', '.join(REDUCE)}, where there are workers.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +21,7 @@ from bakeoff.evaluation.kinds import choice_of
 from bakeoff.files import make_folder, named, opened, own, put, remove, write_text
 from bakeoff.given import held
 from bakeoff.recipe import to_toml, with_overrides
-from bakeoff.recipe.schema import Recipe
+from bakeoff.recipe.schema import Finetune, Recipe
 from bakeoff.rundir.finished import Finished, scored
 from bakeoff.rundir.readers import read_lines
 from bakeoff.rundir.result import Result
@@ -29,8 +31,9 @@ from bakeoff.training.api import choose_framework, resolve, train
 from bakeoff.training.options import Options
 from bakeoff.tuning.ranges import Range, parse
 from bakeoff.workers.channel import Listener, Reporter
+from bakeoff.workers.cluster import connected, free
 from bakeoff.workers.progress import live
-from bakeoff.workers.stopping import going_on
+from bakeoff.workers.stopping import asked_politely, going_on
 
 STUDY, NAME = "study.db", "bakeoff"  # a file, and the study in it
 REMEDY = "Choose another folder, or remove it."
@@ -80,6 +83,7 @@ def tune(
     backbone: str | None = None,
     seed: int | None = None,
     threads: int | None = None,
+    cluster: str | None = None,
     listen: Listener | None = None,
     quiet: bool = False,
 ) -> Tuned:
@@ -97,12 +101,15 @@ def tune(
         trials: how many trainings in all, stopped ones included.
         run: the folder; None: `runs/tune-DATA-RECIPE`.
         framework, overrides, backbone, seed, quiet: as for `train`; threads, listen: as for its `Options`.
+        cluster: of Ray, as in its `Options`: as many trials at a time as it has free CPUs, one on each, all of one
+            study. Which settings are tried then depends on which trials end first.
 
     Raises:
-        UsageError: no range, a key that the recipe doesn't have, or a folder of another search.
+        UsageError: no range, a key that the recipe doesn't have, a folder of another search, or no such cluster.
         MissingDependencyError: Optuna isn't installed.
         Cancelled: somebody asked to stop; the message has the line that goes on.
     """
+    options = Options(threads=threads, listen=listen, checkpoint_every=None, cluster=cluster)
     if find_spec("optuna") is None:
         raise MissingDependencyError("optuna", "tune", "bakeoff tune")
     chosen = resolve(recipe, overrides=overrides, backbone=backbone, seed=seed)
@@ -117,11 +124,11 @@ def tune(
     find_source(Path(data).expanduser())  # nothing there: said before a folder is made
     title = recipe if isinstance(recipe, str) else chosen.title
     path = Path(run) if run else Path("runs") / f"tune-{Path(data).stem}-{Path(title).stem}"
-    name, options = choose_framework(framework, chosen), Options(threads=threads, listen=listen, checkpoint_every=None)
+    name = choose_framework(framework, chosen)
     given: list[tuple[str, object]] = [("--search", f"{name}={text}") for name, text in (search or {}).items()]
     given += [*(("--set", one) for one in overrides), ("--framework", framework), ("--backbone", backbone)]
-    given += [("--seed", seed), ("--threads", threads), ("--trials", trials), ("--run", path)]
-    with going_on("tune", data, recipe if isinstance(recipe, str) else chosen.title, given):
+    given += [("--seed", seed), ("--threads", threads), ("--cluster", cluster), ("--trials", trials), ("--run", path)]
+    with connected(cluster, listen), going_on("tune", data, recipe if isinstance(recipe, str) else chosen.title, given):
         return _Search(data, chosen, ranges, path, name, options).run(trials)
 
 
@@ -133,6 +140,7 @@ class _Search:
     path: Path
     framework: str
     options: Options
+    stopped: list[int] = field(default_factory=list)  # the exit code, once somebody asked to stop
 
     def run(self, trials: int) -> Tuned:
         import optuna
@@ -143,19 +151,46 @@ class _Search:
             for trial in study.get_trials(deepcopy=False, states=[states.RUNNING]):  # cut off by a kill: it won't go on
                 study.tell(trial.number, state=states.FAIL)
             done = len(study.get_trials(deepcopy=False)) - len(study.get_trials(deepcopy=False, states=[states.FAIL]))
-        for number in range(done, trials):
+
+        def asked(number: int) -> tuple[Any, list[str]]:
             self._say(f"trial {number + 1} of {trials}")
             with self._named():
                 # keyed by the trial, so that a search that was stopped goes on as if it had not been
-                study.sampler = optuna.samplers.TPESampler(seed=key(self.recipe.seed, "tune", record=number) % 2**32)
+                seed = key(self.recipe.seed, "tune", record=number) % 2**32
+                study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=self.options.cluster is not None)
                 trial = study.ask()
-                overrides = [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
-            facts = self._trained(trial, overrides)
+                return trial, [f"{name}={found.draw(trial, name)}" for name, found in self.ranges.items()]
+
+        for trial, overrides, facts in self._results(map(asked, range(done, trials))):
             accuracy = None if facts is None else self._judged(trial, facts, overrides)
             with self._named():
                 study.tell(trial, accuracy, states.PRUNED if accuracy is None else None)
         with self._named():
             return self._finish(study)
+
+    def _results(self, asked: Iterator[tuple[Any, list[str]]]) -> Iterator[tuple[Any, list[str], Result | None]]:
+        """What comes of each trial: one after the other, or as they end, as many at a time as the cluster has CPUs."""
+        alone = not any(isinstance(phase, Finetune) for phase in self.recipe.phases)  # its features are shared out
+        if self.options.cluster is None or alone:
+            yield from ((trial, overrides, self._trained(trial, overrides)) for trial, overrides in asked)
+            return
+        width, running = free(1, self.options.listen), dict[Future[Result | None], tuple[Any, list[str]]]()
+        with ThreadPoolExecutor(width, "bakeoff-trial") as pool, asked_politely(self._stop):
+            try:
+                while True:
+                    for one in islice(asked, width - len(running)):
+                        running[pool.submit(self._trained, *one)] = one
+                    if not running:
+                        return
+                    for done in wait(running, return_when="FIRST_COMPLETED").done:
+                        yield *running.pop(done), done.result()
+            except BaseException:
+                self._stop(130)
+                raise
+
+    def _stop(self, code: int) -> None:
+        """Trials that run beside each other end when they next say something."""
+        self.stopped.append(code)
 
     def _named(self) -> AbstractContextManager[None]:
         """Wherever the study is asked: SQLite reads what is damaged as late as it can."""
@@ -205,11 +240,15 @@ class _Search:
 
         def watch(message: dict[str, Any]) -> None:
             nonlocal seen
+            if self.stopped:
+                raise Cancelled("stopped", self.stopped[0])
             with self._named():
                 seen = _report(trial, folder, seen)
                 hopeless = seen and trial.should_prune()
-            if listen := self.options.listen:
-                listen(message)
+            listen, beside = self.options.listen, self.options.cluster is not None
+            if listen and not (beside and message["kind"] == "progress"):
+                text = message.get("text")
+                listen({**message, "text": f"trial {trial.number + 1}: {text}"} if beside and text else message)
             if hopeless:
                 raise _HopelessError("below the median")
 

@@ -27,10 +27,17 @@ class Worker:
     Args:
         framework: torch, tensorflow, jax, or onnxruntime (no training framework).
         device, threads: what the environment of the process is set to.
+        folder: where it works; None: where its parent does.
     """
 
     def __init__(
-        self, framework: str, *, device: str = "cpu", threads: int | None = None, precision: str = "float32"
+        self,
+        framework: str,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        precision: str = "float32",
+        folder: str | None = None,
     ) -> None:
         self.framework = framework
         self._asked: int | None = None  # the exit code with which the running call was asked to stop
@@ -46,6 +53,7 @@ class Worker:
                 text=True,
                 encoding="utf-8",
                 env=environment(framework, device, threads, precision),
+                cwd=folder,
             )
 
     @property
@@ -125,6 +133,10 @@ class Worker:
     def said(self) -> str:
         """What it wrote to stderr so far."""
         return system.read_beside(self._stderr.fileno()).decode("utf-8", "replace")
+
+    def ask_for_stacks(self) -> None:
+        """Make it tell where its threads are: `said` has it soon."""
+        system.ask_for_stacks(self.pid)
 
     def kill(self) -> None:
         """End it at once."""

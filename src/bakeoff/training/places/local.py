@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bakeoff import system
-from bakeoff.errors import BakeoffError, PeerError, WorkerError
+from bakeoff.errors import BakeoffError, Cancelled, PeerError, WorkerError
 from bakeoff.files import write_text
 from bakeoff.rundir.checkpoint import last
 from bakeoff.rundir.folder import WORKERS, Run
@@ -28,8 +28,13 @@ IN_VAIN = 3  # restarts in a row without a checkpoint between them, after which 
 STACKS_S = 1.0  # for a worker to write where its threads are
 
 
-def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[str, Any]:
+def run(
+    job: Job, listen: Listener | None, arguments: dict[str, Any], crew: Callable[[], Crew] | None = None
+) -> dict[str, Any]:
     """The first worker's result.
+
+    Args:
+        crew: makes the workers of an attempt; None: processes of this machine.
 
     Raises:
         BakeoffError: the first worker's error that isn't about another worker.
@@ -37,7 +42,7 @@ def run(job: Job, listen: Listener | None, arguments: dict[str, Any]) -> dict[st
     """
     vain, stood = 0, _reached(job)
     while True:
-        found = Crew(job, listen).work(arguments)
+        found = (crew() if crew else Crew(job, listen)).work(arguments)
         if not isinstance(found, Failed):
             return found
         reached = _reached(job)
@@ -69,20 +74,21 @@ class Crew:
     listen: Listener | None
     entry: str = ENTRY
     token: str = field(default_factory=lambda: secrets.token_hex(32))
-    workers: list[Worker] = field(default_factory=list)
+    workers: list[Any] = field(default_factory=list)  # `Worker`, or what has its methods
     address: str = ""
+    asked: bool = False  # whether all were asked to stop
     open: threading.Event = field(default_factory=threading.Event)
 
     def work(self, arguments: dict[str, Any]) -> dict[str, Any] | Failed:
         """What the first one gives; where one fails, all end."""
-        world, job = self.job.workers or 1, self.job
+        world = self.job.workers or 1
         with ExitStack() as stack:
-            for _ in range(world):
-                worker = Worker(job.framework, device=job.device, threads=1, precision=job.precision)
-                self.workers.append(stack.enter_context(worker))
+            for rank in range(world):
+                self.workers.append(stack.enter_context(self.start(rank)))
+            host = self.ready()
             stack.enter_context(asked_politely(self._cancel))
             pool = stack.enter_context(ThreadPoolExecutor(world))
-            calls = [pool.submit(self._call, rank, world, arguments) for rank in range(world)]
+            calls = [pool.submit(self._call, rank, world, host, arguments) for rank in range(world)]
             try:
                 _, left = wait(calls, return_when="FIRST_EXCEPTION")
                 if left:
@@ -95,20 +101,29 @@ class Crew:
                 self._stacks(errors)
                 self._end()
                 wait(calls)
-                return _failed(errors)
+                return _failed(errors, asked=self.asked)
             result: dict[str, Any] = calls[0].result()
             return result
 
-    def _call(self, rank: int, world: int, arguments: dict[str, Any]) -> Any:
+    def start(self, rank: int) -> AbstractContextManager[Any]:
+        """A worker's process."""
+        job = self.job
+        return Worker(job.framework, device=job.device, threads=1, precision=job.precision)
+
+    def ready(self) -> str:
+        """The host at which the first one listens, once all are there."""
+        return "127.0.0.1"
+
+    def _call(self, rank: int, world: int, host: str, arguments: dict[str, Any]) -> Any:
         if rank:
             self.open.wait()
             if not self.address:
                 raise PeerError("worker 0 ended before the others could join.")
-        place = Place(
-            rank, world, self.address if rank else "127.0.0.1:0", self.token, seconds_of(self.job.worker_timeout)
-        )
+        address = self.address if rank else f"{host}:0"
+        place = Place(rank, world, address, self.token, seconds_of(self.job.worker_timeout))
+        team = {} if self.job.workers is None else {"place": asdict(place)}
         try:
-            return self.workers[rank].call(self.entry, self._heard(rank), **arguments, place=asdict(place))
+            return self.workers[rank].call(self.entry, self._heard(rank), **arguments, **team)
         finally:
             if not rank:
                 self.open.set()
@@ -124,6 +139,7 @@ class Crew:
         return heard
 
     def _cancel(self, code: int) -> None:
+        self.asked = True
         for worker in self.workers:
             worker.cancel(code)
 
@@ -132,7 +148,7 @@ class Crew:
         if not any(isinstance(error, PeerError) and "said nothing" in str(error) for error in errors):
             return
         for worker in self.workers:
-            system.ask_for_stacks(worker.pid)
+            worker.ask_for_stacks()
         time.sleep(STACKS_S)
         text = "\n".join(f"worker {rank}:\n{worker.said()}" for rank, worker in enumerate(self.workers))
         write_text(Path(self.job.run) / "workers.log", text + "\n")
@@ -142,18 +158,22 @@ class Crew:
             worker.kill()
 
 
-def _failed(errors: list[BaseException | None]) -> Failed:
-    """The error that is the reason: of its own before a death, a death before what is only heard of another worker."""
+def _failed(errors: list[BaseException | None], *, asked: bool) -> Failed:
+    """The error that is the reason: of its own before a death, a death before what is only heard of another worker.
+
+    Args:
+        asked: whether all were asked to stop here; else one that stops may have heard it of one that is lost.
+    """
     found = [(rank, error) for rank, error in enumerate(errors) if error is not None]
-    for rank, error in sorted(found, key=lambda one: _weight(one[1])):
+    for rank, error in sorted(found, key=lambda one: _weight(one[1], asked=asked)):
         if isinstance(error, WorkerError) and error.died:
             return Failed(WorkerError(f"worker {rank} of {len(errors)}: {error}"), again=True)
         return Failed(error, again=isinstance(error, PeerError))
     raise AssertionError("no worker failed")
 
 
-def _weight(error: BaseException) -> int:
-    if isinstance(error, PeerError):
+def _weight(error: BaseException, *, asked: bool) -> int:
+    if isinstance(error, PeerError) or (isinstance(error, Cancelled) and not asked):
         return 2
     return 1 if isinstance(error, WorkerError) and error.died else 0
 

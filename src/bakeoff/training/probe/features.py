@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
 from itertools import chain
@@ -18,10 +19,13 @@ from bakeoff.evaluation.tta import mirrored
 from bakeoff.files import atomic_write, read_arrays, remove
 from bakeoff.graph import Graph
 from bakeoff.graph.graph import weights_sha256
+from bakeoff.preprocessing import Signature
+from bakeoff.preprocessing.normalize import normalize
 from bakeoff.schemas import Array, Batch
 from bakeoff.training.context import Context
 from bakeoff.training.job import device_of
 from bakeoff.training.probe import engines
+from bakeoff.workers import cluster
 from bakeoff.workers.profile import stage
 
 BATCH = 16
@@ -117,16 +121,49 @@ def _compute(context: Context, graph: Graph, view: View) -> Array:
         engine = engines.choose(context, graph, _inputs(context, first))
     width = cast(int, graph.output_shape[-1])
     out = np.zeros((len(context.data.manifest.sha256), width), "float32")
-
-    def computed(batch: Batch) -> int:
-        out[batch.records] = engine.predict(seen(_inputs(context, batch), view))
-        return len(batch.records)
-
     batches = chain.from_iterable(context.batches(split, BATCH) for split in splits)
-    for count in ahead(computed, batches, engine.callers):
-        done += count
+    for records, rows in _rows_of(context, graph, view, engine, batches):
+        out[records] = rows
+        done += len(records)
         context.reporter.progress("features" if view == "plain" else f"features, {view}", done, total)
     return out
+
+
+def _rows_of(
+    context: Context, graph: Graph, view: View, engine: engines.Engine, batches: Iterable[Batch]
+) -> Iterator[tuple[Array, Array]]:
+    """Records and features of each batch, in order: computed here, or by the free CPUs of the job's cluster."""
+    with cluster.connected(context.job.cluster if engine.name == engines.ONNX else None):
+        if context.job.cluster is None or engine.name != engines.ONNX:
+
+            def computed(batch: Batch) -> tuple[Array, Array]:
+                return batch.records, engine.predict(seen(_inputs(context, batch), view))
+
+            yield from ahead(computed, batches, engine.callers)
+            return
+        common = (graph, context.signature, context.job.dtype, view)
+        yield from cluster.share_out(on_a_node, common, ((batch.records, batch.images) for batch in batches))
+
+
+def on_a_node(
+    common: tuple[Graph, Signature, str, View], threads: int = 1
+) -> Callable[[tuple[Any, Array]], tuple[Any, Array]]:
+    """What a node of a cluster does: from records and their uint8 images to records and features.
+
+    Args:
+        common: the backbone, how images become its input, in which dtype they are normalised, and the view.
+        threads: inside an operator; the bits don't depend on it.
+    """
+    from bakeoff.runtimes import onnxruntime
+
+    graph, signature, dtype, view = common
+    runtime = onnxruntime.from_graph(graph, threads=threads)
+
+    def computed(batch: tuple[Any, Array]) -> tuple[Any, Array]:
+        inputs = normalize(batch[1], signature, dtype).astype("float32", copy=False)
+        return batch[0], runtime.predict(seen(inputs, view))
+
+    return computed
 
 
 def _inputs(context: Context, batch: Batch) -> Array:

@@ -25,9 +25,11 @@ from bakeoff.data.cache import cache_root
 from bakeoff.data.images import Images
 from bakeoff.data.labels import counts, matrix, multilabel
 from bakeoff.files import opened, regular
-from bakeoff.preprocessing import Signature, normalize, prepare
+from bakeoff.preprocessing import Signature, prepare
 from bakeoff.protocols import Progress
 from bakeoff.schemas import Array
+from bakeoff.training.probe.features import on_a_node
+from bakeoff.workers import cluster
 
 BACKBONE = "efficientnet_lite0"
 WIDTH = 1280  # its features
@@ -40,13 +42,17 @@ RAW = 32  # images up to this side are compared by their pixels: the backbone wa
 _BLOCK = 16
 
 
-def judge(subject: Subject, progress: Progress) -> Judged | None:
-    """Probabilities and votes for the good images of a data set; None where there are too few to judge by."""
+def judge(subject: Subject, progress: Progress, where: str | None = None) -> Judged | None:
+    """Probabilities and votes for the good images of a data set; None where there are too few to judge by.
+
+    Args:
+        where: a cluster, by whose CPUs features are computed; None: this process.
+    """
     labels = subject.manifest.labels
     present = np.flatnonzero(counts(labels, len(subject.table.classes)))
     if len(present) < 2 or len(labels) < LEAST * len(present):
         return None
-    features = _features(subject, progress)
+    features = _features(subject, progress, where)
     folds = _folds(subject.together)
     probabilities = np.zeros((len(labels), len(subject.table.classes)))
     votes = np.zeros_like(probabilities)
@@ -116,7 +122,7 @@ def _models(known: Array, labels: NDArray[Any], classes: int) -> Callable[[Array
     return ask_each
 
 
-def _features(subject: Subject, progress: Progress) -> Array:
+def _features(subject: Subject, progress: Progress, where: str | None) -> Array:
     """(n, d) of the good images: of the backbone, or pixels where all images are small."""
     images = subject.images
     largest = max(max(subject.facts[row].height, subject.facts[row].width) for row in subject.good.tolist())
@@ -124,13 +130,11 @@ def _features(subject: Subject, progress: Progress) -> Array:
         signature = Signature(images.size or (RAW, RAW), channels=1 if images.channels == 1 else 3)
         blocks = _prepared(images, signature, np.arange(len(subject.good)), subject.workers)
         return np.concatenate([block.reshape(len(block), -1) for block in blocks])
-    return _embedded(subject, progress)
+    return _embedded(subject, progress, where)
 
 
-def _embedded(subject: Subject, progress: Progress) -> Array:
+def _embedded(subject: Subject, progress: Progress, where: str | None) -> Array:
     """Features of the backbone, float16 as they are kept; each content is seen once."""
-    from bakeoff.runtimes import onnxruntime
-
     model = registry.load("bakeoff.models", BACKBONE)
     signature: Signature = model.SIGNATURE
     digests = [row.tobytes() for row in subject.manifest.sha256]
@@ -141,13 +145,14 @@ def _embedded(subject: Subject, progress: Progress) -> Array:
     progress(done, len(first))
     if len(missing):
         graph = model.build(input_size=signature.size, channels=signature.channels, classes=None, seed=0)
-        runtime = onnxruntime.from_graph(graph, threads=subject.workers)
         names = iter(digests[row] for row in missing.tolist())
-        with store.open():
-            for block in _prepared(subject.images, signature, missing, subject.workers):
-                found = runtime.predict(normalize(block, signature, "float32").astype(np.float32, copy=False))
-                store.add([next(names) for _ in block], found)
-                done += len(block)
+        blocks = ((None, block) for block in _prepared(subject.images, signature, missing, subject.workers))
+        common: Any = (graph, signature, "float32", "plain")
+        with store.open(), cluster.connected(where):
+            shared = cluster.share_out(on_a_node, common, blocks) if where else None
+            for _, found in shared or map(on_a_node(common, subject.workers), blocks):
+                store.add([next(names) for _ in found], found)
+                done += len(found)
                 progress(done, len(first))
     return store.take(digests)
 
