@@ -53,8 +53,11 @@ PREDICT: dict[str, dict[str, Any]] = {
 ONLY_SEEN = {"weights": {"array.conv2d.0.kernel": KERNEL.transpose(1, 0, 2, 3)}}  # what can't be guessed
 SOFT = {"train__decay": 3.0, "train__decay_form": "decoupled", "train__decay_scope": "all"}
 ADAM = {**SOFT, "train__optimizer": "adam"}
-FEW = {"net__batch_norm__momentum": 0.9, "train__batch_size": 4}  # of n values the two differ by n / (n - 1)
-FALLING = {"train__momentum": 0.9, "train__factors": (1.0, 0.3, 0.1, 0.03)}
+# what no library has an option for counts beyond what other seeds do: nothing in one step of all images, whatever their
+# order; and where the rate falls after the first step, the memory of that step does more than the order of the rest
+ONE = {"net__batch_norm__momentum": 0.9, "net__dropout__rate": (0.0,), "train__batch_size": 32}
+FALLING = {"train__momentum": 0.9, "train__factors": (1.0, 0.01, 0.01, 0.01), "train__rate": 0.01}
+FALLING |= {"net__dropout__rate": (0.0,)}
 TRAIN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "optimizer": ({}, {"train__optimizer": "adam"}),
     "optimizer_epsilon": (
@@ -73,7 +76,7 @@ TRAIN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clip": ({"train__clip": 0.05}, {"train__clip": 5.0}),
     "gradients_kept": ({}, {"train__keeps_gradients": True}),
     "batch_norm_momentum": ({}, {"net__batch_norm__momentum": 0.9}),
-    "batch_norm_variance": (FEW, {**FEW, "net__batch_norm__variance": "biased"}),
+    "batch_norm_variance": (ONE, {**ONE, "net__batch_norm__variance": "biased"}),
     "batch_norm_frozen": ({}, {"net__batch_norm__statistics": "frozen"}),
     "dropout_rate": ({}, {"net__dropout__rate": (0.8,)}),
     "trained_in_eval_mode": ({}, {"train__mode": "eval"}),
@@ -205,6 +208,44 @@ def test_another_seed_is_no_cause(seed: int, worker: Worker) -> None:
     explained = trained(planted.trainee(0), planted.trainee(seed, images=seed), worker)
     assert explained.causes == []
     assert "seed noise" in explained.result["verdict"]
+
+
+@NEEDED
+def test_what_no_library_has_an_option_for_counts_beyond_other_seeds(worker: Worker) -> None:
+    """Of few values a batch the kept variances differ by a third, and the batches' order does more."""
+    told = {"net__batch_norm__momentum": 0.1, "train__batch_size": 4}
+    a, b = planted.trainee(0, **told), planted.trainee(1, **told, net__batch_norm__variance="biased")
+    explained = trained(a, b, worker)
+    assert explained.causes == []
+    assert [row["cause"] for row in explained.result["harmless"]] == ["batch_norm_variance"]
+    assert 0 < explained.result["gap"] < explained.result["seed_noise"]
+    assert (explained.result["seeds"], explained.result["seed_noise_level"]) == (19, 0.05)
+    assert "one seed in 20 does more" in explained.result["verdict"]
+
+
+@NEEDED
+def test_what_was_chosen_counts_beyond_what_the_libraries_do_by_themselves(worker: Worker) -> None:
+    """Adam's epsilon before or after the correction moves small gradients more than one of 1e-9 for 1e-8 does."""
+    told = {"train__optimizer": "adam", "train__rate": 0.001, "train__epsilon_form": "beside the root"}
+    other = {**told, "train__epsilon_form": "before the correction"}
+    a = planted.trainee(0, **told, train__epsilon=1e-4)
+    assert found(trained(a, planted.trainee(1, **told, train__epsilon=1.01e-4), worker)) == ["optimizer_epsilon"]
+    assert found(trained(a, planted.trainee(1, **other, train__epsilon=1e-4), worker)) == []
+    slower = planted.trainee(1, **{**other, "train__rate": 0.00100001}, train__epsilon=1e-4)
+    small = trained(a, slower, worker)
+    assert small.causes == []
+    assert {row["cause"] for row in small.result["harmless"]} == {"learning_rate", "optimizer_epsilon"}
+    half = {**other, "train__rate": 0.0005}
+    large = trained(a, planted.trainee(1, **half, train__epsilon=1e-4), worker)
+    assert found(large) == ["learning_rate"]
+    assert "other seeds move the logits farther" in large.result["verdict"]
+
+
+@NEEDED
+def test_larger_nets_are_held_against_fewer_seeds(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bakeoff.difference.replay.SEEDS", {10: 19, 100_000: 4})
+    told = trained(planted.trainee(0), planted.trainee(1, train__rate=0.01), worker).result
+    assert (told["seeds"], told["seed_noise_level"]) == (4, 0.2)
 
 
 def test_two_and_three_at_once() -> None:

@@ -8,7 +8,7 @@ What only one side shows is guessed: the other's value is what makes the outcome
 A cause counts beyond what is measured of no cause, in the same world:
     what somebody chose   beyond what both libraries do by themselves, where nothing can be chosen: the same script in
                           the other library does as much
-    what nobody can       beyond that and beyond what other seeds do, see `Training.reseeded`
+    what nobody can       beyond what other seeds do, see `Training.reseeded`
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def verdict(world: World, a: Account, b: Account, causes: Sequence[Cause]) -> Ve
     counted = {
         name
         for name, one in ((one.suspect.cause.name, one) for one in shares)
-        if abs(one.share) >= HARMLESS and one.effect > (max(null, world.noise) if name in unchosen else null)
+        if abs(one.share) >= HARMLESS and one.effect > (max(world.floor, world.noise) if name in unchosen else null)
     }
     by_share = sorted(shares, key=lambda one: -one.share)
     return Verdict(
