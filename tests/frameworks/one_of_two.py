@@ -72,6 +72,14 @@ def work(worker: Worker) -> None:
         losses = [worker.gradients(net, x[:5], y[:5]), worker.gradients(net, x[5:], y[5:])]
         net.apply(0.01)
     worker.keep("decay, micro-batches", losses[0] + losses[1], net.arrays())
+    if worker.precision == "float32":
+        scale(worker, frozen, x, y)
+    if worker.framework == "torch":
+        synchronised(worker, whole, x, y)
+
+
+def scale(worker: Worker, frozen: Graph, x: Array, y: Array) -> None:
+    """A loss that is scaled, as in 16 bits, whose gradients are clipped."""
     net = worker.net(frozen, scaled=True, clip=0.1)
     loss = worker.gradients(net, x, y)
     worker.keep("scale", loss, net.gradient_arrays())
@@ -82,14 +90,21 @@ def work(worker: Worker) -> None:
     worker.gradients(net, spoilt, y)
     net.apply(0.1)
     worker.keep("overflow", sum(float(abs(before[k] - v).max()) for k, v in net.arrays().items()), net.loss_scale())
-    if worker.framework == "torch":
-        net = worker.net(whole)
-        if worker.team.collective:
-            worker.team.collective.synchronise(net.net)  # type: ignore[attr-defined]
-        loss = worker.gradients(net, 100 + x[:5], y[:5])  # far from 0: sums of squares would cancel
-        worker.keep("synchronised", loss, net.gradient_arrays())
-        net.apply(0.01)
-        worker.keep("synchronised step", loss, net.arrays())
+
+
+def synchronised(worker: Worker, whole: Graph, x: Array, y: Array) -> None:
+    """Batch norm over both workers' images; in float64 far from 0, where sums of squares would cancel."""
+    x = x + 100 if worker.precision == "float64" else x
+    net = worker.net(whole)
+    worker.gradients(net, x[:5], y[:5])
+    worker.keep("local", 0.0, net.gradient_arrays())
+    net = worker.net(whole)
+    if worker.team.collective:
+        worker.team.collective.synchronise(net.net)  # type: ignore[attr-defined]
+    loss = worker.gradients(net, x[:5], y[:5])
+    worker.keep("synchronised", loss, net.gradient_arrays())
+    net.apply(0.01)
+    worker.keep("synchronised step", loss, net.arrays())
 
 
 def main() -> None:

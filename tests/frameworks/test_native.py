@@ -54,9 +54,10 @@ def parts(found: Found) -> set[str]:
 
 def test_the_first_gradient_and_the_steps_are_those_of_one_worker(found: list[Found]) -> None:
     first, _, alone = found
-    assert {"gradient", "decay, micro-batches", "scale", "scaled step", "overflow"} <= parts(alone)
     precision = str(alone["gradient/head.kernel"].dtype)
-    for part in sorted(parts(alone)):
+    scaled = {"scale", "scaled step", "overflow"} if precision == "float32" else set()
+    assert {"gradient", "decay, micro-batches"} | scaled <= parts(alone)
+    for part in sorted(parts(alone) - {"local"}):
         mine, expected = float(first[f"{part}/loss"]), float(alone[f"{part}/loss"])
         assert abs(mine - expected) <= LOSS[precision] * max(1.0, abs(expected)), part
         assert worst(first, alone, part) <= WEIGHTS[precision], part
@@ -68,13 +69,15 @@ def test_all_workers_have_the_same_bits(found: list[Found]) -> None:
 
 
 def test_an_overflow_of_one_worker_is_everyones(found: list[Found]) -> None:
-    for one in found:
+    for one in found if "overflow/loss" in found[0] else ():
         assert one["overflow/loss"] == 0  # no weight moved
         assert (one["overflow/scale"], one["overflow/skipped"]) == (2.0**5, 1)
 
 
-def test_a_share_that_is_left_out_would_show(found: list[Found]) -> None:
+def test_a_share_that_is_left_out_would_show(found: list[Found], framework: str) -> None:
     """The mutation: the first worker's own gradient is told from that of the batch."""
     first, _, alone = found
     share = {name.replace("the first share", "gradient"): a for name, a in first.items() if "first share" in name}
     assert worst(share, alone, "gradient") > 100 * WEIGHTS["float32"]
+    if framework == "torch":  # and so is batch norm that sees a part of it
+        assert worst(first, alone, "local") > 100 * WEIGHTS["float32"]

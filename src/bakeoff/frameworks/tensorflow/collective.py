@@ -32,7 +32,8 @@ class Collective:
 
     def _summed(self, vector: tf.Tensor) -> tf.Tensor:
         def all_reduced(mine: tf.Tensor) -> tf.Tensor:
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
+            placed = tf.identity(mine)  # an argument as it comes is on no device, and goes nowhere
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, placed)
 
         return self.strategy.run(all_reduced, (vector,))
 
