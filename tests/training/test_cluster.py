@@ -100,6 +100,7 @@ def test_workers_on_a_cluster_give_the_same_bits(
 
 @needs_ray
 @needs_torch
+@pytest.mark.slow
 def test_a_run_folder_of_another_node_is_brought_here(
     two: None, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +131,8 @@ def test_a_run_folder_of_another_node_is_brought_here(
 
 @needs_ray
 @needs_torch
-@pytest.mark.parametrize("deaths", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("deaths", [2, 10])
 def test_deaths_cost_intervals_and_no_bit(
     deaths: int, two: None, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +171,7 @@ def test_deaths_cost_intervals_and_no_bit(
 
 @needs_ray
 @needs_torch
+@pytest.mark.slow
 def test_who_asks_for_no_team_gets_the_run_of_this_machine(
     two: None, pictures: Path, written: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +209,7 @@ def test_features_are_those_of_one_process(two: None, tmp_path: Path, monkeypatc
 
 
 @needs_ray
+@pytest.mark.slow
 def test_labels_are_judged_as_by_one_process(two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_images(tmp_path / "pictures", {"a": 30, "b": 30}, size=(40, 40))
     kept = []
