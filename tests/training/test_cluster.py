@@ -223,11 +223,11 @@ def test_labels_are_judged_as_by_one_process(two: None, tmp_path: Path, monkeypa
 
 
 @needs_ray
-def test_predictions_are_those_of_one_process(two: None, digits_model: Path, tmp_path: Path) -> None:
+def test_predictions_are_those_of_one_process(two: None, model_run: Path, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "pictures", {"a": 70, "b": 30}, size=(20, 20))
     (folder / "a" / "007.png").write_bytes(b"no image")
     (folder / "b" / "link.png").symlink_to(folder / "a" / "001.png")
-    model = bakeoff.load(digits_model)
+    model = bakeoff.load(model_run)
     given = [folder, np.zeros((9, 9), np.uint8), (folder / "a" / "003.png").read_bytes(), tmp_path / "gone.png"]
     here, there = model.predict(given), model.predict(given, cluster="local")
     assert json.dumps(list(there)) == json.dumps(list(here))
@@ -238,9 +238,9 @@ def test_predictions_are_those_of_one_process(two: None, digits_model: Path, tmp
 
 
 @pytest.fixture(scope="module")
-def digits_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("model") / "run"
-    train(digits, "photos-fast", framework="onnxruntime", run=run, phases=["probe"], quiet=True)
+    train(pictures, "photos-fast", framework="onnxruntime", run=run, phases=["probe"], quiet=True)
     return run
 
 
@@ -383,12 +383,12 @@ def test_a_folder_is_followed_in_an_order_that_vouches(tmp_path: Path) -> None:
 
 @needs_ray
 @pytest.mark.slow
-def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, digits_model: Path) -> None:
+def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, model_run: Path) -> None:
     """Ray tells its processes to import from where its driver stands."""
     for name in ("onnxruntime", "numpy", "bakeoff", "PIL"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\nraise OSError")
     write_images(tmp_path, {"a": 40}, size=(20, 20))
-    command = [sys.executable, "-P", "-m", "bakeoff", "predict", str(digits_model), "a", "--cluster", "local", "--csv"]
+    command = [sys.executable, "-P", "-m", "bakeoff", "predict", str(model_run), "a", "--cluster", "local", "--csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "ran").exists()
