@@ -112,6 +112,8 @@ EXTRAS = {
     "data.shards": {"sources"},
     "checkpoints.hdf5": {"tensorflow"},
     "training.loggers": {"logging"},
+    "training.places": {"ray"},
+    "workers.cluster": {"ray"},
     "tuning": {"tune"},
     "preprocessing.decode": {"heif"},
     "serving": {"serve"},
@@ -201,9 +203,9 @@ def _seconds(code: str) -> float:
 
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
-    "src": 85_500,
+    "src": 86_500,
     "tests": 46_000,
-}  # with one way in and out, attacks, artefacts, a server, a verdict, causes, workers, shards
+}  # with one way in and out, attacks, artefacts, a server, a verdict, causes, workers, shards, a cluster
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 
 

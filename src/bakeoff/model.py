@@ -31,6 +31,7 @@ from bakeoff.evaluation.heatmaps import HeatMap, heatmap
 from bakeoff.evaluation.kinds import of_loss
 from bakeoff.evaluation.predict import TOP, predict
 from bakeoff.evaluation.scores import score
+from bakeoff.evaluation.shared import Asked, predict_on
 from bakeoff.evaluation.splits import predictions_of
 from bakeoff.evaluation.tta import check as check_tta
 from bakeoff.evaluation.tta import compared, mirrored
@@ -185,7 +186,10 @@ class Model(Shown):
             DataError: a folder without images.
         """
         given = images_of(images)
-        rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta, cluster=cluster)
+        if cluster is None:
+            rows = predict(self.opened, given, top=top, dtype=self.dtype, tta=tta)
+        else:
+            rows = predict_on(cluster, self.opened, given, Asked(top=top, dtype=self.dtype, tta=tta))
         return Rows(rows, (one for one in given if isinstance(one, InMemory)))
 
     def heatmap(self, image: Any, label: str | None = None) -> HeatMap:

@@ -64,7 +64,7 @@ def test_what_starts_a_cluster_is_as_rays_own_schema_says() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(text.replace("provider:", "cloud:")), schema)
     known = {option for each in get_command(build(["train"])).commands["train"].params for option in each.opts}  # type: ignore[attr-defined]
-    asked = set(re.findall(r"(?<= )--?[a-z-]+", re.findall(r'"(bakeoff train .*)"', text)[0]))
+    asked = set(re.findall(r"(?<= )--?[a-z-]+", re.findall(r'bakeoff train .*"', text)[0]))
     assert {"--workers", "--cluster"} <= asked <= known
 
 

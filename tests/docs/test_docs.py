@@ -154,7 +154,7 @@ def test_the_table_of_extras_is_up_to_date_and_has_each_library() -> None:
     everything = extras.pop("all")
     assert everything == [f"bakeoff[{','.join(name for name in re.findall(r'[a-z]+', everything[0])[1:])}]"]
     assert set(re.findall(r"[a-z]+", everything[0])[1:]) == extras.keys() - {"dev"}
-    named = {(re.split(r"[<>=; ]", line)[0], extra) for extra, lines in extras.items() for line in lines}
+    named = {(re.split(r"[\[<>=; ]", line)[0], extra) for extra, lines in extras.items() for line in lines}
     wanted = {pair for pair in named if pair[1] != "dev" and not pair[0].startswith("bakeoff")}
     twice = {("torchvision", "transformers"), ("keras", "jax"), ("h5py", "jax")}  # told of once
     assert wanted - twice == {(name, extra) for name, extra, _ in EXTRAS}

@@ -100,6 +100,7 @@ def test_workers_on_a_cluster_give_the_same_bits(
 
 @needs_ray
 @needs_torch
+@pytest.mark.slow
 def test_a_run_folder_of_another_node_is_brought_here(
     two: None, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +131,8 @@ def test_a_run_folder_of_another_node_is_brought_here(
 
 @needs_ray
 @needs_torch
-@pytest.mark.parametrize("deaths", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("deaths", [2, 10])
 def test_deaths_cost_intervals_and_no_bit(
     deaths: int, two: None, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +171,7 @@ def test_deaths_cost_intervals_and_no_bit(
 
 @needs_ray
 @needs_torch
+@pytest.mark.slow
 def test_who_asks_for_no_team_gets_the_run_of_this_machine(
     two: None, pictures: Path, written: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +209,7 @@ def test_features_are_those_of_one_process(two: None, tmp_path: Path, monkeypatc
 
 
 @needs_ray
+@pytest.mark.slow
 def test_labels_are_judged_as_by_one_process(two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_images(tmp_path / "pictures", {"a": 30, "b": 30}, size=(40, 40))
     kept = []
@@ -219,11 +223,11 @@ def test_labels_are_judged_as_by_one_process(two: None, tmp_path: Path, monkeypa
 
 
 @needs_ray
-def test_predictions_are_those_of_one_process(two: None, digits_model: Path, tmp_path: Path) -> None:
+def test_predictions_are_those_of_one_process(two: None, model_run: Path, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "pictures", {"a": 70, "b": 30}, size=(20, 20))
     (folder / "a" / "007.png").write_bytes(b"no image")
     (folder / "b" / "link.png").symlink_to(folder / "a" / "001.png")
-    model = bakeoff.load(digits_model)
+    model = bakeoff.load(model_run)
     given = [folder, np.zeros((9, 9), np.uint8), (folder / "a" / "003.png").read_bytes(), tmp_path / "gone.png"]
     here, there = model.predict(given), model.predict(given, cluster="local")
     assert json.dumps(list(there)) == json.dumps(list(here))
@@ -234,9 +238,9 @@ def test_predictions_are_those_of_one_process(two: None, digits_model: Path, tmp
 
 
 @pytest.fixture(scope="module")
-def digits_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("model") / "run"
-    train(digits, "photos-fast", framework="onnxruntime", run=run, phases=["probe"], quiet=True)
+    train(pictures, "photos-fast", framework="onnxruntime", run=run, phases=["probe"], quiet=True)
     return run
 
 
@@ -379,12 +383,12 @@ def test_a_folder_is_followed_in_an_order_that_vouches(tmp_path: Path) -> None:
 
 @needs_ray
 @pytest.mark.slow
-def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, digits_model: Path) -> None:
+def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, model_run: Path) -> None:
     """Ray tells its processes to import from where its driver stands."""
     for name in ("onnxruntime", "numpy", "bakeoff", "PIL"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\nraise OSError")
     write_images(tmp_path, {"a": 40}, size=(20, 20))
-    command = [sys.executable, "-P", "-m", "bakeoff", "predict", str(digits_model), "a", "--cluster", "local", "--csv"]
+    command = [sys.executable, "-P", "-m", "bakeoff", "predict", str(model_run), "a", "--cluster", "local", "--csv"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "ran").exists()

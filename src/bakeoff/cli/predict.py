@@ -146,17 +146,22 @@ def _from_model(
     from bakeoff.evaluation.kinds import of_loss
     from bakeoff.evaluation.opening import open_model
     from bakeoff.evaluation.predict import predict
+    from bakeoff.evaluation.shared import Asked, predict_on
+    from bakeoff.workers.cluster import check
 
+    check(cluster)
     say_unfinished(model)
     runtimes.end_by(end)
     if trust:
         say(f"{model}: trusted: what it is made of isn't looked at, and it may take any time and memory.")
     opened = open_model(model, threads, trust)
-    told: dict[str, Any] = {"tta": tta, "follow_links": follow_links, "say": lambda line: say(f"note: {line}")}
-    told |= {"threads": threads, "trust": trust, "cluster": cluster}
+    told: dict[str, Any] = {"follow_links": follow_links, "say": lambda line: say(f"note: {line}")}
 
     def rows(top: int, progress: Callable[[int, int], None]) -> Iterable[dict[str, Any]]:
-        found = predict(opened, paths, top=top, progress=progress, **told)
+        if cluster is None:
+            found = predict(opened, paths, top=top, tta=tta, progress=progress, **told)
+        else:
+            found = predict_on(cluster, opened, paths, Asked(threads, trust, top, tta=tta), progress=progress, **told)
         if heatmap is None:
             return found
         from bakeoff.evaluation.heatmaps import written

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,6 @@ from bakeoff.preprocessing import SUFFIXES, Signature, decode, prepare
 from bakeoff.protocols import Progress, Table
 from bakeoff.runtimes import Opened
 from bakeoff.system import cpus
-from bakeoff.workers.cluster import check as check_cluster
 
 TOP = 5
 BATCH = 32
@@ -105,9 +104,6 @@ def predict(
     follow_links: bool = False,
     say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
-    threads: int | None = None,
-    trust: bool = False,
-    cluster: str | None = None,
 ) -> Iterator[Row]:
     """A row an image, as soon as its batch is done.
 
@@ -122,41 +118,36 @@ def predict(
         follow_links: in folders; a path that is given may always be a link.
         say: told what of the folders isn't used, a line each.
         progress: called with (done, total).
-        cluster: of Ray, as for `train`: its CPUs share the batches. Images are read here; order and rows are the same.
-        threads, trust: with which the model is opened there, as it was here.
 
     Raises:
         UsageError: nothing to predict, or `top` below 1.
         DataError: a folder without images.
         BakeoffError: the model gives numbers that aren't finite.
     """
+    found = given_to(paths, top, follow_links=follow_links, say=say)
+    ask = asking(opened, dtype, check(tta))
+    batches = batches_of_rows(opened, found, top, workers or min(8, cpus()), batch_size, ask)
+    return counted(batches, len(found.files), progress)
+
+
+def given_to(
+    paths: Sequence[str | os.PathLike[str] | InMemory],
+    top: int,
+    *,
+    follow_links: bool,
+    say: Callable[[str], None] | None,
+) -> Found:
+    """What `predict` is to do, as far as it can be done; what isn't used is said."""
     if top < 1:
         raise UsageError(f"top is {top}; expected 1 or more.")
-    check_cluster(cluster)
     found = find_images(paths, follow_links=follow_links)
     for line in found.unused if say else ():
         cast(Callable[[str], None], say)(line)
-    ask, readers = asking(opened, dtype, check(tta)), workers or min(8, cpus())
-    if cluster is None:
-        batches = batches_of_rows(opened, found, top, readers, batch_size, ask)
-    else:
-        from bakeoff.evaluation.shared import shared_out
-
-        batches = shared_out(opened, found, Asked(threads, trust, top, dtype, tta), readers, batch_size, cluster)
-    return _counted(batches, len(found.files), progress)
+    return found
 
 
-class Asked(NamedTuple):
-    """How the nodes of a cluster are to open a model and ask it, as `predict` does."""
-
-    threads: int | None
-    trust: bool
-    top: int
-    dtype: str
-    tta: str
-
-
-def _counted(batches: Iterator[list[Row]], total: int, progress: Progress | None) -> Iterator[Row]:
+def counted(batches: Iterable[list[Row]], total: int, progress: Progress | None) -> Iterator[Row]:
+    """The rows of batches, after each of which it is said how many are done."""
     done = 0
     for rows in batches:
         yield from rows

@@ -6,45 +6,78 @@ the rows are its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bakeoff import bundle
+from bakeoff import bundle, runtimes
 from bakeoff.data.facts import LINK
 from bakeoff.data.images import ahead
 from bakeoff.errors import DataError
 from bakeoff.evaluation.asking import asking
 from bakeoff.evaluation.given import InMemory
 from bakeoff.evaluation.opening import open_model
-from bakeoff.evaluation.predict import Asked, Found, Row, batches_of_rows
+from bakeoff.evaluation.predict import BATCH, TOP, Found, Row, batches_of_rows, counted, given_to
+from bakeoff.evaluation.tta import check
 from bakeoff.files import workspace
 from bakeoff.preprocessing.decode import content, decode
+from bakeoff.protocols import Progress
 from bakeoff.runtimes import Opened
+from bakeoff.system import cpus
 from bakeoff.workers import cluster
 
 Sent = tuple[str, Any]
 """The name of an image, and its file's bytes, its pixels, or the error of reading it."""
 
 
-def shared_out(
-    opened: Opened, found: Found, asked: Asked, readers: int, batch_size: int, where: str
-) -> Iterator[list[Row]]:
-    """The rows of each batch, by the CPUs of the cluster.
+class Asked(NamedTuple):
+    """How a node is to open a model and ask it: as `open_model` and `predict` have it."""
+
+    threads: int | None = None
+    trust: bool = False
+    top: int = TOP
+    dtype: str = "float32"
+    tta: str = "none"
+
+
+def predict_on(
+    where: str,
+    opened: Opened,
+    paths: Sequence[str | os.PathLike[str] | InMemory],
+    asked: Asked,
+    *,
+    follow_links: bool = False,
+    say: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Row]:
+    """What `predict` gives, by the CPUs of a cluster.
 
     Args:
-        readers: threads that read files here.
-        where: the cluster.
+        where: the cluster, as for `train`.
+        opened: the model, which is opened again on the nodes.
+        asked: how.
+        paths, follow_links, say, progress: as for `predict`.
+
+    Raises:
+        UsageError: there is no such cluster; or as `predict`.
     """
+    cluster.check(where)
+    found = given_to(paths, asked.top, follow_links=follow_links, say=say)
+    check(asked.tta)
+    return counted(_batches(where, opened, found, asked), len(found.files), progress)
+
+
+def _batches(where: str, opened: Opened, found: Found, asked: Asked) -> Iterator[list[Row]]:
     with cluster.connected(where):
         common = (_files(opened.path), str(opened.path), asked)
-        read = ahead(lambda path: _sent(path, path in found.links), found.files, readers)
-        yield from cluster.share_out(_on_a_node, common, iter(lambda: list(islice(read, batch_size)), []))
+        read = ahead(lambda path: _sent(path, path in found.links), found.files, min(8, cpus()))
+        yield from cluster.share_out(_on_a_node, common, iter(lambda: list(islice(read, BATCH)), []))
 
 
 def _files(model: Path) -> dict[str, bytes]:
@@ -66,6 +99,7 @@ def _sent(path: Path | InMemory, link: bool) -> Sent:
 
 def _on_a_node(common: tuple[dict[str, bytes], str, Asked]) -> Callable[[list[Sent]], list[Row]]:
     files, name, asked = common
+    runtimes.end_by(lambda _: os._exit(1))  # a model that runs without end costs this process, and Ray says so
     with workspace("model") as folder:
         for below, content in files.items():
             (folder / below).parent.mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,7 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
         own = {"num_cpus": cpus()} if where == "local" else {}
         with _nowhere():
             found = ray.init(address=address, logging_level="ERROR", log_to_driver=False, **own)
-        import_module("ray._private.worker").print_to_stdstream = lambda *_, **__: None  # of deaths, which we tell of
+        import_module("ray._private.worker").print_to_stdstream = lambda *_, **__: None  # type: ignore[attr-defined] # of deaths
     except (Exception, SystemExit) as error:
         raise UsageError(f"--cluster {where}: {_short(error)}") from None
     finally:
