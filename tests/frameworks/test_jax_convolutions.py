@@ -59,6 +59,20 @@ def same_as_keras(
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_numbers_of_16_bits_are_left_to_xla(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    import keras
+
+    from bakeoff.frameworks.jax import convolutions
+
+    monkeypatch.setattr(convolutions, "convolve", lambda *_: pytest.fail("it is summed in 16 bits"))
+    ones = jax.numpy.ones((1, 40, 40, 1), dtype), jax.numpy.ones((40, 40, 1, 1), dtype)
+    with convolutions.quick():
+        found = keras.ops.depthwise_conv(*ones, padding="valid", data_format="channels_last")
+    assert float(found.squeeze()) == 1600
+
+
 def test_elsewhere_keras_is_left_alone() -> None:
     pytest.importorskip("jax", reason="JAX is not installed")
     from keras.src.backend.jax import nn

@@ -20,6 +20,7 @@ from keras.src.backend.jax import nn
 
 Span = tuple[int, int, int, int, int]  # of an axis: cells before and after it, stride, dilation, size out
 Convolution = Callable[..., Any]
+WIDE = ("float32", "float64")  # of 16 bits a sum of shifted images would be rounded at every cell, where XLA's isn't
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def _instead(stock: Convolution, quicker: Callable[..., Any]) -> Convolution:
         data_format: str | None = None,
         dilation_rate: Any = 1,
     ) -> Any:
-        if inputs.ndim == 4 and data_format == "channels_last":
+        if inputs.ndim == 4 and data_format == "channels_last" and inputs.dtype in WIDE:
             values = convert_to_tensor(inputs), convert_to_tensor(kernel)  # a variable's value in this trace
             found = quicker(*values, _pair(strides), padding.lower(), _pair(dilation_rate))
             if found is not None:
