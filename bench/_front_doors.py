@@ -175,6 +175,8 @@ PLANTED: dict[str, Pair] = {
     # runs
     "a rate twenty times as large": Pair("runs", "run", "run-rate", ("learning_rate",)),
     "label smoothing": Pair("runs", "run", "run-smooth", ("label_smoothing",)),
+    # scripts whose start weights aren't excluded
+    "001 with its start weights": Pair("scripts", "cnn_torch.py", "cnn_keras.py", ("start_weights",), {"start": True}),
 } | {
     name: Pair("scripts", f"{pair}_torch.py", f"{pair}_keras.py", tuple(causes), {}, tuple(edits))
     for name, (pair, edits, causes) in scripts.PLANTED.items()

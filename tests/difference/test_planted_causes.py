@@ -231,7 +231,7 @@ def test_what_was_chosen_counts_beyond_what_the_libraries_do_by_themselves(worke
     a = planted.trainee(0, **told, train__epsilon=1e-4)
     assert found(trained(a, planted.trainee(1, **told, train__epsilon=1.01e-4), worker)) == ["optimizer_epsilon"]
     assert found(trained(a, planted.trainee(1, **other, train__epsilon=1e-4), worker)) == []
-    slower = planted.trainee(1, **{**other, "train__rate": 0.00100001}, train__epsilon=1e-4)
+    slower = planted.trainee(1, **{**other, "train__rate": 0.00102}, train__epsilon=1e-4)
     small = trained(a, slower, worker)
     assert small.causes == []
     assert {row["cause"] for row in small.result["harmless"]} == {"learning_rate", "optimizer_epsilon"}
