@@ -1,6 +1,6 @@
 """On a node of a cluster: an actor that keeps a worker process, and a run folder that the driver doesn't see.
 
-The actor says what the worker says when it is asked, a few times a second at most: no step waits for Ray. A run folder
+The actor says what the worker says when it is asked, twice a second at most: no step waits for Ray. A run folder
 that isn't the driver's is followed: once an epoch or a checkpoint what changed in it is said, too.
 """
 
@@ -22,7 +22,7 @@ from bakeoff.workers import cluster
 from bakeoff.workers.launch import Worker
 
 MARK = ".seen-from"  # in a run folder: what tells that two machines see the same one
-EVERY_S = 0.25  # between two answers
+EVERY_S = 0.5  # between two answers
 LOOK_S = 1.0  # between two looks at a run folder
 STEPS = "metrics.jsonl"  # grows with every step
 
@@ -43,6 +43,7 @@ class Keeper:
         self._worker = Worker(**settings, folder=folder)
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
         self._run: Folder | None = None
+        self._leads = True
 
     def about(self) -> dict[str, Any]:
         """What the driver has to know of this node."""
@@ -63,6 +64,7 @@ class Keeper:
         """Call the worker: `heard` gives what it says, and in the end what it gives."""
         more = cluster.spare() >= cpus()  # than the worker's own threads could do; of a few, others have more
         arguments["job"]["cluster"] = cluster.address() if more else None
+        self._leads = not arguments.get("place", {}).get("rank")
         threading.Thread(target=self._call, args=(entry, arguments), daemon=True).start()
 
     def _call(self, entry: str, arguments: dict[str, Any]) -> None:
@@ -70,12 +72,16 @@ class Keeper:
         watching = threading.Thread(target=self._watch, args=(done,), daemon=True)
         watching.start()
         try:
-            end = {"kind": "result", "value": self._worker.call(entry, self._said.put, **arguments)}
+            end = {"kind": "result", "value": self._worker.call(entry, self._hear, **arguments)}
         except BaseException as error:
             end = {"kind": "raised", "error": error}
         done.set()
         watching.join()
         self._said.put(end)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if self._leads or message["kind"] != "progress":  # nobody is shown that of the others
+            self._said.put(message)
 
     def _watch(self, done: threading.Event) -> None:
         while self._run is not None:
