@@ -15,6 +15,7 @@ import msgspec
 from bakeoff.comparison import contestants as entered
 from bakeoff.comparison.accuracies import accuracies, correct
 from bakeoff.comparison.deadline import Deadline
+from bakeoff.comparison.kept import compared
 from bakeoff.comparison.method import check_phase, context_of, parity_batches, phase_of, truth
 from bakeoff.comparison.needs import call_overhead, needs
 from bakeoff.comparison.planning import EXPORTS_S, Plan, comparable, plan, shortened
@@ -53,7 +54,7 @@ from bakeoff.workers.launch import Worker
 from bakeoff.workers.progress import live, seconds
 from bakeoff.workers.stopping import asked_politely, going_on
 
-ASKED, PARITY, PLAN = "asked.json", "parity.json", "plan.json"  # what it was begun with, what was found, what is meant
+PARITY, PLAN = "parity.json", "plan.json"  # what was found, what is meant
 
 
 @dataclass(frozen=True, repr=False)
@@ -353,25 +354,9 @@ class Comparison(Proof):
         """
         jobs = {name: {**job.to_json(), "run": name} for name, job in self.jobs.items()}
         asked = {"schema": SCHEMA, "images": fingerprint, "jobs": jobs, "wanted": asdict(self.wanted)}
-        asked = json.loads(json.dumps(asked))
-        folder = Run(self.path)
-        if not (self.path / ASKED).is_file():
-            folder.create()
-            (self.path / "predictions").rmdir()
-            folder.json(ASKED, asked)
-        elif not self._same(read_json(self.path / ASKED), asked):
-            raise UsageError(
-                f"--run {self.path}: a comparison with other settings or of other images. Choose another folder."
-            )
-        else:
-            folder.json(ASKED, asked)
+        folder = compared(self.path, json.loads(json.dumps(asked)), planned=(self.path / PLAN).is_file())
         done = self.path / "compare.json"
         return folder, read_json(done) if done.is_file() else {}
-
-    def _same(self, known: Any, asked: Any) -> bool:
-        """Whether it is the comparison of this folder; as long as nothing is planned, its budget may be another."""
-        planned = (self.path / PLAN).is_file()
-        return bool(known == asked) or (not planned and _unbound(known) == _unbound(asked))
 
     def _certificate(self, folder: Run, prepared: dict[str, Any], expected: Callable[[], Array]) -> Certificate:
         """What the judge found, now or before this comparison was stopped."""
@@ -491,10 +476,6 @@ class Comparison(Proof):
 def recipe_with_split(recipe: Recipe, run: Path) -> Recipe:
     """The recipe with the split of a run."""
     return msgspec.structs.replace(recipe, data=msgspec.structs.replace(recipe.data, frozen=str(run)))
-
-
-def _unbound(asked: dict[str, Any]) -> dict[str, Any]:
-    return {**asked, "wanted": {**asked["wanted"], "budget": None}}
 
 
 def _failed(reasons: dict[str, str]) -> list[dict[str, Any]]:

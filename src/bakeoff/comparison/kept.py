@@ -30,6 +30,29 @@ def begun(path: Path, asked: dict[str, Any], what: str) -> None:
         raise UsageError(f"--run {path}: it is there already, and no {what}.\nChoose another folder.")
 
 
+def compared(path: Path, asked: dict[str, Any], *, planned: bool) -> Run:
+    """The folder of a comparison, new or gone on with.
+
+    Args:
+        planned: what fits its budget; as long as nothing is, another budget may be given.
+
+    Raises:
+        UsageError: it is of another comparison.
+    """
+    folder = Run(path)
+    if not (path / ASKED).is_file():
+        folder.create()
+        (path / "predictions").rmdir()
+    elif (known := read_json(path / ASKED)) != asked and (planned or _unbound(known) != _unbound(asked)):
+        raise UsageError(f"--run {path}: a comparison with other settings or of other images. Choose another folder.")
+    folder.json(ASKED, asked)
+    return folder
+
+
+def _unbound(asked: dict[str, Any]) -> dict[str, Any]:
+    return {**asked, "wanted": {**asked["wanted"], "budget": None}}
+
+
 def same_images(path: Path, runs: Iterable[Path]) -> None:
     """See that the trainings are of the same images: some may have been finished before they changed.
 
