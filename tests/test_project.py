@@ -203,8 +203,8 @@ def _seconds(code: str) -> float:
 
 # Budgets: raising one needs its reason in the same commit.
 LINES = {
-    "src": 86_500,
-    "tests": 46_000,
+    "src": 87_000,
+    "tests": 47_000,
 }  # with one way in and out, attacks, artefacts, a server, a verdict, causes, workers, shards, a cluster
 ROOM, FILE, FUNCTION = 12_000, 500, 60
 

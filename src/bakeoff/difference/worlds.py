@@ -40,7 +40,9 @@ class World(Protocol):
     name: str
     labels: Array | None
     floor: float
-    others: Sequence[float]
+
+    @property
+    def others(self) -> Sequence[float]: ...
 
     @property
     def noise(self) -> float: ...
