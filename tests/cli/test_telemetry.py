@@ -64,7 +64,7 @@ def test_a_cluster_that_is_started_here_speaks_to_this_machine_alone(tmp_path: P
     log = _traced(tmp_path, f"from bakeoff.cli import main; import sys; sys.exit(main({verb!r}))")
     assert "raylet" in log  # the trace has Ray's own processes
     own = {line.split()[3].split("/")[0] for line in _said("ip", "-o", "addr").splitlines()}
-    away = [line for line in connections(log) if not own & set(re.findall(r'"([^"]+)"', line))]
+    away = [line for line in connections(log) if not own & set(re.findall(r'"(?:::ffff:)?([^"]+)"', line))]
     assert away == []
     assert _left(tmp_path / "home") <= {"bakeoff", ".ray"}  # the token of its clusters
 

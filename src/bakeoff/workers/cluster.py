@@ -65,6 +65,8 @@ def connected(where: str | None, listen: Listener | None = None) -> Iterator[Non
     kept = signal.getsignal(signal.SIGTERM)
     try:
         own = {"num_cpus": cpus()} if where == "local" else {}
+        if own:  # a dashboard asks the cloud's metadata address, and Ray's makers, whatever its switch says
+            import_module("ray._private.services").start_api_server = lambda *_, **__: ("", None)  # type: ignore[attr-defined]
         with _nowhere():
             found = ray.init(address=address, logging_level="ERROR", log_to_driver=False, **own)
         import_module("ray._private.worker").print_to_stdstream = lambda *_, **__: None  # type: ignore[attr-defined] # of deaths
