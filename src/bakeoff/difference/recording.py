@@ -38,12 +38,8 @@ def record(session: dict[str, Any], reporter: Any, *, script: str, framework: st
         arrays |= {f"images{number}": images[number], f"output{number}": step.output}
         if step.labels is not None:
             arrays[f"labels{number}"] = np.asarray(step.labels)
-    np.savez(
-        Path(folder) / STEPS,
-        losses=[one.loss for one in found.steps],
-        rates=[one.rate for one in found.steps],
-        **arrays,
-    )
+    arrays |= {"losses": [one.loss for one in found.steps], "rates": [one.rate for one in found.steps]}
+    np.savez(Path(folder) / STEPS, **arrays)
     told = {"settings": found.settings, "places": found.places, "framework": framework}
     (Path(folder) / RECORD).write_text(json.dumps(told), encoding="utf-8")
 

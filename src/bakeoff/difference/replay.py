@@ -62,7 +62,7 @@ class Training:
         self.given = worker
         record: Record = a.record
         self.base, self.record, self.floor = a, record, 0.0
-        self.others: list[float] = []
+        self.others: Sequence[float] = ()
         self.pixels = np.concatenate(record.pixels)[:ASKED]
         known = [one for one in record.labels if one is not None]
         whole = np.concatenate(known) if known and all(one.ndim == 1 for one in known) else None

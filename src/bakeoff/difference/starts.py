@@ -39,7 +39,6 @@ FANS: Mapping[str, Callable[[float, float], float]] = {  # deviations
     "within 0.05,": lambda i, o: 0.05 / 3**0.5,  # Keras's RandomUniform
 }
 LAWS = {f"{name} {kind}": (kind, deviation) for name, deviation in FANS.items() for kind in KINDS}
-Found = tuple[str, Array, Fans]
 
 
 def law(name: str, fans: Fans) -> Any:
@@ -77,7 +76,7 @@ def drawn(graph: Graph, of: Mapping[str, Any], to: Mapping[str, Any], seed: int 
     return graph.with_arrays(arrays)
 
 
-def _arrays(graph: Graph, slot: str) -> Iterator[Found]:
+def _arrays(graph: Graph, slot: str) -> Iterator[tuple[str, Array, Fans]]:
     """(path, array, (fan in, fan out)) of what is trained of dense layers and convolutions of one group."""
     for node, _ in numbered(graph):
         kernel, path = node.parameters.get("kernel"), node.parameters.get(slot)

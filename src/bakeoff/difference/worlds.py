@@ -104,7 +104,8 @@ class Predicting:
         self.images, self.reference, self.fallback = images, reference, fallback or {}
         known = labels is not None and reference is not None and set(labels) <= set(reference)
         self.labels = np.array([reference.index(one) for one in labels]) if known and labels and reference else None
-        self.floor, self.others, self.noise = 0.0, (), 0.0
+        self.floor, self.noise = 0.0, 0.0
+        self.others: Sequence[float] = ()
         self._inputs: dict[str, Array] = {}
         self._raw: dict[tuple[Any, ...], tuple[Any, Array]] = {}
 

@@ -30,20 +30,8 @@ from bakeoff.difference.account import Account as Account
 from bakeoff.difference.account import apart, said, same
 
 STAGES = (
-    "decode",
-    "orient",
-    "resize",
-    "channels",
-    "normalise",
-    "net",
-    "output",
-    "data",
-    "start",
-    "loss",
-    "optimizer",
-    "schedule",
-    "training",
-    "evaluation",
+    *("decode", "orient", "resize", "channels", "normalise", "net", "output"),
+    *("data", "start", "loss", "optimizer", "schedule", "training", "evaluation"),
 )
 Changes = Mapping[str, Any]
 Guesses = Iterable[Changes]

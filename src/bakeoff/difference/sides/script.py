@@ -55,7 +55,5 @@ def framework_of(source: str, text: str) -> str:
     if "torch" in tops:
         return "torch"
     if tops & {"jax", "flax", "optax"}:
-        raise UnsupportedError(
-            f"{text}: a script of JAX can't be recorded yet; PyTorch's and Keras's on TensorFlow can."
-        )
+        raise UnsupportedError(f"{text}: a script of JAX can't be recorded yet; PyTorch's and Keras's can.")
     raise DataError(f"{text}: it imports neither torch nor keras or tensorflow. Give a script that trains by itself.")

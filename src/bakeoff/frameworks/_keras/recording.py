@@ -20,8 +20,7 @@ def record(script: Path, most: int) -> Recording:
     """What a script does in its first optimizer steps."""
     found = Recording(script, most)
     tf.config.run_functions_eagerly(True)
-    watch = _Watch(found)
-    watch.install()
+    _Watch(found).install()
     try:
         found.run()
     finally:

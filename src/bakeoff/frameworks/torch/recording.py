@@ -21,8 +21,7 @@ CLIPS = {"clip_grad_norm_": "all together", "clip_grad_value_": "each number"}
 def record(script: Path, most: int) -> Recording:
     """What a script does in its first optimizer steps."""
     found = Recording(script, most)
-    watch = _Watch(found)
-    watch.install()
+    _Watch(found).install()
     found.run()
     found.end = found.end or _state(found.model)
     return found
@@ -86,12 +85,8 @@ class _Watch(Watch):
 
     def _leave(self, module: Any, given: Any, output: Any) -> None:
         self.depth -= 1
-        if (
-            self.depth
-            or not isinstance(output, torch.Tensor)
-            or not given
-            or not any(True for _ in module.parameters())
-        ):
+        whole = not self.depth and isinstance(output, torch.Tensor) and given
+        if not whole or not any(True for _ in module.parameters()):
             return
         if torch.is_grad_enabled() and output.requires_grad:
             self.forward = module, given[0], output
