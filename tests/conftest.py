@@ -31,6 +31,8 @@ LONG = {
     "test_notebook.py": "trainings in processes of their own, and a kernel of Jupyter",
     "test_telemetry.py": "all verbs under strace",
     "test_cluster.py": "trainings on a cluster of Ray, and processes that look for one",
+    "test_native_workers.py": "trainings in processes of their own, one of them killed, one stopped",
+    "test_native.py": "three processes with a framework each, for each precision",
     "test_tune.py": "trainings, one for each setting that is tried",
     "test_plain_nets_in_keras.py": "the setup converts all nets at once",
     "test_export.py": "exports of nets of real size, each by the framework's own exporter",
