@@ -24,7 +24,7 @@ conversion/output.py conversion/page_alone.py conversion/sourcing.py conversion/
 difference/inputs.py difference/recording.py difference/replay.py difference/user.py frameworks/tensorflow/decode.py
 exports/formats/keras.py exports/formats/onnx.py exports/formats/torch.py exports/source/_keras_file.py
 exports/source/_torch_file.py
-parity/trace.py parity/trial.py runtimes/keras_file.py runtimes/litert.py runtimes/savedmodel.py
+evaluation/shared.py parity/trace.py parity/trial.py runtimes/keras_file.py runtimes/litert.py runtimes/savedmodel.py
 zoo/sources/transformers.py
 """
 ELSEWHERE = {  # what doesn't go through there, and why it may
@@ -34,7 +34,7 @@ ELSEWHERE = {  # what doesn't go through there, and why it may
     "rundir/folder.py": "cuts a log that it has opened",
     "training/probe/out_of_fold.py": "cuts a file that it has opened",
     "data/pixel_cache.py": "gives a new file its length",
-    "comparison/api.py": "the empty folder that it has just made",
+    "comparison/kept.py": "the empty folder that it has just made",
     "training/api.py": "folders that are empty",
     "data/made.py": "a new folder takes its name, and none that is there is replaced",
     "runtimes/torch_export.py": "an archive in memory",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,11 @@ RECORD, STEPS, END = "record.json", "steps.npz", "end.npz"
 
 def record(session: dict[str, Any], reporter: Any, *, script: str, framework: str, steps: int, folder: str) -> None:
     """Run a script under its framework's recorder; `folder` gets the net at its start, its end, and the steps."""
-    home, load = ("torch", "load_state_dict") if framework == "torch" else ("_keras", "set_weights")
-    found = import_module(f"bakeoff.frameworks.{home}.recording").record(Path(script), steps)
+    if framework == "torch":
+        from bakeoff.frameworks.torch.recording import record as recorded
+    else:
+        from bakeoff.frameworks._keras.recording import record as recorded
+    found, load = recorded(Path(script), steps), "load_state_dict" if framework == "torch" else "set_weights"
     images = [_images(step.images) for step in found.steps]
     size, channels = images[0].shape[1:3], images[0].shape[3]
     getattr(found.model, load)(found.start)

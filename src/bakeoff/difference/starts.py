@@ -12,21 +12,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from bakeoff.difference.nets import numbered
 from bakeoff.graph.graph import Graph
 from bakeoff.schemas import Array
 from bakeoff.seeds import rng
 
+
+def _stats() -> Any:
+    """Loaded where a law is asked for: it takes half a second."""
+    from scipy import stats
+
+    return stats
+
+
 Fans = tuple[float, float]  # how many numbers a layer reads, and gives, for each of its own
 ODD = 5.0  # standard errors that the mean square may be off
 SURE = 20.0  # times
 ZEROS = "zeros"
+WIDER = 3**0.5 * (1 + 1e-6)  # half a uniform law, in deviations, and what float32 may lie beyond its bound
 KINDS: Mapping[str, Callable[[float], Any]] = {  # distributions of mean 0, by their deviation
-    "uniform": lambda s: stats.uniform(-s * 3**0.5 * (1 + 1e-6), 2 * s * 3**0.5 * (1 + 1e-6)),  # float32 at its bound
-    "normal": lambda s: stats.norm(0, s),
-    "truncated": lambda s: stats.truncnorm(-2, 2, scale=s / stats.truncnorm(-2, 2).std()),  # where Keras cuts
+    "uniform": lambda s: _stats().uniform(-WIDER * s, 2 * WIDER * s),
+    "normal": lambda s: _stats().norm(0, s),
+    "truncated": lambda s: _stats().truncnorm(-2, 2, scale=s / _stats().truncnorm(-2, 2).std()),  # where Keras cuts
 }
 FANS: Mapping[str, Callable[[float, float], float]] = {  # deviations
     "Glorot's": lambda i, o: (2 / (i + o)) ** 0.5,  # Glorot and Bengio, 2010: Keras's layers, uniform
