@@ -155,7 +155,7 @@ def test_every_cause_is_planted() -> None:
         "decoder",
         "input_size",
         "resize_rounding",
-        "start_weights",  # test_stages.py
+        "start_weights",  # test_learning_stages.py
     }
     assert {one.name for one in every()} == {*PREDICT, *ONLY_SEEN, *TRAIN, *elsewhere}
 

@@ -49,7 +49,7 @@ def test_the_command_line_gives_every_option(tmp_path: Path, monkeypatch: pytest
     seen: dict[str, Any] = {}
     monkeypatch.setattr(api, "train", lambda *_, **given: seen.update(given) or sys.exit(0))
     words = "--until stage --precision float64 --compile on --threads 2 --start run --checkpoint-every 5m --log mlflow"
-    more = ["--workers", "2", "--worker-timeout", "5m", "--cluster", "auto"]
+    more = ["--workers", "2", "--worker-timeout", "5m", "--reduce", "native", "--cluster", "auto"]
     main(["train", str(tmp_path), *words.split(), "--budget", "10m", *more])
     assert [name for name in NAMES if getattr(seen["options"], name) == getattr(bakeoff.Options(), name)] == []
 
