@@ -30,6 +30,7 @@ class Fake:
     pid = 1
     calls: ClassVar[list[str]] = []
     stop_after = 10**9
+    took: ClassVar[dict[str, float]] = {}
     draw = rng(0, "times")
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -54,7 +55,13 @@ class Fake:
             if self.name == "keras-torch":
                 raise UsageError("there is no such backend here\nAnd more.")
             losses = [2.0, 1.5, 1.2]
-            facts = {"start_s": 1.0, "compile_s": 0.5, "step_ms": 5.0, "batch_size": 64, "threads": 1}
+            facts = {
+                "start_s": 1.0,
+                "compile_s": 0.5,
+                "step_ms": Fake.took.get(self.name, 5.0),
+                "batch_size": 64,
+                "threads": 1,
+            }
             return {**facts, "losses": losses, "noise": losses, "pipeline": "torch", "environment": {}}
         answers: dict[str, Any] = {"warm_input": 3, "input_time": 0.5, "batch_times": {"1": 1.0}, "memory": 10**8}
         return answers.get(function, (SPEED[self.name] * float(np.exp(Fake.draw.normal(0, 0.004))), 0.2))
@@ -70,7 +77,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(tracks, "Worker", Fake)
     monkeypatch.setattr(tracks, "Load", lambda pids: Load(read=calm))
-    Fake.calls, Fake.stop_after = [], 10**9
+    Fake.calls, Fake.stop_after, Fake.took = [], 10**9, {}
     Fake.draw = rng(0, "times")
 
 
@@ -138,6 +145,29 @@ def test_behind_the_deadline_a_track_ends_with_what_suffices_and_none_begins(tmp
     assert len(found["rounds"]["same_loader"]["times"]["torch-eager"]) == LEAST
     assert list(found["tracks"]) == ["same_loader"]
     assert found["failed"] == {"native best": "the time was over before it began"}
+
+
+@pytest.mark.parametrize(
+    ("slow", "left", "out"),
+    [
+        ("torch-compiled", 100.0, ["torch-compiled"]),
+        ("torch-compiled", 1e5, []),
+        ("torch-compiled", None, []),
+        ("torch-eager", 1.0, []),  # how the framework is run is what it is about
+    ],
+)
+def test_who_takes_longer_than_the_budget_has_is_left_out(
+    tmp_path: Path, slow: str, left: float | None, out: list[str]
+) -> None:
+    Fake.took = {slow: 20_000.0}
+    found = measured(
+        tmp_path,
+        ["torch-eager", "torch-eager#2", "torch-compiled"],
+        deadline=None if left is None else time.monotonic() + left,
+    )
+    assert [name for name in found["failed"] if name in SPEED] == out
+    assert list(found["tracks"]["same_loader"]) == [name for name in SPEED if name not in out]
+    assert all("its rounds take 6 min 00 s, more than the budget has left" in found["failed"][name] for name in out)
 
 
 def facts(losses: list[float], noise: float = 1e-7) -> dict[str, Any]:

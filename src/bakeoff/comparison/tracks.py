@@ -16,6 +16,7 @@ from typing import Any
 
 from bakeoff.comparison import contestants
 from bakeoff.comparison.statistics.ratios import LEAST, decided, interval_of, precise
+from bakeoff.comparison.steps import SLOT_S
 from bakeoff.errors import BakeoffError, Cancelled
 from bakeoff.parity import check
 from bakeoff.parity.tolerance import LOSSES, with_noise
@@ -27,12 +28,14 @@ from bakeoff.timing.rounds import Rounds, measured
 from bakeoff.training.job import Job
 from bakeoff.workers.channel import Reporter
 from bakeoff.workers.launch import Worker
+from bakeoff.workers.progress import seconds
 
 STEPS = "bakeoff.comparison.steps:"
 FILE = "tracks.json"
 SAME, NATIVE = "same_loader", "native_best"
 MEASURES = {SAME: "step_time", NATIVE: "native_time"}
 SIZES = [1, 32, 128]  # batches whose steps say what a call costs and what a larger batch would bring
+SLOW = 2.0  # times a framework's own step
 CHEAP_S = 3.0  # a step, or compiling one: above it, other batch sizes aren't tried
 
 
@@ -82,6 +85,7 @@ class Tracks:
             for number, name in enumerate(self.names):
                 self.reporter.progress("starting contestants", number, len(self.names), name, unit="")
                 self._begin(name, stack)
+            self._afford()
             present = [name for name in self.names if name in self.facts]
             for track, count in list(self.chosen.items()):
                 if self.rounds and self._late():
@@ -122,6 +126,21 @@ class Tracks:
             self.reporter.log(f"{name} can't run here: {self.failed[name]}")
             del self.workers[name]
             worker.close()
+
+    def _afford(self) -> None:
+        """Where there is a deadline, leave out whose rounds alone would pass it: slow beside how frameworks are run."""
+        slots = {name: 2 * max(SLOT_S, row["step_ms"] / 1000) for name, row in self.facts.items()}
+        usual = [slots[name] for name in contestants.USUAL.values() if name in slots]
+        for name in sorted(slots, key=lambda one: -slots[one]):
+            left = float("inf") if self.deadline is None else self.deadline - time.monotonic()
+            if (LEAST + 1) * sum(slots.values()) <= left or not usual or slots[name] <= SLOW * max(usual):
+                return
+            self.failed[name] = (
+                f"its rounds take {seconds((LEAST + 1) * slots.pop(name))}, more than the budget has left"
+            )
+            self.reporter.log(f"{name} is left out: {self.failed[name]}")
+            del self.facts[name]
+            self.workers.pop(name).close()
 
     def _measure(self, track: str, names: list[str], count: int, kept: dict[str, Any]) -> None:
         if not names:
