@@ -51,6 +51,14 @@ def test_a_long_training_is_shortened() -> None:
     assert shortened(RECIPE, None) is RECIPE
 
 
+def test_without_a_training_there_is_no_prediction() -> None:
+    found = plan(
+        RECIPE, {"torch": 30.0}, COUNTS, contestants=1, seeds=1, predict=True, budget=2000, tracks=("same_loader",)
+    )
+    assert (found.trains, found.predict) == (False, False)
+    assert {"what": "prediction", "seconds": 150.0} in found.left_out
+
+
 def test_at_the_least_the_step_is_measured() -> None:
     found = planned(5, predict=True)
     assert found.rounds == {"same_loader": LEAST}

@@ -128,7 +128,11 @@ def plan(
         found.epochs = min(epochs, 1 + int((left - one_epoch) / max(spare, 1e-9)))
         found.trains = take("an epoch of each framework", one_epoch + (found.epochs - 1) * spare)
     found.training_s = found.seconds - found.later_s
-    if predict:
+    if predict and not found.trains:
+        found.left_out.append(
+            {"what": "prediction", "seconds": EXPORTS_S}
+        )  # of nets that weren't trained there is none
+    elif predict:
         found.predict = take("prediction", EXPORTS_S)
     for name in others:
         if take(name.replace("_", " "), cost[name] + WARM_S * contestants / 2):

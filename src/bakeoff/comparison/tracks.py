@@ -85,7 +85,7 @@ class Tracks:
             for number, name in enumerate(self.names):
                 self.reporter.progress("starting contestants", number, len(self.names), name, unit="")
                 self._begin(name, stack)
-            self._afford()
+                self._afford()  # at once: it frees its memory for those that come
             present = [name for name in self.names if name in self.facts]
             for track, count in list(self.chosen.items()):
                 if self.rounds and self._late():
