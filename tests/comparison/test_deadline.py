@@ -136,3 +136,19 @@ def test_a_folder_without_a_plan_takes_another_budget(tmp_path: Path) -> None:
     (tmp_path / "c" / "plan.json").write_text("{}")
     with pytest.raises(UsageError, match="other settings"):
         begin(None)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [(("jax", "keras-jax"), None), (("keras-jax",), 7.0)])
+def test_no_other_contestant_stands_for_one_that_failed(
+    tmp_path: Path, asked: tuple[str, ...], shown: float | None
+) -> None:
+    """JAX's own step had run out of memory, and Keras's time was shown as JAX's."""
+    recipe = load("mnist-cnn")
+    job = Job("digits", to_toml(recipe), "jax", str(tmp_path / "jax"))
+    comparison = Comparison({"jax": job}, recipe, tmp_path, Reporter(), Wanted(asked))
+    row = {"step_ms": 7.0, "images_per_s": 1.0, "batch_size": 64, "compile_s": 0.0, "peak_memory_bytes": 1}
+    timed = {
+        "tracks": {"same_loader": {"keras-jax": row}},
+        "rounds": {"same_loader": {"times": {"keras-jax": [[7.0, 7.0]]}}},
+    }
+    assert comparison._measured("jax", [], timed)["step_ms"] == shown

@@ -373,7 +373,9 @@ class Comparison(Proof):
         """A framework's row: what its first training came to, and its step as `train` takes it."""
         rows = timed.get("tracks", {}).get(SAME, {})
         usual = entered.USUAL[name]
-        own = usual if usual in rows else next((n for n in rows if name == entered.load(n).FRAMEWORK), "")
+        failed = usual in self.wanted.contestants  # then no other one stands for the framework
+        others = [] if failed else [n for n in rows if name == entered.load(n).FRAMEWORK]
+        own = usual if usual in rows else next(iter(others), "")
         times = [time for pair in timed["rounds"][SAME]["times"][own] for time in pair] if own else []
         row: dict[str, Any] = {"accuracy": None, "accuracy_interval": None, "accuracy_split": None}
         if trained:
