@@ -58,7 +58,7 @@ def test_verbs_open_no_socket_and_tell_nobody(verbs: tuple[tuple[str, ...], ...]
 @traced
 def test_a_cluster_that_is_started_here_speaks_to_this_machine_alone(tmp_path: Path) -> None:
     """Ray's processes speak to each other; nothing is sent anywhere else, and nothing is left at home."""
-    pytest.importorskip("ray")
+    pytest.importorskip("ray", reason="Ray is not installed")
     write_photos(tmp_path / "photos")
     verb = ("train", "photos", "--framework", "onnxruntime", "--phases", "probe", "--run", "run", "--cluster", "local")
     log = _traced(tmp_path, f"from bakeoff.cli import main; import sys; sys.exit(main({verb!r}))")

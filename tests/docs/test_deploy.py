@@ -57,7 +57,9 @@ def test_what_is_deployed_is_linted(tool: str, names: list[str], tmp_path: Path)
 
 def test_what_starts_a_cluster_is_as_rays_own_schema_says() -> None:
     """Ray's launcher holds its file to it, too."""
-    ray, jsonschema, yaml = (pytest.importorskip(name) for name in ("ray", "jsonschema", "yaml"))
+    ray, jsonschema, yaml = (
+        pytest.importorskip(name, reason=f"{name} is not installed") for name in ("ray", "jsonschema", "yaml")
+    )
     schema = json.loads((Path(ray.__file__).parent / "autoscaler" / "ray-schema.json").read_text())
     text = (DEPLOY / "workers" / "ray.yaml").read_text()
     jsonschema.validate(yaml.safe_load(text), schema)

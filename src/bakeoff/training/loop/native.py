@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.preprocessing import Signature
 from bakeoff.protocols import Feed, Net
 from bakeoff.schemas import Array, StepResult
-from bakeoff.training.loop.sharded import Sharded, like
+from bakeoff.training.loop.sharded import Sharded
 from bakeoff.workers.channel import Reporter
 from bakeoff.workers.team import Team, within
 
@@ -40,7 +40,7 @@ class Native(Sharded):
         stops[self.team.rank] = self.reporter.wanted
         found = self._added(np.concatenate([[loss, len(labels)], stops, *moved]))
         count, stop, moves = round(found[1]), max(found[2 : 2 + len(stops)]), found[2 + len(stops) :]
-        net.load_statistics([old + part / count for old, part in zip(before, like(moves, before), strict=True)])
+        self._move(before, moves, count)
         self.batch, self.count = self.batch + 1, self.count + count
         net.count = self.count
         self.reporter.agree(round(stop))

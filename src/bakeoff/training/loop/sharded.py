@@ -79,11 +79,13 @@ class Sharded:
         """Keep the sum of the gradients; the statistics move once, by the mean of the shards' moves."""
         size = sum(array.size for array in before)
         gradients, moves = vector[: vector.size - size], vector[vector.size - size :]
-        self.net.load_statistics(
-            [old + part / found["count"] for old, part in zip(before, like(moves, before), strict=True)]
-        )
+        self._move(before, moves, found["count"])
         self.held = gradients if self.held is None else self.held + gradients
         self.count += found["count"]
+
+    def _move(self, before: list[Array], moves: Array, count: int) -> None:
+        """Move the running statistics by the mean over so many images."""
+        self.net.load_statistics([old + part / count for old, part in zip(before, like(moves, before), strict=True)])
 
     def apply(self, rate: float) -> None:
         """The step, the same in every worker."""
